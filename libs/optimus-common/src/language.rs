@@ -1,0 +1,291 @@
+//! `languages.json`: which languages there are, and the recipe by which each one is compiled and run.
+//!
+//! A language is data. Neither the agent nor `runner.sh` knows any of them.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::LanguageName;
+
+/// The working directory of the compile step and of every run, inside the box.
+pub const BOX_DIR: &str = "/box";
+
+/// One entry of `languages.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Language {
+    pub name: LanguageName,
+    /// The version the official base image carries, for people; what is really installed is asked of the image.
+    pub version: String,
+    /// The image boxes are made from, such as `optimus/python:3.12`.
+    pub image: String,
+    /// Relative to the folder that holds `config/`.
+    pub dockerfile_path: PathBuf,
+    pub execution: Execution,
+    /// The Redis list of waiting jobs: `optimus:queue:<name>`.
+    pub queue_name: String,
+    /// Default memory limit of a run, in MiB, before `execution.memory_allowance_mb`.
+    pub memory_limit_mb: u64,
+    /// CPUs a box may use at once.
+    pub cpu_limit: f64,
+    #[serde(default)]
+    pub resources: Resources,
+    #[serde(default)]
+    pub concurrency: Concurrency,
+    /// How the image is built.
+    pub build: Build,
+}
+
+/// The recipe. Arguments may contain the placeholders of [`Placeholders`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// The program of every run; `args` follow it, then the submission's own.
+    pub command: String,
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// With its dot, such as `.py`.
+    pub file_extension: String,
+    /// The name `source_code` is stored under, such as `main.py`.
+    pub source_name: String,
+    /// The compile step's program and arguments; empty for a language without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub compile: Vec<String>,
+    /// Environment of the compile step and of every run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Applied to the time limits of a run.
+    #[serde(default = "one")]
+    pub time_multiplier: f64,
+    /// Added to a run's memory limit for what the runtime itself needs, in MiB.
+    #[serde(default)]
+    pub memory_allowance_mb: u64,
+    /// How the runtime ends when it is out of memory. Any one that matches is proof.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_memory: Vec<OutOfMemory>,
+}
+
+/// One way a runtime ends when it is out of memory. All fields given must match, and one of the first two is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutOfMemory {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// A signal's name, such as `SIGABRT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// A part of what the runtime then writes to standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_contains: Option<String>,
+}
+
+/// What a box of this language may use beside memory and CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Resources {
+    /// Processes and threads at once.
+    pub processes: u32,
+    pub open_files: u32,
+    /// Size of one written file, and of everything written to the work directory and `/tmp`, in MiB.
+    pub disk_mb: u64,
+    /// Memory of the compile step, in MiB.
+    pub compile_memory_mb: u64,
+    /// The container runtime, such as `runsc`; the engine's default where it is empty.
+    pub runtime: String,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { processes: 64, open_files: 256, disk_mb: 64, compile_memory_mb: 512, runtime: String::new() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Concurrency {
+    /// Boxes of one worker at once.
+    pub max_parallel_jobs: u32,
+    /// Runs of one box at once. Above 1 the runs of one job share the box's memory and CPUs.
+    pub max_parallel_tests: u32,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { max_parallel_jobs: 2, max_parallel_tests: 1 }
+    }
+}
+
+/// How an image is made: from an official image, or from a plain Debian with packages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// The official image, such as `python:3.12-slim`.
+    pub base_image: String,
+    /// Installed where the base is a plain Debian.
+    #[serde(default)]
+    pub debian_packages: Vec<String>,
+    /// Prints the toolchain's version; run by `sh -c` when the image is built.
+    pub version_command: String,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// What stands in place of `{source}`, `{sources}`, `{memory_mb}` in a recipe's arguments.
+#[derive(Debug, Clone)]
+pub struct Placeholders<'a> {
+    /// `{source}`: the entry point, relative to the work directory.
+    pub source: &'a str,
+    /// `{sources}`: as an argument of its own, becomes one argument for each file with the language's extension.
+    pub sources: &'a [String],
+    /// `{memory_mb}`: the run's memory limit without the allowance, in MiB.
+    pub memory_mb: u64,
+}
+
+impl Placeholders<'_> {
+    pub fn expand(&self, template: &[String]) -> Vec<String> {
+        let mut expanded = Vec::with_capacity(template.len());
+        for arg in template {
+            if arg == "{sources}" {
+                expanded.extend(self.sources.iter().cloned());
+            } else {
+                // The source's name comes from outside: replaced last, so that nothing in it is replaced again.
+                let arg = arg.replace("{memory_mb}", &self.memory_mb.to_string());
+                expanded.push(arg.replace("{source}", self.source));
+            }
+        }
+        expanded
+    }
+}
+
+/// The file as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Languages {
+    pub languages: Vec<Language>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LanguagesError {
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{} is not a valid list of languages", path.display())]
+    Parse { path: PathBuf, source: serde_json::Error },
+    #[error("language {language}: {problem}")]
+    Invalid { language: LanguageName, problem: String },
+}
+
+impl Languages {
+    pub fn load(path: &Path) -> Result<Self, LanguagesError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| LanguagesError::Read { path: path.to_owned(), source })?;
+        let languages: Self = serde_json::from_str(&text)
+            .map_err(|source| LanguagesError::Parse { path: path.to_owned(), source })?;
+        languages.validate()?;
+        Ok(languages)
+    }
+
+    pub fn get(&self, name: &LanguageName) -> Option<&Language> {
+        self.languages.iter().find(|language| language.name == *name)
+    }
+
+    /// Checks what the types cannot say.
+    pub fn validate(&self) -> Result<(), LanguagesError> {
+        for (i, language) in self.languages.iter().enumerate() {
+            let problem = if self.languages[..i].iter().any(|other| other.name == language.name) {
+                Some("stands there twice".to_owned())
+            } else {
+                language.problem()
+            };
+            if let Some(problem) = problem {
+                return Err(LanguagesError::Invalid { language: language.name.clone(), problem });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Language {
+    /// The list its jobs wait in.
+    pub fn queue_name_of(name: &LanguageName) -> String {
+        format!("optimus:queue:{name}")
+    }
+
+    fn problem(&self) -> Option<String> {
+        let positive = [
+            ("memory_limit_mb", self.memory_limit_mb),
+            ("resources.processes", self.resources.processes.into()),
+            ("resources.open_files", self.resources.open_files.into()),
+            ("resources.disk_mb", self.resources.disk_mb),
+            ("resources.compile_memory_mb", self.resources.compile_memory_mb),
+            ("concurrency.max_parallel_jobs", self.concurrency.max_parallel_jobs.into()),
+            ("concurrency.max_parallel_tests", self.concurrency.max_parallel_tests.into()),
+        ];
+        if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Some(format!("{field} must be at least 1"));
+        }
+        let finite = [
+            ("cpu_limit", self.cpu_limit),
+            ("execution.time_multiplier", self.execution.time_multiplier),
+        ];
+        if let Some((field, _)) = finite.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+            return Some(format!("{field} must be a number above 0"));
+        }
+        let texts = [
+            ("image", &self.image),
+            ("execution.command", &self.execution.command),
+            ("build.version_command", &self.build.version_command),
+        ];
+        if let Some((field, _)) = texts.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Some(format!("{field} must not be empty"));
+        }
+        if !self.execution.file_extension.starts_with('.') {
+            return Some("execution.file_extension must start with a dot".to_owned());
+        }
+        if self.execution.source_name.contains('/') || self.execution.source_name.is_empty() {
+            return Some("execution.source_name must be a plain file name".to_owned());
+        }
+        if self.queue_name != Self::queue_name_of(&self.name) {
+            return Some(format!("queue_name must be {:?}", Self::queue_name_of(&self.name)));
+        }
+        let vague = |rule: &OutOfMemory| rule.exit_code.is_none() && rule.signal.is_none();
+        if self.execution.out_of_memory.iter().any(vague) {
+            return Some("execution.out_of_memory needs an exit_code or a signal in each rule".to_owned());
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn placeholders_are_expanded_once() {
+        let sources = strings(&["a {memory_mb}.c", "b.c"]);
+        let placeholders = Placeholders { source: "{memory_mb}.c", sources: &sources, memory_mb: 64 };
+        assert_eq!(
+            placeholders.expand(&strings(&["cc", "-m{memory_mb}", "./{source}", "{sources}"])),
+            strings(&["cc", "-m64", "./{memory_mb}.c", "a {memory_mb}.c", "b.c"]),
+        );
+    }
+
+    #[test]
+    fn the_shipped_file_is_valid() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
+        let languages = Languages::load(&path).unwrap();
+        for name in ["python", "java", "rust", "cpp", "c", "go", "javascript"] {
+            assert!(languages.get(&name.parse().unwrap()).is_some(), "{name}");
+        }
+    }
+}

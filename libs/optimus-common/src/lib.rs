@@ -1,0 +1,27 @@
+//! The domain of Optimus: what every other crate talks about.
+//!
+//! Nothing here does I/O, save [`settings`] and [`language`], which read configuration files.
+//!
+//! - [`submission`]: what a client sends, and its validation
+//! - [`job`]: the life of a submission in the system, with every allowed transition
+//! - [`result`]: what a client reads back
+//! - [`limits`], [`facts`]: what a run may use, and what it did use
+//! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
+//! - [`protocol`]: the frames between a worker and the agent in its box
+//! - [`settings`]: `optimus.toml`, the environment, the flags
+
+pub mod checker;
+pub mod facts;
+pub mod ids;
+pub mod job;
+pub mod language;
+pub mod limits;
+pub mod payload;
+pub mod protocol;
+pub mod result;
+#[cfg(feature = "settings")]
+pub mod settings;
+pub mod submission;
+mod units;
+
+pub use ids::{FencingToken, JobId, LanguageName, WorkerId};

@@ -1,0 +1,28 @@
+//! What one run may use.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units;
+
+/// The limits of one process tree: of the compile step, or of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// CPU time, user and system, summed over all threads and descendants.
+    #[serde(rename = "cpu_time_ms", with = "units::ms")]
+    pub cpu_time: Duration,
+    /// Time by the monotonic clock, so that a sleeping program ends too.
+    #[serde(rename = "wall_time_ms", with = "units::ms")]
+    pub wall_time: Duration,
+    /// Resident memory of the whole tree, files in its tmpfs included.
+    pub memory_bytes: u64,
+    /// Bytes the tree may write to standard output, and as many again to standard error.
+    pub output_bytes: u64,
+    /// Processes and threads alive at once.
+    pub processes: u32,
+    /// Open files of one process.
+    pub open_files: u32,
+    /// Size of one file it writes.
+    pub file_size_bytes: u64,
+}

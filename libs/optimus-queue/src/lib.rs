@@ -1,0 +1,11 @@
+//! Where jobs wait and live.
+//!
+//! [`JobStore`] is the promise: an accepted job is never lost and ends in exactly one terminal state. Every store
+//! passes the same [`conformance`] suite. [`redis`] is the one for a fleet.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod redis;
+mod store;
+
+pub use store::*;

@@ -1,0 +1,250 @@
+//! What a store promises.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use optimus_common::{
+    FencingToken, JobId, LanguageName, WorkerId,
+    job::{JobRecord, JobStatus, Outcome},
+    submission::Submission,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+
+/// A store of jobs. All times are the store's own, so that workers' clocks may differ.
+///
+/// Every method is one atomic transition: it happened wholly or not at all, also when the caller's future is dropped
+/// or its connection breaks. A caller that got an error does not know which; every method is safe to call again.
+#[async_trait]
+pub trait JobStore: Send + Sync + 'static {
+    /// Stores a job with its queue entry. The caller has validated the submission.
+    async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
+
+    /// The record as `GET /jobs/:id` shows it; `None` where the id is unknown or expired.
+    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+
+    /// Leases the next due job of this language: attempt + 1, a fresh token.
+    async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError>;
+
+    /// Returns when there may be work for this language, at the latest after `timeout`. A hint, never a promise:
+    /// the claim alone decides.
+    async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError>;
+
+    /// Extends the lease to its full length from now.
+    async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError>;
+
+    /// Writes the result, if the token is still the job's latest and no result was written.
+    async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError>;
+
+    /// Gives the job back unstarted: to the head of its list, attempt - 1. For draining.
+    async fn release(&self, lease: &Lease) -> Result<Finish, StoreError>;
+
+    /// Gives the job back after a failure of ours: to the queue after a backoff, or dead as `failed` with this
+    /// reason where it has no attempts left.
+    async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError>;
+
+    /// Cancels a queued job at once; asks the owner of a running one, who hears of it by [`JobStore::subscribe`] and
+    /// [`JobStore::renew`].
+    async fn cancel(&self, id: JobId) -> Result<Cancel, StoreError>;
+
+    /// Events from now on. They may be lost when a connection breaks; [`JobStore::get`] and [`JobStore::renew`] say
+    /// what is true.
+    fn subscribe(&self) -> broadcast::Receiver<JobEvent>;
+
+    /// Returns jobs whose lease has expired to their queues, or fails those out of attempts. Safe to run anywhere,
+    /// any number of times at once.
+    async fn reap(&self) -> Result<Reaped, StoreError>;
+
+    /// Mends what [`JobStore::reap`] cannot see: records without a place in any queue and places without a record.
+    /// Slow, meant for once a minute.
+    async fn audit(&self) -> Result<Audited, StoreError>;
+
+    /// Announces a worker; forgotten when it is not repeated for three heartbeats.
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError>;
+
+    /// Takes the announcement back, on a clean exit.
+    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError>;
+
+    /// Every worker announced and not forgotten.
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;
+
+    /// Depths of these languages' queues.
+    async fn queues(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError>;
+
+    /// Totals since the store was made.
+    async fn totals(&self) -> Result<Totals, StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A validated submission on its way into the store.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: JobId,
+    pub submission: Submission,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The client's `Idempotency-Key`, and a digest of the body it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: String,
+    /// SHA-256 of the request body.
+    pub body_sha256: [u8; 32],
+}
+
+/// Where a submission went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submitted {
+    Created,
+    /// The same key and body made this job before.
+    Existing(JobId),
+    /// The same key came with another body.
+    KeyReused,
+    /// No room in this language's queue, or for this many bytes.
+    Full,
+}
+
+/// The right to run a job and to finish it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    pub job: JobId,
+    pub language: LanguageName,
+    pub token: FencingToken,
+}
+
+/// A job leased to the caller.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub lease: Lease,
+    /// Counts from 1.
+    pub attempt: u32,
+    pub created_at: Timestamp,
+    pub submission: Submission,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    Held,
+    /// Still held, but the client wants it cancelled.
+    CancelRequested,
+    /// Another owner has it, or it is finished: stop, and finish nothing.
+    Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    Accepted,
+    /// The token is not the job's latest, or the job is finished: nothing was changed.
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    Requeued,
+    /// Out of attempts: `failed`.
+    Dead,
+    Refused,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// It was queued and is cancelled now.
+    Cancelled,
+    /// It is running; its worker has been asked.
+    Requested,
+    AlreadyFinished(JobStatus),
+    NotFound,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobEvent {
+    Finished(JobId),
+    CancelRequested(JobId),
+}
+
+/// What a pass of [`JobStore::reap`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reaped {
+    pub requeued: u64,
+    pub dead: u64,
+}
+
+/// What a pass of [`JobStore::audit`] mended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Audited {
+    pub requeued: u64,
+    pub dropped: u64,
+}
+
+/// A worker process as it announces itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerInfo {
+    pub id: WorkerId,
+    pub host: String,
+    pub pools: Vec<PoolInfo>,
+}
+
+/// One language of a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolInfo {
+    pub language: LanguageName,
+    /// Jobs at once.
+    pub slots: u32,
+    pub busy: u32,
+    /// Why it takes no jobs at the moment, such as a missing image.
+    pub unavailable: Option<String>,
+    /// What the toolchain in the box says of its version.
+    pub toolchain: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueDepth {
+    pub language: LanguageName,
+    pub interactive: u64,
+    pub normal: u64,
+    pub batch: u64,
+    /// Waiting for their backoff to end.
+    pub delayed: u64,
+    pub running: u64,
+    pub dead: u64,
+}
+
+impl QueueDepth {
+    pub fn waiting(&self) -> u64 {
+        self.interactive + self.normal + self.batch + self.delayed
+    }
+}
+
+/// Counters that only grow, for metrics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Accepted submissions of each language.
+    pub submitted: BTreeMap<LanguageName, u64>,
+    /// Terminal jobs by language and verdict (`Verdict::as_str`).
+    pub finished: BTreeMap<(LanguageName, String), u64>,
+    /// Returned to a queue by [`JobStore::reap`], [`JobStore::retry`] or [`JobStore::audit`], by language.
+    pub requeued: BTreeMap<LanguageName, u64>,
+    /// Bytes of all submissions held for jobs that are not finished.
+    pub stored_bytes: u64,
+}
+
+/// Why a store could not do it. None of these says that nothing happened.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not reachable, too slow, or full. May go away by itself.
+    #[error("the job store cannot take it at the moment")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A setting of the store itself that breaks the promise, found at start.
+    #[error("the job store is not set up safely: {0}")]
+    Misconfigured(String),
+    /// A record that cannot be read back.
+    #[error("the record of job {job} is damaged")]
+    Damaged {
+        job: JobId,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,12 @@
+//! Where boxes come from, and how a worker talks to the agent in one.
+//!
+//! - [`Backend`]: makes boxes. [`docker`] makes them from containers.
+//! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
+//! - [`session`]: the host side of the runner protocol over a box's byte stream.
+
+mod backend;
+pub mod docker;
+pub mod pool;
+pub mod session;
+
+pub use backend::*;
