@@ -1,0 +1,87 @@
+#!/bin/sh
+# The compose file, as an operator uses it: up, grade, down and up without losing a queued job, scale, stop.
+# Needs what `setup.sh --no-start` prepares. Uses a project name and a port of its own.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/common.sh
+
+export COMPOSE_PROJECT_NAME=optimus-test API_PORT=18080
+API="http://127.0.0.1:$API_PORT"
+export OPTIMUS_API="$API"
+FAILED=0
+PASSED=0
+
+check() { # check WHAT COMMAND...
+    what="$1"
+    shift
+    if "$@"; then
+        PASSED=$((PASSED + 1))
+        note "ok: $what"
+    else
+        FAILED=$((FAILED + 1))
+        note "FAILED: $what"
+    fi
+}
+
+eventually() { # eventually SECONDS COMMAND...
+    deadline=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        [ "$(date +%s)" -lt "$deadline" ] || return 1
+        sleep 0.5
+    done
+}
+
+cleanup() {
+    [ "$FAILED" = 0 ] || compose logs --tail 50 || true
+    compose down -v --remove-orphans >/dev/null 2>&1 || true
+}
+trap cleanup EXIT
+
+ready() { curl -fsS "$API/ready" >/dev/null 2>&1; }
+status_of() { curl -fsS "$API/jobs/$1" | python3 -c 'import json,sys; print(json.load(sys.stdin)["status"])'; }
+completed() { [ "$(status_of "$1")" = completed ]; }
+python_workers() {
+    curl -fsS "$API/queues" | python3 -c '
+import json, sys
+print(next(q["workers"] for q in json.load(sys.stdin)["queues"] if q["language"] == "python"))'
+}
+has_workers() { [ "$(python_workers)" = "$1" ]; }
+has_socket() { docker inspect --format '{{range .Mounts}}{{.Source}} {{end}}' "$1" | grep -q docker.sock; }
+all_available() {
+    curl -fsS "$API/languages" | python3 -c '
+import json, sys
+sys.exit(not all(l["available"] for l in json.load(sys.stdin)["languages"]))'
+}
+no_boxes() { [ -z "$(docker ps -aq --filter label=optimus.box)" ]; }
+submit_one() {
+    curl -fsS -H 'content-type: application/json' "$API/jobs" -d '{"language": "python",
+        "source_code": "print(input())", "test_cases": [{"id": 1, "input": "hi\n", "expected_output": "hi\n"}]}' |
+        python3 -c 'import json,sys; print(json.load(sys.stdin)["job_id"])'
+}
+
+compose up -d >"$BUILD_LOG" 2>&1 || { cat "$BUILD_LOG"; die "compose up failed"; }
+check "becomes ready" eventually 120 ready
+check "every language has a worker" eventually 60 all_available
+check "grades an example" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+
+api="$(compose ps -q api)"
+worker="$(compose ps -q worker-python)"
+check "the worker holds the engine's socket" has_socket "$worker"
+if has_socket "$api"; then check "the API does not hold the engine's socket" false; else check "the API does not hold the engine's socket" true; fi
+
+compose stop worker-python >/dev/null 2>&1
+job="$(submit_one)"
+compose down >/dev/null 2>&1
+compose up -d >/dev/null 2>&1
+check "becomes ready again" eventually 120 ready
+check "a job queued before down is graded after up" eventually 60 completed "$job"
+
+compose up -d --scale worker-python=3 >/dev/null 2>&1
+check "scales to three workers" eventually 60 has_workers 3
+
+compose down -v >/dev/null 2>&1
+check "leaves no box behind" eventually 30 no_boxes
+
+echo "compose: $PASSED passed, $FAILED failed"
+[ "$FAILED" = 0 ]

@@ -1,0 +1,87 @@
+#!/bin/sh
+# Brings Optimus up on this machine and grades an example problem with it.
+#
+#   ./setup.sh             everything below
+#   ./setup.sh --no-start  prerequisites, binaries and images only; starts no service of Optimus
+#
+# Official images are pulled where a registry answers, and the binaries are then compiled inside one. Where none
+# answers, the binaries are compiled with this machine's cargo and every image is made from a Debian by debootstrap.
+# Running it again is quick and changes nothing that is already right.
+set -eu
+cd "$(dirname "$0")"
+. scripts/common.sh
+
+START=yes
+for arg in "$@"; do
+    case "$arg" in
+        --no-start) START=no ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) die "unknown option $arg (see --help)" ;;
+    esac
+done
+
+say "Checking prerequisites"
+need docker docker.io "runs the boxes"
+docker compose version >/dev/null 2>&1 || need docker-compose docker-compose "starts the services"
+need curl curl "talks to the API"
+need python3 python3-minimal "writes the large test data of the examples"
+install_wanted
+stop_if_missing
+start_engine
+note "Docker engine $(docker version --format '{{.Server.Version}}')"
+
+if registry_answers; then
+    note "official images can be pulled"
+    rm -f .env
+else
+    note "no image registry answers: everything is built from Debian packages"
+    need cc gcc "links the binaries"
+    cargo_is_new_enough || MISSING="$MISSING
+  - cargo $RUST_VERSION or newer (compiles Optimus): see https://rustup.rs"
+    install_wanted
+    stop_if_missing
+    make_debian_base
+    image_exists optimus/redis:local ||
+        docker build -q -t optimus/redis:local --build-arg BASE_IMAGE="$DEBIAN_BASE" dockerfiles/redis >/dev/null
+    cat >.env <<ENV
+# Written by setup.sh: no registry answered, so nothing may be pulled.
+REDIS_IMAGE=optimus/redis:local
+BUILD_IMAGE=$DEBIAN_BASE
+BASE_IMAGE=$DEBIAN_BASE
+OPTIMUS_DEBIAN_BASE=$DEBIAN_BASE
+ENV
+    say "Building the binaries (release mode)"
+    sh dockerfiles/optimus/build.sh --force
+fi
+
+say "Building the services' image"
+compose build api >"$BUILD_LOG" 2>&1 || { tail -n 40 "$BUILD_LOG" >&2; die "cannot build the services' image"; }
+if registry_answers; then
+    # The command line for this machine, out of the image it was compiled in.
+    mkdir -p dist
+    box="$(docker create optimus/services:latest)"
+    docker cp -q "$box:/usr/local/bin/optimus-cli" dist/optimus-cli
+    docker cp -q "$box:/opt/optimus/dockerfiles/optimus-runner" dockerfiles/optimus-runner
+    docker rm "$box" >/dev/null
+fi
+
+say "Building the languages' images that are missing"
+OPTIMUS_DEBIAN_BASE="$DEBIAN_BASE" dist/optimus-cli build-image --missing
+
+[ "$START" = yes ] || exit 0
+
+say "Starting API, Redis and one worker per language"
+compose up -d >"$BUILD_LOG" 2>&1 || { tail -n 40 "$BUILD_LOG" >&2; die "cannot start the services"; }
+API="http://127.0.0.1:${API_PORT:-8080}"
+tries=0
+until curl -fsS "$API/ready" >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 120 ] || { curl -sS "$API/ready" >&2; die "the system did not become ready; see: docker compose logs"; }
+    sleep 0.5
+done
+
+say "Grading an example through $API"
+python3 examples/generate.py >/dev/null
+OPTIMUS_API="$API" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+
+say "Optimus is up at $API (stop it with: docker compose down)"

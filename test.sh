@@ -1,0 +1,51 @@
+#!/bin/sh
+# Runs every check of the project: format, lints, docs, unit tests, and the suites that need real Redis and real
+# containers. Installs and builds what they need, as setup.sh does.
+#
+#   ./test.sh          everything
+#   ./test.sh --quick  no containers: format, lints, docs, and the tests of the pure crates
+set -eu
+cd "$(dirname "$0")"
+. scripts/common.sh
+
+QUICK=no
+for arg in "$@"; do
+    case "$arg" in
+        --quick) QUICK=yes ;;
+        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) die "unknown option $arg (see --help)" ;;
+    esac
+done
+
+started="$(date +%s)"
+elapsed() { note "$(($(date +%s) - started)) s so far"; }
+
+say "Format, lints, documentation"
+cargo fmt --all --check
+cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --all-features
+for script in setup.sh test.sh scripts/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
+elapsed
+
+if [ "$QUICK" = yes ]; then
+    cargo test --locked -p optimus-common -p optimus-judge --all-features
+    exit 0
+fi
+
+say "What the suites need: Redis, an engine, binaries, images"
+need redis-server redis-server "the queue's tests start their own"
+need cc gcc "links the tests"
+install_wanted
+stop_if_missing
+./setup.sh --no-start
+elapsed
+
+say "All tests"
+python3 examples/generate.py
+cargo build --quiet --locked --workspace
+cargo test --locked --workspace --all-features
+elapsed
+
+say "Compose: up, grade, down and up without losing a job, scale"
+sh scripts/test-compose.sh
+elapsed
