@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// White space is the ASCII one: space, `\t`, `\n`, `\v`, `\f`, `\r`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "type", rename_all = "snake_case", from = "Strict")]
 pub enum Checker {
     /// Equal after removing trailing white space of each line, and trailing blank lines.
     #[default]
@@ -16,22 +16,53 @@ pub enum Checker {
     Exact,
     /// Equal as sequences of tokens separated by white space.
     Tokens {
-        /// Whether `YES` differs from `yes`. ASCII letters only.
-        #[serde(default = "default_case_sensitive")]
+        /// Whether `YES` differs from `yes`. ASCII letters only. Default true.
         case_sensitive: bool,
     },
     /// As `tokens`, but where both tokens are numbers they may differ by either tolerance.
     ///
     /// Accepted where `|a - e| <= abs_tolerance` or `|a - e| <= rel_tolerance * |e|`. NaN never equals anything;
-    /// an infinity equals only itself.
+    /// an infinity equals only itself. Both tolerances are 1e-6 by default.
+    Float { abs_tolerance: f64, rel_tolerance: f64 },
+    /// As `lines`, in any order; each line as often as expected.
+    UnorderedLines,
+}
+
+/// What is read. serde lets a variant without braces pass with unknown fields; these have braces.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Strict {
+    Lines {},
+    Exact {},
+    Tokens {
+        #[serde(default = "default_case_sensitive")]
+        case_sensitive: bool,
+    },
     Float {
         #[serde(default = "default_tolerance")]
         abs_tolerance: f64,
         #[serde(default = "default_tolerance")]
         rel_tolerance: f64,
     },
-    /// As `lines`, in any order; each line as often as expected.
-    UnorderedLines,
+    UnorderedLines {},
+}
+
+impl From<Strict> for Checker {
+    fn from(read: Strict) -> Self {
+        match read {
+            Strict::Lines {} => Self::Lines,
+            Strict::Exact {} => Self::Exact,
+            Strict::Tokens { case_sensitive } => Self::Tokens { case_sensitive },
+            Strict::Float {
+                abs_tolerance,
+                rel_tolerance,
+            } => Self::Float {
+                abs_tolerance,
+                rel_tolerance,
+            },
+            Strict::UnorderedLines {} => Self::UnorderedLines,
+        }
+    }
 }
 
 fn default_case_sensitive() -> bool {

@@ -12,7 +12,10 @@ pub struct JobId(Uuid);
 
 impl JobId {
     /// A new id, unique without coordination.
-    #[expect(clippy::new_without_default, reason = "an id is made on purpose, never by default")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "an id is made on purpose, never by default"
+    )]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
@@ -44,7 +47,10 @@ impl FromStr for JobId {
 pub struct WorkerId(String);
 
 impl WorkerId {
-    #[expect(clippy::new_without_default, reason = "an id is made on purpose, never by default")]
+    #[expect(
+        clippy::new_without_default,
+        reason = "an id is made on purpose, never by default"
+    )]
     pub fn new() -> Self {
         Self(Uuid::now_v7().simple().to_string())
     }

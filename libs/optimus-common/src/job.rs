@@ -26,8 +26,13 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    pub const ALL: [Self; 5] =
-        [Self::Queued, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
 
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
@@ -40,7 +45,10 @@ impl JobStatus {
         match self {
             Self::Queued => matches!(next, Self::Running | Self::Cancelled | Self::Failed),
             Self::Running => {
-                matches!(next, Self::Queued | Self::Completed | Self::Failed | Self::Cancelled)
+                matches!(
+                    next,
+                    Self::Queued | Self::Completed | Self::Failed | Self::Cancelled
+                )
             }
             Self::Completed | Self::Failed | Self::Cancelled => false,
         }
@@ -146,6 +154,9 @@ mod tests {
         }
         assert!(JobStatus::Running.may_become(JobStatus::Completed));
         assert!(JobStatus::Running.may_become(JobStatus::Queued));
-        assert!(!JobStatus::Queued.may_become(JobStatus::Completed), "nothing is graded without a lease");
+        assert!(
+            !JobStatus::Queued.may_become(JobStatus::Completed),
+            "nothing is graded without a lease"
+        );
     }
 }

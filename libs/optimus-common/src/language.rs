@@ -101,7 +101,13 @@ pub struct Resources {
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { processes: 64, open_files: 256, disk_mb: 64, compile_memory_mb: 512, runtime: String::new() }
+        Self {
+            processes: 64,
+            open_files: 256,
+            disk_mb: 64,
+            compile_memory_mb: 512,
+            runtime: String::new(),
+        }
     }
 }
 
@@ -116,7 +122,10 @@ pub struct Concurrency {
 
 impl Default for Concurrency {
     fn default() -> Self {
-        Self { max_parallel_jobs: 2, max_parallel_tests: 1 }
+        Self {
+            max_parallel_jobs: 2,
+            max_parallel_tests: 1,
+        }
     }
 }
 
@@ -176,17 +185,24 @@ pub enum LanguagesError {
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{} is not a valid list of languages", path.display())]
-    Parse { path: PathBuf, source: serde_json::Error },
+    Parse {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
     #[error("language {language}: {problem}")]
     Invalid { language: LanguageName, problem: String },
 }
 
 impl Languages {
     pub fn load(path: &Path) -> Result<Self, LanguagesError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| LanguagesError::Read { path: path.to_owned(), source })?;
-        let languages: Self = serde_json::from_str(&text)
-            .map_err(|source| LanguagesError::Parse { path: path.to_owned(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| LanguagesError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let languages: Self = serde_json::from_str(&text).map_err(|source| LanguagesError::Parse {
+            path: path.to_owned(),
+            source,
+        })?;
         languages.validate()?;
         Ok(languages)
     }
@@ -198,13 +214,19 @@ impl Languages {
     /// Checks what the types cannot say.
     pub fn validate(&self) -> Result<(), LanguagesError> {
         for (i, language) in self.languages.iter().enumerate() {
-            let problem = if self.languages[..i].iter().any(|other| other.name == language.name) {
+            let problem = if self.languages[..i]
+                .iter()
+                .any(|other| other.name == language.name)
+            {
                 Some("stands there twice".to_owned())
             } else {
                 language.problem()
             };
             if let Some(problem) = problem {
-                return Err(LanguagesError::Invalid { language: language.name.clone(), problem });
+                return Err(LanguagesError::Invalid {
+                    language: language.name.clone(),
+                    problem,
+                });
             }
         }
         Ok(())
@@ -224,8 +246,14 @@ impl Language {
             ("resources.open_files", self.resources.open_files.into()),
             ("resources.disk_mb", self.resources.disk_mb),
             ("resources.compile_memory_mb", self.resources.compile_memory_mb),
-            ("concurrency.max_parallel_jobs", self.concurrency.max_parallel_jobs.into()),
-            ("concurrency.max_parallel_tests", self.concurrency.max_parallel_tests.into()),
+            (
+                "concurrency.max_parallel_jobs",
+                self.concurrency.max_parallel_jobs.into(),
+            ),
+            (
+                "concurrency.max_parallel_tests",
+                self.concurrency.max_parallel_tests.into(),
+            ),
         ];
         if let Some((field, _)) = positive.iter().find(|(_, value)| *value == 0) {
             return Some(format!("{field} must be at least 1"));
@@ -234,7 +262,10 @@ impl Language {
             ("cpu_limit", self.cpu_limit),
             ("execution.time_multiplier", self.execution.time_multiplier),
         ];
-        if let Some((field, _)) = finite.iter().find(|(_, value)| !(*value > 0.0 && value.is_finite())) {
+        if let Some((field, _)) = finite
+            .iter()
+            .find(|(_, value)| !(*value > 0.0 && value.is_finite()))
+        {
             return Some(format!("{field} must be a number above 0"));
         }
         let texts = [
@@ -252,7 +283,10 @@ impl Language {
             return Some("execution.source_name must be a plain file name".to_owned());
         }
         if self.queue_name != Self::queue_name_of(&self.name) {
-            return Some(format!("queue_name must be {:?}", Self::queue_name_of(&self.name)));
+            return Some(format!(
+                "queue_name must be {:?}",
+                Self::queue_name_of(&self.name)
+            ));
         }
         let vague = |rule: &OutOfMemory| rule.exit_code.is_none() && rule.signal.is_none();
         if self.execution.out_of_memory.iter().any(vague) {
@@ -273,7 +307,11 @@ mod tests {
     #[test]
     fn placeholders_are_expanded_once() {
         let sources = strings(&["a {memory_mb}.c", "b.c"]);
-        let placeholders = Placeholders { source: "{memory_mb}.c", sources: &sources, memory_mb: 64 };
+        let placeholders = Placeholders {
+            source: "{memory_mb}.c",
+            sources: &sources,
+            memory_mb: 64,
+        };
         assert_eq!(
             placeholders.expand(&strings(&["cc", "-m{memory_mb}", "./{source}", "{sources}"])),
             strings(&["cc", "-m64", "./{memory_mb}.c", "a {memory_mb}.c", "b.c"]),

@@ -168,7 +168,9 @@ impl Settings {
         let default_file = Path::new("config/optimus.toml");
         let file = match file {
             Some(path) => Some(File::from(path).format(FileFormat::Toml)),
-            None => default_file.exists().then(|| File::from(default_file).format(FileFormat::Toml)),
+            None => default_file
+                .exists()
+                .then(|| File::from(default_file).format(FileFormat::Toml)),
         };
         let vars: Vec<_> = env::vars().collect();
         Self::from_layers(file, &vars).map_err(SettingsError)
@@ -183,7 +185,10 @@ impl Settings {
             builder = builder.add_source(file);
         }
         for (short, key) in SHORT_NAMES {
-            if let Some((_, value)) = vars.iter().find(|(name, value)| name == short && !value.is_empty()) {
+            if let Some((_, value)) = vars
+                .iter()
+                .find(|(name, value)| name == short && !value.is_empty())
+            {
                 builder = builder.set_override(key, value.as_str())?;
             }
         }
@@ -213,7 +218,10 @@ mod tests {
     use super::*;
 
     fn with(vars: &[(&str, &str)]) -> Result<Settings, config::ConfigError> {
-        let vars: Vec<_> = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let vars: Vec<_> = vars
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Settings::from_layers(None, &vars)
     }
 

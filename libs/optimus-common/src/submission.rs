@@ -112,7 +112,10 @@ impl TestCase {
     }
 
     pub fn expected_output(&self) -> &[u8] {
-        either(self.expected_output.as_ref(), self.expected_output_base64.as_ref())
+        either(
+            self.expected_output.as_ref(),
+            self.expected_output_base64.as_ref(),
+        )
     }
 
     pub fn points(&self) -> f64 {
@@ -156,7 +159,10 @@ pub struct InvalidSubmission {
 }
 
 fn invalid(field: impl Into<String>, message: impl Into<String>) -> InvalidSubmission {
-    InvalidSubmission { field: field.into(), message: message.into() }
+    InvalidSubmission {
+        field: field.into(),
+        message: message.into(),
+    }
 }
 
 impl Submission {
@@ -196,15 +202,32 @@ impl Submission {
             }
         };
         if total as u64 > maxima.source_bytes {
-            let field = if self.source_code.is_some() { "source_code" } else { "files" };
-            return Err(invalid(field, format!("{total} bytes, of which at most {} are taken", maxima.source_bytes)));
+            let field = if self.source_code.is_some() {
+                "source_code"
+            } else {
+                "files"
+            };
+            return Err(invalid(
+                field,
+                format!(
+                    "{total} bytes, of which at most {} are taken",
+                    maxima.source_bytes
+                ),
+            ));
         }
         Ok(())
     }
 
     fn validate_files(&self, files: &[SourceFile], maxima: &Maxima) -> Result<(), InvalidSubmission> {
         if files.len() as u64 > maxima.files {
-            return Err(invalid("files", format!("{} files, of which at most {} are taken", files.len(), maxima.files)));
+            return Err(invalid(
+                "files",
+                format!(
+                    "{} files, of which at most {} are taken",
+                    files.len(),
+                    maxima.files
+                ),
+            ));
         }
         let mut names = HashSet::new();
         for (i, file) in files.iter().enumerate() {
@@ -215,13 +238,19 @@ impl Submission {
             }
             exactly_one(
                 (format!("files[{i}].content"), file.content.is_some()),
-                (format!("files[{i}].content_base64"), file.content_base64.is_some()),
+                (
+                    format!("files[{i}].content_base64"),
+                    file.content_base64.is_some(),
+                ),
             )?;
         }
         for (i, file) in files.iter().enumerate() {
             let mut parents = file.name.match_indices('/').map(|(at, _)| &file.name[..at]);
             if let Some(parent) = parents.find(|parent| names.contains(parent)) {
-                return Err(invalid(format!("files[{i}].name"), format!("{parent:?} is a file already")));
+                return Err(invalid(
+                    format!("files[{i}].name"),
+                    format!("{parent:?} is a file already"),
+                ));
             }
         }
         match &self.entry_point {
@@ -234,34 +263,59 @@ impl Submission {
 
     fn validate_tests(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
         if self.test_cases.is_empty() {
-            return Err(invalid("test_cases", "is empty; at least one test case is needed"));
+            return Err(invalid(
+                "test_cases",
+                "is empty; at least one test case is needed",
+            ));
         }
         if self.test_cases.len() as u64 > maxima.test_cases {
             return Err(invalid(
                 "test_cases",
-                format!("{} test cases, of which at most {} are taken", self.test_cases.len(), maxima.test_cases),
+                format!(
+                    "{} test cases, of which at most {} are taken",
+                    self.test_cases.len(),
+                    maxima.test_cases
+                ),
             ));
         }
         let mut ids = HashSet::new();
         let mut points = 0.0;
         for (i, test) in self.test_cases.iter().enumerate() {
             if !ids.insert(test.id) {
-                return Err(invalid(format!("test_cases[{i}].id"), format!("{} stands there twice", test.id)));
+                return Err(invalid(
+                    format!("test_cases[{i}].id"),
+                    format!("{} stands there twice", test.id),
+                ));
             }
             if test.input.is_some() && test.input_base64.is_some() {
-                return Err(invalid(format!("test_cases[{i}].input_base64"), "give either input or input_base64"));
+                return Err(invalid(
+                    format!("test_cases[{i}].input_base64"),
+                    "give either input or input_base64",
+                ));
             }
             exactly_one(
-                (format!("test_cases[{i}].expected_output"), test.expected_output.is_some()),
-                (format!("test_cases[{i}].expected_output_base64"), test.expected_output_base64.is_some()),
+                (
+                    format!("test_cases[{i}].expected_output"),
+                    test.expected_output.is_some(),
+                ),
+                (
+                    format!("test_cases[{i}].expected_output_base64"),
+                    test.expected_output_base64.is_some(),
+                ),
             )?;
             if !(test.points() >= 0.0 && test.points().is_finite()) {
-                return Err(invalid(format!("test_cases[{i}].points"), "must be a finite number, 0 or more"));
+                return Err(invalid(
+                    format!("test_cases[{i}].points"),
+                    "must be a finite number, 0 or more",
+                ));
             }
             points += test.points();
         }
         if !(points > 0.0 && points.is_finite()) {
-            return Err(invalid("test_cases", "the sum of all points must be a finite number above 0"));
+            return Err(invalid(
+                "test_cases",
+                "the sum of all points must be a finite number above 0",
+            ));
         }
         Ok(())
     }
@@ -270,9 +324,17 @@ impl Submission {
         let limits = [
             ("timeout_ms", self.timeout_ms, maxima.timeout_ms),
             ("wall_timeout_ms", self.wall_timeout_ms, maxima.wall_timeout_ms),
-            ("compile_timeout_ms", self.compile_timeout_ms, maxima.compile_timeout_ms),
+            (
+                "compile_timeout_ms",
+                self.compile_timeout_ms,
+                maxima.compile_timeout_ms,
+            ),
             ("memory_limit_mb", self.memory_limit_mb, maxima.memory_limit_mb),
-            ("output_limit_bytes", self.output_limit_bytes, maxima.output_limit_bytes),
+            (
+                "output_limit_bytes",
+                self.output_limit_bytes,
+                maxima.output_limit_bytes,
+            ),
         ];
         for (field, value, maximum) in limits {
             if let Some(value) = value
@@ -285,10 +347,19 @@ impl Submission {
     }
 
     fn validate_checker(&self) -> Result<(), InvalidSubmission> {
-        let Checker::Float { abs_tolerance, rel_tolerance } = self.checker else { return Ok(()) };
+        let Checker::Float {
+            abs_tolerance,
+            rel_tolerance,
+        } = self.checker
+        else {
+            return Ok(());
+        };
         for (field, value) in [("abs_tolerance", abs_tolerance), ("rel_tolerance", rel_tolerance)] {
             if !(value >= 0.0 && value.is_finite()) {
-                return Err(invalid(format!("checker.{field}"), "must be a finite number, 0 or more"));
+                return Err(invalid(
+                    format!("checker.{field}"),
+                    "must be a finite number, 0 or more",
+                ));
             }
         }
         Ok(())
@@ -296,8 +367,15 @@ impl Submission {
 
     fn validate_args_and_env(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
         if (self.args.len() + self.env.len()) as u64 > maxima.args {
-            let field = if self.args.len() as u64 > maxima.args { "args" } else { "env" };
-            return Err(invalid(field, format!("at most {} arguments and variables are taken", maxima.args)));
+            let field = if self.args.len() as u64 > maxima.args {
+                "args"
+            } else {
+                "env"
+            };
+            return Err(invalid(
+                field,
+                format!("at most {} arguments and variables are taken", maxima.args),
+            ));
         }
         let mut total = 0;
         for (i, arg) in self.args.iter().enumerate() {
@@ -319,7 +397,10 @@ impl Submission {
             let field = if self.env.is_empty() { "args" } else { "env" };
             return Err(invalid(
                 field,
-                format!("args and env together have {total} bytes; at most {} are taken", maxima.args_bytes),
+                format!(
+                    "args and env together have {total} bytes; at most {} are taken",
+                    maxima.args_bytes
+                ),
             ));
         }
         Ok(())
@@ -328,7 +409,10 @@ impl Submission {
 
 fn exactly_one(text: (String, bool), base64: (String, bool)) -> Result<(), InvalidSubmission> {
     match (text.1, base64.1) {
-        (true, true) => Err(invalid(base64.0, "give either the text or the base64 field, not both")),
+        (true, true) => Err(invalid(
+            base64.0,
+            "give either the text or the base64 field, not both",
+        )),
         (false, false) => Err(invalid(text.0, "is missing")),
         _ => Ok(()),
     }
@@ -346,7 +430,10 @@ fn check_file_name(name: &str) -> Result<(), &'static str> {
     if name.contains('\\') || name.chars().any(char::is_control) {
         return Err("must not contain backslashes or control characters");
     }
-    if name.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+    if name
+        .split('/')
+        .any(|part| part.is_empty() || part == "." || part == "..")
+    {
         return Err("must not have empty, '.' or '..' components");
     }
     if name.starts_with('-') {

@@ -1,0 +1,186 @@
+//! Which submissions are refused, and by which field.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use optimus_common::submission::{Maxima, Submission};
+use serde_json::{Value, json};
+
+fn maxima() -> Maxima {
+    Maxima {
+        test_cases: 4,
+        source_bytes: 100,
+        files: 3,
+        timeout_ms: 1000,
+        wall_timeout_ms: 3000,
+        compile_timeout_ms: 1000,
+        memory_limit_mb: 64,
+        output_limit_bytes: 1000,
+        args: 3,
+        args_bytes: 20,
+        metadata_bytes: 20,
+    }
+}
+
+fn minimal() -> Value {
+    json!({
+        "language": "python",
+        "source_code": "print(input())",
+        "test_cases": [{"id": 1, "input": "hi\n", "expected_output": "hi\n"}],
+    })
+}
+
+/// The minimal submission with these fields set, or removed where the value is null.
+fn with(changes: Value) -> Value {
+    let mut body = minimal();
+    let Value::Object(changes) = changes else {
+        panic!("changes are an object")
+    };
+    for (key, value) in changes {
+        let fields = body.as_object_mut().unwrap();
+        if value.is_null() {
+            fields.remove(&key)
+        } else {
+            fields.insert(key, value)
+        };
+    }
+    body
+}
+
+fn refused_field(body: Value) -> String {
+    let submission: Submission = serde_json::from_value(body).expect("well-formed");
+    submission.validate(&maxima()).expect_err("breaks a rule").field
+}
+
+#[test]
+fn the_minimal_submission_is_taken_and_survives_storage() {
+    let submission: Submission = serde_json::from_value(minimal()).unwrap();
+    submission.validate(&maxima()).unwrap();
+    let stored = serde_json::to_string(&submission).unwrap();
+    assert_eq!(serde_json::from_str::<Submission>(&stored).unwrap(), submission);
+}
+
+#[test]
+fn bytes_that_are_no_text_survive_storage() {
+    let body = with(json!({"test_cases": [
+        {"id": 1, "input_base64": "/wD+", "expected_output_base64": "/w=="}
+    ]}));
+    let submission: Submission = serde_json::from_value(body).unwrap();
+    submission.validate(&maxima()).unwrap();
+    assert_eq!(submission.test_cases[0].input(), [0xff, 0x00, 0xfe]);
+    let stored = serde_json::to_string(&submission).unwrap();
+    assert_eq!(serde_json::from_str::<Submission>(&stored).unwrap(), submission);
+}
+
+#[test]
+fn unknown_fields_are_refused_by_name() {
+    for (body, name) in [
+        (with(json!({"sourcecode": "x"})), "sourcecode"),
+        (with(json!({"callback_url": "http://x"})), "callback_url"),
+        (
+            with(json!({"test_cases": [{"id": 1, "expected": "x"}]})),
+            "expected",
+        ),
+        (
+            with(json!({"checker": {"type": "lines", "tolerance": 1}})),
+            "tolerance",
+        ),
+    ] {
+        let error = serde_json::from_value::<Submission>(body)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn each_broken_rule_names_its_field() {
+    let test = |id: u64| json!({"id": id, "input": "", "expected_output": ""});
+    let file = |name: &str| json!({"name": name, "content": ""});
+    let cases = [
+        (json!({"source_code": null}), "source_code"),
+        (json!({"source_code": "x".repeat(101)}), "source_code"),
+        (json!({"files": [file("a.py")]}), "files"),
+        (json!({"entry_point": "a.py"}), "entry_point"),
+        (json!({"test_cases": []}), "test_cases"),
+        (
+            json!({"test_cases": [test(1), test(2), test(3), test(4), test(5)]}),
+            "test_cases",
+        ),
+        (json!({"test_cases": [test(1), test(1)]}), "test_cases[1].id"),
+        (
+            json!({"test_cases": [{"id": 1}]}),
+            "test_cases[0].expected_output",
+        ),
+        (
+            json!({"test_cases": [{"id": 1, "expected_output": "", "expected_output_base64": ""}]}),
+            "test_cases[0].expected_output_base64",
+        ),
+        (
+            json!({"test_cases": [{"id": 1, "input": "", "input_base64": "", "expected_output": ""}]}),
+            "test_cases[0].input_base64",
+        ),
+        (
+            json!({"test_cases": [{"id": 1, "expected_output": "", "points": -1}]}),
+            "test_cases[0].points",
+        ),
+        (
+            json!({"test_cases": [{"id": 1, "expected_output": "", "points": 0}]}),
+            "test_cases",
+        ),
+        (json!({"timeout_ms": 0}), "timeout_ms"),
+        (json!({"timeout_ms": 1001}), "timeout_ms"),
+        (json!({"wall_timeout_ms": 3001}), "wall_timeout_ms"),
+        (json!({"compile_timeout_ms": 1001}), "compile_timeout_ms"),
+        (json!({"memory_limit_mb": 65}), "memory_limit_mb"),
+        (json!({"output_limit_bytes": 1001}), "output_limit_bytes"),
+        (
+            json!({"checker": {"type": "float", "abs_tolerance": -1.0}}),
+            "checker.abs_tolerance",
+        ),
+        (json!({"args": ["a", "b", "c", "d"]}), "args"),
+        (json!({"args": ["a\u{0}"]}), "args[0]"),
+        (json!({"args": ["a".repeat(21)]}), "args"),
+        (json!({"env": {"A=B": "x"}}), "env.A=B"),
+        (json!({"env": {"A": "x".repeat(21)}}), "env"),
+        (json!({"metadata": "x".repeat(21)}), "metadata"),
+    ];
+    for (changes, field) in cases {
+        assert_eq!(refused_field(with(changes.clone())), field, "{changes}");
+    }
+}
+
+#[test]
+fn file_names_stay_inside_the_box() {
+    let files = |names: &[&str]| {
+        let files: Vec<_> = names
+            .iter()
+            .map(|name| json!({"name": name, "content": ""}))
+            .collect();
+        with(json!({"source_code": null, "files": files}))
+    };
+    for bad in [
+        "",
+        "/etc/passwd",
+        "../a",
+        "a/../b",
+        "./a",
+        "a//b",
+        "a/",
+        "a\\b",
+        "a\nb",
+        "-o",
+        "a\u{0}",
+        &"x".repeat(256),
+    ] {
+        assert_eq!(refused_field(files(&[bad])), "files[0].name", "{bad:?}");
+    }
+    assert_eq!(refused_field(files(&["a", "a"])), "files[1].name");
+    assert_eq!(
+        refused_field(files(&["a", "a/b"])),
+        "files[1].name",
+        "a file cannot be a folder too"
+    );
+    let good: Submission =
+        serde_json::from_value(files(&["main.py", "src/..util.py", "src/deep/x"])).unwrap();
+    good.validate(&maxima()).unwrap();
+}
