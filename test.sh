@@ -20,10 +20,22 @@ done
 started="$(date +%s)"
 elapsed() { note "$(($(date +%s) - started)) s so far"; }
 
-say "Format, lints, documentation"
+# check_tool NAME VERSION: a cargo tool of the checks, kept inside target/.
+check_tool() {
+    case "$("target/tools/bin/$1" --version 2>/dev/null)" in
+        *"$2"*) ;;
+        *) note "building $1 $2 (once)"; cargo install --quiet --locked --root target/tools "$1@$2" ;;
+    esac
+}
+
+say "Format, lints, licences, documentation"
 cargo fmt --all --check
 cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --all-features
+check_tool cargo-deny 0.20.2
+check_tool cargo-machete 0.9.2
+target/tools/bin/cargo-deny --log-level error check licenses bans sources
+target/tools/bin/cargo-machete
 for script in setup.sh test.sh scripts/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
 elapsed
 
