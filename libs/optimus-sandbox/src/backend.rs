@@ -67,7 +67,9 @@ pub trait BoxHandle: Send + Sync {
 
 impl fmt::Debug for LiveBox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveBox").field("name", &self.handle.name()).finish_non_exhaustive()
+        f.debug_struct("LiveBox")
+            .field("name", &self.handle.name())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,1 +1,238 @@
-//! The Docker backend.
+//! The Docker backend: a box is a container.
+//!
+//! - [`connect`]: which engine, and whether it is fit
+//! - [`container`]: what a box may do, as the engine's configuration
+//! - [`output`]: the agent's output, apart from what else comes over the attached stream
+//! - [`handle`]: a container's control and its end
+//!
+//! A box leaves in one of four ways: [`BoxHandle::destroy`], the drop of its handle, the end of its standard input
+//! (which is the end of the worker, whatever killed it: the agent leaves and the engine removes the container), or
+//! [`Backend::remove_orphans`] of another worker.
+//!
+//! [`BoxHandle::destroy`]: crate::BoxHandle::destroy
+
+mod connect;
+mod container;
+mod handle;
+mod output;
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bollard::{
+    Docker,
+    query_parameters::{
+        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+        StartContainerOptions,
+    },
+};
+use futures_util::{StreamExt, stream};
+use handle::ContainerHandle;
+use optimus_common::{WorkerId, settings};
+use output::AgentOutput;
+use tokio::sync::Semaphore;
+use tracing::debug;
+use uuid::Uuid;
+
+use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
+
+/// Longest wait for an answer of the engine. A call that was given up may still be executed later, when nobody is
+/// there to clean up after it, so this is longer than any engine that still works needs.
+const CALL_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Orphans removed at once.
+const PARALLEL_REMOVALS: usize = 4;
+
+/// Makes boxes from containers of one engine.
+#[derive(Debug)]
+pub struct DockerBackend {
+    engine: Arc<Engine>,
+    start_timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Engine {
+    docker: Docker,
+    /// Whose boxes these are.
+    worker: WorkerId,
+    /// CPUs of the engine's machine: it refuses to promise more.
+    cpus: f64,
+    /// Turns at making boxes.
+    starts: Semaphore,
+}
+
+impl DockerBackend {
+    /// Connects to the engine that the settings name, else `DOCKER_HOST`, else the local one.
+    pub async fn connect(settings: &settings::Docker, worker: WorkerId) -> Result<Self, BackendError> {
+        let docker = connect::engine(&settings.host)?.with_timeout(CALL_TIMEOUT);
+        let (docker, cpus) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
+            .await
+            .map_err(|_| timed_out("connect to the container engine", settings.start_timeout))??;
+        let turns = usize::try_from(settings.parallel_starts)
+            .unwrap_or(usize::MAX)
+            .clamp(1, Semaphore::MAX_PERMITS);
+        let engine = Engine {
+            docker,
+            worker,
+            cpus,
+            starts: Semaphore::new(turns),
+        };
+        Ok(Self {
+            engine: Arc::new(engine),
+            start_timeout: settings.start_timeout,
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for DockerBackend {
+    async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
+        // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container is
+        // known and its handle destroys it.
+        let making = tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone()));
+        match tokio::time::timeout(self.start_timeout, making).await {
+            Ok(Ok(made)) => made,
+            Ok(Err(lost)) => Err(engine_error("make a box", lost)),
+            Err(_) => Err(timed_out("make a box", self.start_timeout)),
+        }
+    }
+
+    async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
+        let filters = HashMap::from([("label", vec![format!("{}=1", container::BOX_LABEL)])]);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
+        let all = self
+            .engine
+            .docker
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| engine_error("list the containers", error))?;
+        let orphans = all.into_iter().filter_map(|found| {
+            let owner = found.labels?.remove(container::WORKER_LABEL)?;
+            if alive.iter().any(|worker| worker.as_str() == owner) {
+                None
+            } else {
+                found.id
+            }
+        });
+        let removals = orphans.map(|id| async move { handle::remove(&self.engine.docker, &id).await });
+        let mut removals = stream::iter(removals).buffer_unordered(PARALLEL_REMOVALS);
+        let mut removed = 0;
+        let mut failure = None;
+        while let Some(result) = removals.next().await {
+            match result {
+                Ok(()) => removed += 1,
+                Err(error) => failure = Some(error),
+            }
+        }
+        failure.map_or(Ok(removed), Err)
+    }
+
+    async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
+        match self.engine.docker.inspect_image(&spec.image).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Err(image_missing(spec)),
+            Err(error) => Err(engine_error("look for the image", error)),
+        }
+    }
+}
+
+/// Create, attach, start, in this order: what the agent says first must not be lost.
+async fn make_box(engine: Arc<Engine>, spec: BoxSpec) -> Result<LiveBox, BackendError> {
+    let turn = engine
+        .starts
+        .acquire()
+        .await
+        .map_err(|closed| engine_error("make a box", closed))?;
+    let began = Instant::now();
+    let mut id = Uuid::now_v7().simple().to_string();
+    // The head is the time, alike in boxes made together; the tail is random.
+    let name = format!("optimus-{}-{}", spec.language, id.split_off(20));
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    let body = container::configuration(&spec, &engine.worker, engine.cpus);
+    // There before the container: from here on every way out destroys it.
+    let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes);
+    engine
+        .docker
+        .create_container(Some(options), body)
+        .await
+        .map_err(|error| match status(&error) {
+            Some(404) => image_missing(&spec),
+            _ => engine_error("create a container", error),
+        })?;
+    let created = Instant::now();
+    let streams = AttachContainerOptionsBuilder::new()
+        .stream(true)
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .build();
+    let attached = engine
+        .docker
+        .attach_container(&name, Some(streams))
+        .await
+        .map_err(|error| engine_error("attach to a container", error))?;
+    let joined = Instant::now();
+    engine
+        .docker
+        .start_container(&name, None::<StartContainerOptions>)
+        .await
+        .map_err(|error| engine_error("start a container", error))?;
+    drop(turn);
+    debug!(
+        name,
+        language = %spec.language,
+        create_ms = millis(began, created),
+        attach_ms = millis(created, joined),
+        start_ms = millis(joined, Instant::now()),
+        "box made"
+    );
+    let reader = Box::pin(AgentOutput::new(name, attached.output));
+    Ok(LiveBox {
+        reader,
+        writer: attached.input,
+        handle: Box::new(handle),
+    })
+}
+
+fn millis(from: Instant, to: Instant) -> u64 {
+    u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The engine's answer, where it gave one.
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+fn image_missing(spec: &BoxSpec) -> BackendError {
+    BackendError::ImageMissing {
+        image: spec.image.clone(),
+        language: spec.language.clone(),
+    }
+}
+
+fn engine_error(
+    operation: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BackendError {
+    BackendError::Engine {
+        operation,
+        source: source.into(),
+    }
+}
+
+fn timed_out(operation: &'static str, timeout: Duration) -> BackendError {
+    BackendError::TimedOut {
+        operation,
+        seconds: timeout.as_secs(),
+    }
+}

@@ -1,0 +1,95 @@
+//! Which engine, and whether it is fit.
+
+use std::env;
+
+use bollard::{ClientVersion, Docker, errors::Error};
+
+use super::engine_error;
+use crate::backend::BackendError;
+
+/// Docker 20.10.
+const OLDEST_API: ClientVersion = ClientVersion {
+    major_version: 1,
+    minor_version: 41,
+};
+
+/// A client of the engine at `host`, else at `DOCKER_HOST`, else of the local one. Nothing is sent yet.
+pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
+    let from_environment = env::var("DOCKER_HOST").unwrap_or_default();
+    let docker = match [host, from_environment.as_str()]
+        .into_iter()
+        .find(|host| !host.is_empty())
+    {
+        Some(host) => Docker::connect_with_host(host),
+        None => local(),
+    };
+    docker.map_err(|error| engine_error("find the container engine", error))
+}
+
+/// Docker's socket, else Podman's.
+fn local() -> Result<Docker, Error> {
+    match Docker::connect_with_local_defaults() {
+        #[cfg(unix)]
+        Err(Error::SocketNotFoundError(_)) => Docker::connect_with_podman_defaults(),
+        found => found,
+    }
+}
+
+/// Agrees on a version with the engine, and returns how many CPUs its machine has.
+pub(super) async fn probe(docker: Docker) -> Result<(Docker, f64), BackendError> {
+    let unreachable = |error| engine_error("reach the container engine", error);
+    let docker = docker.negotiate_version().await.map_err(unreachable)?;
+    let version = docker.client_version();
+    if version < OLDEST_API {
+        let reason = format!("it speaks version {version} of the API; {OLDEST_API} or newer is needed");
+        return Err(engine_error("use the container engine", reason));
+    }
+    let info = docker.info().await.map_err(unreachable)?;
+    let cpus = info
+        .ncpu
+        .and_then(|cpus| u32::try_from(cpus).ok())
+        .map_or(f64::INFINITY, f64::from);
+    Ok((docker, cpus))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn every_usual_form_of_a_host_is_taken() {
+        for host in ["unix:///dev/null", "tcp://127.0.0.1:1", "http://127.0.0.1:1"] {
+            assert!(engine(host).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_form_of_a_host_is_named() {
+        let error = engine("carrier-pigeon://loft").unwrap_err();
+        assert!(
+            error
+                .source()
+                .unwrap()
+                .to_string()
+                .contains("carrier-pigeon://loft"),
+            "{error:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_an_error_of_ours() {
+        let error = probe(engine("tcp://127.0.0.1:1").unwrap()).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                BackendError::Engine {
+                    operation: "reach the container engine",
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+}

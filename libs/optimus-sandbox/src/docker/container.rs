@@ -1,0 +1,191 @@
+//! What a box may do, as the engine's configuration of its container.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
+use optimus_common::{WorkerId, language::BOX_DIR};
+
+use crate::backend::BoxSpec;
+
+/// On every box, with the value `1`.
+pub(super) const BOX_LABEL: &str = "optimus.box";
+/// The worker a box belongs to.
+pub(super) const WORKER_LABEL: &str = "optimus.worker";
+const LANGUAGE_LABEL: &str = "optimus.language";
+
+/// The universal entry point of every language's image.
+const ENTRY_POINT: &str = "/optimus/runner.sh";
+
+/// What the agent alone may write to.
+const AGENT_DIR: &str = "/run/optimus";
+const AGENT_DIR_BYTES: u64 = 16 << 20;
+
+/// Files the agent holds open beside those of one process of the guest.
+const AGENT_FILES: i64 = 256;
+
+/// One inode for so many bytes of a writable file system, so that a flood of empty files ends early.
+const BYTES_PER_INODE: u64 = 4096;
+
+/// The kernel's OOM killer prefers a box to anything else on the machine.
+const OOM_SCORE_ADJ: i64 = 500;
+
+/// The configuration of a box's container, on a machine with so many CPUs.
+pub(super) fn configuration(spec: &BoxSpec, worker: &WorkerId, host_cpus: f64) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        entrypoint: Some(vec![ENTRY_POINT.to_owned()]),
+        cmd: Some(Vec::new()),
+        hostname: Some("box".to_owned()),
+        // The agent gives this up for the guest; what else the image says does not matter.
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        // Standard input ends with this worker's connection, whatever happened to the worker.
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        // A terminal would let the guest forge the engine's frames, and would change bytes.
+        tty: Some(false),
+        // Nothing is started in a box from outside.
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..Default::default()
+        }),
+        labels: Some(HashMap::from([
+            (BOX_LABEL.to_owned(), "1".to_owned()),
+            (WORKER_LABEL.to_owned(), worker.to_string()),
+            (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
+        ])),
+        host_config: Some(host_configuration(spec, host_cpus)),
+        ..Default::default()
+    }
+}
+
+fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
+    let memory = Some(signed(spec.memory_bytes));
+    HostConfig {
+        auto_remove: Some(true),
+        init: Some(false),
+        runtime: (!spec.runtime.is_empty()).then(|| spec.runtime.clone()),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        // To become another user, and to kill what that user runs.
+        cap_add: Some(["SETUID", "SETGID", "KILL"].map(str::to_owned).to_vec()),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        readonly_rootfs: Some(true),
+        network_mode: Some("none".to_owned()),
+        ipc_mode: Some("private".to_owned()),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        pids_limit: Some(spec.processes.into()),
+        memory,
+        // Memory and swap together: no swap.
+        memory_swap: memory,
+        nano_cpus: Some(nano_cpus(spec.cpus.min(host_cpus))),
+        oom_score_adj: Some(OOM_SCORE_ADJ),
+        ulimits: Some(vec![
+            ulimit("core", 0),
+            ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
+            // The memory limit bounds the stack; a recursive program may have all of it.
+            ulimit("stack", -1),
+        ]),
+        tmpfs: Some(HashMap::from([
+            (BOX_DIR.to_owned(), shared_tmpfs(spec.disk_bytes)),
+            ("/tmp".to_owned(), shared_tmpfs(spec.disk_bytes)),
+            ("/dev/shm".to_owned(), shared_tmpfs(spec.disk_bytes)),
+            (AGENT_DIR.to_owned(), tmpfs("0700", AGENT_DIR_BYTES)),
+        ])),
+        ..Default::default()
+    }
+}
+
+/// Writable for the guest, and executable: compilers leave programs there.
+fn shared_tmpfs(bytes: u64) -> String {
+    tmpfs("1777", bytes)
+}
+
+fn tmpfs(mode: &str, bytes: u64) -> String {
+    let inodes = (bytes / BYTES_PER_INODE).max(64);
+    format!("rw,exec,nosuid,nodev,mode={mode},size={bytes},nr_inodes={inodes}")
+}
+
+fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
+    ResourcesUlimits {
+        name: Some(name.to_owned()),
+        soft: Some(value),
+        hard: Some(value),
+    }
+}
+
+/// In billionths of a CPU; the engine takes no less than a hundredth.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float is cut to the range of the integer"
+)]
+fn nano_cpus(cpus: f64) -> i64 {
+    (cpus.max(0.01) * 1e9) as i64
+}
+
+pub(super) fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> BoxSpec {
+        BoxSpec {
+            language: "python".parse().unwrap(),
+            image: "optimus/python:3.12".to_owned(),
+            runtime: String::new(),
+            memory_bytes: 256 << 20,
+            cpus: 1.5,
+            processes: 64,
+            disk_bytes: 64 << 20,
+            open_files: 256,
+        }
+    }
+
+    fn host(spec: &BoxSpec, cpus: f64) -> HostConfig {
+        configuration(spec, &WorkerId::new(), cpus).host_config.unwrap()
+    }
+
+    #[test]
+    fn a_box_gets_no_swap() {
+        let host = host(&spec(), 8.0);
+        assert_eq!(host.memory, Some(256 << 20));
+        assert_eq!(host.memory_swap, host.memory);
+    }
+
+    #[test]
+    fn a_box_gets_no_more_cpus_than_there_are() {
+        assert_eq!(host(&spec(), 8.0).nano_cpus, Some(1_500_000_000));
+        assert_eq!(host(&spec(), 1.0).nano_cpus, Some(1_000_000_000));
+        let mut tiny = spec();
+        tiny.cpus = 0.0001;
+        assert_eq!(host(&tiny, 1.0).nano_cpus, Some(10_000_000));
+    }
+
+    #[test]
+    fn the_runtime_is_named_only_where_one_is_chosen() {
+        assert_eq!(host(&spec(), 1.0).runtime, None);
+        let mut sandboxed = spec();
+        sandboxed.runtime = "runsc".to_owned();
+        assert_eq!(host(&sandboxed, 1.0).runtime.as_deref(), Some("runsc"));
+    }
+
+    #[test]
+    fn nothing_of_the_host_is_mounted() {
+        let host = host(&spec(), 1.0);
+        assert_eq!((host.binds, host.mounts, host.volumes_from), (None, None, None));
+        assert!(
+            host.tmpfs
+                .unwrap()
+                .values()
+                .all(|options| options.contains("nosuid,nodev"))
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! The task that keeps a pool. It alone touches the warm boxes.
+
+use std::{
+    collections::VecDeque,
+    error::Error,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep_until, timeout},
+};
+use tracing::{info, warn};
+
+use super::{PoolOptions, PoolStatus, backoff::Backoff};
+use crate::{
+    backend::{Backend, BackendError, BoxSpec},
+    session::{Session, SessionError},
+};
+
+/// How long a closing pool waits for boxes that are being made, to destroy them. Those that come later end with their
+/// standard input.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) enum Command {
+    Acquire(oneshot::Sender<Session>),
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct Keeper {
+    backend: Arc<dyn Backend>,
+    spec: BoxSpec,
+    options: PoolOptions,
+    commands: mpsc::Receiver<Command>,
+    report: watch::Sender<PoolStatus>,
+    /// Ready boxes, the oldest first.
+    warm: VecDeque<Session>,
+    /// Those who could not be served at once, in order.
+    waiting: VecDeque<oneshot::Sender<Session>>,
+    starts: JoinSet<Result<Session, StartError>>,
+    backoff: Backoff,
+    /// No start before this.
+    pause: Option<Instant>,
+    /// Why the last start failed.
+    error: Option<String>,
+    toolchain: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot make a box")]
+    Backend(#[from] BackendError),
+    #[error("a new box is of no use")]
+    Session(#[from] SessionError),
+}
+
+impl Keeper {
+    pub(super) fn new(
+        backend: Arc<dyn Backend>,
+        spec: BoxSpec,
+        options: PoolOptions,
+        commands: mpsc::Receiver<Command>,
+        report: watch::Sender<PoolStatus>,
+    ) -> Self {
+        Self {
+            backend,
+            spec,
+            options,
+            commands,
+            report,
+            warm: VecDeque::new(),
+            waiting: VecDeque::new(),
+            starts: JoinSet::new(),
+            backoff: Backoff::default(),
+            pause: None,
+            error: None,
+            toolchain: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            self.serve();
+            self.refill();
+            self.publish();
+            tokio::select! {
+                // A start that ends is taken before it is asked for again.
+                biased;
+                Some(started) = self.starts.join_next() => self.started(started),
+                error = one_fails(&mut self.warm) => self.failed(&error),
+                command = self.commands.recv() => match command {
+                    Some(Command::Acquire(to)) => self.waiting.push_back(to),
+                    Some(Command::Close(done)) => {
+                        self.close().await;
+                        // Whoever asked may have stopped listening.
+                        done.send(()).ok();
+                        return;
+                    }
+                    None => return,
+                },
+                () = sleep_until(self.pause.unwrap_or_else(Instant::now)), if self.pause.is_some() => {
+                    self.pause = None;
+                }
+            }
+        }
+    }
+
+    /// Hands warm boxes to those who wait.
+    fn serve(&mut self) {
+        while let Some(session) = self.warm.pop_front() {
+            let Some(to) = self.waiting.pop_front() else {
+                self.warm.push_front(session);
+                return;
+            };
+            // Comes back where that one no longer waits.
+            if let Err(session) = to.send(session) {
+                self.warm.push_front(session);
+            }
+        }
+    }
+
+    /// Begins as many boxes as are missing; after a failure a single one, to try.
+    fn refill(&mut self) {
+        if self.pause.is_some() {
+            return;
+        }
+        self.waiting.retain(|to| !to.is_closed());
+        let missing = (self.options.size.max(1) + self.waiting.len()).saturating_sub(self.warm.len());
+        let wanted = if self.backoff.failing() {
+            missing.min(1)
+        } else {
+            missing
+        };
+        while self.starts.len() < wanted {
+            let (backend, spec) = (Arc::clone(&self.backend), self.spec.clone());
+            let ready_timeout = self.options.ready_timeout;
+            self.starts.spawn(async move {
+                let live = backend.create(&spec).await?;
+                Ok(Session::open(live, ready_timeout).await?)
+            });
+        }
+    }
+
+    fn started(&mut self, started: Result<Result<Session, StartError>, JoinError>) {
+        match started {
+            Ok(Ok(session)) => {
+                if self.backoff.failing() {
+                    info!(language = %self.spec.language, "boxes can be made again");
+                }
+                self.backoff.succeeded();
+                self.error = None;
+                if self.toolchain.is_none() {
+                    self.toolchain = session.toolchain().map(str::to_owned);
+                }
+                self.warm.push_back(session);
+            }
+            Ok(Err(error)) => self.failed(&error),
+            Err(lost) => self.failed(&lost),
+        }
+    }
+
+    fn failed(&mut self, error: &dyn Error) {
+        let reason = reason(error);
+        let delay = self.backoff.failed();
+        // Several starts that fail together are one failure of the engine, told once.
+        if self.error.as_ref() != Some(&reason) {
+            warn!(language = %self.spec.language, reason, "no new box");
+        }
+        self.error = Some(reason);
+        self.pause = Some(Instant::now() + delay);
+    }
+
+    fn publish(&self) {
+        let status = PoolStatus {
+            warm: self.warm.len(),
+            starting: self.starts.len(),
+            error: self.error.clone(),
+            toolchain: self.toolchain.clone(),
+        };
+        self.report.send_if_modified(|known| {
+            let changed = *known != status;
+            *known = status;
+            changed
+        });
+    }
+
+    async fn close(&mut self) {
+        self.commands.close();
+        self.waiting.clear();
+        let late = async {
+            while let Some(started) = self.starts.join_next().await {
+                if let Ok(Ok(session)) = started {
+                    self.warm.push_back(session);
+                }
+            }
+        };
+        if timeout(CLOSE_TIMEOUT, late).await.is_err() {
+            warn!(language = %self.spec.language, "boxes were still being made when their pool closed");
+        }
+        let ends = join_all(self.warm.iter().map(|session| session.handle().destroy())).await;
+        for error in ends.iter().filter_map(|end| end.as_ref().err()) {
+            warn!(language = %self.spec.language, reason = reason(error), "a box is left behind");
+        }
+        self.warm.clear();
+        self.publish();
+    }
+}
+
+/// Takes a box out that can no longer be used, when there is one. Cancel safe.
+async fn one_fails(warm: &mut VecDeque<Session>) -> SessionError {
+    poll_fn(|cx| {
+        for index in 0..warm.len() {
+            let failed = pin!(warm[index].failed()).poll(cx);
+            if let Poll::Ready(error) = failed {
+                warm.remove(index);
+                return Poll::Ready(error);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// An error with all its causes in one line.
+fn reason(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
