@@ -1,0 +1,180 @@
+//! What of an output stream is kept for people to read.
+
+use memchr::memmem;
+use optimus_common::payload::Base64Bytes;
+
+/// Bytes kept of a stream's end, where runtimes write why they died.
+const TAIL: usize = 4 << 10;
+
+/// Keeps the first bytes of a stream, and a few of the last, whatever its length.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    head: Vec<u8>,
+    max: usize,
+    /// The last bytes of the stream, those in `head` included; up to twice [`TAIL`], so that it rarely moves.
+    tail: Vec<u8>,
+    total: u64,
+}
+
+/// A stream as it stands in a result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// Invalid UTF-8 replaced.
+    pub text: String,
+    /// The same bytes exactly, where they are not UTF-8.
+    pub base64: Option<Base64Bytes>,
+    /// Whether the stream was longer than this.
+    pub truncated: bool,
+}
+
+impl Capture {
+    /// Keeps at most `max` bytes for display.
+    pub fn new(max: usize) -> Self {
+        Self {
+            head: Vec::new(),
+            max,
+            tail: Vec::new(),
+            total: 0,
+        }
+    }
+
+    pub fn feed(&mut self, data: &[u8]) {
+        let room = self.max - self.head.len();
+        self.head.extend_from_slice(&data[..data.len().min(room)]);
+        let last = &data[data.len().saturating_sub(TAIL)..];
+        if last.len() == TAIL {
+            self.tail.clear();
+        } else if self.tail.len() + last.len() > 2 * TAIL {
+            self.tail.drain(..self.tail.len() + last.len() - TAIL);
+        }
+        self.tail.extend_from_slice(last);
+        self.total += data.len() as u64;
+    }
+
+    /// The true length of the stream.
+    pub fn total_bytes(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether `needle` stands in what was kept.
+    pub fn contains(&self, needle: &str) -> bool {
+        let finder = memmem::Finder::new(needle);
+        finder.find(&self.head).is_some() || finder.find(&self.tail).is_some()
+    }
+
+    pub fn into_captured(mut self) -> Captured {
+        let truncated = self.total > self.head.len() as u64;
+        if truncated {
+            self.head.truncate(whole_characters(&self.head));
+        }
+        match String::from_utf8(self.head) {
+            Ok(text) => Captured {
+                text,
+                base64: None,
+                truncated,
+            },
+            Err(error) => Captured {
+                text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                base64: Some(Base64Bytes(error.into_bytes())),
+                truncated,
+            },
+        }
+    }
+}
+
+/// The length of `bytes` without a UTF-8 character that is cut at the end.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let from = bytes.len().saturating_sub(3);
+    for (i, byte) in bytes.iter().enumerate().skip(from).rev() {
+        let length = match byte {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            0x80..=0xBF => continue,
+            _ => return bytes.len(),
+        };
+        return if i + length > bytes.len() { i } else { bytes.len() };
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn captured(max: usize, data: &[u8]) -> Captured {
+        let mut capture = Capture::new(max);
+        capture.feed(data);
+        capture.into_captured()
+    }
+
+    #[test]
+    fn a_short_stream_is_kept_whole() {
+        assert_eq!(
+            captured(5, b"hi\n\0!"),
+            Captured {
+                text: "hi\n\0!".to_owned(),
+                base64: None,
+                truncated: false
+            }
+        );
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        for (max, kept) in [
+            (1, "a"),
+            (2, "a"),
+            (3, "aé"),
+            (4, "aé"),
+            (5, "aé"),
+            (6, "aé€"),
+            (9, "aé€"),
+            (10, "aé€😀"),
+        ] {
+            let captured = captured(max, "aé€😀b".as_bytes());
+            assert_eq!((captured.text.as_str(), captured.base64), (kept, None), "{max}");
+            assert!(captured.truncated);
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_kept_exactly_beside_the_readable_form() {
+        let captured = captured(3, b"a\xFFbc");
+        assert_eq!(captured.text, "a\u{FFFD}b");
+        assert_eq!(captured.base64, Some(Base64Bytes(b"a\xFFb".to_vec())));
+        assert!(captured.truncated);
+    }
+
+    #[test]
+    fn the_end_of_a_long_stream_can_be_searched() {
+        let mut capture = Capture::new(10);
+        capture.feed(b"beginning ");
+        for _ in 0..1000 {
+            capture.feed(&[b'.'; 100]);
+        }
+        capture.feed(b"out of ");
+        capture.feed(b"memory");
+        assert!(capture.contains("beginning"));
+        assert!(capture.contains("out of memory"));
+        assert!(!capture.contains("elsewhere"));
+        assert_eq!(capture.total_bytes(), 100_023);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_matter(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9000), 0..5), max in 0usize..9000) {
+            let whole = chunks.concat();
+            let mut capture = Capture::new(max);
+            for chunk in &chunks {
+                capture.feed(chunk);
+            }
+            prop_assert!(capture.tail.len() <= 2 * TAIL);
+            prop_assert!(capture.tail.len() >= whole.len().min(TAIL));
+            prop_assert!(whole.ends_with(&capture.tail));
+            prop_assert_eq!(capture.into_captured(), captured(max, &whole));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Equal after removing trailing white space of each line, and trailing blank lines.
+
+use memchr::memchr;
+
+use super::{common_prefix, difference::Difference, trim_end};
+
+#[derive(Debug)]
+pub(super) struct Lines<'e> {
+    /// Without trailing white space and blank lines.
+    expected: &'e [u8],
+    /// Where the current line of `expected` starts and, trimmed, ends. Past the last line both are its length.
+    start: usize,
+    end: usize,
+    /// Where the line after it starts; past the last one, beyond its length.
+    next: usize,
+    /// What the output's current line has matched: `expected[start..at]`.
+    at: usize,
+    /// White space that followed. Trailing or not, the next byte tells.
+    pending: Pending,
+    /// The output's current line, from 1.
+    number: u64,
+    difference: Option<Difference>,
+}
+
+/// White space that may turn out to be trailing.
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    len: usize,
+    /// Whether `expected` goes on with the same white space.
+    matches: bool,
+}
+
+const NOTHING_PENDING: Pending = Pending {
+    len: 0,
+    matches: true,
+};
+
+impl<'e> Lines<'e> {
+    pub(super) fn new(expected: &'e [u8]) -> Self {
+        let mut lines = Self {
+            expected: trim_end(expected),
+            start: 0,
+            end: 0,
+            next: 0,
+            at: 0,
+            pending: NOTHING_PENDING,
+            number: 1,
+            difference: None,
+        };
+        lines.load_line();
+        lines
+    }
+
+    pub(super) fn feed(&mut self, mut chunk: &[u8]) {
+        while !chunk.is_empty() && self.difference.is_none() {
+            let newline = memchr(b'\n', chunk);
+            let part = &chunk[..newline.unwrap_or(chunk.len())];
+            if let Some((offset, difference)) = self.part_of_line(part) {
+                chunk = &chunk[offset..];
+                self.difference = Some(difference);
+            } else if newline.is_some() {
+                chunk = &chunk[part.len()..];
+                self.difference = self.end_line();
+                if self.difference.is_none() {
+                    chunk = &chunk[1..];
+                }
+            } else {
+                return;
+            }
+        }
+        if let Some(difference) = &mut self.difference {
+            difference.feed(chunk, |byte| byte == b'\n');
+        }
+    }
+
+    pub(super) fn finish(self) -> Option<String> {
+        match self.difference {
+            Some(difference) => Some(difference.into_message()),
+            None if self.at < self.end || self.next < self.expected.len() => {
+                Some(format!("the output ends too early, in line {}", self.number))
+            }
+            None => None,
+        }
+    }
+
+    /// Compares bytes of one line; where they differ, from which of them on.
+    fn part_of_line(&mut self, part: &[u8]) -> Option<(usize, Difference)> {
+        let body = trim_end(part);
+        if !body.is_empty() {
+            if !self.pending.matches {
+                return Some((0, self.difference_here()));
+            }
+            self.at += self.pending.len;
+            self.pending = NOTHING_PENDING;
+            let rest = &self.expected[self.at..self.end];
+            if !rest.starts_with(body) {
+                let same = common_prefix(rest, body);
+                self.at += same;
+                return Some((same, self.difference_here()));
+            }
+            self.at += body.len();
+        }
+        let space = &part[body.len()..];
+        if self.pending.matches {
+            self.pending.matches = self.expected[self.at + self.pending.len..self.end].starts_with(space);
+            self.pending.len += space.len();
+        }
+        None
+    }
+
+    fn end_line(&mut self) -> Option<Difference> {
+        if self.at < self.end {
+            let place = format!("line {} ends too early", self.number);
+            return Some(Difference::new(place, &self.expected[self.start..self.at]));
+        }
+        self.load_line();
+        self.pending = NOTHING_PENDING;
+        self.number += 1;
+        None
+    }
+
+    fn load_line(&mut self) {
+        self.start = self.next.min(self.expected.len());
+        let rest = &self.expected[self.start..];
+        let len = memchr(b'\n', rest).unwrap_or(rest.len());
+        self.end = self.start + trim_end(&rest[..len]).len();
+        self.next = self.start + len + 1;
+        self.at = self.start;
+    }
+
+    fn difference_here(&self) -> Difference {
+        let place = if self.start == self.expected.len() {
+            format!("line {} is one too many", self.number)
+        } else {
+            format!(
+                "line {} differs in column {}",
+                self.number,
+                self.at - self.start + 1
+            )
+        };
+        Difference::new(place, &self.expected[self.start..self.at])
+    }
+}

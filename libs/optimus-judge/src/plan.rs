@@ -1,0 +1,519 @@
+//! From a submission and its language to the runs of the job.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use optimus_common::{
+    language::{Language, Placeholders},
+    limits::Limits,
+    protocol::{self, CommandSpec, FileHeader, JobHeader},
+    settings::LimitSettings,
+    submission::{InvalidSubmission, Submission},
+};
+
+const MIB: u64 = 1 << 20;
+
+/// Bytes a compiler may write to each of its streams.
+const COMPILE_OUTPUT_BYTES: u64 = MIB;
+
+/// What the agent, its buffers and the kernel's own bookkeeping need in a box beside the programs.
+const AGENT_MEMORY_BYTES: u64 = 32 * MIB;
+
+/// Inputs up to this size fit a box made before its job was known.
+const USUAL_INPUT_BYTES: u64 = 4 * MIB;
+
+/// Everything a box needs to know and to have for one job, expected outputs excepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobPlan {
+    /// What the box is told first. The contents of its files are [`file_contents`].
+    pub header: JobHeader,
+    /// The largest of the test cases' inputs.
+    pub largest_input_bytes: u64,
+    /// Memory of everything in the box together.
+    pub box_memory_bytes: u64,
+}
+
+impl JobPlan {
+    /// Plans a validated submission, and checks that it suits its language.
+    pub fn new(
+        submission: &Submission,
+        language: &Language,
+        settings: &LimitSettings,
+    ) -> Result<Self, InvalidSubmission> {
+        debug_assert_eq!(submission.language, language.name);
+        check_size(submission, language)?;
+        let execution = &language.execution;
+        let files: Vec<_> = sources(submission, language)
+            .map(|(name, bytes)| FileHeader {
+                name: name.to_owned(),
+                bytes: bytes.len() as u64,
+            })
+            .collect();
+        let entry_point = entry_point(submission, language);
+        let is_source = |name: &str| name == entry_point || name.ends_with(&execution.file_extension);
+        let source_names: Vec<_> = files
+            .iter()
+            .map(|file| file.name.clone())
+            .filter(|name| is_source(name))
+            .collect();
+        let placeholders = Placeholders {
+            source: entry_point,
+            sources: &source_names,
+            memory_mb: submission.memory_limit_mb.unwrap_or(language.memory_limit_mb),
+        };
+
+        let compile = (!execution.compile.is_empty()).then(|| CommandSpec {
+            argv: placeholders.expand(&execution.compile),
+            env: execution.env.clone(),
+            limits: compile_limits(submission, language, settings),
+        });
+        let mut argv = vec![execution.command.clone()];
+        argv.extend(execution.args.iter().cloned());
+        let mut argv = placeholders.expand(&argv);
+        argv.extend(submission.args.iter().cloned());
+        let run = CommandSpec {
+            argv,
+            env: run_env(submission, language),
+            limits: run_limits(submission, language, settings),
+        };
+
+        let largest_input_bytes = submission
+            .test_cases
+            .iter()
+            .map(|test| test.input().len() as u64)
+            .max()
+            .unwrap_or(0);
+        let box_memory_bytes = box_memory(language, run.limits.memory_bytes, largest_input_bytes);
+        let max_parallel_tests = language.concurrency.max_parallel_tests;
+        let header = JobHeader {
+            version: protocol::VERSION,
+            files,
+            compile,
+            run,
+            max_parallel_tests,
+        };
+        Ok(Self {
+            header,
+            largest_input_bytes,
+            box_memory_bytes,
+        })
+    }
+}
+
+/// The contents of the plan's files, in the order of [`JobHeader::files`].
+pub fn file_contents<'a>(
+    submission: &'a Submission,
+    language: &'a Language,
+) -> impl Iterator<Item = &'a [u8]> {
+    sources(submission, language).map(|(_, bytes)| bytes)
+}
+
+/// Memory of a box made before its job is known: enough for the language's default limit and usual inputs.
+pub fn usual_box_memory_bytes(language: &Language) -> u64 {
+    let run_memory = run_memory_bytes(language.memory_limit_mb, language);
+    box_memory(language, run_memory, USUAL_INPUT_BYTES)
+}
+
+fn sources<'a>(
+    submission: &'a Submission,
+    language: &'a Language,
+) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+    let single = submission
+        .source_code
+        .as_ref()
+        .map(|source| (language.execution.source_name.as_str(), source.as_bytes()));
+    single.into_iter().chain(
+        submission
+            .files
+            .iter()
+            .map(|file| (file.name.as_str(), file.bytes())),
+    )
+}
+
+fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> &'a str {
+    match (&submission.entry_point, submission.files.first()) {
+        (Some(name), _) => name,
+        (None, Some(first)) => &first.name,
+        (None, None) => &language.execution.source_name,
+    }
+}
+
+fn check_size(submission: &Submission, language: &Language) -> Result<(), InvalidSubmission> {
+    let total: u64 = sources(submission, language)
+        .map(|(_, bytes)| bytes.len() as u64)
+        .sum();
+    let room = language.resources.disk_mb.saturating_mul(MIB);
+    if total <= room {
+        return Ok(());
+    }
+    let field = if submission.source_code.is_some() {
+        "source_code"
+    } else {
+        "files"
+    };
+    Err(InvalidSubmission {
+        field: field.to_owned(),
+        message: format!(
+            "{total} bytes do not fit the {room} that a box of {} has room for",
+            language.name
+        ),
+    })
+}
+
+/// The submission's variables are for its own runs alone: the compile step never sees them.
+fn run_env(submission: &Submission, language: &Language) -> BTreeMap<String, String> {
+    let mut env = language.execution.env.clone();
+    env.extend(
+        submission
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    env
+}
+
+fn run_limits(submission: &Submission, language: &Language, settings: &LimitSettings) -> Limits {
+    let multiplier = language.execution.time_multiplier;
+    let cpu_time = scaled(submission.timeout_ms.unwrap_or(settings.timeout_ms), multiplier);
+    let wall_time = match submission.wall_timeout_ms {
+        Some(wall_timeout_ms) => scaled(wall_timeout_ms, multiplier),
+        None => default_wall_time(cpu_time),
+    };
+    let memory_limit_mb = submission.memory_limit_mb.unwrap_or(language.memory_limit_mb);
+    Limits {
+        cpu_time,
+        wall_time,
+        memory_bytes: run_memory_bytes(memory_limit_mb, language),
+        output_bytes: submission
+            .output_limit_bytes
+            .unwrap_or(settings.output_limit_bytes),
+        processes: language.resources.processes,
+        open_files: language.resources.open_files,
+        file_size_bytes: language.resources.disk_mb.saturating_mul(MIB),
+    }
+}
+
+fn compile_limits(submission: &Submission, language: &Language, settings: &LimitSettings) -> Limits {
+    let cpu_time = Duration::from_millis(
+        submission
+            .compile_timeout_ms
+            .unwrap_or(settings.compile_timeout_ms),
+    );
+    Limits {
+        cpu_time,
+        wall_time: default_wall_time(cpu_time),
+        memory_bytes: language.resources.compile_memory_mb.saturating_mul(MIB),
+        output_bytes: COMPILE_OUTPUT_BYTES,
+        processes: language.resources.processes,
+        open_files: language.resources.open_files,
+        file_size_bytes: language.resources.disk_mb.saturating_mul(MIB),
+    }
+}
+
+fn default_wall_time(cpu_time: Duration) -> Duration {
+    cpu_time.saturating_mul(2).saturating_add(Duration::from_secs(1))
+}
+
+/// Whole milliseconds, as limits travel in them.
+fn scaled(ms: u64, multiplier: f64) -> Duration {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    let ms = (ms as f64 * multiplier).round() as u64;
+    Duration::from_millis(ms.max(1))
+}
+
+fn run_memory_bytes(memory_limit_mb: u64, language: &Language) -> u64 {
+    memory_limit_mb
+        .saturating_add(language.execution.memory_allowance_mb)
+        .saturating_mul(MIB)
+}
+
+/// The compile step and the runs are never there at the same time; sources, artefacts and inputs always are. What a
+/// run writes to its own files counts as its memory.
+fn box_memory(language: &Language, run_memory_bytes: u64, largest_input_bytes: u64) -> u64 {
+    let parallel = u64::from(language.concurrency.max_parallel_tests);
+    let compile = if language.execution.compile.is_empty() {
+        0
+    } else {
+        language.resources.compile_memory_mb.saturating_mul(MIB)
+    };
+    run_memory_bytes
+        .saturating_mul(parallel)
+        .max(compile)
+        .saturating_add(largest_input_bytes.saturating_mul(parallel))
+        .saturating_add(language.resources.disk_mb.saturating_mul(MIB))
+        .saturating_add(AGENT_MEMORY_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use optimus_common::{
+        language::{Build, Concurrency, Execution, Resources},
+        settings::Settings,
+        submission::{SourceFile, TestCase},
+    };
+
+    use super::*;
+
+    fn strings(items: &[&str]) -> Vec<String> {
+        items.iter().map(ToString::to_string).collect()
+    }
+
+    fn map(items: &[(&str, &str)]) -> BTreeMap<String, String> {
+        items
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn language() -> Language {
+        Language {
+            name: "java".parse().unwrap(),
+            version: "21".to_owned(),
+            image: "optimus/java:21".to_owned(),
+            dockerfile_path: "dockerfiles/java/Dockerfile".into(),
+            execution: Execution {
+                command: "java".to_owned(),
+                args: strings(&["-Xmx{memory_mb}m", "Main"]),
+                file_extension: ".java".to_owned(),
+                source_name: "Main.java".to_owned(),
+                compile: strings(&["javac", "-d", ".", "{sources}"]),
+                env: map(&[("PATH", "/usr/bin"), ("LANG", "C.UTF-8")]),
+                time_multiplier: 1.5,
+                memory_allowance_mb: 100,
+                out_of_memory: Vec::new(),
+            },
+            queue_name: "optimus:queue:java".to_owned(),
+            memory_limit_mb: 256,
+            cpu_limit: 1.0,
+            resources: Resources {
+                disk_mb: 8,
+                compile_memory_mb: 512,
+                ..Resources::default()
+            },
+            concurrency: Concurrency {
+                max_parallel_jobs: 1,
+                max_parallel_tests: 2,
+            },
+            build: Build {
+                base_image: "eclipse-temurin:21".to_owned(),
+                debian_packages: Vec::new(),
+                version_command: "java --version".to_owned(),
+            },
+        }
+    }
+
+    fn test(id: u64, input: &str) -> TestCase {
+        TestCase {
+            id,
+            input: Some(input.to_owned()),
+            input_base64: None,
+            expected_output: Some(String::new()),
+            expected_output_base64: None,
+            points: None,
+        }
+    }
+
+    fn file(name: &str, content: &str) -> SourceFile {
+        SourceFile {
+            name: name.to_owned(),
+            content: Some(content.to_owned()),
+            content_base64: None,
+        }
+    }
+
+    fn submission() -> Submission {
+        Submission {
+            language: "java".parse().unwrap(),
+            source_code: Some("class A {}".to_owned()),
+            files: Vec::new(),
+            entry_point: None,
+            test_cases: vec![test(1, "12345"), test(2, "")],
+            timeout_ms: None,
+            wall_timeout_ms: None,
+            compile_timeout_ms: None,
+            memory_limit_mb: None,
+            output_limit_bytes: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            checker: optimus_common::checker::Checker::default(),
+            stop_on_failure: false,
+            priority: optimus_common::job::Priority::default(),
+            metadata: None,
+        }
+    }
+
+    fn plan(submission: &Submission, language: &Language) -> Result<JobPlan, InvalidSubmission> {
+        JobPlan::new(submission, language, &Settings::defaults().limits)
+    }
+
+    #[test]
+    fn what_a_submission_leaves_out_is_taken_from_its_language_and_the_settings() {
+        let plan = plan(&submission(), &language()).unwrap();
+        assert_eq!(
+            plan.header.files,
+            [FileHeader {
+                name: "Main.java".to_owned(),
+                bytes: 10
+            }]
+        );
+        assert_eq!(plan.header.max_parallel_tests, 2);
+        assert_eq!(plan.largest_input_bytes, 5);
+        let resources = language().resources;
+        let common = |limits: &Limits| (limits.processes, limits.open_files, limits.file_size_bytes);
+        let expected = (resources.processes, resources.open_files, 8 * MIB);
+
+        let run = &plan.header.run;
+        assert_eq!(run.argv, strings(&["java", "-Xmx256m", "Main"]));
+        assert_eq!(run.env, language().execution.env);
+        assert_eq!(run.limits.cpu_time, Duration::from_millis(7500));
+        assert_eq!(run.limits.wall_time, Duration::from_secs(16));
+        assert_eq!(run.limits.memory_bytes, 356 * MIB);
+        assert_eq!(run.limits.output_bytes, 16 * MIB);
+        assert_eq!(common(&run.limits), expected);
+
+        let compile = plan.header.compile.unwrap();
+        assert_eq!(compile.argv, strings(&["javac", "-d", ".", "Main.java"]));
+        assert_eq!(compile.limits.cpu_time, Duration::from_secs(30));
+        assert_eq!(compile.limits.wall_time, Duration::from_secs(61));
+        assert_eq!(compile.limits.memory_bytes, 512 * MIB);
+        assert_eq!(compile.limits.output_bytes, COMPILE_OUTPUT_BYTES);
+        assert_eq!(common(&compile.limits), expected);
+    }
+
+    #[test]
+    fn a_submission_sets_its_own_limits() {
+        let mut submission = submission();
+        submission.timeout_ms = Some(1000);
+        submission.wall_timeout_ms = Some(3000);
+        submission.compile_timeout_ms = Some(2000);
+        submission.memory_limit_mb = Some(64);
+        submission.output_limit_bytes = Some(100);
+        let header = plan(&submission, &language()).unwrap().header;
+        assert_eq!(header.run.limits.cpu_time, Duration::from_millis(1500));
+        assert_eq!(header.run.limits.wall_time, Duration::from_millis(4500));
+        assert_eq!(header.run.limits.memory_bytes, 164 * MIB);
+        assert_eq!(header.run.limits.output_bytes, 100);
+        assert_eq!(
+            header.run.argv[1], "-Xmx64m",
+            "the flag goes without the allowance"
+        );
+        assert_eq!(header.compile.unwrap().limits.cpu_time, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn arguments_follow_the_recipe_unexpanded() {
+        let mut submission = submission();
+        submission.args = strings(&["{source}", "-x"]);
+        let header = plan(&submission, &language()).unwrap().header;
+        assert_eq!(
+            header.run.argv,
+            strings(&["java", "-Xmx256m", "Main", "{source}", "-x"])
+        );
+    }
+
+    #[test]
+    fn the_submissions_environment_never_reaches_the_compiler() {
+        let mut submission = submission();
+        submission.env = map(&[("LD_PRELOAD", "./evil.so"), ("LANG", "C"), ("PATH", "/box")]);
+        let header = plan(&submission, &language()).unwrap().header;
+        assert_eq!(header.compile.unwrap().env, language().execution.env);
+        assert_eq!(
+            header.run.env,
+            map(&[("LANG", "C"), ("LD_PRELOAD", "./evil.so"), ("PATH", "/box")])
+        );
+    }
+
+    #[test]
+    fn several_files_keep_their_order_and_the_entry_point_is_a_source_whatever_its_name() {
+        let mut submission = submission();
+        submission.source_code = None;
+        submission.files = vec![
+            file("data.txt", "1"),
+            file("lib/Util.java", "22"),
+            file("Start", "333"),
+        ];
+        submission.entry_point = Some("Start".to_owned());
+        let mut language = language();
+        language.execution.args = strings(&["{source}"]);
+        let plan = plan(&submission, &language).unwrap();
+        let names: Vec<_> = plan.header.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["data.txt", "lib/Util.java", "Start"]);
+        let contents: Vec<_> = file_contents(&submission, &language).collect();
+        assert_eq!(contents, [&b"1"[..], b"22", b"333"]);
+        for (file, content) in plan.header.files.iter().zip(contents) {
+            assert_eq!(file.bytes, content.len() as u64);
+        }
+        assert_eq!(plan.header.run.argv, strings(&["java", "Start"]));
+        assert_eq!(
+            plan.header.compile.unwrap().argv,
+            strings(&["javac", "-d", ".", "lib/Util.java", "Start"])
+        );
+    }
+
+    #[test]
+    fn the_first_file_is_the_entry_point_where_none_is_named() {
+        let mut submission = submission();
+        submission.source_code = None;
+        submission.files = vec![file("b.java", ""), file("a.java", "")];
+        let mut language = language();
+        language.execution.compile.clear();
+        language.execution.args = strings(&["./{source}"]);
+        let header = plan(&submission, &language).unwrap().header;
+        assert_eq!(header.run.argv, strings(&["java", "./b.java"]));
+        assert_eq!(header.compile, None);
+    }
+
+    #[test]
+    fn a_box_has_room_for_all_parallel_runs_or_the_compiler_and_for_every_input() {
+        let mut submission = submission();
+        submission.test_cases.push(test(3, &"x".repeat(1000)));
+        let beside = 2 * 1000 + 8 * MIB + AGENT_MEMORY_BYTES;
+        assert_eq!(
+            plan(&submission, &language()).unwrap().box_memory_bytes,
+            2 * 356 * MIB + beside
+        );
+        submission.memory_limit_mb = Some(1);
+        assert_eq!(
+            plan(&submission, &language()).unwrap().box_memory_bytes,
+            512 * MIB + beside
+        );
+        let mut interpreted = language();
+        interpreted.execution.compile.clear();
+        assert_eq!(
+            plan(&submission, &interpreted).unwrap().box_memory_bytes,
+            2 * 101 * MIB + beside
+        );
+    }
+
+    #[test]
+    fn a_box_made_ahead_fits_a_usual_job() {
+        let language = language();
+        let plan = plan(&submission(), &language).unwrap();
+        assert!(plan.box_memory_bytes <= usual_box_memory_bytes(&language));
+    }
+
+    #[test]
+    fn sources_larger_than_the_work_directory_are_refused_by_field() {
+        let mut submission = submission();
+        let large = "x".repeat(8 << 20);
+        submission.source_code = Some(large.clone());
+        assert!(plan(&submission, &language()).is_ok());
+        submission.source_code = Some(large.clone() + "x");
+        assert_eq!(plan(&submission, &language()).unwrap_err().field, "source_code");
+        submission.source_code = None;
+        submission.files = vec![file("a.java", &large), file("b.java", "x")];
+        assert_eq!(plan(&submission, &language()).unwrap_err().field, "files");
+    }
+
+    #[test]
+    fn no_multiplier_overflows_or_takes_all_time_away() {
+        assert_eq!(scaled(1, 1e-9), Duration::from_millis(1));
+        assert_eq!(
+            default_wall_time(scaled(u64::MAX, 1e9)),
+            Duration::from_millis(u64::MAX) * 2 + Duration::from_secs(1)
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Names of signals, by the numbers Linux gives them on x86, ARM and RISC-V.
+
+use std::borrow::Cow;
+
+/// `SIGXCPU`, sent by the kernel where the CPU time of a process is over its resource limit.
+pub const SIGXCPU: i32 = 24;
+
+const NAMES: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
+
+/// The first of the real-time signals, as the kernel counts them.
+const FIRST_REAL_TIME: i32 = 32;
+
+/// The name of a signal, such as `SIGSEGV`; of a real-time one, such as `SIGRTMIN+2`.
+pub fn name(signal: i32) -> Cow<'static, str> {
+    let named = usize::try_from(signal - 1).ok().and_then(|i| NAMES.get(i));
+    match named {
+        Some(name) => Cow::Borrowed(name),
+        None if (FIRST_REAL_TIME..=64).contains(&signal) => {
+            Cow::Owned(format!("SIGRTMIN+{}", signal - FIRST_REAL_TIME))
+        }
+        None => Cow::Owned(format!("signal {signal}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_have_their_linux_names() {
+        for (signal, expected) in [
+            (1, "SIGHUP"),
+            (6, "SIGABRT"),
+            (9, "SIGKILL"),
+            (11, "SIGSEGV"),
+            (SIGXCPU, "SIGXCPU"),
+            (31, "SIGSYS"),
+            (34, "SIGRTMIN+2"),
+            (64, "SIGRTMIN+32"),
+            (0, "signal 0"),
+            (65, "signal 65"),
+            (-3, "signal -3"),
+            (i32::MIN + 1, "signal -2147483647"),
+        ] {
+            assert_eq!(name(signal), expected);
+        }
+    }
+}
