@@ -1,1 +1,67 @@
+//! The HTTP API of Optimus.
+//!
+//! [`serve`] runs it over any [`JobStore`], a listener and a shutdown that come from outside. The way of a submission:
+//! [`routes::jobs`] takes the request, [`body`] receives it, [`json`] and [`submit`] read and check it, the store takes
+//! it; [`waiting`] lets the client wait for its end. Every error leaves as [`ProblemDetails`]; [`observe`] is around it all.
 
+mod auth;
+mod body;
+mod catalog;
+mod extract;
+mod fleet;
+mod json;
+mod metrics;
+mod observe;
+mod problem;
+mod router;
+mod routes;
+mod serve;
+mod submit;
+mod waiting;
+
+use std::{fmt, sync::Arc, thread::available_parallelism};
+
+use optimus_common::{language::LanguagesError, settings::Settings};
+use optimus_queue::JobStore;
+use tokio::sync::Semaphore;
+
+pub use problem::{FieldError, ProblemDetails};
+pub use router::document;
+pub use serve::serve;
+
+/// What all requests share.
+pub struct App {
+    store: Arc<dyn JobStore>,
+    settings: Settings,
+    catalog: catalog::Catalog,
+    tokens: auth::Tokens,
+    intake: body::Intake,
+    /// Large bodies read at once: as many as there are processors.
+    readers: Semaphore,
+    waiting: Arc<waiting::Waiting>,
+    metrics: metrics::HttpMetrics,
+}
+
+impl App {
+    /// Reads the languages from `settings.languages_file`, and again whenever that file changes.
+    pub fn new(store: Arc<dyn JobStore>, settings: Settings) -> Result<Self, LanguagesError> {
+        Ok(Self {
+            store,
+            catalog: catalog::Catalog::open(&settings.languages_file)?,
+            tokens: auth::Tokens::new(&settings.api.tokens),
+            intake: body::Intake::new(settings.api.body_limit_bytes),
+            readers: Semaphore::new(available_parallelism().map_or(1, Into::into)),
+            waiting: Arc::new(waiting::Waiting::new()),
+            metrics: metrics::HttpMetrics::new(),
+            settings,
+        })
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -17,13 +17,19 @@ pub enum Checker {
     /// Equal as sequences of tokens separated by white space.
     Tokens {
         /// Whether `YES` differs from `yes`. ASCII letters only. Default true.
+        #[cfg_attr(feature = "openapi", schema(required = false))]
         case_sensitive: bool,
     },
     /// As `tokens`, but where both tokens are numbers they may differ by either tolerance.
     ///
     /// Accepted where `|a - e| <= abs_tolerance` or `|a - e| <= rel_tolerance * |e|`. NaN never equals anything;
     /// an infinity equals only itself. Both tolerances are 1e-6 by default.
-    Float { abs_tolerance: f64, rel_tolerance: f64 },
+    Float {
+        #[cfg_attr(feature = "openapi", schema(required = false))]
+        abs_tolerance: f64,
+        #[cfg_attr(feature = "openapi", schema(required = false))]
+        rel_tolerance: f64,
+    },
     /// As `lines`, in any order; each line as often as expected.
     UnorderedLines,
 }

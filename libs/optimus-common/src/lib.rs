@@ -22,6 +22,7 @@ pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod submission;
+mod unique;
 mod units;
 
 pub use ids::{FencingToken, JobId, LanguageName, WorkerId};

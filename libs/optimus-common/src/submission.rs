@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{checker::Checker, ids::LanguageName, job::Priority, payload::Base64Bytes};
+use crate::{checker::Checker, ids::LanguageName, job::Priority, payload::Base64Bytes, unique};
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
 /// are required; every limit left out takes the language's or the installation's default.
@@ -48,7 +48,11 @@ pub struct Submission {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
     /// Environment variables of the program, beside the language's own.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique::texts"
+    )]
     pub env: BTreeMap<String, String>,
     /// How outputs are compared.
     #[serde(default)]
@@ -59,7 +63,11 @@ pub struct Submission {
     #[serde(default)]
     pub priority: Priority,
     /// Anything; echoed back with the job.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "unique::json"
+    )]
     pub metadata: Option<serde_json::Value>,
 }
 
@@ -133,6 +141,7 @@ fn either<'a>(text: Option<&'a String>, bytes: Option<&'a Base64Bytes>) -> &'a [
 
 /// The largest values an installation accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Maxima {
     pub test_cases: u64,

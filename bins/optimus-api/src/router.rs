@@ -1,0 +1,86 @@
+//! The routes, and the document that describes them. Both come from the same handlers.
+
+use std::sync::Arc;
+
+use axum::{Router, middleware};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    App,
+    auth::require_token,
+    observe::observe,
+    problem::Problem,
+    routes::{jobs, openapi, state, status},
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Optimus",
+        description = "Grades programs nobody trusts: compiles each once, runs it on every test case in an isolated \
+                       box, and answers a verdict per test.\n\nEvery error is `application/problem+json` (RFC 9457). \
+                       Unknown fields are refused by name. Every answer carries `X-Request-Id`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    tags(
+        (name = "jobs", description = "Submitting programs and reading their verdicts"),
+        (name = "installation", description = "What this installation offers and how it does"),
+    ),
+    modifiers(&BearerToken),
+)]
+struct Described;
+
+struct BearerToken;
+
+impl Modify for BearerToken {
+    fn modify(&self, document: &mut Document) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(
+                "Needed where the installation has tokens configured (`api.tokens`).",
+            ))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(scheme));
+    }
+}
+
+/// Routes that need a token where tokens are configured.
+fn guarded() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::submit))
+        .routes(routes!(jobs::read_job, jobs::cancel))
+        .routes(routes!(state::languages))
+        .routes(routes!(state::queues))
+        .routes(routes!(status::metrics))
+}
+
+/// Routes open to everybody: probes have no tokens, and the document holds no secrets.
+fn open() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .routes(routes!(openapi::openapi))
+}
+
+/// The `OpenAPI` document of this API.
+pub fn document() -> Document {
+    open().merge(guarded()).into_openapi()
+}
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let guarded = guarded().route_layer(middleware::from_fn_with_state(Arc::clone(&app), require_token));
+    let (router, _) = open().merge(guarded).split_for_parts();
+    router
+        .fallback(async || Problem::route_not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
+        .with_state(app)
+}

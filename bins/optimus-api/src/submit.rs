@@ -1,0 +1,50 @@
+//! From a received body to a job the store can take. Everything a submission can be refused for, save a full queue,
+//! is found here.
+
+use optimus_common::{JobId, LanguageName, language::Languages, settings::LimitSettings};
+use optimus_judge::plan::JobPlan;
+use optimus_queue::{Idempotency, NewJob};
+use sha2::{Digest, Sha256};
+
+use crate::{json, problem::Problem};
+
+/// Reads and checks a submission; `key` is the request's idempotency key.
+pub(crate) fn new_job(
+    body: &[u8],
+    key: Option<String>,
+    languages: &Languages,
+    limits: &LimitSettings,
+) -> Result<NewJob, Problem> {
+    let submission = json::read_submission(body, &limits.max)?;
+    let language = languages
+        .get(&submission.language)
+        .ok_or_else(|| unknown_language(&submission.language, languages))?;
+    submission.validate(&limits.max)?;
+    JobPlan::new(&submission, language, limits)?;
+    let idempotency = key.map(|key| Idempotency {
+        key,
+        body_sha256: Sha256::digest(body).into(),
+    });
+    Ok(NewJob {
+        id: JobId::new(),
+        submission,
+        idempotency,
+    })
+}
+
+fn unknown_language(name: &LanguageName, languages: &Languages) -> Problem {
+    let known: Vec<_> = languages
+        .languages
+        .iter()
+        .map(|language| language.name.as_str())
+        .collect();
+    let known = if known.is_empty() {
+        "none".to_owned()
+    } else {
+        known.join(", ")
+    };
+    Problem::invalid_field(
+        "language",
+        format!("{name} is not configured; there are: {known}"),
+    )
+}

@@ -1,0 +1,156 @@
+//! Requests that wait for a job to end.
+//!
+//! One task listens to the store's events and wakes the requests concerned. Events may get lost, so each waiting
+//! request also looks by itself, seldom.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use optimus_common::{JobId, job::JobRecord};
+use optimus_queue::{JobEvent, JobStore, StoreError};
+use tokio::{
+    sync::{
+        Notify,
+        broadcast::{Receiver, error::RecvError},
+        watch,
+    },
+    time::{Instant, timeout_at},
+};
+
+/// How often a waiting request looks at its job without being woken.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The requests that wait at the moment.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    by_job: Mutex<HashMap<JobId, Vec<Arc<Notify>>>>,
+    /// Set when the server goes down: nobody waits any longer.
+    closed: watch::Sender<bool>,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self {
+            by_job: Mutex::default(),
+            closed: watch::Sender::new(false),
+        }
+    }
+
+    /// Announces a request that will wait for this job. Whatever happens to the job from here on wakes it.
+    pub(crate) fn register(self: &Arc<Self>, job: JobId) -> Waiter {
+        let woken = Arc::new(Notify::new());
+        self.with(|by_job| by_job.entry(job).or_default().push(Arc::clone(&woken)));
+        Waiter {
+            waiting: Arc::clone(self),
+            job,
+            woken,
+        }
+    }
+
+    /// Lets every waiting request answer what it knows.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Wakes waiting requests by the store's events, until the store is gone.
+    pub(crate) async fn dispatch(self: Arc<Self>, mut events: Receiver<JobEvent>) {
+        loop {
+            match events.recv().await {
+                Ok(JobEvent::Finished(job)) => self.wake(Some(job)),
+                Ok(JobEvent::CancelRequested(_)) => {}
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::debug!(missed, "events of the store were missed");
+                    self.wake(None);
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Wakes those that wait for this job, or everybody.
+    fn wake(&self, job: Option<JobId>) {
+        self.with(|by_job| match job {
+            Some(job) => by_job
+                .get(&job)
+                .into_iter()
+                .flatten()
+                .for_each(|waiter| waiter.notify_one()),
+            None => by_job.values().flatten().for_each(|waiter| waiter.notify_one()),
+        });
+    }
+
+    fn with<T>(&self, use_map: impl FnOnce(&mut HashMap<JobId, Vec<Arc<Notify>>>) -> T) -> T {
+        use_map(&mut self.by_job.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One request's interest in a job; dropping it ends the interest.
+pub(crate) struct Waiter {
+    waiting: Arc<Waiting>,
+    job: JobId,
+    woken: Arc<Notify>,
+}
+
+impl Waiter {
+    /// Returns the job's record as soon as it is terminal, else as it is at the deadline.
+    ///
+    /// A store that fails while the job is waited for is asked again until the deadline.
+    pub(crate) async fn wait(
+        &self,
+        store: &dyn JobStore,
+        deadline: Instant,
+    ) -> Result<Option<JobRecord>, StoreError> {
+        let mut closed = self.waiting.closed.subscribe();
+        let mut was_known = false;
+        loop {
+            let found = store.get(self.job).await;
+            let over = Instant::now() >= deadline || *closed.borrow_and_update();
+            match found {
+                Ok(Some(record)) if over || record.status.is_terminal() => return Ok(Some(record)),
+                Ok(None) => return Ok(None),
+                Err(error) if over || !was_known => return Err(error),
+                Ok(Some(_)) => was_known = true,
+                Err(_) => {}
+            }
+            let look = deadline.min(Instant::now() + LOOK);
+            tokio::select! {
+                _ = timeout_at(look, self.woken.notified()) => {}
+                // An error means the server is gone, and this request with it.
+                _ = closed.changed() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.waiting.with(|by_job| {
+            if let Some(waiters) = by_job.get_mut(&self.job) {
+                waiters.retain(|woken| !Arc::ptr_eq(woken, &self.woken));
+                if waiters.is_empty() {
+                    by_job.remove(&self.job);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_waiter_leaves_nothing_behind() {
+        let waiting = Arc::new(Waiting::new());
+        let job = JobId::new();
+        let first = waiting.register(job);
+        let second = waiting.register(job);
+        drop(first);
+        assert_eq!(waiting.with(|by_job| by_job[&job].len()), 1);
+        drop(second);
+        assert!(waiting.with(|by_job| by_job.is_empty()));
+    }
+}
