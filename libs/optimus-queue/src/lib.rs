@@ -1,8 +1,9 @@
 //! Where jobs wait and live.
 //!
 //! [`JobStore`] is the promise: an accepted job is never lost and ends in exactly one terminal state. Every store
-//! passes the same [`conformance`] suite. [`redis`] is the one for a fleet.
+//! passes the same suite, `conformance` (behind the feature of that name). [`redis`] is the one for a fleet.
 
+pub mod bench;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod redis;

@@ -37,7 +37,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// Writes the result, if the token is still the job's latest and no result was written.
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError>;
 
-    /// Gives the job back unstarted: to the head of its list, attempt - 1. For draining.
+    /// Gives the job back unstarted: to the head of its list, attempt - 1. For draining. One that is to be cancelled
+    /// becomes `cancelled`.
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError>;
 
     /// Gives the job back after a failure of ours: to the queue after a backoff, or dead as `failed` with this
@@ -52,15 +53,16 @@ pub trait JobStore: Send + Sync + 'static {
     /// what is true.
     fn subscribe(&self) -> broadcast::Receiver<JobEvent>;
 
-    /// Returns jobs whose lease has expired to their queues, or fails those out of attempts. Safe to run anywhere,
-    /// any number of times at once.
+    /// Returns jobs whose lease has expired to their queues after a backoff, fails those out of attempts, and cancels
+    /// those for which that was asked. Safe to run anywhere, any number of times at once.
     async fn reap(&self) -> Result<Reaped, StoreError>;
 
     /// Mends what [`JobStore::reap`] cannot see: records without a place in any queue and places without a record.
     /// Slow, meant for once a minute.
     async fn audit(&self) -> Result<Audited, StoreError>;
 
-    /// Announces a worker; forgotten when it is not repeated for three heartbeats.
+    /// Announces a worker; forgotten when it is not repeated for the length of a lease: then nothing is its own any
+    /// more, and what it left may be removed.
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError>;
 
     /// Takes the announcement back, on a clean exit.
@@ -144,7 +146,7 @@ pub enum Finish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     Requeued,
-    /// Out of attempts: `failed`.
+    /// Over: `failed`, being out of attempts, or `cancelled`, where that was asked for.
     Dead,
     Refused,
 }

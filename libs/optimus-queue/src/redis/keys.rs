@@ -1,0 +1,118 @@
+//! The names of all keys. `optimus` stands for the prefix.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `optimus:queue:<language>` | list | ids of waiting jobs of normal priority, the next one at the head (left) |
+//! | `optimus:queue:<language>:interactive`, `:batch` | list | the same of the other priorities |
+//! | `optimus:delayed:<language>` | sorted set | ids waiting for the end of a backoff; score: that time |
+//! | `optimus:running:<language>` | sorted set | ids of running jobs; score: when their lease expires |
+//! | `optimus:dead:<language>` | list | ids of jobs that ran out of attempts, the newest at the tail; capped |
+//! | `optimus:wake:<language>` | list | tokens on which idle workers block; bounded, of no meaning otherwise |
+//! | `optimus:job:<id>` | hash | the job, see below; expires after its end |
+//! | `optimus:idem:<sha256>` | string | job id and body digest of an idempotency key; expires |
+//! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
+//! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes` |
+//! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
+//!
+//! A job's fields: `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
+//! `finished`, `tests` (how many), `metadata`, `error`, `result`; only until it ends: `submission`, `bytes` (its
+//! length), `worker`, `cancel`. A job that ended without being graded has no `result`: it follows from `status` and
+//! `tests`. All times are milliseconds since 1970.
+
+use std::fmt::Write;
+
+use optimus_common::{JobId, LanguageName};
+use sha2::{Digest, Sha256};
+
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+        }
+    }
+
+    /// The first keys of every script that works on one language, in the order `lua/lib.lua` names them.
+    pub(super) fn of_language(&self, language: &LanguageName) -> [String; 8] {
+        let [interactive, normal, batch] = self.lists(language);
+        [
+            interactive,
+            normal,
+            batch,
+            self.delayed(language),
+            self.running(language),
+            self.dead(language),
+            self.wake(language),
+            self.counters(),
+        ]
+    }
+
+    /// Interactive, normal, batch.
+    pub(super) fn lists(&self, language: &LanguageName) -> [String; 3] {
+        let prefix = &self.prefix;
+        [
+            format!("{prefix}:queue:{language}:interactive"),
+            format!("{prefix}:queue:{language}"),
+            format!("{prefix}:queue:{language}:batch"),
+        ]
+    }
+
+    pub(super) fn delayed(&self, language: &LanguageName) -> String {
+        format!("{}:delayed:{language}", self.prefix)
+    }
+
+    pub(super) fn running(&self, language: &LanguageName) -> String {
+        format!("{}:running:{language}", self.prefix)
+    }
+
+    pub(super) fn dead(&self, language: &LanguageName) -> String {
+        format!("{}:dead:{language}", self.prefix)
+    }
+
+    pub(super) fn wake(&self, language: &LanguageName) -> String {
+        format!("{}:wake:{language}", self.prefix)
+    }
+
+    pub(super) fn job(&self, id: JobId) -> String {
+        format!("{}{id}", self.job_prefix())
+    }
+
+    pub(super) fn job_prefix(&self) -> String {
+        format!("{}:job:", self.prefix)
+    }
+
+    /// Hashed, because a client may put anything into its key, of any length.
+    pub(super) fn idempotency(&self, key: &str) -> String {
+        format!("{}:idem:{}", self.prefix, hex(&Sha256::digest(key.as_bytes())))
+    }
+
+    pub(super) fn workers(&self) -> String {
+        format!("{}:workers", self.prefix)
+    }
+
+    pub(super) fn counters(&self) -> String {
+        format!("{}:counters", self.prefix)
+    }
+
+    pub(super) fn events(&self) -> String {
+        format!("{}:events", self.prefix)
+    }
+
+    /// A pattern for `SCAN` that matches every key of this prefix.
+    pub(super) fn all(&self) -> String {
+        format!("{}:*", self.prefix)
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}

@@ -1,0 +1,181 @@
+//! Between the hash of a job and [`JobRecord`].
+
+use std::{error::Error, str::FromStr};
+
+use jiff::Timestamp;
+use optimus_common::{
+    JobId,
+    job::{JobRecord, JobStatus, Priority},
+    result::{JobResult, OverallStatus, Verdict},
+};
+
+use crate::StoreError;
+
+/// What a record is made of. Not the submission, which may be large.
+pub(super) const FIELDS: [&str; 10] = [
+    "status", "language", "attempts", "created", "started", "finished", "tests", "metadata", "error",
+    "result",
+];
+
+pub(super) type RawFields = [Option<Vec<u8>>; FIELDS.len()];
+
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// `None` where there is no such job.
+pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<JobRecord>, StoreError> {
+    if fields.iter().all(Option::is_none) {
+        return Ok(None);
+    }
+    parse(id, fields)
+        .map(Some)
+        .map_err(|source| StoreError::Damaged { job: id, source })
+}
+
+fn parse(id: JobId, fields: RawFields) -> Result<JobRecord, Cause> {
+    let [
+        status,
+        language,
+        attempts,
+        created,
+        started,
+        finished,
+        tests,
+        metadata,
+        error,
+        result,
+    ] = fields;
+    let status = status_from(&text(required("status", status)?)?)?;
+    let total_tests = number(required("tests", tests)?)?;
+    let result = match result {
+        Some(json) => Some(serde_json::from_slice(&json)?),
+        None => ungraded(status, total_tests),
+    };
+    Ok(JobRecord {
+        job_id: id,
+        status,
+        language: text(required("language", language)?)?.parse()?,
+        attempts: number(required("attempts", attempts)?)?,
+        created_at: time(required("created", created)?)?,
+        started_at: started.map(time).transpose()?,
+        finished_at: finished.map(time).transpose()?,
+        result,
+        error: error.map(text).transpose()?,
+        metadata: metadata.map(|json| serde_json::from_slice(&json)).transpose()?,
+    })
+}
+
+fn ungraded(status: JobStatus, total_tests: u32) -> Option<JobResult> {
+    match status {
+        JobStatus::Cancelled => Some(JobResult::not_graded(
+            OverallStatus::Cancelled,
+            Verdict::Cancelled,
+            total_tests,
+        )),
+        JobStatus::Failed => Some(JobResult::not_graded(
+            OverallStatus::InternalError,
+            Verdict::InternalError,
+            total_tests,
+        )),
+        JobStatus::Queued | JobStatus::Running | JobStatus::Completed => None,
+    }
+}
+
+fn required(name: &str, value: Option<Vec<u8>>) -> Result<Vec<u8>, Cause> {
+    value.ok_or_else(|| format!("field {name} is missing").into())
+}
+
+fn text(bytes: Vec<u8>) -> Result<String, Cause> {
+    Ok(String::from_utf8(bytes)?)
+}
+
+fn number<T: FromStr<Err: Error + Send + Sync + 'static>>(bytes: Vec<u8>) -> Result<T, Cause> {
+    Ok(text(bytes)?.parse()?)
+}
+
+fn time(bytes: Vec<u8>) -> Result<Timestamp, Cause> {
+    Ok(Timestamp::from_millisecond(number(bytes)?)?)
+}
+
+pub(super) fn status_from(name: &str) -> Result<JobStatus, Cause> {
+    JobStatus::ALL
+        .into_iter()
+        .find(|status| status.as_str() == name)
+        .ok_or_else(|| format!("{name:?} is no job status").into())
+}
+
+/// The name by which the scripts know the lists.
+pub(super) fn priority_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Interactive => "interactive",
+        Priority::Normal => "normal",
+        Priority::Batch => "batch",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(fields: &[(&str, &str)]) -> RawFields {
+        FIELDS.map(|name| {
+            fields
+                .iter()
+                .find(|(field, _)| *field == name)
+                .map(|(_, value)| value.as_bytes().to_vec())
+        })
+    }
+
+    const QUEUED: [(&str, &str); 5] = [
+        ("status", "queued"),
+        ("language", "c"),
+        ("attempts", "0"),
+        ("created", "1700000000123"),
+        ("tests", "2"),
+    ];
+
+    #[test]
+    fn a_missing_hash_is_no_job() {
+        assert_eq!(decode(JobId::new(), raw(&[])).unwrap(), None);
+    }
+
+    #[test]
+    fn a_queued_job_has_neither_result_nor_times() {
+        let record = decode(JobId::new(), raw(&QUEUED)).unwrap().unwrap();
+        assert_eq!(record.status, JobStatus::Queued);
+        assert_eq!(
+            record.created_at,
+            Timestamp::from_millisecond(1_700_000_000_123).unwrap()
+        );
+        assert_eq!(
+            (record.started_at, record.finished_at, record.result),
+            (None, None, None)
+        );
+    }
+
+    #[test]
+    fn a_job_that_ended_ungraded_still_has_a_result() {
+        let mut fields = QUEUED;
+        fields[0] = ("status", "cancelled");
+        let result = decode(JobId::new(), raw(&fields))
+            .unwrap()
+            .unwrap()
+            .result
+            .unwrap();
+        assert_eq!(
+            (result.verdict, result.total_tests, result.score),
+            (Verdict::Cancelled, 2, None)
+        );
+    }
+
+    #[test]
+    fn a_damaged_hash_is_named() {
+        let id = JobId::new();
+        let mut fields = QUEUED;
+        fields[2] = ("attempts", "many");
+        assert!(matches!(decode(id, raw(&fields)), Err(StoreError::Damaged { job, .. }) if job == id));
+        assert!(matches!(
+            decode(id, raw(&[("result", "{}")])),
+            Err(StoreError::Damaged { .. })
+        ));
+    }
+}

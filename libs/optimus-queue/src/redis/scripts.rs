@@ -1,0 +1,94 @@
+//! The Lua scripts, and how they are called.
+
+use optimus_common::LanguageName;
+use redis::{
+    Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, aio::ConnectionLike,
+};
+
+use super::keys::Keys;
+
+#[derive(Debug)]
+pub(super) struct Scripts {
+    pub(super) submit: Script,
+    pub(super) claim: Script,
+    pub(super) renew: Script,
+    pub(super) finish: Script,
+    pub(super) release: Script,
+    pub(super) retry: Script,
+    pub(super) cancel: Script,
+    pub(super) reap: Script,
+    pub(super) idle: Script,
+    pub(super) mend: Script,
+    pub(super) recount: Script,
+    pub(super) heartbeat: Script,
+    pub(super) workers: Script,
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            submit: with_lib(include_str!("lua/submit.lua")),
+            claim: with_lib(include_str!("lua/claim.lua")),
+            renew: with_lib(include_str!("lua/renew.lua")),
+            finish: with_lib(include_str!("lua/finish.lua")),
+            release: with_lib(include_str!("lua/release.lua")),
+            retry: with_lib(include_str!("lua/retry.lua")),
+            cancel: with_lib(include_str!("lua/cancel.lua")),
+            reap: with_lib(include_str!("lua/reap.lua")),
+            idle: with_lib(include_str!("lua/idle.lua")),
+            mend: with_lib(include_str!("lua/mend.lua")),
+            recount: Script::new(include_str!("lua/recount.lua")),
+            heartbeat: Script::new(include_str!("lua/heartbeat.lua")),
+            workers: Script::new(include_str!("lua/workers.lua")),
+        }
+    }
+}
+
+/// The `#!lua` line must stay the first one: by its flags Redis decides whether the script runs with memory full.
+fn with_lib(body: &str) -> Script {
+    let (flags, rest) = body.split_once('\n').unwrap_or((body, ""));
+    Script::new(&[flags, include_str!("lua/lib.lua"), rest].join("\n"))
+}
+
+/// One call of a script.
+///
+/// `redis::ScriptInvocation` would copy every argument once more, and an argument may be 64 MiB.
+pub(super) struct Call<'a> {
+    script: &'a Script,
+    command: Cmd,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(script: &'a Script, keys: &[String]) -> Self {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(keys.len()).arg(keys);
+        Self { script, command }
+    }
+
+    /// A call of a script that builds on `lib.lua`; `more` are its own keys.
+    pub(super) fn on(script: &'a Script, keys: &Keys, language: &LanguageName, more: &[String]) -> Self {
+        let mut all = Vec::with_capacity(10);
+        all.extend(keys.of_language(language));
+        all.extend_from_slice(more);
+        Self::new(script, &all)
+            .arg(language.as_str())
+            .arg(keys.job_prefix())
+            .arg(keys.events())
+    }
+
+    pub(super) fn arg(mut self, value: impl ToRedisArgs) -> Self {
+        self.command.arg(value);
+        self
+    }
+
+    /// Loads the script where the server does not know it, as after a restart.
+    pub(super) async fn run<T: FromRedisValue>(&self, link: &mut impl ConnectionLike) -> RedisResult<T> {
+        match self.command.query_async(link).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.script.load_async(link).await?;
+                self.command.query_async(link).await
+            }
+            result => result,
+        }
+    }
+}
