@@ -1,7 +1,7 @@
 //! Where an output first differs, with the program's own text from there.
 
 /// Bytes shown from where the output differs on, and of what stands before it on the same line.
-const AFTER: usize = 60;
+pub(super) const AFTER: usize = 60;
 const BEFORE: usize = 20;
 
 /// A difference whose excerpt may still be arriving.

@@ -2,7 +2,11 @@
 
 use memchr::memchr;
 
-use super::{common_prefix, difference::Difference, trim_end};
+use super::{
+    common_prefix,
+    difference::{self, Difference},
+    trim_end,
+};
 
 #[derive(Debug)]
 pub(super) struct Lines<'e> {
@@ -23,17 +27,20 @@ pub(super) struct Lines<'e> {
 }
 
 /// White space that may turn out to be trailing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Pending {
-    len: usize,
-    /// Whether `expected` goes on with the same white space.
-    matches: bool,
+    /// Bytes of it with which `expected` goes on.
+    matched: usize,
+    /// The first ones with which it does not.
+    excess: Vec<u8>,
 }
 
-const NOTHING_PENDING: Pending = Pending {
-    len: 0,
-    matches: true,
-};
+impl Pending {
+    fn clear(&mut self) {
+        self.matched = 0;
+        self.excess.clear();
+    }
+}
 
 impl<'e> Lines<'e> {
     pub(super) fn new(expected: &'e [u8]) -> Self {
@@ -43,7 +50,7 @@ impl<'e> Lines<'e> {
             end: 0,
             next: 0,
             at: 0,
-            pending: NOTHING_PENDING,
+            pending: Pending::default(),
             number: 1,
             difference: None,
         };
@@ -87,11 +94,13 @@ impl<'e> Lines<'e> {
     fn part_of_line(&mut self, part: &[u8]) -> Option<(usize, Difference)> {
         let body = trim_end(part);
         if !body.is_empty() {
-            if !self.pending.matches {
-                return Some((0, self.difference_here()));
+            self.at += self.pending.matched;
+            if !self.pending.excess.is_empty() {
+                let mut difference = self.difference_here();
+                difference.feed(&self.pending.excess, |_| false);
+                return Some((0, difference));
             }
-            self.at += self.pending.len;
-            self.pending = NOTHING_PENDING;
+            self.pending.clear();
             let rest = &self.expected[self.at..self.end];
             if !rest.starts_with(body) {
                 let same = common_prefix(rest, body);
@@ -100,12 +109,21 @@ impl<'e> Lines<'e> {
             }
             self.at += body.len();
         }
-        let space = &part[body.len()..];
-        if self.pending.matches {
-            self.pending.matches = self.expected[self.at + self.pending.len..self.end].starts_with(space);
-            self.pending.len += space.len();
-        }
+        self.keep_pending(&part[body.len()..]);
         None
+    }
+
+    fn keep_pending(&mut self, mut space: &[u8]) {
+        if self.pending.excess.is_empty() {
+            let rest = &self.expected[self.at + self.pending.matched..self.end];
+            let same = common_prefix(rest, space);
+            self.pending.matched += same;
+            space = &space[same..];
+        }
+        let room = difference::AFTER - self.pending.excess.len();
+        self.pending
+            .excess
+            .extend_from_slice(&space[..space.len().min(room)]);
     }
 
     fn end_line(&mut self) -> Option<Difference> {
@@ -114,7 +132,7 @@ impl<'e> Lines<'e> {
             return Some(Difference::new(place, &self.expected[self.start..self.at]));
         }
         self.load_line();
-        self.pending = NOTHING_PENDING;
+        self.pending.clear();
         self.number += 1;
         None
     }

@@ -95,8 +95,11 @@ impl<'e> Tokens<'e> {
             return Some(difference.into_message());
         }
         self.load_token();
-        (self.start < self.expected.len())
-            .then(|| format!("the output ends too early, after {} tokens", self.token))
+        match self.token {
+            _ if self.start == self.expected.len() => None,
+            0 => Some("the output has no tokens".to_owned()),
+            token => Some(format!("the output ends too early, after token {token}")),
+        }
     }
 
     fn start_token(&mut self) -> Option<Difference> {

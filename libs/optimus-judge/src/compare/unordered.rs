@@ -42,10 +42,7 @@ impl<'e> Unordered<'e> {
         } else if got.count == expected.count {
             Some("the lines differ from the expected ones, whatever their order".to_owned())
         } else {
-            Some(format!(
-                "the output has {} lines where another number of them is expected",
-                got.count
-            ))
+            Some(format!("another number of lines than {} is expected", got.count))
         }
     }
 }

@@ -1,0 +1,445 @@
+//! The checkers against slow, obvious implementations of what they promise, and their answers to the cases that
+//! judges have got wrong before.
+
+use optimus_common::checker::Checker;
+use optimus_judge::compare::{Check, Comparison};
+use proptest::prelude::*;
+
+const ALL: [Checker; 6] = [
+    Checker::Lines,
+    Checker::Exact,
+    Checker::Tokens { case_sensitive: true },
+    Checker::Tokens {
+        case_sensitive: false,
+    },
+    Checker::Float {
+        abs_tolerance: 1e-3,
+        rel_tolerance: 1e-6,
+    },
+    Checker::UnorderedLines,
+];
+
+const LINES: Checker = Checker::Lines;
+const TOKENS: Checker = Checker::Tokens { case_sensitive: true };
+
+fn check(checker: Checker, expected: &[u8], chunks: &[&[u8]]) -> Check {
+    let mut comparison = Comparison::new(&checker, expected);
+    for chunk in chunks {
+        comparison.feed(chunk);
+    }
+    comparison.finish()
+}
+
+fn accepts(checker: Checker, expected: &[u8], output: &[u8]) -> bool {
+    check(checker, expected, &[output]) == Check::Accepted
+}
+
+fn message(checker: Checker, expected: &[u8], output: &[u8]) -> String {
+    match check(checker, expected, &[output]) {
+        Check::Accepted => panic!("{checker:?} accepts {output:?} for {expected:?}"),
+        Check::Refused { message } => message,
+    }
+}
+
+/// What each checker promises, in the shortest words.
+mod reference {
+    use super::Checker;
+
+    pub(super) fn accepts(checker: Checker, expected: &[u8], output: &[u8]) -> bool {
+        match checker {
+            Checker::Exact => expected == output,
+            Checker::Lines => lines(expected) == lines(output),
+            Checker::UnorderedLines => {
+                let (mut expected, mut output) = (lines(expected), lines(output));
+                expected.sort_unstable();
+                output.sort_unstable();
+                expected == output
+            }
+            Checker::Tokens { case_sensitive: true } => tokens(expected) == tokens(output),
+            Checker::Tokens {
+                case_sensitive: false,
+            } => tokens(&expected.to_ascii_lowercase()) == tokens(&output.to_ascii_lowercase()),
+            Checker::Float {
+                abs_tolerance,
+                rel_tolerance,
+            } => {
+                let (expected, output) = (tokens(expected), tokens(output));
+                expected.len() == output.len()
+                    && expected
+                        .iter()
+                        .zip(output)
+                        .all(|(e, o)| equal(e, o, abs_tolerance, rel_tolerance))
+            }
+        }
+    }
+
+    fn is_space(byte: u8) -> bool {
+        b" \t\n\x0B\x0C\r".contains(&byte)
+    }
+
+    fn lines(text: &[u8]) -> Vec<&[u8]> {
+        let mut lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
+        for line in &mut lines {
+            while line.last().is_some_and(|byte| is_space(*byte)) {
+                *line = &line[..line.len() - 1];
+            }
+        }
+        while lines.last().is_some_and(|line| line.is_empty()) {
+            lines.pop();
+        }
+        lines
+    }
+
+    fn tokens(text: &[u8]) -> Vec<&[u8]> {
+        text.split(|byte| is_space(*byte))
+            .filter(|token| !token.is_empty())
+            .collect()
+    }
+
+    fn equal(expected: &[u8], output: &[u8], abs_tolerance: f64, rel_tolerance: f64) -> bool {
+        let number = |token: &[u8]| str::from_utf8(token).ok()?.parse::<f64>().ok();
+        match (number(expected), number(output)) {
+            (Some(e), Some(o)) if e.is_nan() || o.is_nan() => false,
+            (Some(e), Some(o)) if e.is_infinite() || o.is_infinite() => {
+                e.is_infinite() && o.is_infinite() && e.signum().total_cmp(&o.signum()).is_eq()
+            }
+            (Some(e), Some(o)) => (e - o).abs() <= abs_tolerance || (e - o).abs() <= rel_tolerance * e.abs(),
+            _ => expected == output,
+        }
+    }
+}
+
+/// Short texts over few bytes, so that equal and nearly equal ones are frequent.
+fn text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "a", "B", "b", "A", "1", "1.0", "1.0004", "1.1", "nan", "-inf", "inf", "1e3", "0", "-0", " ", " ",
+        "\t", "\n", "\n", "\r\n", "\x0B", "\0", "\u{FEFF}",
+    ]);
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+/// A text and a variation of it: white space changed, lines swapped, letters in another case, one byte changed.
+fn pair() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    let similar = text().prop_flat_map(|text| {
+        let varied = (0..6_u8, any::<prop::sample::Index>(), any::<u8>()).prop_map({
+            let text = text.clone();
+            move |(kind, at, byte)| vary(&text, kind, at, byte)
+        });
+        (Just(text), varied)
+    });
+    prop_oneof![3 => similar, 1 => (text(), text())]
+}
+
+fn vary(text: &[u8], kind: u8, at: prop::sample::Index, byte: u8) -> Vec<u8> {
+    let position = at.index(text.len() + 1);
+    let mut varied = text.to_vec();
+    match kind {
+        0 => {}
+        1 => varied.insert(position, b' '),
+        2 => varied.insert(position, b'\n'),
+        3 => {
+            let mut lines: Vec<_> = text.split(|byte| *byte == b'\n').collect();
+            let first = at.index(lines.len());
+            lines.rotate_left(first);
+            varied = lines.join(&b'\n');
+        }
+        4 => varied.make_ascii_uppercase(),
+        _ => {
+            if let Some(changed) = varied.get_mut(position) {
+                *changed = byte;
+            }
+        }
+    }
+    varied
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
+
+    #[test]
+    fn every_checker_keeps_its_promise((expected, output) in pair()) {
+        for checker in ALL {
+            prop_assert_eq!(
+                accepts(checker, &expected, &output),
+                reference::accepts(checker, &expected, &output),
+                "{:?}", checker
+            );
+        }
+    }
+
+    #[test]
+    fn chunks_never_matter((expected, output) in pair(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5)) {
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(output.len() + 1)).collect();
+        cuts.sort_unstable();
+        let mut chunks = Vec::new();
+        let mut from = 0;
+        for cut in cuts.into_iter().chain([output.len()]) {
+            chunks.push(&output[from..cut]);
+            from = cut;
+        }
+        let bytes: Vec<_> = output.chunks(1).collect();
+        for checker in ALL {
+            let whole = check(checker, &expected, &[&output]);
+            prop_assert_eq!(&check(checker, &expected, &chunks), &whole, "{:?}", checker);
+            prop_assert_eq!(&check(checker, &expected, &bytes), &whole, "{:?}", checker);
+        }
+    }
+}
+
+#[test]
+fn a_missing_last_newline_matters_to_exact_alone() {
+    for checker in ALL {
+        assert_eq!(
+            accepts(checker, b"1\n", b"1"),
+            checker != Checker::Exact,
+            "{checker:?}"
+        );
+        assert_eq!(
+            accepts(checker, b"1", b"1\n\n \n"),
+            checker != Checker::Exact,
+            "{checker:?}"
+        );
+    }
+}
+
+#[test]
+fn windows_line_ends_are_trailing_white_space() {
+    for checker in ALL {
+        assert_eq!(
+            accepts(checker, b"1\n2\n", b"1\r\n2\r\n"),
+            checker != Checker::Exact,
+            "{checker:?}"
+        );
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_part_of_the_output() {
+    for checker in ALL {
+        assert!(!accepts(checker, b"1\n", b"\xEF\xBB\xBF1\n"), "{checker:?}");
+        assert!(
+            accepts(checker, b"\xEF\xBB\xBF1\n", b"\xEF\xBB\xBF1\n"),
+            "{checker:?}"
+        );
+    }
+}
+
+#[test]
+fn nul_bytes_and_invalid_utf8_count() {
+    for checker in ALL {
+        assert!(
+            accepts(checker, b"a\0\xFF\xFEb\n", b"a\0\xFF\xFEb\n"),
+            "{checker:?}"
+        );
+        assert!(
+            !accepts(checker, b"a\0\xFF\xFEb\n", b"a\0\xFF\xFDb\n"),
+            "{checker:?}"
+        );
+        assert!(!accepts(checker, b"a\n", b"a\0\n"), "{checker:?}");
+        assert!(!accepts(checker, b"a\n", b"\0\n"), "{checker:?}");
+    }
+}
+
+#[test]
+fn an_empty_output_is_right_where_nothing_is_expected() {
+    for checker in ALL {
+        assert!(accepts(checker, b"", b""), "{checker:?}");
+        assert!(!accepts(checker, b"1\n", b""), "{checker:?}");
+        assert!(!accepts(checker, b"", b"1\n"), "{checker:?}");
+    }
+}
+
+#[test]
+fn white_space_inside_a_line_is_no_trailing_one() {
+    assert!(!accepts(LINES, b"a b\n", b"a  b\n"));
+    assert!(!accepts(LINES, b"a b\n", b"a\tb\n"));
+    assert!(!accepts(LINES, b"a\n", b" a\n"));
+    assert!(!accepts(LINES, b"a\n\nb\n", b"a\nb\n"));
+    assert!(!accepts(LINES, b"a\n", b"\na\n"));
+    assert!(accepts(TOKENS, b"a b\n", b"\n\n  a\n\tb"));
+    assert!(!accepts(TOKENS, b"a b\n", b"ab"));
+}
+
+#[test]
+fn unordered_lines_are_counted() {
+    let checker = Checker::UnorderedLines;
+    assert!(accepts(checker, b"a\nb\na\n", b"b\na\na \n\n"));
+    assert!(!accepts(checker, b"a\nb\na\n", b"b\nb\na\n"));
+    assert!(!accepts(checker, b"a\nb\n", b"a\nb\nb\n"));
+    assert!(
+        !accepts(checker, b"a\n\nb\n", b"a\nb\n"),
+        "a blank line between others is a line"
+    );
+    assert!(!accepts(checker, b"ab\nc\n", b"a\nbc\n"));
+}
+
+#[test]
+fn numbers_are_equal_within_either_tolerance() {
+    let float = |abs_tolerance, rel_tolerance| Checker::Float {
+        abs_tolerance,
+        rel_tolerance,
+    };
+    let by_abs = float(0.01, 0.0);
+    let by_rel = float(0.0, 0.01);
+    for (checker, expected, output, equal) in [
+        (by_abs, "1.0", "1.0099", true),
+        (by_abs, "1.0", "1.02", false),
+        (by_abs, "0", "-0.005", true),
+        (by_abs, "1e3", "1000", true),
+        (by_abs, "+.5", "0.50", true),
+        (by_abs, "1000", "1000.5", false),
+        (by_rel, "1000", "1009", true),
+        (by_rel, "1000", "1011", false),
+        (by_rel, "-1000", "-1009", true),
+        (by_rel, "0", "1e-300", false),
+        (by_rel, "0", "-0.0", true),
+        (float(0.0, 0.0), "0.5", "5e-1", true),
+    ] {
+        assert_eq!(
+            accepts(checker, expected.as_bytes(), output.as_bytes()),
+            equal,
+            "{expected} {output}"
+        );
+    }
+}
+
+#[test]
+fn nan_never_equals_and_an_infinity_only_itself() {
+    let checker = Checker::Float {
+        abs_tolerance: 1e300,
+        rel_tolerance: 1e300,
+    };
+    for nan in ["nan", "NaN", "-nan", "+NAN"] {
+        for other in [nan, "1", "inf"] {
+            assert!(
+                !accepts(checker, nan.as_bytes(), other.as_bytes()),
+                "{nan} {other}"
+            );
+            assert!(
+                !accepts(checker, other.as_bytes(), nan.as_bytes()),
+                "{nan} {other}"
+            );
+        }
+    }
+    assert!(accepts(checker, b"inf", b"+Infinity"));
+    assert!(accepts(checker, b"1e999", b"inf"));
+    assert!(!accepts(checker, b"inf", b"-inf"));
+    assert!(!accepts(checker, b"inf", b"1e308"));
+    assert!(!accepts(checker, b"1e308", b"inf"));
+}
+
+#[test]
+fn what_is_no_decimal_number_is_compared_as_text() {
+    let checker = Checker::Float {
+        abs_tolerance: 1e6,
+        rel_tolerance: 1.0,
+    };
+    assert!(accepts(checker, b"YES 1", b"YES 1.5"));
+    assert!(!accepts(checker, b"YES 1", b"yes 1"));
+    assert!(!accepts(checker, b"0x10", b"16"));
+    assert!(accepts(checker, b"0x10", b"0x10"));
+    assert!(!accepts(checker, b"1_000", b"1000"));
+    assert!(!accepts(checker, b"1", b"one"));
+    let long = "1".repeat(5000);
+    assert!(accepts(checker, long.as_bytes(), long.as_bytes()));
+    assert!(!accepts(checker, long.as_bytes(), format!("{long}1").as_bytes()));
+}
+
+#[test]
+fn integers_beyond_a_double_differ_by_their_digits_only_where_the_tolerance_is_smaller() {
+    let exact = Checker::Float {
+        abs_tolerance: 0.0,
+        rel_tolerance: 0.0,
+    };
+    assert!(accepts(exact, b"9007199254740993", b"9007199254740993"));
+    assert!(!accepts(exact, b"9007199254740993", b"9007199254740995"));
+}
+
+#[test]
+fn messages_tell_where_and_show_the_programs_own_output() {
+    for (checker, expected, output, told) in [
+        (
+            LINES,
+            "a\nbcd\n",
+            "a\nbxd\n",
+            "line 2 differs in column 2: \"bxd\"",
+        ),
+        (LINES, "a\nbcd\n", "a\nb\n", "line 2 ends too early: \"b\""),
+        (LINES, "a\nb\n", "a\n", "the output ends too early, in line 2"),
+        (LINES, "a\n", "a\n\n b\n", "line 3 is one too many: \" b\""),
+        (
+            Checker::Exact,
+            "a\nb",
+            "a\nb\n",
+            "the output goes on after its expected end, at byte 4 in line 2: \"b\"",
+        ),
+        (
+            Checker::Exact,
+            "a\nb",
+            "a\nc\n",
+            "the output differs at byte 3, in line 2: \"c\"",
+        ),
+        (
+            Checker::Exact,
+            "a\nb",
+            "a\n",
+            "the output ends too early, after 2 bytes in line 2",
+        ),
+        (TOKENS, "1 2\n3", "1\n2 4x", "token 3 in line 2 differs: \"4x\""),
+        (TOKENS, "1 23", "1 2", "token 2 in line 1 differs: \"2\""),
+        (TOKENS, "1", "1 2 3", "token 2 in line 1 is one too many: \"2\""),
+        (TOKENS, "1 2", " ", "the output has no tokens"),
+        (TOKENS, "1 2", "1", "the output ends too early, after token 1"),
+        (
+            Checker::Float {
+                abs_tolerance: 0.1,
+                rel_tolerance: 0.0,
+            },
+            "1 2",
+            "1 2.5",
+            "token 2 in line 1 differs: \"2.5\"",
+        ),
+        (
+            Checker::UnorderedLines,
+            "a\nb",
+            "a\nc",
+            "the lines differ from the expected ones, whatever their order",
+        ),
+        (
+            Checker::UnorderedLines,
+            "a\nb",
+            "a",
+            "another number of lines than 1 is expected",
+        ),
+    ] {
+        assert_eq!(message(checker, expected.as_bytes(), output.as_bytes()), told);
+    }
+}
+
+#[test]
+fn messages_are_short_and_never_show_what_was_expected() {
+    let expected = format!("same {} secret\n", "s".repeat(1000)).repeat(3);
+    let output = format!("same {}", "\x1B".repeat(1 << 20));
+    for checker in ALL {
+        let message = message(checker, expected.as_bytes(), output.as_bytes());
+        assert!(
+            !message.contains("sss") && !message.contains("secret"),
+            "{message}"
+        );
+        assert!(message.len() < 600, "{message}");
+    }
+}
+
+#[test]
+fn a_line_of_white_space_without_end_needs_no_memory() {
+    let space = vec![b' '; 64 << 10];
+    for checker in [LINES, TOKENS, Checker::UnorderedLines] {
+        let mut comparison = Comparison::new(&checker, b"a\nb\n");
+        comparison.feed(b"a");
+        for _ in 0..256 {
+            comparison.feed(&space);
+        }
+        comparison.feed(b"\nb");
+        assert_eq!(comparison.finish(), Check::Accepted, "{checker:?}");
+    }
+}
