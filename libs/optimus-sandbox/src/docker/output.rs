@@ -90,21 +90,24 @@ mod tests {
 
     use super::*;
 
-    fn output(items: Vec<Result<LogOutput, Error>>) -> AgentOutput {
-        AgentOutput::new("box".to_owned(), Box::pin(stream::iter(items)))
+    fn output(items: Vec<LogOutput>) -> AgentOutput {
+        AgentOutput::new(
+            "box".to_owned(),
+            Box::pin(stream::iter(items.into_iter().map(Ok))),
+        )
     }
 
-    fn out(message: &'static str) -> Result<LogOutput, Error> {
-        Ok(LogOutput::StdOut {
+    fn out(message: &'static str) -> LogOutput {
+        LogOutput::StdOut {
             message: message.into(),
-        })
+        }
     }
 
     #[tokio::test]
     async fn standard_error_is_no_part_of_the_stream() {
-        let err = Ok(LogOutput::StdErr {
+        let err = LogOutput::StdErr {
             message: "mischief".into(),
-        });
+        };
         let mut read = Vec::new();
         output(vec![out("fra"), err, out(""), out("me")])
             .read_to_end(&mut read)
@@ -115,9 +118,9 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_of_no_stream_are_an_error() {
-        let stray = Ok(LogOutput::Console {
+        let stray = LogOutput::Console {
             message: "frame".into(),
-        });
+        };
         let error = output(vec![stray]).read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }

@@ -1,0 +1,8 @@
+//! Sessions and pools over boxes that are byte pipes in memory, so that a box can say anything.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hostile;
+mod peer;
+mod pool;
+mod session;

@@ -1,0 +1,238 @@
+//! The other side of a box in memory.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use optimus_common::{
+    facts::{RunEnd, RunFacts},
+    limits::Limits,
+    protocol::{
+        CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag,
+        Ready, RunDone, Step, Stream, TestHeader, VERSION,
+    },
+};
+use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+/// Bytes under way in one direction: fewer than any large input, so that an unread pipe is noticed.
+const PIPE: usize = 16 << 10;
+
+pub(crate) const LIMIT: u64 = 1 << 20;
+
+/// Counts the boxes that are alive.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Census(Arc<AtomicUsize>);
+
+impl Census {
+    pub(crate) fn alive(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+struct Handle(Census);
+
+#[async_trait]
+impl BoxHandle for Handle {
+    fn name(&self) -> &'static str {
+        "in memory"
+    }
+
+    async fn grow_memory(&self, _: u64) -> Result<(), BackendError> {
+        Ok(())
+    }
+
+    async fn destroy(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A box and the pipe that ends in it.
+pub(crate) fn counted_box(census: &Census) -> (LiveBox, Peer) {
+    census.0.fetch_add(1, Ordering::SeqCst);
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let (reader, writer) = tokio::io::split(ours);
+    let live = LiveBox {
+        reader: Box::pin(reader),
+        writer: Box::pin(writer),
+        handle: Box::new(Handle(census.clone())),
+    };
+    (live, Peer(theirs))
+}
+
+pub(crate) fn new_box() -> (LiveBox, Peer) {
+    counted_box(&Census::default())
+}
+
+pub(crate) struct Peer(pub(crate) DuplexStream);
+
+impl Peer {
+    pub(crate) async fn frame(&mut self, kind: FrameKind, payload: &[u8]) {
+        self.0.write_all(&frame(kind, payload)).await.unwrap();
+    }
+
+    pub(crate) async fn json(&mut self, kind: FrameKind, value: &impl Serialize) {
+        self.frame(kind, &serde_json::to_vec(value).unwrap()).await;
+    }
+
+    pub(crate) async fn ready(&mut self) {
+        self.json(FrameKind::Ready, &ready()).await;
+    }
+
+    pub(crate) async fn receive(&mut self) -> (FrameKind, Vec<u8>) {
+        let mut header = [0; HEADER_LEN];
+        self.0.read_exact(&mut header).await.unwrap();
+        let header = FrameHeader::decode(header).unwrap();
+        let mut payload = vec![0; header.len];
+        self.0.read_exact(&mut payload).await.unwrap();
+        (header.kind, payload)
+    }
+
+    async fn receive_json<T: DeserializeOwned>(&mut self, kind: FrameKind) -> T {
+        let (got, payload) = self.receive().await;
+        assert_eq!(got, kind);
+        serde_json::from_slice(&payload).unwrap()
+    }
+
+    pub(crate) async fn receive_data(&mut self, kind: FrameKind, bytes: u64) -> Vec<u8> {
+        let mut data = Vec::new();
+        while (data.len() as u64) < bytes {
+            let (got, payload) = self.receive().await;
+            assert_eq!(got, kind);
+            data.extend_from_slice(&payload);
+        }
+        assert_eq!(data.len() as u64, bytes);
+        data
+    }
+
+    pub(crate) async fn receive_job(&mut self) -> (JobHeader, Vec<Vec<u8>>) {
+        let job: JobHeader = self.receive_json(FrameKind::Job).await;
+        let mut files = Vec::new();
+        for file in &job.files {
+            files.push(self.receive_data(FrameKind::FileData, file.bytes).await);
+        }
+        (job, files)
+    }
+
+    /// An agent whose programs print their input, and all they read before they print anything.
+    pub(crate) async fn echo(mut self) {
+        self.ready().await;
+        self.receive_job().await;
+        self.json(FrameKind::CompileDone, &CompileDone { facts: None })
+            .await;
+        loop {
+            let (kind, payload) = self.receive().await;
+            if kind == FrameKind::End {
+                return;
+            }
+            assert_eq!(kind, FrameKind::Test);
+            let test: TestHeader = serde_json::from_slice(&payload).unwrap();
+            let mut left = test.input_bytes;
+            while left > 0 {
+                let (kind, data) = self.receive().await;
+                assert_eq!(kind, FrameKind::InputData);
+                left -= data.len() as u64;
+                self.frame(
+                    FrameKind::Output,
+                    &output(Step::Run(test.run), Stream::Stdout, &data),
+                )
+                .await;
+            }
+            self.json(FrameKind::RunDone, &run_done(test.run, test.input_bytes))
+                .await;
+        }
+    }
+}
+
+pub(crate) fn frame(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = FrameHeader {
+        kind,
+        len: payload.len(),
+    }
+    .encode()
+    .to_vec();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+pub(crate) fn output(step: Step, stream: Stream, data: &[u8]) -> Vec<u8> {
+    [&OutputTag { step, stream }.encode()[..], data].concat()
+}
+
+pub(crate) fn ready() -> Ready {
+    Ready {
+        version: VERSION,
+        toolchain: Some("Echo 1.0".to_owned()),
+    }
+}
+
+pub(crate) fn facts(end: RunEnd, stdout_bytes: u64) -> RunFacts {
+    RunFacts {
+        end,
+        cpu_time: Duration::from_millis(1),
+        wall_time: Duration::from_millis(2),
+        peak_memory_bytes: 4096,
+        oom_kills: 0,
+        process_limit_hits: 0,
+        stdout_bytes,
+        stderr_bytes: 0,
+    }
+}
+
+pub(crate) fn run_done(run: u32, stdout_bytes: u64) -> RunDone {
+    RunDone {
+        run,
+        facts: facts(RunEnd::Exited { code: 0 }, stdout_bytes),
+    }
+}
+
+fn command() -> CommandSpec {
+    CommandSpec {
+        argv: vec!["echo".to_owned()],
+        env: BTreeMap::new(),
+        limits: Limits {
+            cpu_time: Duration::from_secs(1),
+            wall_time: Duration::from_secs(3),
+            memory_bytes: 64 << 20,
+            output_bytes: LIMIT,
+            processes: 8,
+            open_files: 64,
+            file_size_bytes: 1 << 20,
+        },
+    }
+}
+
+/// A job without a compile step.
+pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
+    let header = |(index, file): (usize, &&[u8])| FileHeader {
+        name: format!("file{index}"),
+        bytes: file.len() as u64,
+    };
+    JobHeader {
+        version: VERSION,
+        files: files.iter().enumerate().map(header).collect(),
+        compile: None,
+        run: command(),
+        max_parallel_tests: 2,
+    }
+}
+
+pub(crate) fn compiled_job() -> JobHeader {
+    JobHeader {
+        compile: Some(command()),
+        ..job(&[])
+    }
+}

@@ -1,0 +1,216 @@
+//! The warm pool over boxes in memory: what it keeps, and what it does when boxes fail.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use optimus_common::WorkerId;
+use optimus_sandbox::{
+    Backend, BackendError, BoxSpec, LiveBox,
+    pool::{PoolClosed, PoolOptions, PoolStatus, WarmPool},
+};
+
+use crate::{
+    peer::{Census, Peer, counted_box},
+    session::PATIENCE,
+};
+
+/// How the next boxes are made. Where the plan is empty, they are fine.
+enum Plan {
+    /// The engine refuses.
+    Refused,
+    /// The agent never says that it is ready.
+    Silent,
+}
+
+/// Makes boxes in memory, and keeps their other ends.
+#[derive(Default)]
+struct MemoryBackend {
+    census: Census,
+    plan: Mutex<VecDeque<Plan>>,
+    peers: Mutex<Vec<Peer>>,
+    created: Mutex<usize>,
+}
+
+impl MemoryBackend {
+    fn planned(plan: impl IntoIterator<Item = Plan>) -> Arc<Self> {
+        Arc::new(Self {
+            plan: Mutex::new(plan.into_iter().collect()),
+            ..Self::default()
+        })
+    }
+
+    fn created(&self) -> usize {
+        *self.created.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    async fn create(&self, _: &BoxSpec) -> Result<LiveBox, BackendError> {
+        *self.created.lock().unwrap() += 1;
+        let plan = self.plan.lock().unwrap().pop_front();
+        if matches!(plan, Some(Plan::Refused)) {
+            return Err(BackendError::Engine {
+                operation: "start a container",
+                source: "no space left".into(),
+            });
+        }
+        let (live, mut peer) = counted_box(&self.census);
+        if plan.is_none() {
+            peer.ready().await;
+        }
+        self.peers.lock().unwrap().push(peer);
+        Ok(live)
+    }
+
+    async fn remove_orphans(&self, _: &[WorkerId]) -> Result<u64, BackendError> {
+        Ok(0)
+    }
+
+    async fn check(&self, _: &BoxSpec) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+fn spec() -> BoxSpec {
+    BoxSpec {
+        language: "python".parse().unwrap(),
+        image: "optimus/python:3.12".to_owned(),
+        runtime: String::new(),
+        memory_bytes: 256 << 20,
+        cpus: 1.0,
+        processes: 64,
+        disk_bytes: 64 << 20,
+        open_files: 256,
+    }
+}
+
+fn pool(backend: &Arc<MemoryBackend>, size: usize) -> WarmPool {
+    pool_with_patience(backend, size, PATIENCE)
+}
+
+fn pool_with_patience(backend: &Arc<MemoryBackend>, size: usize, ready_timeout: Duration) -> WarmPool {
+    let backend: Arc<dyn Backend> = backend.clone();
+    WarmPool::start(backend, spec(), PoolOptions { size, ready_timeout })
+}
+
+async fn until(pool: &WarmPool, wanted: impl FnMut(&PoolStatus) -> bool) {
+    pool.watch().wait_for(wanted).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pool_fills_itself_and_stops_there() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 3);
+    assert_eq!(pool.toolchain(), None);
+    until(&pool, |status| status.warm == 3 && status.starting == 0).await;
+    assert_eq!((backend.created(), backend.census.alive()), (3, 3));
+    assert_eq!(pool.toolchain().as_deref(), Some("Echo 1.0"));
+}
+
+#[tokio::test]
+async fn a_box_taken_is_replaced_and_never_comes_back() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 1);
+    for taken in 1..=3 {
+        drop(pool.acquire().await.unwrap());
+        until(&pool, |status| status.warm == 1).await;
+        assert_eq!((backend.created(), backend.census.alive()), (taken + 1, 1));
+    }
+}
+
+#[tokio::test]
+async fn more_than_the_pool_holds_can_be_taken_at_once() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 1);
+    let taken = futures_util::future::join_all((0..5).map(|_| pool.acquire())).await;
+    assert!(taken.iter().all(Result::is_ok));
+    assert_eq!(backend.census.alive() - pool.status().warm, 5);
+}
+
+#[tokio::test]
+async fn a_box_that_ends_while_it_waits_is_replaced() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 2);
+    until(&pool, |status| status.warm == 2).await;
+    backend.peers.lock().unwrap().remove(0);
+    until(&pool, |status| status.error.is_some()).await;
+    until(&pool, |status| status.warm == 2 && status.error.is_none()).await;
+    assert_eq!((backend.created(), backend.census.alive()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_pool_says_why_it_has_no_box_and_recovers() {
+    let backend = MemoryBackend::planned([Plan::Refused, Plan::Refused, Plan::Refused]);
+    let pool = pool(&backend, 2);
+    until(&pool, |status| status.error.is_some()).await;
+    let status = pool.status();
+    assert_eq!(
+        status.error.as_deref(),
+        Some("cannot make a box: cannot start a container: no space left")
+    );
+    pool.ready().await.unwrap();
+    until(&pool, |status| status.warm == 2).await;
+    assert_eq!(pool.status().error, None);
+    assert_eq!(backend.created(), 5, "three failures, then what is needed");
+}
+
+#[tokio::test]
+async fn a_box_that_is_never_ready_is_destroyed() {
+    let backend = MemoryBackend::planned([Plan::Silent]);
+    let pool = pool_with_patience(&backend, 1, Duration::from_millis(50));
+    until(&pool, |status| {
+        status
+            .error
+            .as_deref()
+            .is_some_and(|error| error.contains("not ready"))
+    })
+    .await;
+    assert_eq!(backend.census.alive(), 0);
+    pool.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_takes_no_box_away() {
+    let backend = MemoryBackend::planned([Plan::Refused, Plan::Refused]);
+    let pool = pool(&backend, 1);
+    tokio::select! {
+        biased;
+        taken = pool.acquire() => panic!("{taken:?}"),
+        () = until(&pool, |status| status.error.is_some()) => {}
+    }
+    until(&pool, |status| status.warm == 1 && status.starting == 0).await;
+    assert_eq!(backend.census.alive(), 1);
+    drop(pool.acquire().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_closed_pool_leaves_no_box_and_gives_none() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 2);
+    let taken = pool.acquire().await.unwrap();
+    pool.ready().await.unwrap();
+    pool.close().await;
+    assert_eq!(backend.census.alive(), 1, "the box at work belongs to its job");
+    assert_eq!(pool.acquire().await.unwrap_err(), PoolClosed);
+    assert_eq!(pool.ready().await, Err(PoolClosed));
+    assert_eq!(pool.status().warm, 0);
+    drop(taken);
+    assert_eq!(backend.census.alive(), 0);
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_dropped_pool_leaves_no_box() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 2);
+    until(&pool, |status| status.warm == 2).await;
+    let mut watch = pool.watch();
+    drop(pool);
+    while watch.changed().await.is_ok() {}
+    assert_eq!(backend.census.alive(), 0);
+}
