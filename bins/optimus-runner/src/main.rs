@@ -1,1 +1,16 @@
-fn main() {}
+//! The agent inside every box: what `runner.sh` calls for all that a shell cannot do.
+
+#[cfg(target_os = "linux")]
+mod agent;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    agent::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::print_stderr, reason = "there is nobody else to tell")]
+fn main() -> std::process::ExitCode {
+    eprintln!("optimus-runner is the agent inside Linux boxes; it does nothing on other systems");
+    std::process::ExitCode::FAILURE
+}

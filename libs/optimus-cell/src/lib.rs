@@ -1,1 +1,35 @@
+//! One process tree under limits: spawn, watch, meter, kill.
+//!
+//! A cell runs one untrusted program under a UID that nothing else in its box has. Everything the agent knows of the
+//! program follows from that UID, which the program cannot change: whose process a zombie was, whom to kill, whose
+//! files to remove. The crate reports facts ([`optimus_common::facts::RunFacts`]) and knows no verdicts.
+//!
+//! - [`Supervisor`]: a single-threaded reactor over several cells
+//! - [`Input`]: a run's standard input as a sealed file in memory
+//! - [`Guests`], [`GuestId`]: the UIDs of a box
+//! - [`become_guest`], [`seal_artefacts`]: what is done to files is done as their owner
+//!
+//! Linux only; empty elsewhere.
+#![cfg(target_os = "linux")]
 
+mod capture;
+mod cell;
+mod cgroup;
+mod cleanup;
+mod error;
+mod filter;
+mod guest;
+mod input;
+mod kill;
+mod launch;
+mod meter;
+mod proc_files;
+mod reaper;
+mod supervisor;
+mod syscalls;
+
+pub use cleanup::seal_artefacts;
+pub use error::CellError;
+pub use guest::{GuestId, Guests, become_guest};
+pub use input::{Input, InputWriter};
+pub use supervisor::{Event, Intake, Slot, Start, Supervisor};

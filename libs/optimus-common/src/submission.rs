@@ -428,7 +428,7 @@ fn exactly_one(text: (String, bool), base64: (String, bool)) -> Result<(), Inval
 }
 
 /// A relative path of plain components: nothing absolute, no `.` or `..`, nothing hidden from a person reading it.
-fn check_file_name(name: &str) -> Result<(), &'static str> {
+pub fn check_file_name(name: &str) -> Result<(), &'static str> {
     const LONGEST: usize = 255;
     if name.is_empty() || name.len() > LONGEST {
         return Err("must have 1 to 255 bytes");

@@ -1,0 +1,183 @@
+//! The agent's two ends of the frame channel: standard input and standard output.
+//!
+//! Standard output never blocks: what does not go out at once waits in the [`Outbox`]. Standard input is read byte by
+//! byte as asked, without a buffer: what follows belongs to the next phase.
+
+use std::{collections::VecDeque, error::Error, fmt, os::fd::BorrowedFd};
+
+use anyhow::Context;
+use optimus_common::protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    io::Errno,
+    stdio::{stdin, stdout},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Bytes that may wait before no more output is taken from guests.
+const HIGH_WATER: usize = 256 << 10;
+
+/// The worker has closed the channel: its box is to vanish.
+#[derive(Debug)]
+pub(crate) struct WorkerGone;
+
+impl fmt::Display for WorkerGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the worker is gone")
+    }
+}
+
+impl Error for WorkerGone {}
+
+pub(crate) fn input() -> BorrowedFd<'static> {
+    stdin()
+}
+
+pub(crate) fn output() -> BorrowedFd<'static> {
+    stdout()
+}
+
+/// What to ask of the input where its data is not wanted: only whether it is still there.
+pub(crate) const ONLY_HANG_UP: PollFlags = PollFlags::RDHUP;
+
+/// Fails once the worker's end is closed, even if bytes it has sent are still to be read.
+pub(crate) fn check_worker(input: PollFlags) -> Result<(), WorkerGone> {
+    let gone = PollFlags::HUP | PollFlags::RDHUP | PollFlags::ERR | PollFlags::NVAL;
+    if input.intersects(gone) {
+        Err(WorkerGone)
+    } else {
+        Ok(())
+    }
+}
+
+/// Reads what is there, waiting for the first byte; never more than `buffer` holds.
+pub(crate) fn read_some(buffer: &mut [u8]) -> anyhow::Result<usize> {
+    loop {
+        match rustix::io::read(input(), &mut *buffer) {
+            Ok(0) => return Err(WorkerGone.into()),
+            Ok(read) => return Ok(read),
+            Err(Errno::INTR) => {}
+            // Where both ends are one socket, not blocking is theirs in common.
+            Err(Errno::AGAIN) => wait_for(input(), PollFlags::IN)?,
+            Err(errno) => return Err(errno).context("cannot read from the worker"),
+        }
+    }
+}
+
+fn read_exact(mut buffer: &mut [u8]) -> anyhow::Result<()> {
+    while !buffer.is_empty() {
+        let read = read_some(buffer)?;
+        buffer = &mut buffer[read..];
+    }
+    Ok(())
+}
+
+/// Reads one frame's header and checks its kind.
+pub(crate) fn read_header(expected: FrameKind) -> anyhow::Result<usize> {
+    let mut header = [0; HEADER_LEN];
+    read_exact(&mut header)?;
+    let header = FrameHeader::decode(header)?;
+    anyhow::ensure!(
+        header.kind == expected,
+        "the worker sent {:?} instead of {expected:?}",
+        header.kind
+    );
+    Ok(header.len)
+}
+
+/// Reads one whole control frame.
+pub(crate) fn read_message<T: DeserializeOwned>(kind: FrameKind) -> anyhow::Result<T> {
+    let mut payload = vec![0; read_header(kind)?];
+    read_exact(&mut payload)?;
+    serde_json::from_slice(&payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
+}
+
+fn wait_for(descriptor: BorrowedFd<'_>, events: PollFlags) -> anyhow::Result<()> {
+    match poll(&mut [PollFd::from_borrowed_fd(descriptor, events)], None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(errno) => Err(errno).context("cannot wait for the worker"),
+    }
+}
+
+/// Frames on their way to the worker.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    queue: VecDeque<u8>,
+    mode: Mode,
+}
+
+/// Whether standard output has been told not to block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Inherited,
+    NonBlocking,
+}
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            mode: Mode::Inherited,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.len() >= HIGH_WATER
+    }
+
+    /// Appends a frame whose payload is the parts in order.
+    pub(crate) fn push(&mut self, kind: FrameKind, parts: &[&[u8]]) {
+        let len = parts.iter().map(|part| part.len()).sum();
+        debug_assert!(len <= MAX_PAYLOAD);
+        self.queue.extend(FrameHeader { kind, len }.encode());
+        for part in parts {
+            self.queue.extend(*part);
+        }
+    }
+
+    pub(crate) fn push_message<T: Serialize>(&mut self, kind: FrameKind, message: &T) -> anyhow::Result<()> {
+        let json = serde_json::to_vec(message).with_context(|| format!("cannot write a {kind:?}"))?;
+        self.push(kind, &[&json]);
+        Ok(())
+    }
+
+    /// Writes what the worker takes now.
+    pub(crate) fn flush(&mut self) -> anyhow::Result<()> {
+        if self.mode == Mode::Inherited {
+            rustix::io::ioctl_fionbio(output(), true).context("cannot prepare standard output")?;
+            self.mode = Mode::NonBlocking;
+        }
+        while !self.queue.is_empty() {
+            match rustix::io::write(output(), self.queue.as_slices().0) {
+                Ok(written) => drop(self.queue.drain(..written)),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(Errno::PIPE | Errno::CONNRESET) => return Err(WorkerGone.into()),
+                Err(errno) => return Err(errno).context("cannot write to the worker"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything, however long the worker takes, unless it goes away.
+    pub(crate) fn flush_all(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        while !self.is_empty() {
+            let mut ends = [
+                PollFd::from_borrowed_fd(output(), PollFlags::OUT),
+                PollFd::from_borrowed_fd(input(), ONLY_HANG_UP),
+            ];
+            match poll(&mut ends, None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno).context("cannot wait for the worker"),
+            }
+            check_worker(ends[1].revents())?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+}

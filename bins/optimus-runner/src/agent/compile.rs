@@ -1,0 +1,77 @@
+//! Second phase: the compile step, once for all tests.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use optimus_cell::{Event, Input, Intake, Start, Supervisor, seal_artefacts};
+use optimus_common::{
+    facts::{RunEnd, RunFacts},
+    language::BOX_DIR,
+    protocol::{CommandSpec, CompileDone, FrameKind, OutputTag, Step},
+};
+use rustix::{
+    event::{PollFd, PollFlags},
+    process::{getpid, set_child_subreaper},
+};
+
+use super::{
+    channel::{self, Outbox},
+    job_state::JobState,
+    phase::Next,
+};
+
+pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+    let state = JobState::load()?;
+    let facts = match &state.job.compile {
+        Some(command) => Some(compile(command, &state, outbox)?),
+        None => None,
+    };
+    let compiled = facts
+        .as_ref()
+        .is_none_or(|facts| facts.end == RunEnd::Exited { code: 0 });
+    outbox.push_message(FrameKind::CompileDone, &CompileDone { facts })?;
+    outbox.flush_all()?;
+    Ok(if compiled { Next::GoOn } else { Next::Stop })
+}
+
+fn compile(command: &CommandSpec, state: &JobState, outbox: &mut Outbox) -> anyhow::Result<RunFacts> {
+    // PID 1 is the shell: without this, orphans of the compile step would go to it.
+    set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
+    let guest = state.guests()?.compile();
+    // What it leaves in the work directory is what the tests run.
+    let scratch = ["/tmp", "/dev/shm"].map(Into::into).into();
+    let mut supervisor = Supervisor::new(vec![guest], scratch)?;
+    let slot = supervisor
+        .free_slot()
+        .context("there is no place for the compile step")?;
+    if supervisor.start(slot, command, &Input::empty()?)? == Start::Crowded {
+        bail!("the box's process limit leaves no room for the compile step");
+    }
+    let mut facts = None;
+    while !supervisor.is_idle() {
+        let intake = if outbox.is_full() {
+            Intake::Held
+        } else {
+            Intake::Open
+        };
+        let mut ends = vec![PollFd::from_borrowed_fd(channel::input(), channel::ONLY_HANG_UP)];
+        if !outbox.is_empty() {
+            ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
+        }
+        supervisor.wait(&mut ends, intake)?;
+        channel::check_worker(ends[0].revents())?;
+        supervisor.advance(intake, &mut |event| match event {
+            Event::Output { stream, data, .. } => {
+                let tag = OutputTag {
+                    step: Step::Compile,
+                    stream,
+                };
+                outbox.push(FrameKind::Output, &[&tag.encode(), data]);
+            }
+            Event::Ended { facts: all, .. } => facts = Some(all),
+        })?;
+        outbox.flush()?;
+    }
+    seal_artefacts(Path::new(BOX_DIR), guest)?;
+    facts.context("the compile step ended without facts")
+}

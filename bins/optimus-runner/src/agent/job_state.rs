@@ -1,0 +1,40 @@
+//! The job as the phases hand it on: a file that only root can read.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+use optimus_cell::Guests;
+use optimus_common::protocol::JobHeader;
+use serde::{Deserialize, Serialize};
+
+/// In a folder of root's with mode 0700.
+const FILE: &str = "/run/optimus/job.json";
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct JobState {
+    pub(crate) job: JobHeader,
+    guest_base: u32,
+}
+
+impl JobState {
+    pub(crate) fn new(job: JobHeader, guests: Guests) -> Self {
+        Self {
+            job,
+            guest_base: guests.base(),
+        }
+    }
+
+    pub(crate) fn guests(&self) -> anyhow::Result<Guests> {
+        Guests::from_base(self.guest_base).with_context(|| format!("{FILE} names no UIDs of guests"))
+    }
+
+    pub(crate) fn save(&self) -> anyhow::Result<()> {
+        let json = serde_json::to_vec(self).context("cannot encode the job")?;
+        fs::write(FILE, json).with_context(|| format!("cannot write {FILE}"))
+    }
+
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        let json = fs::read(Path::new(FILE)).with_context(|| format!("cannot read {FILE}"))?;
+        serde_json::from_slice(&json).with_context(|| format!("cannot understand {FILE}"))
+    }
+}

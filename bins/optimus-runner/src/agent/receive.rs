@@ -1,0 +1,91 @@
+//! First phase: take in the job and its files.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use anyhow::{Context, ensure};
+use optimus_cell::{Guests, become_guest};
+use optimus_common::{
+    language::BOX_DIR,
+    protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION},
+    submission::check_file_name,
+};
+
+use super::{
+    channel::{self, Outbox},
+    job_state::JobState,
+    phase::Next,
+};
+
+/// Written when the image was built: what the toolchain says of its own version.
+const TOOLCHAIN: &str = "/optimus/toolchain";
+
+pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+    outbox.push_message(
+        FrameKind::Ready,
+        &Ready {
+            version: VERSION,
+            toolchain: toolchain(),
+        },
+    )?;
+    outbox.flush_all()?;
+
+    let job: JobHeader = channel::read_message(FrameKind::Job)?;
+    ensure!(
+        job.version == VERSION,
+        "the worker speaks version {} of the protocol, the box {VERSION}",
+        job.version
+    );
+    let guests = Guests::random()?;
+    let state = JobState::new(job, guests);
+    state.save()?;
+
+    // The sources belong to the compile step. Nothing hostile runs yet, so this process can simply become its user.
+    become_guest(guests.compile()).context("cannot become the user of the compile step")?;
+    for file in &state.job.files {
+        receive_file(file).with_context(|| format!("cannot store {:?}", file.name))?;
+    }
+    Ok(Next::GoOn)
+}
+
+fn toolchain() -> Option<String> {
+    let text = fs::read_to_string(TOOLCHAIN).ok()?;
+    Some(text.lines().next()?.trim().to_owned())
+}
+
+fn receive_file(header: &FileHeader) -> anyhow::Result<()> {
+    check_file_name(&header.name).map_err(|rule| anyhow::anyhow!("its name {rule}"))?;
+    let path = Path::new(BOX_DIR).join(&header.name);
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&path)?;
+    receive_data(&mut file, header.bytes)
+}
+
+/// Copies frames of file data into the file until it has all its bytes.
+fn receive_data(file: &mut File, bytes: u64) -> anyhow::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    let mut missing = bytes;
+    while missing > 0 {
+        let mut left = channel::read_header(FrameKind::FileData)?;
+        missing = missing
+            .checked_sub(left as u64)
+            .context("the worker sent more than the file's size")?;
+        while left > 0 {
+            let room = left.min(buffer.len());
+            let read = channel::read_some(&mut buffer[..room])?;
+            file.write_all(&buffer[..read])?;
+            left -= read;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Third phase: every test case, as PID 1 of the box.
+
+use anyhow::bail;
+use optimus_cell::{Event, Input, Intake, Start, Supervisor};
+use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
+use rustix::event::{PollFd, PollFlags};
+
+use super::{
+    channel::{self, Outbox},
+    inbox::{Inbox, Request},
+    job_state::JobState,
+    phase::Next,
+};
+
+pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+    let state = JobState::load()?;
+    let guests = state.guests()?.runs(state.job.max_parallel_tests);
+    let scratch = ["/box", "/tmp", "/dev/shm"].map(Into::into).into();
+    Tests {
+        runs: vec![0; guests.len()],
+        supervisor: Supervisor::new(guests, scratch)?,
+        command: state.job.run,
+        inbox: Inbox::new(),
+        next: Upcoming::Unknown,
+        outbox,
+    }
+    .run_all()?;
+    Ok(Next::GoOn)
+}
+
+struct Tests<'a> {
+    supervisor: Supervisor,
+    command: CommandSpec,
+    inbox: Inbox,
+    next: Upcoming,
+    /// The worker's name of the run in each slot; of no meaning for a free one.
+    runs: Vec<u32>,
+    outbox: &'a mut Outbox,
+}
+
+/// What is known of the next test.
+enum Upcoming {
+    Unknown,
+    /// Complete with its input, and waiting for a place.
+    Test(TestHeader, Input),
+    /// There is none.
+    End,
+}
+
+impl Tests<'_> {
+    fn run_all(mut self) -> anyhow::Result<()> {
+        loop {
+            self.start_next()?;
+            self.outbox.flush()?;
+            if matches!(self.next, Upcoming::End) && self.supervisor.is_idle() {
+                return self.outbox.flush_all();
+            }
+            let intake = if self.outbox.is_full() {
+                Intake::Held
+            } else {
+                Intake::Open
+            };
+            if self.wait(intake)? == Arrived::Yes
+                && let Some(request) = self.inbox.receive()?
+            {
+                self.next = match request {
+                    Request::Test(header, input) => Upcoming::Test(header, input),
+                    Request::End => Upcoming::End,
+                };
+            }
+            self.advance(intake)?;
+        }
+    }
+
+    /// Starts the next test as soon as a slot is free.
+    fn start_next(&mut self) -> anyhow::Result<()> {
+        let Upcoming::Test(header, input) = &self.next else {
+            return Ok(());
+        };
+        let Some(slot) = self.supervisor.free_slot() else {
+            return Ok(());
+        };
+        match self.supervisor.start(slot, &self.command, input)? {
+            Start::Started => {
+                self.runs[slot.index()] = header.run;
+                self.next = Upcoming::Unknown;
+            }
+            Start::Crowded if self.supervisor.is_idle() => {
+                bail!("the box's process limit leaves no room for a run");
+            }
+            // Another run has used the limit up. When it ends, there is room.
+            Start::Crowded => {}
+        }
+        Ok(())
+    }
+
+    /// Waits for whatever comes first, and tells whether the worker has sent something that is wanted now.
+    ///
+    /// The next test is read only when a slot is free, so that no more inputs are in memory than there are runs.
+    fn wait(&self, intake: Intake) -> anyhow::Result<Arrived> {
+        let ended = matches!(self.next, Upcoming::End);
+        let wanted = matches!(self.next, Upcoming::Unknown) && self.supervisor.free_slot().is_some();
+        let mut ends = Vec::with_capacity(8);
+        if !ended {
+            let data = if wanted { PollFlags::IN } else { PollFlags::empty() };
+            ends.push(PollFd::from_borrowed_fd(
+                channel::input(),
+                data | channel::ONLY_HANG_UP,
+            ));
+        }
+        if !self.outbox.is_empty() {
+            ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
+        }
+        self.supervisor.wait(&mut ends, intake)?;
+        if ended {
+            return Ok(Arrived::No);
+        }
+        let seen = ends[0].revents();
+        channel::check_worker(seen)?;
+        Ok(if seen.contains(PollFlags::IN) {
+            Arrived::Yes
+        } else {
+            Arrived::No
+        })
+    }
+
+    fn advance(&mut self, intake: Intake) -> anyhow::Result<()> {
+        let Self {
+            supervisor,
+            runs,
+            outbox,
+            ..
+        } = self;
+        let mut done = Vec::new();
+        supervisor.advance(intake, &mut |event| match event {
+            Event::Output { slot, stream, data } => {
+                let tag = OutputTag {
+                    step: Step::Run(runs[slot.index()]),
+                    stream,
+                };
+                outbox.push(FrameKind::Output, &[&tag.encode(), data]);
+            }
+            Event::Ended { slot, facts } => done.push(RunDone {
+                run: runs[slot.index()],
+                facts,
+            }),
+        })?;
+        for run in done {
+            outbox.push_message(FrameKind::RunDone, &run)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is something to read that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrived {
+    Yes,
+    No,
+}

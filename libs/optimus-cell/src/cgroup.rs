@@ -1,0 +1,138 @@
+//! The counters of the box's own cgroup, version 1 or 2, read-only.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::error::CellError;
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Open counter files. The kernel makes their contents anew for each read at offset 0.
+#[derive(Debug)]
+pub(crate) struct BoxCgroup {
+    version: Version,
+    cpu: Counters,
+    memory: Counters,
+    oom: Counters,
+    pids: Counters,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Version {
+    V1,
+    V2,
+}
+
+#[derive(Debug)]
+struct Counters {
+    path: PathBuf,
+    file: File,
+}
+
+/// Events of the whole box since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Events {
+    pub(crate) oom_kills: u64,
+    pub(crate) process_limit_hits: u64,
+}
+
+impl BoxCgroup {
+    /// `None` where the box shows no cgroup of its own.
+    pub(crate) fn open() -> Option<Self> {
+        let root = Path::new(ROOT);
+        let v1 = || {
+            Some(Self {
+                version: Version::V1,
+                cpu: Counters::open(&root.join("cpuacct/cpuacct.usage"))?,
+                memory: Counters::open(&root.join("memory/memory.stat"))?,
+                oom: Counters::open(&root.join("memory/memory.oom_control"))?,
+                pids: Counters::open(&root.join("pids/pids.events"))?,
+            })
+        };
+        let v2 = || {
+            // `0::/` in a cgroup namespace of the box's own; else its path below the host's root.
+            let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+            let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+            let folder = root.join(own);
+            Some(Self {
+                version: Version::V2,
+                cpu: Counters::open(&folder.join("cpu.stat"))?,
+                memory: Counters::open(&folder.join("memory.stat"))?,
+                // The host's root has none of these two, so the host is never taken for the box.
+                oom: Counters::open(&folder.join("memory.events"))?,
+                pids: Counters::open(&folder.join("pids.events"))?,
+            })
+        };
+        v1().or_else(v2)
+    }
+
+    /// CPU time of everything that ever ran in the box.
+    pub(crate) fn cpu(&self) -> Result<Duration, CellError> {
+        self.cpu.read(|text| match self.version {
+            Version::V1 => Duration::from_nanos(text.trim().parse().unwrap_or(0)),
+            Version::V2 => Duration::from_micros(value(text, "usage_usec")),
+        })
+    }
+
+    /// Memory that belongs to processes and to files in memory, without the page cache, which the kernel gives back.
+    pub(crate) fn memory_bytes(&self) -> Result<u64, CellError> {
+        self.memory.read(|text| match self.version {
+            Version::V1 => value(text, "rss") + value(text, "shmem"),
+            Version::V2 => value(text, "anon") + value(text, "shmem"),
+        })
+    }
+
+    pub(crate) fn events(&self) -> Result<Events, CellError> {
+        Ok(Events {
+            oom_kills: self.oom.read(|text| value(text, "oom_kill"))?,
+            process_limit_hits: self.pids.read(|text| value(text, "max"))?,
+        })
+    }
+}
+
+impl Counters {
+    fn open(path: &Path) -> Option<Self> {
+        Some(Self {
+            file: File::open(path).ok()?,
+            path: path.to_owned(),
+        })
+    }
+
+    fn read<T>(&self, parse: impl FnOnce(&str) -> T) -> Result<T, CellError> {
+        let mut buffer = [0; 8192];
+        let read = self
+            .file
+            .read_at(&mut buffer, 0)
+            .map_err(|source| CellError::File {
+                operation: "read",
+                path: self.path.clone(),
+                source,
+            })?;
+        Ok(parse(std::str::from_utf8(&buffer[..read]).unwrap_or_default()))
+    }
+}
+
+/// The number behind `key` in lines of `key number`.
+fn value(text: &str, key: &str) -> u64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_taken_for_a_longer_one() {
+        let text = "rss_huge 7\nrss 12\noom_kill_disable 0\noom_kill 3\nbad x\n";
+        assert_eq!(value(text, "rss"), 12);
+        assert_eq!(value(text, "oom_kill"), 3);
+        assert_eq!(value(text, "bad"), 0);
+        assert_eq!(value(text, "shmem"), 0);
+    }
+}

@@ -1,0 +1,202 @@
+//! What a run has used, from all the evidence there is.
+//!
+//! Three witnesses, none of which sees everything:
+//!
+//! - `rusage` of every process the agent reaps: exact, but blind to children whose parents let the kernel reap them
+//!   (`SIGCHLD` ignored), and late: a process counts when it is dead.
+//! - The box's cgroup: sees all of the box, so a single run's share is what is left after subtracting the state at its
+//!   start and the agent's own. Of no use where several runs share the box.
+//! - `/proc` of the guest's living processes, by UID: used where the cgroup is not.
+//!
+//! CPU time is the larger of `rusage` and the cgroup. Peak memory is the larger of what the kernel recorded for any
+//! single process (which starts at the agent's own size, some 2 MiB, before `exec`) and the tree as it was sampled.
+
+use std::{num::NonZero, thread, time::Duration};
+
+use optimus_common::limits::Limits;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::{
+    cgroup::{BoxCgroup, Events},
+    error::CellError,
+    guest::GuestId,
+    proc_files,
+    reaper::{Death, Reaped},
+};
+
+/// How living processes are measured.
+#[derive(Debug)]
+pub(crate) struct Accounting {
+    source: Source,
+    /// CPUs a run can keep busy at once.
+    cpus: u32,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The box holds one run at a time: its cgroup is that run, and the agent.
+    Exclusive(BoxCgroup),
+    /// Runs share the box, or it shows no cgroup. The cgroup, if any, still tells of events.
+    ByUid(Option<BoxCgroup>),
+}
+
+/// CPU time and memory of a run at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) memory_bytes: u64,
+}
+
+impl Accounting {
+    pub(crate) fn for_runs_at_once(runs: usize) -> Self {
+        let source = match (BoxCgroup::open(), runs) {
+            (Some(cgroup), 1) => Source::Exclusive(cgroup),
+            (cgroup, _) => Source::ByUid(cgroup),
+        };
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            source,
+            cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// How often a run is looked at: often enough to stop a memory bomb, seldom enough to cost little.
+    fn period(&self) -> Duration {
+        match self.source {
+            Source::Exclusive(_) => Duration::from_millis(5),
+            Source::ByUid(_) => Duration::from_millis(10),
+        }
+    }
+
+    fn events(&self) -> Result<Events, CellError> {
+        match &self.source {
+            Source::Exclusive(cgroup) | Source::ByUid(Some(cgroup)) => cgroup.events(),
+            Source::ByUid(None) => Ok(Events::default()),
+        }
+    }
+
+    /// CPU time and memory of the box without the agent's CPU time; nothing where the cgroup is not used for that.
+    fn of_box(&self) -> Result<Usage, CellError> {
+        let Source::Exclusive(cgroup) = &self.source else {
+            return Ok(Usage::default());
+        };
+        // The agent's own clock first: asking for it makes the kernel charge the current time slice to the cgroup.
+        let own = clock_gettime(ClockId::ProcessCPUTime);
+        let own = Duration::try_from(own).unwrap_or_default();
+        Ok(Usage {
+            cpu: cgroup.cpu()?.saturating_sub(own),
+            memory_bytes: cgroup.memory_bytes()?,
+        })
+    }
+}
+
+/// The measurement of one run.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    guest: GuestId,
+    before: Usage,
+    events_before: Events,
+    reaped_cpu: Duration,
+    max_rss_bytes: u64,
+    sampled_memory_bytes: u64,
+    /// CPU time of the reading that went over the limit, if one did.
+    proof: Duration,
+    /// A process of the run was struck by a SIGKILL that did not come from the agent.
+    struck: bool,
+}
+
+impl Meter {
+    /// Takes the state before the run: the memory of its input and of files in the box is not the run's.
+    pub(crate) fn start(guest: GuestId, accounting: &Accounting) -> Result<Self, CellError> {
+        Ok(Self {
+            guest,
+            before: accounting.of_box()?,
+            events_before: accounting.events()?,
+            reaped_cpu: Duration::ZERO,
+            max_rss_bytes: 0,
+            sampled_memory_bytes: 0,
+            proof: Duration::ZERO,
+            struck: false,
+        })
+    }
+
+    /// Counts a process of the run that died by itself.
+    pub(crate) fn add(&mut self, process: &Reaped) {
+        self.struck |= process.death == Death::Signalled(libc::SIGKILL);
+        self.add_killed(process);
+    }
+
+    /// Counts a process of the run that died after the agent began to kill.
+    pub(crate) fn add_killed(&mut self, process: &Reaped) {
+        self.reaped_cpu += process.cpu;
+        self.max_rss_bytes = self.max_rss_bytes.max(process.max_rss_bytes);
+    }
+
+    /// What the run has used until now.
+    pub(crate) fn sample(&mut self, accounting: &Accounting, limits: &Limits) -> Result<Usage, CellError> {
+        let mut usage = self.read(accounting)?;
+        if usage.cpu > limits.cpu_time && matches!(accounting.source, Source::ByUid(_)) {
+            // A child waited for between the readings of itself and of its parent may have counted twice.
+            usage.cpu = usage.cpu.min(self.read(accounting)?.cpu);
+        }
+        if usage.cpu > limits.cpu_time {
+            self.proof = usage.cpu;
+        }
+        self.sampled_memory_bytes = self.sampled_memory_bytes.max(usage.memory_bytes);
+        Ok(usage)
+    }
+
+    /// When to look again: with all CPUs busy, the run cannot be over its limit before.
+    pub(crate) fn pause(accounting: &Accounting, limits: &Limits, usage: Usage) -> Duration {
+        const SHORTEST: Duration = Duration::from_micros(250);
+        let left = limits.cpu_time.saturating_sub(usage.cpu) / accounting.cpus;
+        left.clamp(SHORTEST, accounting.period())
+    }
+
+    /// The sums, once no process of the run is left.
+    pub(crate) fn finish(mut self, accounting: &Accounting) -> Result<Total, CellError> {
+        // A last look: files the run has left in memory are still there.
+        let last = self.read(accounting)?;
+        self.sampled_memory_bytes = self.sampled_memory_bytes.max(last.memory_bytes);
+        let now = accounting.events()?;
+        let oom_kills = now.oom_kills.saturating_sub(self.events_before.oom_kills);
+        // Runs that share a box share its counters: a kill is this run's if one of its processes was struck.
+        let own = matches!(accounting.source, Source::Exclusive(_)) || self.struck;
+        Ok(Total {
+            cpu: last.cpu.max(self.reaped_cpu).max(self.proof),
+            peak_memory_bytes: self.max_rss_bytes.max(self.sampled_memory_bytes),
+            oom_kills: if own { oom_kills } else { 0 },
+            process_limit_hits: now
+                .process_limit_hits
+                .saturating_sub(self.events_before.process_limit_hits),
+        })
+    }
+
+    fn read(&self, accounting: &Accounting) -> Result<Usage, CellError> {
+        match accounting.source {
+            Source::Exclusive(_) => {
+                let now = accounting.of_box()?;
+                Ok(Usage {
+                    cpu: now.cpu.saturating_sub(self.before.cpu).max(self.reaped_cpu),
+                    memory_bytes: now.memory_bytes.saturating_sub(self.before.memory_bytes),
+                })
+            }
+            Source::ByUid(_) => {
+                let living = proc_files::living(self.guest)?;
+                Ok(Usage {
+                    cpu: living.cpu + self.reaped_cpu,
+                    memory_bytes: living.memory_bytes,
+                })
+            }
+        }
+    }
+}
+
+/// What a run has used in all.
+#[derive(Debug)]
+pub(crate) struct Total {
+    pub(crate) cpu: Duration,
+    pub(crate) peak_memory_bytes: u64,
+    pub(crate) oom_kills: u64,
+    pub(crate) process_limit_hits: u64,
+}

@@ -1,0 +1,80 @@
+//! Waiting for dead children, adopted ones included.
+
+use std::{io, mem::MaybeUninit, time::Duration};
+
+use crate::error::CellError;
+
+/// A process that has been waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reaped {
+    pub(crate) pid: i32,
+    /// Its real UID.
+    pub(crate) uid: u32,
+    pub(crate) death: Death,
+    /// Its own CPU time and that of all descendants waited for within the tree.
+    pub(crate) cpu: Duration,
+    /// Largest resident memory of it, or of any one of those descendants.
+    pub(crate) max_rss_bytes: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    Exited(i32),
+    Signalled(i32),
+}
+
+/// Waits for one child that is dead already; `None` where there is none.
+///
+/// The raw system call rather than libc's function: only it also tells what the child has used.
+pub(crate) fn reap() -> Result<Option<Reaped>, CellError> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let flags = libc::WEXITED | libc::WNOHANG;
+    // SAFETY: both pointers are valid for writes of what the kernel stores through them.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_ALL,
+            0,
+            info.as_mut_ptr(),
+            flags,
+            usage.as_mut_ptr(),
+        )
+    };
+    if outcome == -1 {
+        let source = io::Error::last_os_error();
+        return match source.raw_os_error() {
+            Some(libc::ECHILD) => Ok(None),
+            _ => Err(CellError::System {
+                operation: "wait for dead processes",
+                source,
+            }),
+        };
+    }
+    // SAFETY: zeroed memory is a valid value of both types, and the kernel has filled in what it knows.
+    let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
+    // SAFETY: `waitid` fills in exactly these fields, or leaves them zero where no child was dead.
+    let (pid, uid, status) = unsafe { (info.si_pid(), info.si_uid(), info.si_status()) };
+    if pid == 0 {
+        return Ok(None);
+    }
+    let death = match info.si_code {
+        libc::CLD_EXITED => Death::Exited(status),
+        _ => Death::Signalled(status),
+    };
+    let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
+    let max_rss_bytes = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
+    Ok(Some(Reaped {
+        pid,
+        uid,
+        death,
+        cpu,
+        max_rss_bytes,
+    }))
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
+}

@@ -1,0 +1,194 @@
+//! The reactor: several cells, one thread, one `poll`.
+
+use std::{
+    io,
+    mem::MaybeUninit,
+    os::fd::{FromRawFd, OwnedFd},
+    path::PathBuf,
+    ptr,
+    time::{Duration, Instant},
+};
+
+use optimus_common::{
+    facts::RunFacts,
+    protocol::{CHUNK, CommandSpec, Stream},
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use seccompiler::BpfProgram;
+
+use crate::{
+    cell::{Cell, Context},
+    cleanup::Scratch,
+    error::CellError,
+    filter,
+    guest::GuestId,
+    input::Input,
+    meter::Accounting,
+    reaper,
+};
+
+/// One place for a run, with a UID of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(usize);
+
+impl Slot {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Something a run has done.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Bytes of a stream, in order, never beyond the limit.
+    Output {
+        slot: Slot,
+        stream: Stream,
+        data: &'a [u8],
+    },
+    /// The run is over and none of its processes is left. Nothing more comes of it.
+    Ended { slot: Slot, facts: RunFacts },
+}
+
+/// Whether more output can be taken. While it is held, guests that write come to wait; clocks and limits go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intake {
+    Open,
+    Held,
+}
+
+/// What became of an attempt to start a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// Its facts will come, also where the program could not be executed.
+    Started,
+    /// The box has as many processes as it may: try again when another run has ended.
+    Crowded,
+}
+
+/// Runs programs in slots, and keeps each to its limits.
+///
+/// The process that owns it must have one thread, be root in its box with the capabilities SETUID, SETGID and KILL,
+/// and be PID 1 or a child subreaper, so that orphans come to it. It reaps every child of the process.
+#[derive(Debug)]
+pub struct Supervisor {
+    /// Readable when a child has died. SIGCHLD is blocked.
+    child_signals: OwnedFd,
+    cells: Vec<Cell>,
+    guests: Vec<GuestId>,
+    accounting: Accounting,
+    scratch: Scratch,
+    filter: BpfProgram,
+    buffer: Vec<u8>,
+}
+
+impl Supervisor {
+    /// One slot for each guest. What they leave in `scratch` folders is removed after each run; what lies there now
+    /// stays.
+    pub fn new(guests: Vec<GuestId>, scratch: Vec<PathBuf>) -> Result<Self, CellError> {
+        Ok(Self {
+            child_signals: child_signals()?,
+            cells: guests
+                .iter()
+                .enumerate()
+                .map(|(slot, guest)| Cell::new(Slot(slot), *guest))
+                .collect(),
+            accounting: Accounting::for_runs_at_once(guests.len()),
+            guests,
+            scratch: Scratch::new(scratch)?,
+            filter: filter::compile()?,
+            buffer: vec![0; CHUNK],
+        })
+    }
+
+    pub fn free_slot(&self) -> Option<Slot> {
+        self.cells.iter().position(Cell::is_free).map(Slot)
+    }
+
+    /// Whether every slot is free.
+    pub fn is_idle(&self) -> bool {
+        self.cells.iter().all(Cell::is_free)
+    }
+
+    /// Starts a run in a free slot.
+    pub fn start(&mut self, slot: Slot, command: &CommandSpec, input: &Input) -> Result<Start, CellError> {
+        self.cells[slot.0].start(command, input, &self.filter, &self.accounting)
+    }
+
+    /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.
+    pub fn wait<'a>(&'a self, others: &mut Vec<PollFd<'a>>, intake: Intake) -> Result<(), CellError> {
+        let count = others.len();
+        others.push(PollFd::new(&self.child_signals, PollFlags::IN));
+        if intake == Intake::Open {
+            let streams = self.cells.iter().flat_map(Cell::pollable);
+            others.extend(streams.map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)));
+        }
+        let due = self.cells.iter().filter_map(|cell| cell.due(intake)).min();
+        let timeout = due.map(|due| timespec(due.saturating_duration_since(Instant::now())));
+        let outcome = poll(others, timeout.as_ref());
+        others.truncate(count);
+        match outcome {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(CellError::system("wait for events")(errno)),
+        }
+    }
+
+    /// Carries every run as far as it goes without waiting.
+    pub fn advance(&mut self, intake: Intake, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), CellError> {
+        self.reap()?;
+        for cell in &mut self.cells {
+            let mut context = Context {
+                accounting: &self.accounting,
+                scratch: &self.scratch,
+                guests: &self.guests,
+                intake,
+                buffer: &mut self.buffer,
+                emit,
+            };
+            cell.turn(&mut context)?;
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) -> Result<(), CellError> {
+        // Signals of one kind merge, so their number says nothing: empty the descriptor, then wait for all there is.
+        let mut signals = [0; 512];
+        while rustix::io::read(&self.child_signals, &mut signals).is_ok_and(|read| read > 0) {}
+        while let Some(process) = reaper::reap()? {
+            // The first process by its id, which is certain even before it has the guest's UID; the others by UID.
+            let _ = self.cells.iter_mut().any(|cell| cell.reaped(&process));
+        }
+        Ok(())
+    }
+}
+
+fn child_signals() -> Result<OwnedFd, CellError> {
+    let failed = |source| CellError::System {
+        operation: "listen to the deaths of children",
+        source,
+    };
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes the set valid before anything else uses it; the descriptor is new and owned.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGCHLD);
+        if libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()) == -1 {
+            return Err(failed(io::Error::last_os_error()));
+        }
+        let descriptor = libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        if descriptor == -1 {
+            return Err(failed(io::Error::last_os_error()));
+        }
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}
