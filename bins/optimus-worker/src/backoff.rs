@@ -1,0 +1,63 @@
+//! Delays between tries.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
+/// Delays that double from a first to a longest one. Each is shortened at random by up to half, so that many workers
+/// that lost the same server do not come back at the same moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Backoff {
+    first: Duration,
+    longest: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
+        Self {
+            first,
+            longest,
+            next: first,
+        }
+    }
+
+    pub(crate) fn next_delay(&mut self) -> Duration {
+        let delay = self.next;
+        self.next = (delay * 2).min(self.longest);
+        // Each RandomState is keyed afresh, so hashing a constant draws a random number.
+        let sixteenths = u32::try_from(RandomState::new().hash_one(()) % 9).unwrap_or(0);
+        delay * (16 - sixteenths) / 16
+    }
+
+    /// After a success.
+    pub(crate) fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_the_longest_and_are_spread() {
+        let (first, longest) = (Duration::from_millis(100), Duration::from_secs(1));
+        let mut backoff = Backoff::new(first, longest);
+        let mut ceiling = first;
+        let mut distinct = std::collections::HashSet::new();
+        for _ in 0..100 {
+            let delay = backoff.next_delay();
+            assert!(
+                delay <= ceiling && delay >= ceiling / 2,
+                "{delay:?} of {ceiling:?}"
+            );
+            distinct.insert(delay);
+            ceiling = (ceiling * 2).min(longest);
+        }
+        assert!(distinct.len() > 3, "{distinct:?}");
+        backoff.reset();
+        assert!(backoff.next_delay() <= first);
+    }
+}

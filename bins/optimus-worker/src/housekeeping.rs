@@ -1,0 +1,172 @@
+//! What a worker does beside jobs: announcing itself, returning expired leases, mending the store, and removing boxes
+//! that dead workers left.
+
+use std::{sync::Arc, time::Duration};
+
+use optimus_common::WorkerId;
+use optimus_queue::{JobStore, StoreError, WorkerInfo};
+use optimus_sandbox::Backend;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval_at, sleep},
+};
+use tracing::{error, info, warn};
+
+use crate::{backoff::Backoff, board::PoolBoard};
+
+/// How often the store is audited and orphaned boxes are looked for.
+const SLOW_ROUND: Duration = Duration::from_mins(1);
+
+/// Announces one worker.
+#[derive(Clone)]
+pub(crate) struct Announcer {
+    pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) id: WorkerId,
+    pub(crate) host: String,
+    pub(crate) pools: Vec<Arc<PoolBoard>>,
+}
+
+impl Announcer {
+    async fn announce(&self) -> Result<(), StoreError> {
+        let pools = self.pools.iter().map(|board| board.info()).collect();
+        self.store
+            .heartbeat(&WorkerInfo {
+                id: self.id.clone(),
+                host: self.host.clone(),
+                pools,
+            })
+            .await
+    }
+
+    /// Returns when the worker is known to the others. Before that it must not make a box: to them it would be an
+    /// orphan.
+    pub(crate) async fn introduce(&self) {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+        while let Err(error) = self.announce().await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "the job store does not answer; trying again"
+            );
+            sleep(backoff.next_delay()).await;
+        }
+    }
+
+    async fn keep_announcing(self, every: Duration) {
+        let mut ticks = ticks(every);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.announce().await {
+                warn!(error = &error as &dyn std::error::Error, "heartbeat failed");
+            }
+        }
+    }
+}
+
+/// How often each thing is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rhythm {
+    pub(crate) heartbeat: Duration,
+    pub(crate) reap: Duration,
+}
+
+/// Starts everything; dropping the answer stops it.
+pub(crate) fn start(announcer: Announcer, backend: Arc<dyn Backend>, rhythm: Rhythm) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reap(Arc::clone(&announcer.store), rhythm.reap));
+    tasks.spawn(audit(Arc::clone(&announcer.store)));
+    tasks.spawn(remove_orphans(
+        Arc::clone(&announcer.store),
+        backend,
+        announcer.id.clone(),
+        rhythm.heartbeat,
+    ));
+    tasks.spawn(announcer.keep_announcing(rhythm.heartbeat));
+    tasks
+}
+
+/// The first tick comes after one period.
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn reap(store: Arc<dyn JobStore>, every: Duration) {
+    let mut ticks = ticks(every);
+    loop {
+        ticks.tick().await;
+        match store.reap().await {
+            Ok(reaped) if reaped.requeued + reaped.dead > 0 => {
+                info!(
+                    requeued = reaped.requeued,
+                    dead = reaped.dead,
+                    "took back jobs of workers that are gone"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "expired leases not looked for"
+            ),
+        }
+    }
+}
+
+async fn audit(store: Arc<dyn JobStore>) {
+    let mut ticks = ticks(SLOW_ROUND);
+    loop {
+        ticks.tick().await;
+        match store.audit().await {
+            Ok(audited) if audited.requeued + audited.dropped > 0 => {
+                error!(
+                    requeued = audited.requeued,
+                    dropped = audited.dropped,
+                    "the audit had to mend the store"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => warn!(error = &error as &dyn std::error::Error, "audit failed"),
+        }
+    }
+}
+
+async fn remove_orphans(
+    store: Arc<dyn JobStore>,
+    backend: Arc<dyn Backend>,
+    me: WorkerId,
+    heartbeat: Duration,
+) {
+    loop {
+        match alive_workers(store.as_ref(), &me, heartbeat).await {
+            Ok(alive) => match backend.remove_orphans(&alive).await {
+                Ok(0) => {}
+                Ok(removed) => info!(removed, "removed boxes of workers that are gone"),
+                Err(error) => warn!(
+                    error = &error as &dyn std::error::Error,
+                    "orphaned boxes not looked for"
+                ),
+            },
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "orphaned boxes not looked for"
+            ),
+        }
+        sleep(SLOW_ROUND).await;
+    }
+}
+
+/// Everyone announced now or two heartbeats later. One look would not do: a store that has just come back knows only
+/// those who have spoken since.
+async fn alive_workers(
+    store: &dyn JobStore,
+    me: &WorkerId,
+    heartbeat: Duration,
+) -> Result<Vec<WorkerId>, StoreError> {
+    let mut alive = vec![me.clone()];
+    alive.extend(store.workers().await?.into_iter().map(|worker| worker.id));
+    sleep(heartbeat * 2).await;
+    alive.extend(store.workers().await?.into_iter().map(|worker| worker.id));
+    alive.sort_unstable();
+    alive.dedup();
+    Ok(alive)
+}

@@ -1,0 +1,279 @@
+//! The way of one job, from its claim to its end.
+//!
+//! Whatever happens, the box is destroyed, and the job is finished, given back, or left to whoever holds it now.
+
+use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use optimus_common::{
+    WorkerId,
+    job::Outcome,
+    language::Language,
+    result::{JobResult, OverallStatus, Verdict},
+    settings::Settings,
+};
+use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_queue::{Claim, Finish, JobStore, Retry, StoreError};
+use optimus_sandbox::{
+    pool::PoolClosed,
+    session::{JobSession, Session},
+};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    backoff::Backoff,
+    grading::{self, Task},
+    lease::{Keeper, Stop},
+};
+
+/// What every job of a pool needs.
+#[derive(Clone)]
+pub(crate) struct Workshop {
+    pub(crate) worker: WorkerId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) language: Arc<Language>,
+    pub(crate) store: Arc<dyn JobStore>,
+    /// Memory of a box as the pool makes it.
+    pub(crate) box_memory_bytes: u64,
+}
+
+/// How the work in a box ended.
+#[derive(Debug)]
+enum Ending {
+    Graded(JobResult),
+    /// A failure of ours.
+    Broken(String),
+    Stopped(Stop),
+}
+
+/// A box whose job is over.
+#[derive(Debug)]
+#[must_use = "the box is still there"]
+pub(crate) struct Leftover(Option<JobSession>);
+
+impl Leftover {
+    /// Destroys the box, and returns when it is gone.
+    pub(crate) async fn destroy(mut self) {
+        // A box that never got its job was dropped, and thereby destroyed, already.
+        let Some(session) = self.0.take() else { return };
+        if let Err(error) = session.handle().destroy().await {
+            warn!(
+                box_name = session.handle().name(),
+                error = &error as &dyn std::error::Error,
+                "box not destroyed yet"
+            );
+        }
+    }
+}
+
+impl Workshop {
+    /// Serves a claimed job to its end. A graded job's box is handed back alive: nobody has to wait for its end.
+    pub(crate) async fn serve(
+        &self,
+        claim: Claim,
+        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        keeper: Keeper,
+    ) -> Leftover {
+        let begun = keeper.claimed;
+        let mut stop = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
+        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop)).catch_unwind();
+        let (ending, leftover) = work.await.unwrap_or_else(|panic| {
+            (
+                Ending::Broken(format!("a panic: {}", panic_text(&*panic))),
+                Leftover(None),
+            )
+        });
+        match ending {
+            Ending::Graded(result) => {
+                self.finish(&claim, Outcome::Completed(result), begun).await;
+                leftover
+            }
+            Ending::Broken(reason) => {
+                leftover.destroy().await;
+                self.retry(&claim, &reason).await;
+                Leftover(None)
+            }
+            Ending::Stopped(why) => {
+                self.stopped(&claim, why, leftover, begun).await;
+                Leftover(None)
+            }
+        }
+    }
+
+    /// Plan, box, tests, verdicts.
+    async fn work(
+        &self,
+        claim: &Claim,
+        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        stop: &mut AbortOnDropHandle<Stop>,
+    ) -> (Ending, Leftover) {
+        let plan = match JobPlan::new(&claim.submission, &self.language, &self.settings.limits) {
+            Ok(plan) => plan,
+            Err(error) => return (Ending::Broken(causes(&error)), Leftover(None)),
+        };
+        let started = tokio::select! {
+            started = self.start(claim, &plan, get_box) => started,
+            why = &mut *stop => return (stopped(why), Leftover(None)),
+        };
+        let mut session = match started {
+            Ok(session) => session,
+            Err(reason) => return (Ending::Broken(reason), Leftover(None)),
+        };
+        let task = Task {
+            submission: &claim.submission,
+            language: &self.language,
+            plan: &plan,
+            results: &self.settings.results,
+        };
+        let ending = tokio::select! {
+            graded = grading::grade(&mut session, task) => match graded {
+                Ok(result) => Ending::Graded(result),
+                Err(error) => Ending::Broken(causes(&error)),
+            },
+            why = &mut *stop => stopped(why),
+        };
+        (ending, Leftover(Some(session)))
+    }
+
+    /// Takes a box, makes it large enough, and sends it the job.
+    async fn start(
+        &self,
+        claim: &Claim,
+        plan: &JobPlan,
+        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+    ) -> Result<JobSession, String> {
+        let session = get_box.await.map_err(|error| causes(&error))?;
+        if plan.box_memory_bytes > self.box_memory_bytes {
+            session
+                .handle()
+                .grow_memory(plan.box_memory_bytes)
+                .await
+                .map_err(|error| causes(&error))?;
+        }
+        let files: Vec<_> = file_contents(&claim.submission, &self.language).collect();
+        session
+            .start_job(&plan.header, &files)
+            .await
+            .map_err(|error| causes(&error))
+    }
+
+    async fn stopped(&self, claim: &Claim, why: Stop, leftover: Leftover, begun: Instant) {
+        match why {
+            Stop::Cancelled => {
+                let tests = u32::try_from(claim.submission.test_cases.len()).unwrap_or(u32::MAX);
+                let result = JobResult::not_graded(OverallStatus::Cancelled, Verdict::Cancelled, tests);
+                tokio::join!(
+                    leftover.destroy(),
+                    self.finish(claim, Outcome::Cancelled(result), begun)
+                );
+            }
+            Stop::Lost | Stop::NotRenewed => {
+                warn!(job_id = %claim.lease.job, attempt = claim.attempt, ?why, "dropped a job that is no longer ours");
+                leftover.destroy().await;
+            }
+            Stop::GivenBack => {
+                // Gone before the next owner begins: two boxes never run one job.
+                leftover.destroy().await;
+                let released = self.until_told(|| self.store.release(&claim.lease)).await;
+                info!(job_id = %claim.lease.job, attempt = claim.attempt, ?released, "gave a job back");
+            }
+        }
+    }
+
+    async fn finish(&self, claim: &Claim, outcome: Outcome, begun: Instant) {
+        let verdict = outcome.result().verdict.as_str();
+        let finished = self
+            .until_told(|| self.store.finish(&claim.lease, outcome.clone()))
+            .await;
+        let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (job_id, language, worker_id, attempt) = (
+            claim.lease.job,
+            &claim.lease.language,
+            &self.worker,
+            claim.attempt,
+        );
+        match finished {
+            Some(Finish::Accepted) => {
+                info!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "job finished");
+            }
+            Some(Finish::Refused) => {
+                warn!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "a result came too late and was refused");
+            }
+            None => {
+                error!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "a result could not be stored; the job will be run again");
+            }
+        }
+    }
+
+    async fn retry(&self, claim: &Claim, reason: &str) {
+        let retried = self.until_told(|| self.store.retry(&claim.lease, reason)).await;
+        let (job_id, language, worker_id, attempt) = (
+            claim.lease.job,
+            &claim.lease.language,
+            &self.worker,
+            claim.attempt,
+        );
+        match retried {
+            Some(Retry::Dead) => {
+                error!(%job_id, %language, %worker_id, attempt, reason, "job failed: no attempts left");
+            }
+            _ => {
+                warn!(%job_id, %language, %worker_id, attempt, reason, ?retried, "job not graded; it will be tried again");
+            }
+        }
+    }
+
+    /// Asks the store until it answers, for as long as a lease may last. `None` where it did not.
+    async fn until_told<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Option<T> {
+        let asking = async {
+            let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+            loop {
+                match ask().await {
+                    Ok(answer) => return answer,
+                    Err(error) => debug!(
+                        error = &error as &dyn std::error::Error,
+                        "the job store did not answer"
+                    ),
+                }
+                sleep(backoff.next_delay()).await;
+            }
+        };
+        timeout(self.settings.queue.lease, asking).await.ok()
+    }
+}
+
+/// The keeper's reason. A keeper that broke renews no more.
+fn stopped(why: Result<Stop, tokio::task::JoinError>) -> Ending {
+    Ending::Stopped(why.unwrap_or(Stop::NotRenewed))
+}
+
+/// An error with its causes, for people to read in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+}
+
+impl fmt::Debug for Workshop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workshop")
+            .field("language", &self.language.name)
+            .finish_non_exhaustive()
+    }
+}

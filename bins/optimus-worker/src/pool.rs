@@ -1,0 +1,262 @@
+//! One language's slots, warm boxes and claim loop.
+//!
+//! A turn of the loop waits for a free slot, then for a warm box, and only then claims: a job is never taken by a
+//! worker that could not start it at once.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use optimus_common::{LanguageName, WorkerId, language::Language, settings::Settings};
+use optimus_judge::plan::usual_box_memory_bytes;
+use optimus_queue::{Claim, JobEvent, JobStore, StoreError};
+use optimus_sandbox::{
+    Backend, BoxSpec,
+    pool::{PoolClosed, PoolOptions, WarmPool},
+};
+use tokio::{
+    sync::{Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, warn};
+
+use crate::{
+    backoff::Backoff,
+    board::{PoolBoard, Stage},
+    job::{Workshop, causes},
+    lease::{Keeper, Timing},
+};
+
+/// Longest wait for work before the claim is tried anyway, and the loop has visibly turned.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Processes the agent needs in a box beside the guest's.
+const AGENT_PROCESSES: u32 = 16;
+
+/// What all pools of a worker share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) worker: WorkerId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// No claims any more.
+    pub(crate) shutdown: CancellationToken,
+    /// Time is over: running jobs are given back.
+    pub(crate) give_back: CancellationToken,
+}
+
+/// One language of a worker.
+pub(crate) struct Pool {
+    shared: Shared,
+    workshop: Workshop,
+    spec: BoxSpec,
+    options: PoolOptions,
+    /// Made when the loop starts, which is after the worker has announced itself.
+    warm: OnceCell<WarmPool>,
+    slots: Arc<Semaphore>,
+    /// Held from a claim until its box is there, so that no second claim counts on the same box.
+    door: Arc<Mutex<()>>,
+    /// Jobs under way, and boxes on their way out.
+    tasks: TaskTracker,
+    board: Arc<PoolBoard>,
+}
+
+impl Pool {
+    pub(crate) fn new(shared: Shared, language: Language) -> Self {
+        let slots = match shared.settings.worker.concurrency {
+            0 => language.concurrency.max_parallel_jobs,
+            chosen => chosen,
+        };
+        let warm_boxes = match shared.settings.worker.warm_boxes {
+            0 => slots,
+            chosen => chosen,
+        };
+        let spec = box_spec(&language);
+        let board = Arc::new(PoolBoard::new(language.name.clone(), slots));
+        let workshop = Workshop {
+            worker: shared.worker.clone(),
+            settings: Arc::clone(&shared.settings),
+            store: Arc::clone(&shared.store),
+            box_memory_bytes: spec.memory_bytes,
+            language: Arc::new(language),
+        };
+        Self {
+            workshop,
+            spec,
+            options: PoolOptions {
+                size: warm_boxes as usize,
+                ready_timeout: shared.settings.docker.start_timeout,
+            },
+            warm: OnceCell::new(),
+            slots: Arc::new(Semaphore::new(slots as usize)),
+            door: Arc::new(Mutex::new(())),
+            tasks: TaskTracker::new(),
+            board,
+            shared,
+        }
+    }
+
+    pub(crate) fn board(&self) -> &Arc<PoolBoard> {
+        &self.board
+    }
+
+    pub(crate) fn language(&self) -> &LanguageName {
+        &self.spec.language
+    }
+
+    /// Serves the language until shutdown, and returns when every job is over and every box is gone.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let start = || async {
+            WarmPool::start(
+                Arc::clone(&self.shared.backend),
+                self.spec.clone(),
+                self.options.clone(),
+            )
+        };
+        let warm = self.warm.get_or_init(start).await;
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        while let Some(turned) = self.turn(warm).await {
+            match turned {
+                Ok(()) => {
+                    self.board.store_answered();
+                    backoff.reset();
+                }
+                Err(error) => {
+                    let reason = causes(&error);
+                    warn!(language = %self.language(), reason, "nothing claimed");
+                    self.board.store_failed(reason);
+                    if self.until_shutdown(sleep(backoff.next_delay())).await.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.board.enter(Stage::Stopped);
+        debug!(language = %self.language(), "no more claims");
+        self.tasks.close();
+        self.tasks.wait().await;
+        warm.close().await;
+    }
+
+    /// One turn of the claim loop. `None`: the worker leaves.
+    async fn turn(self: &Arc<Self>, warm: &WarmPool) -> Option<Result<(), StoreError>> {
+        self.board.enter(Stage::WaitingForSlot);
+        let slot = self
+            .until_shutdown(Arc::clone(&self.slots).acquire_owned())
+            .await?
+            .ok()?;
+        self.board.enter(Stage::WaitingForBox);
+        let door = self.until_shutdown(Arc::clone(&self.door).lock_owned()).await?;
+        self.until_shutdown(self.box_ready(warm)).await?.ok()?;
+
+        self.board.enter(Stage::Claiming);
+        // Never cut short: the store would execute it all the same, and nobody would hold the lease.
+        let events = self.shared.store.subscribe();
+        let asked = Instant::now();
+        match self
+            .shared
+            .store
+            .claim(self.language(), &self.shared.worker)
+            .await
+        {
+            Ok(Some(claim)) => {
+                let job = Begun {
+                    slot,
+                    door,
+                    claim,
+                    asked,
+                    events,
+                };
+                self.tasks.spawn(Arc::clone(self).serve(warm.clone(), job));
+                Some(Ok(()))
+            }
+            Ok(None) => {
+                drop(door);
+                self.until_shutdown(self.shared.store.wait_for_work(self.language(), LONGEST_WAIT))
+                    .await
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Returns when a job could have a box at once.
+    async fn box_ready(&self, warm: &WarmPool) -> Result<(), PoolClosed> {
+        let mut status = warm.watch();
+        loop {
+            let now = status.borrow_and_update().clone();
+            self.board.learn(&now);
+            if now.warm > 0 {
+                return Ok(());
+            }
+            status.changed().await.map_err(|_| PoolClosed)?;
+        }
+    }
+
+    async fn serve(self: Arc<Self>, warm: WarmPool, begun: Begun) {
+        let Begun {
+            slot,
+            door,
+            claim,
+            asked,
+            events,
+        } = begun;
+        let occupied = self.board.occupy();
+        let keeper = Keeper {
+            store: Arc::clone(&self.shared.store),
+            lease: claim.lease.clone(),
+            timing: Timing::from(&self.shared.settings.queue),
+            claimed: asked,
+            events,
+            give_back: self.shared.give_back.clone(),
+        };
+        let get_box = async {
+            let session = warm.acquire().await;
+            drop(door);
+            session
+        };
+        let leftover = self.workshop.serve(claim, get_box, keeper).await;
+        // The guest is dead and its job is finished: the slot is free while the engine clears away the box.
+        drop((occupied, slot));
+        leftover.destroy().await;
+    }
+
+    async fn until_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.shared.shutdown.run_until_cancelled(future).await
+    }
+}
+
+/// A job just claimed.
+struct Begun {
+    slot: OwnedSemaphorePermit,
+    door: OwnedMutexGuard<()>,
+    claim: Claim,
+    asked: Instant,
+    events: broadcast::Receiver<JobEvent>,
+}
+
+/// What boxes of a language offer. A job that needs more memory has its box grown.
+fn box_spec(language: &Language) -> BoxSpec {
+    let resources = &language.resources;
+    BoxSpec {
+        language: language.name.clone(),
+        image: language.image.clone(),
+        runtime: resources.runtime.clone(),
+        memory_bytes: usual_box_memory_bytes(language),
+        cpus: language.cpu_limit,
+        processes: resources
+            .processes
+            .saturating_mul(language.concurrency.max_parallel_tests)
+            .saturating_add(AGENT_PROCESSES),
+        disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
+        open_files: resources.open_files,
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool")
+            .field("board", &self.board)
+            .field("warm", &self.warm)
+            .finish_non_exhaustive()
+    }
+}

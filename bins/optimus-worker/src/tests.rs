@@ -1,0 +1,317 @@
+//! The worker as a whole, on twins of a store and a backend.
+
+use std::{sync::Arc, time::Duration};
+
+use optimus_common::{
+    JobId, WorkerId,
+    job::{JobRecord, JobStatus},
+    language::Language,
+    result::Verdict,
+    settings::Settings,
+    submission::Submission,
+};
+use optimus_queue::{JobStore, PoolInfo};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Worker,
+    twins::{self, TwinBackend, TwinStore},
+};
+
+struct Running {
+    store: TwinStore,
+    backend: TwinBackend,
+    shutdown: CancellationToken,
+    worker: JoinHandle<()>,
+}
+
+impl Running {
+    fn start() -> Self {
+        Self::of(twins::language("python"))
+    }
+
+    fn of(language: Language) -> Self {
+        let (store, backend, shutdown) = (TwinStore::new(), TwinBackend::default(), CancellationToken::new());
+        let worker = Worker {
+            id: WorkerId::new(),
+            settings: Arc::new(Settings::defaults()),
+            languages: vec![language],
+            store: Arc::new(store.clone()),
+            backend: Arc::new(backend.clone()),
+        };
+        let worker = tokio::spawn(worker.run(shutdown.clone()));
+        Self {
+            store,
+            backend,
+            shutdown,
+            worker,
+        }
+    }
+
+    async fn put(&self, program: &str) -> JobId {
+        self.store
+            .put(twins::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]))
+            .await
+    }
+
+    async fn graded(&self, submission: Submission) -> JobRecord {
+        let id = self.store.put(submission).await;
+        self.store.until(id, JobStatus::Completed).await
+    }
+
+    async fn until_pool(&self, matches: impl Fn(&PoolInfo) -> bool) {
+        self.store
+            .until_announced(|worker| worker.pools.iter().any(&matches))
+            .await;
+    }
+
+    /// Every way out ends here: nothing may be left over.
+    async fn leave(self) {
+        self.shutdown.cancel();
+        self.worker.await.unwrap();
+        assert_eq!(self.backend.alive(), 0, "boxes are left over");
+        assert_eq!(self.store.workers().await.unwrap(), [], "no goodbye");
+    }
+}
+
+fn verdicts(record: &JobRecord) -> Vec<Verdict> {
+    record
+        .result
+        .as_ref()
+        .unwrap()
+        .test_results
+        .iter()
+        .map(|test| test.verdict)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_graded() {
+    let running = Running::start();
+    let id = running.put("echo").await;
+    let record = running.store.until(id, JobStatus::Completed).await;
+    assert_eq!(
+        verdicts(&record),
+        [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Accepted]
+    );
+    assert_eq!(record.attempts, 1);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop() {
+    let running = Running::start();
+    let mut submission = twins::submission("echo", &[("a", "a"), ("b", "c"), ("d", "d")]);
+    submission.stop_on_failure = true;
+    let record = running.graded(submission).await;
+    assert_eq!(
+        verdicts(&record),
+        [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
+    );
+    assert_eq!(running.backend.tests_begun(), 2);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_larger_than_any_pipe_passes() {
+    let running = Running::start();
+    let input = "x\n".repeat(1 << 20);
+    let record = running
+        .graded(twins::submission("echo", &[(&input, &input), ("", "")]))
+        .await;
+    assert_eq!(verdicts(&record), [Verdict::Accepted, Verdict::Accepted]);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_box_is_grown_only_for_a_job_that_needs_more_memory() {
+    let running = Running::start();
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    assert!(running.backend.grown().is_empty());
+    let mut submission = twins::submission("echo", &[("", "")]);
+    submission.memory_limit_mb = Some(1024);
+    running.graded(submission).await;
+    assert!(matches!(running.backend.grown()[..], [bytes] if bytes > 1024 << 20));
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_box_breaks_is_tried_again_in_another_one() {
+    for broken in ["die", "fault"] {
+        let running = Running::start();
+        let id = running.put(&format!("{broken},echo")).await;
+        let record = running.store.until(id, JobStatus::Completed).await;
+        assert_eq!(record.attempts, 2);
+        running.leave().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_boxes_always_break_fails_without_blame() {
+    let running = Running::start();
+    let id = running.put("fault").await;
+    let record = running.store.until(id, JobStatus::Failed).await;
+    assert_eq!(record.attempts, 3);
+    assert!(record.error.unwrap().contains("no space for the twin"));
+    let result = record.result.unwrap();
+    assert_eq!((result.verdict, result.score), (Verdict::InternalError, None));
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_box_that_falls_silent_does_not_keep_its_slot() {
+    let running = Running::start();
+    let begun = Instant::now();
+    let id = running.put("hang,echo").await;
+    running.store.until(id, JobStatus::Completed).await;
+    let limits = Settings::defaults().limits;
+    assert!(begun.elapsed() > Duration::from_millis(limits.timeout_ms));
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_grading_is_a_failure_of_ours() {
+    let running = Running::start();
+    running.backend.panic_when_growing();
+    let mut submission = twins::submission("echo", &[("", "")]);
+    submission.memory_limit_mb = Some(1024);
+    let record = running.graded(submission).await;
+    assert_eq!(record.attempts, 2);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_job_is_cancelled_within_a_second_and_its_box_dies() {
+    let running = Running::start();
+    let id = running.put("hang").await;
+    running.backend.until_begun(1).await;
+    let asked = Instant::now();
+    running.store.cancel(id).await.unwrap();
+    let record = running.store.until(id, JobStatus::Cancelled).await;
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(record.result.unwrap().verdict, Verdict::Cancelled);
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_job_is_left_to_its_new_owner() {
+    let running = Running::start();
+    let id = running.put("hang").await;
+    running.backend.until_begun(1).await;
+    running.store.take_away(id);
+    // The slot is free again once the loss was noticed.
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    assert_eq!(running.store.record(id).status, JobStatus::Running);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_jobs_are_finished_while_draining_and_no_other_is_claimed() {
+    let running = Running::start();
+    let first = running.put("hold").await;
+    running.backend.until_begun(1).await;
+    let second = running.put("echo").await;
+    running.shutdown.cancel();
+    sleep(Duration::from_secs(20)).await;
+    running.backend.go_on();
+    running.store.until(first, JobStatus::Completed).await;
+    assert_eq!(running.store.record(second).status, JobStatus::Queued);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_end_in_time_is_given_back_unharmed() {
+    let running = Running::start();
+    let id = running.put("hang").await;
+    running.backend.until_begun(1).await;
+    let asked = Instant::now();
+    running.shutdown.cancel();
+    let record = running.store.until(id, JobStatus::Queued).await;
+    assert!(asked.elapsed() >= Settings::defaults().worker.drain);
+    assert_eq!(record.attempts, 0, "a departure is no failed attempt");
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_waits_for_the_store_to_come_back() {
+    let running = Running::start();
+    let id = running.put("hold").await;
+    running.backend.until_begun(1).await;
+    running.store.set_unreachable(true);
+    running.backend.go_on();
+    sleep(Duration::from_secs(8)).await;
+    running.store.set_unreachable(false);
+    let record = running.store.until(id, JobStatus::Completed).await;
+    assert_eq!(record.attempts, 1);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_claimed_while_no_box_can_be_made() {
+    let running = Running::start();
+    running
+        .until_pool(|pool| pool.toolchain.as_deref() == Some("Twin 1.0"))
+        .await;
+    running.backend.set_broken(true);
+    // Takes the box that is still warm.
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    let id = running.put("echo").await;
+    running
+        .until_pool(|pool| {
+            pool.unavailable
+                .as_ref()
+                .is_some_and(|reason| reason.contains("within 1 s"))
+        })
+        .await;
+    assert_eq!(running.store.record(id).status, JobStatus::Queued);
+    running.backend.set_broken(false);
+    running.store.until(id, JobStatus::Completed).await;
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_outlives_its_store() {
+    let running = Running::start();
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.store.set_unreachable(true);
+    sleep(Duration::from_mins(10)).await;
+    running.store.set_unreachable(false);
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_box_is_made_before_the_worker_is_known() {
+    let running = Running::start();
+    running.store.set_unreachable(true);
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(running.backend.alive(), 0);
+    running.store.set_unreachable(false);
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_jobs_run_at_once_as_there_are_slots() {
+    let mut language = twins::language("python");
+    language.concurrency.max_parallel_jobs = 3;
+    let running = Running::of(language);
+    let mut jobs = Vec::new();
+    for _ in 0..5 {
+        jobs.push(running.put("hold").await);
+    }
+    running.backend.until_begun(3).await;
+    running.until_pool(|pool| pool.busy == 3 && pool.slots == 3).await;
+    assert_eq!(running.backend.begun(), 3);
+    running.backend.go_on();
+    for job in jobs {
+        running.store.until(job, JobStatus::Completed).await;
+    }
+    running.leave().await;
+}

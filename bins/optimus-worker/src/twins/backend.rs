@@ -1,0 +1,272 @@
+//! A backend whose boxes are tasks that play the agent. What a box does is said by the program it gets.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use optimus_common::{
+    WorkerId,
+    facts::{RunEnd, RunFacts},
+    protocol::{
+        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
+        Stream, TestHeader, VERSION,
+    },
+};
+use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::watch,
+    task::AbortHandle,
+};
+
+/// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `hang`
+/// never ends, `die` breaks the box, `fault` makes the agent give up. After a `,` stands what later boxes do.
+#[derive(Clone, Default)]
+pub(crate) struct TwinBackend(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    broken: AtomicBool,
+    /// Jobs that boxes have begun.
+    begun: watch::Sender<usize>,
+    tests_begun: AtomicUsize,
+    go_on: watch::Sender<bool>,
+    made: AtomicU64,
+    alive: watch::Sender<usize>,
+    grown: Mutex<Vec<u64>>,
+    panic: AtomicBool,
+}
+
+impl TwinBackend {
+    /// From now on no box can be made, or one can again.
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.0.broken.store(broken, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn until_begun(&self, jobs: usize) {
+        self.0
+            .begun
+            .subscribe()
+            .wait_for(|begun| *begun >= jobs)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn begun(&self) -> usize {
+        *self.0.begun.borrow()
+    }
+
+    pub(crate) fn tests_begun(&self) -> usize {
+        self.0.tests_begun.load(Ordering::SeqCst)
+    }
+
+    /// Programs on hold continue, now and later.
+    pub(crate) fn go_on(&self) {
+        self.0.go_on.send_replace(true);
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        *self.0.alive.borrow()
+    }
+
+    /// The next box that is to grow panics instead.
+    pub(crate) fn panic_when_growing(&self) {
+        self.0.panic.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn grown(&self) -> Vec<u64> {
+        self.0.grown.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Backend for TwinBackend {
+    async fn create(&self, _spec: &BoxSpec) -> Result<LiveBox, BackendError> {
+        if self.0.broken.load(Ordering::SeqCst) {
+            return Err(BackendError::TimedOut {
+                operation: "make a box",
+                seconds: 1,
+            });
+        }
+        let number = self.0.made.fetch_add(1, Ordering::SeqCst);
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(ours);
+        let shared = Arc::clone(&self.0);
+        let agent = tokio::spawn(async move { play(&shared, theirs).await.unwrap_or(()) });
+        self.0.alive.send_modify(|alive| *alive += 1);
+        let handle = Handle {
+            name: format!("box-{number}"),
+            shared: Arc::clone(&self.0),
+            agent: agent.abort_handle(),
+            gone: AtomicBool::new(false),
+        };
+        Ok(LiveBox {
+            reader: Box::pin(reader),
+            writer: Box::pin(writer),
+            handle: Box::new(handle),
+        })
+    }
+
+    async fn remove_orphans(&self, _alive: &[WorkerId]) -> Result<u64, BackendError> {
+        Ok(0)
+    }
+
+    async fn check(&self, _spec: &BoxSpec) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+struct Handle {
+    name: String,
+    shared: Arc<Shared>,
+    agent: AbortHandle,
+    gone: AtomicBool,
+}
+
+impl Handle {
+    fn end(&self) {
+        if !self.gone.swap(true, Ordering::SeqCst) {
+            self.agent.abort();
+            self.shared.alive.send_modify(|alive| *alive -= 1);
+        }
+    }
+}
+
+#[async_trait]
+impl BoxHandle for Handle {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn grow_memory(&self, bytes: u64) -> Result<(), BackendError> {
+        assert!(!self.shared.panic.swap(false, Ordering::SeqCst), "as asked for");
+        self.shared.grown.lock().unwrap().push(bytes);
+        Ok(())
+    }
+
+    async fn destroy(&self) -> Result<(), BackendError> {
+        // As long as an engine takes.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.end();
+        Ok(())
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> {
+    send(
+        &mut stream,
+        FrameKind::Ready,
+        &Ready {
+            version: VERSION,
+            toolchain: Some("Twin 1.0".to_owned()),
+        },
+    )
+    .await?;
+    let (_, header) = receive(&mut stream).await?;
+    let header: JobHeader = serde_json::from_slice(&header)?;
+    let mut program = Vec::new();
+    while (program.len() as u64) < header.files[0].bytes {
+        program.extend(receive(&mut stream).await?.1);
+    }
+    let begun = shared.begun.borrow().to_owned();
+    shared.begun.send_replace(begun + 1);
+    let program = String::from_utf8(program).unwrap();
+    let parts: Vec<_> = program.split(',').collect();
+    let part = parts[begun.min(parts.len() - 1)];
+    send(&mut stream, FrameKind::CompileDone, &CompileDone { facts: None }).await?;
+    while let (FrameKind::Test, test) = receive(&mut stream).await? {
+        let test: TestHeader = serde_json::from_slice(&test)?;
+        let mut input = Vec::new();
+        while (input.len() as u64) < test.input_bytes {
+            input.extend(receive(&mut stream).await?.1);
+        }
+        shared.tests_begun.fetch_add(1, Ordering::SeqCst);
+        match part {
+            "echo" | "hold" => {
+                if part == "hold" {
+                    shared.go_on.subscribe().wait_for(|go_on| *go_on).await.unwrap();
+                }
+                let tag = OutputTag {
+                    step: Step::Run(test.run),
+                    stream: Stream::Stdout,
+                };
+                for chunk in input.chunks(CHUNK) {
+                    send_bytes(
+                        &mut stream,
+                        FrameKind::Output,
+                        &[&tag.encode()[..], chunk].concat(),
+                    )
+                    .await?;
+                }
+                send(
+                    &mut stream,
+                    FrameKind::RunDone,
+                    &RunDone {
+                        run: test.run,
+                        facts: facts(input.len()),
+                    },
+                )
+                .await?;
+            }
+            "hang" => std::future::pending().await,
+            "die" => return Ok(()),
+            "fault" => send_bytes(&mut stream, FrameKind::Fault, b"no space for the twin").await?,
+            other => panic!("no twin plays {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+fn facts(stdout: usize) -> RunFacts {
+    RunFacts {
+        end: RunEnd::Exited { code: 0 },
+        cpu_time: Duration::from_millis(1),
+        wall_time: Duration::from_millis(1),
+        peak_memory_bytes: 1 << 20,
+        oom_kills: 0,
+        process_limit_hits: 0,
+        stdout_bytes: stdout as u64,
+        stderr_bytes: 0,
+    }
+}
+
+async fn send<T: serde::Serialize>(
+    stream: &mut DuplexStream,
+    kind: FrameKind,
+    value: &T,
+) -> std::io::Result<()> {
+    send_bytes(stream, kind, &serde_json::to_vec(value)?).await
+}
+
+async fn send_bytes(stream: &mut DuplexStream, kind: FrameKind, payload: &[u8]) -> std::io::Result<()> {
+    stream
+        .write_all(
+            &FrameHeader {
+                kind,
+                len: payload.len(),
+            }
+            .encode(),
+        )
+        .await?;
+    stream.write_all(payload).await
+}
+
+async fn receive(stream: &mut DuplexStream) -> std::io::Result<(FrameKind, Vec<u8>)> {
+    let mut header = [0; HEADER_LEN];
+    stream.read_exact(&mut header).await?;
+    let header = FrameHeader::decode(header).unwrap();
+    let mut payload = vec![0; header.len];
+    stream.read_exact(&mut payload).await?;
+    Ok((header.kind, payload))
+}
