@@ -1,1 +1,50 @@
+//! The command line of Optimus.
+//!
+//! - [`args`]: what can be typed; [`commands`]: what it does, one module each
+//! - [`registry`]: `languages.json`, edited so that concurrent edits never corrupt it
+//! - [`presets`]: what is known of languages without being told; [`dockerfile`]: the one shape of all images
+//! - [`images`]: bases and builds
+//! - [`api`]: the HTTP API as a client sees it; [`testcases`]: test cases from folders and files
+//! - [`exit`], [`output`]: how a command ends, and how it says so
 
+mod api;
+mod args;
+mod commands;
+mod dockerfile;
+mod engine;
+mod exit;
+mod images;
+mod output;
+mod presets;
+mod project;
+mod registry;
+mod testcases;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    args::Cli,
+    exit::Failure,
+    output::{Output, complain},
+};
+
+/// Reads the arguments, runs the command, and says by the exit code how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output::new(cli.format());
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Trouble(anyhow::Error::new(error).context("cannot start the runtime")))
+        .and_then(|runtime| runtime.block_on(commands::run(cli, &output)));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            complain(&failure);
+            failure.into()
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The HTTP API as a client sees it.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use optimus_common::{
+    JobId,
+    job::{JobRecord, JobStatus},
+    submission::Submission,
+};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFTER};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    args,
+    exit::{Blame, Failure},
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer beyond the one asked for.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
+/// Seconds one request waits for a verdict. Servers allow more; proxies between may not.
+const WAIT_SECONDS: u64 = 20;
+
+/// One installation's API.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    client: Client,
+    url: Url,
+    token: Option<String>,
+}
+
+/// Where a job stands, as a submission and a cancellation are answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct JobState {
+    pub(crate) job_id: JobId,
+    pub(crate) status: JobStatus,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct LanguageEntry {
+    pub(crate) name: String,
+    pub(crate) file_extension: String,
+    pub(crate) available: bool,
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct QueueEntry {
+    pub(crate) language: String,
+    pub(crate) waiting: u64,
+    pub(crate) interactive: u64,
+    pub(crate) normal: u64,
+    pub(crate) batch: u64,
+    pub(crate) delayed: u64,
+    pub(crate) running: u64,
+    pub(crate) dead: u64,
+    pub(crate) workers: u64,
+    pub(crate) slots: u64,
+    pub(crate) busy: u64,
+}
+
+/// An error as the API tells it (RFC 9457).
+#[derive(Debug, Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+    field: Option<String>,
+}
+
+impl Api {
+    pub(crate) fn new(args: &args::Api) -> Result<Self, Failure> {
+        let url = Url::parse(&args.api)
+            .with_context(|| format!("{:?} is no address", args.api))
+            .usage()?;
+        if url.scheme() != "http" || url.cannot_be_a_base() {
+            return Err(Failure::usage(format!(
+                "{:?} is no http:// address; where the API is behind TLS, go through a tunnel or a local proxy",
+                args.api
+            )));
+        }
+        let client = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .context("cannot make an HTTP client")
+            .trouble()?;
+        Ok(Self {
+            client,
+            url,
+            token: args.token.clone(),
+        })
+    }
+
+    pub(crate) async fn submit(
+        &self,
+        submission: &Submission,
+        idempotency_key: Option<&str>,
+    ) -> Result<JobState, Failure> {
+        let mut request = self
+            .request(Method::POST, &["jobs"], ANSWER_TIMEOUT)?
+            .json(submission);
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        self.answer(request).await
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Result<JobRecord, Failure> {
+        self.answer(self.request(Method::GET, &["jobs", &id.to_string()], ANSWER_TIMEOUT)?)
+            .await
+    }
+
+    /// Returns when the job has ended; `seen` is told of each answer before.
+    pub(crate) async fn job_ended(&self, id: JobId, seen: impl Fn(&JobRecord)) -> Result<JobRecord, Failure> {
+        loop {
+            let timeout = ANSWER_TIMEOUT + Duration::from_secs(WAIT_SECONDS);
+            let request = self.request(Method::GET, &["jobs", &id.to_string()], timeout)?;
+            let record: JobRecord = self.answer(request.query(&[("wait", WAIT_SECONDS)])).await?;
+            if record.status.is_terminal() {
+                return Ok(record);
+            }
+            seen(&record);
+        }
+    }
+
+    pub(crate) async fn cancel(&self, id: JobId) -> Result<JobState, Failure> {
+        self.answer(self.request(Method::DELETE, &["jobs", &id.to_string()], ANSWER_TIMEOUT)?)
+            .await
+    }
+
+    pub(crate) async fn languages(&self) -> Result<Vec<LanguageEntry>, Failure> {
+        #[derive(Deserialize)]
+        struct List {
+            languages: Vec<LanguageEntry>,
+        }
+        let list: List = self
+            .answer(self.request(Method::GET, &["languages"], ANSWER_TIMEOUT)?)
+            .await?;
+        Ok(list.languages)
+    }
+
+    pub(crate) async fn queues(&self) -> Result<Vec<QueueEntry>, Failure> {
+        #[derive(Deserialize)]
+        struct List {
+            queues: Vec<QueueEntry>,
+        }
+        let list: List = self
+            .answer(self.request(Method::GET, &["queues"], ANSWER_TIMEOUT)?)
+            .await?;
+        Ok(list.queues)
+    }
+
+    fn request(&self, method: Method, path: &[&str], timeout: Duration) -> Result<RequestBuilder, Failure> {
+        let mut url = self.url.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::usage(format!("{} cannot have a path", self.url)))?
+            .pop_if_empty()
+            .extend(path);
+        let request = self.client.request(method, url).timeout(timeout);
+        Ok(match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        })
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let unreachable = || {
+            format!(
+                "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it)",
+                self.url
+            )
+        };
+        let response = request.send().await.with_context(unreachable).trouble()?;
+        let status = response.status();
+        let retry_after = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .map(ToOwned::to_owned);
+        let body = response.bytes().await.with_context(unreachable).trouble()?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .with_context(|| format!("{} does not answer as Optimus does", self.url))
+                .trouble();
+        }
+        Err(refusal(status, retry_after.as_deref(), &body))
+    }
+}
+
+/// What the API said, in one line, and whose turn it is.
+fn refusal(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Failure {
+    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let mut text = format!("the API answered {}", status.as_u16());
+    if let Some(Problem { title, detail, field }) = problem {
+        for part in [title, field, detail].into_iter().flatten() {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+    } else if let Some(reason) = status.canonical_reason() {
+        text.push_str(": ");
+        text.push_str(reason);
+    }
+    if let Some(seconds) = retry_after {
+        text = format!("{text} (try again in {seconds} s)");
+    }
+    // A full queue empties by itself; every other 4xx is answered the same way again.
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        Failure::usage(text)
+    } else {
+        Failure::trouble(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_told_with_their_field() {
+        let body = br#"{"type":"t","title":"A field is invalid","status":400,"detail":"7 stands there twice","field":"test_cases[3].id"}"#;
+        let failure = refusal(StatusCode::BAD_REQUEST, None, body);
+        assert!(matches!(failure, Failure::Usage(_)));
+        assert_eq!(
+            failure.to_string(),
+            "the API answered 400: A field is invalid: test_cases[3].id: 7 stands there twice"
+        );
+    }
+
+    #[test]
+    fn a_full_queue_is_trouble_and_says_when_to_come_again() {
+        let failure = refusal(StatusCode::TOO_MANY_REQUESTS, Some("5"), b"");
+        assert!(matches!(failure, Failure::Trouble(_)));
+        assert_eq!(
+            failure.to_string(),
+            "the API answered 429: Too Many Requests (try again in 5 s)"
+        );
+    }
+}

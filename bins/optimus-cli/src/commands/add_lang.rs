@@ -1,0 +1,264 @@
+//! `add-lang`: a language's entry, its Dockerfile, its image.
+
+use std::{fs, io, path::Path};
+
+use anyhow::Context;
+use optimus_common::language::{Build, Execution, Language, Languages};
+
+use super::build_image;
+use crate::{
+    args::AddLang,
+    exit::{Blame, Exit, Failure},
+    images::build::Cache,
+    output::Output,
+    presets::{self, Preset},
+    project::Project,
+    registry,
+};
+
+const DEFAULT_BASE: &str = "debian:bookworm-slim";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Keep,
+    Replace,
+}
+
+pub(crate) async fn run(args: AddLang, project: &Project, output: &Output) -> Result<Exit, Failure> {
+    let preset = preset(&args)?;
+    let language = preset.language(&args.name);
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::Keep
+    };
+    registry::edit(&project.languages_file(), |languages| {
+        enter(languages, &language, existing)?;
+        // Under the same lock, so that of two who add one language the second finds it whole.
+        languages.validate().usage()?;
+        write_dockerfile(project, &preset, &language, existing)
+    })?;
+    let path = language.dockerfile_path.display();
+    let done = format!(
+        "Added {} to {} and wrote {path}",
+        language.name,
+        project.languages_file().display()
+    );
+    if args.skip_docker {
+        output.result(&language, || done)?;
+        return Ok(Exit::Done);
+    }
+    output.say(done)?;
+    build_image::build_all(
+        project,
+        &[language],
+        args.base_image.as_deref(),
+        Cache::Use,
+        output,
+    )
+    .await
+}
+
+/// What is known of the language, changed by what was asked for.
+fn preset(args: &AddLang) -> Result<Preset, Failure> {
+    let mut preset = match presets::find(&args.name, &args.ext) {
+        Some(known) => known.clone(),
+        None => unknown(args)?,
+    };
+    args.version.clone_into(&mut preset.version);
+    let execution = &mut preset.execution;
+    if execution.file_extension != args.ext {
+        let stem = execution
+            .source_name
+            .trim_end_matches(execution.file_extension.as_str());
+        execution.source_name = format!("{stem}{}", args.ext);
+        args.ext.clone_into(&mut execution.file_extension);
+    }
+    if let Some(compile) = &args.compile {
+        execution.compile = words("--compile", compile)?;
+    }
+    if let Some(run) = &args.run {
+        (execution.command, execution.args) = program("--run", run)?;
+    }
+    if let Some(memory) = args.memory {
+        preset.memory_limit_mb = memory;
+    }
+    if let Some(cpu) = args.cpu {
+        preset.cpu_limit = cpu;
+    }
+    if let Some(image) = &args.base_image {
+        image.clone_into(&mut preset.base_image);
+    }
+    if let Some(packages) = &args.debian_packages {
+        preset.debian_packages = packages_of(packages)?;
+    }
+    if let Some(command) = &args.version_command {
+        command.clone_into(&mut preset.version_command);
+    }
+    Ok(preset)
+}
+
+/// A language nobody told us of: the recipe must be given, and where its toolchain comes from.
+fn unknown(args: &AddLang) -> Result<Preset, Failure> {
+    let missing = |what: &str| {
+        let known: Vec<_> = presets::all().iter().map(|preset| preset.name.as_str()).collect();
+        Failure::usage(format!(
+            "nothing is known of {}: {what} is needed (known without it: {})",
+            args.name,
+            known.join(", ")
+        ))
+    };
+    let run = args.run.as_deref().ok_or_else(|| missing("--run"))?;
+    if args.base_image.is_none() && args.debian_packages.is_none() {
+        return Err(missing("--base-image or --debian-packages"));
+    }
+    let (command, run_args) = program("--run", run)?;
+    let compile = words("--compile", args.compile.as_deref().unwrap_or_default())?;
+    let toolchain = compile.first().unwrap_or(&command);
+    let build = Build {
+        base_image: args.base_image.clone().unwrap_or_else(|| DEFAULT_BASE.to_owned()),
+        debian_packages: Vec::new(),
+        version_command: format!("{} --version", shell_words::quote(toolchain)),
+    };
+    let execution = Execution {
+        command,
+        args: run_args,
+        file_extension: args.ext.clone(),
+        source_name: format!("main{}", args.ext),
+        compile,
+        env: [("LANG".to_owned(), "C.UTF-8".to_owned())].into(),
+        time_multiplier: 1.0,
+        memory_allowance_mb: 0,
+        out_of_memory: Vec::new(),
+    };
+    Ok(Preset::unknown(
+        args.name.clone(),
+        args.version.clone(),
+        build,
+        execution,
+    ))
+}
+
+fn words(option: &str, text: &str) -> Result<Vec<String>, Failure> {
+    shell_words::split(text)
+        .with_context(|| format!("{option} {text:?} cannot be split into words"))
+        .usage()
+}
+
+fn program(option: &str, text: &str) -> Result<(String, Vec<String>), Failure> {
+    let mut words = words(option, text)?.into_iter();
+    let command = words
+        .next()
+        .ok_or_else(|| Failure::usage(format!("{option} names no program")))?;
+    Ok((command, words.collect()))
+}
+
+/// They are words of a shell command in the Dockerfile, so nothing but names passes.
+fn packages_of(text: &str) -> Result<Vec<String>, Failure> {
+    let packages: Vec<_> = text
+        .split([' ', ','])
+        .filter(|package| !package.is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    let named = |package: &&String| {
+        package.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && package
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.:=~".contains(c))
+    };
+    match packages.iter().find(|package| !named(package)) {
+        Some(odd) => Err(Failure::usage(format!(
+            "--debian-packages: {odd:?} is no package's name"
+        ))),
+        None => Ok(packages),
+    }
+}
+
+fn enter(languages: &mut Languages, language: &Language, existing: Existing) -> Result<(), Failure> {
+    match languages
+        .languages
+        .iter_mut()
+        .find(|other| other.name == language.name)
+    {
+        Some(old) if existing == Existing::Replace => *old = language.clone(),
+        Some(_) => {
+            return Err(Failure::usage(format!(
+                "there is a language {} already; --force replaces it",
+                language.name
+            )));
+        }
+        None => languages.languages.push(language.clone()),
+    }
+    Ok(())
+}
+
+fn write_dockerfile(
+    project: &Project,
+    preset: &Preset,
+    language: &Language,
+    existing: Existing,
+) -> Result<(), Failure> {
+    let path = project.path(&language.dockerfile_path);
+    let folder = path.parent().context("a Dockerfile has a folder").trouble()?;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))
+        .trouble()?;
+    let dockerfile = preset.dockerfile(language);
+    let beside = preset.files();
+    let files = beside.iter().map(|(name, content)| (folder.join(name), *content));
+    for (path, content) in files.chain([(path.clone(), dockerfile.as_str())]) {
+        write_file(&path, content, existing)?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, content: &str, existing: Existing) -> Result<(), Failure> {
+    match fs::read_to_string(path) {
+        Ok(old) if old == content => return Ok(()),
+        Ok(_) if existing == Existing::Keep => {
+            return Err(Failure::usage(format!(
+                "{} is there already, and differs from what would be written; --force replaces it",
+                path.display()
+            )));
+        }
+        _ => {}
+    }
+    fs::write(path, content)
+        .and_then(|()| make_executable(path, content))
+        .with_context(|| format!("cannot write {}", path.display()))
+        .trouble()
+}
+
+/// Scripts must be so when the image is built by hand, too.
+#[cfg(unix)]
+fn make_executable(path: &Path, content: &str) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    if content.starts_with("#!") {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+    } else {
+        Ok(())
+    }
+}
+
+/// Where files have no such bit, `build-image` gives it to them.
+#[cfg(not(unix))]
+fn make_executable(_path: &Path, _content: &str) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_names_and_nothing_else() {
+        assert_eq!(
+            packages_of("g++, libc6-dev python3").unwrap(),
+            ["g++", "libc6-dev", "python3"]
+        );
+        for bad in ["a;b", "$(x)", "-y", "a\"b", "a\nb"] {
+            assert!(packages_of(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! `build-image`.
+
+use anyhow::Context;
+use optimus_common::language::{Language, Languages};
+
+use crate::{
+    args::BuildImage,
+    engine,
+    exit::{Exit, Failure},
+    images::{
+        base::{Base, Bases},
+        build::{self, Built, Cache},
+    },
+    output::{Output, complain, mebibytes, table},
+    project::Project,
+    registry,
+};
+
+pub(crate) async fn run(args: BuildImage, project: &Project, output: &Output) -> Result<Exit, Failure> {
+    let languages = registry::load(&project.languages_file())?;
+    let chosen = chosen(&args, languages).await?;
+    if chosen.is_empty() {
+        output.result(&[(); 0], || "Every image is there".to_owned())?;
+        return Ok(Exit::Done);
+    }
+    let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
+    build_all(project, &chosen, args.base_image.as_deref(), cache, output).await
+}
+
+async fn chosen(args: &BuildImage, languages: Languages) -> Result<Vec<Language>, Failure> {
+    if args.all {
+        return Ok(languages.languages);
+    }
+    let mut chosen = Vec::new();
+    if args.missing {
+        let docker = engine::connect().await?;
+        for language in languages.languages {
+            if !engine::has_image(&docker, &language.image).await? {
+                chosen.push(language);
+            }
+        }
+        return Ok(chosen);
+    }
+    for name in &args.names {
+        let language = languages
+            .get(name)
+            .with_context(|| format!("there is no language {name}"));
+        chosen.push(language.map_err(Failure::Usage)?.clone());
+    }
+    Ok(chosen)
+}
+
+/// Builds one after the other. One that fails does not keep the others from being built.
+pub(crate) async fn build_all(
+    project: &Project,
+    languages: &[Language],
+    base_image: Option<&str>,
+    cache: Cache,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let docker = engine::connect().await?;
+    let mut bases = Bases::new(&docker);
+    let mut built = Vec::new();
+    let mut failed = Vec::new();
+    for language in languages {
+        let done = async {
+            let base = match base_image {
+                Some(image) => Base::named(image, language),
+                None => bases.find(language).await?,
+            };
+            build::build(&docker, project, language, base, cache).await
+        };
+        match done.await {
+            Ok(image) => built.push(image),
+            Err(failure) => {
+                complain(&failure);
+                failed.push(language.name.as_str());
+            }
+        }
+    }
+    output.result(&built, || text(&built))?;
+    if failed.is_empty() {
+        return Ok(Exit::Done);
+    }
+    let failed = failed.join(" ");
+    Err(Failure::trouble(format!(
+        "not built: {failed}; once mended: optimus-cli build-image {failed}"
+    )))
+}
+
+fn text(built: &[Built]) -> String {
+    if built.is_empty() {
+        return String::new();
+    }
+    let mut table = table(&["language", "image", "built on", "added to it", "took"]);
+    for image in built {
+        table.add_row([
+            image.language.clone(),
+            image.image.clone(),
+            image.base_image.clone(),
+            mebibytes(image.bytes),
+            format!("{:.1} s", image.took.as_secs_f64()),
+        ]);
+    }
+    table.to_string()
+}

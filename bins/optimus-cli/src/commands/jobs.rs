@@ -1,0 +1,175 @@
+//! `status` and `cancel`, and how a job is shown.
+
+use optimus_common::{
+    job::{JobRecord, JobStatus},
+    result::{CompileResult, CompileVerdict, JobResult, TestResult, Verdict},
+};
+
+use crate::{
+    api::Api,
+    args::{Cancel, Status},
+    exit::{Exit, Failure},
+    output::{Output, mebibytes, spinner, table},
+};
+
+/// Lines of a compiler's output that are shown.
+const COMPILE_LINES: usize = 30;
+
+pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failure> {
+    let api = Api::new(&args.api)?;
+    let record = if args.wait {
+        wait(&api, args.id).await?
+    } else {
+        api.job(args.id).await?
+    };
+    show(&record, &[], output)
+}
+
+pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failure> {
+    let state = Api::new(&args.api)?.cancel(args.id).await?;
+    output.result(&state, || match state.status {
+        JobStatus::Cancelled => format!("{} is cancelled", state.job_id),
+        _ => format!("{} is asked to stop", state.job_id),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Waits for a job's end, showing where it stands.
+pub(super) async fn wait(api: &Api, id: optimus_common::JobId) -> Result<JobRecord, Failure> {
+    let progress = spinner(format!("{id}: submitted"));
+    let record = api
+        .job_ended(id, |record| {
+            progress.set_message(format!("{id}: {}", record.status.as_str()));
+        })
+        .await;
+    progress.finish_and_clear();
+    record
+}
+
+/// Prints a job, and says by the exit how it ended. `names` are those of its tests, where they are known.
+pub(super) fn show(record: &JobRecord, names: &[String], output: &Output) -> Result<Exit, Failure> {
+    output.result(record, || text(record, names))?;
+    Ok(exit(record))
+}
+
+fn exit(record: &JobRecord) -> Exit {
+    let accepted = record
+        .result
+        .as_ref()
+        .is_some_and(|result| result.verdict == Verdict::Accepted);
+    match record.status {
+        JobStatus::Queued | JobStatus::Running => Exit::Unfinished,
+        JobStatus::Completed if accepted => Exit::Done,
+        JobStatus::Completed => Exit::NotAccepted,
+        JobStatus::Failed => Exit::NotGraded,
+        JobStatus::Cancelled => Exit::Cancelled,
+    }
+}
+
+fn text(record: &JobRecord, names: &[String]) -> String {
+    let mut lines = vec![format!(
+        "{} {} ({})",
+        record.job_id,
+        record.status.as_str(),
+        record.language
+    )];
+    if record.attempts > 1 {
+        lines.push(format!("attempt {}", record.attempts));
+    }
+    if let Some(error) = &record.error {
+        lines.push(format!("not graded: {error}"));
+    }
+    if let Some(result) = &record.result {
+        if let Some(compile) = &result.compile {
+            compile_text(compile, &mut lines);
+        }
+        if !result.test_results.is_empty() {
+            lines.push(tests_text(&result.test_results, names));
+        }
+        lines.push(summary(result));
+    }
+    lines.join("\n")
+}
+
+fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
+    if compile.verdict == CompileVerdict::Ok {
+        if compile.execution_time_ms > 0 {
+            lines.push(format!("compiled in {} ms", compile.execution_time_ms));
+        }
+        return;
+    }
+    lines.push("the compile step failed".to_owned());
+    lines.extend(compile.message.clone());
+    let told = if compile.stderr.trim().is_empty() {
+        &compile.stdout
+    } else {
+        &compile.stderr
+    };
+    let told: Vec<_> = told.lines().map(harmless).collect();
+    lines.extend(told.iter().take(COMPILE_LINES).cloned());
+    if told.len() > COMPILE_LINES {
+        lines.push(format!("… {} more lines", told.len() - COMPILE_LINES));
+    }
+}
+
+fn tests_text(results: &[TestResult], names: &[String]) -> String {
+    let mut table = table(&["test", "verdict", "time", "CPU", "memory", ""]);
+    for (i, test) in results.iter().enumerate() {
+        let name = names.get(i).cloned().unwrap_or_else(|| test.test_id.to_string());
+        let ran = !matches!(test.verdict, Verdict::Skipped | Verdict::Cancelled);
+        let measured = |text: String| if ran { text } else { String::new() };
+        table.add_row([
+            name,
+            spaced(test.verdict),
+            measured(format!("{} ms", test.execution_time_ms)),
+            measured(format!("{} ms", test.cpu_time_ms)),
+            measured(mebibytes(test.peak_memory_bytes)),
+            harmless(test.message.as_deref().unwrap_or_default()),
+        ]);
+    }
+    table.to_string()
+}
+
+fn summary(result: &JobResult) -> String {
+    let JobResult {
+        verdict,
+        passed_tests,
+        total_tests,
+        ..
+    } = result;
+    let score = result
+        .score
+        .map(|score| format!(", score {score:.3}"))
+        .unwrap_or_default();
+    format!(
+        "{}: {passed_tests} of {total_tests} tests{score}",
+        spaced(*verdict)
+    )
+}
+
+fn spaced(verdict: Verdict) -> String {
+    verdict.as_str().replace('_', " ")
+}
+
+/// What a submission wrote must not move the cursor of whoever looks at it.
+fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_not_shown() {
+        assert_eq!(harmless("a\x1b[2Jb\tc"), "a\u{fffd}[2Jb\tc");
+    }
+}

@@ -1,0 +1,132 @@
+//! `remove-lang`.
+
+use std::{
+    fs,
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+use bollard::{errors::Error, query_parameters::RemoveImageOptionsBuilder};
+use optimus_common::language::{Language, Languages};
+use serde::Serialize;
+
+use crate::{
+    args::RemoveLang,
+    engine,
+    exit::{Blame, Exit, Failure},
+    output::{Output, note},
+    presets,
+    project::Project,
+    registry,
+};
+
+#[derive(Debug, Serialize)]
+struct Removed {
+    language: String,
+    image_removed: bool,
+}
+
+pub(crate) async fn run(args: RemoveLang, project: &Project, output: &Output) -> Result<Exit, Failure> {
+    let languages = registry::load(&project.languages_file())?;
+    find(&languages, &args)?;
+    if !args.yes && !confirmed(&args)? {
+        return Err(Failure::usage("nothing was removed"));
+    }
+    let language = registry::edit(&project.languages_file(), |languages| {
+        let language = find(languages, &args)?.clone();
+        languages.languages.retain(|other| other.name != language.name);
+        let shared = languages
+            .languages
+            .iter()
+            .any(|other| other.dockerfile_path == language.dockerfile_path);
+        if !shared {
+            remove_files(project, &language)?;
+        }
+        Ok(language)
+    })?;
+    if args.image {
+        remove_image(&language.image).await?;
+    }
+    let removed = Removed {
+        language: language.name.to_string(),
+        image_removed: args.image,
+    };
+    output.result(&removed, || format!("Removed {}", language.name))?;
+    Ok(Exit::Done)
+}
+
+fn find<'a>(languages: &'a Languages, args: &RemoveLang) -> Result<&'a Language, Failure> {
+    languages
+        .get(&args.name)
+        .with_context(|| format!("there is no language {}", args.name))
+        .usage()
+}
+
+fn confirmed(args: &RemoveLang) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "nobody is there to confirm; --yes removes without asking",
+        ));
+    }
+    let mut stderr = io::stderr();
+    write!(
+        stderr,
+        "Remove {}, its entry and its Dockerfile? [y/N] ",
+        args.name
+    )
+    .trouble()?;
+    stderr.flush().trouble()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).trouble()?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// What `add-lang` writes; whatever else somebody put into the folder stays.
+fn remove_files(project: &Project, language: &Language) -> Result<(), Failure> {
+    let dockerfile = project.path(&language.dockerfile_path);
+    let folder = dockerfile
+        .parent()
+        .context("a Dockerfile has a folder")
+        .trouble()?;
+    let preset = presets::find(&language.name, &language.execution.file_extension);
+    let beside = preset.map(presets::Preset::files).unwrap_or_default();
+    for path in beside
+        .keys()
+        .map(|name| folder.join(name))
+        .chain([dockerfile.clone()])
+    {
+        gone(fs::remove_file(&path), &path)?;
+    }
+    match fs::remove_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            note(format_args!(
+                "{} holds more than was generated, and stays",
+                folder.display()
+            ));
+            Ok(())
+        }
+        removed => gone(removed, folder),
+    }
+}
+
+fn gone(removed: io::Result<()>, path: &Path) -> Result<(), Failure> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed
+            .with_context(|| format!("cannot remove {}", path.display()))
+            .trouble(),
+    }
+}
+
+async fn remove_image(image: &str) -> Result<(), Failure> {
+    let docker = engine::connect().await?;
+    let options = RemoveImageOptionsBuilder::new().build();
+    match docker.remove_image(image, Some(options), None).await {
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        removed => removed
+            .map(drop)
+            .with_context(|| format!("cannot remove the image {image}"))
+            .trouble(),
+    }
+}

@@ -1,0 +1,249 @@
+//! `submit`.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use anyhow::Context;
+use optimus_common::{
+    LanguageName,
+    checker::Checker,
+    payload::text_or_base64,
+    submission::{SourceFile, Submission},
+};
+use serde_json::Value;
+
+use super::jobs;
+use crate::{
+    api::{Api, LanguageEntry},
+    args::Submit,
+    exit::{Blame, Exit, Failure},
+    output::{Output, note},
+    testcases::{self, Loaded},
+};
+
+/// Extensions beside the one each language has in its entry.
+const OTHER_EXTENSIONS: [(&str, &str); 7] = [
+    (".cc", ".cpp"),
+    (".cxx", ".cpp"),
+    (".c++", ".cpp"),
+    (".cjs", ".js"),
+    (".mjs", ".js"),
+    (".pyw", ".py"),
+    (".mts", ".ts"),
+];
+
+pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
+    let api = Api::new(&args.api)?;
+    let mut loaded = testcases::load(&args.tests)?;
+    let sources = sources(&args)?;
+    let language = language(&args, &mut loaded, &api).await?;
+    let names = std::mem::take(&mut loaded.names);
+    let submission = submission(&args, loaded, &language, sources)?;
+    let state = api.submit(&submission, args.idempotency_key.as_deref()).await?;
+    if args.wait {
+        let record = jobs::wait(&api, state.job_id).await?;
+        return jobs::show(&record, &names, output);
+    }
+    output.result(&state, || {
+        format!(
+            "{} {}\nits verdict: optimus-cli status {} --wait",
+            state.job_id,
+            state.status.as_str(),
+            state.job_id
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<LanguageName, Failure> {
+    let named = loaded.rest.remove("language");
+    if let Some(language) = &args.language {
+        return Ok(language.clone());
+    }
+    if let Some(language) = named {
+        return serde_json::from_value(language).context("language").usage();
+    }
+    by_extension(&args.files[0], &api.languages().await?)
+}
+
+/// The first language that has the file's extension: they are in the order of `languages.json`.
+fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName, Failure> {
+    let extension = file
+        .extension()
+        .map(|extension| format!(".{}", extension.to_string_lossy()))
+        .unwrap_or_default();
+    let usual = OTHER_EXTENSIONS
+        .iter()
+        .find(|(other, _)| *other == extension)
+        .map_or(extension.as_str(), |(_, usual)| usual);
+    let same: Vec<_> = languages
+        .iter()
+        .filter(|language| language.file_extension == usual)
+        .collect();
+    let Some(language) = same.first() else {
+        let known: Vec<_> = languages.iter().map(|language| language.name.as_str()).collect();
+        return Err(Failure::usage(format!(
+            "{}: no language has files like this; name one by --language: {}",
+            file.display(),
+            known.join(", ")
+        )));
+    };
+    if same.len() > 1 {
+        note(format_args!(
+            "note: {} of {} languages for {usual}; --language names another",
+            language.name,
+            same.len()
+        ));
+    }
+    if !language.available {
+        let reason = language.reason.as_deref().unwrap_or("nobody takes its jobs");
+        note(format_args!(
+            "note: {} is not available at the moment: {reason}",
+            language.name
+        ));
+    }
+    language.name.parse().usage()
+}
+
+fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
+    let mut names = HashSet::new();
+    let mut sources = Vec::new();
+    for path in &args.files {
+        let name = path
+            .file_name()
+            .with_context(|| format!("{} is no file", path.display()))
+            .usage()?;
+        let name = name.to_string_lossy().into_owned();
+        if !names.insert(name.clone()) {
+            return Err(Failure::usage(format!("two files are called {name}")));
+        }
+        let bytes = fs::read(path)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .usage()?;
+        let (content, content_base64) = text_or_base64(bytes);
+        sources.push(SourceFile {
+            name,
+            content,
+            content_base64,
+        });
+    }
+    Ok(sources)
+}
+
+/// What the tests' file or folder says, and over it what was asked for.
+fn submission(
+    args: &Submit,
+    loaded: Loaded,
+    language: &LanguageName,
+    mut sources: Vec<SourceFile>,
+) -> Result<Submission, Failure> {
+    let settings = loaded.settings;
+    let mut fields = loaded.rest;
+    for field in ["source_code", "files", "entry_point"] {
+        fields.remove(field);
+    }
+    fields.insert("language".to_owned(), Value::from(language.as_str()));
+    fields.insert("test_cases".to_owned(), Value::Array(Vec::new()));
+    let mut submission: Submission = serde_json::from_value(Value::Object(fields))
+        .with_context(|| format!("{} is no submission", args.tests.display()))
+        .usage()?;
+    submission.test_cases = loaded.cases;
+    match sources.as_mut_slice() {
+        // Alone and as text it gets the language's own name for a program.
+        [
+            SourceFile {
+                content: Some(content),
+                ..
+            },
+        ] => submission.source_code = Some(std::mem::take(content)),
+        _ => submission.files = sources,
+    }
+    let over = |asked: Option<u64>, set: Option<u64>, current: &mut Option<u64>| {
+        *current = asked.or(set).or(*current);
+    };
+    over(args.timeout_ms, settings.timeout_ms, &mut submission.timeout_ms);
+    over(
+        args.wall_timeout_ms,
+        settings.wall_timeout_ms,
+        &mut submission.wall_timeout_ms,
+    );
+    over(
+        None,
+        settings.compile_timeout_ms,
+        &mut submission.compile_timeout_ms,
+    );
+    over(
+        args.memory_limit_mb,
+        settings.memory_limit_mb,
+        &mut submission.memory_limit_mb,
+    );
+    over(
+        None,
+        settings.output_limit_bytes,
+        &mut submission.output_limit_bytes,
+    );
+    if let Some(checker) = settings.checker {
+        submission.checker = checker;
+    }
+    if let Some(text) = &args.checker {
+        submission.checker = checker(text)?;
+    }
+    submission.stop_on_failure |= args.stop_on_failure || settings.stop_on_failure;
+    if let Some(priority) = args.priority {
+        submission.priority = priority.into();
+    }
+    Ok(submission)
+}
+
+/// A checker's name, or its JSON.
+fn checker(text: &str) -> Result<Checker, Failure> {
+    let value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text)
+            .with_context(|| format!("--checker {text} is not JSON"))
+            .usage()?
+    } else {
+        serde_json::json!({ "type": text })
+    };
+    serde_json::from_value(value)
+        .with_context(|| format!("--checker {text}"))
+        .usage()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, extension: &str) -> LanguageEntry {
+        LanguageEntry {
+            name: name.to_owned(),
+            file_extension: extension.to_owned(),
+            available: true,
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn the_language_follows_from_the_extension() {
+        let languages = [entry("python", ".py"), entry("cpp", ".cpp"), entry("pypy", ".py")];
+        let found = |file: &str| by_extension(Path::new(file), &languages).map(|name| name.to_string());
+        assert_eq!(found("a/b.py").unwrap(), "python");
+        assert_eq!(found("x.cc").unwrap(), "cpp");
+        for unknown in ["x.zig", "Makefile"] {
+            let error = found(unknown).unwrap_err().to_string();
+            assert!(error.contains("--language") && error.contains("cpp"), "{error}");
+        }
+    }
+
+    #[test]
+    fn checkers_are_names_or_json() {
+        assert_eq!(checker("exact").unwrap(), Checker::Exact);
+        let float = checker(r#"{"type": "float", "abs_tolerance": 0.5}"#).unwrap();
+        assert!(matches!(
+            float,
+            Checker::Float {
+                abs_tolerance: 0.5,
+                ..
+            }
+        ));
+        assert!(checker("fuzzy").unwrap_err().to_string().contains("fuzzy"));
+    }
+}

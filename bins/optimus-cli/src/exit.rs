@@ -1,0 +1,87 @@
+//! How a command ends. The codes are a contract with scripts, documented in `--help` and `docs/cli.md`.
+
+use std::{fmt, process::ExitCode};
+
+/// Shown below every `--help`.
+pub(crate) const CODES: &str = "\
+Exit codes:
+  0  done; for a job: accepted
+  1  the job was graded and is not accepted
+  2  the request is wrong: bad arguments or files, or refused by the API
+  3  trouble of the system: no API, no engine, a failed build, a job that could not be graded
+  4  the job was cancelled
+  5  the job has not finished";
+
+/// The end of a command that did what it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done,
+    NotAccepted,
+    /// The job ended without being graded, by a failure of Optimus.
+    NotGraded,
+    Cancelled,
+    Unfinished,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::NotAccepted => 1,
+            Exit::NotGraded => 3,
+            Exit::Cancelled => 4,
+            Exit::Unfinished => 5,
+        })
+    }
+}
+
+/// Why a command could not do it, and whose turn it is.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Whoever called must ask for something else.
+    Usage(anyhow::Error),
+    /// The same request may succeed once the system is right.
+    Trouble(anyhow::Error),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self::Usage(anyhow::Error::msg(message))
+    }
+
+    pub(crate) fn trouble(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self::Trouble(anyhow::Error::msg(message))
+    }
+}
+
+impl From<Failure> for ExitCode {
+    fn from(failure: Failure) -> Self {
+        Self::from(match failure {
+            Failure::Usage(_) => 2,
+            Failure::Trouble(_) => 3,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(error) | Self::Trouble(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+/// Says of an error which of the two it is.
+pub(crate) trait Blame<T> {
+    fn usage(self) -> Result<T, Failure>;
+    fn trouble(self) -> Result<T, Failure>;
+}
+
+impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
+    fn usage(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Usage(error.into()))
+    }
+
+    fn trouble(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::Trouble(error.into()))
+    }
+}

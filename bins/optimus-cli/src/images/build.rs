@@ -1,0 +1,265 @@
+//! The build of one language's image.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::{self, File},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use bollard::{Docker, body_full, query_parameters::BuildImageOptionsBuilder};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use indicatif::ProgressBar;
+use optimus_common::language::Language;
+use serde::Serialize;
+
+use super::base::Base;
+use crate::{
+    exit::{Blame, Failure},
+    output::{bar, note},
+    project::Project,
+};
+
+/// The files of the context that every image gets a copy of.
+const COMMON: [&str; 2] = ["runner.sh", "optimus-runner"];
+
+/// Lines of the build's output shown when it fails.
+const TAIL: usize = 40;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cache {
+    Use,
+    Ignore,
+}
+
+/// An image just built.
+#[derive(Debug, Serialize)]
+pub(crate) struct Built {
+    pub(crate) language: String,
+    pub(crate) image: String,
+    pub(crate) base_image: String,
+    #[serde(rename = "seconds", serialize_with = "as_seconds")]
+    pub(crate) took: Duration,
+    /// On top of its base.
+    pub(crate) bytes: u64,
+}
+
+fn as_seconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(took.as_secs_f64())
+}
+
+/// Builds and tags the language's image.
+pub(crate) async fn build(
+    docker: &Docker,
+    project: &Project,
+    language: &Language,
+    base: Base,
+    cache: Cache,
+) -> Result<Built, Failure> {
+    let began = Instant::now();
+    let dockerfile = dockerfile_in_context(language)?;
+    let context = context(&project.dockerfiles(), &dockerfile)?;
+    let arguments = HashMap::from([
+        ("BASE_IMAGE", base.image.as_str()),
+        ("VERSION_COMMAND", language.build.version_command.as_str()),
+    ]);
+    let packages = base.packages.join(" ");
+    // Always said, so that a default written in the Dockerfile never applies to a base that was not meant.
+    let arguments: HashMap<_, _> = arguments
+        .into_iter()
+        .chain([("DEBIAN_PACKAGES", packages.as_str())])
+        .collect();
+    let options = BuildImageOptionsBuilder::new()
+        .dockerfile(&dockerfile)
+        .t(&language.image)
+        .buildargs(&arguments)
+        .nocache(cache == Cache::Ignore)
+        .rm(true)
+        .forcerm(true)
+        .build();
+
+    let mut steps = docker.build_image(options, None, Some(body_full(context)));
+    let mut log = Log::new(language);
+    let mut failure = None;
+    while let Some(step) = steps.next().await {
+        match step {
+            Ok(step) => {
+                if let Some(detail) = step.error_detail {
+                    failure = Some(detail.message.unwrap_or_else(|| "the build failed".to_owned()));
+                }
+                log.take(&step.stream.unwrap_or_default());
+            }
+            Err(error) => failure = Some(error.to_string()),
+        }
+    }
+    log.bar.finish_and_clear();
+    if let Some(failure) = failure {
+        let tail: Vec<_> = log.tail.into();
+        return Err(Failure::trouble(format!(
+            "cannot build {}: {failure}\nthe end of its log:\n  {}",
+            language.image,
+            tail.join("\n  ")
+        )));
+    }
+    let bytes = added_bytes(docker, &language.image, &base.image).await?;
+    Ok(Built {
+        language: language.name.to_string(),
+        image: language.image.clone(),
+        base_image: base.image,
+        took: began.elapsed(),
+        bytes,
+    })
+}
+
+async fn added_bytes(docker: &Docker, image: &str, base: &str) -> Result<u64, Failure> {
+    let mut sizes = [0, 0];
+    for (size, image) in sizes.iter_mut().zip([image, base]) {
+        let found = docker
+            .inspect_image(image)
+            .await
+            .with_context(|| format!("cannot inspect {image}"))
+            .trouble()?;
+        *size = u64::try_from(found.size.unwrap_or_default()).unwrap_or_default();
+    }
+    Ok(sizes[0].saturating_sub(sizes[1]))
+}
+
+/// The Dockerfile's path in the context: below `dockerfiles/`.
+fn dockerfile_in_context(language: &Language) -> Result<String, Failure> {
+    language
+        .dockerfile_path
+        .strip_prefix("dockerfiles")
+        .ok()
+        .filter(|path| path.components().count() > 1)
+        .and_then(Path::to_str)
+        .map(|path| path.replace('\\', "/"))
+        .ok_or_else(|| {
+            let path = language.dockerfile_path.display();
+            Failure::usage(format!(
+                "language {}: dockerfile_path {path} is not in a folder of dockerfiles/",
+                language.name
+            ))
+        })
+}
+
+/// What is sent to the engine: the language's own folder, and what every image gets.
+fn context(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
+    let [_, agent] = COMMON.map(|name| dockerfiles.join(name));
+    if !agent.is_file() {
+        return Err(Failure::trouble(format!(
+            "{} is missing, the program inside every box; build it with: sh dockerfiles/optimus/build.sh",
+            agent.display()
+        )));
+    }
+    let packed = || -> anyhow::Result<Vec<u8>> {
+        let mut context = tar::Builder::new(Vec::new());
+        for name in COMMON {
+            append(&mut context, &dockerfiles.join(name), name, Mode::Executable)?;
+        }
+        let folder = dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for entry in fs::read_dir(dockerfiles.join(folder))
+            .with_context(|| format!("cannot read dockerfiles/{folder}"))?
+        {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+                let script = entry
+                    .path()
+                    .extension()
+                    .is_some_and(|extension| extension == "sh");
+                let mode = if script { Mode::Executable } else { Mode::Plain };
+                append(&mut context, &entry.path(), &name, mode)?;
+            }
+        }
+        Ok(context.into_inner()?)
+    };
+    packed().map(Bytes::from).trouble()
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Plain,
+    Executable,
+}
+
+/// Nothing of this machine but the content: the same context on every machine finds the same cache.
+fn append(context: &mut tar::Builder<Vec<u8>>, path: &Path, name: &str, mode: Mode) -> anyhow::Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let mut header = tar::Header::new_gnu();
+    header.set_size(file.metadata()?.len());
+    header.set_mode(match mode {
+        Mode::Plain => 0o644,
+        Mode::Executable => 0o755,
+    });
+    context
+        .append_data(&mut header, name, file)
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The build's output: its steps as progress, its end for the case that it fails.
+struct Log<'a> {
+    language: &'a Language,
+    bar: ProgressBar,
+    tail: VecDeque<String>,
+}
+
+impl<'a> Log<'a> {
+    fn new(language: &'a Language) -> Self {
+        Self {
+            language,
+            bar: bar(language.name.as_str(), 0),
+            tail: VecDeque::new(),
+        }
+    }
+
+    fn take(&mut self, text: &str) {
+        for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+            if self.tail.len() == TAIL {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(line.to_owned());
+            match step(line) {
+                Some((position, steps, what)) => {
+                    self.bar.set_length(steps);
+                    self.bar.set_position(position);
+                    self.bar.set_message(what.to_owned());
+                    if self.bar.is_hidden() {
+                        note(format_args!("{} {position}/{steps} {what}", self.language.name));
+                    }
+                }
+                None => self.bar.set_message(line.to_owned()),
+            }
+        }
+    }
+}
+
+/// `Step 3/9 : RUN …`, as engines announce each instruction.
+fn step(line: &str) -> Option<(u64, u64, &str)> {
+    let (numbers, what) = line.strip_prefix("Step ")?.split_once(" : ")?;
+    let (position, steps) = numbers.split_once('/')?;
+    Some((position.parse().ok()?, steps.trim().parse().ok()?, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_told_from_output() {
+        assert_eq!(
+            step("Step 3/12 : RUN apt-get update"),
+            Some((3, 12, "RUN apt-get update"))
+        );
+        assert_eq!(step("Step by step : on"), None);
+        assert_eq!(step(" ---> 5cf09009c011"), None);
+    }
+
+    #[test]
+    fn a_context_without_the_agent_says_how_to_build_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = context(folder.path(), "c/Dockerfile").unwrap_err().to_string();
+        assert!(error.contains("build.sh"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! What a command prints: text and tables for people, JSON for programs.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    time::Duration,
+};
+
+use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::exit::{Blame, Failure};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Standard output. Results go here, everything else to standard error.
+#[derive(Debug)]
+pub(crate) struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format) -> Self {
+        Self { format }
+    }
+
+    /// One result, in the format asked for.
+    pub(crate) fn result<T: Serialize>(
+        &self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => self.write(&text()),
+            Format::Json => self.write(&serde_json::to_string_pretty(value).trouble()?),
+        }
+    }
+
+    /// A word to a person about what was done; nothing where a program reads.
+    pub(crate) fn say(&self, text: impl Display) -> Result<(), Failure> {
+        match self.format {
+            Format::Text => self.write(&text.to_string()),
+            Format::Json => Ok(()),
+        }
+    }
+
+    #[expect(clippy::unused_self, reason = "writing is what an output is for")]
+    fn write(&self, text: &str) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
+            // Whoever reads has enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.trouble(),
+        }
+    }
+}
+
+/// A word on standard error, where results must not be disturbed.
+pub(crate) fn note(text: impl Display) {
+    // Nothing is left to do where even standard error is gone.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+pub(crate) fn complain(failure: &Failure) {
+    note(format_args!("error: {failure}"));
+}
+
+/// A table in the one style of all of them.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table
+}
+
+/// Something under way; shown on a terminal alone.
+pub(crate) fn spinner(message: impl Into<String>) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(message.into());
+    bar.set_style(style("{spinner} {msg} ({elapsed})"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// Something under way in so many steps; shown on a terminal alone.
+pub(crate) fn bar(prefix: &str, steps: u64) -> ProgressBar {
+    let bar = ProgressBar::new(steps).with_prefix(prefix.to_owned());
+    bar.set_style(style("{spinner} {prefix} [{bar:20}] {pos}/{len} {wide_msg}"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates are valid")
+}
+
+/// Bytes as a person reads them.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    format!("{mebibytes:.1} MiB")
+}

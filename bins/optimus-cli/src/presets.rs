@@ -1,0 +1,231 @@
+//! What is known of languages without being told: `presets.toml`.
+
+use std::{collections::HashMap, path::PathBuf, sync::LazyLock};
+
+use optimus_common::{
+    LanguageName,
+    language::{Build, Concurrency, Execution, Language, Resources},
+};
+use serde::Deserialize;
+
+use crate::dockerfile::Dockerfile;
+
+static PRESETS: LazyLock<Presets> =
+    LazyLock::new(|| toml::from_str(include_str!("../presets.toml")).expect("the presets are valid"));
+
+/// What presets' `files` hold: what lies beside a Dockerfile that is generated again.
+const FILES: [(&str, &str, &str); 3] = [
+    (
+        "java",
+        "Compile.java",
+        include_str!("../../../dockerfiles/java/Compile.java"),
+    ),
+    (
+        "java",
+        "Sample.java",
+        include_str!("../../../dockerfiles/java/Sample.java"),
+    ),
+    (
+        "go",
+        "compile.sh",
+        include_str!("../../../dockerfiles/go/compile.sh"),
+    ),
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Presets {
+    language: Vec<Preset>,
+}
+
+/// One language as it is added where nothing else is asked for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Preset {
+    pub(crate) name: LanguageName,
+    /// Other names it is found by.
+    #[serde(default)]
+    aliases: Vec<String>,
+    pub(crate) title: String,
+    pub(crate) version: String,
+    pub(crate) base_image: String,
+    /// Empty where Debian does not have it.
+    pub(crate) debian_packages: Vec<String>,
+    pub(crate) version_command: String,
+    /// Lines for the Dockerfile after the packages.
+    #[serde(default)]
+    prepare: String,
+    /// Beside the Dockerfile; their contents are [`FILES`].
+    #[serde(default)]
+    files: Vec<String>,
+    #[serde(default = "default_memory_limit_mb")]
+    pub(crate) memory_limit_mb: u64,
+    #[serde(default = "default_cpu_limit")]
+    pub(crate) cpu_limit: f64,
+    pub(crate) execution: Execution,
+    #[serde(default)]
+    resources: Resources,
+}
+
+fn default_memory_limit_mb() -> u64 {
+    256
+}
+
+fn default_cpu_limit() -> f64 {
+    1.0
+}
+
+/// Every preset, in the order of the file.
+pub(crate) fn all() -> &'static [Preset] {
+    &PRESETS.language
+}
+
+/// By name or alias; else by extension, where one preset alone has it.
+pub(crate) fn find(name: &LanguageName, extension: &str) -> Option<&'static Preset> {
+    let named = all()
+        .iter()
+        .find(|preset| preset.name == *name || preset.aliases.iter().any(|alias| alias == name.as_str()));
+    named.or_else(|| {
+        let mut same = all()
+            .iter()
+            .filter(|preset| preset.execution.file_extension == extension);
+        match (same.next(), same.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    })
+}
+
+impl Preset {
+    /// A language nothing is known of but its recipe.
+    pub(crate) fn unknown(name: LanguageName, version: String, build: Build, execution: Execution) -> Self {
+        Self {
+            title: name.to_string(),
+            name,
+            aliases: Vec::new(),
+            version,
+            base_image: build.base_image,
+            debian_packages: build.debian_packages,
+            version_command: build.version_command,
+            prepare: String::new(),
+            files: Vec::new(),
+            memory_limit_mb: default_memory_limit_mb(),
+            cpu_limit: default_cpu_limit(),
+            execution,
+            resources: Resources::default(),
+        }
+    }
+
+    /// The entry of `languages.json`.
+    pub(crate) fn language(&self, name: &LanguageName) -> Language {
+        let versioned = |text: &String| text.replace("{version}", &self.version);
+        Language {
+            name: name.clone(),
+            version: self.version.clone(),
+            image: format!("optimus/{name}:{}", self.version),
+            dockerfile_path: PathBuf::from(format!("dockerfiles/{name}/Dockerfile")),
+            execution: self.execution.clone(),
+            queue_name: Language::queue_name_of(name),
+            memory_limit_mb: self.memory_limit_mb,
+            cpu_limit: self.cpu_limit,
+            resources: self.resources.clone(),
+            concurrency: Concurrency::default(),
+            build: Build {
+                base_image: versioned(&self.base_image),
+                debian_packages: self.debian_packages.iter().map(versioned).collect(),
+                version_command: self.version_command.clone(),
+            },
+        }
+    }
+
+    /// The text of its Dockerfile.
+    pub(crate) fn dockerfile(&self, language: &Language) -> String {
+        let prepare = self
+            .prepare
+            .replace("{name}", language.name.as_str())
+            .replace("{version}", &self.version);
+        Dockerfile {
+            title: &self.title,
+            language,
+            prepare: &prepare,
+        }
+        .to_string()
+    }
+
+    /// Names and contents of what lies beside the Dockerfile.
+    pub(crate) fn files(&self) -> HashMap<&str, &'static str> {
+        let content = |file: &String| {
+            FILES
+                .iter()
+                .find(|(name, known, _)| *name == self.name.as_str() && known == file)
+                .map(|found| found.2)
+        };
+        self.files
+            .iter()
+            .map(|file| (file.as_str(), content(file).expect("its content is compiled in")))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, fs, path::Path};
+
+    use optimus_common::language::Languages;
+
+    use super::*;
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    #[test]
+    fn every_preset_is_a_valid_language() {
+        let languages = Languages {
+            languages: all().iter().map(|preset| preset.language(&preset.name)).collect(),
+        };
+        languages.validate().unwrap();
+        assert!(languages.languages.len() >= 20);
+        for preset in all() {
+            assert_eq!(preset.files().len(), preset.files.len());
+        }
+    }
+
+    #[test]
+    fn names_and_aliases_are_unique() {
+        let mut seen = HashSet::new();
+        for preset in all() {
+            for name in preset
+                .aliases
+                .iter()
+                .map(String::as_str)
+                .chain([preset.name.as_str()])
+            {
+                assert!(seen.insert(name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn presets_are_found_by_name_alias_and_extension() {
+        let found = |name: &str, extension: &str| {
+            find(&name.parse().unwrap(), extension).map(|preset| preset.name.to_string())
+        };
+        assert_eq!(found("go", ".go").as_deref(), Some("go"));
+        assert_eq!(found("nodejs", ".js").as_deref(), Some("javascript"));
+        assert_eq!(found("ruby-next", ".rb").as_deref(), Some("ruby"));
+        assert_eq!(found("snake", ".py"), None, "more than one language has it");
+        assert_eq!(found("brainfuck", ".bf"), None);
+    }
+
+    #[test]
+    fn the_shipped_languages_are_their_presets() {
+        let shipped = Languages::load(&root().join("config/languages.json")).unwrap();
+        for language in shipped.languages {
+            let preset = find(&language.name, "").unwrap();
+            assert_eq!(language, preset.language(&language.name));
+            let dockerfile = fs::read_to_string(root().join(&language.dockerfile_path)).unwrap();
+            assert_eq!(dockerfile, preset.dockerfile(&language), "{}", language.name);
+        }
+    }
+}
