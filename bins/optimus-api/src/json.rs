@@ -171,7 +171,7 @@ mod tests {
                 r#"{"test_cases": [{"id": 1, "input_base64": "a"}]}"#,
                 "test_cases[0].input_base64",
             ),
-            (r#"{"checker": {"type": "magic"}}"#, "checker"),
+            (r#"{"checker": {"type": "magic"}}"#, "checker.type"),
             (
                 r#"{"checker": {"type": "lines", "tolerance": 1}}"#,
                 "checker.tolerance",

@@ -1,8 +1,9 @@
 //! The HTTP API of Optimus.
 //!
-//! [`serve`] runs it over any [`JobStore`], a listener and a shutdown that come from outside. The way of a submission:
-//! [`routes::jobs`] takes the request, [`body`] receives it, [`json`] and [`submit`] read and check it, the store takes
-//! it; [`waiting`] lets the client wait for its end. Every error leaves as [`ProblemDetails`]; [`observe`] is around it all.
+//! [`serve`] runs it over any [`JobStore`], with a listener and a shutdown that come from outside. The way of a
+//! submission: `routes::jobs` takes the request, `body` receives it, `json` and `submit` read and check it, the store
+//! takes it; `waiting` lets the client wait for its end. Every error leaves as [`ProblemDetails`]; `observe` is around
+//! it all.
 
 mod auth;
 mod body;
@@ -15,7 +16,7 @@ mod observe;
 mod problem;
 mod router;
 mod routes;
-mod serve;
+mod server;
 mod submit;
 mod waiting;
 
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 
 pub use problem::{FieldError, ProblemDetails};
 pub use router::document;
-pub use serve::serve;
+pub use server::serve;
 
 /// What all requests share.
 pub struct App {

@@ -58,11 +58,17 @@ pub(crate) struct JobState {
         (status = 202, description = "Accepted; it will be graded", body = JobState,
             headers(
                 ("Location" = String, description = "The job's path"),
-                ("Idempotency-Replayed" = Option<bool>, description = "`true` where the same key and body made this job before"),
+                ("Idempotency-Replayed" = bool, description = "`true` where the same key and body made this job before"),
             )),
         (status = 400, description = "Malformed JSON, or an invalid field, parameter or header, named in `field`",
             body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
+        (
+            status = 408,
+            description = "The body came too slowly",
+            body = ProblemDetails,
+            content_type = "application/problem+json"
+        ),
         (status = 413, description = "The body is too large", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 415, description = "The body is not said to be JSON", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "The idempotency key came with another body before", body = ProblemDetails, content_type = "application/problem+json"),

@@ -1,0 +1,135 @@
+//! The server itself: its headers, its end, and clients that misbehave.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::support::{Api, PATIENCE, problem, submission};
+
+#[tokio::test]
+async fn every_answer_carries_its_request_s_id_and_safe_headers() {
+    let api = Api::start().await;
+    for path in ["/health", "/no/such/route", "/jobs/1"] {
+        let answer = api
+            .get(path)
+            .header("X-Request-Id", "trace-7")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.headers()["x-request-id"], "trace-7", "{path}");
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        assert!(!answer.headers().contains_key("access-control-allow-origin"));
+    }
+    let fresh = |answer: reqwest::Response| answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let first = fresh(
+        api.get("/health")
+            .header("X-Request-Id", "not sane")
+            .send()
+            .await
+            .unwrap(),
+    );
+    let second = fresh(api.get("/health").send().await.unwrap());
+    assert_eq!((first.len(), second.len()), (36, 36));
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn a_shutdown_finishes_the_request_that_waits() {
+    let mut api = Api::start().await;
+    let waiting = api.post("/jobs?wait=60").json(&submission());
+    let waiting = tokio::spawn(async move { waiting.send().await.unwrap() });
+    let claim = api.claim("python").await;
+    api.stop();
+    let refused = async {
+        while TcpStream::connect(api.address()).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("no new connections");
+    api.finish(&claim).await;
+    let answer = waiting.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "completed");
+    api.stopped().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_answers_what_is_known_before_its_time_is_over() {
+    let mut api = Api::start_with(|settings| settings.api.shutdown = Duration::from_secs(2)).await;
+    let waiting = api.post("/jobs?wait=60").json(&submission());
+    let waiting = tokio::spawn(async move { waiting.send().await.unwrap() });
+    api.claim("python").await;
+    api.stop();
+    let answer = waiting.await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "running");
+    api.stopped().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_client_that_never_ends_its_body() {
+    let limit = Duration::from_millis(300);
+    let mut api = Api::start_with(|settings| settings.api.shutdown = limit).await;
+    let mut slow = TcpStream::connect(api.address()).await.unwrap();
+    let head = "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
+                Expect: 100-continue\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 25];
+    slow.read_exact(&mut answer).await.unwrap();
+    assert_eq!(
+        &answer, b"HTTP/1.1 100 Continue\r\n\r\n",
+        "the handler waits for the body"
+    );
+    slow.write_all(b"{").await.unwrap();
+    let stopped = Instant::now();
+    api.stop();
+    api.stopped().await;
+    assert!(stopped.elapsed() >= limit);
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_harms_nobody() {
+    let api = Api::start().await;
+    let mut broken = TcpStream::connect(api.address()).await.unwrap();
+    let head =
+        "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    broken.write_all(head.as_bytes()).await.unwrap();
+    drop(broken);
+    api.accepted(&submission()).await;
+}
+
+#[tokio::test]
+async fn a_large_body_does_not_hold_up_other_requests() {
+    let api = Api::start().await;
+    // Megabytes of escapes take long to read, and end in a field that is refused.
+    let escapes = "\\u0041".repeat(8 << 20);
+    let large = format!(r#"{{"language": "c", "source_code": "{escapes}", "unknown": 1}}"#);
+    let started = Instant::now();
+    serde_json::from_str::<Value>(&large).unwrap();
+    let reading = started.elapsed();
+
+    let large = api
+        .post("/jobs")
+        .header("Content-Type", "application/json")
+        .body(large);
+    let large = tokio::spawn(async move { large.send().await.unwrap() });
+    let mut longest = Duration::ZERO;
+    while !large.is_finished() {
+        let started = Instant::now();
+        assert_eq!(api.get("/health").send().await.unwrap().status(), StatusCode::OK);
+        longest = longest.max(started.elapsed());
+    }
+    // Server, client and test share one thread here: read on it, the body would stop everything for as long.
+    assert!(
+        longest < reading / 2,
+        "{longest:?} while a body was read that takes {reading:?}"
+    );
+    assert_eq!(problem(large.await.unwrap()).await["field"], "unknown");
+}
