@@ -123,6 +123,8 @@ pub struct Worker {
 pub struct Docker {
     /// As `DOCKER_HOST`, which is used where this is empty; else the local socket.
     pub host: String,
+    /// Which boxes on the engine are this installation's. Boxes of another scope are never touched.
+    pub scope: String,
     /// Containers made at once. Engines get slower, not faster, with more.
     pub parallel_starts: u32,
     /// Longest wait for the engine to make a box.

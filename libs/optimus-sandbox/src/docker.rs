@@ -30,6 +30,7 @@ use bollard::{
         StartContainerOptions,
     },
 };
+use container::Owner;
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
 use optimus_common::{WorkerId, settings};
@@ -58,7 +59,7 @@ pub struct DockerBackend {
 struct Engine {
     docker: Docker,
     /// Whose boxes these are.
-    worker: WorkerId,
+    owner: Owner,
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
     /// Turns at making boxes.
@@ -77,7 +78,10 @@ impl DockerBackend {
             .clamp(1, Semaphore::MAX_PERMITS);
         let engine = Engine {
             docker,
-            worker,
+            owner: Owner {
+                scope: settings.scope.clone(),
+                worker,
+            },
             cpus,
             starts: Semaphore::new(turns),
         };
@@ -102,7 +106,10 @@ impl Backend for DockerBackend {
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
-        let filters = HashMap::from([("label", vec![format!("{}=1", container::BOX_LABEL)])]);
+        let filters = HashMap::from([(
+            "label",
+            vec![format!("{}={}", container::SCOPE_LABEL, self.engine.owner.scope)],
+        )]);
         let options = ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&filters)
@@ -155,7 +162,7 @@ async fn make_box(engine: Arc<Engine>, spec: BoxSpec) -> Result<LiveBox, Backend
     // The head is the time, alike in boxes made together; the tail is random.
     let name = format!("optimus-{}-{}", spec.language, id.split_off(20));
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let body = container::configuration(&spec, &engine.worker, engine.cpus);
+    let body = container::configuration(&spec, &engine.owner, engine.cpus);
     // There before the container: from here on every way out destroys it.
     let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes);
     engine

@@ -8,7 +8,9 @@ use optimus_common::{WorkerId, language::BOX_DIR};
 use crate::backend::BoxSpec;
 
 /// On every box, with the value `1`.
-pub(super) const BOX_LABEL: &str = "optimus.box";
+const BOX_LABEL: &str = "optimus.box";
+/// The installation a box belongs to.
+pub(super) const SCOPE_LABEL: &str = "optimus.scope";
 /// The worker a box belongs to.
 pub(super) const WORKER_LABEL: &str = "optimus.worker";
 const LANGUAGE_LABEL: &str = "optimus.language";
@@ -29,8 +31,15 @@ const BYTES_PER_INODE: u64 = 4096;
 /// The kernel's OOM killer prefers a box to anything else on the machine.
 const OOM_SCORE_ADJ: i64 = 500;
 
+/// Whose a box is.
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) scope: String,
+    pub(super) worker: WorkerId,
+}
+
 /// The configuration of a box's container, on a machine with so many CPUs.
-pub(super) fn configuration(spec: &BoxSpec, worker: &WorkerId, host_cpus: f64) -> ContainerCreateBody {
+pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         entrypoint: Some(vec![ENTRY_POINT.to_owned()]),
@@ -54,7 +63,8 @@ pub(super) fn configuration(spec: &BoxSpec, worker: &WorkerId, host_cpus: f64) -
         }),
         labels: Some(HashMap::from([
             (BOX_LABEL.to_owned(), "1".to_owned()),
-            (WORKER_LABEL.to_owned(), worker.to_string()),
+            (SCOPE_LABEL.to_owned(), owner.scope.clone()),
+            (WORKER_LABEL.to_owned(), owner.worker.to_string()),
             (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
         ])),
         host_config: Some(host_configuration(spec, host_cpus)),
@@ -150,7 +160,11 @@ mod tests {
     }
 
     fn host(spec: &BoxSpec, cpus: f64) -> HostConfig {
-        configuration(spec, &WorkerId::new(), cpus).host_config.unwrap()
+        let owner = Owner {
+            scope: "test".to_owned(),
+            worker: WorkerId::new(),
+        };
+        configuration(spec, &owner, cpus).host_config.unwrap()
     }
 
     #[test]

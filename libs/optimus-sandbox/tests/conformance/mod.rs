@@ -1,0 +1,93 @@
+//! What every backend must do. Each check gets a host of its own.
+
+mod boxes;
+mod ends;
+mod job;
+mod jobs;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use optimus_common::WorkerId;
+use optimus_sandbox::{Backend, BoxSpec, session::Session};
+
+pub(crate) use boxes::*;
+pub(crate) use ends::*;
+pub(crate) use job::Job;
+pub(crate) use jobs::*;
+
+/// Longer than any single step takes on a busy machine; reached only where something hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A place where a backend makes its boxes, seen from outside.
+#[async_trait]
+pub(crate) trait Host: Send + Sync {
+    /// The backend as a new worker has it.
+    async fn backend(&self, worker: WorkerId) -> Arc<dyn Backend>;
+
+    /// A box with a shell, the usual tools and perl.
+    fn spec(&self) -> BoxSpec;
+
+    /// A box that cannot be made, for want of its image.
+    fn missing(&self) -> BoxSpec;
+
+    /// Whether anything is left of the box of this name.
+    async fn exists(&self, name: &str) -> bool;
+
+    /// How many boxes this worker has, in whatever state.
+    async fn boxes(&self, worker: &WorkerId) -> usize;
+
+    /// Kills everything in a box behind the backend's back.
+    async fn kill(&self, name: &str);
+}
+
+/// Makes a box whose agent is ready.
+pub(crate) async fn open(backend: &dyn Backend, spec: &BoxSpec) -> Session {
+    let live = backend.create(spec).await.unwrap();
+    Session::open(live, PATIENCE).await.unwrap()
+}
+
+/// Waits for something that nobody announces.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// The suite as tests of the calling crate, each with a host made by the given function.
+macro_rules! suite {
+    ($host:path) => {
+        $crate::conformance::suite!(
+            $host:
+            a_box_becomes_ready
+            a_missing_image_is_told_by_name
+            a_box_can_get_more_memory
+            boxes_do_not_see_each_other
+            a_job_runs_from_end_to_end
+            a_compile_step_comes_first
+            a_failed_compile_step_ends_the_job
+            large_inputs_and_outputs_pass
+            many_tests_pass_through_one_box
+            a_destroyed_box_leaves_nothing
+            a_dropped_box_leaves_nothing
+            a_box_given_up_while_it_is_made_leaves_nothing
+            a_box_that_has_done_its_job_leaves
+            a_box_killed_in_the_middle_is_closed
+            only_boxes_of_dead_workers_are_orphans
+        );
+    };
+    ($host:path: $($check:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $check() {
+                $crate::conformance::$check(&$host().await).await;
+            }
+        )*
+    };
+}
+pub(crate) use suite;

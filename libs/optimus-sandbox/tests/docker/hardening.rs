@@ -1,0 +1,69 @@
+//! What a program in a container finds around it.
+
+use optimus_common::{WorkerId, facts::RunEnd};
+
+use crate::{
+    conformance::{Host, Job, open},
+    host::DockerHost,
+};
+
+/// Runs a shell program in a box of its own, and returns what it printed.
+async fn printed_by(program: &str) -> String {
+    let host = DockerHost::new().await;
+    let session = open(&*host.backend(WorkerId::new()).await, &host.spec()).await;
+    let mut runs = Job::shell(program).grade(session, &[b""]).await;
+    let run = runs.remove(0);
+    assert_eq!(
+        run.facts.end,
+        RunEnd::Exited { code: 0 },
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    String::from_utf8(run.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_program_has_no_capabilities_and_gains_none() {
+    let status = printed_by("grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status").await;
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap()
+            .trim()
+    };
+    assert_eq!(u64::from_str_radix(field("CapEff:"), 16).unwrap(), 0);
+    assert_eq!(u64::from_str_radix(field("CapPrm:"), 16).unwrap(), 0);
+    // KILL, SETGID and SETUID at most: what the agent has.
+    assert_eq!(u64::from_str_radix(field("CapBnd:"), 16).unwrap() & !0xe0, 0);
+    assert_eq!(field("NoNewPrivs:"), "1");
+    assert_eq!(field("Seccomp:"), "2");
+}
+
+#[tokio::test]
+async fn only_the_sized_file_systems_are_writable() {
+    let places = "/ /etc /usr /optimus /run /run/optimus /var/tmp /dev /proc /sys";
+    let program = format!("for dir in {places}; do touch $dir/x 2>/dev/null && echo $dir; done; echo none");
+    assert_eq!(printed_by(&program).await, "none\n");
+    let sizes = printed_by("df -k --output=size /tmp /dev/shm . | tail -n +2").await;
+    for size in sizes.split_whitespace() {
+        assert_eq!(size, "65536", "{sizes}");
+    }
+    let inodes = printed_by("df --output=itotal /tmp /dev/shm . | tail -n +2").await;
+    for inodes in inodes.split_whitespace() {
+        assert!(inodes.parse::<u64>().unwrap() <= 16384, "{inodes}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_network_but_the_loopback() {
+    assert_eq!(printed_by("ls /sys/class/net").await, "lo\n");
+    assert_eq!(printed_by("tail -n +2 /proc/net/route").await, "");
+}
+
+#[tokio::test]
+async fn limits_of_the_container_hold() {
+    assert_eq!(printed_by("ulimit -c").await, "0\n");
+    // The agent's own; it makes its guests even likelier victims.
+    assert_eq!(printed_by("cat /proc/1/oom_score_adj").await, "500\n");
+}

@@ -1,0 +1,90 @@
+//! The engine as the conformance suite sees it from outside.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_trait::async_trait;
+use bollard::{
+    Docker,
+    query_parameters::{InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder},
+};
+use optimus_common::{WorkerId, settings};
+use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend};
+use tokio::sync::OnceCell;
+
+use crate::{
+    conformance::Host,
+    image::{self, IMAGE},
+};
+
+static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
+
+pub(crate) struct DockerHost {
+    docker: Docker,
+    settings: settings::Docker,
+}
+
+impl DockerHost {
+    /// With a scope of its own, so that tests that run beside each other never take each other's boxes for orphans.
+    pub(crate) async fn new() -> Self {
+        let docker = Docker::connect_with_defaults().unwrap();
+        IMAGE_BUILT.get_or_init(|| image::build(&docker)).await;
+        let mut settings = settings::Settings::defaults().docker;
+        settings.scope = format!("test-{}", WorkerId::new());
+        Self { docker, settings }
+    }
+}
+
+#[async_trait]
+impl Host for DockerHost {
+    async fn backend(&self, worker: WorkerId) -> Arc<dyn Backend> {
+        Arc::new(DockerBackend::connect(&self.settings, worker).await.unwrap())
+    }
+
+    fn spec(&self) -> BoxSpec {
+        BoxSpec {
+            language: "shell".parse().unwrap(),
+            image: IMAGE.to_owned(),
+            runtime: String::new(),
+            memory_bytes: 256 << 20,
+            cpus: 1.0,
+            processes: 64,
+            disk_bytes: 64 << 20,
+            open_files: 256,
+        }
+    }
+
+    fn missing(&self) -> BoxSpec {
+        BoxSpec {
+            image: "optimus-test/no-such-image:latest".to_owned(),
+            ..self.spec()
+        }
+    }
+
+    async fn exists(&self, name: &str) -> bool {
+        match self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+        {
+            Ok(_) => true,
+            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    async fn boxes(&self, worker: &WorkerId) -> usize {
+        let filters = HashMap::from([("label", vec![format!("optimus.worker={worker}")])]);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
+        self.docker.list_containers(Some(options)).await.unwrap().len()
+    }
+
+    async fn kill(&self, name: &str) {
+        self.docker
+            .kill_container(name, None::<KillContainerOptions>)
+            .await
+            .unwrap();
+    }
+}
