@@ -51,9 +51,12 @@ impl Intake {
         }
     }
 
-    pub(crate) async fn receive(&self, body: Body) -> Result<Received, Problem> {
+    pub(crate) async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Problem> {
         if body.size_hint().lower() > self.limit as u64 {
-            tokio::spawn(linger(body.into_data_stream()));
+            // A client that asked first has sent nothing yet; to read on would tell it to.
+            if !headers.contains_key(header::EXPECT) {
+                tokio::spawn(linger(body.into_data_stream()));
+            }
             return Err(Problem::body_too_large(self.limit));
         }
         let mut stream = body.into_data_stream();

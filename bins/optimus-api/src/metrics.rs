@@ -112,9 +112,15 @@ impl HttpMetrics {
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Everything in the `OpenMetrics` text format. `None` where the store does not answer.
-    pub(crate) fn encode(&self, fleet: Option<Fleet>) -> Result<String, fmt::Error> {
+    /// Everything in the `OpenMetrics` text format: `waiting` requests wait for a job; `fleet` is `None` where the
+    /// store does not answer.
+    pub(crate) fn encode(&self, waiting: usize, fleet: Option<Fleet>) -> Result<String, fmt::Error> {
         let mut scrape = Registry::default();
+        scrape.register(
+            "optimus_http_waiting_requests",
+            "Requests to this process that wait for a job to end",
+            ConstGauge::new(waiting as u64),
+        );
         scrape.register_collector(Box::new(FleetMetrics(fleet)));
         let mut text = String::new();
         text::encode_registry(&mut text, &self.registry)?;

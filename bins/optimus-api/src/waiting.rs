@@ -50,6 +50,11 @@ impl Waiting {
         }
     }
 
+    /// How many requests wait.
+    pub(crate) fn count(&self) -> usize {
+        self.with(|by_job| by_job.values().map(Vec::len).sum())
+    }
+
     /// Lets every waiting request answer what it knows.
     pub(crate) fn close(&self) {
         self.closed.send_replace(true);
@@ -149,7 +154,7 @@ mod tests {
         let first = waiting.register(job);
         let second = waiting.register(job);
         drop(first);
-        assert_eq!(waiting.with(|by_job| by_job[&job].len()), 1);
+        assert_eq!(waiting.count(), 1);
         drop(second);
         assert!(waiting.with(|by_job| by_job.is_empty()));
     }

@@ -87,7 +87,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     require_json(&headers)?;
     let deadline = wait.map(|wait| Instant::now() + wait);
-    let Received { bytes, share } = app.intake.receive(body).await?;
+    let Received { bytes, share } = app.intake.receive(&headers, body).await?;
     let new = read(&app, bytes, key).await?;
 
     let (id, language) = (new.id, new.submission.language.clone());

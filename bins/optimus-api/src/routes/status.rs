@@ -93,6 +93,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, 
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let fleet = Fleet::look(&*app.store, &app.catalog.current()).await;
     let fleet = fleet.inspect_err(|error| tracing::warn!(error = %error, "metrics without the store's"));
-    let text = app.metrics.encode(fleet.ok()).map_err(|_| Problem::internal())?;
+    let text = app
+        .metrics
+        .encode(app.waiting.count(), fleet.ok())
+        .map_err(|_| Problem::internal())?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -3,6 +3,10 @@
 use optimus_queue::JobStore;
 use reqwest::{Body, Method, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Api, problem, submission, submission_with};
 
@@ -228,6 +232,18 @@ async fn a_body_over_the_limit_is_refused_with_and_without_its_length() {
 
     let just_below = submission_with("source_code", "x".repeat(99_000).into());
     assert_eq!(api.submit(&just_below).await.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_is_not_made_to_send_what_is_too_large() {
+    let api = Api::start_with(|settings| settings.api.body_limit_bytes = 100_000).await;
+    let mut client = TcpStream::connect(api.address()).await.unwrap();
+    let head = "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                Content-Length: 100001\r\nExpect: 100-continue\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use optimus_queue::JobStore;
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
-use tokio::{join, task::JoinHandle};
+use tokio::{join, task::JoinHandle, time::timeout};
 
-use crate::support::{Api, job_id, submission};
+use crate::support::{Api, PATIENCE, job_id, submission};
 
 /// Starts a request that waits far longer than any test.
 fn waits(request: reqwest::RequestBuilder) -> JoinHandle<Response> {
@@ -157,4 +157,25 @@ async fn hundreds_may_wait_at_once() {
     for request in waiting {
         assert_eq!(request.await.unwrap().status(), StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_not_waited_for() {
+    let api = Api::start().await;
+    let waiting = waits(api.post("/jobs?wait=60").json(&submission()));
+    let becomes = async |expected: &str| {
+        let line = format!("\noptimus_http_waiting_requests {expected}\n");
+        let seen = async {
+            loop {
+                let metrics = api.get("/metrics").send().await.unwrap().text().await.unwrap();
+                if metrics.contains(&line) {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, seen).await.expect(expected);
+    };
+    becomes("1").await;
+    waiting.abort();
+    becomes("0").await;
 }
