@@ -1,0 +1,116 @@
+//! The suite every store passes: what [`JobStore`](crate::JobStore) promises, each promise a function over a
+//! [`StoreFactory`].
+//!
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each function, and is the list of all of them.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
+
+pub mod admission;
+pub mod cancelling;
+pub mod contention;
+pub mod leases;
+pub mod lifecycle;
+pub mod ordering;
+mod support;
+pub mod watching;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use optimus_common::settings::Queue;
+
+use crate::JobStore;
+
+/// Where the suite gets its stores from.
+#[async_trait]
+pub trait StoreFactory: Send + Sync {
+    /// A new store without any jobs, that goes by these settings. It works as long as the factory lives.
+    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore>;
+}
+
+/// Makes one `#[tokio::test]` of each promise. `$factory` is an expression for a new
+/// [`StoreFactory`](crate::conformance::StoreFactory); paths in it start at `crate`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @each $factory;
+            admission {
+                the_same_key_and_body_is_the_same_job,
+                the_same_key_with_another_body_is_refused,
+                duplicates_at_once_make_one_job,
+                a_submission_repeated_by_its_id_is_one_job,
+                a_key_is_free_again_after_its_time,
+                a_full_queue_takes_no_more,
+                a_full_store_takes_no_more_bytes,
+                a_known_key_is_answered_by_a_full_queue,
+                bytes_that_are_no_text_come_back_unchanged,
+                large_payloads_come_back_unchanged,
+            }
+            cancelling {
+                a_queued_job_is_cancelled_at_once,
+                a_delayed_job_is_cancelled_at_once,
+                a_running_job_is_asked_for,
+                a_finished_job_stays_as_it_is,
+                a_job_given_back_after_a_cancel_is_over,
+                a_cancel_and_a_finish_at_once_end_the_job_once,
+                a_cancel_and_a_claim_at_once_agree,
+            }
+            contention {
+                every_job_is_claimed_by_one_of_many,
+                any_interleaving_ends_every_job_once,
+            }
+            leases {
+                a_job_finishes_once,
+                a_stale_token_can_do_nothing,
+                tokens_grow,
+                a_lease_lasts_as_long_as_it_is_renewed,
+                an_expired_lease_holds_until_it_is_reaped,
+                a_lost_lease_is_an_attempt,
+                a_job_out_of_attempts_is_dead,
+                a_released_job_loses_no_attempt_and_comes_first,
+                a_retried_job_waits_for_its_backoff,
+                each_backoff_is_twice_the_last,
+                a_job_retried_too_often_fails_for_the_reason_given,
+                only_so_many_dead_jobs_are_kept,
+            }
+            lifecycle {
+                a_job_is_queued_then_running_then_completed,
+                a_failed_job_says_why,
+                an_unknown_job_is_nothing,
+                every_transition_is_one_of_the_table,
+                a_finished_job_expires_without_a_trace,
+                a_result_comes_back_unchanged,
+            }
+            ordering {
+                jobs_of_one_priority_come_in_order,
+                interactive_comes_before_normal_before_batch,
+                waiting_jobs_age,
+                languages_are_apart,
+            }
+            watching {
+                ends_and_cancels_are_announced,
+                a_waiting_worker_hears_of_a_job,
+                workers_of_several_languages_wait_at_once,
+                a_wait_abandoned_takes_nothing_with_it,
+                waiting_ends_where_a_job_waits_already,
+                waiting_ends_with_its_time,
+                waiting_ends_with_a_backoff,
+                workers_are_known_until_they_leave,
+                silent_workers_are_forgotten,
+                depths_count_each_place,
+                totals_count_each_event,
+                an_audit_of_a_sound_store_mends_nothing,
+            }
+        }
+    };
+    (@each $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    $crate::conformance::$module::$test(&$factory).await;
+                }
+            )*
+        })*
+    };
+}

@@ -1,0 +1,14 @@
+//! The Redis store against real servers, which the tests start themselves.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
+
+mod damage;
+mod jobs;
+mod limits;
+mod outages;
+mod proxy;
+mod server;
+
+mod conformance {
+    optimus_queue::conformance_tests!(crate::server::RedisServer::start());
+}
