@@ -1,0 +1,2 @@
+// Dies by SIGABRT.
+process.abort();

@@ -1,0 +1,5 @@
+"""Dies by SIGSEGV: reads from address 0."""
+
+import ctypes
+
+print(ctypes.string_at(0))

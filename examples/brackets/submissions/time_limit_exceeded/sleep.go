@@ -1,0 +1,8 @@
+// Takes no CPU time, and no end.
+package main
+
+import "time"
+
+func main() {
+	time.Sleep(10 * time.Minute)
+}

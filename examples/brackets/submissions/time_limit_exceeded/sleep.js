@@ -1,0 +1,2 @@
+// Takes little CPU time, and no end.
+setTimeout(() => {}, 600_000);

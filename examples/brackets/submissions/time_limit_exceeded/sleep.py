@@ -1,0 +1,5 @@
+"""Takes no CPU time, and no end."""
+
+import time
+
+time.sleep(600)

@@ -1,0 +1,5 @@
+//! Takes no CPU time, and no end.
+
+fn main() {
+    std::thread::sleep(std::time::Duration::from_secs(600));
+}
