@@ -38,7 +38,7 @@ pub struct App {
     tokens: auth::Tokens,
     intake: body::Intake,
     /// Large bodies read at once: as many as there are processors.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
     waiting: Arc<waiting::Waiting>,
     metrics: metrics::HttpMetrics,
 }
@@ -51,7 +51,7 @@ impl App {
             catalog: catalog::Catalog::open(&settings.languages_file)?,
             tokens: auth::Tokens::new(&settings.api.tokens),
             intake: body::Intake::new(settings.api.body_limit_bytes),
-            readers: Semaphore::new(available_parallelism().map_or(1, Into::into)),
+            readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             waiting: Arc::new(waiting::Waiting::new()),
             metrics: metrics::HttpMetrics::new(),
             settings,

@@ -6,7 +6,8 @@ use axum::{Router, middleware};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        OpenApi as Document,
+        Content, OpenApi as Document, Ref, RefOr,
+        path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -16,7 +17,7 @@ use crate::{
     App,
     auth::require_token,
     observe::observe,
-    problem::Problem,
+    problem::{Problem, ProblemDetails},
     routes::{jobs, openapi, state, status},
 };
 
@@ -33,6 +34,7 @@ use crate::{
         (name = "jobs", description = "Submitting programs and reading their verdicts"),
         (name = "installation", description = "What this installation offers and how it does"),
     ),
+    components(schemas(ProblemDetails)),
     modifiers(&BearerToken),
 )]
 struct Described;
@@ -72,7 +74,26 @@ fn open() -> OpenApiRouter<Arc<App>> {
 
 /// The `OpenAPI` document of this API.
 pub fn document() -> Document {
-    open().merge(guarded()).into_openapi()
+    let mut document = open().merge(guarded()).into_openapi();
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.delete];
+        operations.into_iter().flatten().for_each(describe_problems);
+    }
+    document
+}
+
+/// Every error has the same body.
+fn describe_problems(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.as_str() >= "400"
+        {
+            let problem = Content::new(Some(Ref::from_schema_name("ProblemDetails")));
+            response
+                .content
+                .insert("application/problem+json".to_owned(), RefOr::T(problem));
+        }
+    }
 }
 
 pub(crate) fn router(app: Arc<App>) -> Router {

@@ -22,9 +22,9 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    body::{Received, require_json},
+    body::{Received, Share, require_json},
     extract::{IdempotencyKey, JobPath, Wait},
-    problem::{Problem, ProblemDetails},
+    problem::Problem,
     submit::new_job,
 };
 
@@ -58,23 +58,17 @@ pub(crate) struct JobState {
         (status = 202, description = "Accepted; it will be graded", body = JobState,
             headers(
                 ("Location" = String, description = "The job's path"),
-                ("Idempotency-Replayed" = bool, description = "`true` where the same key and body made this job before"),
+                ("Idempotency-Replayed" = bool, description = "`true` where this key made the job before"),
             )),
-        (status = 400, description = "Malformed JSON, or an invalid field, parameter or header, named in `field`",
-            body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
-        (
-            status = 408,
-            description = "The body came too slowly",
-            body = ProblemDetails,
-            content_type = "application/problem+json"
-        ),
-        (status = 413, description = "The body is too large", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not said to be JSON", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "The idempotency key came with another body before", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, description = "The queue is full", body = ProblemDetails, content_type = "application/problem+json",
+        (status = 400, description = "Malformed JSON, or an invalid field, parameter or header, named in `field`"),
+        (status = 401, description = "A token is needed"),
+        (status = 408, description = "The body came too slowly"),
+        (status = 413, description = "The body is too large"),
+        (status = 415, description = "The body is not said to be JSON"),
+        (status = 422, description = "The idempotency key came with another body before"),
+        (status = 429, description = "The queue is full",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 503, description = "The store is not available", body = ProblemDetails, content_type = "application/problem+json",
+        (status = 503, description = "The store is not available",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
     )
 )]
@@ -86,19 +80,18 @@ pub(crate) async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     require_json(&headers)?;
-    let deadline = wait.map(|wait| Instant::now() + wait);
-    let Received { bytes, share } = app.intake.receive(&headers, body).await?;
-    let new = read(&app, bytes, key).await?;
+    let received = app.intake.receive(&headers, body).await?;
+    let (new, share) = read(&app, received, key).await?;
 
     let (id, language) = (new.id, new.submission.language.clone());
     Span::current().record("language", language.as_str());
     // Before the job is in the store, so that no end of it is missed.
-    let waiter = deadline.map(|_| app.waiting.register(id));
+    let waiter = wait.map(|_| app.waiting.register(id));
     let submitted = app.store.submit(new).await?;
     drop(share);
     let (id, waiter, replayed) = match submitted {
         Submitted::Created => (id, waiter, false),
-        Submitted::Existing(id) => (id, deadline.map(|_| app.waiting.register(id)), true),
+        Submitted::Existing(id) => (id, wait.map(|_| app.waiting.register(id)), true),
         Submitted::KeyReused => return Err(Problem::key_reused()),
         Submitted::Full => return Err(Problem::queue_full(&language)),
     };
@@ -113,9 +106,9 @@ pub(crate) async fn submit(
             .ok_or_else(|| Problem::job_not_found(id))?
             .status;
     }
-    if let (Some(waiter), Some(deadline)) = (waiter, deadline) {
+    if let (Some(waiter), Some(wait)) = (waiter, wait) {
         // The job is accepted: whatever goes wrong from here on must not make the answer an error.
-        match waiter.wait(&*app.store, deadline).await {
+        match waiter.wait(&*app.store, Instant::now() + wait).await {
             Ok(Some(record)) if record.status.is_terminal() => {
                 return Ok(accepted(StatusCode::OK, id, replayed, Json(record)));
             }
@@ -131,15 +124,25 @@ pub(crate) async fn submit(
     ))
 }
 
-/// Reads a body, elsewhere where that takes long. Its memory is free when this returns.
-async fn read(app: &Arc<App>, body: Vec<u8>, key: Option<String>) -> Result<NewJob, Problem> {
-    if body.len() <= LARGE_BODY {
-        return new_job(&body, key, &app.catalog.current(), &app.settings.limits);
-    }
-    let _turn = app.readers.acquire().await.map_err(|_| Problem::internal())?;
+/// Reads a body, elsewhere where that takes long. Its share of the memory is held until the job is with the store.
+async fn read(app: &Arc<App>, received: Received, key: Option<String>) -> Result<(NewJob, Share), Problem> {
+    let is_large = received.bytes.len() > LARGE_BODY;
     let shared = Arc::clone(app);
-    let reading =
-        task::spawn_blocking(move || new_job(&body, key, &shared.catalog.current(), &shared.settings.limits));
+    let read = move || {
+        let Received { bytes, share } = received;
+        let new = new_job(&bytes, key, &shared.catalog.current(), &shared.settings.limits)?;
+        Ok((new, share))
+    };
+    if !is_large {
+        return read();
+    }
+    let readers = Arc::clone(&app.readers);
+    let turn = readers.acquire_owned().await.map_err(|_| Problem::internal())?;
+    let reading = task::spawn_blocking(move || {
+        // Goes on when the client is gone, and so must the turn.
+        let _turn = turn;
+        read()
+    });
     reading.await.map_err(|error| {
         tracing::error!(%error, "reading a body failed");
         Problem::internal()
@@ -166,11 +169,12 @@ fn accepted(status: StatusCode, id: JobId, replayed: bool, body: impl IntoRespon
     security((), ("token" = [])),
     params(JobPath, Wait),
     responses(
-        (status = 200, description = "The job as it is; with `wait`, as it is at its end or when the time is over", body = JobRecord),
-        (status = 400, description = "The id or `wait` is malformed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "No such job, or its result has expired", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The store is not available", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "The job; with `wait`, as it is at its end or when the time is over",
+            body = JobRecord),
+        (status = 400, description = "The id or `wait` is malformed"),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "No such job, or its result has expired"),
+        (status = 503, description = "The store is not available"),
     )
 )]
 pub(crate) async fn read_job(
@@ -201,11 +205,11 @@ pub(crate) async fn read_job(
     responses(
         (status = 200, description = "It was queued and is cancelled", body = JobState),
         (status = 202, description = "It is running; its worker has been asked", body = JobState),
-        (status = 400, description = "The id is malformed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "No such job, or its result has expired", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "It is finished", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The store is not available", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 400, description = "The id is malformed"),
+        (status = 401, description = "A token is needed"),
+        (status = 404, description = "No such job, or its result has expired"),
+        (status = 409, description = "It is finished"),
+        (status = 503, description = "The store is not available"),
     )
 )]
 pub(crate) async fn cancel(

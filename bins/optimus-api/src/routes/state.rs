@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::{
     App,
     fleet::{LanguageState, language_states, pools},
-    problem::{Problem, ProblemDetails},
+    problem::Problem,
 };
 
 /// The configured languages.
@@ -93,8 +93,8 @@ impl LanguageEntry {
     security((), ("token" = [])),
     responses(
         (status = 200, description = "All configured languages", body = LanguageList),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The store is not available", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "A token is needed"),
+        (status = 503, description = "The store is not available"),
     )
 )]
 pub(crate) async fn languages(State(app): State<Arc<App>>) -> Result<Json<LanguageList>, Problem> {
@@ -169,8 +169,8 @@ impl From<LanguageState> for QueueEntry {
     security((), ("token" = [])),
     responses(
         (status = 200, description = "All queues", body = QueueList),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "The store is not available", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "A token is needed"),
+        (status = 503, description = "The store is not available"),
     )
 )]
 pub(crate) async fn queues(State(app): State<Arc<App>>) -> Result<Json<QueueList>, Problem> {

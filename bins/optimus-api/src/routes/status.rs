@@ -15,7 +15,7 @@ use crate::{
     App,
     fleet::{Fleet, patiently},
     metrics,
-    problem::{Problem, ProblemDetails},
+    problem::Problem,
 };
 
 /// That all is well.
@@ -45,7 +45,7 @@ pub(crate) async fn health() -> Json<Healthy> {
     tag = "installation",
     responses(
         (status = 200, description = "Ready", body = Healthy),
-        (status = 503, description = "Not ready; `errors` says why", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "Not ready; `errors` says why"),
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, Problem> {
@@ -87,7 +87,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, 
     security((), ("token" = [])),
     responses(
         (status = 200, description = "Metrics", body = String, content_type = "application/openmetrics-text"),
-        (status = 401, description = "A token is needed", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "A token is needed"),
     )
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
