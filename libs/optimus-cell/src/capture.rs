@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::{
+    fs::{Mode, fchmod},
     io::Errno,
     pipe::{PipeFlags, pipe_with},
 };
@@ -35,6 +36,8 @@ impl Capture {
             pipe_with(PipeFlags::CLOEXEC).map_err(CellError::system("make a pipe for a program's output"))?;
         // Of the reading end alone: a guest whose standard output does not block would be surprised.
         rustix::io::ioctl_fionbio(&reader, true).map_err(CellError::system("prepare a pipe"))?;
+        // The pipe is root's, and /dev/stdout opens it anew. Only its own processes get that far.
+        fchmod(&writer, Mode::WUSR | Mode::WGRP | Mode::WOTH).map_err(CellError::system("prepare a pipe"))?;
         Ok((
             Self {
                 pipe: Some(reader),

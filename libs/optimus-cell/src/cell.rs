@@ -126,8 +126,9 @@ impl Cell {
             stdout: guest_stdout.as_fd(),
             stderr: guest_stderr.as_fd(),
         };
-        let launched = launch(command, self.guest, filter, stdio)?;
+        // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
+        let launched = launch(command, self.guest, filter, stdio)?;
         let next_sample = started + Meter::pause(accounting, &command.limits, Usage::default());
         let run = |pid| Run {
             pid,

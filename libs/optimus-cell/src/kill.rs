@@ -16,7 +16,7 @@ pub(crate) enum Remains {
 
 /// Sends SIGKILL to every process of the guest, stopped and orphaned ones included.
 ///
-/// With the guest's UID as the effective one, and so without CAP_KILL, `kill(-1)` reaches the processes of that UID
+/// With the guest's UID as the effective one, and so without `CAP_KILL`, `kill(-1)` reaches the processes of that UID
 /// and no other. The kernel holds the task list for the whole call, so no `fork` escapes it. It spares its caller and
 /// PID 1. The guest cannot signal back: neither the real nor the saved UID is its own.
 pub(crate) fn kill_all(guest: GuestId) -> Result<Remains, CellError> {

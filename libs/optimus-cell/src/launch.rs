@@ -332,17 +332,25 @@ fn offer_to_oom_killer() -> rustix::io::Result<()> {
 }
 
 fn reset_signals() -> rustix::io::Result<()> {
-    // SAFETY: zeroed memory is a valid empty set, filled in by `sigemptyset`; the handlers are the defaults.
-    unsafe {
-        for signal in 1..=64 {
-            // Fails for SIGKILL, SIGSTOP and two of libc's own, which have no disposition to reset.
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        if libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut()) == -1 {
-            return Err(last_errno());
-        }
+    // The kernel's own structure and call: libc's function would leave out the two signals it uses itself.
+    let default = [0_u64; 4];
+    let no_signals = [0_u64; 1];
+    let size = size_of_val(&no_signals);
+    let none = ptr::null_mut::<u64>();
+    for signal in 1..=64 {
+        // SAFETY: zeroes are a valid action, "the default", of the size the kernel reads. It refuses SIGKILL and
+        // SIGSTOP, whose action is always the default.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size) };
     }
-    Ok(())
+    // SAFETY: the set is as large as told.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            no_signals.as_ptr(),
+            none,
+            size,
+        )
+    };
+    if outcome == -1 { Err(last_errno()) } else { Ok(()) }
 }

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Makes what a container engine would make of an image, and becomes the agent in it.
+# Usage: box.sh ROOT AGENT RUNNER_SH CGROUPS
+set -eu
+root=$1 agent=$2 runner=$3 cgroups=$4
+
+mount -t tmpfs -o mode=0755 root "$root"
+cd "$root"
+mkdir -p usr etc proc sys/fs/cgroup dev tmp box run/optimus optimus
+for name in bin sbin lib lib32 lib64 libx32; do
+    [ ! -L "/$name" ] || ln -s "$(readlink "/$name")" "$name"
+done
+for name in usr etc; do
+    mount --bind "/$name" "$name"
+    mount -o remount,bind,ro,nosuid "$name"
+done
+mount -t proc proc proc
+mount --rbind "$cgroups" sys/fs/cgroup
+
+mount -t tmpfs -o mode=0755,nosuid dev dev
+mkdir dev/shm
+for name in null zero full random urandom; do
+    : > "dev/$name"
+    mount --bind "/dev/$name" "dev/$name"
+done
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+for name in tmp box dev/shm; do
+    mount -t tmpfs -o mode=1777,nosuid,nodev,size=96m,nr_inodes=60000 tmpfs "$name"
+done
+mount -t tmpfs -o mode=0700,nosuid,nodev,noexec,size=4m tmpfs run/optimus
+
+cp "$agent" optimus/optimus-runner
+cp "$runner" optimus/runner.sh
+echo "box 1.0" > optimus/toolchain
+mount -o remount,bind,ro "$root"
+
+exec chroot "$root" /usr/bin/setpriv --bounding-set=-all,+setuid,+setgid,+kill --inh-caps=-all --no-new-privs \
+    /optimus/runner.sh

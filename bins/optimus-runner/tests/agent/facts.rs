@@ -1,0 +1,180 @@
+//! What the agent reports of runs that stay within their limits.
+
+use std::time::Duration;
+
+use optimus_common::facts::RunEnd;
+
+use crate::session::{Job, Session};
+
+#[test]
+fn exit_codes_and_signals_are_told_apart() {
+    let job = Job::sh("read how; case $how in exit*) exit ${how#exit};; *) kill -$how $$;; esac");
+    let runs = job.run(&[
+        b"exit0\n",
+        b"exit3\n",
+        b"exit137\n",
+        b"exit255\n",
+        b"SEGV\n",
+        b"KILL\n",
+        b"TERM\n",
+    ]);
+    let ends: Vec<_> = runs.into_iter().map(|run| run.facts.end).collect();
+    let expected = [
+        RunEnd::Exited { code: 0 },
+        RunEnd::Exited { code: 3 },
+        RunEnd::Exited { code: 137 },
+        RunEnd::Exited { code: 255 },
+        RunEnd::Signalled { signal: 11 },
+        RunEnd::Signalled { signal: 9 },
+        RunEnd::Signalled { signal: 15 },
+    ];
+    assert_eq!(ends, expected);
+}
+
+#[test]
+fn input_and_both_outputs_are_carried_byte_by_byte() {
+    let every_byte: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    // By their names in /dev, too: those are opened anew, which takes rights of its own.
+    let ran = Job::sh("tee /dev/stderr < /dev/stdin > /dev/stdout")
+        .run(&[&every_byte])
+        .remove(0);
+    assert_eq!(ran.stdout, every_byte);
+    assert_eq!(ran.stderr, every_byte);
+    assert_eq!(
+        (ran.facts.stdout_bytes, ran.facts.stderr_bytes),
+        (100_000, 100_000)
+    );
+}
+
+#[test]
+fn frames_in_the_output_are_only_output() {
+    // A RunDone, a Fault and a frame that announces 4 GiB.
+    let forged = b"D\0\0\0\x02{}E\0\0\0\x04boomB\xff\xff\xff\xff";
+    let ran = Job::command(&["cat"]).run(&[forged]).remove(0);
+    assert_eq!(ran.stdout, forged);
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+}
+
+#[test]
+fn an_input_of_64_mib_arrives_whole_and_is_not_counted_as_the_programs_memory() {
+    let line = b"0123456789abcde\n".repeat(4 << 20);
+    let job = Job::command(&["sha256sum"]).limit(|limits| limits.memory_bytes = 32 << 20);
+    let runs = job.run(&[&line, b"", &line]);
+    assert_eq!(runs[0].stdout, runs[2].stdout);
+    assert!(
+        runs[1]
+            .text()
+            .starts_with("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    );
+    for run in &runs {
+        assert_eq!(run.facts.end, RunEnd::Exited { code: 0 });
+        assert!(run.facts.peak_memory_bytes < 16 << 20, "{:?}", run.facts);
+    }
+}
+
+#[test]
+fn an_output_of_16_mib_arrives_whole() {
+    let ran = Job::sh("head -c 16777216 /dev/zero").run_once();
+    assert_eq!(ran.stdout.len(), 16 << 20);
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+}
+
+#[test]
+fn programs_that_ignore_or_close_their_streams_are_no_trouble() {
+    let big = vec![b'x'; 1 << 20];
+    assert_eq!(
+        Job::sh("exit 0").run(&[&big])[0].facts.end,
+        RunEnd::Exited { code: 0 }
+    );
+    let ran = Job::sh("exec <&- >&-; echo heard >&2; exec 2>&-; exit 7")
+        .run(&[&big])
+        .remove(0);
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 7 });
+    assert_eq!(ran.stderr, b"heard\n");
+}
+
+#[test]
+fn two_hundred_tests_run_in_one_box() {
+    let inputs: Vec<_> = (0..200).map(|n| format!("{n}\n").into_bytes()).collect();
+    let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
+    for (run, input) in Job::sh("cat").run(&inputs).iter().zip(&inputs) {
+        assert_eq!(run.stdout, *input);
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_a_fact_and_the_box_goes_on() {
+    let broken = Job::command(&["./main"])
+        .file("main", b"\x7fELF not really")
+        .compile(&["chmod", "755", "main"]);
+    let cases = [
+        Job::command(&["./absent"]),
+        Job::command(&["no-such-program"]),
+        Job::command(&["/etc/passwd"]),
+        Job::command(&["./"]),
+        Job::command(&[]),
+        broken,
+    ];
+    for job in cases {
+        for run in job.run(&[b"", b"unread"]) {
+            assert!(
+                matches!(&run.facts.end, RunEnd::NotStarted { error } if !error.is_empty()),
+                "{job:?}: {run:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn arguments_and_environment_are_the_commands_own() {
+    let mut job = Job::command(&["sh", "-c", "printf '%s\\n' \"$#\" \"${#1}\" \"$2\"; env", "sh"]);
+    job.run
+        .extend(["x".repeat(60_000), "two words; $HOME".to_owned()]);
+    job.env.insert("GREETING".to_owned(), "two\nlines".to_owned());
+    job.env.insert("HOME".to_owned(), "/box".to_owned());
+    job.env.insert("BIG".to_owned(), "y".repeat(60_000));
+    let ran = job.run_once();
+    let text = ran.text();
+    assert!(text.starts_with("2\n60000\ntwo words; $HOME\n"), "{text:.100}");
+    for line in [
+        "GREETING=two",
+        "HOME=/box",
+        "TMPDIR=/tmp",
+        "LANG=C.UTF-8",
+        "PWD=/box",
+    ] {
+        assert!(text.lines().any(|own| own == line), "{line} is missing");
+    }
+    assert!(text.contains(&format!("BIG={}", "y".repeat(60_000))));
+    assert!(!text.contains("OPTIMUS_TEST_SECRET"));
+}
+
+#[test]
+fn time_and_memory_are_measured() {
+    let job = Job::c("int main() { burn(300); touch(48 << 20); usleep(200000); return 0; }");
+    let facts = job.run_once().facts;
+    assert!(facts.cpu_time >= Duration::from_millis(300), "{facts:?}");
+    assert!(
+        facts.wall_time >= Duration::from_millis(500) && facts.wall_time >= facts.cpu_time,
+        "{facts:?}"
+    );
+    assert!(
+        (48 << 20..64 << 20).contains(&facts.peak_memory_bytes),
+        "{facts:?}"
+    );
+    assert_eq!((facts.oom_kills, facts.process_limit_hits), (0, 0));
+}
+
+#[test]
+fn results_come_as_each_run_ends() {
+    let mut session = Session::start();
+    session.send_job(&Job::command(&["cat"]));
+    session.expect_compiled();
+    for run in [7, 3, 4_000_000_000] {
+        session.send_test(run, b"hello");
+        let (named, ran) = session.next_run();
+        assert_eq!((named, ran.stdout.as_slice()), (run, &b"hello"[..]));
+    }
+    session.send(optimus_common::protocol::FrameKind::End, &[]);
+    session.expect_end();
+}

@@ -1,0 +1,248 @@
+//! Limits: each is enforced on the whole tree, and named in the facts.
+
+use std::time::Duration;
+
+use optimus_common::facts::{LimitKind, RunEnd};
+
+use crate::{
+    boxes::PROCESSES,
+    session::{Job, Ran},
+};
+
+const CPU: Duration = Duration::from_millis(300);
+const MEMORY: u64 = 64 << 20;
+
+fn killed(ran: &Ran, limit: LimitKind) {
+    assert_eq!(ran.facts.end, RunEnd::Killed { limit }, "{ran:?}");
+}
+
+/// Runs a program that uses too much CPU time, and another one after it.
+fn cpu_is_limited(source: &str) {
+    let job = Job::c(source).limit(|limits| limits.cpu_time = CPU);
+    for ran in job.run(&[b"", b""]) {
+        killed(&ran, LimitKind::CpuTime);
+        assert!(ran.facts.cpu_time > CPU, "{:?}", ran.facts);
+        assert!(ran.facts.cpu_time < CPU * 3, "caught late: {:?}", ran.facts);
+    }
+}
+
+#[test]
+fn a_busy_loop_is_killed_for_cpu_time() {
+    cpu_is_limited("int main() { for (;;); }");
+}
+
+#[test]
+fn cpu_time_of_a_grandchild_counts() {
+    cpu_is_limited(
+        "int main() { if (!fork()) { if (!fork()) for (;;); wait(0); exit(0); } wait(0); return 0; }",
+    );
+}
+
+#[test]
+fn cpu_time_of_an_orphan_in_its_own_session_counts() {
+    cpu_is_limited("int main() { if (!fork()) { setsid(); if (!fork()) for (;;); exit(0); } pause(); }");
+}
+
+#[test]
+fn cpu_time_of_children_that_nobody_waits_for_counts() {
+    cpu_is_limited(
+        "int main() { signal(SIGCHLD, SIG_IGN); for (;;) { if (!fork()) { burn(40); exit(0); } usleep(50000); } }",
+    );
+}
+
+#[test]
+fn cpu_time_of_threads_adds_up() {
+    cpu_is_limited(
+        "void *spin(void *x) { for (;;); }
+         int main() { pthread_t t; for (int i = 0; i < 3; i++) pthread_create(&t, 0, spin, 0); pause(); }",
+    );
+}
+
+#[test]
+fn a_sleeper_is_killed_by_the_wall_clock() {
+    let job = Job::command(&["sleep", "1000"]).limit(|limits| limits.wall_time = CPU);
+    let ran = job.run_once();
+    killed(&ran, LimitKind::WallTime);
+    assert!(
+        ran.facts.wall_time >= CPU && ran.facts.cpu_time < CPU,
+        "{:?}",
+        ran.facts
+    );
+}
+
+#[test]
+fn a_program_that_stops_itself_and_ignores_signals_is_killed_by_the_wall_clock() {
+    let source = "int main() { for (int s = 1; s < 65; s++) signal(s, SIG_IGN); for (;;) raise(SIGSTOP); }";
+    let job = Job::c(source).limit(|limits| limits.wall_time = CPU);
+    for ran in job.run(&[b"", b""]) {
+        killed(&ran, LimitKind::WallTime);
+    }
+}
+
+fn memory_is_limited(job: Job) {
+    let job = job.limit(|limits| limits.memory_bytes = MEMORY);
+    for ran in job.run(&[b"", b""]) {
+        killed(&ran, LimitKind::Memory);
+        assert!(ran.facts.peak_memory_bytes > MEMORY, "{:?}", ran.facts);
+        assert_eq!(
+            ran.facts.oom_kills, 0,
+            "the box has more memory than the run may use"
+        );
+    }
+}
+
+#[test]
+fn memory_on_the_heap_is_limited() {
+    memory_is_limited(Job::c(
+        "int main() { for (;;) { touch(1 << 20); usleep(1000); } }",
+    ));
+}
+
+#[test]
+fn memory_of_many_small_processes_is_limited() {
+    memory_is_limited(Job::c(
+        "int main() { for (int i = 0; i < 40; i++) if (!fork()) { touch(4 << 20); pause(); } pause(); }",
+    ));
+}
+
+#[test]
+fn files_in_memory_are_limited() {
+    for place in ["/tmp", "/box", "/dev/shm"] {
+        memory_is_limited(Job::sh(&format!(
+            "i=0; while :; do head -c 2000000 /dev/zero > {place}/$i; i=$((i+1)); done"
+        )));
+    }
+}
+
+#[test]
+fn a_program_that_left_files_in_memory_behind_has_used_that_memory() {
+    let facts = Job::sh("head -c 30000000 /dev/zero > /tmp/file").run_once().facts;
+    assert_eq!(facts.end, RunEnd::Exited { code: 0 });
+    assert!(facts.peak_memory_bytes >= 30_000_000, "{facts:?}");
+}
+
+#[test]
+fn address_space_alone_is_no_memory() {
+    let source = "int main() { return mmap(0, 1L << 36, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED; }";
+    let ran = Job::c(source)
+        .limit(|limits| limits.memory_bytes = MEMORY)
+        .run_once();
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+    assert!(ran.facts.peak_memory_bytes < MEMORY, "{:?}", ran.facts);
+}
+
+#[test]
+fn the_kernels_own_kills_are_told() {
+    // More at once than the box has, before anybody can look.
+    let source = "int main() { touch(1L << 30); return 0; }";
+    let ran = Job::c(source)
+        .limit(|limits| limits.memory_bytes = 4 << 30)
+        .run_once();
+    assert_eq!(ran.facts.end, RunEnd::Signalled { signal: 9 });
+    assert!(ran.facts.oom_kills > 0, "{:?}", ran.facts);
+}
+
+#[test]
+fn a_deep_stack_may_grow_to_the_memory_limit() {
+    let source =
+        "int deep(int n) { volatile char room[4096]; room[0] = n; return n ? deep(n - 1) + room[0] : 0; }
+        int main() { deep(10000); return 0; }";
+    let ran = Job::c(source)
+        .limit(|limits| limits.memory_bytes = MEMORY)
+        .run_once();
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+}
+
+#[test]
+fn output_is_limited_to_the_byte() {
+    for stream in ["", " >&2"] {
+        let job = Job::sh(&format!("read n; head -c $n /dev/zero{stream}"))
+            .limit(|limits| limits.output_bytes = 100_000);
+        let runs = job.run(&[b"100000\n", b"100001\n", b"99999\n", b"30000000\n"]);
+        let bytes = |ran: &Ran| {
+            (
+                ran.facts.stdout_bytes + ran.facts.stderr_bytes,
+                ran.stdout.len() + ran.stderr.len(),
+            )
+        };
+        for (ran, told) in [(&runs[0], 100_000), (&runs[2], 99_999)] {
+            assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+            assert_eq!(bytes(ran), (told, usize::try_from(told).unwrap()));
+        }
+        for ran in [&runs[1], &runs[3]] {
+            killed(ran, LimitKind::Output);
+            assert_eq!(bytes(ran), (100_001, 100_000));
+        }
+    }
+}
+
+#[test]
+fn an_endless_flood_on_both_streams_ends() {
+    let job = Job::sh("yes >&2 & exec yes").limit(|limits| limits.output_bytes = 1 << 20);
+    for ran in job.run(&[b"", b""]) {
+        killed(&ran, LimitKind::Output);
+    }
+}
+
+#[test]
+fn a_file_cannot_grow_beyond_its_limit() {
+    let job = Job::sh("exec head -c 2000000 /dev/zero > /tmp/file")
+        .limit(|limits| limits.file_size_bytes = 1 << 20);
+    assert_eq!(
+        job.run_once().facts.end,
+        RunEnd::Signalled { signal: 25 },
+        "SIGXFSZ"
+    );
+}
+
+#[test]
+fn open_files_are_limited() {
+    let source =
+        "int main() { int n = 0; while (open(\"/dev/null\", O_RDONLY) >= 0) n++; printf(\"%d\\n\", n); }";
+    let ran = Job::c(source).limit(|limits| limits.open_files = 40).run_once();
+    assert_eq!(ran.text(), "37\n");
+}
+
+#[test]
+fn fork_bombs_end_with_their_run_and_the_next_one_is_unharmed() {
+    let bombs = [
+        "int main() { for (;;) fork(); }",
+        "int main() { for (;;) if (fork() == 0) { setsid(); if (fork()) exit(0); } }",
+        "void *more(void *x) { pthread_t t; for (;;) pthread_create(&t, 0, more, 0); }
+         int main() { more(0); }",
+    ];
+    for bomb in bombs {
+        // The first byte of the input decides: a bomb, or a program that needs processes itself.
+        let source = bomb.replace("int main()", "int bomb()")
+            + "int main() { if (getchar() == 'b') return bomb();
+                for (int i = 0; i < 20; i++) if (!fork()) exit(0);
+                int n = 0; while (wait(0) > 0) n++; printf(\"%d\\n\", n); return 0; }";
+        let job = Job::c(&source).limit(|limits| limits.cpu_time = CPU);
+        let runs = job.run(&[b"b", b"x", b"b", b"x"]);
+        for ran in [&runs[0], &runs[2]] {
+            killed(ran, LimitKind::CpuTime);
+            assert!(
+                ran.facts.process_limit_hits > 0,
+                "{PROCESSES} processes are allowed: {:?}",
+                ran.facts
+            );
+        }
+        for ran in [&runs[1], &runs[3]] {
+            assert_eq!(
+                (&ran.facts.end, ran.text()),
+                (&RunEnd::Exited { code: 0 }, "20\n")
+            );
+        }
+    }
+}
+
+#[test]
+fn core_files_are_not_written() {
+    let ran = Job::sh("ulimit -Hc; ulimit -c unlimited 2>&1 || echo refused").run_once();
+    assert!(
+        ran.text().starts_with("0\n") && ran.text().ends_with("refused\n"),
+        "{}",
+        ran.text()
+    );
+}

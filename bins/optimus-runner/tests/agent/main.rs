@@ -1,0 +1,16 @@
+//! The agent in a real box, spoken to as a worker does.
+//!
+//! Each test makes a box of its own from namespaces and a cgroup, with exactly the rights and mounts a container
+//! gives the agent. It takes root, and the C compiler that Rust itself needs: the hostile programs are in C and shell.
+#![cfg(target_os = "linux")]
+
+mod boxes;
+mod channel;
+mod cleanup;
+mod compile;
+mod facts;
+mod isolation;
+mod limits;
+mod parallel;
+mod refusals;
+mod session;
