@@ -1,4 +1,4 @@
-//! The suite every store passes: what [`JobStore`](crate::JobStore) promises, each promise a function over a
+//! The suite every store passes: what [`JobStore`] promises, each promise a function over a
 //! [`StoreFactory`].
 //!
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each function, and is the list of all of them.

@@ -7,7 +7,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use optimus_common::{JobId, LanguageName, job::JobStatus};
 
-use super::{connection::unavailable, record::status_from, scripts::Call, store::RedisStore};
+use super::{
+    connection::unavailable,
+    record::status_from,
+    scripts::{Call, millis},
+    store::RedisStore,
+};
 use crate::{Audited, StoreError};
 
 const PAGE: usize = 500;
@@ -192,11 +197,10 @@ impl RedisStore {
         id: JobId,
         audited: &mut Audited,
     ) -> Result<(), StoreError> {
-        let lease = u64::try_from(self.queue.lease.as_millis()).unwrap_or(u64::MAX);
         let call = self
             .call(&self.scripts.mend, language)
             .arg(id.to_string())
-            .arg(lease);
+            .arg(millis(self.queue.lease));
         let (requeued, dropped): (u64, u64) = self.control_call(call).await?;
         if requeued + dropped > 0 {
             tracing::warn!(job_id = %id, %language, requeued, dropped, "the audit mended a job's place");

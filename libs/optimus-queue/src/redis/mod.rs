@@ -15,6 +15,7 @@ mod record;
 mod scripts;
 mod startup;
 mod store;
+mod transitions;
 mod waiting;
 
 pub use store::RedisStore;

@@ -1,4 +1,4 @@
-//! Between the hash of a job and [`JobRecord`].
+//! From what Redis holds to what is answered.
 
 use std::{error::Error, str::FromStr};
 
@@ -9,7 +9,7 @@ use optimus_common::{
     result::{JobResult, OverallStatus, Verdict},
 };
 
-use crate::StoreError;
+use crate::{StoreError, Totals};
 
 /// What a record is made of. Not the submission, which may be large.
 pub(super) const FIELDS: [&str; 10] = [
@@ -110,6 +110,33 @@ pub(super) fn priority_name(priority: Priority) -> &'static str {
         Priority::Normal => "normal",
         Priority::Batch => "batch",
     }
+}
+
+/// From the fields of the hash of counters.
+pub(super) fn totals(counters: &[(String, String)]) -> Totals {
+    let mut totals = Totals::default();
+    for (field, value) in counters {
+        // Never below 0, whatever was done to the counter by hand.
+        let value = value.parse().unwrap_or(0);
+        match field.split_once(':') {
+            Some(("submitted", language)) => totals
+                .submitted
+                .extend(language.parse().map(|name| (name, value))),
+            Some(("requeued", language)) => {
+                totals.requeued.extend(language.parse().map(|name| (name, value)));
+            }
+            Some(("finished", rest)) => {
+                if let Some((language, verdict)) = rest.split_once(':') {
+                    totals
+                        .finished
+                        .extend(language.parse().map(|name| ((name, verdict.to_owned()), value)));
+                }
+            }
+            _ if field == "stored_bytes" => totals.stored_bytes = value,
+            _ => {}
+        }
+    }
+    totals
 }
 
 #[cfg(test)]

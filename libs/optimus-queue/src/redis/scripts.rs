@@ -1,5 +1,7 @@
 //! The Lua scripts, and how they are called.
 
+use std::time::Duration;
+
 use optimus_common::LanguageName;
 use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, aio::ConnectionLike,
@@ -91,4 +93,9 @@ impl<'a> Call<'a> {
             result => result,
         }
     }
+}
+
+/// A duration as the scripts count it.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,38 +1,24 @@
-//! The store itself: each method calls its script and reads the answer.
+//! The store as a whole: its parts, and how they are asked.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId,
-    job::{JobRecord, JobStatus, Outcome},
-    result::Verdict,
+    LanguageName,
     settings::{Queue, Redis},
-    submission::Submission,
 };
-use redis::{Cmd, FromRedisValue, Script, Value};
-use tokio::sync::broadcast;
+use redis::{Cmd, FromRedisValue, Script};
 
 use super::{
     connection::{Connections, unavailable},
     events::Feed,
-    keys::{Keys, hex},
-    record::{self, FIELDS, RawFields, priority_name, status_from},
-    scripts::{Call, Scripts},
+    keys::Keys,
+    scripts::{Call, Scripts, millis},
     startup,
     waiting::Waiting,
 };
-use crate::{
-    Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, Submitted, Totals, WorkerInfo,
-};
+use crate::{Lease, StoreError};
 
 const PREFIX: &str = "optimus";
-
-/// Largest result that is written, as JSON. A worker caps the streams it keeps far below this; a result that is larger
-/// nevertheless fails its job rather than filling the store.
-const MAX_RESULT_BYTES: usize = 64 << 20;
 
 /// Jobs in one Redis.
 #[derive(Debug)]
@@ -41,8 +27,8 @@ pub struct RedisStore {
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
     pub(super) queue: Queue,
-    feed: Feed,
-    waiting: Waiting,
+    pub(super) feed: Feed,
+    pub(super) waiting: Waiting,
 }
 
 impl RedisStore {
@@ -53,7 +39,10 @@ impl RedisStore {
 
     /// As [`RedisStore::connect`], with all keys under another prefix than `optimus`: a store of its own.
     pub async fn connect_with_prefix(redis: &Redis, queue: &Queue, prefix: &str) -> Result<Self, StoreError> {
-        let connections = Arc::new(Connections::open(redis).map_err(unavailable)?);
+        let connections = Arc::new(
+            Connections::open(redis)
+                .map_err(|error| StoreError::Misconfigured(format!("redis.url: {error}")))?,
+        );
         startup::check(&mut connections.control()).await?;
         let keys = Keys::new(prefix);
         let feed = Feed::start(connections.clone(), keys.events())
@@ -103,7 +92,7 @@ impl RedisStore {
     }
 
     /// A call about a leased job: its id and token come first.
-    fn call_for<'a>(&self, script: &'a Script, lease: &Lease) -> Call<'a> {
+    pub(super) fn call_for<'a>(&self, script: &'a Script, lease: &Lease) -> Call<'a> {
         self.call(script, &lease.language)
             .arg(lease.job.to_string())
             .arg(lease.token.0)
@@ -115,12 +104,12 @@ impl RedisStore {
             .map_err(unavailable)
     }
 
-    async fn bulk_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
+    pub(super) async fn bulk_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
         call.run(&mut self.connections.bulk()).await.map_err(unavailable)
     }
 
     /// The arguments `take_back` of `lib.lua` goes by.
-    fn with_rules<'a>(&self, call: Call<'a>) -> Call<'a> {
+    pub(super) fn with_rules<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.arg(millis(self.queue.result_ttl))
             .arg(self.queue.max_attempts)
             .arg(millis(self.queue.retry_backoff))
@@ -141,358 +130,5 @@ impl RedisStore {
             .iter()
             .filter_map(|field| field.strip_prefix("submitted:")?.parse().ok())
             .collect())
-    }
-
-    /// Ends a job under its token. Empty texts stand for none; without a result the record says it was not graded.
-    async fn conclude(
-        &self,
-        lease: &Lease,
-        status: JobStatus,
-        verdict: Verdict,
-        result: &str,
-        error: &str,
-    ) -> Result<Finish, StoreError> {
-        let call = self
-            .call_for(&self.scripts.finish, lease)
-            .arg(millis(self.queue.result_ttl))
-            .arg(status.as_str())
-            .arg(verdict.as_str())
-            .arg(result)
-            .arg(error);
-        Ok(accepted(self.bulk_call(call).await?))
-    }
-
-    /// A submission that cannot be read back can never be graded: its job fails at once, not after three leases.
-    async fn fail_unreadable(&self, lease: &Lease, cause: &serde_json::Error) -> Result<(), StoreError> {
-        tracing::error!(job_id = %lease.job, language = %lease.language, error = %cause, "a submission is damaged");
-        let error = format!("its submission in the store is damaged: {cause}");
-        self.conclude(lease, JobStatus::Failed, Verdict::InternalError, "", &error)
-            .await
-            .map(drop)
-    }
-}
-
-#[async_trait]
-impl JobStore for RedisStore {
-    async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
-        let NewJob {
-            id,
-            submission,
-            idempotency,
-        } = job;
-        let damaged = |source: serde_json::Error| StoreError::Damaged {
-            job: id,
-            source: source.into(),
-        };
-        let json = serde_json::to_string(&submission).map_err(damaged)?;
-        let metadata = submission
-            .metadata
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let mut keys = vec![self.keys.job(id)];
-        keys.extend(
-            idempotency
-                .as_ref()
-                .map(|idempotency| self.keys.idempotency(&idempotency.key)),
-        );
-        let call = Call::on(&self.scripts.submit, &self.keys, &submission.language, &keys)
-            .arg(id.to_string())
-            .arg(priority_name(submission.priority))
-            .arg(submission.test_cases.len())
-            .arg(json)
-            .arg(metadata)
-            .arg(self.queue.max_waiting_jobs)
-            .arg(self.queue.max_stored_bytes)
-            .arg(millis(self.queue.result_ttl))
-            .arg(
-                idempotency
-                    .map(|idempotency| hex(&idempotency.body_sha256))
-                    .unwrap_or_default(),
-            );
-        drop(submission);
-        let answer: String = self.bulk_call(call).await?;
-        Ok(match answer.as_str() {
-            "created" => Submitted::Created,
-            "full" => Submitted::Full,
-            "reused" => Submitted::KeyReused,
-            other => {
-                let existing = other.parse().map_err(unavailable)?;
-                // Told so as well where its own first answer was lost and the job has expired since.
-                if existing == id {
-                    Submitted::Created
-                } else {
-                    Submitted::Existing(existing)
-                }
-            }
-        })
-    }
-
-    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        let fields: RawFields = redis::cmd("HMGET")
-            .arg(self.keys.job(id))
-            .arg(&FIELDS)
-            .query_async(&mut self.connections.bulk())
-            .await
-            .map_err(unavailable)?;
-        record::decode(id, fields)
-    }
-
-    async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
-        loop {
-            let call = self
-                .call(&self.scripts.claim, language)
-                .arg(worker.as_str())
-                .arg(millis(self.queue.lease))
-                .arg(millis(self.queue.priority_head_start))
-                .arg(millis(self.queue.result_ttl));
-            let answer: Vec<Value> = self.bulk_call(call).await?;
-            match answer.len() {
-                0 => return Ok(None),
-                // Only stale entries so far.
-                1 => continue,
-                _ => {}
-            }
-            let (id, token, attempt, created, submission): (String, u64, u32, i64, Vec<u8>) =
-                redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
-            let lease = Lease {
-                job: id.parse().map_err(unavailable)?,
-                language: language.clone(),
-                token: FencingToken(token),
-            };
-            match serde_json::from_slice::<Submission>(&submission) {
-                Ok(submission) => {
-                    let created_at = Timestamp::from_millisecond(created).map_err(unavailable)?;
-                    return Ok(Some(Claim {
-                        lease,
-                        attempt,
-                        created_at,
-                        submission,
-                    }));
-                }
-                Err(cause) => self.fail_unreadable(&lease, &cause).await?,
-            }
-        }
-    }
-
-    async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError> {
-        let due_in: i64 = self.control_call(self.call(&self.scripts.idle, language)).await?;
-        let longest = match u64::try_from(due_in) {
-            Ok(0) => return Ok(()),
-            Ok(until_due) => timeout.min(Duration::from_millis(until_due)),
-            Err(_none_waits) => timeout,
-        };
-        self.waiting
-            .wait(&self.connections, language, &self.keys.wake(language), longest)
-            .await
-    }
-
-    async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
-        let call = self
-            .call_for(&self.scripts.renew, lease)
-            .arg(millis(self.queue.lease));
-        let answer: String = self.control_call(call).await?;
-        Ok(match answer.as_str() {
-            "held" => Renewal::Held,
-            "cancel" => Renewal::CancelRequested,
-            _ => Renewal::Lost,
-        })
-    }
-
-    async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
-        let result = serde_json::to_string(outcome.result()).map_err(|source| StoreError::Damaged {
-            job: lease.job,
-            source: source.into(),
-        })?;
-        if result.len() > MAX_RESULT_BYTES {
-            let error = format!(
-                "its result has {} bytes, of which at most {MAX_RESULT_BYTES} can be kept",
-                result.len()
-            );
-            return self
-                .conclude(lease, JobStatus::Failed, Verdict::InternalError, "", &error)
-                .await;
-        }
-        let error = match &outcome {
-            Outcome::Failed { error, .. } => error.as_str(),
-            Outcome::Completed(_) | Outcome::Cancelled(_) => "",
-        };
-        self.conclude(lease, outcome.status(), outcome.result().verdict, &result, error)
-            .await
-    }
-
-    async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
-        let call = self
-            .call_for(&self.scripts.release, lease)
-            .arg(millis(self.queue.result_ttl));
-        Ok(accepted(self.control_call(call).await?))
-    }
-
-    async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError> {
-        let call = self.with_rules(self.call_for(&self.scripts.retry, lease).arg(reason));
-        let answer: String = self.control_call(call).await?;
-        Ok(match answer.as_str() {
-            "requeued" => Retry::Requeued,
-            "refused" => Retry::Refused,
-            _ => Retry::Dead,
-        })
-    }
-
-    async fn cancel(&self, id: JobId) -> Result<Cancel, StoreError> {
-        // It never changes, so it may be asked for before the transition.
-        let language: Option<String> = self
-            .control(redis::cmd("HGET").arg(self.keys.job(id)).arg("language"))
-            .await?;
-        let Some(language) = language else {
-            return Ok(Cancel::NotFound);
-        };
-        let damaged = |source| StoreError::Damaged { job: id, source };
-        let language = language
-            .parse()
-            .map_err(|error: optimus_common::ids::InvalidLanguageName| damaged(error.into()))?;
-        let call = self
-            .call(&self.scripts.cancel, &language)
-            .arg(id.to_string())
-            .arg(millis(self.queue.result_ttl));
-        let answer: Option<String> = self.control_call(call).await?;
-        Ok(match answer.as_deref() {
-            None => Cancel::NotFound,
-            Some("done") => Cancel::Cancelled,
-            Some("requested") => Cancel::Requested,
-            Some(status) => Cancel::AlreadyFinished(status_from(status).map_err(damaged)?),
-        })
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
-        self.feed.subscribe()
-    }
-
-    async fn reap(&self) -> Result<Reaped, StoreError> {
-        let mut total = Reaped::default();
-        for language in self.languages().await? {
-            loop {
-                let call = self.with_rules(self.call(&self.scripts.reap, &language));
-                let (requeued, dead, more): (u64, u64, bool) = self.control_call(call).await?;
-                total.requeued += requeued;
-                total.dead += dead;
-                if !more {
-                    break;
-                }
-            }
-        }
-        Ok(total)
-    }
-
-    async fn audit(&self) -> Result<Audited, StoreError> {
-        self.run_audit().await
-    }
-
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let json = serde_json::to_string(worker).map_err(unavailable)?;
-        let call = Call::new(&self.scripts.heartbeat, &[self.keys.workers()])
-            .arg(worker.id.as_str())
-            .arg(json);
-        self.control_call(call).await
-    }
-
-    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.control(redis::cmd("HDEL").arg(self.keys.workers()).arg(worker.as_str()))
-            .await
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        let call = Call::new(&self.scripts.workers, &[self.keys.workers()]).arg(millis(self.queue.lease));
-        let entries: Vec<String> = self.control_call(call).await?;
-        let mut workers = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match serde_json::from_str::<WorkerInfo>(&entry) {
-                Ok(worker) => workers.push(worker),
-                // Of a version that says other things.
-                Err(error) => tracing::warn!(%error, "a worker's announcement cannot be read"),
-            }
-        }
-        workers.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(workers)
-    }
-
-    async fn queues(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
-        if languages.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = redis::pipe();
-        for language in languages {
-            for list in self.keys.lists(language) {
-                pipeline.cmd("LLEN").arg(list);
-            }
-            pipeline.cmd("ZCARD").arg(self.keys.delayed(language));
-            pipeline.cmd("ZCARD").arg(self.keys.running(language));
-            pipeline.cmd("LLEN").arg(self.keys.dead(language));
-        }
-        let counts: Vec<u64> = pipeline
-            .query_async(&mut self.connections.control())
-            .await
-            .map_err(unavailable)?;
-        Ok(languages
-            .iter()
-            .zip(counts.as_chunks::<6>().0)
-            .map(
-                |(language, &[interactive, normal, batch, delayed, running, dead])| QueueDepth {
-                    language: language.clone(),
-                    interactive,
-                    normal,
-                    batch,
-                    delayed,
-                    running,
-                    dead,
-                },
-            )
-            .collect())
-    }
-
-    async fn totals(&self) -> Result<Totals, StoreError> {
-        let mut totals = Totals::default();
-        for (field, value) in self.counters().await? {
-            add_counter(&mut totals, &field, &value);
-        }
-        Ok(totals)
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.control(&redis::cmd("PING")).await
-    }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn accepted(answer: u8) -> Finish {
-    if answer == 1 {
-        Finish::Accepted
-    } else {
-        Finish::Refused
-    }
-}
-
-fn add_counter(totals: &mut Totals, field: &str, value: &str) {
-    // Never below 0, whatever was done to the counter by hand.
-    let value = value.parse().unwrap_or(0);
-    let by_language = |map: &mut BTreeMap<LanguageName, u64>, language: &str| {
-        if let Ok(language) = language.parse() {
-            map.insert(language, value);
-        }
-    };
-    match field.split_once(':') {
-        Some(("submitted", language)) => by_language(&mut totals.submitted, language),
-        Some(("requeued", language)) => by_language(&mut totals.requeued, language),
-        Some(("finished", rest)) => {
-            if let Some((language, verdict)) = rest.split_once(':')
-                && let Ok(language) = language.parse()
-            {
-                totals.finished.insert((language, verdict.to_owned()), value);
-            }
-        }
-        None if field == "stored_bytes" => totals.stored_bytes = value,
-        _ => {}
     }
 }
