@@ -1,14 +1,15 @@
-//! Dies by SIGABRT: recurses until the stack is full.
+//! Dies by SIGABRT: recurses in a thread until its stack is full.
 
-fn depth(n: u64) -> u64 {
-    let page = std::hint::black_box([n; 512]);
-    if n == u64::MAX {
+fn depth(n: usize) -> usize {
+    let page = vec![n; 2];
+    if n == usize::MAX {
         0
     } else {
-        1 + depth(n + 1) + page[n as usize % 512] % 2
+        1 + depth(n + 1) + page[n % 2]
     }
 }
 
 fn main() {
-    println!("{}", depth(0));
+    let result = std::thread::spawn(|| depth(0)).join();
+    println!("{result:?}");
 }
