@@ -105,6 +105,26 @@ impl Api {
         self.answer(request).await
     }
 
+    /// Submits, and returns when the job has ended.
+    pub(crate) async fn submit_and_wait(&self, submission: &Submission) -> Result<JobRecord, Failure> {
+        /// The whole record where the job ended in time, else only where it stands.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Answer {
+            Ended(Box<JobRecord>),
+            Pending(JobState),
+        }
+        let timeout = ANSWER_TIMEOUT + Duration::from_secs(WAIT_SECONDS);
+        let request = self
+            .request(Method::POST, &["jobs"], timeout)?
+            .query(&[("wait", WAIT_SECONDS)]);
+        match self.answer(request.json(submission)).await? {
+            Answer::Ended(record) if record.status.is_terminal() => Ok(*record),
+            Answer::Ended(record) => self.job_ended(record.job_id, |_| {}).await,
+            Answer::Pending(state) => self.job_ended(state.job_id, |_| {}).await,
+        }
+    }
+
     pub(crate) async fn job(&self, id: JobId) -> Result<JobRecord, Failure> {
         self.answer(self.request(Method::GET, &["jobs", &id.to_string()], ANSWER_TIMEOUT)?)
             .await

@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Cancel(Cancel),
     /// Show the queues and their workers
     Queues(Queues),
+    /// Measure a running installation against baselines in the same run
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +228,33 @@ pub(crate) struct Queues {
     pub(crate) api: Api,
 }
 
+#[derive(Debug, Args)]
+#[command(after_help = "\
+compile-once  one job of ten tests against ten jobs of one test
+latency       one small Python job against the bare interpreter, and against `docker run`; on the workers' machine
+throughput    jobs a second against containers a second; on the workers' machine
+queue         the job store alone, on keys of its own; on REDIS_URL
+
+A goal that is missed is printed and changes no exit code: machines differ.")]
+pub(crate) struct Bench {
+    #[arg(value_enum)]
+    pub(crate) benchmark: Benchmark,
+    /// Rounds; each measures every variant once
+    #[arg(long, value_parser = rounds)]
+    pub(crate) rounds: Option<usize>,
+    #[command(flatten)]
+    pub(crate) api: Api,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Benchmark {
+    CompileOnce,
+    Latency,
+    Throughput,
+    Queue,
+    All,
+}
+
 /// With or without its dot; with it from here on.
 fn extension(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('.').unwrap_or(text);
@@ -266,6 +295,13 @@ fn megabytes(text: &str) -> Result<u64, String> {
         .and_then(|number: u64| number.checked_mul(unit))
         .filter(|megabytes| *megabytes > 0)
         .ok_or_else(|| "a number of MiB above 0, or one with a unit such as 512m or 1g".to_owned())
+}
+
+fn rounds(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|rounds| *rounds > 0)
+        .ok_or_else(|| "a number above 0".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

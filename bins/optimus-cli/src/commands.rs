@@ -1,6 +1,7 @@
 //! What each subcommand does.
 
 mod add_lang;
+mod bench;
 mod build_image;
 mod jobs;
 mod list_langs;
@@ -26,5 +27,6 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Status(args) => jobs::status(args, output).await,
         Command::Cancel(args) => jobs::cancel(args, output).await,
         Command::Queues(args) => queues::run(args, output).await,
+        Command::Bench(args) => bench::run(args, output).await,
     }
 }

@@ -1,0 +1,88 @@
+//! Benchmarks of a running installation, each against its own baseline in the same run.
+//!
+//! Every round measures all variants one after the other, so that a machine that slows down slows them all. Ratios
+//! carry the message; absolute times are for orientation.
+//!
+//! - [`compile_once`]: one job of ten tests against ten jobs of one
+//! - [`latency`]: one small job against the bare interpreter and against `docker run`
+//! - [`throughput`]: jobs a second against containers a second
+//! - [`queue`]: the store alone
+//! - [`report`]: what was measured, and against which goal; [`boxes`]: the worker's boxes as the engine sees them
+
+mod boxes;
+mod compile_once;
+mod latency;
+mod queue;
+mod report;
+mod throughput;
+
+use indicatif::ProgressBar;
+use optimus_common::submission::{Submission, TestCase};
+
+pub(crate) use self::report::{Report, text};
+pub(crate) use self::{compile_once::compile_once, latency::latency, queue::queue, throughput::throughput};
+use crate::{
+    api::Api,
+    args,
+    exit::{Blame, Failure},
+    output,
+};
+
+/// The language of the benchmarks that need only one.
+const PYTHON: &str = "python";
+const HELLO: &str = "print('hello')\n";
+
+/// What every benchmark gets.
+#[derive(Debug)]
+pub(crate) struct Setting {
+    pub(crate) api: Api,
+    /// Rounds asked for; each benchmark has a number of its own otherwise.
+    pub(crate) rounds: Option<usize>,
+}
+
+impl Setting {
+    pub(crate) fn new(api: &args::Api, rounds: Option<usize>) -> Result<Self, Failure> {
+        Ok(Self {
+            api: Api::new(api)?,
+            rounds,
+        })
+    }
+
+    fn rounds(&self, usual: usize) -> usize {
+        self.rounds.unwrap_or(usual)
+    }
+}
+
+fn progress(what: &str, rounds: usize) -> ProgressBar {
+    output::bar(what, rounds as u64)
+}
+
+/// A program, and as many equal tests.
+fn submission(
+    language: &str,
+    source: &str,
+    input: &str,
+    expected: &str,
+    tests: u64,
+) -> Result<Submission, Failure> {
+    let test = |id| TestCase {
+        id,
+        input: Some(input.to_owned()),
+        input_base64: None,
+        expected_output: Some(expected.to_owned()),
+        expected_output_base64: None,
+        points: None,
+    };
+    let mut submission: Submission = serde_json::from_value(serde_json::json!({
+        "language": language,
+        "source_code": source,
+        "test_cases": [],
+    }))
+    .trouble()?;
+    submission.test_cases = (1..=tests).map(test).collect();
+    Ok(submission)
+}
+
+fn hello() -> Result<Submission, Failure> {
+    submission(PYTHON, HELLO, "", "hello\n", 1)
+}

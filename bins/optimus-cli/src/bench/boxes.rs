@@ -1,0 +1,125 @@
+//! The worker's boxes as the engine sees them.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use bollard::{
+    Docker,
+    models::{ContainerCreateBody, ContainerInspectResponse},
+    query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder},
+};
+
+use crate::exit::{Blame, Failure};
+
+/// The labels that the Docker backend puts on its boxes.
+const BOX_LABEL: &str = "optimus.box=1";
+const LANGUAGE_LABEL: &str = "optimus.language";
+
+/// The pool counts as full when it has not grown for this long.
+const STABLE: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+/// A running container's agent is ready within this.
+const AGENT_START: Duration = Duration::from_millis(100);
+
+/// The pool of one language's warm boxes.
+#[derive(Debug)]
+pub(super) struct Pool<'a> {
+    docker: &'a Docker,
+    language: &'a str,
+    /// Boxes in it when it is full.
+    full: usize,
+}
+
+impl<'a> Pool<'a> {
+    /// Waits for the pool to fill up, to learn what full is.
+    pub(super) async fn watch(docker: &'a Docker, language: &'a str) -> Result<Self, Failure> {
+        let mut pool = Self {
+            docker,
+            language,
+            full: 0,
+        };
+        let mut changed = Instant::now();
+        let began = changed;
+        while changed.elapsed() < STABLE || pool.full == 0 {
+            let running = pool.running().await?.len();
+            if running != pool.full {
+                pool.full = running;
+                changed = Instant::now();
+            }
+            if began.elapsed() > LONGEST_WAIT {
+                return Err(Failure::trouble(format!(
+                    "no idle worker for {language} keeps boxes ready on this engine; start one, and leave it in peace"
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(pool)
+    }
+
+    /// Waits until it is full again.
+    pub(super) async fn warm(&self) -> Result<(), Failure> {
+        let began = Instant::now();
+        while self.running().await?.len() != self.full {
+            if began.elapsed() > LONGEST_WAIT {
+                return Err(Failure::trouble(format!(
+                    "the pool of {} does not fill up again",
+                    self.language
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        tokio::time::sleep(AGENT_START).await;
+        Ok(())
+    }
+
+    async fn running(&self) -> Result<Vec<String>, Failure> {
+        let labels = vec![
+            BOX_LABEL.to_owned(),
+            format!("{LANGUAGE_LABEL}={}", self.language),
+        ];
+        let filters = HashMap::from([("label", labels), ("status", vec!["running".to_owned()])]);
+        let options = ListContainersOptionsBuilder::new().filters(&filters).build();
+        let found = self
+            .docker
+            .list_containers(Some(options))
+            .await
+            .context("cannot list the containers")
+            .trouble()?;
+        Ok(found.into_iter().filter_map(|container| container.id).collect())
+    }
+
+    /// A container of the very configuration of a box, that runs something else.
+    pub(super) async fn twin(&self, command: Vec<String>) -> Result<ContainerCreateBody, Failure> {
+        for id in self.running().await? {
+            let inspected = self
+                .docker
+                .inspect_container(&id, None::<InspectContainerOptions>)
+                .await;
+            // It was there a moment ago, but boxes come and go.
+            let Ok(ContainerInspectResponse {
+                config: Some(config),
+                host_config: Some(host_config),
+                ..
+            }) = inspected
+            else {
+                continue;
+            };
+            return Ok(ContainerCreateBody {
+                image: config.image,
+                entrypoint: Some(command),
+                cmd: Some(Vec::new()),
+                user: config.user,
+                host_config: Some(host_config),
+                ..Default::default()
+            });
+        }
+        Err(Failure::trouble(format!(
+            "there is no box of {} on this engine",
+            self.language
+        )))
+    }
+}

@@ -1,0 +1,105 @@
+//! One job of ten tests against ten jobs of one test, one after the other.
+
+use std::time::Instant;
+
+use optimus_common::{result::Verdict, submission::Submission};
+
+use super::{
+    Setting, progress,
+    report::{Bound, Goal, Measured, Report},
+    submission,
+};
+use crate::{exit::Failure, output::note};
+
+const TESTS: u64 = 10;
+const ROUNDS: usize = 3;
+
+/// A program that sums what it reads, and how much quicker the one job must be, where that was promised.
+const PROGRAMS: [(&str, &str, Option<f64>); 7] = [
+    ("java", include_str!("programs/sum.java"), Some(2.5)),
+    ("rust", include_str!("programs/sum.rs"), Some(2.9)),
+    ("cpp", include_str!("programs/sum.cpp"), Some(2.4)),
+    ("python", include_str!("programs/sum.py"), Some(1.2)),
+    ("c", include_str!("programs/sum.c"), None),
+    ("go", include_str!("programs/sum.go"), None),
+    ("javascript", include_str!("programs/sum.js"), None),
+];
+
+const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
+const OUTPUT: &str = "55\n";
+
+pub(crate) async fn compile_once(setting: &Setting) -> Result<Report, Failure> {
+    let available = setting.api.languages().await?;
+    let rounds = setting.rounds(ROUNDS);
+    let mut report = Report {
+        benchmark: "compile-once",
+        measured: Vec::new(),
+        goals: Vec::new(),
+    };
+    for (language, source, goal) in PROGRAMS {
+        if !available
+            .iter()
+            .any(|entry| entry.name == language && entry.available)
+        {
+            note(format_args!(
+                "compile-once: {language} is left out: nobody takes its jobs"
+            ));
+            continue;
+        }
+        let together = submission(language, source, INPUT, OUTPUT, TESTS)?;
+        let alone = submission(language, source, INPUT, OUTPUT, 1)?;
+        let mut one_job = Vec::new();
+        let mut ten_jobs = Vec::new();
+        let bar = progress(&format!("compile-once {language}"), rounds);
+        for _ in 0..rounds {
+            one_job.push(timed(setting, &together, 1).await?);
+            ten_jobs.push(timed(setting, &alone, TESTS).await?);
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        let one_job = Measured::of(format!("{language}: 1 job of {TESTS} tests"), "ms", &one_job);
+        let ten_jobs = Measured::of(format!("{language}: {TESTS} jobs of 1 test"), "ms", &ten_jobs);
+        if let (Some(one_job), Some(ten_jobs)) = (one_job, ten_jobs) {
+            let ratio = ten_jobs.median() / one_job.median();
+            // Where nothing was promised, one job must at least not be slower.
+            let goal = goal.unwrap_or(1.0);
+            report.goals.push(Goal::new(
+                format!("{language}: quicker by"),
+                Bound::AtLeast,
+                goal,
+                ratio,
+                "x",
+            ));
+            report.measured.extend([one_job, ten_jobs]);
+        }
+    }
+    if report.measured.is_empty() {
+        return Err(Failure::trouble(
+            "no worker takes the jobs of any language of this benchmark",
+        ));
+    }
+    Ok(report)
+}
+
+/// Milliseconds until that many jobs, one after the other, have ended.
+async fn timed(setting: &Setting, submission: &Submission, jobs: u64) -> Result<f64, Failure> {
+    let began = Instant::now();
+    for _ in 0..jobs {
+        accepted(setting, submission).await?;
+    }
+    Ok(began.elapsed().as_secs_f64() * 1000.0)
+}
+
+/// Submits, waits, and makes sure that what was measured was the whole way.
+pub(super) async fn accepted(setting: &Setting, submission: &Submission) -> Result<(), Failure> {
+    let record = setting.api.submit_and_wait(submission).await?;
+    match record.result {
+        Some(result) if result.verdict == Verdict::Accepted => Ok(()),
+        result => Err(Failure::trouble(format!(
+            "job {} of the benchmark in {} was not accepted: {}",
+            record.job_id,
+            record.language,
+            result.map_or("no result", |result| result.verdict.as_str())
+        ))),
+    }
+}
