@@ -52,7 +52,7 @@ pub struct LiveBox {
     pub handle: Box<dyn BoxHandle>,
 }
 
-/// Control over a running box from outside.
+/// Control over a running box from outside. Dropping it destroys the box in the background.
 #[async_trait]
 pub trait BoxHandle: Send + Sync {
     /// The backend's own name of it, for logs.

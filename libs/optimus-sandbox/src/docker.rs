@@ -1,9 +1,9 @@
 //! The Docker backend: a box is a container.
 //!
-//! - [`connect`]: which engine, and whether it is fit
-//! - [`container`]: what a box may do, as the engine's configuration
-//! - [`output`]: the agent's output, apart from what else comes over the attached stream
-//! - [`handle`]: a container's control and its end
+//! - `connect`: which engine, and whether it is fit
+//! - `container`: what a box may do, as the engine's configuration
+//! - `output`: the agent's output, apart from what else comes over the attached stream
+//! - `handle`: a container's control and its end
 //!
 //! A box leaves in one of four ways: [`BoxHandle::destroy`], the drop of its handle, the end of its standard input
 //! (which is the end of the worker, whatever killed it: the agent leaves and the engine removes the container), or
@@ -35,7 +35,7 @@ use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -63,7 +63,7 @@ struct Engine {
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
     /// Turns at making boxes.
-    starts: Semaphore,
+    starts: Arc<Semaphore>,
 }
 
 impl DockerBackend {
@@ -83,7 +83,7 @@ impl DockerBackend {
                 worker,
             },
             cpus,
-            starts: Semaphore::new(turns),
+            starts: Arc::new(Semaphore::new(turns)),
         };
         Ok(Self {
             engine: Arc::new(engine),
@@ -95,14 +95,20 @@ impl DockerBackend {
 #[async_trait]
 impl Backend for DockerBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
-        // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container is
-        // known and its handle destroys it.
-        let making = tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone()));
-        match tokio::time::timeout(self.start_timeout, making).await {
-            Ok(Ok(made)) => made,
-            Ok(Err(lost)) => Err(engine_error("make a box", lost)),
-            Err(_) => Err(timed_out("make a box", self.start_timeout)),
-        }
+        let making = async {
+            let turn = Arc::clone(&self.engine.starts)
+                .acquire_owned()
+                .await
+                .map_err(|closed| engine_error("make a box", closed))?;
+            // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container
+            // is known and its handle destroys it.
+            tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone(), turn))
+                .await
+                .map_err(|lost| engine_error("make a box", lost))?
+        };
+        tokio::time::timeout(self.start_timeout, making)
+            .await
+            .map_err(|_| timed_out("make a box", self.start_timeout))?
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
@@ -151,12 +157,11 @@ impl Backend for DockerBackend {
 }
 
 /// Create, attach, start, in this order: what the agent says first must not be lost.
-async fn make_box(engine: Arc<Engine>, spec: BoxSpec) -> Result<LiveBox, BackendError> {
-    let turn = engine
-        .starts
-        .acquire()
-        .await
-        .map_err(|closed| engine_error("make a box", closed))?;
+async fn make_box(
+    engine: Arc<Engine>,
+    spec: BoxSpec,
+    turn: OwnedSemaphorePermit,
+) -> Result<LiveBox, BackendError> {
     let began = Instant::now();
     let mut id = Uuid::now_v7().simple().to_string();
     // The head is the time, alike in boxes made together; the tail is random.
