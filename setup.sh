@@ -42,7 +42,8 @@ else
     stop_if_missing
     make_debian_base
     image_exists optimus/redis:local ||
-        docker build -q -t optimus/redis:local --build-arg BASE_IMAGE="$DEBIAN_BASE" dockerfiles/redis >/dev/null
+        docker build -q -t optimus/redis:local --build-arg BASE_IMAGE="$DEBIAN_BASE" dockerfiles/redis >"$BUILD_LOG" 2>&1 ||
+        { tail -n 20 "$BUILD_LOG" >&2; die "cannot build the Redis image"; }
     cat >.env <<ENV
 # Written by setup.sh: no registry answered, so nothing may be pulled.
 REDIS_IMAGE=optimus/redis:local
