@@ -28,8 +28,8 @@ use crate::{
 
 /// Killed processes are gone in milliseconds; one that is not by now hangs in the kernel.
 const LONGEST_DYING: Duration = Duration::from_secs(10);
-/// Removing as many files as a box can hold takes a second or two.
-const LONGEST_REMOVAL: Duration = Duration::from_secs(30);
+/// Removing 100,000 nested folders takes some seconds on a busy machine.
+const LONGEST_REMOVAL: Duration = Duration::from_mins(1);
 /// Between looks at something that announces itself by no descriptor.
 const RETRY: Duration = Duration::from_millis(1);
 

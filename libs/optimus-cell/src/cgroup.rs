@@ -43,31 +43,37 @@ pub(crate) struct Events {
 impl BoxCgroup {
     /// `None` where the box shows no cgroup of its own.
     pub(crate) fn open() -> Option<Self> {
-        let root = Path::new(ROOT);
-        let v1 = || {
-            Some(Self {
-                version: Version::V1,
-                cpu: Counters::open(&root.join("cpuacct/cpuacct.usage"))?,
-                memory: Counters::open(&root.join("memory/memory.stat"))?,
-                oom: Counters::open(&root.join("memory/memory.oom_control"))?,
-                pids: Counters::open(&root.join("pids/pids.events"))?,
-            })
-        };
-        let v2 = || {
-            // `0::/` in a cgroup namespace of the box's own; else its path below the host's root.
-            let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
-            let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
-            let folder = root.join(own);
-            Some(Self {
-                version: Version::V2,
-                cpu: Counters::open(&folder.join("cpu.stat"))?,
-                memory: Counters::open(&folder.join("memory.stat"))?,
-                // The host's root has none of these two, so the host is never taken for the box.
-                oom: Counters::open(&folder.join("memory.events"))?,
-                pids: Counters::open(&folder.join("pids.events"))?,
-            })
-        };
-        v1().or_else(v2)
+        let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+        Self::open_below(Path::new(ROOT), &membership)
+    }
+
+    fn open_below(root: &Path, membership: &str) -> Option<Self> {
+        Self::open_v1(root).or_else(|| Self::open_v2(root, membership))
+    }
+
+    /// Each controller's folder shows the box's own group.
+    fn open_v1(root: &Path) -> Option<Self> {
+        Some(Self {
+            version: Version::V1,
+            cpu: Counters::open(&root.join("cpuacct/cpuacct.usage"))?,
+            memory: Counters::open(&root.join("memory/memory.stat"))?,
+            oom: Counters::open(&root.join("memory/memory.oom_control"))?,
+            pids: Counters::open(&root.join("pids/pids.events"))?,
+        })
+    }
+
+    /// `0::/` in a cgroup namespace of the box's own; else the path below the host's root.
+    fn open_v2(root: &Path, membership: &str) -> Option<Self> {
+        let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let folder = root.join(own);
+        Some(Self {
+            version: Version::V2,
+            cpu: Counters::open(&folder.join("cpu.stat"))?,
+            memory: Counters::open(&folder.join("memory.stat"))?,
+            // The host's root has none of these two, so the host is never taken for the box.
+            oom: Counters::open(&folder.join("memory.events"))?,
+            pids: Counters::open(&folder.join("pids.events"))?,
+        })
     }
 
     /// CPU time of everything that ever ran in the box.
@@ -126,6 +132,81 @@ fn value(text: &str, key: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A cgroup file system with these files, and what is read from it.
+    fn read(files: &[(&str, &str)], membership: &str) -> Option<(Duration, u64, Events)> {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let cgroup = BoxCgroup::open_below(root.path(), membership)?;
+        Some((
+            cgroup.cpu().unwrap(),
+            cgroup.memory_bytes().unwrap(),
+            cgroup.events().unwrap(),
+        ))
+    }
+
+    const EVENTS: Events = Events {
+        oom_kills: 3,
+        process_limit_hits: 4,
+    };
+
+    #[test]
+    fn version_1_is_read() {
+        let files = [
+            ("cpuacct/cpuacct.usage", "1500000\n"),
+            (
+                "memory/memory.stat",
+                "cache 900\nrss 100\nrss_huge 7\nshmem 20\ntotal_rss 5000\n",
+            ),
+            (
+                "memory/memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+            ),
+            ("pids/pids.events", "max 4\n"),
+        ];
+        assert_eq!(
+            read(&files, "4:memory:/docker/1\n0::/docker/1\n"),
+            Some((Duration::from_micros(1500), 120, EVENTS))
+        );
+    }
+
+    #[test]
+    fn version_2_is_read_with_and_without_a_namespace_of_its_own() {
+        for folder in ["", "docker/1/"] {
+            let files = [
+                ("cpu.stat", "usage_usec 1500\nuser_usec 9\n"),
+                ("memory.stat", "anon 100\nfile 900\nkernel 50\nshmem 20\n"),
+                (
+                    "memory.events",
+                    "low 0\nmax 8\noom 9\noom_kill 3\noom_group_kill 0\n",
+                ),
+                ("pids.events", "max 4\n"),
+            ];
+            let files = files.map(|(name, text)| (format!("{folder}{name}"), text));
+            let files = files.each_ref().map(|(name, text)| (name.as_str(), *text));
+            let membership = format!("0::/{}\n", folder.trim_end_matches('/'));
+            assert_eq!(
+                read(&files, &membership),
+                Some((Duration::from_micros(1500), 120, EVENTS))
+            );
+        }
+    }
+
+    #[test]
+    fn the_hosts_root_is_never_taken_for_the_box() {
+        assert_eq!(
+            read(
+                &[("cpu.stat", "usage_usec 1\n"), ("memory.stat", "anon 1\n")],
+                "0::/\n"
+            ),
+            None
+        );
+        assert_eq!(read(&[], ""), None);
+    }
 
     #[test]
     fn a_key_is_not_taken_for_a_longer_one() {

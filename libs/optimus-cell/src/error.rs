@@ -24,6 +24,8 @@ pub enum CellError {
     Setup { step: &'static str, source: io::Error },
     #[error("cannot build the system call filter")]
     Filter { source: seccompiler::BackendError },
+    #[error("cannot install the system call filter")]
+    Confine { source: seccompiler::Error },
     #[error("processes of UID {} survive being killed", .0.as_raw())]
     Survivors(GuestId),
     #[error("files of UID {} cannot be removed: {reason}", guest.as_raw())]

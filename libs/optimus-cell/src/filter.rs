@@ -1,9 +1,13 @@
-//! The system call filter of every guest.
+//! The system call filters of every guest.
 //!
 //! An allow-list: what [`crate::syscalls`] does not name is refused. A refused call answers `ENOSYS`, as on a kernel
 //! that does not have it, because that is the refusal runtimes are written to survive: the C library then falls back
 //! from `clone3`, which a filter cannot look into, to `clone`, which it can. System calls of another architecture,
 //! such as `int 0x80` on `x86_64`, kill the process; those of x32 have numbers that the list does not contain.
+//!
+//! The kernel takes half a millisecond to digest so long a filter. The agent therefore puts it on itself, once, and
+//! every guest inherits it. The few calls that make a guest of the agent's child are closed by a second, short filter:
+//! the child's last step before `exec`.
 
 use std::collections::BTreeMap;
 
@@ -24,23 +28,47 @@ const PERSONALITIES: [u64; 3] = [0, libc::ADDR_NO_RANDOMIZE as u64, 0xffff_ffff]
 /// and other rarely tested ones above.
 const LAST_PROTOCOL: u64 = libc::IPPROTO_UDP as u64;
 
-pub(crate) fn compile() -> Result<BpfProgram, CellError> {
-    build().map_err(|source| CellError::Filter { source })
+/// Confines this process and all its future children, for good.
+pub(crate) fn confine() -> Result<(), CellError> {
+    let program = allow_list().map_err(|source| CellError::Filter { source })?;
+    seccompiler::apply_filter(&program).map_err(|source| CellError::Confine { source })
 }
 
-fn build() -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Rules> = syscalls::ALLOWED
-        .iter()
-        .map(|number| (*number, Vec::new()))
-        .collect();
+/// The second filter, to be installed by each guest.
+pub(crate) fn for_guest() -> Result<BpfProgram, CellError> {
+    guest_filter().map_err(|source| CellError::Filter { source })
+}
+
+fn allow_list() -> Result<BpfProgram, BackendError> {
+    let all = syscalls::GUEST.iter().chain(&syscalls::BEFORE_EXEC);
+    let mut rules: BTreeMap<i64, Rules> = all.map(|number| (*number, Vec::new())).collect();
     rules.insert(libc::SYS_clone, vec![without_namespaces()?]);
     rules.insert(libc::SYS_socket, sockets()?);
     rules.insert(libc::SYS_socketpair, vec![all_of([equal(0, libc::AF_UNIX)?])?]);
     rules.insert(libc::SYS_ioctl, vec![harmless_ioctls()?]);
     rules.insert(libc::SYS_personality, personalities()?);
+    build(rules, refuse(), SeccompAction::Allow)
+}
+
+fn guest_filter() -> Result<BpfProgram, BackendError> {
+    let rules = syscalls::BEFORE_EXEC
+        .iter()
+        .map(|number| (*number, Vec::new()))
+        .collect();
+    build(rules, SeccompAction::Allow, refuse())
+}
+
+fn refuse() -> SeccompAction {
+    SeccompAction::Errno(libc::ENOSYS.unsigned_abs())
+}
+
+fn build(
+    rules: BTreeMap<i64, Rules>,
+    otherwise: SeccompAction,
+    matching: SeccompAction,
+) -> Result<BpfProgram, BackendError> {
     let arch: TargetArch = std::env::consts::ARCH.try_into()?;
-    let refuse = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch)?.try_into()
+    SeccompFilter::new(rules, otherwise, matching, arch)?.try_into()
 }
 
 fn all_of<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule, BackendError> {
@@ -115,9 +143,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_filter_compiles_and_fits_the_kernels_limit() {
-        let program = compile().unwrap();
-        assert!(program.len() < 4096, "{} instructions", program.len());
+    fn the_filters_compile_and_fit_the_kernels_limit() {
+        for program in [allow_list().unwrap(), guest_filter().unwrap()] {
+            assert!(program.len() < 4096, "{} instructions", program.len());
+        }
     }
 
     #[test]
@@ -171,7 +200,7 @@ mod tests {
             libc::SYS_sync,
         ];
         for number in dangerous {
-            assert!(!syscalls::ALLOWED.contains(&number), "{number}");
+            assert!(!syscalls::GUEST.contains(&number), "{number}");
         }
     }
 
@@ -184,7 +213,7 @@ mod tests {
             libc::SYS_ioctl,
             libc::SYS_personality,
         ] {
-            assert!(!syscalls::ALLOWED.contains(&number), "{number}");
+            assert!(!syscalls::GUEST.contains(&number), "{number}");
         }
     }
 }

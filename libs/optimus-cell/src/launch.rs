@@ -74,7 +74,7 @@ enum Step {
     /// Dies with the agent. After the change of UID, which clears it.
     ParentDeath,
     NoNewPrivileges,
-    /// Last: the steps before need calls that it refuses.
+    /// Last: the steps before need the calls that it refuses. The larger filter is inherited from the agent.
     Filter,
     Exec,
 }

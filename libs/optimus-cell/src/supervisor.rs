@@ -73,6 +73,8 @@ pub enum Start {
 ///
 /// The process that owns it must have one thread, be root in its box with the capabilities SETUID, SETGID and KILL,
 /// and be PID 1 or a child subreaper, so that orphans come to it. It reaps every child of the process.
+///
+/// The process itself comes under the guests' system call filter, which they inherit from it.
 #[derive(Debug)]
 pub struct Supervisor {
     /// Readable when a child has died. SIGCHLD is blocked.
@@ -83,12 +85,24 @@ pub struct Supervisor {
     scratch: Scratch,
     filter: BpfProgram,
     buffer: Vec<u8>,
+    /// Whether more dead children may be waiting than one turn takes.
+    backlog: Backlog,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Backlog {
+    None,
+    Perhaps,
+}
+
+/// Dead children waited for in one turn. A guest that forks without end must not keep the clocks from being looked at.
+const MOST_REAPED: usize = 256;
 
 impl Supervisor {
     /// One slot for each guest. What they leave in `scratch` folders is removed after each run; what lies there now
     /// stays.
     pub fn new(guests: Vec<GuestId>, scratch: Vec<PathBuf>) -> Result<Self, CellError> {
+        filter::confine()?;
         Ok(Self {
             child_signals: child_signals()?,
             cells: guests
@@ -99,8 +113,9 @@ impl Supervisor {
             accounting: Accounting::for_runs_at_once(guests.len()),
             guests,
             scratch: Scratch::new(scratch)?,
-            filter: filter::compile()?,
+            filter: filter::for_guest()?,
             buffer: vec![0; CHUNK],
+            backlog: Backlog::None,
         })
     }
 
@@ -127,7 +142,11 @@ impl Supervisor {
             others.extend(streams.map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)));
         }
         let due = self.cells.iter().filter_map(|cell| cell.due(intake)).min();
-        let timeout = due.map(|due| timespec(due.saturating_duration_since(Instant::now())));
+        let timeout = match self.backlog {
+            Backlog::None => due.map(|due| due.saturating_duration_since(Instant::now())),
+            Backlog::Perhaps => Some(Duration::ZERO),
+        };
+        let timeout = timeout.map(timespec);
         let outcome = poll(others, timeout.as_ref());
         others.truncate(count);
         match outcome {
@@ -154,13 +173,18 @@ impl Supervisor {
     }
 
     fn reap(&mut self) -> Result<(), CellError> {
-        // Signals of one kind merge, so their number says nothing: empty the descriptor, then wait for all there is.
-        let mut signals = [0; 512];
-        while rustix::io::read(&self.child_signals, &mut signals).is_ok_and(|read| read > 0) {}
-        while let Some(process) = reaper::reap()? {
+        // Signals of one kind merge: at most one is pending, and it may stand for many deaths. Take it before looking.
+        let mut signals = [0; size_of::<libc::signalfd_siginfo>()];
+        let _ = rustix::io::read(&self.child_signals, &mut signals);
+        for _ in 0..MOST_REAPED {
+            let Some(process) = reaper::reap()? else {
+                self.backlog = Backlog::None;
+                return Ok(());
+            };
             // The first process by its id, which is certain even before it has the guest's UID; the others by UID.
             let _ = self.cells.iter_mut().any(|cell| cell.reaped(&process));
         }
+        self.backlog = Backlog::Perhaps;
         Ok(())
     }
 }

@@ -104,8 +104,17 @@ const ARCHITECTURE: &[i64] = &[];
 
 const COUNT: usize = COMMON.len() + ARCHITECTURE.len();
 
-/// All of them.
-pub(crate) static ALLOWED: [i64; COUNT] = {
+/// Calls by which the agent's child becomes a guest. Closed again before the guest's program starts.
+pub(crate) static BEFORE_EXEC: [i64; 5] = [
+    libc::SYS_setgroups,
+    libc::SYS_setresgid,
+    libc::SYS_setresuid,
+    libc::SYS_capset,
+    libc::SYS_seccomp,
+];
+
+/// All that a guest may call.
+pub(crate) static GUEST: [i64; COUNT] = {
     let mut all = [0; COUNT];
     let mut at = 0;
     while at < COUNT {

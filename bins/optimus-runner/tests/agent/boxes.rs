@@ -83,8 +83,8 @@ impl Cgroup {
                     folder.display()
                 )
             };
-            return format!("mount -t tmpfs cgroups {at}\n")
-                + &self.folders.iter().map(mount).collect::<String>();
+            let mounts: String = self.folders.iter().map(mount).collect();
+            return format!("mount -t tmpfs cgroups {at}\n{mounts}mount -o remount,ro {at}\n");
         };
         format!(
             "mount --bind {} {at}\nmount -o remount,bind,ro {at}\n",

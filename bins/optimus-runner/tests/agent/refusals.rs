@@ -33,7 +33,8 @@ fn dangerous_calls_are_refused() {
             TRY(SYS_mq_open, \"a\", O_CREAT | O_RDWR, 0600, 0);
             TRY(SYS_name_to_handle_at, -100, \"/\", b, b, 0); TRY(SYS_open_by_handle_at, 0, b, 0);
             TRY(SYS_personality, 0x0800000); TRY(SYS_fanotify_init, 0, 0); TRY(SYS_vmsplice, 1, b, 0, 0);
-            TRY(SYS_io_setup, 1, b); TRY(SYS_setuid, getuid()); TRY(SYS_setresgid, -1, -1, -1);
+            TRY(SYS_io_setup, 1, b); TRY(SYS_setuid, getuid()); TRY(SYS_setresgid, -1, -1, -1); TRY(SYS_setresuid, -1, -1, -1);
+            TRY(SYS_setgroups, 0, 0); TRY(SYS_capset, 0, 0); TRY(SYS_seccomp, 1, 0, 0);
             TRY(SYS_ioctl, 0, 0x5412, b); TRY(SYS_ioctl, 0, 0x541C, b);
             TRY(SYS_ioctl, 0, 0x100000000L | 0x5412, b);
             return 0; }}"
