@@ -3,6 +3,9 @@
 //! Root in a box has no power over other users' files, and should not: whatever is done to a guest's files is done
 //! under the guest's own UID, by trusted code in a process of its own, after every process of the guest is dead.
 //! Nothing planted among the files can then reach further than the guest could. No link is ever followed.
+//!
+//! Runs that go on at the same time can defeat the removal only together: one opens a folder to everybody, another hides
+//! a closed folder in it. Both belong to one submission, and all it gains is that its box fails.
 
 use std::{
     collections::HashSet,

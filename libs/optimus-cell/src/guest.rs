@@ -79,6 +79,9 @@ impl Guests {
 }
 
 /// Gives up root for good: groups, UID and capabilities. Allocates nothing, so it may be called after `fork`.
+///
+/// The ambient capabilities go with the permitted ones. The bounding set stays, as it takes a right to change it; it is
+/// of no use to a process without capabilities that cannot gain any by `exec`.
 pub fn become_guest(guest: GuestId) -> rustix::io::Result<()> {
     set_thread_groups(&[])?;
     set_thread_res_gid(guest.gid(), guest.gid(), guest.gid())?;

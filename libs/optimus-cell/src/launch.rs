@@ -21,7 +21,7 @@ use rustix::{
     process::{
         Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit, setsid, umask,
     },
-    thread::{clear_ambient_capability_set, set_no_new_privs},
+    thread::set_no_new_privs,
 };
 use seccompiler::BpfProgram;
 
@@ -283,8 +283,6 @@ fn run_child(
     rustix::process::chdir(BOX_DIR).map_err(at(Step::WorkingDirectory))?;
     umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     reset_signals().map_err(at(Step::Signals))?;
-    // Ambient capabilities there are none with the mere three of the agent; a kernel without them answers EINVAL.
-    let _ = clear_ambient_capability_set();
     become_guest(prepared.guest).map_err(at(Step::Identity))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
     set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
