@@ -1,12 +1,12 @@
 //! The command line of Optimus.
 //!
-//! - [`args`]: what can be typed; [`commands`]: what it does, one module each
-//! - [`registry`]: `languages.json`, edited so that concurrent edits never corrupt it
-//! - [`presets`]: what is known of languages without being told; [`dockerfile`]: the one shape of all images
-//! - [`images`]: bases and builds
-//! - [`api`]: the HTTP API as a client sees it; [`testcases`]: test cases from folders and files
-//! - [`bench`]: benchmarks of a running installation, against baselines in the same run
-//! - [`exit`], [`output`]: how a command ends, and how it says so
+//! - `args`: what can be typed; `commands`: what it does, one module each
+//! - `registry`: `languages.json`, edited so that concurrent edits never corrupt it
+//! - `presets`: what is known of languages without being told; `dockerfile`: the one shape of all images
+//! - `images`: bases and builds
+//! - `api`: the HTTP API as a client sees it; `testcases`: test cases from folders and files
+//! - `bench`: benchmarks of a running installation, against baselines in the same run
+//! - `exit`, `output`: how a command ends, and how it says so
 
 mod api;
 mod args;
