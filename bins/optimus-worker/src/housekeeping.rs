@@ -14,8 +14,8 @@ use tracing::{error, info, warn};
 
 use crate::{backoff::Backoff, board::PoolBoard};
 
-/// How often the store is audited and orphaned boxes are looked for.
-const SLOW_ROUND: Duration = Duration::from_mins(1);
+/// How often the store is audited.
+const AUDIT: Duration = Duration::from_mins(1);
 
 /// Announces one worker.
 #[derive(Clone)]
@@ -113,7 +113,7 @@ async fn reap(store: Arc<dyn JobStore>, every: Duration) {
 }
 
 async fn audit(store: Arc<dyn JobStore>) {
-    let mut ticks = ticks(SLOW_ROUND);
+    let mut ticks = ticks(AUDIT);
     loop {
         ticks.tick().await;
         match store.audit().await {
@@ -151,7 +151,8 @@ async fn remove_orphans(
                 "orphaned boxes not looked for"
             ),
         }
-        sleep(SLOW_ROUND).await;
+        // By then a worker that died after the first look is forgotten by the store.
+        sleep(heartbeat * 3).await;
     }
 }
 

@@ -1,0 +1,228 @@
+//! The API as its clients use it.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::until;
+
+/// Longer than any job here takes on a busy machine.
+const JOB_TIMEOUT: Duration = Duration::from_mins(4);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+}
+
+/// A status, and the JSON that came with it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    pub(crate) fn new(port: u16) -> Self {
+        Self {
+            http: reqwest::Client::new(),
+            base: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    /// `None` where nobody answers.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<Answer> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        read(request.send().await.ok()?).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, None)
+            .await
+            .unwrap_or_else(|| panic!("no answer to GET {path}"))
+    }
+
+    pub(crate) async fn post(&self, submission: &Value) -> Answer {
+        self.ask(Method::POST, "/jobs", Some(submission))
+            .await
+            .expect("no answer to POST /jobs")
+    }
+
+    /// Posts with an idempotency key, again and again until it is accepted.
+    pub(crate) async fn submit_surely(&self, submission: &Value, key: &str) -> String {
+        let mut accepted = None;
+        until("a submission is accepted", async || {
+            let request = self
+                .http
+                .post(format!("{}/jobs", self.base))
+                .header("Idempotency-Key", key);
+            let Ok(response) = request.json(submission).send().await else {
+                return false;
+            };
+            let answer = read(response).await;
+            match answer.as_ref().map(|answer| answer.status) {
+                Some(StatusCode::ACCEPTED) => accepted = answer,
+                None | Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {}
+                Some(other) => panic!("{other} to a submission: {answer:?}"),
+            }
+            accepted.is_some()
+        })
+        .await;
+        id_of(&accepted.unwrap().body)
+    }
+
+    /// Submits, and returns the job's id.
+    pub(crate) async fn submit(&self, submission: &Value) -> String {
+        let answer = self.post(submission).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        id_of(&answer.body)
+    }
+
+    pub(crate) async fn record(&self, id: &str) -> Value {
+        let answer = self.get(&format!("/jobs/{id}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.body
+    }
+
+    /// The record in its terminal state. The API may be away for a while.
+    pub(crate) async fn done(&self, id: &str) -> Value {
+        let started = Instant::now();
+        loop {
+            let answer = self.ask(Method::GET, &format!("/jobs/{id}?wait=20"), None).await;
+            match answer {
+                Some(Answer {
+                    status: StatusCode::OK,
+                    body,
+                    ..
+                }) if is_terminal(&body) => return body,
+                Some(Answer {
+                    status: StatusCode::NOT_FOUND,
+                    ..
+                }) => panic!("job {id} was lost"),
+                Some(Answer {
+                    status: StatusCode::OK,
+                    ..
+                }) => {}
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+            assert!(started.elapsed() < JOB_TIMEOUT, "job {id} does not end");
+        }
+    }
+
+    /// Submits, and waits for the end.
+    pub(crate) async fn grade(&self, submission: &Value) -> Value {
+        let id = self.submit(submission).await;
+        self.done(&id).await
+    }
+
+    pub(crate) async fn cancel(&self, id: &str) -> Answer {
+        self.ask(Method::DELETE, &format!("/jobs/{id}"), None)
+            .await
+            .expect("no answer to DELETE /jobs/:id")
+    }
+
+    pub(crate) async fn until_status(&self, id: &str, status: &str) -> Value {
+        let mut record = Value::Null;
+        until(&format!("job {id} is {status}"), async || {
+            record = self.record(id).await;
+            assert!(
+                record["status"] == status || !is_terminal(&record),
+                "never {status}: {record}"
+            );
+            record["status"] == status
+        })
+        .await;
+        record
+    }
+}
+
+async fn read(response: Response) -> Option<Answer> {
+    let status = response.status();
+    let retry_after = response
+        .headers()
+        .get("retry-after")
+        .map(|value| value.to_str().unwrap().to_owned());
+    let text = response.text().await.ok()?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Some(Answer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+fn id_of(body: &Value) -> String {
+    body["job_id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no job_id in {body}"))
+        .to_owned()
+}
+
+pub(crate) fn is_terminal(record: &Value) -> bool {
+    matches!(
+        record["status"].as_str(),
+        Some("completed" | "failed" | "cancelled")
+    )
+}
+
+/// A submission of one file, with a test for each pair of an input and its expected output.
+pub(crate) fn submission(language: &str, source: &str, tests: &[(&str, &str)]) -> Value {
+    let tests: Vec<_> = (1..)
+        .zip(tests)
+        .map(|(id, (input, expected))| json!({"id": id, "input": input, "expected_output": expected}))
+        .collect();
+    json!({"language": language, "source_code": source, "test_cases": tests})
+}
+
+/// `base` with the fields of `more`.
+pub(crate) fn with(mut base: Value, more: Value) -> Value {
+    let Value::Object(more) = more else {
+        panic!("fields are expected")
+    };
+    base.as_object_mut().unwrap().extend(more);
+    base
+}
+
+/// The verdict of each test, in order.
+pub(crate) fn verdicts(record: &Value) -> Vec<&str> {
+    let tests = record["result"]["test_results"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no results in {record}"));
+    tests
+        .iter()
+        .map(|test| test["verdict"].as_str().unwrap())
+        .collect()
+}
+
+/// Checks a graded job's verdict, and that everything else in its result agrees with it.
+pub(crate) fn assert_verdict(record: &Value, expected: &str, what: &str) {
+    assert_eq!(record["status"], "completed", "{what}: {record:#}");
+    let result = &record["result"];
+    assert_eq!(result["verdict"], expected, "{what}: {}", brief(record));
+    let overall = match expected {
+        "accepted" => "success",
+        "compilation_error" => "compilation_error",
+        _ => "failed",
+    };
+    assert_eq!(result["overall_status"], overall, "{what}: {}", brief(record));
+    assert_eq!(
+        result["score"] == 1.0,
+        expected == "accepted",
+        "{what}: {}",
+        brief(record)
+    );
+}
+
+/// A record without long texts.
+fn brief(record: &Value) -> String {
+    let text = format!("{record:#}");
+    text.lines()
+        .map(|line| line.chars().take(300).collect::<String>() + "\n")
+        .take(120)
+        .collect()
+}

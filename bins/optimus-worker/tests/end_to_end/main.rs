@@ -1,0 +1,148 @@
+//! The whole system end to end: real Redis, the API's and the worker's own binaries, real containers.
+//!
+//! Needs `redis-server`, `redis-cli`, `docker`, the API's binary (`cargo build -p optimus-api`) and the languages'
+//! images (`cargo run -p optimus-cli -- build-image --all`). The scenarios run one after another, since each of them
+//! uses the whole machine. `cargo test -p optimus-worker --test end_to_end -- NAME` runs those whose name contains
+//! NAME.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
+
+mod cancelling;
+mod chaos;
+mod client;
+mod departing;
+mod engine;
+mod examples;
+mod ledger;
+mod process;
+mod programs;
+mod queueing;
+mod redis;
+mod sizes;
+mod submissions;
+mod system;
+mod verdicts;
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::{runtime::Runtime, time::sleep};
+
+use crate::system::{Options, System};
+
+/// Longer than anything awaited here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits for a condition, and panics where it does not come about.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The system that the scenarios share which do it no harm. Started with the first of them.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Option<System>>>);
+
+impl Shared {
+    /// Runs one scenario on the shared system.
+    async fn with(&self, scenario: impl AsyncFnOnce(&System)) {
+        let mut system = self.take();
+        if system.is_none() {
+            system = Some(System::start(Options::shared()).await);
+        }
+        scenario(system.as_ref().expect("it was started above")).await;
+        *self.0.lock().expect("scenarios run one after another") = system;
+    }
+
+    fn take(&self) -> Option<System> {
+        self.0.lock().expect("scenarios run one after another").take()
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let runtime = Arc::new(Runtime::new().expect("a runtime can be made"));
+    let shared = Shared::default();
+
+    let mut trials = Vec::new();
+    macro_rules! on_the_shared_system {
+        ($($module:ident :: $scenario:ident),* $(,)?) => {$({
+            let (runtime, shared) = (Arc::clone(&runtime), shared.clone());
+            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($scenario)), move || {
+                runtime.block_on(shared.with($module::$scenario));
+                Ok(())
+            }));
+        })*};
+    }
+    macro_rules! on_a_system_of_its_own {
+        ($($module:ident :: $scenario:ident),* $(,)?) => {$({
+            let runtime = Arc::clone(&runtime);
+            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($scenario)), move || {
+                runtime.block_on($module::$scenario());
+                Ok(())
+            }));
+        })*};
+    }
+
+    on_the_shared_system! {
+        verdicts::every_language_says_of_itself_what_it_is,
+        verdicts::every_verdict_in_every_language,
+        verdicts::an_exit_code_of_137_is_no_proof_of_memory,
+        verdicts::sleeping_is_not_computing,
+        submissions::several_files,
+        submissions::arguments_and_environment,
+        submissions::a_java_class_may_have_any_name,
+        submissions::tests_after_a_failure_are_skipped_on_demand,
+        submissions::points_and_checkers,
+        submissions::a_repeated_submission_is_the_same_job,
+        sizes::two_hundred_tests,
+        sizes::an_input_of_64_mib,
+        sizes::an_output_of_16_mib,
+        sizes::a_source_of_1_mib,
+        sizes::tests_that_are_not_utf8,
+        examples::every_example_in_every_language,
+        cancelling::a_running_job,
+    }
+    {
+        let (runtime, shared) = (Arc::clone(&runtime), shared.clone());
+        trials.push(Trial::test(
+            "departing::the_shared_system_leaves_nothing_behind",
+            move || {
+                if let Some(system) = shared.take() {
+                    runtime.block_on(system.stop());
+                }
+                Ok(())
+            },
+        ));
+    }
+    on_a_system_of_its_own! {
+        cancelling::a_queued_job,
+        queueing::a_full_queue_answers_429_and_a_stopped_redis_503,
+        queueing::urgent_jobs_go_first,
+        queueing::two_workers_share_a_queue,
+        queueing::an_idle_system_is_small,
+        queueing::an_image_without_the_agent_is_no_fault_of_the_program,
+        departing::running_jobs_are_finished_and_waiting_ones_stay,
+        departing::a_job_without_end_is_given_back_to_the_next_worker,
+        chaos::a_worker_dies,
+        chaos::a_worker_freezes_and_wakes_up_later,
+        chaos::redis_dies,
+        chaos::the_api_dies,
+        chaos::containers_die,
+        chaos::a_job_whose_containers_always_die_is_not_blamed,
+    }
+
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    if let Some(system) = shared.take() {
+        runtime.block_on(system.stop());
+    }
+    conclusion.exit_code()
+}

@@ -1,0 +1,115 @@
+//! Child processes with their logs in files.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// Longer than any process here needs to leave.
+const LEAVE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A running process; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command` with both its output streams in `NAME.log` below `dir`.
+    pub(crate) fn start(name: &str, dir: &Path, command: &mut std::process::Command) -> Self {
+        let path = dir.join(format!("{name}.log"));
+        let log = File::create(&path).unwrap();
+        let program = command.get_program().to_owned();
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let mut command = Command::from(std::mem::replace(command, std::process::Command::new("true")));
+        let child = command
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+        Self {
+            name: name.to_owned(),
+            child,
+            log: path,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self
+            .child
+            .id()
+            .unwrap_or_else(|| panic!("{} has ended already", self.name));
+        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// `kill -9`, and nothing of it is left when this returns.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to leave, and waits until it has.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended().await
+    }
+
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let Ok(status) = timeout(LEAVE_TIMEOUT, self.child.wait()).await else {
+            panic!(
+                "{} does not leave; its log ends with\n{}",
+                self.name,
+                self.log_end()
+            );
+        };
+        status.unwrap()
+    }
+
+    /// Panics with its log where it is no longer there.
+    pub(crate) fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!(
+                "{} ended with {status}; its log ends with\n{}",
+                self.name,
+                self.log_end()
+            );
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap();
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kib << 10
+    }
+
+    pub(crate) fn log_end(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(15)..];
+        format!("--- {}\n{}", self.name, last.join("\n"))
+    }
+}

@@ -1,0 +1,99 @@
+//! A Redis server of a test's own.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{process::Process, until};
+
+#[derive(Debug)]
+pub(crate) struct Redis {
+    process: Process,
+    dir: PathBuf,
+    port: u16,
+}
+
+impl Redis {
+    pub(crate) async fn start(dir: &Path) -> Self {
+        let port = free_port();
+        let redis = Self {
+            process: launch(dir, port),
+            dir: dir.to_owned(),
+            port,
+        };
+        redis.until_answering().await;
+        redis
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Dies as in a crash: nothing is flushed, nobody is told.
+    pub(crate) async fn kill(&mut self) {
+        self.process.kill().await;
+    }
+
+    /// Starts it again with what it had written.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = launch(&self.dir, self.port);
+        self.until_answering().await;
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.process.terminate().await;
+    }
+
+    /// The answer of one command, a line for each element.
+    pub(crate) fn ask(&self, command: &[&str]) -> Vec<String> {
+        let answer = self
+            .cli(command)
+            .output()
+            .expect("redis-cli is needed; install redis-tools");
+        assert!(answer.status.success(), "redis-cli {command:?}: {answer:?}");
+        String::from_utf8(answer.stdout)
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn cli(&self, command: &[&str]) -> Command {
+        let mut cli = Command::new("redis-cli");
+        cli.args(["-p", &self.port.to_string()]).args(command);
+        cli
+    }
+
+    async fn until_answering(&self) {
+        until("Redis answers", async || {
+            let answer = self
+                .cli(&["PING"])
+                .output()
+                .expect("redis-cli is needed; install redis-tools");
+            answer.stdout.starts_with(b"PONG")
+        })
+        .await;
+    }
+}
+
+fn launch(dir: &Path, port: u16) -> Process {
+    let mut command = Command::new("redis-server");
+    command
+        .current_dir(dir)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command
+        .args(["--appendonly", "yes", "--save", "", "--dir"])
+        .arg(dir);
+    Process::start("redis", dir, &mut command)
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}

@@ -1,0 +1,321 @@
+//! The whole system, from its binaries: Redis, the API, workers, and the engine's containers.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use optimus_common::language::Languages;
+use reqwest::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    engine,
+    process::Process,
+    redis::{Redis, free_port},
+    until,
+};
+
+/// What is started, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// What the workers serve.
+    pub(crate) languages: &'static str,
+    pub(crate) workers: usize,
+    /// Jobs at once of each worker and language.
+    pub(crate) concurrency: u32,
+    /// Settings beside the defaults.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    /// Python alone, with times short enough to see what happens after them.
+    pub(crate) fn hasty() -> Self {
+        let settings = [
+            ("OPTIMUS__QUEUE__LEASE_MS", "3000"),
+            ("OPTIMUS__QUEUE__RENEW_MS", "500"),
+            ("OPTIMUS__QUEUE__SAFETY_MARGIN_MS", "1000"),
+            ("OPTIMUS__QUEUE__REAP_MS", "500"),
+            ("OPTIMUS__QUEUE__RETRY_BACKOFF_MS", "100"),
+            ("OPTIMUS__WORKER__HEARTBEAT_MS", "500"),
+        ];
+        Self {
+            languages: "python",
+            workers: 1,
+            concurrency: 2,
+            settings: settings.map(|(key, value)| (key, value.to_owned())).to_vec(),
+        }
+    }
+
+    fn serves(&self, language: &str) -> bool {
+        self.languages == "all" || self.languages.split(',').any(|name| name == language)
+    }
+
+    /// Everything, as it is shipped.
+    pub(crate) fn shared() -> Self {
+        Self {
+            languages: "all",
+            workers: 1,
+            concurrency: 2,
+            settings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn set(mut self, key: &'static str, value: &str) -> Self {
+        self.settings.push((key, value.to_owned()));
+        self
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct System {
+    pub(crate) client: Client,
+    pub(crate) redis: Redis,
+    pub(crate) workers: Vec<Process>,
+    api: Process,
+    api_port: u16,
+    options: Options,
+    started_workers: usize,
+    /// Tells this system's containers from any other's.
+    scope: String,
+    dir: TempDir,
+}
+
+impl System {
+    pub(crate) async fn start(options: Options) -> Self {
+        require_images(&options);
+        let dir = tempfile::tempdir().unwrap();
+        let redis = Redis::start(dir.path()).await;
+        let api_port = free_port();
+        let scope = dir
+            .path()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .trim_start_matches('.')
+            .to_owned();
+        let api = start_api(dir.path(), &redis, api_port, &options);
+        let workers = options.workers;
+        let client = Client::new(api_port);
+        let mut system = Self {
+            client,
+            redis,
+            workers: Vec::new(),
+            api,
+            api_port,
+            options,
+            started_workers: 0,
+            scope,
+            dir,
+        };
+        until("the API answers", async || {
+            system.api.assert_running();
+            system
+                .client
+                .ask(reqwest::Method::GET, "/health", None)
+                .await
+                .is_some()
+        })
+        .await;
+        for _ in 0..workers {
+            system.start_worker();
+        }
+        if workers > 0 {
+            system.until_available().await;
+        }
+        system
+    }
+
+    /// Starts one more worker; its index is the next free one of `workers`.
+    pub(crate) fn start_worker(&mut self) {
+        self.started_workers += 1;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_optimus-worker"));
+        command
+            .args([
+                "--language",
+                self.options.languages,
+                "--concurrency",
+                &self.options.concurrency.to_string(),
+            ])
+            .args(["--redis-url", &self.redis.url()])
+            .env("OPTIMUS__DOCKER__SCOPE", &self.scope);
+        configure(&mut command, &self.options);
+        let name = format!("worker-{}", self.started_workers);
+        self.workers
+            .push(Process::start(&name, self.dir.path(), &mut command));
+    }
+
+    /// Waits until every chosen language can be graded.
+    pub(crate) async fn until_available(&mut self) {
+        let known = languages()
+            .languages
+            .into_iter()
+            .map(|language| language.name.to_string());
+        let chosen: Vec<_> = known.filter(|name| self.options.serves(name)).collect();
+        until("all languages are available", async || {
+            for worker in &mut self.workers {
+                worker.assert_running();
+            }
+            let Some(answer) = self.client.ask(reqwest::Method::GET, "/languages", None).await else {
+                return false;
+            };
+            answer.status == StatusCode::OK
+                && chosen
+                    .iter()
+                    .all(|name| language_of(&answer.body, name)["available"] == true)
+        })
+        .await;
+    }
+
+    pub(crate) async fn language(&self, name: &str) -> Value {
+        language_of(&self.client.get("/languages").await.body, name)
+    }
+
+    pub(crate) async fn kill_api(&mut self) {
+        self.api.kill().await;
+    }
+
+    pub(crate) fn start_api(&mut self) {
+        self.api = start_api(self.dir.path(), &self.redis, self.api_port, &self.options);
+    }
+
+    pub(crate) fn api(&self) -> &Process {
+        &self.api
+    }
+
+    /// Kills every container behind the workers' backs.
+    pub(crate) fn kill_containers(&self) {
+        engine::kill_all(&self.scope);
+    }
+
+    pub(crate) fn containers(&self) -> usize {
+        engine::containers(&self.scope).len()
+    }
+
+    /// The id under which a worker announced itself.
+    pub(crate) fn worker_id(&self, index: usize) -> String {
+        let log = self.workers[index].log();
+        let (_, id) = log
+            .split_once("working worker_id=")
+            .expect("it announced itself before it was available");
+        id.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// Waits until the boxes that a dead worker left are gone, while others work on.
+    pub(crate) async fn until_no_container_of(&self, worker: &str) {
+        until("the dead worker's boxes are removed", async || {
+            !engine::owners(&self.scope).iter().any(|owner| owner == worker)
+        })
+        .await;
+    }
+
+    /// Stops everything in peace, and checks that nothing is left over.
+    pub(crate) async fn stop(mut self) {
+        for worker in &self.workers {
+            worker.signal(rustix::process::Signal::TERM);
+        }
+        for worker in &mut self.workers {
+            let status = worker.ended().await;
+            assert!(
+                status.success(),
+                "a worker left with {status}; its log ends with\n{}",
+                worker.log_end()
+            );
+        }
+        self.until_no_container().await;
+        let status = self.api.terminate().await;
+        assert!(
+            status.success(),
+            "the API left with {status}; its log ends with\n{}",
+            self.api.log_end()
+        );
+        self.redis.stop().await;
+    }
+
+    /// Waits until the engine has removed what was on its way out.
+    pub(crate) async fn until_no_container(&self) {
+        until("no container is left over", async || self.containers() == 0).await;
+    }
+}
+
+impl Drop for System {
+    /// Shows the ends of all logs where a test fails, and leaves nothing behind.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            for process in self.workers.iter().chain([&self.api]) {
+                println!("{}", process.log_end());
+            }
+        }
+        engine::remove_all(&self.scope);
+    }
+}
+
+fn start_api(dir: &Path, redis: &Redis, port: u16, options: &Options) -> Process {
+    let mut command = Command::new(api_binary());
+    command.env("OPTIMUS__LOG__FILTER", "warn");
+    command.args([
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--redis-url",
+        &redis.url(),
+    ]);
+    configure(&mut command, options);
+    Process::start("api", dir, &mut command)
+}
+
+fn configure(command: &mut Command, options: &Options) {
+    command.current_dir(project());
+    command.envs(options.settings.iter().map(|(key, value)| (key, value)));
+}
+
+/// The folder that holds `config/`.
+pub(crate) fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Cargo builds this package's own binary for its tests, and no other's.
+fn api_binary() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_optimus-worker")).with_file_name("optimus-api");
+    assert!(
+        path.exists(),
+        "{} is missing; run: cargo build -p optimus-api",
+        path.display()
+    );
+    path
+}
+
+pub(crate) fn languages() -> Languages {
+    Languages::load(&project().join("config/languages.json")).unwrap()
+}
+
+/// Checks that all images are there, so that a missing one is not told as a test that takes too long.
+fn require_images(options: &Options) {
+    for language in languages()
+        .languages
+        .iter()
+        .filter(|language| options.serves(language.name.as_str()))
+    {
+        let image = &language.image;
+        assert!(
+            engine::has_image(image),
+            "the image {image} is missing; run: cargo run -p optimus-cli -- build-image --all"
+        );
+    }
+}
+
+fn language_of(answer: &Value, name: &str) -> Value {
+    let all = answer["languages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("no languages in {answer}"));
+    all.iter()
+        .find(|language| language["name"] == name)
+        .cloned()
+        .unwrap_or(Value::Null)
+}
