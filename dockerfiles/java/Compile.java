@@ -86,7 +86,15 @@ public final class Compile {
 
         @Override
         public boolean isNameCompatible(String simpleName, Kind kind) {
-            return kind == Kind.SOURCE;
+            // No class is called package-info or module-info: javac asks whether the file is such a one.
+            return simpleName.contains("-") ? super.isNameCompatible(simpleName, kind) : kind == Kind.SOURCE;
+        }
+
+        /** Without the byte order mark that some editors write, and javac refuses. */
+        @Override
+        public CharSequence getCharContent(boolean ignoreEncodingErrors) throws IOException {
+            var text = super.getCharContent(ignoreEncodingErrors);
+            return text.length() > 0 && text.charAt(0) == '\ufeff' ? text.subSequence(1, text.length()) : text;
         }
     }
 

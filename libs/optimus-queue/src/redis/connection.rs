@@ -17,8 +17,7 @@ use redis::{
 
 use crate::StoreError;
 
-/// Connections that carry submissions and results: more than one, so that a large body holds up few others. One alone
-/// already keeps Redis busy with small ones.
+/// Connections that carry submissions and results: more than one, so that a large body holds up few others.
 const BULK_LINKS: usize = 4;
 
 /// Commands on their way at once on each connection.
