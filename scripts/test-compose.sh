@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/common.sh
 
-export COMPOSE_PROJECT_NAME=optimus-test API_PORT=18080
+export COMPOSE_PROJECT_NAME=optimus-test API_PORT=18080 OPTIMUS_SCOPE=optimus-test
 API="http://127.0.0.1:$API_PORT"
 export OPTIMUS_API="$API"
 FAILED=0
@@ -53,7 +53,7 @@ all_available() {
 import json, sys
 sys.exit(not all(l["available"] for l in json.load(sys.stdin)["languages"]))'
 }
-no_boxes() { [ -z "$(docker ps -aq --filter label=optimus.box)" ]; }
+no_boxes() { [ -z "$(docker ps -aq --filter label=optimus.scope=optimus-test)" ]; }
 submit_one() {
     curl -fsS -H 'content-type: application/json' "$API/jobs" -d '{"language": "python",
         "source_code": "print(input())", "test_cases": [{"id": 1, "input": "hi\n", "expected_output": "hi\n"}]}' |
