@@ -5,7 +5,6 @@ use std::{pin::pin, time::Duration};
 
 use optimus_common::{
     language::Language,
-    limits::Limits,
     protocol::OutputTag,
     result::{CompileVerdict, JobResult},
     settings::Results,
@@ -119,12 +118,12 @@ fn compile_allowance(plan: &JobPlan) -> Duration {
     plan.header
         .compile
         .as_ref()
-        .map_or(Duration::ZERO, |command| command.limits.wall_time)
+        .map_or(Duration::ZERO, |command| command.limits.longest_wall_time())
         + STEP_GRACE
 }
 
 /// How long a box may take from one end of a run to the next.
 fn run_allowance(plan: &JobPlan) -> Duration {
-    let Limits { wall_time, .. } = plan.header.run.limits;
-    wall_time + STEP_GRACE + Duration::from_secs(plan.largest_input_bytes / SLOWEST_INPUT)
+    let longest = plan.header.run.limits.longest_wall_time();
+    longest + STEP_GRACE + Duration::from_secs(plan.largest_input_bytes / SLOWEST_INPUT)
 }

@@ -67,6 +67,8 @@ struct Run {
     pid: i32,
     limits: Limits,
     started: Instant,
+    /// The end of its wall time, as far as it is known.
+    deadline: Instant,
     next_sample: Instant,
     death: Option<Death>,
     stdout: Capture,
@@ -134,6 +136,7 @@ impl Cell {
             pid,
             limits: command.limits,
             started,
+            deadline: started + command.limits.wall_time,
             next_sample,
             death: None,
             stdout,
@@ -197,7 +200,7 @@ impl Cell {
         let now = Instant::now();
         match &self.phase {
             Phase::Free => None,
-            Phase::Running(run) => Some(run.next_sample.min(run.started + run.limits.wall_time)),
+            Phase::Running(run) => Some(run.next_sample.min(run.deadline)),
             Phase::Draining(_) => (intake == Intake::Open).then_some(now),
             Phase::Dying(_) | Phase::Littered { .. } => Some(now + RETRY),
             Phase::Sweeping { since, .. } => Some(*since + LONGEST_REMOVAL),
@@ -336,7 +339,10 @@ impl Run {
         if context.intake == Intake::Open && self.read_streams(slot, context)? == Flow::OverLimit {
             return Ok(Some(LimitKind::Output));
         }
-        let too_long = now.duration_since(self.started) >= self.limits.wall_time;
+        let too_long = now >= self.deadline && {
+            self.deadline = self.started + self.limits.wall_time_granting(self.meter.waited_for_cpu()?);
+            now >= self.deadline
+        };
         if now >= self.next_sample || too_long {
             let usage = self.meter.sample(context.accounting, &self.limits)?;
             if usage.memory_bytes > self.limits.memory_bytes {

@@ -146,6 +146,11 @@ impl Meter {
         Ok(usage)
     }
 
+    /// How long the run was ready and got no CPU: that of its thread that waited longest.
+    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
+        proc_files::longest_run_delay(self.guest)
+    }
+
     /// When to look again: with all CPUs busy, the run cannot be over its limit before.
     pub(crate) fn pause(accounting: &Accounting, limits: &Limits, usage: Usage) -> Duration {
         const SHORTEST: Duration = Duration::from_micros(250);

@@ -48,6 +48,24 @@ pub(crate) fn living(guest: GuestId) -> Result<Living, CellError> {
     Ok(sum)
 }
 
+/// The longest time any one thread of the guest has spent on a run queue, waiting for a CPU. Zero where the kernel does
+/// not count it.
+pub(crate) fn longest_run_delay(guest: GuestId) -> Result<Duration, CellError> {
+    let threads = processes(guest)?.filter_map(|process| fs::read_dir(process.join("task")).ok());
+    Ok(threads
+        .flat_map(Iterator::flatten)
+        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+        .filter_map(|schedstat| run_delay_of_schedstat(&schedstat))
+        .max()
+        .unwrap_or_default())
+}
+
+/// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
+fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
+    let waited = schedstat.split_ascii_whitespace().nth(1)?;
+    waited.parse().ok().map(Duration::from_nanos)
+}
+
 fn processes(guest: GuestId) -> Result<impl Iterator<Item = PathBuf>, CellError> {
     let path = Path::new("/proc");
     let folder = fs::read_dir(path).map_err(|source| CellError::File {
@@ -103,6 +121,15 @@ mod tests {
         let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
         assert_eq!(cpu_of_stat(stat), Some(tick * 50));
         assert_eq!(cpu_of_stat("nonsense"), None);
+    }
+
+    #[test]
+    fn waiting_for_a_cpu_is_the_second_number() {
+        assert_eq!(
+            run_delay_of_schedstat("18659495 4028624 97\n"),
+            Some(Duration::from_nanos(4_028_624))
+        );
+        assert_eq!(run_delay_of_schedstat(""), None);
     }
 
     #[test]

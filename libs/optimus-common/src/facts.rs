@@ -37,7 +37,7 @@ pub struct RunFacts {
     /// User and system time of the whole tree, the dead and the orphaned included.
     #[serde(rename = "cpu_time_us", with = "units::us")]
     pub cpu_time: Duration,
-    /// From `exec` to the end of the first process, or to the kill.
+    /// From just before the start of the first process to its end, or to the kill.
     #[serde(rename = "wall_time_us", with = "units::us")]
     pub wall_time: Duration,
     /// Largest resident memory: of any one process as the kernel counted it, or of the tree as it was sampled,

@@ -12,7 +12,8 @@ pub struct Limits {
     /// CPU time, user and system, summed over all threads and descendants.
     #[serde(rename = "cpu_time_ms", with = "units::ms")]
     pub cpu_time: Duration,
-    /// Time by the monotonic clock, so that a sleeping program ends too.
+    /// Time by the monotonic clock, so that a sleeping program ends too. Time in which the program was ready to run and
+    /// got no CPU is granted on top, see [`Limits::wall_time_granting`].
     #[serde(rename = "wall_time_ms", with = "units::ms")]
     pub wall_time: Duration,
     /// Resident memory of the whole tree, files in its tmpfs included.
@@ -25,4 +26,22 @@ pub struct Limits {
     pub open_files: u32,
     /// Size of one file it writes.
     pub file_size_bytes: u64,
+}
+
+/// How many times over the wall limit may be extended.
+const MOST_GRANTED: u32 = 3;
+
+impl Limits {
+    /// The wall limit of a program that waited this long for a CPU: a busy machine must not fail a program. A program
+    /// that makes itself wait, by starting more threads than there are CPUs, gains little: the grant is bounded.
+    pub fn wall_time_granting(&self, waited: Duration) -> Duration {
+        self.wall_time
+            .saturating_add(waited)
+            .min(self.longest_wall_time())
+    }
+
+    /// The wall limit with everything granted that ever is.
+    pub fn longest_wall_time(&self) -> Duration {
+        self.wall_time.saturating_mul(1 + MOST_GRANTED)
+    }
 }

@@ -1,12 +1,16 @@
 //! Limits: each is enforced on the whole tree, and named in the facts.
 
-use std::time::Duration;
+use std::{
+    process::{Child, Command},
+    thread::available_parallelism,
+    time::Duration,
+};
 
 use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
     boxes::PROCESSES,
-    session::{Job, Ran},
+    session::{Job, Ran, Session},
 };
 
 const CPU: Duration = Duration::from_millis(300);
@@ -64,6 +68,45 @@ fn cpu_time_of_threads_adds_up() {
         "void *spin(void *x) { for (;;); }
          int main() { pthread_t t; for (int i = 0; i < 3; i++) pthread_create(&t, 0, spin, 0); pause(); }",
     );
+}
+
+/// Busy programs, each in a session of its own, so that the scheduler treats each as it treats a guest.
+struct Crowd(Vec<Child>);
+
+impl Crowd {
+    fn of(programs_per_cpu: usize) -> Self {
+        let cpus = available_parallelism().expect("known on Linux").get();
+        let program = || {
+            Command::new("setsid")
+                .args(["sh", "-c", "while :; do :; done"])
+                .spawn()
+                .expect("util-linux is there")
+        };
+        Self((0..cpus * programs_per_cpu).map(|_| program()).collect())
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for program in &mut self.0 {
+            let _ = program.kill();
+            let _ = program.wait();
+        }
+    }
+}
+
+#[test]
+fn waiting_for_a_cpu_is_not_held_against_a_program() {
+    let wall = Duration::from_millis(600);
+    let job = Job::c("int main() { burn(150); return 0; }").limit(|limits| limits.wall_time = wall);
+    let mut session = Session::start();
+    session.send_job(&job);
+    session.expect_compiled();
+    let _crowd = Crowd::of(8);
+    session.send_test(0, b"");
+    let (_, ran) = session.next_run();
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{ran:?}");
+    assert!(ran.facts.wall_time > wall, "nothing was proved: {ran:?}");
 }
 
 #[test]
