@@ -8,7 +8,7 @@ use std::{
 use optimus_common::LanguageName;
 use optimus_queue::PoolInfo;
 use optimus_sandbox::pool::PoolStatus;
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// A step towards the next claim that takes longer than this is wedged. The store's own timeouts are shorter.
 const WEDGED: Duration = Duration::from_secs(30);
@@ -19,6 +19,8 @@ pub(crate) struct PoolBoard {
     language: LanguageName,
     slots: u32,
     state: Mutex<State>,
+    /// Notified when the pool becomes available or unavailable.
+    news: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -28,7 +30,7 @@ struct State {
     since: Instant,
     /// Why the last try of a claim failed; gone with the next success.
     store_trouble: Option<String>,
-    /// Why no box could be made; gone with the next one made.
+    /// Why no box is ready; gone with the next one.
     box_trouble: Option<String>,
     toolchain: Option<String>,
 }
@@ -45,20 +47,41 @@ pub(crate) enum Stage {
     Stopped,
 }
 
+impl State {
+    fn trouble(&self) -> Option<String> {
+        if self.stage == Stage::Stopped {
+            return Some("the worker is shutting down".to_owned());
+        }
+        self.box_trouble.clone().or_else(|| self.store_trouble.clone())
+    }
+
+    /// A loop that stands still cannot say so itself.
+    fn wedged(&self) -> Option<String> {
+        let what = match self.stage {
+            Stage::WaitingForBox => "no box became ready",
+            Stage::Claiming => "the claim loop has stood still",
+            Stage::WaitingForSlot | Stage::Stopped => return None,
+        };
+        let waited = self.since.elapsed();
+        (waited > WEDGED).then(|| format!("{what} for {} s", waited.as_secs()))
+    }
+}
+
 impl PoolBoard {
-    pub(crate) fn new(language: LanguageName, slots: u32) -> Self {
+    pub(crate) fn new(language: LanguageName, slots: u32, news: Arc<Notify>) -> Self {
         let state = State {
             busy: 0,
             stage: Stage::WaitingForBox,
             since: Instant::now(),
             store_trouble: None,
-            box_trouble: None,
+            box_trouble: Some("the first box is not ready yet".to_owned()),
             toolchain: None,
         };
         Self {
             language,
             slots,
             state: Mutex::new(state),
+            news,
         }
     }
 
@@ -67,25 +90,40 @@ impl PoolBoard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        let before = state.trouble().is_some();
+        change(&mut state);
+        if state.trouble().is_some() != before {
+            self.news.notify_one();
+        }
+    }
+
     pub(crate) fn enter(&self, stage: Stage) {
-        let mut now = self.state();
-        now.stage = stage;
-        now.since = Instant::now();
+        self.change(|now| {
+            now.stage = stage;
+            now.since = Instant::now();
+        });
     }
 
     pub(crate) fn store_answered(&self) {
-        self.state().store_trouble = None;
+        self.change(|now| now.store_trouble = None);
     }
 
     pub(crate) fn store_failed(&self, reason: String) {
-        self.state().store_trouble = Some(reason);
+        self.change(|now| now.store_trouble = Some(reason));
     }
 
     /// Takes over what the pool of warm boxes says of itself.
     pub(crate) fn learn(&self, warm: &PoolStatus) {
-        let mut state = self.state();
-        state.box_trouble.clone_from(&warm.error);
-        state.toolchain.clone_from(&warm.toolchain);
+        self.change(|now| {
+            now.toolchain.clone_from(&warm.toolchain);
+            if warm.warm > 0 {
+                now.box_trouble = None;
+            } else if warm.error.is_some() {
+                now.box_trouble.clone_from(&warm.error);
+            }
+        });
     }
 
     /// Counts one slot as busy for as long as the answer lives.
@@ -96,26 +134,11 @@ impl PoolBoard {
 
     pub(crate) fn info(&self) -> PoolInfo {
         let state = self.state();
-        let waited = state.since.elapsed();
-        let wedged = |what: &str| (waited > WEDGED).then(|| format!("{what} for {} s", waited.as_secs()));
-        let unavailable = match state.stage {
-            Stage::Stopped => Some("the worker is shutting down".to_owned()),
-            Stage::WaitingForSlot => state.store_trouble.clone(),
-            Stage::WaitingForBox => state
-                .box_trouble
-                .clone()
-                .or_else(|| wedged("no box became ready"))
-                .or_else(|| state.store_trouble.clone()),
-            Stage::Claiming => state
-                .store_trouble
-                .clone()
-                .or_else(|| wedged("the claim loop has stood still")),
-        };
         PoolInfo {
             language: self.language.clone(),
             slots: self.slots,
             busy: state.busy,
-            unavailable,
+            unavailable: state.trouble().or_else(|| state.wedged()),
             toolchain: state.toolchain.clone(),
         }
     }
@@ -133,10 +156,21 @@ impl Drop for Occupied {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     fn board() -> Arc<PoolBoard> {
-        Arc::new(PoolBoard::new("python".parse().unwrap(), 2))
+        let board = Arc::new(PoolBoard::new(
+            "python".parse().unwrap(),
+            2,
+            Arc::new(Notify::new()),
+        ));
+        board.learn(&PoolStatus {
+            warm: 1,
+            ..PoolStatus::default()
+        });
+        board
     }
 
     #[tokio::test(start_paused = true)]
@@ -159,6 +193,35 @@ mod tests {
         board.enter(Stage::WaitingForSlot);
         tokio::time::advance(WEDGED * 100).await;
         assert_eq!(board.info().unavailable, None);
+    }
+
+    #[tokio::test]
+    async fn only_what_others_must_know_is_news() {
+        let news = Arc::new(Notify::new());
+        let board = PoolBoard::new("python".parse().unwrap(), 2, Arc::clone(&news));
+        let told = async || timeout(Duration::from_millis(1), news.notified()).await.is_ok();
+        assert!(board.info().unavailable.is_some(), "no box was ever ready");
+        board.enter(Stage::WaitingForSlot);
+        board.enter(Stage::WaitingForBox);
+        board.learn(&PoolStatus {
+            starting: 2,
+            ..PoolStatus::default()
+        });
+        assert!(!told().await);
+        board.learn(&PoolStatus {
+            warm: 1,
+            ..PoolStatus::default()
+        });
+        assert!(told().await);
+        board.learn(&PoolStatus::default());
+        board.enter(Stage::Claiming);
+        assert!(!told().await, "all boxes are taken, which is no trouble");
+        board.learn(&PoolStatus {
+            error: Some("no engine".to_owned()),
+            ..PoolStatus::default()
+        });
+        assert!(told().await);
+        assert_eq!(board.info().unavailable.as_deref(), Some("no engine"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::{backoff::Backoff, board::PoolBoard};
+use crate::{backoff::Backoff, crew::Boards};
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);
@@ -23,12 +23,12 @@ pub(crate) struct Announcer {
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) id: WorkerId,
     pub(crate) host: String,
-    pub(crate) pools: Vec<Arc<PoolBoard>>,
+    pub(crate) boards: Boards,
 }
 
 impl Announcer {
     async fn announce(&self) -> Result<(), StoreError> {
-        let pools = self.pools.iter().map(|board| board.info()).collect();
+        let pools = self.boards.current().iter().map(|board| board.info()).collect();
         self.store
             .heartbeat(&WorkerInfo {
                 id: self.id.clone(),
@@ -54,7 +54,10 @@ impl Announcer {
     async fn keep_announcing(self, every: Duration) {
         let mut ticks = ticks(every);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.boards.news.notified() => {}
+            }
             if let Err(error) = self.announce().await {
                 warn!(error = &error as &dyn std::error::Error, "heartbeat failed");
             }
@@ -170,4 +173,71 @@ async fn alive_workers(
     alive.sort_unstable();
     alive.dedup();
     Ok(alive)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twins::{TwinBackend, TwinStore};
+
+    const HEARTBEAT: Duration = Duration::from_secs(5);
+
+    fn worker(id: &str) -> WorkerInfo {
+        WorkerInfo {
+            id: id.to_owned().into(),
+            host: String::new(),
+            pools: Vec::new(),
+        }
+    }
+
+    fn start(store: &TwinStore, backend: &TwinBackend) -> JoinSet<()> {
+        let announcer = Announcer {
+            store: Arc::new(store.clone()),
+            id: "me".to_owned().into(),
+            host: String::new(),
+            boards: Boards::default(),
+        };
+        super::start(
+            announcer,
+            Arc::new(backend.clone()),
+            Rhythm {
+                heartbeat: HEARTBEAT,
+                reap: HEARTBEAT,
+            },
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn boxes_of_workers_that_a_young_store_has_not_heard_of_yet_are_spared() {
+        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let _housekeeping = start(&store, &backend);
+        sleep(HEARTBEAT).await;
+        store.heartbeat(&worker("old")).await.unwrap();
+        let mut spared = backend.spared();
+        let spared = spared.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        assert_eq!(spared, ["me", "old"].map(|id| WorkerId::from(id.to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_box_is_removed_while_nobody_knows_who_is_alive() {
+        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        store.set_unreachable(true);
+        let _housekeeping = start(&store, &backend);
+        sleep(HEARTBEAT * 100).await;
+        assert_eq!(*backend.spared().borrow(), None);
+        store.set_unreachable(false);
+        backend.spared().wait_for(Option::is_some).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_announces_itself_again_and_again() {
+        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let _housekeeping = start(&store, &backend);
+        for _ in 0..3 {
+            store.goodbye(&"me".to_owned().into()).await.unwrap();
+            let begun = Instant::now();
+            store.until_announced(|worker| worker.id.as_str() == "me").await;
+            assert!(begun.elapsed() <= HEARTBEAT);
+        }
+    }
 }

@@ -1,21 +1,24 @@
 //! The worker: claims jobs, runs each in a box of its own, and finishes it.
 //!
-//! - [`Worker::run`]: one pool per language, the housekeeping, and a clean departure
+//! - [`Worker::run`]: announcement, work, and a clean departure
+//! - [`Roster`]: which languages are served, also after their file has changed
+//! - `crew`: one pool for each language
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
 //! - `lease`: keeps a job's lease and says when the job must stop
-//! - `board`: what the pools are doing, for the heartbeat
+//! - `board`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
 
 mod backoff;
 mod board;
-mod choice;
+mod crew;
 mod grading;
 mod housekeeping;
 mod job;
 mod lease;
 mod pool;
+mod roster;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -23,20 +26,17 @@ mod twins;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use optimus_common::{WorkerId, language::Language, settings::Settings};
+use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use crate::choice::{ChoiceError, choose_languages};
+pub use crate::roster::{Roster, RosterError};
 use crate::{
+    crew::{Boards, Crew},
     housekeeping::{Announcer, Rhythm},
-    pool::Pool,
 };
 
 /// How long giving jobs back, destroying boxes and saying goodbye may take, after the time for draining.
@@ -47,8 +47,7 @@ pub struct Worker {
     /// The same that `backend` labels its boxes with.
     pub id: WorkerId,
     pub settings: Arc<Settings>,
-    /// One pool is run for each.
-    pub languages: Vec<Language>,
+    pub roster: Roster,
     pub store: Arc<dyn JobStore>,
     pub backend: Arc<dyn Backend>,
 }
@@ -56,18 +55,13 @@ pub struct Worker {
 impl Worker {
     /// Works until `shutdown`, then finishes or gives back what it has, and returns. No trouble of the store or of
     /// the engine ends it.
-    pub async fn run(self, shutdown: CancellationToken) {
-        let give_back = CancellationToken::new();
-        let pools: Vec<_> = self
-            .languages
-            .iter()
-            .map(|language| self.pool(language, &shutdown, &give_back))
-            .collect();
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let boards = Boards::default();
         let announcer = Announcer {
             store: Arc::clone(&self.store),
             id: self.id.clone(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
-            pools: pools.iter().map(|pool| Arc::clone(pool.board())).collect(),
+            boards: boards.clone(),
         };
         if shutdown
             .run_until_cancelled(announcer.introduce())
@@ -76,43 +70,15 @@ impl Worker {
         {
             return;
         }
-        info!(worker_id = %self.id, languages = ?self.languages.iter().map(|l| &l.name).collect::<Vec<_>>(), "working");
+        let Settings { worker, queue, .. } = &*self.settings;
         let rhythm = Rhythm {
-            heartbeat: self.settings.worker.heartbeat,
-            reap: self.settings.queue.reap,
+            heartbeat: worker.heartbeat,
+            reap: queue.reap,
         };
         let housekeeping = housekeeping::start(announcer, Arc::clone(&self.backend), rhythm);
 
-        let mut running = JoinSet::new();
-        for pool in pools {
-            running.spawn(supervise(pool));
-        }
-        shutdown.cancelled().await;
-        info!(worker_id = %self.id, "leaving: no more claims, finishing what is running");
-        if timeout(self.settings.worker.drain, ended(&mut running))
-            .await
-            .is_err()
-        {
-            warn!(worker_id = %self.id, "the time for finishing is over: giving the rest back");
-            give_back.cancel();
-            if timeout(DEPARTURE, ended(&mut running)).await.is_err() {
-                error!(worker_id = %self.id, "some jobs could not be given back; their leases will expire");
-            }
-        }
-        drop(housekeeping);
-        if let Ok(Err(error)) = timeout(DEPARTURE, self.store.goodbye(&self.id)).await {
-            warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without a goodbye");
-        }
-        info!(worker_id = %self.id, "left");
-    }
-
-    fn pool(
-        &self,
-        language: &Language,
-        shutdown: &CancellationToken,
-        give_back: &CancellationToken,
-    ) -> Arc<Pool> {
-        Arc::new(Pool::new(
+        let give_back = CancellationToken::new();
+        let mut crew = Crew::new(
             pool::Shared {
                 worker: self.id.clone(),
                 settings: Arc::clone(&self.settings),
@@ -121,22 +87,36 @@ impl Worker {
                 shutdown: shutdown.clone(),
                 give_back: give_back.clone(),
             },
-            language.clone(),
-        ))
-    }
-}
+            boards,
+        );
+        info!(worker_id = %self.id, "working");
+        shutdown.run_until_cancelled(self.follow_roster(&mut crew)).await;
 
-/// Runs a pool until it ends by itself. A panic in its loop is a fault of ours, and no reason to stop serving the
-/// language.
-async fn supervise(pool: Arc<Pool>) {
-    while let Err(panic) = tokio::spawn(Arc::clone(&pool).run()).await {
-        error!(language = %pool.language(), error = &panic as &dyn std::error::Error, "a claim loop broke; starting it again");
-        sleep(Duration::from_secs(1)).await;
+        info!(worker_id = %self.id, "leaving: no more claims, finishing what is running");
+        if timeout(self.settings.worker.drain, crew.ended()).await.is_err() {
+            warn!(worker_id = %self.id, "the time for finishing is over: giving the rest back");
+            give_back.cancel();
+            if timeout(DEPARTURE, crew.ended()).await.is_err() {
+                error!(worker_id = %self.id, "some jobs could not be given back; their leases will expire");
+            }
+        }
+        drop(housekeeping);
+        match timeout(DEPARTURE, self.store.goodbye(&self.id)).await {
+            Ok(Ok(())) => info!(worker_id = %self.id, "left"),
+            Ok(Err(error)) => {
+                warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without a goodbye");
+            }
+            Err(_) => warn!(worker_id = %self.id, "left without a goodbye: the job store is too slow"),
+        }
     }
-}
 
-async fn ended(pools: &mut JoinSet<()>) {
-    while pools.join_next().await.is_some() {}
+    async fn follow_roster(&mut self, crew: &mut Crew) {
+        loop {
+            crew.serve(self.roster.languages());
+            sleep(self.settings.worker.heartbeat).await;
+            self.roster.refresh();
+        }
+    }
 }
 
 impl fmt::Debug for Worker {

@@ -6,12 +6,11 @@ use anyhow::Context;
 use clap::Parser;
 use optimus_common::{
     WorkerId,
-    language::Languages,
     settings::{Log, Settings},
 };
 use optimus_queue::{StoreError, redis::RedisStore};
 use optimus_sandbox::docker::DockerBackend;
-use optimus_worker::{Worker, choose_languages};
+use optimus_worker::{Roster, Worker};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -51,8 +50,7 @@ async fn main() -> anyhow::Result<()> {
     start_logging(&settings.log)?;
     let shutdown = stop_on_signals()?;
 
-    let languages = Languages::load(&settings.languages_file)?;
-    let languages = choose_languages(&languages, &settings.worker.languages)?;
+    let roster = Roster::open(&settings)?;
     let id = WorkerId::new();
     let Some(store) = shutdown.run_until_cancelled(connect(&settings)).await else {
         return Ok(());
@@ -64,7 +62,7 @@ async fn main() -> anyhow::Result<()> {
     let worker = Worker {
         id,
         settings: Arc::new(settings),
-        languages,
+        roster,
         store: Arc::new(store),
         backend: Arc::new(backend),
     };

@@ -13,7 +13,7 @@ use optimus_sandbox::{
     pool::{PoolClosed, PoolOptions, WarmPool},
 };
 use tokio::{
-    sync::{Mutex, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
     time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -62,7 +62,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Shared, language: Language) -> Self {
+    pub(crate) fn new(shared: Shared, language: Language, news: Arc<Notify>) -> Self {
         let slots = match shared.settings.worker.concurrency {
             0 => language.concurrency.max_parallel_jobs,
             chosen => chosen,
@@ -72,7 +72,7 @@ impl Pool {
             chosen => chosen,
         };
         let spec = box_spec(&language);
-        let board = Arc::new(PoolBoard::new(language.name.clone(), slots));
+        let board = Arc::new(PoolBoard::new(language.name.clone(), slots, news));
         let workshop = Workshop {
             worker: shared.worker.clone(),
             settings: Arc::clone(&shared.settings),
@@ -249,6 +249,14 @@ fn box_spec(language: &Language) -> BoxSpec {
             .saturating_add(AGENT_PROCESSES),
         disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
         open_files: resources.open_files,
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
     }
 }
 

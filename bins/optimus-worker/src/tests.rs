@@ -18,8 +18,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Worker,
-    twins::{self, TwinBackend, TwinStore},
+    Roster, Worker,
+    twins::{self, LanguagesFile, TwinBackend, TwinStore},
 };
 
 struct Running {
@@ -27,6 +27,7 @@ struct Running {
     backend: TwinBackend,
     shutdown: CancellationToken,
     worker: JoinHandle<()>,
+    languages: LanguagesFile,
 }
 
 impl Running {
@@ -36,10 +37,12 @@ impl Running {
 
     fn of(language: Language) -> Self {
         let (store, backend, shutdown) = (TwinStore::new(), TwinBackend::default(), CancellationToken::new());
+        let languages = LanguagesFile::with(&[language]);
+        let settings = languages.settings("all");
         let worker = Worker {
             id: WorkerId::new(),
-            settings: Arc::new(Settings::defaults()),
-            languages: vec![language],
+            roster: Roster::open(&settings).unwrap(),
+            settings: Arc::new(settings),
             store: Arc::new(store.clone()),
             backend: Arc::new(backend.clone()),
         };
@@ -49,6 +52,7 @@ impl Running {
             backend,
             shutdown,
             worker,
+            languages,
         }
     }
 
@@ -313,5 +317,32 @@ async fn as_many_jobs_run_at_once_as_there_are_slots() {
     for job in jobs {
         running.store.until(job, JobStatus::Completed).await;
     }
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_language_added_or_changed_is_served_without_a_restart() {
+    let running = Running::start();
+    running
+        .until_pool(|pool| pool.unavailable.is_none() && pool.slots == 1)
+        .await;
+    let held = running.put("hold").await;
+    running.backend.until_begun(1).await;
+
+    let mut python = twins::language("python");
+    python.concurrency.max_parallel_jobs = 4;
+    running.languages.write(&[python, twins::language("ruby")]);
+    running
+        .until_pool(|pool| pool.language.as_str() == "ruby" && pool.unavailable.is_none())
+        .await;
+    running
+        .until_pool(|pool| pool.language.as_str() == "python" && pool.slots == 4)
+        .await;
+    running.backend.go_on();
+    let record = running.store.until(held, JobStatus::Completed).await;
+    assert_eq!(
+        record.attempts, 1,
+        "a job that was running when its language changed"
+    );
     running.leave().await;
 }

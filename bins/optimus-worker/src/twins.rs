@@ -3,14 +3,16 @@
 mod backend;
 mod store;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use optimus_common::{
     checker::Checker,
     job::Priority,
-    language::{Build, Concurrency, Execution, Language, Resources},
+    language::{Build, Concurrency, Execution, Language, Languages, Resources},
+    settings::Settings,
     submission::{Submission, TestCase},
 };
+use tempfile::TempDir;
 
 pub(crate) use self::{backend::TwinBackend, store::TwinStore};
 
@@ -45,6 +47,40 @@ pub(crate) fn language(name: &str) -> Language {
             debian_packages: Vec::new(),
             version_command: "x".to_owned(),
         },
+    }
+}
+
+/// A file of languages.
+pub(crate) struct LanguagesFile {
+    dir: TempDir,
+}
+
+impl LanguagesFile {
+    pub(crate) fn with(languages: &[Language]) -> Self {
+        let file = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        file.write(languages);
+        file
+    }
+
+    pub(crate) fn write(&self, languages: &[Language]) {
+        let languages = Languages {
+            languages: languages.to_vec(),
+        };
+        fs::write(self.path(), serde_json::to_vec(&languages).unwrap()).unwrap();
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("languages.json")
+    }
+
+    /// The defaults with this file, and these languages chosen.
+    pub(crate) fn settings(&self, choice: &str) -> Settings {
+        let mut settings = Settings::defaults();
+        settings.languages_file = self.path();
+        choice.clone_into(&mut settings.worker.languages);
+        settings
     }
 }
 

@@ -40,6 +40,7 @@ struct Shared {
     alive: watch::Sender<usize>,
     grown: Mutex<Vec<u64>>,
     panic: AtomicBool,
+    orphans_of_others_than: watch::Sender<Option<Vec<WorkerId>>>,
 }
 
 impl TwinBackend {
@@ -72,6 +73,11 @@ impl TwinBackend {
 
     pub(crate) fn alive(&self) -> usize {
         *self.0.alive.borrow()
+    }
+
+    /// Whose boxes were spared when orphans were removed last; `None` where none ever were.
+    pub(crate) fn spared(&self) -> watch::Receiver<Option<Vec<WorkerId>>> {
+        self.0.orphans_of_others_than.subscribe()
     }
 
     /// The next box that is to grow panics instead.
@@ -112,7 +118,8 @@ impl Backend for TwinBackend {
         })
     }
 
-    async fn remove_orphans(&self, _alive: &[WorkerId]) -> Result<u64, BackendError> {
+    async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
+        self.0.orphans_of_others_than.send_replace(Some(alive.to_vec()));
         Ok(0)
     }
 

@@ -25,7 +25,7 @@ use tokio::{
 
 const MAX_ATTEMPTS: u32 = 3;
 
-/// Jobs of one language. Leases never expire by themselves: [`TwinStore::take_away`] says when.
+/// Jobs. Leases never expire by themselves: [`TwinStore::take_away`] says when.
 #[derive(Clone)]
 pub(crate) struct TwinStore(Arc<Shared>);
 
@@ -197,13 +197,16 @@ impl JobStore for TwinStore {
 
     async fn claim(&self, language: &LanguageName, _worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
         let mut state = self.reach()?;
-        let Some(id) = state.queue.pop_front() else {
+        let due = state
+            .queue
+            .iter()
+            .position(|id| state.jobs[id].submission.language == *language);
+        let Some(id) = due.and_then(|due| state.queue.remove(due)) else {
             return Ok(None);
         };
         state.tokens += 1;
         let token = FencingToken(state.tokens);
         let job = state.jobs.get_mut(&id).unwrap();
-        assert_eq!(job.submission.language, *language);
         job.status = JobStatus::Running;
         job.token = token;
         job.attempt += 1;

@@ -1,0 +1,164 @@
+//! Which languages a worker serves, also after their file has changed.
+
+use std::path::PathBuf;
+
+use optimus_common::{
+    language::{Language, Languages, LanguagesError},
+    settings::Settings,
+};
+use tracing::{info, warn};
+
+use crate::job::causes;
+
+/// The languages chosen among those in `languages.json`.
+#[derive(Debug)]
+pub struct Roster {
+    file: PathBuf,
+    /// Names separated by commas, or `all`.
+    choice: String,
+    languages: Vec<Language>,
+    /// What was wrong when the file was read last, told once.
+    complaint: Option<String>,
+}
+
+/// Why a choice of languages cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum RosterError {
+    #[error(transparent)]
+    File(#[from] LanguagesError),
+    #[error("there is no language {name:?}; there are: {known}")]
+    Unknown { name: String, known: String },
+    #[error("no language is chosen; name some, separated by commas, or \"all\"")]
+    Nothing,
+}
+
+impl Roster {
+    pub fn open(settings: &Settings) -> Result<Self, RosterError> {
+        let (file, choice) = (settings.languages_file.clone(), settings.worker.languages.clone());
+        let languages = choose(&Languages::load(&file)?, &choice)?;
+        Ok(Self {
+            file,
+            choice,
+            languages,
+            complaint: None,
+        })
+    }
+
+    pub(crate) fn languages(&self) -> &[Language] {
+        &self.languages
+    }
+
+    /// Reads the file again. While it is not valid, what was read before stays in use.
+    pub(crate) fn refresh(&mut self) {
+        let read = Languages::load(&self.file).map_err(RosterError::File);
+        match read.and_then(|languages| choose(&languages, &self.choice)) {
+            Ok(languages) => {
+                self.complaint = None;
+                if languages != self.languages {
+                    info!(languages = ?languages.iter().map(|language| &language.name).collect::<Vec<_>>(), "the languages changed");
+                    self.languages = languages;
+                }
+            }
+            Err(error) => {
+                let complaint = causes(&error);
+                if self.complaint.as_ref() != Some(&complaint) {
+                    warn!(
+                        reason = complaint,
+                        "the languages changed to what cannot be served; those before stay in use"
+                    );
+                }
+                self.complaint = Some(complaint);
+            }
+        }
+    }
+}
+
+/// The languages named in `choice`; `all` for every one there is.
+fn choose(languages: &Languages, choice: &str) -> Result<Vec<Language>, RosterError> {
+    let names: Vec<_> = choice
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let chosen: Vec<_> = if names == ["all"] {
+        languages.languages.clone()
+    } else {
+        let known: Vec<_> = languages
+            .languages
+            .iter()
+            .map(|language| language.name.as_str())
+            .collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+            return Err(RosterError::Unknown {
+                name: (*name).to_owned(),
+                known: known.join(", "),
+            });
+        }
+        let is_chosen = |language: &&Language| names.contains(&language.name.as_str());
+        languages.languages.iter().filter(is_chosen).cloned().collect()
+    };
+    if chosen.is_empty() {
+        Err(RosterError::Nothing)
+    } else {
+        Ok(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::twins;
+
+    fn languages(names: &[&str]) -> Languages {
+        Languages {
+            languages: names.iter().map(|name| twins::language(name)).collect(),
+        }
+    }
+
+    fn names(languages: &[Language]) -> Vec<&str> {
+        languages.iter().map(|language| language.name.as_str()).collect()
+    }
+
+    #[test]
+    fn names_are_chosen_once_each() {
+        let languages = languages(&["c", "python"]);
+        for (choice, expected) in [
+            ("python", &["python"][..]),
+            (" python, c ,python", &["c", "python"]),
+            ("all", &["c", "python"]),
+        ] {
+            assert_eq!(names(&choose(&languages, choice).unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = choose(&languages(&["c", "python"]), "python,perl").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "there is no language \"perl\"; there are: c, python"
+        );
+        assert!(matches!(
+            choose(&languages(&["c"]), " , "),
+            Err(RosterError::Nothing)
+        ));
+        assert!(matches!(
+            choose(&languages(&[]), "all"),
+            Err(RosterError::Nothing)
+        ));
+    }
+
+    #[test]
+    fn a_file_that_is_not_valid_changes_nothing() {
+        let file = twins::LanguagesFile::with(&[twins::language("c")]);
+        let mut roster = Roster::open(&file.settings("all")).unwrap();
+        fs::write(file.path(), "{").unwrap();
+        roster.refresh();
+        assert_eq!(names(roster.languages()), ["c"]);
+        file.write(&[twins::language("c"), twins::language("python")]);
+        roster.refresh();
+        assert_eq!(names(roster.languages()), ["c", "python"]);
+    }
+}
