@@ -96,13 +96,14 @@ pub async fn workers_of_several_languages_wait_at_once(factory: &dyn StoreFactor
 pub async fn a_wait_abandoned_takes_nothing_with_it(factory: &dyn StoreFactory) {
     let store = factory.open(&settings(|_| ())).await;
     let language = language();
-    for round in 0..10 {
+    for round in 0..20 {
         let abandoned = time::timeout(
             Duration::from_millis(round),
             store.wait_for_work(&language, WITHOUT_END),
         );
         assert!(abandoned.await.is_err(), "there was nothing to wake for");
         let waiting = wait_and_claim(store.clone(), language.clone());
+        time::sleep(Duration::from_millis(round)).await;
         submit(&*store).await;
         woken(waiting).await;
     }
@@ -139,13 +140,17 @@ pub async fn waiting_ends_with_a_backoff(factory: &dyn StoreFactory) {
             queue.retry_backoff = Duration::from_millis(100);
         }))
         .await;
-    // Once where the wait begins before the backoff, once where it begins within.
-    for begin_before in [true, false] {
+    // Where the wait begins within the backoff, and where it began before: ever longer, so that it surely did.
+    for begun_before in [None, Some(0), Some(5), Some(50)] {
         submit(&*store).await;
         let lease = claim(&*store).await.lease;
-        let early = begin_before.then(|| wait_and_claim(store.clone(), language()));
+        let mut waiting = None;
+        if let Some(millis) = begun_before {
+            waiting = Some(wait_and_claim(store.clone(), language()));
+            time::sleep(Duration::from_millis(millis)).await;
+        }
         store.retry(&lease, "x").await.unwrap();
-        woken(early.unwrap_or_else(|| wait_and_claim(store.clone(), language()))).await;
+        woken(waiting.unwrap_or_else(|| wait_and_claim(store.clone(), language()))).await;
     }
 }
 
