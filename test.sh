@@ -55,7 +55,7 @@ elapsed
 say "All tests"
 python3 examples/generate.py
 cargo build --quiet --locked --workspace
-cargo test --locked --workspace --all-features
+cargo test --locked --workspace --all-features --no-fail-fast
 elapsed
 
 say "Compose: up, grade, down and up without losing a job, scale"
