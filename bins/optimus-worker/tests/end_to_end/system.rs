@@ -248,6 +248,8 @@ impl Drop for System {
                 println!("{}", process.log_end());
             }
         }
+        // Dead first, so that they make no more.
+        self.workers.clear();
         engine::remove_all(&self.scope);
     }
 }
