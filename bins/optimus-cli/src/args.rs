@@ -119,7 +119,7 @@ pub(crate) struct BuildImage {
     /// All languages
     #[arg(long, conflicts_with = "missing")]
     pub(crate) all: bool,
-    /// The languages whose image is not there
+    /// The languages whose image is not there, or was built from other files than there are now
     #[arg(long)]
     pub(crate) missing: bool,
     /// Build every step anew

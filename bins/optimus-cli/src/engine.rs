@@ -3,7 +3,7 @@
 use std::{env, time::Duration};
 
 use anyhow::Context;
-use bollard::{Docker, errors::Error};
+use bollard::{Docker, errors::Error, models::ImageInspect};
 
 use crate::exit::{Blame, Failure};
 
@@ -36,9 +36,22 @@ fn local() -> Result<Docker, Error> {
 
 /// Whether the engine has an image of this name.
 pub(crate) async fn has_image(docker: &Docker, image: &str) -> Result<bool, Failure> {
+    Ok(find_image(docker, image).await?.is_some())
+}
+
+/// A label of an image; `None` where either is not there.
+pub(crate) async fn label_of(docker: &Docker, image: &str, label: &str) -> Result<Option<String>, Failure> {
+    let found = find_image(docker, image).await?;
+    let labels = found
+        .and_then(|image| image.config)
+        .and_then(|config| config.labels);
+    Ok(labels.and_then(|mut labels| labels.remove(label)))
+}
+
+async fn find_image(docker: &Docker, image: &str) -> Result<Option<ImageInspect>, Failure> {
     match docker.inspect_image(image).await {
-        Ok(_) => Ok(true),
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(false),
+        Ok(found) => Ok(Some(found)),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error)
             .with_context(|| format!("cannot look for the image {image}"))
             .trouble(),

@@ -74,6 +74,14 @@ fn a_language_is_added_built_listed_and_removed() {
     let none = root.run(&["build-image", "--missing", "--json"]).exits(0).json();
     assert_eq!(none, serde_json::json!([]));
 
+    // Another agent makes another image.
+    root.write("dockerfiles/optimus-runner", "#!/bin/sh\necho new\n");
+    let rebuild = ["build-image", "--missing", "--base-image", &debian, "--json"];
+    assert_eq!(root.run(&rebuild).exits(0).json()[0]["image"], image.as_str());
+    let ran = docker(&["run", "--rm", "--network", "none", &image]).exits(0);
+    assert_eq!(ran.stdout(), "new\n");
+    assert_eq!(root.run(&rebuild).exits(0).json(), serde_json::json!([]));
+
     root.run(&["remove-lang", &name, "--yes", "--image"]).exits(0);
     docker(&["image", "inspect", &image]).exits(1);
 }

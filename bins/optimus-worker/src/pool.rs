@@ -29,6 +29,10 @@ use crate::{
 /// Longest wait for work before the claim is tried anyway, and the loop has visibly turned.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
+/// Boxes kept warm beside one for each slot, so that the engine has work while jobs run: with none, short jobs wait for
+/// their successors' boxes (see `docs/benchmarks.md`).
+const SPARE_BOXES: u32 = 2;
+
 /// Processes the agent needs in a box beside the guest's.
 const AGENT_PROCESSES: u32 = 16;
 
@@ -68,7 +72,7 @@ impl Pool {
             chosen => chosen,
         };
         let warm_boxes = match shared.settings.worker.warm_boxes {
-            0 => slots,
+            0 => slots.saturating_add(SPARE_BOXES),
             chosen => chosen,
         };
         let spec = box_spec(&language);

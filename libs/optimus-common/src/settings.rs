@@ -109,7 +109,7 @@ pub struct Worker {
     pub languages: String,
     /// Boxes at once for each language; 0: the language's own `max_parallel_jobs`.
     pub concurrency: u32,
-    /// Boxes kept ready for each language; 0: as many as may run at once.
+    /// Boxes kept ready for each language; 0: two more than may run at once.
     pub warm_boxes: u32,
     /// How long running jobs may take after SIGTERM before they are released.
     #[serde(rename = "drain_ms", with = "units::ms")]

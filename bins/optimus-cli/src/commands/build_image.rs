@@ -18,16 +18,20 @@ use crate::{
 
 pub(crate) async fn run(args: BuildImage, project: &Project, output: &Output) -> Result<Exit, Failure> {
     let languages = registry::load(&project.languages_file())?;
-    let chosen = chosen(&args, languages).await?;
+    let chosen = chosen(&args, project, languages).await?;
     if chosen.is_empty() {
-        output.result(&[(); 0], || "Every image is there".to_owned())?;
+        output.result(&[(); 0], || "Every image is there and up to date".to_owned())?;
         return Ok(Exit::Done);
     }
     let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
     build_all(project, &chosen, args.base_image.as_deref(), cache, output).await
 }
 
-async fn chosen(args: &BuildImage, languages: Languages) -> Result<Vec<Language>, Failure> {
+async fn chosen(
+    args: &BuildImage,
+    project: &Project,
+    languages: Languages,
+) -> Result<Vec<Language>, Failure> {
     if args.all {
         return Ok(languages.languages);
     }
@@ -35,7 +39,7 @@ async fn chosen(args: &BuildImage, languages: Languages) -> Result<Vec<Language>
     if args.missing {
         let docker = engine::connect().await?;
         for language in languages.languages {
-            if !engine::has_image(&docker, &language.image).await? {
+            if !build::is_current(&docker, project, &language).await? {
                 chosen.push(language);
             }
         }

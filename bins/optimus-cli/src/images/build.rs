@@ -2,21 +2,25 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fs::{self, File},
+    fs::{self, DirEntry, File},
+    io,
     path::Path,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::{Docker, body_full, query_parameters::BuildImageOptionsBuilder};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use indicatif::ProgressBar;
-use optimus_common::language::Language;
+use optimus_common::language::{Build, Language};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::base::Base;
 use crate::{
+    engine::label_of,
     exit::{Blame, Failure},
     output::{bar, note},
     project::Project,
@@ -24,6 +28,9 @@ use crate::{
 
 /// The files of the context that every image gets a copy of.
 const COMMON: [&str; 2] = ["runner.sh", "optimus-runner"];
+
+/// On every image: the fingerprint of what it was built from.
+const CONTEXT_LABEL: &str = "optimus.context";
 
 /// Lines of the build's output shown when it fails.
 const TAIL: usize = 40;
@@ -59,8 +66,7 @@ pub(crate) async fn build(
     cache: Cache,
 ) -> Result<Built, Failure> {
     let began = Instant::now();
-    let dockerfile = dockerfile_in_context(language)?;
-    let context = context(&project.dockerfiles(), &dockerfile)?;
+    let context = Context::of(project, language)?;
     let arguments = HashMap::from([
         ("BASE_IMAGE", base.image.as_str()),
         ("VERSION_COMMAND", language.build.version_command.as_str()),
@@ -72,7 +78,8 @@ pub(crate) async fn build(
         .chain([("DEBIAN_PACKAGES", packages.as_str())])
         .collect();
     let options = BuildImageOptionsBuilder::new()
-        .dockerfile(&dockerfile)
+        .dockerfile(&context.dockerfile)
+        .labels(&HashMap::from([(CONTEXT_LABEL, context.fingerprint(language))]))
         .t(&language.image)
         .buildargs(&arguments)
         .nocache(cache == Cache::Ignore)
@@ -80,7 +87,7 @@ pub(crate) async fn build(
         .forcerm(true)
         .build();
 
-    let mut steps = docker.build_image(options, None, Some(body_full(context)));
+    let mut steps = docker.build_image(options, None, Some(body_full(context.archive)));
     let mut log = Log::new(language);
     let mut failure = None;
     while let Some(step) = steps.next().await {
@@ -111,6 +118,19 @@ pub(crate) async fn build(
         took: began.elapsed(),
         bytes,
     })
+}
+
+/// Whether the engine has the language's image, built from the files as they are now. One with another agent may not
+/// even speak the worker's protocol.
+pub(crate) async fn is_current(
+    docker: &Docker,
+    project: &Project,
+    language: &Language,
+) -> Result<bool, Failure> {
+    let Some(built_from) = label_of(docker, &language.image, CONTEXT_LABEL).await? else {
+        return Ok(false);
+    };
+    Ok(built_from == Context::of(project, language)?.fingerprint(language))
 }
 
 async fn added_bytes(docker: &Docker, image: &str, base: &str) -> Result<u64, Failure> {
@@ -145,7 +165,37 @@ fn dockerfile_in_context(language: &Language) -> Result<String, Failure> {
 }
 
 /// What is sent to the engine: the language's own folder, and what every image gets.
-fn context(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
+struct Context {
+    archive: Bytes,
+    /// The Dockerfile's path in it.
+    dockerfile: String,
+}
+
+impl Context {
+    fn of(project: &Project, language: &Language) -> Result<Self, Failure> {
+        let dockerfile = dockerfile_in_context(language)?;
+        let archive = pack(&project.dockerfiles(), &dockerfile)?;
+        Ok(Self { archive, dockerfile })
+    }
+
+    /// Differs where an image built from it would.
+    fn fingerprint(&self, language: &Language) -> String {
+        let Build {
+            base_image,
+            debian_packages,
+            version_command,
+        } = &language.build;
+        let mut hash = Sha256::new();
+        for part in [base_image, &debian_packages.join(" "), version_command] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        hash.update(&self.archive);
+        STANDARD.encode(hash.finalize())
+    }
+}
+
+fn pack(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
     let [_, agent] = COMMON.map(|name| dockerfiles.join(name));
     if !agent.is_file() {
         return Err(Failure::trouble(format!(
@@ -159,10 +209,11 @@ fn context(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
             append(&mut context, &dockerfiles.join(name), name, Mode::Executable)?;
         }
         let folder = dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for entry in fs::read_dir(dockerfiles.join(folder))
-            .with_context(|| format!("cannot read dockerfiles/{folder}"))?
-        {
-            let entry = entry?;
+        let mut entries = fs::read_dir(dockerfiles.join(folder))
+            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+            .with_context(|| format!("cannot read dockerfiles/{folder}"))?;
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
             if entry.file_type()?.is_file() {
                 let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
                 let script = entry
@@ -259,7 +310,7 @@ mod tests {
     #[test]
     fn a_context_without_the_agent_says_how_to_build_it() {
         let folder = tempfile::tempdir().unwrap();
-        let error = context(folder.path(), "c/Dockerfile").unwrap_err().to_string();
+        let error = pack(folder.path(), "c/Dockerfile").unwrap_err().to_string();
         assert!(error.contains("build.sh"), "{error}");
     }
 }
