@@ -80,6 +80,7 @@ impl LanguagesFile {
         let mut settings = Settings::defaults();
         settings.languages_file = self.path();
         choice.clone_into(&mut settings.worker.languages);
+        settings.worker.warm_boxes = 1;
         settings
     }
 }

@@ -20,8 +20,11 @@ use optimus_queue::{
 };
 use tokio::{
     sync::{Notify, broadcast},
-    time::timeout,
+    time::{Instant, timeout},
 };
+
+/// Of the tests' paused clock: over in an instant, and longer than anything awaited.
+const PATIENCE: Duration = Duration::from_hours(1);
 
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -107,7 +110,7 @@ impl TwinStore {
                 return record;
             }
             assert!(!record.status.is_terminal(), "{record:?} is never {status:?}");
-            changed.await;
+            timeout(PATIENCE, changed).await.expect("the job gets somewhere");
         }
     }
 
@@ -129,11 +132,13 @@ impl TwinStore {
     }
 
     pub(crate) async fn until_announced(&self, matches: impl Fn(&WorkerInfo) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let changed = self.0.changed.notified();
             if self.0.state.lock().unwrap().workers.iter().any(&matches) {
                 return;
             }
+            assert!(Instant::now() < deadline, "a worker announces what is awaited");
             changed.await;
         }
     }
