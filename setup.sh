@@ -21,10 +21,10 @@ for arg in "$@"; do
 done
 
 say "Checking prerequisites"
-need docker docker.io "runs the boxes"
+need_engine
 docker compose version >/dev/null 2>&1 || need docker-compose docker-compose "starts the services"
 need curl curl "talks to the API"
-need python3 python3-minimal "writes the large test data of the examples"
+need python3 python3 "writes the large test data of the examples"
 install_wanted
 stop_if_missing
 start_engine
@@ -35,7 +35,7 @@ if registry_answers; then
     rm -f .env
 else
     note "no image registry answers: everything is built from Debian packages"
-    need cc gcc "links the binaries"
+    need cc "gcc libc6-dev" "links the binaries"
     cargo_is_new_enough || MISSING="$MISSING
   - cargo $RUST_VERSION or newer (compiles Optimus): see https://rustup.rs"
     install_wanted

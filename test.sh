@@ -20,6 +20,13 @@ done
 started="$(date +%s)"
 elapsed() { note "$(($(date +%s) - started)) s so far"; }
 
+say "What the checks need"
+need cc "gcc libc6-dev" "links them"
+[ "$QUICK" = yes ] || need redis-server redis-server "the suites start their own"
+install_wanted
+stop_if_missing
+cargo_is_new_enough || die "cargo $RUST_VERSION or newer is missing: see https://rustup.rs"
+
 # check_tool NAME VERSION: a cargo tool of the checks, kept inside target/.
 check_tool() {
     case "$("target/tools/bin/$1" --version 2>/dev/null)" in
@@ -44,11 +51,7 @@ if [ "$QUICK" = yes ]; then
     exit 0
 fi
 
-say "What the suites need: Redis, an engine, binaries, images"
-need redis-server redis-server "the queue's tests start their own"
-need cc gcc "links the tests"
-install_wanted
-stop_if_missing
+say "What the suites need: an engine, binaries, images"
 ./setup.sh --no-start
 elapsed
 

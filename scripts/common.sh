@@ -43,6 +43,17 @@ stop_if_missing() {
 (as root on Debian or Ubuntu this script installs them itself)"
 }
 
+# A client alone is no engine: some machines have one without the other.
+need_engine() {
+    engine_answers && return
+    if have dockerd; then return; fi
+    if can_install; then
+        WANTED="${WANTED:-} docker.io"
+    else
+        need docker docker.io "runs the boxes"
+    fi
+}
+
 engine_answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 # Brings up the engine: by systemd where it runs, else as a background process, which is what a container or a small
@@ -54,6 +65,9 @@ start_engine() {
         systemctl start docker
     else
         have dockerd || die "the Docker engine does not answer and there is no dockerd to start"
+        # Left by an engine that was killed; its number may be another process by now.
+        pid="$(cat /var/run/docker.pid 2>/dev/null || true)"
+        [ "$(cat "/proc/${pid:-none}/comm" 2>/dev/null || true)" = dockerd ] || rm -f /var/run/docker.pid
         note "starting dockerd (log: /var/log/dockerd.log)"
         nohup setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
     fi
