@@ -64,7 +64,8 @@ impl Keeper {
     pub(crate) async fn keep(mut self) -> Stop {
         let mut deadline = self.claimed + self.timing.grace;
         let mut next = self.claimed + self.timing.renew;
-        let mut backoff = Backoff::new(self.timing.renew / 20, self.timing.renew);
+        // Short next to the grace that is left: a store that is back for a moment must not be missed.
+        let mut backoff = Backoff::new(self.timing.renew / 20, self.timing.renew / 5);
         loop {
             tokio::select! {
                 biased;
