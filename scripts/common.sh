@@ -65,9 +65,13 @@ start_engine() {
         systemctl start docker
     else
         have dockerd || die "the Docker engine does not answer and there is no dockerd to start"
-        # Left by an engine that was killed; its number may be another process by now.
+        # Left by an engine that was killed: its number may be another process by now, or one that is dead and not yet
+        # reaped, which has a name but no executable.
         pid="$(cat /var/run/docker.pid 2>/dev/null || true)"
-        [ "$(cat "/proc/${pid:-none}/comm" 2>/dev/null || true)" = dockerd ] || rm -f /var/run/docker.pid
+        case "$(readlink "/proc/${pid:-none}/exe" || true)" in
+            */dockerd*) ;;
+            *) rm -f /var/run/docker.pid ;;
+        esac
         note "starting dockerd (log: /var/log/dockerd.log)"
         nohup setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
     fi
