@@ -92,6 +92,15 @@ impl Waiting {
     }
 }
 
+/// What a request knows of its job before it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existence {
+    /// The store has taken it.
+    Certain,
+    /// Somebody names it.
+    Claimed,
+}
+
 /// One request's interest in a job; dropping it ends the interest.
 pub(crate) struct Waiter {
     waiting: Arc<Waiting>,
@@ -102,22 +111,23 @@ pub(crate) struct Waiter {
 impl Waiter {
     /// Returns the job's record as soon as it is terminal, else as it is at the deadline.
     ///
-    /// A store that fails while the job is waited for is asked again until the deadline.
+    /// A store that fails is asked again until the deadline, but only for a job that is known to exist.
     pub(crate) async fn wait(
         &self,
         store: &dyn JobStore,
+        existence: Existence,
         deadline: Instant,
     ) -> Result<Option<JobRecord>, StoreError> {
         let mut closed = self.waiting.closed.subscribe();
-        let mut was_known = false;
+        let mut is_known = existence == Existence::Certain;
         loop {
             let found = store.get(self.job).await;
             let over = Instant::now() >= deadline || *closed.borrow_and_update();
             match found {
                 Ok(Some(record)) if over || record.status.is_terminal() => return Ok(Some(record)),
                 Ok(None) => return Ok(None),
-                Err(error) if over || !was_known => return Err(error),
-                Ok(Some(_)) => was_known = true,
+                Err(error) if over || !is_known => return Err(error),
+                Ok(Some(_)) => is_known = true,
                 Err(_) => {}
             }
             let look = deadline.min(Instant::now() + LOOK);

@@ -26,6 +26,7 @@ use crate::{
     extract::{IdempotencyKey, JobPath, Wait},
     problem::Problem,
     submit::new_job,
+    waiting::Existence,
 };
 
 /// Bodies above this size are read outside of the threads that serve all requests.
@@ -108,7 +109,10 @@ pub(crate) async fn submit(
     }
     if let (Some(waiter), Some(wait)) = (waiter, wait) {
         // The job is accepted: whatever goes wrong from here on must not make the answer an error.
-        match waiter.wait(&*app.store, Instant::now() + wait).await {
+        match waiter
+            .wait(&*app.store, Existence::Certain, Instant::now() + wait)
+            .await
+        {
             Ok(Some(record)) if record.status.is_terminal() => {
                 return Ok(accepted(StatusCode::OK, id, replayed, Json(record)));
             }
@@ -188,7 +192,7 @@ pub(crate) async fn read_job(
         Some(wait) => {
             app.waiting
                 .register(id)
-                .wait(&*app.store, Instant::now() + wait)
+                .wait(&*app.store, Existence::Claimed, Instant::now() + wait)
                 .await?
         }
     };
