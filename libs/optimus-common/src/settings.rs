@@ -32,11 +32,14 @@ const SHORT_NAMES: [(&str, &str); 5] = [
 pub struct Settings {
     /// Where `languages.json` is. Relative paths start at the current directory.
     pub languages_file: PathBuf,
+    /// Empty: the usual place; see [`Settings::data_dir`].
+    data_dir: PathBuf,
     pub api: Api,
     pub redis: Redis,
     pub queue: Queue,
     pub worker: Worker,
     pub docker: Docker,
+    pub native: Native,
     pub limits: LimitSettings,
     pub results: Results,
     pub log: Log,
@@ -105,6 +108,7 @@ pub struct Queue {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
+    pub backend: BackendChoice,
     /// Names separated by commas, or `all`.
     pub languages: String,
     /// Boxes at once for each language; 0: the language's own `max_parallel_jobs`.
@@ -116,6 +120,33 @@ pub struct Worker {
     pub drain: Duration,
     #[serde(rename = "heartbeat_ms", with = "units::ms")]
     pub heartbeat: Duration,
+}
+
+/// Where boxes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    Docker,
+    Native,
+    /// Native where the host offers every layer of it, else Docker.
+    Auto,
+}
+
+/// Boxes made of namespaces and cgroups.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Native {
+    /// Names of layers that may be missing.
+    pub allow_missing: Vec<String>,
+    /// Files and folders of the host that boxes see, read-only.
+    pub paths: Vec<PathBuf>,
+    /// Unpacked images, each in a folder named like its language; none where it is empty.
+    pub roots: PathBuf,
+    pub uid_base: u32,
+    /// Empty: chosen by the user this process runs as.
+    pub cgroup: PathBuf,
+    #[serde(rename = "start_timeout_ms", with = "units::ms")]
+    pub start_timeout: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -203,10 +234,32 @@ impl Settings {
                     .try_parsing(true)
                     .list_separator(",")
                     .with_list_parse_key("api.tokens")
+                    .with_list_parse_key("native.allow_missing")
+                    .with_list_parse_key("native.paths")
                     .source(Some(vars)),
             )
             .build()?
             .try_deserialize()
+    }
+
+    /// Where this process keeps what must outlive it.
+    pub fn data_dir(&self) -> PathBuf {
+        if !self.data_dir.as_os_str().is_empty() {
+            return self.data_dir.clone();
+        }
+        let own = || env::var_os("XDG_DATA_HOME").filter(|folder| !folder.is_empty());
+        match (own(), env::var_os("HOME")) {
+            // Root's home is often closed to others, and a service's may not exist.
+            (None, Some(home)) if home != "/root" && home != "/" && !home.is_empty() => {
+                Path::new(&home).join(".local/share/optimus")
+            }
+            (Some(folder), _) => Path::new(&folder).join("optimus"),
+            _ => PathBuf::from("/var/lib/optimus"),
+        }
+    }
+
+    pub fn set_data_dir(&mut self, folder: PathBuf) {
+        self.data_dir = folder;
     }
 
     /// The defaults alone, for tests.
@@ -235,6 +288,9 @@ mod tests {
             ("WORKER_CONCURRENCY", "7"),
             ("OPTIMUS__QUEUE__LEASE_MS", "1500"),
             ("OPTIMUS__API__TOKENS", "a,b"),
+            ("OPTIMUS__NATIVE__ALLOW_MISSING", "landlock,guest-uids"),
+            ("OPTIMUS__WORKER__BACKEND", "auto"),
+            ("OPTIMUS__DATA_DIR", "/srv/optimus"),
         ])
         .unwrap();
         assert_eq!(settings.redis.url, "redis://elsewhere:1");
@@ -242,6 +298,9 @@ mod tests {
         assert_eq!(settings.worker.concurrency, 7);
         assert_eq!(settings.queue.lease, Duration::from_millis(1500));
         assert_eq!(settings.api.tokens, ["a", "b"]);
+        assert_eq!(settings.native.allow_missing, ["landlock", "guest-uids"]);
+        assert_eq!(settings.worker.backend, BackendChoice::Auto);
+        assert_eq!(settings.data_dir(), Path::new("/srv/optimus"));
     }
 
     #[test]

@@ -78,6 +78,9 @@ impl fmt::Debug for LiveBox {
 pub enum BackendError {
     #[error("the image {image} is missing; build it with `optimus-cli build-image {language}`")]
     ImageMissing { image: String, language: LanguageName },
+    /// Not a fault of the moment: somebody has to install or to change something.
+    #[error("{language} is not available here: {reason}")]
+    Unavailable { language: LanguageName, reason: String },
     #[error("cannot {operation}")]
     Engine {
         operation: &'static str,
