@@ -3,19 +3,22 @@
 use std::{
     error::Error,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
-use optimus_common::language::{Languages, LanguagesError};
+use optimus_common::{
+    language::{Languages, LanguagesError},
+    settings::LanguagesFile,
+};
 
-/// `languages.json`, always as it stands on the disk, so that a language added needs no restart.
+/// `languages.json`, always as it stands on the disk, so that a language added needs no restart; or those compiled in.
 ///
 /// While the file is invalid or missing, the languages last read from it are used.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    path: PathBuf,
+    file: LanguagesFile,
     read: Mutex<Read>,
 }
 
@@ -48,21 +51,21 @@ impl Version {
 }
 
 impl Catalog {
-    pub(crate) fn open(path: &Path) -> Result<Self, LanguagesError> {
-        let version = Version::of(path);
-        let languages = Arc::new(Languages::load(path)?);
+    pub(crate) fn open(file: LanguagesFile) -> Result<Self, LanguagesError> {
+        let version = file.path().and_then(Version::of);
+        let languages = Arc::new(file.load()?);
         Ok(Self {
-            path: path.to_owned(),
+            file,
             read: Mutex::new(Read { version, languages }),
         })
     }
 
     /// The languages as they are now. Looks at the file's metadata each time, and at the file only when they changed.
     pub(crate) fn current(&self) -> Arc<Languages> {
-        let version = Version::of(&self.path);
+        let version = self.file.path().and_then(Version::of);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if read.version != version {
-            match Languages::load(&self.path) {
+            match self.file.load() {
                 Ok(languages) => {
                     tracing::info!(count = languages.languages.len(), "the languages changed");
                     read.languages = Arc::new(languages);
@@ -114,7 +117,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("languages.json");
         fs::write(&path, SHIPPED).unwrap();
-        let catalog = Catalog::open(&path).unwrap();
+        let catalog = Catalog::open(path.clone().into()).unwrap();
         let all = names(&catalog);
         assert!(all.len() > 1);
 
@@ -134,6 +137,6 @@ mod tests {
     #[test]
     fn an_invalid_file_is_refused_at_start() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Catalog::open(&folder.path().join("none.json")).is_err());
+        assert!(Catalog::open(folder.path().join("none.json").into()).is_err());
     }
 }

@@ -48,7 +48,7 @@ impl App {
     pub fn new(store: Arc<dyn JobStore>, settings: Settings) -> Result<Self, LanguagesError> {
         Ok(Self {
             store,
-            catalog: catalog::Catalog::open(&settings.languages_file)?,
+            catalog: catalog::Catalog::open(settings.languages_file.clone())?,
             tokens: auth::Tokens::new(&settings.api.tokens),
             intake: body::Intake::new(settings.api.body_limit_bytes),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),

@@ -29,7 +29,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -84,6 +87,7 @@ impl Worker {
                 settings: Arc::clone(&self.settings),
                 store: Arc::clone(&self.store),
                 backend: Arc::clone(&self.backend),
+                places: Arc::new(Semaphore::new(places(worker.total_concurrency))),
                 shutdown: shutdown.clone(),
                 give_back: give_back.clone(),
             },
@@ -116,6 +120,14 @@ impl Worker {
             sleep(self.settings.worker.heartbeat).await;
             self.roster.refresh();
         }
+    }
+}
+
+/// How many jobs of any language may run at once.
+fn places(total: u32) -> usize {
+    match usize::try_from(total) {
+        Ok(0) | Err(_) => Semaphore::MAX_PERMITS,
+        Ok(total) => total.min(Semaphore::MAX_PERMITS),
     }
 }
 

@@ -1,7 +1,7 @@
 //! One language's slots, warm boxes and claim loop.
 //!
-//! A turn of the loop waits for a free slot, then for a warm box, and only then claims: a job is never taken by a
-//! worker that could not start it at once.
+//! A turn of the loop waits for a free slot, then for a warm box, then for one of the places that all languages share,
+//! and only then claims: a job is never taken by a worker that could not start it at once.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) backend: Arc<dyn Backend>,
+    /// Jobs at once over all languages. A place is held for a job, and never while waiting for one or for its box.
+    pub(crate) places: Arc<Semaphore>,
     /// No claims any more.
     pub(crate) shutdown: CancellationToken,
     /// Time is over: running jobs are given back.
@@ -153,6 +155,9 @@ impl Pool {
         let door = self.until_shutdown(Arc::clone(&self.door).lock_owned()).await?;
         self.until_shutdown(self.box_ready(warm)).await?.ok()?;
 
+        self.board.enter(Stage::WaitingForSlot);
+        let places = Arc::clone(&self.shared.places);
+        let place = self.until_shutdown(places.acquire_owned()).await?.ok()?;
         self.board.enter(Stage::Claiming);
         // Never cut short: the store would execute it all the same, and nobody would hold the lease.
         let events = self.shared.store.subscribe();
@@ -166,6 +171,7 @@ impl Pool {
             Ok(Some(claim)) => {
                 let job = Begun {
                     slot,
+                    place,
                     door,
                     claim,
                     asked,
@@ -175,7 +181,7 @@ impl Pool {
                 Some(Ok(()))
             }
             Ok(None) => {
-                drop(door);
+                drop((door, place));
                 self.until_shutdown(self.shared.store.wait_for_work(self.language(), LONGEST_WAIT))
                     .await
             }
@@ -199,6 +205,7 @@ impl Pool {
     async fn serve(self: Arc<Self>, warm: WarmPool, begun: Begun) {
         let Begun {
             slot,
+            place,
             door,
             claim,
             asked,
@@ -220,7 +227,7 @@ impl Pool {
         };
         let leftover = self.workshop.serve(claim, get_box, keeper).await;
         // The guest is dead and its job is finished: the slot is free while the engine clears away the box.
-        drop((occupied, slot));
+        drop((occupied, slot, place));
         leftover.destroy().await;
     }
 
@@ -232,6 +239,7 @@ impl Pool {
 /// A job just claimed.
 struct Begun {
     slot: OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     door: OwnedMutexGuard<()>,
     claim: Claim,
     asked: Instant,

@@ -1,10 +1,8 @@
 //! Which languages a worker serves, also after their file has changed.
 
-use std::path::PathBuf;
-
 use optimus_common::{
     language::{Language, Languages, LanguagesError},
-    settings::Settings,
+    settings::{LanguagesFile, Settings},
 };
 use tracing::{info, warn};
 
@@ -13,7 +11,7 @@ use crate::job::causes;
 /// The languages chosen among those in `languages.json`.
 #[derive(Debug)]
 pub struct Roster {
-    file: PathBuf,
+    file: LanguagesFile,
     /// Names separated by commas, or `all`.
     choice: String,
     languages: Vec<Language>,
@@ -35,7 +33,7 @@ pub enum RosterError {
 impl Roster {
     pub fn open(settings: &Settings) -> Result<Self, RosterError> {
         let (file, choice) = (settings.languages_file.clone(), settings.worker.languages.clone());
-        let languages = choose(&Languages::load(&file)?, &choice)?;
+        let languages = choose(&file.load()?, &choice)?;
         Ok(Self {
             file,
             choice,
@@ -50,7 +48,7 @@ impl Roster {
 
     /// Reads the file again. While it is not valid, what was read before stays in use.
     pub(crate) fn refresh(&mut self) {
-        let read = Languages::load(&self.file).map_err(RosterError::File);
+        let read = self.file.load().map_err(RosterError::File);
         match read.and_then(|languages| choose(&languages, &self.choice)) {
             Ok(languages) => {
                 self.complaint = None;

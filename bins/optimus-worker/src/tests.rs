@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use optimus_common::{
     JobId, WorkerId,
     job::{JobRecord, JobStatus},
-    language::Language,
+    language::{Concurrency, Language},
     result::Verdict,
-    settings::Settings,
+    settings::{self, Settings},
     submission::Submission,
 };
 use optimus_queue::{JobStore, PoolInfo};
@@ -36,9 +36,14 @@ impl Running {
     }
 
     fn of(language: Language) -> Self {
+        Self::with(&[language], |_| {})
+    }
+
+    fn with(languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
         let (store, backend, shutdown) = (TwinStore::new(), TwinBackend::default(), CancellationToken::new());
-        let languages = LanguagesFile::with(&[language]);
-        let settings = languages.settings("all");
+        let languages = LanguagesFile::with(languages);
+        let mut settings = languages.settings("all");
+        change(&mut settings.worker);
         let worker = Worker {
             id: WorkerId::new(),
             roster: Roster::open(&settings).unwrap(),
@@ -313,6 +318,33 @@ async fn as_many_jobs_run_at_once_as_there_are_slots() {
     running.backend.until_begun(3).await;
     running.until_pool(|pool| pool.busy == 3 && pool.slots == 3).await;
     assert_eq!(running.backend.begun(), 3);
+    running.backend.go_on();
+    for job in jobs {
+        running.store.until(job, JobStatus::Completed).await;
+    }
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn languages_share_what_may_run_at_once() {
+    let languages = ["python", "c", "idle"].map(|name| Language {
+        concurrency: Concurrency {
+            max_parallel_jobs: 4,
+            max_parallel_tests: 1,
+        },
+        ..twins::language(name)
+    });
+    let running = Running::with(&languages, |worker| worker.total_concurrency = 2);
+    let mut jobs = Vec::new();
+    for name in ["python", "c", "python", "c", "python"] {
+        let mut submission = twins::submission("hold", &[("a", "a")]);
+        submission.language = name.parse().unwrap();
+        jobs.push(running.store.put(submission).await);
+    }
+    running.backend.until_begun(2).await;
+    // By then every claim loop has turned.
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(running.backend.begun(), 2);
     running.backend.go_on();
     for job in jobs {
         running.store.until(job, JobStatus::Completed).await;

@@ -78,7 +78,7 @@ impl LanguagesFile {
     /// The defaults with this file, and these languages chosen.
     pub(crate) fn settings(&self, choice: &str) -> Settings {
         let mut settings = Settings::defaults();
-        settings.languages_file = self.path();
+        settings.languages_file = self.path().into();
         choice.clone_into(&mut settings.worker.languages);
         settings.worker.warm_boxes = 1;
         settings

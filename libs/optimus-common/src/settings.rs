@@ -4,6 +4,8 @@
 //! The environment names a setting as `OPTIMUS__SECTION__KEY`; `REDIS_URL`, `API_HOST`, `API_PORT`,
 //! `WORKER_LANGUAGE` and `WORKER_CONCURRENCY` work beside that.
 
+mod languages_file;
+
 use std::{
     env,
     path::{Path, PathBuf},
@@ -13,6 +15,7 @@ use std::{
 use config::{Config, Environment, File, FileFormat};
 use serde::Deserialize;
 
+pub use self::languages_file::LanguagesFile;
 use crate::{submission::Maxima, units};
 
 /// The commented file that ships with Optimus is itself the defaults, so the two cannot differ.
@@ -30,8 +33,7 @@ const SHORT_NAMES: [(&str, &str); 5] = [
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Where `languages.json` is. Relative paths start at the current directory.
-    pub languages_file: PathBuf,
+    pub languages_file: LanguagesFile,
     /// Empty: the usual place; see [`Settings::data_dir`].
     data_dir: PathBuf,
     pub api: Api,
@@ -113,6 +115,8 @@ pub struct Worker {
     pub languages: String,
     /// Boxes at once for each language; 0: the language's own `max_parallel_jobs`.
     pub concurrency: u32,
+    /// Boxes at once over all languages; 0: no bound but each language's.
+    pub total_concurrency: u32,
     /// Boxes kept ready for each language; 0: two more than may run at once.
     pub warm_boxes: u32,
     /// How long running jobs may take after SIGTERM before they are released.

@@ -116,7 +116,7 @@ impl Api {
         settings.redis.connection_timeout = Duration::from_secs(1);
         let languages_file = redis.folder.path().join("languages.json");
         std::fs::write(&languages_file, include_str!("../../../../config/languages.json")).unwrap();
-        settings.languages_file.clone_from(&languages_file);
+        settings.languages_file = languages_file.clone().into();
         change(&mut settings);
 
         let store = Arc::new(connect(&settings).await);
