@@ -32,6 +32,48 @@ pub enum Checker {
     },
     /// As `lines`, in any order; each line as often as expected.
     UnorderedLines,
+    /// The default output validator of the ICPC problem package format, with its arguments.
+    ///
+    /// Tokens are equal as text, by default in any case of their ASCII letters. Where a tolerance is given, tokens of
+    /// the expected output that are finite decimal numbers are compared as numbers instead, as `float` does; `inf` and
+    /// `nan` are text.
+    Icpc {
+        /// Default false.
+        #[cfg_attr(feature = "openapi", schema(required = false))]
+        case_sensitive: bool,
+        /// Whether all white space must be the expected one, byte by byte. Default false.
+        #[cfg_attr(feature = "openapi", schema(required = false))]
+        space_change_sensitive: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        float_absolute_tolerance: Option<f64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        float_relative_tolerance: Option<f64>,
+    },
+}
+
+impl Checker {
+    /// The tolerances it was given, by the names of their fields.
+    pub fn tolerances(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let [first, second] = match *self {
+            Self::Float {
+                abs_tolerance,
+                rel_tolerance,
+            } => [
+                Some(("abs_tolerance", abs_tolerance)),
+                Some(("rel_tolerance", rel_tolerance)),
+            ],
+            Self::Icpc {
+                float_absolute_tolerance,
+                float_relative_tolerance,
+                ..
+            } => [
+                float_absolute_tolerance.map(|value| ("float_absolute_tolerance", value)),
+                float_relative_tolerance.map(|value| ("float_relative_tolerance", value)),
+            ],
+            Self::Lines | Self::Exact | Self::Tokens { .. } | Self::UnorderedLines => [None, None],
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 /// What is read. serde lets a variant without braces pass with unknown fields; these have braces.
@@ -51,6 +93,16 @@ enum Strict {
         rel_tolerance: f64,
     },
     UnorderedLines {},
+    Icpc {
+        #[serde(default)]
+        case_sensitive: bool,
+        #[serde(default)]
+        space_change_sensitive: bool,
+        #[serde(default)]
+        float_absolute_tolerance: Option<f64>,
+        #[serde(default)]
+        float_relative_tolerance: Option<f64>,
+    },
 }
 
 impl From<Strict> for Checker {
@@ -67,6 +119,17 @@ impl From<Strict> for Checker {
                 rel_tolerance,
             },
             Strict::UnorderedLines {} => Self::UnorderedLines,
+            Strict::Icpc {
+                case_sensitive,
+                space_change_sensitive,
+                float_absolute_tolerance,
+                float_relative_tolerance,
+            } => Self::Icpc {
+                case_sensitive,
+                space_change_sensitive,
+                float_absolute_tolerance,
+                float_relative_tolerance,
+            },
         }
     }
 }

@@ -356,14 +356,7 @@ impl Submission {
     }
 
     fn validate_checker(&self) -> Result<(), InvalidSubmission> {
-        let Checker::Float {
-            abs_tolerance,
-            rel_tolerance,
-        } = self.checker
-        else {
-            return Ok(());
-        };
-        for (field, value) in [("abs_tolerance", abs_tolerance), ("rel_tolerance", rel_tolerance)] {
+        for (field, value) in self.checker.tolerances() {
             if !(value >= 0.0 && value.is_finite()) {
                 return Err(invalid(
                     format!("checker.{field}"),

@@ -18,7 +18,7 @@ use optimus_common::checker::Checker;
 use self::{
     exact::Exact,
     lines::Lines,
-    tokens::{Rule, Tokens},
+    tokens::{Case, NotFinite, Numbers, Rule, Space, Tokens},
     unordered::Unordered,
 };
 
@@ -46,24 +46,49 @@ enum Kind<'e> {
 
 impl<'e> Comparison<'e> {
     pub fn new(checker: &Checker, expected: &'e [u8]) -> Self {
+        let tokens = |rule| Kind::Tokens(Tokens::new(expected, rule));
         Self(match *checker {
             Checker::Exact => Kind::Exact(Exact::new(expected)),
             Checker::Lines => Kind::Lines(Lines::new(expected)),
-            Checker::Tokens { case_sensitive: true } => Kind::Tokens(Tokens::new(expected, Rule::Text)),
-            Checker::Tokens {
-                case_sensitive: false,
-            } => Kind::Tokens(Tokens::new(expected, Rule::AnyCase)),
+            Checker::UnorderedLines => Kind::Unordered(Unordered::new(expected)),
+            Checker::Tokens { case_sensitive } => tokens(Rule {
+                case: case(case_sensitive),
+                numbers: None,
+                space: Space::Any,
+            }),
             Checker::Float {
                 abs_tolerance,
                 rel_tolerance,
-            } => Kind::Tokens(Tokens::new(
-                expected,
-                Rule::Number {
+            } => tokens(Rule {
+                case: Case::Sensitive,
+                numbers: Some(Numbers {
                     abs_tolerance,
                     rel_tolerance,
+                    not_finite: NotFinite::Numbers,
+                }),
+                space: Space::Any,
+            }),
+            Checker::Icpc {
+                case_sensitive,
+                space_change_sensitive,
+                float_absolute_tolerance,
+                float_relative_tolerance,
+            } => tokens(Rule {
+                case: case(case_sensitive),
+                numbers: float_absolute_tolerance
+                    .or(float_relative_tolerance)
+                    .map(|_| Numbers {
+                        // By a tolerance of zero, only what is equal anyway is equal.
+                        abs_tolerance: float_absolute_tolerance.unwrap_or(0.0),
+                        rel_tolerance: float_relative_tolerance.unwrap_or(0.0),
+                        not_finite: NotFinite::Text,
+                    }),
+                space: if space_change_sensitive {
+                    Space::Same
+                } else {
+                    Space::Any
                 },
-            )),
-            Checker::UnorderedLines => Kind::Unordered(Unordered::new(expected)),
+            }),
         })
     }
 
@@ -87,6 +112,10 @@ impl<'e> Comparison<'e> {
         };
         refusal.map_or(Check::Accepted, |message| Check::Refused { message })
     }
+}
+
+fn case(sensitive: bool) -> Case {
+    if sensitive { Case::Sensitive } else { Case::Any }
 }
 
 /// ASCII white space, `\v` included, which `u8::is_ascii_whitespace` leaves out.

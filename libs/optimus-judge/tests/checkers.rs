@@ -5,7 +5,7 @@ use optimus_common::checker::Checker;
 use optimus_judge::compare::{Check, Comparison};
 use proptest::prelude::*;
 
-const ALL: [Checker; 6] = [
+const ALL: [Checker; 9] = [
     Checker::Lines,
     Checker::Exact,
     Checker::Tokens { case_sensitive: true },
@@ -17,7 +17,43 @@ const ALL: [Checker; 6] = [
         rel_tolerance: 1e-6,
     },
     Checker::UnorderedLines,
+    icpc(Words::AnyCase, Space::Any, None),
+    icpc(Words::AnyCase, Space::Same, Some(1e-3)),
+    icpc(Words::Sensitive, Space::Any, Some(1e-3)),
 ];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    AnyCase,
+    Sensitive,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Space {
+    Any,
+    Same,
+}
+
+const fn icpc(words: Words, space: Space, tolerance: Option<f64>) -> Checker {
+    Checker::Icpc {
+        case_sensitive: matches!(words, Words::Sensitive),
+        space_change_sensitive: matches!(space, Space::Same),
+        float_absolute_tolerance: tolerance,
+        float_relative_tolerance: tolerance,
+    }
+}
+
+/// Whether a checker tells other white space at an output's end apart.
+fn sees_the_last_newline(checker: Checker) -> bool {
+    match checker {
+        Checker::Exact => true,
+        Checker::Icpc {
+            space_change_sensitive,
+            ..
+        } => space_change_sensitive,
+        _ => false,
+    }
+}
 
 const LINES: Checker = Checker::Lines;
 const TOKENS: Checker = Checker::Tokens { case_sensitive: true };
@@ -70,6 +106,37 @@ mod reference {
                         .zip(output)
                         .all(|(e, o)| equal(e, o, abs_tolerance, rel_tolerance))
             }
+            Checker::Icpc {
+                case_sensitive,
+                space_change_sensitive,
+                float_absolute_tolerance,
+                float_relative_tolerance,
+            } => {
+                if space_change_sensitive && spaces(expected) != spaces(output) {
+                    return false;
+                }
+                let (expected, output) = (tokens(expected), tokens(output));
+                let text = |e: &[u8], o: &[u8]| {
+                    if case_sensitive {
+                        e == o
+                    } else {
+                        e.eq_ignore_ascii_case(o)
+                    }
+                };
+                let tolerances = (float_absolute_tolerance, float_relative_tolerance);
+                expected.len() == output.len()
+                    && expected.iter().zip(output).all(|(e, o)| match tolerances {
+                        (None, None) => text(e, o),
+                        (abs, rel) => match (finite(e), finite(o)) {
+                            (Some(e), Some(o)) => {
+                                abs.is_some_and(|abs| (e - o).abs() <= abs)
+                                    || rel.is_some_and(|rel| (e - o).abs() <= rel * e.abs())
+                            }
+                            (Some(_), None) => false,
+                            (None, _) => text(e, o),
+                        },
+                    })
+            }
         }
     }
 
@@ -94,6 +161,37 @@ mod reference {
         text.split(|byte| is_space(*byte))
             .filter(|token| !token.is_empty())
             .collect()
+    }
+
+    /// The white space before each token and after the last.
+    fn spaces(text: &[u8]) -> Vec<&[u8]> {
+        let mut spaces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (space, after) = rest.split_at(
+                rest.iter()
+                    .position(|byte| !is_space(*byte))
+                    .unwrap_or(rest.len()),
+            );
+            spaces.push(space);
+            let token = after
+                .iter()
+                .position(|byte| is_space(*byte))
+                .unwrap_or(after.len());
+            rest = &after[token..];
+        }
+        spaces
+    }
+
+    /// What the format's grammar takes: digits with a point and an exponent, and nothing else.
+    fn finite(token: &[u8]) -> Option<f64> {
+        let plain = token.iter().all(|byte| b"+-.eE0123456789".contains(byte));
+        str::from_utf8(token)
+            .ok()
+            .filter(|_| plain)?
+            .parse::<f64>()
+            .ok()
+            .filter(|value| value.is_finite())
     }
 
     fn equal(expected: &[u8], output: &[u8], abs_tolerance: f64, rel_tolerance: f64) -> bool {
@@ -187,16 +285,16 @@ proptest! {
 }
 
 #[test]
-fn a_missing_last_newline_matters_to_exact_alone() {
+fn a_missing_last_newline_matters_only_where_all_white_space_does() {
     for checker in ALL {
         assert_eq!(
             accepts(checker, b"1\n", b"1"),
-            checker != Checker::Exact,
+            !sees_the_last_newline(checker),
             "{checker:?}"
         );
         assert_eq!(
             accepts(checker, b"1", b"1\n\n \n"),
-            checker != Checker::Exact,
+            !sees_the_last_newline(checker),
             "{checker:?}"
         );
     }
@@ -207,7 +305,7 @@ fn windows_line_ends_are_trailing_white_space() {
     for checker in ALL {
         assert_eq!(
             accepts(checker, b"1\n2\n", b"1\r\n2\r\n"),
-            checker != Checker::Exact,
+            !sees_the_last_newline(checker),
             "{checker:?}"
         );
     }
@@ -343,6 +441,79 @@ fn what_is_no_decimal_number_is_compared_as_text() {
     let long = "1".repeat(5000);
     assert!(accepts(checker, long.as_bytes(), long.as_bytes()));
     assert!(!accepts(checker, long.as_bytes(), format!("{long}1").as_bytes()));
+}
+
+#[test]
+fn the_icpc_validator_reads_numbers_only_in_the_expected_output_and_only_with_a_tolerance() {
+    let plain = icpc(Words::AnyCase, Space::Any, None);
+    let near = icpc(Words::AnyCase, Space::Any, Some(0.01));
+    for (checker, expected, output, equal) in [
+        (plain, "Yes\n", "  YES", true),
+        (icpc(Words::Sensitive, Space::Any, None), "Yes", "YES", false),
+        (plain, "1.0", "1.00", false),
+        (plain, "\u{c4}", "\u{e4}", false),
+        (near, "0.0314", "3.14000000e-2", true),
+        (near, "1.", "+1.005", true),
+        (near, "1", "one", false),
+        (near, "one", "ONE", true),
+        (near, "one", "1", false),
+        // Not in the format's grammar, and so text.
+        (near, "inf", "INF", true),
+        (near, "inf", "Infinity", false),
+        (near, "nan", "NaN", true),
+        (near, "1", "nan", false),
+        (near, "1e999", "1E999", true),
+        (near, "1e999", "2e999", false),
+        (near, "0x10", "16", false),
+        // Integers are numbers too, once there is a tolerance.
+        (near, "1000000", "1000001", true),
+    ] {
+        assert_eq!(
+            accepts(checker, expected.as_bytes(), output.as_bytes()),
+            equal,
+            "{checker:?} {expected} {output}"
+        );
+    }
+    let only_absolute = Checker::Icpc {
+        case_sensitive: false,
+        space_change_sensitive: false,
+        float_absolute_tolerance: Some(0.5),
+        float_relative_tolerance: None,
+    };
+    assert!(accepts(only_absolute, b"1000", b"1000.5"));
+    assert!(!accepts(only_absolute, b"1000", b"1000.6"));
+}
+
+#[test]
+fn white_space_counts_byte_by_byte_where_the_icpc_validator_is_told_so() {
+    let checker = icpc(Words::AnyCase, Space::Same, Some(0.1));
+    assert!(accepts(checker, b" a  1\n\nb\n", b" A  1.05\n\nB\n"));
+    for output in [
+        "a  1\n\nb\n",
+        " a 1\n\nb\n",
+        " a\t 1\n\nb\n",
+        " a  1\nb\n",
+        " a  1\n\nb",
+        " a  1\n\nb\n\n",
+        " a  1\n\nb \n",
+    ] {
+        assert!(
+            !accepts(checker, b" a  1\n\nb\n", output.as_bytes()),
+            "{output:?}"
+        );
+    }
+    assert_eq!(
+        message(checker, b"a\nb c\n", b"a\nb\tc\n"),
+        "the white space in line 2 differs"
+    );
+    assert_eq!(
+        message(checker, b"a\n\nb\n", b"a\nb\n"),
+        "the white space before token 2 in line 2 differs: \"b\""
+    );
+    assert_eq!(
+        message(checker, b"a\n", b"a"),
+        "the output ends too early, in its white space"
+    );
 }
 
 #[test]

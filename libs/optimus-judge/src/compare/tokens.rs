@@ -7,12 +7,44 @@ use super::{common_prefix, difference::Difference, is_space};
 /// The longest token read as a number; a longer one is text. No double needs more than 1100 digits.
 const LONGEST_NUMBER: usize = 4 << 10;
 
-/// When two tokens are equal.
+/// When two outputs are equal.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Rule {
+pub(super) struct Rule {
+    pub(super) case: Case,
+    /// Whether tokens that are numbers are compared as such.
+    pub(super) numbers: Option<Numbers>,
+    pub(super) space: Space,
+}
+
+/// Whether `YES` differs from `yes`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Case {
+    Sensitive,
+    Any,
+}
+
+/// How far two numbers may be apart: by either tolerance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers {
+    pub(super) abs_tolerance: f64,
+    pub(super) rel_tolerance: f64,
+    pub(super) not_finite: NotFinite,
+}
+
+/// What infinities and NaN are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotFinite {
+    /// NaN never equals anything, an infinity only itself.
+    Numbers,
     Text,
-    AnyCase,
-    Number { abs_tolerance: f64, rel_tolerance: f64 },
+}
+
+/// What may stand between tokens, and around them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Space {
+    Any,
+    /// The same bytes as in the expected output.
+    Same,
 }
 
 #[derive(Debug)]
@@ -24,11 +56,13 @@ pub(super) struct Tokens<'e> {
     end: usize,
     /// What the output's current token has matched so far: `expected[start..at]`.
     at: usize,
+    /// The white space that the output has matched so far ends here, where that counts.
+    gap: usize,
     /// Whether the output is inside a token.
     inside: bool,
     /// The output's current token where it may be a number, cut one byte behind the longest.
     number: Vec<u8>,
-    /// Whether the current token is, so far, byte by byte the expected one. Only numbers may go on if it is not.
+    /// Whether the current token is, so far, the expected one as text. Only numbers may go on if it is not.
     same: bool,
     /// The output's current token and line, from 1.
     token: u64,
@@ -44,6 +78,7 @@ impl<'e> Tokens<'e> {
             start: 0,
             end: 0,
             at: 0,
+            gap: 0,
             inside: false,
             number: Vec::new(),
             same: true,
@@ -60,7 +95,11 @@ impl<'e> Tokens<'e> {
                     .iter()
                     .position(|byte| !is_space(*byte))
                     .unwrap_or(chunk.len());
-                self.line += memchr_iter(b'\n', &chunk[..space]).count() as u64;
+                if let Some((offset, difference)) = self.part_of_space(&chunk[..space]) {
+                    chunk = &chunk[offset..];
+                    self.difference = Some(difference);
+                    break;
+                }
                 chunk = &chunk[space..];
                 if chunk.is_empty() {
                     return;
@@ -96,10 +135,30 @@ impl<'e> Tokens<'e> {
         }
         self.load_token();
         match self.token {
-            _ if self.start == self.expected.len() => None,
-            0 => Some("the output has no tokens".to_owned()),
-            token => Some(format!("the output ends too early, after token {token}")),
+            _ if self.start < self.expected.len() && self.token > 0 => {
+                Some(format!("the output ends too early, after token {}", self.token))
+            }
+            _ if self.start < self.expected.len() => Some("the output has no tokens".to_owned()),
+            _ if self.rule.space == Space::Same && self.gap < self.expected.len() => {
+                Some("the output ends too early, in its white space".to_owned())
+            }
+            _ => None,
         }
+    }
+
+    /// Compares white space, where it counts; where it differs, from which byte on.
+    fn part_of_space(&mut self, part: &[u8]) -> Option<(usize, Difference)> {
+        let same = match self.rule.space {
+            Space::Any => part.len(),
+            // What is no white space never equals any.
+            Space::Same => common_prefix(&self.expected[self.gap..], part),
+        };
+        self.gap += same;
+        self.line += memchr_iter(b'\n', &part[..same]).count() as u64;
+        (same < part.len()).then(|| {
+            let place = format!("the white space in line {} differs", self.line);
+            (same, Difference::new(place, b""))
+        })
     }
 
     fn start_token(&mut self) -> Option<Difference> {
@@ -108,69 +167,70 @@ impl<'e> Tokens<'e> {
         self.token += 1;
         self.same = true;
         self.number.clear();
-        (self.start == self.expected.len()).then(|| {
-            Difference::new(
-                format!("token {} in line {} is one too many", self.token, self.line),
-                b"",
-            )
-        })
+        let Self { token, line, .. } = self;
+        let place = if self.start == self.expected.len() {
+            format!("token {token} in line {line} is one too many")
+        } else if self.rule.space == Space::Same && self.gap < self.start {
+            format!("the white space before token {token} in line {line} differs")
+        } else {
+            return None;
+        };
+        Some(Difference::new(place, b""))
     }
 
     /// Compares bytes of one token; where they differ, from which of them on.
     fn part_of_token(&mut self, part: &[u8]) -> Option<(usize, Difference)> {
         let rest = &self.expected[self.at..self.end];
-        let same = match self.rule {
-            Rule::Text => rest.starts_with(part),
-            Rule::AnyCase => rest.len() >= part.len() && rest[..part.len()].eq_ignore_ascii_case(part),
-            Rule::Number { .. } => {
-                let room = LONGEST_NUMBER + 1 - self.number.len();
-                self.number.extend_from_slice(&part[..part.len().min(room)]);
-                if self.same {
-                    self.same = rest.starts_with(part);
-                    self.at += if self.same { part.len() } else { 0 };
-                }
-                return None;
-            }
-        };
-        if same {
-            self.at += part.len();
+        let matched = self.matched(rest, part);
+        if self.rule.numbers.is_some() {
+            let room = LONGEST_NUMBER + 1 - self.number.len();
+            self.number.extend_from_slice(&part[..part.len().min(room)]);
+            self.same &= matched == part.len();
+            self.at += if self.same { matched } else { 0 };
             return None;
         }
-        let offset = match self.rule {
-            Rule::AnyCase => rest
+        self.at += matched;
+        (matched < part.len()).then(|| {
+            let before = &self.expected[self.start..self.at];
+            (matched, Difference::new(self.place(), before))
+        })
+    }
+
+    /// How many bytes of a token are as expected.
+    fn matched(&self, expected: &[u8], part: &[u8]) -> usize {
+        match self.rule.case {
+            Case::Sensitive if expected.starts_with(part) => part.len(),
+            Case::Sensitive => common_prefix(expected, part),
+            Case::Any => expected
                 .iter()
                 .zip(part)
                 .take_while(|(a, b)| a.eq_ignore_ascii_case(b))
                 .count(),
-            Rule::Text | Rule::Number { .. } => common_prefix(rest, part),
-        };
-        self.at += offset;
-        let before = &self.expected[self.start..self.at];
-        Some((offset, Difference::new(self.place(), before)))
+        }
     }
 
     fn end_token(&mut self) -> Option<Difference> {
         self.inside = false;
+        self.gap = self.end;
         let complete = self.same && self.at == self.end;
-        let equal = match self.rule {
-            Rule::Text | Rule::AnyCase => complete,
-            // Equal bytes go first, so that integers too large for a double are compared in every digit.
-            Rule::Number { .. } if complete => !is_nan(&self.number),
-            Rule::Number {
-                abs_tolerance,
-                rel_tolerance,
-            } => match (parse(&self.number), parse(&self.expected[self.start..self.end])) {
-                (Some(got), Some(expected)) => within(got, expected, abs_tolerance, rel_tolerance),
-                _ => false,
-            },
+        let equal = match self.rule.numbers {
+            // Equal text goes first, so that integers too large for a double are compared in every digit.
+            Some(Numbers {
+                not_finite: NotFinite::Numbers,
+                ..
+            }) if complete => !is_nan(&self.number),
+            None | Some(_) if complete => true,
+            Some(numbers) => numbers.equal(&self.number, &self.expected[self.start..self.end]),
+            None => false,
         };
         if equal {
             return None;
         }
-        let mut difference = match self.rule {
-            Rule::Number { .. } => Difference::new(self.place(), b""),
-            Rule::Text | Rule::AnyCase => Difference::new(self.place(), &self.expected[self.start..self.at]),
+        let before = match self.rule.numbers {
+            Some(_) => &[],
+            None => &self.expected[self.start..self.at],
         };
+        let mut difference = Difference::new(self.place(), before);
         difference.feed(&self.number, |_| false);
         Some(difference)
     }
@@ -192,6 +252,22 @@ impl<'e> Tokens<'e> {
     }
 }
 
+impl Numbers {
+    /// Whether both are numbers, and near enough to each other.
+    fn equal(&self, got: &[u8], expected: &[u8]) -> bool {
+        let (Some(got), Some(expected)) = (parse(got), parse(expected)) else {
+            return false;
+        };
+        if !(got.is_finite() && expected.is_finite()) {
+            return self.not_finite == NotFinite::Numbers
+                && !got.is_nan()
+                && got.total_cmp(&expected).is_eq();
+        }
+        let distance = (got - expected).abs();
+        distance <= self.abs_tolerance || distance <= self.rel_tolerance * expected.abs()
+    }
+}
+
 /// A number in decimal notation, an infinity, or NaN.
 fn parse(token: &[u8]) -> Option<f64> {
     if token.len() > LONGEST_NUMBER {
@@ -203,13 +279,4 @@ fn parse(token: &[u8]) -> Option<f64> {
 /// Only `nan` is, with or without a sign, in any case of its letters.
 fn is_nan(token: &[u8]) -> bool {
     token.len() <= 4 && parse(token).is_some_and(f64::is_nan)
-}
-
-fn within(got: f64, expected: f64, abs_tolerance: f64, rel_tolerance: f64) -> bool {
-    if got.is_infinite() || expected.is_infinite() {
-        return got.total_cmp(&expected).is_eq();
-    }
-    // False for NaN.
-    let distance = (got - expected).abs();
-    distance <= abs_tolerance || distance <= rel_tolerance * expected.abs()
 }
