@@ -2,6 +2,7 @@
 //!
 //! - [`Worker::run`]: announcement, work, and a clean departure
 //! - [`Roster`]: which languages are served, also after their file has changed
+//! - [`process`]: logs and signals of a process around a worker
 //! - `crew`: one pool for each language
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
@@ -18,6 +19,7 @@ mod housekeeping;
 mod job;
 mod lease;
 mod pool;
+pub mod process;
 mod roster;
 #[cfg(test)]
 mod tests;

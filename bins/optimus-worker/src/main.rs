@@ -1,20 +1,18 @@
-//! The worker's process: flags, logs, signals.
+//! The worker's process: its flags, and what it is made of.
 
-use std::{io, path::PathBuf, process, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use optimus_common::{
-    WorkerId,
-    settings::{Log, Settings},
-};
+use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{StoreError, redis::RedisStore};
 use optimus_sandbox::docker::DockerBackend;
-use optimus_worker::{Roster, Worker};
+use optimus_worker::{
+    Roster, Worker,
+    process::{start_logging, stop_on_signals},
+};
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
 
 /// Claims jobs, runs each in a box of its own, and finishes them.
 #[derive(Debug, Parser)]
@@ -82,75 +80,6 @@ async fn connect(settings: &Settings) -> Result<RedisStore, StoreError> {
                 sleep(Duration::from_secs(1)).await;
             }
             settled => return settled,
-        }
-    }
-}
-
-fn start_logging(log: &Log) -> anyhow::Result<()> {
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| log.filter.clone());
-    let filter = EnvFilter::try_new(&filter).with_context(|| format!("{filter:?} is no log filter"))?;
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
-    if log.json {
-        logs.json().init();
-    } else {
-        logs.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init();
-    }
-    Ok(())
-}
-
-/// The first signal asks to leave in peace; the second one leaves at once, and the boxes end with this process.
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
-    let shutdown = CancellationToken::new();
-    let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let asked = shutdown.clone();
-    tokio::spawn(async move {
-        signals.next().await;
-        asked.cancel();
-        signals.next().await;
-        process::exit(130);
-    });
-    Ok(shutdown)
-}
-
-#[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    #[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
-    fn listen() -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::IntoDeserializer};
 
 pub use self::languages_file::LanguagesFile;
 use crate::{submission::Maxima, units};
@@ -110,7 +110,9 @@ pub struct Queue {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Worker {
-    pub backend: BackendChoice,
+    /// Empty in the file: what the process prefers by itself.
+    #[serde(deserialize_with = "chosen")]
+    pub backend: Option<BackendChoice>,
     /// Names separated by commas, or `all`.
     pub languages: String,
     /// Boxes at once for each language; 0: the language's own `max_parallel_jobs`.
@@ -134,6 +136,14 @@ pub enum BackendChoice {
     Native,
     /// Native where the host offers every layer of it, else Docker.
     Auto,
+}
+
+fn chosen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BackendChoice>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    BackendChoice::deserialize(text.into_deserializer()).map(Some)
 }
 
 /// Boxes made of namespaces and cgroups.
@@ -303,7 +313,9 @@ mod tests {
         assert_eq!(settings.queue.lease, Duration::from_millis(1500));
         assert_eq!(settings.api.tokens, ["a", "b"]);
         assert_eq!(settings.native.allow_missing, ["landlock", "guest-uids"]);
-        assert_eq!(settings.worker.backend, BackendChoice::Auto);
+        assert_eq!(settings.worker.backend, Some(BackendChoice::Auto));
+        assert_eq!(Settings::defaults().worker.backend, None);
+        assert!(with(&[("OPTIMUS__WORKER__BACKEND", "podman")]).is_err());
         assert_eq!(settings.data_dir(), Path::new("/srv/optimus"));
     }
 
