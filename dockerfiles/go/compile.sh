@@ -1,10 +1,10 @@
 #!/bin/sh
 # compile.sh ENTRY.go SOURCE.go...: makes ./main of one package, or of the module whose go.mod lies here.
 #
-# The standard library was compiled when the image was built. `go build` would find that too, if the read-only cache
+# The standard library was compiled by prepare.sh. `go build` would find that too, if the read-only cache
 # were laid out for it again in every box; calling compiler and linker directly takes half the time.
 set -eu
-root=/optimus/go
+root="${0%/*}"
 entry="$1"
 shift
 if [ -f go.mod ]; then

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use optimus_common::language::Language;
+use optimus_common::{language::Language, support::PREPARE};
 
 /// An image that is Debian and nothing else, as its name tells: the language's packages are installed on it.
 pub(crate) fn is_plain_debian(image: &str) -> bool {
@@ -20,6 +20,8 @@ pub(crate) struct Dockerfile<'a> {
     pub(crate) language: &'a Language,
     /// Lines after the packages; may be empty.
     pub(crate) prepare: &'a str,
+    /// What lies beside it for the boxes, with the script among them that prepares them.
+    pub(crate) files: &'a [&'a str],
 }
 
 impl fmt::Display for Dockerfile<'_> {
@@ -30,12 +32,19 @@ impl fmt::Display for Dockerfile<'_> {
         } else {
             String::new()
         };
-        let prepare = self.prepare.trim();
-        let (before, after) = if prepare.is_empty() {
-            ("", "")
-        } else {
-            ("\n", "\n")
-        };
+        let mut prepare = String::new();
+        if !self.prepare.is_empty() {
+            prepare = format!("\n{}\n", self.prepare.trim());
+        }
+        if !self.files.is_empty() {
+            let files: Vec<_> = self.files.iter().map(|file| format!("{name}/{file}")).collect();
+            prepare += &format!(
+                "\n# Done once here, it costs a job nothing.\n\
+                 COPY {} /optimus/{name}/\n\
+                 RUN cd /optimus/{name} && sh {PREPARE}\n",
+                files.join(" ")
+            );
+        }
         write!(
             f,
             r#"# {title}: the box of its jobs.
@@ -50,7 +59,7 @@ ARG DEBIAN_PACKAGES="{packages}"
 RUN if [ -n "$DEBIAN_PACKAGES" ]; then \
         apt-get update && apt-get install -y --no-install-recommends $DEBIAN_PACKAGES && rm -rf /var/lib/apt/lists/*; \
     fi
-{before}{prepare}{after}
+{prepare}
 # The first line is what a worker reports as this image's toolchain.
 ARG VERSION_COMMAND="{version_command}"
 RUN mkdir -p /optimus && sh -c "$VERSION_COMMAND" > /optimus/toolchain 2>&1

@@ -1,10 +1,11 @@
 //! What is known of languages without being told: `presets.toml`.
 
-use std::{collections::HashMap, path::PathBuf, sync::LazyLock};
+use std::{path::PathBuf, sync::LazyLock};
 
 use optimus_common::{
     LanguageName,
-    language::{Build, Concurrency, Execution, Language, Resources},
+    language::{Build, Concurrency, Execution, Host, Language, Resources},
+    support::{self, SupportFile},
 };
 use serde::Deserialize;
 
@@ -12,25 +13,6 @@ use crate::dockerfile::Dockerfile;
 
 static PRESETS: LazyLock<Presets> =
     LazyLock::new(|| toml::from_str(include_str!("../presets.toml")).expect("the presets are valid"));
-
-/// What presets' `files` hold: what lies beside a Dockerfile that is generated again.
-const FILES: [(&str, &str, &str); 3] = [
-    (
-        "java",
-        "Compile.java",
-        include_str!("../../../dockerfiles/java/Compile.java"),
-    ),
-    (
-        "java",
-        "Sample.java",
-        include_str!("../../../dockerfiles/java/Sample.java"),
-    ),
-    (
-        "go",
-        "compile.sh",
-        include_str!("../../../dockerfiles/go/compile.sh"),
-    ),
-];
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,9 +37,6 @@ pub(crate) struct Preset {
     /// Lines for the Dockerfile after the packages.
     #[serde(default)]
     prepare: String,
-    /// Beside the Dockerfile; their contents are [`FILES`].
-    #[serde(default)]
-    files: Vec<String>,
     #[serde(default = "default_memory_limit_mb")]
     pub(crate) memory_limit_mb: u64,
     #[serde(default = "default_cpu_limit")]
@@ -65,6 +44,8 @@ pub(crate) struct Preset {
     pub(crate) execution: Execution,
     #[serde(default)]
     resources: Resources,
+    #[serde(default)]
+    host: Host,
 }
 
 fn default_memory_limit_mb() -> u64 {
@@ -108,23 +89,27 @@ impl Preset {
             debian_packages: build.debian_packages,
             version_command: build.version_command,
             prepare: String::new(),
-            files: Vec::new(),
             memory_limit_mb: default_memory_limit_mb(),
             cpu_limit: default_cpu_limit(),
             execution,
             resources: Resources::default(),
+            host: Host::default(),
         }
     }
 
     /// The entry of `languages.json`.
     pub(crate) fn language(&self, name: &LanguageName) -> Language {
         let versioned = |text: &String| text.replace("{version}", &self.version);
+        let mut execution = self.execution.clone();
+        for word in &mut execution.compile {
+            *word = word.replace("{name}", name.as_str());
+        }
         Language {
             name: name.clone(),
             version: self.version.clone(),
             image: format!("optimus/{name}:{}", self.version),
             dockerfile_path: PathBuf::from(format!("dockerfiles/{name}/Dockerfile")),
-            execution: self.execution.clone(),
+            execution,
             queue_name: Language::queue_name_of(name),
             memory_limit_mb: self.memory_limit_mb,
             cpu_limit: self.cpu_limit,
@@ -135,35 +120,25 @@ impl Preset {
                 debian_packages: self.debian_packages.iter().map(versioned).collect(),
                 version_command: self.version_command.clone(),
             },
+            host: self.host.clone(),
         }
     }
 
     /// The text of its Dockerfile.
     pub(crate) fn dockerfile(&self, language: &Language) -> String {
-        let prepare = self
-            .prepare
-            .replace("{name}", language.name.as_str())
-            .replace("{version}", &self.version);
+        let files: Vec<_> = self.files().map(|file| file.name).collect();
         Dockerfile {
             title: &self.title,
             language,
-            prepare: &prepare,
+            prepare: &self.prepare,
+            files: &files,
         }
         .to_string()
     }
 
-    /// Names and contents of what lies beside the Dockerfile.
-    pub(crate) fn files(&self) -> HashMap<&str, &'static str> {
-        let content = |file: &String| {
-            FILES
-                .iter()
-                .find(|(name, known, _)| *name == self.name.as_str() && known == file)
-                .map(|found| found.2)
-        };
-        self.files
-            .iter()
-            .map(|file| (file.as_str(), content(file).expect("its content is compiled in")))
-            .collect()
+    /// What lies beside the Dockerfile.
+    pub(crate) fn files(&self) -> impl Iterator<Item = SupportFile> {
+        support::files(&self.name)
     }
 }
 
@@ -186,9 +161,6 @@ mod tests {
         };
         languages.validate().unwrap();
         assert!(languages.languages.len() >= 20);
-        for preset in all() {
-            assert_eq!(preset.files().len(), preset.files.len());
-        }
     }
 
     #[test]

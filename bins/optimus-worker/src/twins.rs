@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use optimus_common::{
     checker::Checker,
     job::Priority,
-    language::{Build, Concurrency, Execution, Language, Languages, Resources},
+    language::{Build, Concurrency, Execution, Host, Language, Languages, Resources},
     settings::Settings,
     submission::{Submission, TestCase},
 };
@@ -47,6 +47,7 @@ pub(crate) fn language(name: &str) -> Language {
             debian_packages: Vec::new(),
             version_command: "x".to_owned(),
         },
+        host: Host::default(),
     }
 }
 

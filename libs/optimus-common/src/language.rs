@@ -2,6 +2,8 @@
 //!
 //! A language is data. Neither the agent nor `runner.sh` knows any of them.
 
+mod host;
+
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -10,6 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use self::host::Host;
 use crate::ids::LanguageName;
 
 /// The working directory of the compile step and of every run, inside the box.
@@ -39,6 +42,9 @@ pub struct Language {
     pub concurrency: Concurrency,
     /// How the image is built.
     pub build: Build,
+    /// How native boxes come by its toolchain.
+    #[serde(default, skip_serializing_if = "Host::is_default")]
+    pub host: Host,
 }
 
 /// The recipe. Arguments may contain the placeholders of [`Placeholders`].
@@ -292,7 +298,7 @@ impl Language {
         if self.execution.out_of_memory.iter().any(vague) {
             return Some("execution.out_of_memory needs an exit_code or a signal in each rule".to_owned());
         }
-        None
+        self.host.problem()
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`result`]: what a client reads back
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
 //! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
+//! - [`support`]: what some languages bring along for their boxes
 //! - [`protocol`]: the frames between a worker and the agent in its box
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 
@@ -22,6 +23,7 @@ pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod submission;
+pub mod support;
 mod unique;
 mod units;
 

@@ -250,7 +250,7 @@ fn box_memory(language: &Language, run_memory_bytes: u64, largest_input_bytes: u
 #[cfg(test)]
 mod tests {
     use optimus_common::{
-        language::{Build, Concurrency, Execution, Resources},
+        language::{Build, Concurrency, Execution, Host, Resources},
         settings::Settings,
         submission::{SourceFile, TestCase},
     };
@@ -302,6 +302,7 @@ mod tests {
                 debian_packages: Vec::new(),
                 version_command: "java --version".to_owned(),
             },
+            host: Host::default(),
         }
     }
 
