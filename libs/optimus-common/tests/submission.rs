@@ -137,6 +137,10 @@ fn each_broken_rule_names_its_field() {
             json!({"checker": {"type": "float", "abs_tolerance": -1.0}}),
             "checker.abs_tolerance",
         ),
+        (
+            json!({"checker": {"type": "icpc", "float_relative_tolerance": -1.0}}),
+            "checker.float_relative_tolerance",
+        ),
         (json!({"args": ["a", "b", "c", "d"]}), "args"),
         (json!({"args": ["a\u{0}"]}), "args[0]"),
         (json!({"args": ["a".repeat(21)]}), "args"),
