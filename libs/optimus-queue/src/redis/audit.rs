@@ -9,11 +9,10 @@ use optimus_common::{JobId, LanguageName, job::JobStatus};
 
 use super::{
     connection::unavailable,
-    record::status_from,
     scripts::{Call, millis},
     store::RedisStore,
 };
-use crate::{Audited, StoreError};
+use crate::{Audited, StoreError, terms::status_from};
 
 const PAGE: usize = 500;
 

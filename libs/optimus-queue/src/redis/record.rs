@@ -3,13 +3,12 @@
 use std::{error::Error, str::FromStr};
 
 use jiff::Timestamp;
-use optimus_common::{
-    JobId,
-    job::{JobRecord, JobStatus, Priority},
-    result::{JobResult, OverallStatus, Verdict},
-};
+use optimus_common::{JobId, job::JobRecord};
 
-use crate::{StoreError, Totals};
+use crate::{
+    StoreError, Totals,
+    terms::{status_from, ungraded},
+};
 
 /// What a record is made of. Not the submission, which may be large.
 pub(super) const FIELDS: [&str; 10] = [
@@ -64,22 +63,6 @@ fn parse(id: JobId, fields: RawFields) -> Result<JobRecord, Cause> {
     })
 }
 
-fn ungraded(status: JobStatus, total_tests: u32) -> Option<JobResult> {
-    match status {
-        JobStatus::Cancelled => Some(JobResult::not_graded(
-            OverallStatus::Cancelled,
-            Verdict::Cancelled,
-            total_tests,
-        )),
-        JobStatus::Failed => Some(JobResult::not_graded(
-            OverallStatus::InternalError,
-            Verdict::InternalError,
-            total_tests,
-        )),
-        JobStatus::Queued | JobStatus::Running | JobStatus::Completed => None,
-    }
-}
-
 fn required(name: &str, value: Option<Vec<u8>>) -> Result<Vec<u8>, Cause> {
     value.ok_or_else(|| format!("field {name} is missing").into())
 }
@@ -94,22 +77,6 @@ fn number<T: FromStr<Err: Error + Send + Sync + 'static>>(bytes: Vec<u8>) -> Res
 
 fn time(bytes: Vec<u8>) -> Result<Timestamp, Cause> {
     Ok(Timestamp::from_millisecond(number(bytes)?)?)
-}
-
-pub(super) fn status_from(name: &str) -> Result<JobStatus, Cause> {
-    JobStatus::ALL
-        .into_iter()
-        .find(|status| status.as_str() == name)
-        .ok_or_else(|| format!("{name:?} is no job status").into())
-}
-
-/// The name by which the scripts know the lists.
-pub(super) fn priority_name(priority: Priority) -> &'static str {
-    match priority {
-        Priority::Interactive => "interactive",
-        Priority::Normal => "normal",
-        Priority::Batch => "batch",
-    }
 }
 
 /// From the fields of the hash of counters.
@@ -141,6 +108,8 @@ pub(super) fn totals(counters: &[(String, String)]) -> Totals {
 
 #[cfg(test)]
 mod tests {
+    use optimus_common::{job::JobStatus, result::Verdict};
+
     use super::*;
 
     fn raw(fields: &[(&str, &str)]) -> RawFields {

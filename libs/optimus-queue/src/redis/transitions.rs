@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use optimus_common::{
     FencingToken, JobId, LanguageName, WorkerId,
     ids::InvalidLanguageName,
-    job::{JobRecord, JobStatus, Outcome},
-    result::Verdict,
+    job::{JobRecord, Outcome},
     submission::Submission,
 };
 use redis::Value;
@@ -17,18 +16,15 @@ use tokio::sync::broadcast;
 use super::{
     connection::unavailable,
     keys::hex,
-    record::{self, FIELDS, RawFields, priority_name, status_from},
+    record::{self, FIELDS, RawFields},
     scripts::{Call, millis},
     store::RedisStore,
 };
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
     StoreError, Submitted, Totals, WorkerInfo,
+    terms::{Ending, priority_name, status_from},
 };
-
-/// Largest result that is written, as JSON. A worker caps the streams it keeps far below this; a result that is larger
-/// nevertheless fails its job rather than filling the store.
-const MAX_RESULT_BYTES: usize = 64 << 20;
 
 #[async_trait]
 impl JobStore for RedisStore {
@@ -128,7 +124,10 @@ impl JobStore for RedisStore {
                         submission,
                     }));
                 }
-                Err(cause) => self.fail_unreadable(&lease, &cause).await?,
+                Err(cause) => {
+                    tracing::error!(job_id = %lease.job, %language, error = %cause, "a submission is damaged");
+                    self.conclude(&lease, &Ending::unreadable(&cause)).await?;
+                }
             }
         }
     }
@@ -158,25 +157,7 @@ impl JobStore for RedisStore {
     }
 
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
-        let result = serde_json::to_string(outcome.result()).map_err(|source| StoreError::Damaged {
-            job: lease.job,
-            source: source.into(),
-        })?;
-        if result.len() > MAX_RESULT_BYTES {
-            let error = format!(
-                "its result has {} bytes, of which at most {MAX_RESULT_BYTES} can be kept",
-                result.len()
-            );
-            return self
-                .conclude(lease, JobStatus::Failed, Verdict::InternalError, "", &error)
-                .await;
-        }
-        let error = match &outcome {
-            Outcome::Failed { error, .. } => error.as_str(),
-            Outcome::Completed(_) | Outcome::Cancelled(_) => "",
-        };
-        self.conclude(lease, outcome.status(), outcome.result().verdict, &result, error)
-            .await
+        self.conclude(lease, &Ending::of(lease.job, outcome)?).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
@@ -317,32 +298,15 @@ impl JobStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Ends a job under its token. Empty texts stand for none; without a result the record says it was not graded.
-    async fn conclude(
-        &self,
-        lease: &Lease,
-        status: JobStatus,
-        verdict: Verdict,
-        result: &str,
-        error: &str,
-    ) -> Result<Finish, StoreError> {
+    async fn conclude(&self, lease: &Lease, ending: &Ending) -> Result<Finish, StoreError> {
         let call = self
             .call_for(&self.scripts.finish, lease)
             .arg(millis(self.queue.result_ttl))
-            .arg(status.as_str())
-            .arg(verdict.as_str())
-            .arg(result)
-            .arg(error);
+            .arg(ending.status.as_str())
+            .arg(ending.verdict.as_str())
+            .arg(ending.result.as_deref().unwrap_or_default())
+            .arg(ending.error.as_deref().unwrap_or_default());
         Ok(accepted(self.bulk_call(call).await?))
-    }
-
-    /// A submission that cannot be read back can never be graded: its job fails at once, not after three leases.
-    async fn fail_unreadable(&self, lease: &Lease, cause: &serde_json::Error) -> Result<(), StoreError> {
-        tracing::error!(job_id = %lease.job, language = %lease.language, error = %cause, "a submission is damaged");
-        let error = format!("its submission in the store is damaged: {cause}");
-        self.conclude(lease, JobStatus::Failed, Verdict::InternalError, "", &error)
-            .await
-            .map(drop)
     }
 }
 

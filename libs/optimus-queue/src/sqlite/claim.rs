@@ -1,0 +1,115 @@
+//! Which job comes next, and leasing it.
+
+use rusqlite::params;
+
+use super::{
+    statements,
+    transitions::{Job, conclude},
+    trouble::Fault,
+    unit::Unit,
+};
+use crate::terms::Ending;
+
+/// Bound of what one claim clears away before it says so.
+const AT_ONCE: usize = 64;
+
+#[derive(Debug)]
+pub(super) enum Claimed {
+    Job(Leased),
+    Nothing,
+    /// Only jobs without a submission so far.
+    Again,
+}
+
+#[derive(Debug)]
+pub(super) struct Leased {
+    pub(super) id: String,
+    pub(super) token: i64,
+    pub(super) attempt: u32,
+    pub(super) created: i64,
+    pub(super) json: Vec<u8>,
+}
+
+/// The first of a list.
+struct Head {
+    seq: i64,
+    id: String,
+    created: i64,
+    attempts: i64,
+    token: i64,
+}
+
+pub(super) fn claim(unit: &Unit<'_>, language: &str, worker: &str) -> Result<Claimed, Fault> {
+    end_backoffs(unit, language)?;
+    for _ in 0..AT_ONCE {
+        let Some(head) = next(unit, language)? else {
+            return Ok(Claimed::Nothing);
+        };
+        let submission = unit.first(statements::SUBMISSION, [head.seq], |row| row.get(0))?;
+        if let Some(json) = submission {
+            let until = unit.now.steady.saturating_add(unit.rules.lease);
+            unit.run(statements::LEASE, params![head.seq, until, unit.now.wall, worker])?;
+            return Ok(Claimed::Job(Leased {
+                id: head.id,
+                token: head.token + 1,
+                attempt: u32::try_from(head.attempts + 1).unwrap_or(u32::MAX),
+                created: head.created,
+                json,
+            }));
+        }
+        let job = Job {
+            seq: head.seq,
+            id: head.id,
+            language: language.to_owned(),
+            attempts: head.attempts,
+            cancel: false,
+            worker: None,
+        };
+        let ending = Ending::failed("its submission is missing from the store".to_owned());
+        conclude(unit, &job, &ending)?;
+    }
+    Ok(Claimed::Again)
+}
+
+/// Jobs whose backoff is over come back to the head, the earliest foremost.
+fn end_backoffs(unit: &Unit<'_>, language: &str) -> Result<(), Fault> {
+    let due: Vec<i64> = unit.all(
+        statements::DUE,
+        params![language, unit.now.wall, AT_ONCE],
+        |row| row.get(0),
+    )?;
+    for seq in due.iter().rev() {
+        unit.run(statements::TO_HEAD, [seq])?;
+    }
+    Ok(())
+}
+
+/// The head that was submitted first, normal and batch jobs counting as submitted later by the head starts they give.
+/// Only the heads are looked at, so depth costs nothing.
+fn next(unit: &Unit<'_>, language: &str) -> Result<Option<Head>, Fault> {
+    let head_start = unit.rules.priority_head_start;
+    let handicaps = [
+        ("interactive", 0),
+        ("normal", head_start),
+        ("batch", head_start.saturating_mul(11)),
+    ];
+    let mut best: Option<(i64, Head)> = None;
+    for (list, handicap) in handicaps {
+        let head = unit.first(statements::HEAD, [language, list], |row| {
+            Ok(Head {
+                seq: row.get(0)?,
+                id: row.get(1)?,
+                created: row.get(2)?,
+                attempts: row.get(3)?,
+                token: row.get(4)?,
+            })
+        })?;
+        if let Some(head) = head {
+            let counts_from = head.created.saturating_add(handicap);
+            if best.as_ref().is_none_or(|(earliest, _)| counts_from < *earliest) {
+                best = Some((counts_from, head));
+            }
+        }
+    }
+    Ok(best.map(|(_, head)| head))
+}

@@ -1,0 +1,60 @@
+//! What the store tells this process: events, and that there may be work.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::JobEvent;
+
+/// Events kept for a receiver that is slow; it is told when it missed some.
+const BACKLOG: usize = 4096;
+
+/// Something others want to hear, once it is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum News {
+    Event(JobEvent),
+    /// A job of this language waits, or will after a backoff.
+    Work(String),
+}
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    events: broadcast::Sender<JobEvent>,
+    /// One for each language that was ever waited for.
+    waiting: Mutex<HashMap<String, Arc<Notify>>>,
+}
+
+impl Hub {
+    pub(super) fn new() -> Self {
+        Self {
+            events: broadcast::Sender::new(BACKLOG),
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
+        self.events.subscribe()
+    }
+
+    /// Notified at each news of work for this language.
+    pub(super) fn work_for(&self, language: &str) -> Arc<Notify> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.entry(language.to_owned()).or_default().clone()
+    }
+
+    pub(super) fn tell(&self, news: News) {
+        match news {
+            // Nobody listening is no error.
+            News::Event(event) => drop(self.events.send(event)),
+            News::Work(language) => {
+                let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(waiting) = waiting.get(&language) {
+                    waiting.notify_waiters();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The thread that reads, so that looking at a job waits for no disk.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{self, Sender},
+    },
+    thread::{self, JoinHandle},
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    schema,
+    trouble::{Fault, unavailable},
+    writer::Shared,
+};
+use crate::StoreError;
+
+type Question = Box<dyn FnOnce(&Connection) + Send>;
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    queue: Option<Sender<Question>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reader {
+    /// The writer must have opened the database before.
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let db = schema::open_reader(shared.file.path())?;
+        let (queue, waiting) = mpsc::channel::<Question>();
+        let thread = thread::Builder::new()
+            .name("sqlite-reader".to_owned())
+            .spawn(move || waiting.into_iter().for_each(|question| question(&db)))
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
+        Ok(Self {
+            shared,
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// All that is asked at once sees one state: the latest on disk.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Box::new(move |db: &Connection| {
+            if !answer.is_closed() {
+                // The caller may have left.
+                let _ = answer.send(in_one_state(db, question));
+            }
+        });
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.send(asked).is_ok());
+        let fault = match answered.await {
+            Ok(Ok(found)) if sent => return Ok(found),
+            Ok(Err(error)) => error.into(),
+            Ok(Ok(_)) | Err(_) => Fault::Closed,
+        };
+        Err(unavailable(self.shared.file.path(), Arc::new(fault)))
+    }
+}
+
+fn in_one_state<T>(
+    db: &Connection,
+    question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let state = db.unchecked_transaction()?;
+    let found = question(&state)?;
+    state.commit()?;
+    Ok(found)
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked where this fails, and has said so.
+            let _ = thread.join();
+        }
+    }
+}

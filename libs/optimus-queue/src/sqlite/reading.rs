@@ -1,0 +1,140 @@
+//! Answers that change nothing.
+
+use std::error::Error;
+
+use jiff::Timestamp;
+use optimus_common::{JobId, LanguageName, job::JobRecord};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{clock::Moment, statements};
+use crate::{
+    QueueDepth, StoreError, Totals,
+    terms::{status_from, ungraded},
+};
+
+/// A record as it is stored.
+#[derive(Debug)]
+pub(super) struct RawRecord {
+    status: String,
+    language: String,
+    attempts: u32,
+    created: i64,
+    started: Option<i64>,
+    finished: Option<i64>,
+    tests: u32,
+    metadata: Option<String>,
+    error: Option<String>,
+    result: Option<Vec<u8>>,
+}
+
+pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<RawRecord>> {
+    db.prepare_cached(statements::RECORD)?
+        .query_row(params![id, now.wall], |row| {
+            Ok(RawRecord {
+                status: row.get(0)?,
+                language: row.get(1)?,
+                attempts: row.get(2)?,
+                created: row.get(3)?,
+                started: row.get(4)?,
+                finished: row.get(5)?,
+                tests: row.get(6)?,
+                metadata: row.get(7)?,
+                error: row.get(8)?,
+                result: row.get(9)?,
+            })
+        })
+        .optional()
+}
+
+impl RawRecord {
+    pub(super) fn decode(self, id: JobId) -> Result<JobRecord, StoreError> {
+        self.parse(id)
+            .map_err(|source| StoreError::Damaged { job: id, source })
+    }
+
+    fn parse(self, id: JobId) -> Result<JobRecord, Box<dyn Error + Send + Sync>> {
+        let status = status_from(&self.status)?;
+        let result = match self.result {
+            Some(json) => Some(serde_json::from_slice(&json)?),
+            None => ungraded(status, self.tests),
+        };
+        Ok(JobRecord {
+            job_id: id,
+            status,
+            language: self.language.parse()?,
+            attempts: self.attempts,
+            created_at: Timestamp::from_millisecond(self.created)?,
+            started_at: self.started.map(Timestamp::from_millisecond).transpose()?,
+            finished_at: self.finished.map(Timestamp::from_millisecond).transpose()?,
+            result,
+            error: self.error,
+            metadata: self
+                .metadata
+                .map(|json| serde_json::from_str(&json))
+                .transpose()?,
+        })
+    }
+}
+
+pub(super) fn depth(db: &Connection, language: LanguageName) -> rusqlite::Result<QueueDepth> {
+    let mut depth = QueueDepth {
+        language,
+        interactive: 0,
+        normal: 0,
+        batch: 0,
+        delayed: 0,
+        running: 0,
+        dead: 0,
+    };
+    let mut lists = db.prepare_cached(statements::DEPTHS)?;
+    let mut rows = lists.query([depth.language.as_str()])?;
+    while let Some(row) = rows.next()? {
+        let place = match row.get_ref(0)?.as_str()? {
+            "interactive" => &mut depth.interactive,
+            "normal" => &mut depth.normal,
+            "batch" => &mut depth.batch,
+            "delayed" => &mut depth.delayed,
+            "running" => &mut depth.running,
+            _ => &mut depth.dead,
+        };
+        *place = row.get(1)?;
+    }
+    Ok(depth)
+}
+
+/// Milliseconds until a job of this language can be claimed: 0 for now, `None` where none waits.
+pub(super) fn due_in(db: &Connection, language: &str, now: Moment) -> rusqlite::Result<Option<u64>> {
+    let ready: u64 = db
+        .prepare_cached(statements::READY)?
+        .query_row([language], |row| row.get(0))?;
+    if ready > 0 {
+        return Ok(Some(0));
+    }
+    let due: Option<i64> = db
+        .prepare_cached(statements::NEXT_DUE)?
+        .query_row([language], |row| row.get(0))?;
+    Ok(due.map(|due| u64::try_from(due.saturating_sub(now.wall)).unwrap_or(0)))
+}
+
+pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
+    let mut totals = Totals {
+        stored_bytes: db
+            .prepare_cached(statements::STORED_BYTES)?
+            .query_row([], |row| row.get(0))?,
+        ..Totals::default()
+    };
+    let mut counters = db.prepare_cached(statements::TOTALS)?;
+    let mut rows = counters.query([])?;
+    while let Some(row) = rows.next()? {
+        let Ok(language) = row.get_ref(1)?.as_str()?.parse::<LanguageName>() else {
+            continue;
+        };
+        let value = row.get(3)?;
+        match row.get_ref(0)?.as_str()? {
+            "submitted" => drop(totals.submitted.insert(language, value)),
+            "requeued" => drop(totals.requeued.insert(language, value)),
+            _ => drop(totals.finished.insert((language, row.get(2)?), value)),
+        }
+    }
+    Ok(totals)
+}

@@ -1,0 +1,64 @@
+//! The store as a whole: its parts, in the order in which they start.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use optimus_common::settings::Queue;
+
+use super::{
+    clock::Clock,
+    file::DatabaseFile,
+    hub::Hub,
+    reader::Reader,
+    rules::Rules,
+    transitions::{self, Over},
+    workers::Workers,
+    writer::{Shared, Writer},
+};
+use crate::StoreError;
+
+/// Jobs in one SQLite database, which is this store's own as long as it lives.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // Closed in this order: the last connection leaves one file, without a log.
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) workers: Workers,
+    /// How long a worker may be silent.
+    pub(super) lease: Duration,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl SqliteStore {
+    /// Opens the database, or makes it, with its folder, for this user alone. What ran when its last owner ended goes
+    /// back to its queue: an attempt, since it may have been the job that ended it.
+    ///
+    /// Fails with [`StoreError::Misconfigured`] where another store, of this process or any other, has it open, where
+    /// a newer version wrote it, and where the file is no such database or may not be used.
+    pub async fn open(path: &Path, queue: &Queue) -> Result<Self, StoreError> {
+        let shared = Arc::new(Shared {
+            file: DatabaseFile::own(path)?,
+            rules: Rules::of(queue),
+            clock: Clock::start(),
+            hub: Hub::new(),
+        });
+        let writer = Writer::start(shared.clone()).await?;
+        let mut requeued = 0;
+        loop {
+            let (taken_back, more) = writer.make(|unit| transitions::reap(unit, Over::All)).await?;
+            requeued += taken_back.requeued;
+            if !more {
+                break;
+            }
+        }
+        if requeued > 0 {
+            tracing::info!(requeued, "jobs of the process before are queued again");
+        }
+        Ok(Self {
+            reader: Reader::start(shared.clone())?,
+            writer,
+            workers: Workers::default(),
+            lease: queue.lease,
+            shared,
+        })
+    }
+}

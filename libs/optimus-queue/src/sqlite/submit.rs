@@ -1,0 +1,106 @@
+//! Taking a job in.
+
+use rusqlite::params;
+
+use super::{statements, trouble::Fault, unit::Unit};
+
+/// What stays free on the disk, so that accepted jobs can still be worked off when no new one is taken.
+const RESERVE: u64 = 16 << 20;
+
+/// A submission ready to be written.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) id: String,
+    pub(super) language: String,
+    pub(super) priority: &'static str,
+    pub(super) tests: i64,
+    pub(super) json: Vec<u8>,
+    pub(super) metadata: Option<String>,
+    pub(super) idempotency: Option<Key>,
+}
+
+/// SHA-256 of an idempotency key, since a client may put anything into it, and of the body.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) key: [u8; 32],
+    pub(super) body: [u8; 32],
+}
+
+#[derive(Debug)]
+pub(super) enum Admitted {
+    Created,
+    /// By the job of this id.
+    Existing(String),
+    KeyReused,
+    Full,
+}
+
+pub(super) fn submit(unit: &Unit<'_>, job: &Admission) -> Result<Admitted, Fault> {
+    let now = unit.now.wall;
+    match unit.first(statements::KNOWN, params![job.id, now], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
+    })? {
+        // The caller asks again because it did not hear the first answer.
+        Some((_, false)) => return Ok(Admitted::Created),
+        Some((expired, true)) => drop(unit.run(statements::REMOVE_JOB, [expired])?),
+        None => {}
+    }
+    if let Some(idempotency) = &job.idempotency {
+        let owner = unit.first(statements::KEY_OWNER, params![idempotency.key, now], |row| {
+            Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))
+        })?;
+        match owner {
+            Some((first, body)) if body == idempotency.body => return Ok(Admitted::Existing(first)),
+            Some(_) => return Ok(Admitted::KeyReused),
+            None => {}
+        }
+    }
+    if !has_room(unit, job)? {
+        return Ok(Admitted::Full);
+    }
+
+    let bytes = job.json.len();
+    unit.run(
+        statements::INSERT_JOB,
+        params![
+            job.id,
+            job.language,
+            job.priority,
+            bytes,
+            job.tests,
+            job.metadata,
+            now
+        ],
+    )?;
+    let seq = unit.db.last_insert_rowid();
+    unit.run(statements::INSERT_SUBMISSION, params![seq, job.json])?;
+    if let Some(idempotency) = &job.idempotency {
+        let expires = now.saturating_add(unit.rules.result_ttl);
+        unit.run(
+            statements::KEEP_KEY,
+            params![idempotency.key, idempotency.body, job.id, expires],
+        )?;
+    }
+    unit.run(statements::COUNT, params!["submitted", job.language, ""])?;
+    unit.tell_work(&job.language);
+    Ok(Admitted::Created)
+}
+
+/// Whether the limits allow one more. A disk that is nearly full is a fault.
+fn has_room(unit: &Unit<'_>, job: &Admission) -> Result<bool, Fault> {
+    let bytes = job.json.len() as u64;
+    let number = |statement, values: &[&dyn rusqlite::ToSql]| {
+        unit.first(statement, values, |row| row.get::<_, u64>(0))
+            .map(Option::unwrap_or_default)
+    };
+    let waiting = number(statements::WAITING, &[&job.language])?;
+    let stored = number(statements::STORED_BYTES, &[])?;
+    if waiting >= unit.rules.max_waiting_jobs || stored.saturating_add(bytes) > unit.rules.max_stored_bytes {
+        return Ok(false);
+    }
+    // It is written twice: to the log, then to the database.
+    match unit.file.free_bytes() {
+        Some(free) if free < RESERVE.saturating_add(2 * bytes) => Err(Fault::NoRoom { free }),
+        _ => Ok(true),
+    }
+}
