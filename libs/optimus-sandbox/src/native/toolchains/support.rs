@@ -1,0 +1,219 @@
+//! What a language brings along for its boxes, prepared once for each toolchain.
+//!
+//! The outcome lies in `<data_dir>/toolchains/<language>-<fingerprint>`. It is made beside that and renamed, so that it
+//! is whole wherever it is there; one process makes it at a time. Who uses it holds a shared lock on the folder, and
+//! only what nobody uses is removed.
+
+use std::{
+    fs::{self, DirBuilder, File, TryLockError},
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+};
+
+use optimus_common::{LanguageName, language::Language, settings::LanguagesFile, support};
+use rustix::fs::syncfs;
+use sha2::{Digest, Sha256};
+
+use super::search::Sighting;
+
+/// Hexadecimal digits of a fingerprint in a folder's name.
+const DIGITS: usize = 16;
+
+/// As long as this is there, the folder is not removed.
+#[derive(Debug, Clone)]
+pub(super) struct InUse(#[expect(dead_code, reason = "held for its lock")] Arc<File>);
+
+/// How a language's folder comes to be.
+#[derive(Debug, Clone)]
+pub(super) struct Preparation {
+    language: LanguageName,
+    /// Where the outcome is.
+    folder: PathBuf,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+impl Preparation {
+    /// None for a language that brings nothing along.
+    pub(super) fn of(
+        language: &Language,
+        sighting: &Sighting,
+        languages_file: &LanguagesFile,
+        prepared: &Path,
+    ) -> Result<Option<Self>, String> {
+        let files = match beside_dockerfile(language, languages_file) {
+            Some(folder) => read(&folder)
+                .map_err(|error| format!("the files in {} cannot be read: {error}", folder.display()))?,
+            None => support::files(&language.name)
+                .map(|file| (file.name.to_owned(), file.content.into()))
+                .collect(),
+        };
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let name = format!("{}-{}", language.name, fingerprint(sighting, &files));
+        Ok(Some(Self {
+            language: language.name.clone(),
+            folder: prepared.join(name),
+            files,
+        }))
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The outcome, where it is there.
+    pub(super) fn existing(&self) -> Option<InUse> {
+        let folder = File::open(&self.folder).ok()?;
+        folder.try_lock_shared().ok()?;
+        // It may have been removed before it was locked.
+        let held = folder.metadata().ok()?;
+        let there = self.folder.metadata().ok()?;
+        ((held.dev(), held.ino()) == (there.dev(), there.ino())).then(|| InUse(Arc::new(folder)))
+    }
+
+    /// Makes the outcome, unless another process does so meanwhile. `run` gets the folder and what to run in a box
+    /// that has it as the language's own.
+    pub(super) async fn make<Running>(
+        &self,
+        run: impl FnOnce(PathBuf, Vec<String>) -> Running,
+    ) -> Result<InUse, String>
+    where
+        Running: Future<Output = Result<(), String>>,
+    {
+        let all = self.folder.parent().expect("it is in a folder").to_owned();
+        let cannot = |error: io::Error| format!("cannot write to {}: {error}", all.display());
+        let turn = self.clone();
+        let _alone = tokio::task::spawn_blocking(move || turn.lock())
+            .await
+            .map_err(|error| error.to_string())?
+            .map_err(cannot)?;
+        if let Some(made) = self.existing() {
+            return Ok(made);
+        }
+        self.remove_others(&all).map_err(cannot)?;
+        let new = all.join(format!(".{}-{}", self.language, process::id()));
+        self.lay_out(&new).map_err(cannot)?;
+        let language = &self.language;
+        let script = format!("cd /optimus/{language} && exec sh {}", support::PREPARE);
+        let ran = run(new.clone(), ["sh", "-c", &script].map(str::to_owned).into()).await;
+        let finished = ran.and_then(|()| self.finish(&new).map_err(cannot));
+        if finished.is_err() {
+            // What cannot be removed now is tried again at the next preparation.
+            let _ = fs::remove_dir_all(&new);
+        }
+        finished?;
+        self.existing()
+            .ok_or_else(|| format!("{} has vanished", self.folder.display()))
+    }
+
+    /// Waits until nobody else prepares this language. The lock file stays: removing it would let two hold "the" lock.
+    fn lock(&self) -> io::Result<File> {
+        let folder = self.folder.parent().expect("it is in a folder");
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join(format!(".{}.lock", self.language)))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    fn lay_out(&self, new: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o755).create(new)?;
+        for (name, content) in &self.files {
+            let path = new.join(name);
+            fs::write(&path, content)?;
+            let mode = if content.starts_with(b"#!") { 0o755 } else { 0o644 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+
+    /// Gives the outcome its name, once all of it is on the disk.
+    fn finish(&self, new: &Path) -> io::Result<()> {
+        syncfs(File::open(new)?)?;
+        fs::rename(new, &self.folder)
+    }
+
+    /// Removes what was made for other toolchains and what was never finished. Called by the one who prepares.
+    fn remove_others(&self, all: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(all)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let unfinished = name.to_string_lossy().strip_prefix('.').is_some_and(|name| {
+                name.rsplit_once('-')
+                    .is_some_and(|(language, _)| language == self.language.as_str())
+            });
+            let outdated = name
+                .to_string_lossy()
+                .rsplit_once('-')
+                .is_some_and(|(language, digits)| {
+                    language == self.language.as_str() && digits.len() == DIGITS
+                });
+            if !unfinished && !outdated {
+                continue;
+            }
+            let folder = File::open(entry.path())?;
+            match folder.try_lock() {
+                // A leftover is no reason to do without the language.
+                Ok(()) => drop(fs::remove_dir_all(entry.path())),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The language's folder in the project, where its files can be changed and others added; none for a lone binary.
+fn beside_dockerfile(language: &Language, languages_file: &LanguagesFile) -> Option<PathBuf> {
+    let config = languages_file.path()?.parent()?;
+    // Elsewhere, nothing tells whose folder it is.
+    let project = config
+        .file_name()
+        .filter(|name| *name == "config")
+        .and(config.parent())?;
+    let folder = project.join(language.dockerfile_path.parent()?);
+    folder.join(support::PREPARE).is_file().then_some(folder)
+}
+
+fn read(folder: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_file() && name != "Dockerfile" {
+            files.push((name, fs::read(entry.path())?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Differs where the outcome would.
+fn fingerprint(sighting: &Sighting, files: &[(String, Vec<u8>)]) -> String {
+    let mut hash = Sha256::new();
+    let mut take = |part: &[u8]| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    take(sighting.version.as_bytes());
+    take(sighting.path.as_bytes());
+    take(sighting.program.as_os_str().as_encoded_bytes());
+    // A rebuilt toolchain may call itself the same.
+    if let Ok(program) = sighting.program.metadata() {
+        take(&program.len().to_le_bytes());
+        take(&program.mtime().to_le_bytes());
+    }
+    for (name, content) in files {
+        take(name.as_bytes());
+        take(content);
+    }
+    let mut digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.truncate(DIGITS);
+    digits
+}
