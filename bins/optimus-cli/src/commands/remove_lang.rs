@@ -90,10 +90,9 @@ fn remove_files(project: &Project, language: &Language) -> Result<(), Failure> {
         .context("a Dockerfile has a folder")
         .trouble()?;
     let preset = presets::find(&language.name, &language.execution.file_extension);
-    let beside = preset.map(presets::Preset::files).unwrap_or_default();
+    let beside = preset.into_iter().flat_map(presets::Preset::files);
     for path in beside
-        .keys()
-        .map(|name| folder.join(name))
+        .map(|file| folder.join(file.name))
         .chain([dockerfile.clone()])
     {
         gone(fs::remove_file(&path), &path)?;
