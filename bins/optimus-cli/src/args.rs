@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use optimus_common::{JobId, LanguageName, job::Priority};
 
-use crate::{exit::CODES, output::Format};
+use crate::{embedded, exit::CODES, output::Format};
 
-/// Languages, images, jobs and benchmarks of Optimus.
+/// Optimus: grades programs nobody trusts.
 #[derive(Debug, Parser)]
 #[command(name = "optimus-cli", version, after_help = CODES)]
 pub(crate) struct Cli {
@@ -29,6 +29,12 @@ impl Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Grade on this machine: the API, the workers and the jobs in one process
+    Serve(Serve),
+    /// Grade programs against a problem at once, without any service
+    Grade(Grade),
+    /// Say what this machine offers, each layer of isolation proved
+    Doctor(Doctor),
     /// Add a language: its entry in languages.json, its Dockerfile, its image
     AddLang(AddLang),
     /// Remove a language: its entry and its Dockerfile
@@ -47,6 +53,94 @@ pub(crate) enum Command {
     Queues(Queues),
     /// Measure a running installation against baselines in the same run
     Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Jobs are kept in the data directory: whatever was accepted is resumed by the next serve on it. One process owns it at a
+time. SIGTERM or Ctrl-C ends it: what is running is finished first; a second one ends it at once. Logs go to standard
+error (RUST_LOG, or [log] of the settings).
+
+Examples:
+  optimus-cli serve
+  optimus-cli serve --backend docker --port 9000 --data-dir ./data --language python,cpp --concurrency 4")]
+pub(crate) struct Serve {
+    /// Where the API listens [default: 127.0.0.1]
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+    /// The API's port; 0: any free one, which is printed [default: 8080]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Languages to serve, separated by commas [default: all]
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) language: Option<String>,
+    #[command(flatten)]
+    pub(crate) embedded: embedded::Flags,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = GRADE_HELP)]
+pub(crate) struct Grade {
+    #[command(flatten)]
+    pub(crate) asked: ToGrade,
+    #[command(flatten)]
+    pub(crate) embedded: embedded::Flags,
+}
+
+const GRADE_HELP: &str = "\
+A problem is a package in the ICPC problem package format (legacy, legacy-icpc, 2023-07-draft, 2025-09), or any folder of
+*.in with *.ans or *.out. What of a package cannot be honoured is refused by name.
+
+Examples:
+  optimus-cli grade examples/sum mine.py yours.cpp
+  optimus-cli grade examples/sum --all
+  optimus-cli grade examples/sum --all --language python,c --json
+
+Exit codes:
+  0  every verdict is as expected; where nothing is expected: accepted
+  1  a verdict is not
+  2  the request is wrong: bad arguments, files or packages
+  3  trouble of the system, or a program that could not be graded
+  4  cancelled";
+
+/// What to grade.
+#[derive(Debug, Args)]
+pub(crate) struct ToGrade {
+    /// The problem's folder
+    pub(crate) problem: PathBuf,
+    /// Programs: a file each, or a folder of several files
+    #[arg(
+        value_name = "SOLUTION",
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    pub(crate) solutions: Vec<PathBuf>,
+    /// The package's own programs, each against what its folder in submissions/ asks for
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The language of the solutions [default: by their extensions]; with --all, the only ones to grade
+    #[arg(long, short, value_delimiter = ',', value_name = "NAMES")]
+    pub(crate) language: Vec<LanguageName>,
+    /// CPU time of one test
+    #[arg(long, value_name = "MS")]
+    pub(crate) timeout_ms: Option<u64>,
+    /// Skip a program's tests after its first one that is not accepted
+    #[arg(long)]
+    pub(crate) stop_on_failure: bool,
+    /// Show input, expected and actual output of the first failed tests
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = CODES)]
+pub(crate) struct Doctor {
+    /// Layers of isolation that may be missing, separated by commas
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    pub(crate) allow_missing: Vec<String>,
+    /// Settings [default: config/optimus.toml where it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

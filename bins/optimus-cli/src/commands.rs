@@ -3,10 +3,13 @@
 mod add_lang;
 mod bench;
 mod build_image;
+mod doctor;
+mod grade;
 mod jobs;
 mod list_langs;
 mod queues;
 mod remove_lang;
+mod serve;
 mod submit;
 
 use crate::{
@@ -19,6 +22,9 @@ use crate::{
 pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     let project = || Project::find(cli.root.as_deref());
     match cli.command {
+        Command::Serve(args) => serve::run(args, cli.root.as_deref(), output).await,
+        Command::Grade(args) => grade::run(args, cli.root.as_deref(), output).await,
+        Command::Doctor(args) => doctor::run(args, cli.root.as_deref(), output).await,
         Command::AddLang(args) => add_lang::run(args, &project()?, output).await,
         Command::RemoveLang(args) => remove_lang::run(args, &project()?, output).await,
         Command::ListLangs => list_langs::run(&project()?, output).await,

@@ -5,12 +5,13 @@ use std::{fmt, process::ExitCode};
 /// Shown below every `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
-  0  done; for a job: accepted
-  1  the job was graded and is not accepted
+  0  done; for a job: accepted; for grade: every verdict as expected
+  1  the job was graded and is not accepted; for grade: a verdict not as expected
   2  the request is wrong: bad arguments or files, or refused by the API
   3  trouble of the system: no API, no engine, a failed build, a job that could not be graded
   4  the job was cancelled
-  5  the job has not finished";
+  5  the job has not finished
+  6  this machine cannot make native boxes (doctor)";
 
 /// The end of a command that did what it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub(crate) enum Exit {
     NotGraded,
     Cancelled,
     Unfinished,
+    /// There can be no native boxes.
+    NoBoxes,
 }
 
 impl From<Exit> for ExitCode {
@@ -31,6 +34,7 @@ impl From<Exit> for ExitCode {
             Exit::NotGraded => 3,
             Exit::Cancelled => 4,
             Exit::Unfinished => 5,
+            Exit::NoBoxes => 6,
         })
     }
 }

@@ -4,7 +4,9 @@
 //! - `registry`: `languages.json`, edited so that concurrent edits never corrupt it
 //! - `presets`: what is known of languages without being told; `dockerfile`: the one shape of all images
 //! - `images`: bases and builds
-//! - `api`: the HTTP API as a client sees it; `testcases`: test cases from folders and files
+//! - `api`: the HTTP API as a client sees it
+//! - `testcases`: test cases from folders and files, problem packages; `programs`: programs from files
+//! - `embedded`: the whole of Optimus in this process
 //! - `bench`: benchmarks of a running installation, against baselines in the same run
 //! - `exit`, `output`: how a command ends, and how it says so
 
@@ -13,21 +15,23 @@ mod args;
 mod bench;
 mod commands;
 mod dockerfile;
+mod embedded;
 mod engine;
 mod exit;
 mod images;
 mod output;
 mod presets;
+mod programs;
 mod project;
 mod registry;
 mod testcases;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, thread::available_parallelism};
 
 use clap::Parser;
 
 use crate::{
-    args::Cli,
+    args::{Cli, Command},
     exit::Failure,
     output::{Output, complain},
 };
@@ -37,7 +41,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(cli.format());
     let ended = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(threads(&cli.command))
         .enable_all()
         .build()
         .map_err(|error| Failure::Trouble(anyhow::Error::new(error).context("cannot start the runtime")))
@@ -48,5 +52,13 @@ pub fn main() -> ExitCode {
             complain(&failure);
             failure.into()
         }
+    }
+}
+
+/// What grades keeps every CPU busy; what asks an API does not.
+fn threads(command: &Command) -> usize {
+    match command {
+        Command::Serve(_) | Command::Grade(_) => available_parallelism().map_or(1, Into::into),
+        _ => 2,
     }
 }

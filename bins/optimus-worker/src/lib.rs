@@ -3,6 +3,7 @@
 //! - [`Worker::run`]: announcement, work, and a clean departure
 //! - [`Roster`]: which languages are served, also after their file has changed
 //! - [`process`]: logs and signals of a process around a worker
+//! - [`backend`]: where boxes come from, and why
 //! - `crew`: one pool for each language
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
@@ -11,6 +12,7 @@
 //! - `board`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
 
+pub mod backend;
 mod backoff;
 mod board;
 mod crew;

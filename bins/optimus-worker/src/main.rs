@@ -6,18 +6,22 @@ use anyhow::Context;
 use clap::Parser;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{StoreError, redis::RedisStore};
-use optimus_sandbox::docker::DockerBackend;
 use optimus_worker::{
     Roster, Worker,
+    backend::{self, BackendFlag},
     process::{start_logging, stop_on_signals},
 };
 use tokio::time::sleep;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Claims jobs, runs each in a box of its own, and finishes them.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Flags {
+    /// Where boxes come from; auto: native where this host offers every layer of isolation, else docker
+    /// [default: docker].
+    #[arg(long, value_enum)]
+    backend: Option<BackendFlag>,
     /// Languages to serve, separated by commas, or "all".
     #[arg(long, value_name = "NAMES")]
     language: Option<String>,
@@ -36,6 +40,9 @@ struct Flags {
 async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let mut settings = Settings::load(flags.config.as_deref())?;
+    if let Some(backend) = flags.backend {
+        settings.worker.backend = Some(backend.into());
+    }
     if let Some(languages) = flags.language {
         settings.worker.languages = languages;
     }
@@ -54,15 +61,14 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
-    let backend = DockerBackend::connect(&settings.docker, id.clone())
-        .await
-        .context("cannot use the container engine")?;
+    let choice = backend::choose(&settings, roster.languages(), &id).await?;
+    info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
     let worker = Worker {
         id,
         settings: Arc::new(settings),
         roster,
         store: Arc::new(store),
-        backend: Arc::new(backend),
+        backend: choice.backend,
     };
     worker.run(shutdown).await;
     Ok(())

@@ -247,7 +247,7 @@ struct Begun {
 }
 
 /// What boxes of a language offer. A job that needs more memory has its box grown.
-fn box_spec(language: &Language) -> BoxSpec {
+pub(crate) fn box_spec(language: &Language) -> BoxSpec {
     let resources = &language.resources;
     BoxSpec {
         language: language.name.clone(),

@@ -42,7 +42,7 @@ impl Roster {
         })
     }
 
-    pub(crate) fn languages(&self) -> &[Language] {
+    pub fn languages(&self) -> &[Language] {
         &self.languages
     }
 

@@ -1,0 +1,134 @@
+//! `serve`.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use optimus_api::App;
+use optimus_worker::{
+    backend::Offer,
+    process::{start_logging, stop_on_signals},
+};
+use serde::Serialize;
+use tokio::net::TcpListener;
+
+use crate::{
+    args::Serve,
+    embedded::{Embedded, Jobs},
+    exit::{Blame, Exit, Failure},
+    output::{Output, table},
+};
+
+/// What was started, once it is there.
+#[derive(Debug, Serialize)]
+struct Started<'a> {
+    url: String,
+    backend: &'a str,
+    /// Why this backend.
+    why: &'a str,
+    database: &'a Path,
+    languages: Vec<Offered<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Offered<'a> {
+    name: &'a str,
+    available: bool,
+    /// What its toolchain says of its version.
+    toolchain: Option<&'a str>,
+    /// Why it is not available.
+    reason: Option<&'a str>,
+}
+
+pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+    let mut settings = args.embedded.settings(root)?;
+    if let Some(host) = args.host {
+        settings.api.host = host;
+    }
+    if let Some(port) = args.port {
+        settings.api.port = port;
+    }
+    if let Some(languages) = args.language {
+        settings.worker.languages = languages;
+    }
+    start_logging(&settings.log).usage()?;
+    let shutdown = stop_on_signals().trouble()?;
+
+    // Before anything is started: a port that is taken is found out at once.
+    let address = (settings.api.host.clone(), settings.api.port);
+    let listener = TcpListener::bind(&address)
+        .await
+        .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))
+        .trouble()?;
+    let url = format!("http://{}", listener.local_addr().trouble()?);
+    let Some(embedded) = shutdown
+        .run_until_cancelled(Embedded::start(settings, Jobs::Kept))
+        .await
+    else {
+        return Ok(Exit::Done);
+    };
+    let embedded = embedded?;
+    let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage();
+    let served = match app {
+        Ok(app) => {
+            let started = started(&url, &embedded);
+            output.result(&started, || text(&started))?;
+            let api = async {
+                let ended =
+                    optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned()).await;
+                shutdown.cancel();
+                ended
+            };
+            // Both leave at the same time: what is running may end while the last answers are given.
+            let leaving = async {
+                shutdown.cancelled().await;
+                embedded.stop().await
+            };
+            let (api, worker) = tokio::join!(api, leaving);
+            api.trouble().and(worker)
+        }
+        Err(failure) => embedded.stop().await.and(Err(failure)),
+    };
+    served.map(|()| Exit::Done)
+}
+
+fn started<'a>(url: &str, embedded: &'a Embedded) -> Started<'a> {
+    let choice = &embedded.choice;
+    Started {
+        url: url.to_owned(),
+        backend: choice.kind.as_str(),
+        why: &choice.why,
+        database: &embedded.database,
+        languages: choice.offers.iter().map(Offered::from).collect(),
+    }
+}
+
+impl<'a> From<&'a Offer> for Offered<'a> {
+    fn from(offer: &'a Offer) -> Self {
+        let toolchain = offer.toolchain.as_deref();
+        Self {
+            name: offer.language.as_str(),
+            available: toolchain.is_ok(),
+            toolchain: toolchain.ok(),
+            reason: toolchain.err().map(String::as_str),
+        }
+    }
+}
+
+fn text(started: &Started<'_>) -> String {
+    let mut languages = table(&["language", "", "toolchain, or what is missing"]);
+    for offered in &started.languages {
+        languages.add_row([
+            offered.name,
+            if offered.available { "ready" } else { "unavailable" },
+            offered.toolchain.or(offered.reason).unwrap_or_default(),
+        ]);
+    }
+    format!(
+        "{languages}\nboxes   {}: {}\njobs    {}\nAPI     {}\nCtrl-C or SIGTERM ends it: what is running is finished \
+         first, and what waits is kept.",
+        started.backend,
+        started.why,
+        started.database.display(),
+        started.url,
+    )
+}

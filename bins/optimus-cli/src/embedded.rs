@@ -1,0 +1,103 @@
+//! All of Optimus in this process: a store in a file, workers for every language, and boxes.
+//!
+//! `serve` adds the API over it; `grade` hands it jobs directly.
+
+mod flags;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context;
+use optimus_common::{WorkerId, settings::Settings};
+use optimus_queue::{JobStore, sqlite::SqliteStore};
+use optimus_worker::{
+    Roster, Worker,
+    backend::{self, Choice},
+};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::flags::Flags;
+use crate::exit::{Blame, Failure};
+
+/// The store, in its folder.
+const DATABASE: &str = "jobs.sqlite";
+
+/// For how long jobs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jobs {
+    /// In the data directory: what was accepted is resumed by the next process.
+    Kept,
+    /// In a folder of this process that vanishes with it.
+    Passing,
+}
+
+/// A running installation of one process.
+pub(crate) struct Embedded {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) store: Arc<dyn JobStore>,
+    /// Where boxes come from, why, and which languages can be had.
+    pub(crate) choice: Choice,
+    /// Where the jobs are.
+    pub(crate) database: PathBuf,
+    worker: JoinHandle<()>,
+    /// Asks the worker to leave.
+    leave: CancellationToken,
+    /// Removed when it is dropped, after everything else.
+    _passing: Option<TempDir>,
+}
+
+impl Embedded {
+    /// Opens the store, chooses a backend and starts to work.
+    pub(crate) async fn start(settings: Settings, jobs: Jobs) -> Result<Self, Failure> {
+        let roster = Roster::open(&settings).usage()?;
+        let passing = match jobs {
+            Jobs::Kept => None,
+            Jobs::Passing => Some(
+                tempfile::Builder::new()
+                    .prefix("optimus-")
+                    .tempdir()
+                    .context("cannot make a folder for the jobs")
+                    .trouble()?,
+            ),
+        };
+        let data_dir = settings.data_dir();
+        let folder = passing.as_ref().map_or(data_dir.as_path(), TempDir::path);
+        let database = folder.join(DATABASE);
+        let store = SqliteStore::open(&database, &settings.queue)
+            .await
+            .with_context(|| format!("cannot keep jobs in {}", database.display()))
+            .trouble()?;
+
+        let id = WorkerId::new();
+        let choice = backend::choose(&settings, roster.languages(), &id)
+            .await
+            .trouble()?;
+        let settings = Arc::new(settings);
+        let store: Arc<dyn JobStore> = Arc::new(store);
+        let worker = Worker {
+            id,
+            settings: Arc::clone(&settings),
+            roster,
+            store: Arc::clone(&store),
+            backend: Arc::clone(&choice.backend),
+        };
+        let leave = CancellationToken::new();
+        let worker = tokio::spawn(worker.run(leave.clone()));
+        Ok(Self {
+            settings,
+            store,
+            choice,
+            database,
+            worker,
+            leave,
+            _passing: passing,
+        })
+    }
+
+    /// Claims no more, finishes or gives back what is running, and destroys every box.
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.leave.cancel();
+        self.worker.await.context("the worker broke").trouble()
+    }
+}

@@ -1,0 +1,152 @@
+//! Where boxes come from, and why from there.
+
+use std::{fmt, sync::Arc};
+
+use clap::ValueEnum;
+use optimus_common::{
+    LanguageName, WorkerId,
+    language::Language,
+    settings::{BackendChoice, Settings},
+};
+use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
+
+use crate::{job::causes, pool::box_spec};
+
+#[cfg(target_os = "linux")]
+mod native;
+#[cfg(not(target_os = "linux"))]
+mod native {
+    //! Native boxes are made of what Linux alone has.
+}
+
+/// [`BackendChoice`] as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum BackendFlag {
+    Auto,
+    Native,
+    Docker,
+}
+
+impl From<BackendFlag> for BackendChoice {
+    fn from(flag: BackendFlag) -> Self {
+        match flag {
+            BackendFlag::Auto => Self::Auto,
+            BackendFlag::Native => Self::Native,
+            BackendFlag::Docker => Self::Docker,
+        }
+    }
+}
+
+/// A backend that was chosen.
+pub struct Choice {
+    pub backend: Arc<dyn Backend>,
+    pub kind: Kind,
+    /// Why this one, in a line for a person.
+    pub why: String,
+    /// One for each language asked for, in their order.
+    pub offers: Vec<Offer>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Docker,
+    Native,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Native => "native",
+        }
+    }
+}
+
+/// Whether boxes of a language can be had.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub language: LanguageName,
+    /// What is there for it, as far as it is known before a box is made; else what is missing.
+    pub toolchain: Result<String, String>,
+}
+
+/// Why there are no boxes.
+#[derive(Debug, thiserror::Error)]
+pub enum ChoiceError {
+    #[error("there can be no native boxes here: {0}")]
+    Native(String),
+    #[error("cannot use the container engine")]
+    Docker(#[source] BackendError),
+    #[error("there can be no boxes here.\nnative: {native}\ndocker: {docker}")]
+    Neither { native: String, docker: String },
+}
+
+/// The backend that the settings name; Docker where they name none.
+pub async fn choose(
+    settings: &Settings,
+    languages: &[Language],
+    worker: &WorkerId,
+) -> Result<Choice, ChoiceError> {
+    match settings.worker.backend.unwrap_or(BackendChoice::Docker) {
+        BackendChoice::Docker => docker(settings, languages, worker)
+            .await
+            .map_err(ChoiceError::Docker),
+        BackendChoice::Native => native::start(settings, languages, worker)
+            .await
+            .map_err(ChoiceError::Native),
+        BackendChoice::Auto => {
+            let native = match native::start(settings, languages, worker).await {
+                Ok(choice) => return Ok(choice),
+                Err(reason) => reason,
+            };
+            let docker = match docker(settings, languages, worker).await {
+                Ok(choice) if choice.offers.iter().any(|offer| offer.toolchain.is_ok()) => {
+                    return Ok(Choice {
+                        why: format!("there can be no native boxes here: {native}"),
+                        ..choice
+                    });
+                }
+                Ok(_) => {
+                    "no language's image is there; `optimus-cli build-image --all` builds them".to_owned()
+                }
+                Err(error) => causes(&error),
+            };
+            Err(ChoiceError::Neither { native, docker })
+        }
+    }
+}
+
+async fn docker(
+    settings: &Settings,
+    languages: &[Language],
+    worker: &WorkerId,
+) -> Result<Choice, BackendError> {
+    let backend = DockerBackend::connect(&settings.docker, worker.clone()).await?;
+    let mut offers = Vec::with_capacity(languages.len());
+    for language in languages {
+        let toolchain = match backend.check(&box_spec(language)).await {
+            Ok(()) => Ok(format!("image {}", language.image)),
+            Err(error) => Err(causes(&error)),
+        };
+        offers.push(Offer {
+            language: language.name.clone(),
+            toolchain,
+        });
+    }
+    Ok(Choice {
+        backend: Arc::new(backend),
+        kind: Kind::Docker,
+        why: "chosen by the settings".to_owned(),
+        offers,
+    })
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Choice")
+            .field("kind", &self.kind)
+            .field("why", &self.why)
+            .field("offers", &self.offers)
+            .finish_non_exhaustive()
+    }
+}
