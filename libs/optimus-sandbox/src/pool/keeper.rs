@@ -55,10 +55,22 @@ pub(super) struct Keeper {
 
 #[derive(Debug, thiserror::Error)]
 enum StartError {
+    /// Says by itself what somebody has to do.
+    #[error(transparent)]
+    NotToBeHad(BackendError),
     #[error("cannot make a box")]
-    Backend(#[from] BackendError),
+    Backend(#[source] BackendError),
     #[error("a new box is of no use")]
     Session(#[from] SessionError),
+}
+
+impl From<BackendError> for StartError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::ImageMissing { .. } | BackendError::Unavailable { .. } => Self::NotToBeHad(error),
+            error => Self::Backend(error),
+        }
+    }
 }
 
 impl Keeper {
