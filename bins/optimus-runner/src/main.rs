@@ -1,11 +1,8 @@
 //! The agent inside every box: what `runner.sh` calls for all that a shell cannot do.
 
 #[cfg(target_os = "linux")]
-mod agent;
-
-#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
-    agent::main()
+    optimus_runner::main()
 }
 
 #[cfg(not(target_os = "linux"))]

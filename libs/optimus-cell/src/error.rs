@@ -19,6 +19,8 @@ pub enum CellError {
         path: PathBuf,
         source: io::Error,
     },
+    #[error("cannot read the cgroup's count of {what}")]
+    Counter { what: &'static str, source: io::Error },
     /// A step between `fork` and `exec` failed; the guest's program has not been reached.
     #[error("cannot {step} before starting a program")]
     Setup { step: &'static str, source: io::Error },
@@ -39,5 +41,9 @@ impl CellError {
             operation,
             source: errno.into(),
         }
+    }
+
+    pub(crate) fn counter(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Counter { what, source }
     }
 }

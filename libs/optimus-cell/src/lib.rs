@@ -14,7 +14,7 @@
 
 mod capture;
 mod cell;
-mod cgroup;
+pub mod cgroup;
 mod cleanup;
 mod error;
 mod filter;
@@ -23,6 +23,7 @@ mod input;
 mod kill;
 mod launch;
 mod meter;
+mod nest;
 mod proc_files;
 mod reaper;
 mod supervisor;
@@ -32,4 +33,5 @@ pub use cleanup::seal_artefacts;
 pub use error::CellError;
 pub use guest::{GuestId, Guests, become_guest};
 pub use input::{Input, InputWriter};
+pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
 pub use supervisor::{Event, Intake, Slot, Start, Supervisor};

@@ -17,7 +17,7 @@ use optimus_common::limits::Limits;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
-    cgroup::{BoxCgroup, Events},
+    cgroup::{self, Counters},
     error::CellError,
     guest::GuestId,
     proc_files,
@@ -35,9 +35,9 @@ pub(crate) struct Accounting {
 #[derive(Debug)]
 enum Source {
     /// The box holds one run at a time: its cgroup is that run, and the agent.
-    Exclusive(BoxCgroup),
+    Exclusive(Counters),
     /// Runs share the box, or it shows no cgroup. The cgroup, if any, still tells of events.
-    ByUid(Option<BoxCgroup>),
+    ByUid(Option<Counters>),
 }
 
 /// CPU time and memory of a run at one moment.
@@ -49,7 +49,7 @@ pub(crate) struct Usage {
 
 impl Accounting {
     pub(crate) fn for_runs_at_once(runs: usize) -> Self {
-        let source = match (BoxCgroup::open(), runs) {
+        let source = match (cgroup::of_own_box(), runs) {
             (Some(cgroup), 1) => Source::Exclusive(cgroup),
             (cgroup, _) => Source::ByUid(cgroup),
         };
@@ -70,7 +70,7 @@ impl Accounting {
 
     fn events(&self) -> Result<Events, CellError> {
         match &self.source {
-            Source::Exclusive(cgroup) | Source::ByUid(Some(cgroup)) => cgroup.events(),
+            Source::Exclusive(cgroup) | Source::ByUid(Some(cgroup)) => Events::read(cgroup),
             Source::ByUid(None) => Ok(Events::default()),
         }
     }
@@ -84,8 +84,29 @@ impl Accounting {
         let own = clock_gettime(ClockId::ProcessCPUTime);
         let own = Duration::try_from(own).unwrap_or_default();
         Ok(Usage {
-            cpu: cgroup.cpu()?.saturating_sub(own),
-            memory_bytes: cgroup.memory_bytes()?,
+            cpu: cgroup
+                .cpu()
+                .map_err(CellError::counter("CPU time"))?
+                .saturating_sub(own),
+            memory_bytes: cgroup.memory_bytes().map_err(CellError::counter("memory"))?,
+        })
+    }
+}
+
+/// Events of a cgroup since it was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Events {
+    oom_kills: u64,
+    process_limit_hits: u64,
+}
+
+impl Events {
+    fn read(cgroup: &Counters) -> Result<Self, CellError> {
+        Ok(Self {
+            oom_kills: cgroup.oom_kills().map_err(CellError::counter("OOM kills"))?,
+            process_limit_hits: cgroup
+                .process_limit_hits()
+                .map_err(CellError::counter("refused processes"))?,
         })
     }
 }

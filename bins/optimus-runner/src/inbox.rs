@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
 use optimus_common::protocol::{CHUNK, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
 
-use super::channel;
+use crate::channel;
 
 /// What the worker asks for, once it is complete.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use rustix::{
     process::{getpid, set_child_subreaper},
 };
 
-use super::{
+use crate::{
     channel::{self, Outbox},
     job_state::JobState,
     phase::Next,

@@ -5,7 +5,7 @@ use optimus_cell::{Event, Input, Intake, Start, Supervisor};
 use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
-use super::{
+use crate::{
     channel::{self, Outbox},
     inbox::{Inbox, Request},
     job_state::JobState,

@@ -15,7 +15,7 @@ use optimus_common::{
     submission::check_file_name,
 };
 
-use super::{
+use crate::{
     channel::{self, Outbox},
     job_state::JobState,
     phase::Next,

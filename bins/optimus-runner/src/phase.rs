@@ -1,0 +1,106 @@
+//! Which phase to run, and what its end means.
+
+use std::{env, process::ExitCode};
+
+use anyhow::Context;
+use optimus_cell::Nest;
+use optimus_common::protocol::FrameKind;
+use rustix::process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid};
+
+use crate::{
+    channel::{Outbox, WorkerGone},
+    compile, receive, test,
+};
+
+/// What has to be done after a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    GoOn,
+    /// The job is done early: the program does not compile.
+    Stop,
+}
+
+/// The exit code of a phase after which the box ends without an error.
+const STOP: u8 = 10;
+
+type Phase = fn(&mut Outbox) -> anyhow::Result<Next>;
+
+/// One phase, named by the first argument: what `runner.sh` calls.
+pub fn main() -> ExitCode {
+    let phase: Phase = match env::args().nth(1).as_deref() {
+        Some("receive") => receive::run,
+        Some("compile") => compile::run,
+        Some("test") => test::run,
+        _ => |_| anyhow::bail!("the agent is called with one of: receive, compile, test"),
+    };
+    ExitCode::from(carry_out(phase))
+}
+
+/// All phases of a native box, with the channel as standard input and output.
+///
+/// The caller is the box's first process and has one thread. `PATH` of its environment is that of guests; nothing else
+/// of it is used.
+pub fn in_box(nest: Nest) -> ExitCode {
+    drop(nest);
+    for phase in [receive::run as Phase, compile::run] {
+        match in_child(phase) {
+            Ok(0) => {}
+            Ok(STOP) => return ExitCode::SUCCESS,
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => return ExitCode::from(tell(&mut Outbox::new(), &error)),
+        }
+    }
+    ExitCode::from(carry_out(test::run))
+}
+
+/// Runs a phase in a process of its own and returns its exit code: what it does to itself does not stay.
+fn in_child(phase: Phase) -> anyhow::Result<u8> {
+    let status = match fork().context("cannot fork a phase")? {
+        None => std::process::exit(carry_out(phase).into()),
+        Some(child) => loop {
+            match waitpid(Some(child), WaitOptions::empty()) {
+                Ok(Some((_, status))) => break status,
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => return Err(errno).context("cannot wait for a phase"),
+            }
+        },
+    };
+    let code = status.exit_status().context("a phase was killed")?;
+    Ok(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// `None` in the child.
+fn fork() -> std::io::Result<Option<Pid>> {
+    // SAFETY: the agent has one thread, so the child may do whatever the parent might have done.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()),
+        child => Ok(Pid::from_raw(child)),
+    }
+}
+
+/// Runs a phase in this process, tells the worker if it fails, and returns the exit code.
+fn carry_out(phase: Phase) -> u8 {
+    let mut outbox = Outbox::new();
+    // Nothing of the agent's memory, descriptors or environment is open to other UIDs through /proc.
+    let outcome = set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .context("cannot hide the agent's memory")
+        .and_then(|()| phase(&mut outbox));
+    match outcome {
+        Ok(Next::GoOn) => 0,
+        Ok(Next::Stop) => STOP,
+        Err(error) => tell(&mut outbox, &error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the agent's diagnostics go to standard error")]
+fn tell(outbox: &mut Outbox, error: &anyhow::Error) -> u8 {
+    // Without a worker there is nobody to tell, and nothing went wrong here.
+    if !error.is::<WorkerGone>() {
+        let reason = format!("{error:#}");
+        eprintln!("optimus-runner: {reason}");
+        outbox.push(FrameKind::Fault, &[reason.as_bytes()]);
+        // A worker that is gone meanwhile needs no explanation.
+        let _ = outbox.flush_all();
+    }
+    1
+}

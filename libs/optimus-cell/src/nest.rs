@@ -1,0 +1,41 @@
+//! What a box offers to runs that are to have a cell of their own.
+
+use crate::cgroup::Group;
+
+/// The first UID of guests in a box whose UIDs are its own; the others follow it.
+pub const FIRST_GUEST: u32 = 10_000;
+
+/// The rights and resources a box gives its agent to make cells of: one for the compile step, one for each run.
+///
+/// The agent is root of the box's own user namespace, with the capabilities SYS_ADMIN, SETUID, SETGID and KILL in it,
+/// and owns whatever is here. Nothing of it reaches a guest.
+#[derive(Debug)]
+pub struct Nest {
+    /// The box's cgroup, delegated to the agent, which is itself in a group below it. `None` where the host gives none.
+    pub group: Option<Group>,
+    /// Size of each writable file system of a cell; inodes are counted at [`BYTES_PER_INODE`] each.
+    pub disk_bytes: u64,
+    pub guest_uids: GuestUids,
+    pub landlock: Landlock,
+}
+
+/// File systems in memory have one inode for so many bytes of their size.
+pub const BYTES_PER_INODE: u64 = 4096;
+
+/// Under which UIDs of the box's user namespace guests run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestUids {
+    /// [`FIRST_GUEST`] and the UIDs after it, `count` in all, mapped as GIDs too: the first is the compile step's, the
+    /// others are of runs, each of which that go on at once has another one.
+    Own { count: u32 },
+    /// That of the agent, since there is no other. What separates the guest from the agent then is the cell alone.
+    OfTheAgent,
+}
+
+/// Landlock as a second layer below the mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landlock {
+    Enforced,
+    /// The kernel has none, and whoever runs this host allows that.
+    Absent,
+}
