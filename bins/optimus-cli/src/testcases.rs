@@ -1,18 +1,28 @@
 //! Test cases from folders and files.
 //!
-//! - [`folder`]: `*.in` with `*.ans` or `*.out`, or a problem's folder with `data/` and `problem.yaml`
+//! - [`package`]: a problem's folder, with `data` and `problem.yaml`
+//! - [`folder`]: any other folder of `*.in` with `*.ans` or `*.out`
 //! - a JSON file: an array of test cases, or a whole submission as `POST /jobs` takes it
 
 mod folder;
+pub(crate) mod package;
 
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use optimus_common::{checker::Checker, submission::TestCase};
+use optimus_common::{
+    checker::Checker,
+    payload::text_or_base64,
+    submission::{Submission, TestCase},
+};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use self::package::Package;
 use crate::exit::{Blame, Failure};
+
+/// Folders deeper than this are no groups of test cases; a link in a circle ends here.
+const DEEPEST: usize = 8;
 
 /// Test cases, and what stands beside them.
 #[derive(Debug)]
@@ -25,7 +35,8 @@ pub(crate) struct Loaded {
     pub(crate) rest: serde_json::Map<String, Value>,
 }
 
-/// What a problem asks for: the `optimus` section of `problem.yaml`.
+/// What a problem asks for: the `optimus` section of `problem.yaml`, in the words of `POST /jobs`, over what the
+/// problem says in the words of its format.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
@@ -36,10 +47,49 @@ pub(crate) struct Settings {
     pub(crate) output_limit_bytes: Option<u64>,
     pub(crate) checker: Option<Checker>,
     pub(crate) stop_on_failure: bool,
+    /// Arguments of the program. Only the format's own words give any.
+    #[serde(skip)]
+    pub(crate) args: Vec<String>,
+}
+
+impl From<Package> for Loaded {
+    fn from(package: Package) -> Self {
+        Self {
+            cases: package.cases,
+            names: package.names,
+            settings: package.settings,
+            rest: serde_json::Map::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Asks for them, over what the submission asked for before.
+    pub(crate) fn apply(&self, submission: &mut Submission) {
+        let limits = [
+            (self.timeout_ms, &mut submission.timeout_ms),
+            (self.wall_timeout_ms, &mut submission.wall_timeout_ms),
+            (self.compile_timeout_ms, &mut submission.compile_timeout_ms),
+            (self.memory_limit_mb, &mut submission.memory_limit_mb),
+            (self.output_limit_bytes, &mut submission.output_limit_bytes),
+        ];
+        for (set, current) in limits {
+            *current = set.or(*current);
+        }
+        if let Some(checker) = self.checker {
+            submission.checker = checker;
+        }
+        submission.stop_on_failure |= self.stop_on_failure;
+        if !self.args.is_empty() {
+            submission.args.clone_from(&self.args);
+        }
+    }
 }
 
 pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
-    let loaded = if path.is_dir() {
+    let loaded = if package::is_package(path) {
+        Package::read(path)?.into()
+    } else if path.is_dir() {
         folder::load(path)?
     } else {
         from_json(path)?
@@ -51,6 +101,24 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         )));
     }
     Ok(loaded)
+}
+
+fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
+    let read = |path: &Path| {
+        fs::read(path)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .usage()
+    };
+    let (input, input_base64) = text_or_base64(read(input)?);
+    let (expected_output, expected_output_base64) = text_or_base64(read(answer)?);
+    Ok(TestCase {
+        id,
+        input,
+        input_base64,
+        expected_output,
+        expected_output_base64,
+        points: None,
+    })
 }
 
 fn from_json(path: &Path) -> Result<Loaded, Failure> {

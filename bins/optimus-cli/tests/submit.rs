@@ -146,7 +146,11 @@ fn a_problem_brings_its_settings_and_arguments_win() {
         .iter()
         .map(|case| case["input"].clone())
         .collect();
-    assert_eq!(inputs, ["1", "2", "10"]);
+    assert_eq!(
+        inputs,
+        ["1", "10", "2"],
+        "in the order of the format, which knows no numbers"
+    );
 }
 
 #[test]

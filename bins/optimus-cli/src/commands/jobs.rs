@@ -91,7 +91,7 @@ fn text(record: &JobRecord, names: &[String]) -> String {
     lines.join("\n")
 }
 
-fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
+pub(super) fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
     if compile.verdict == CompileVerdict::Ok {
         if compile.execution_time_ms > 0 {
             lines.push(format!("compiled in {} ms", compile.execution_time_ms));
@@ -147,12 +147,12 @@ fn summary(result: &JobResult) -> String {
     )
 }
 
-fn spaced(verdict: Verdict) -> String {
+pub(super) fn spaced(verdict: Verdict) -> String {
     verdict.as_str().replace('_', " ")
 }
 
 /// What a submission wrote must not move the cursor of whoever looks at it.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c.is_control() && c != '\t' {

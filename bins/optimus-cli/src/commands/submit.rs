@@ -1,12 +1,11 @@
 //! `submit`.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use anyhow::Context;
 use optimus_common::{
     LanguageName,
     checker::Checker,
-    payload::text_or_base64,
     submission::{SourceFile, Submission},
 };
 use serde_json::Value;
@@ -17,19 +16,9 @@ use crate::{
     args::Submit,
     exit::{Blame, Exit, Failure},
     output::{Output, note},
+    programs::{self, usual_extension},
     testcases::{self, Loaded},
 };
-
-/// Extensions beside the one each language has in its entry.
-const OTHER_EXTENSIONS: [(&str, &str); 7] = [
-    (".cc", ".cpp"),
-    (".cxx", ".cpp"),
-    (".c++", ".cpp"),
-    (".cjs", ".js"),
-    (".mjs", ".js"),
-    (".pyw", ".py"),
-    (".mts", ".ts"),
-];
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
     let api = Api::new(&args.api)?;
@@ -67,14 +56,7 @@ async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Langu
 
 /// The first language that has the file's extension: they are in the order of `languages.json`.
 fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName, Failure> {
-    let extension = file
-        .extension()
-        .map(|extension| format!(".{}", extension.to_string_lossy()))
-        .unwrap_or_default();
-    let usual = OTHER_EXTENSIONS
-        .iter()
-        .find(|(other, _)| *other == extension)
-        .map_or(extension.as_str(), |(_, usual)| usual);
+    let usual = usual_extension(file);
     let same: Vec<_> = languages
         .iter()
         .filter(|language| language.file_extension == usual)
@@ -108,23 +90,11 @@ fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
     let mut names = HashSet::new();
     let mut sources = Vec::new();
     for path in &args.files {
-        let name = path
-            .file_name()
-            .with_context(|| format!("{} is no file", path.display()))
-            .usage()?;
-        let name = name.to_string_lossy().into_owned();
+        let name = programs::file_name(path)?;
         if !names.insert(name.clone()) {
             return Err(Failure::usage(format!("two files are called {name}")));
         }
-        let bytes = fs::read(path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .usage()?;
-        let (content, content_base64) = text_or_base64(bytes);
-        sources.push(SourceFile {
-            name,
-            content,
-            content_base64,
-        });
+        sources.push(programs::source(name, path)?);
     }
     Ok(sources)
 }
@@ -136,7 +106,6 @@ fn submission(
     language: &LanguageName,
     mut sources: Vec<SourceFile>,
 ) -> Result<Submission, Failure> {
-    let settings = loaded.settings;
     let mut fields = loaded.rest;
     for field in ["source_code", "files", "entry_point"] {
         fields.remove(field);
@@ -157,37 +126,19 @@ fn submission(
         ] => submission.source_code = Some(std::mem::take(content)),
         _ => submission.files = sources,
     }
-    let over = |asked: Option<u64>, set: Option<u64>, current: &mut Option<u64>| {
-        *current = asked.or(set).or(*current);
-    };
-    over(args.timeout_ms, settings.timeout_ms, &mut submission.timeout_ms);
-    over(
-        args.wall_timeout_ms,
-        settings.wall_timeout_ms,
-        &mut submission.wall_timeout_ms,
-    );
-    over(
-        None,
-        settings.compile_timeout_ms,
-        &mut submission.compile_timeout_ms,
-    );
-    over(
-        args.memory_limit_mb,
-        settings.memory_limit_mb,
-        &mut submission.memory_limit_mb,
-    );
-    over(
-        None,
-        settings.output_limit_bytes,
-        &mut submission.output_limit_bytes,
-    );
-    if let Some(checker) = settings.checker {
-        submission.checker = checker;
+    loaded.settings.apply(&mut submission);
+    let limits = [
+        (args.timeout_ms, &mut submission.timeout_ms),
+        (args.wall_timeout_ms, &mut submission.wall_timeout_ms),
+        (args.memory_limit_mb, &mut submission.memory_limit_mb),
+    ];
+    for (asked, current) in limits {
+        *current = asked.or(*current);
     }
     if let Some(text) = &args.checker {
         submission.checker = checker(text)?;
     }
-    submission.stop_on_failure |= args.stop_on_failure || settings.stop_on_failure;
+    submission.stop_on_failure |= args.stop_on_failure;
     if let Some(priority) = args.priority {
         submission.priority = priority.into();
     }

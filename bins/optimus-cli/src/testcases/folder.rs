@@ -1,8 +1,5 @@
-//! Test cases from a folder.
-//!
-//! A problem's folder has its cases in `data/sample` and `data/secret`, and may have a `problem.yaml` with a section
-//! `optimus`. Any other folder has its cases in itself. Groups are folders in either. Cases are taken in the order of
-//! their names, numbers by their value: `2.in` before `10.in`.
+//! Test cases from a folder that is no problem's. Folders in it are groups. Cases are taken in the order of their
+//! names, numbers by their value: `2.in` before `10.in`.
 
 use std::{
     cmp::Ordering,
@@ -11,46 +8,28 @@ use std::{
 };
 
 use anyhow::Context;
-use optimus_common::{payload::text_or_base64, submission::TestCase};
-use serde::Deserialize;
 
-use super::{Loaded, Settings};
+use super::{DEEPEST, Loaded, Settings, case};
 use crate::exit::{Blame, Failure};
 
 /// What an answer's file is called, the usual one first.
 const ANSWERS: [&str; 2] = ["ans", "out"];
 
-/// Folders deeper than this are no groups of test cases; a link in a circle ends here.
-const DEEPEST: usize = 8;
-
 pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
-    let data = folder.join("data");
     let mut inputs = Vec::new();
-    if data.is_dir() {
-        for part in ["sample", "secret"].map(|part| data.join(part)) {
-            if part.is_dir() {
-                let mut found = Vec::new();
-                collect(&part, DEEPEST, &mut found)?;
-                found.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-                inputs.append(&mut found);
-            }
-        }
-    } else {
-        collect(folder, DEEPEST, &mut inputs)?;
-        inputs.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
-    }
-    let top = if data.is_dir() { &data } else { folder };
+    collect(folder, DEEPEST, &mut inputs)?;
+    inputs.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
     let mut cases = Vec::new();
     let mut names = Vec::new();
     for (id, input) in (1..).zip(&inputs) {
-        cases.push(case(id, input)?);
-        let name = input.strip_prefix(top).unwrap_or(input).with_extension("");
+        cases.push(case(id, input, &answer(input)?)?);
+        let name = input.strip_prefix(folder).unwrap_or(input).with_extension("");
         names.push(name.to_string_lossy().into_owned());
     }
     Ok(Loaded {
         cases,
         names,
-        settings: settings(folder)?,
+        settings: Settings::default(),
         rest: serde_json::Map::new(),
     })
 }
@@ -68,29 +47,13 @@ fn collect(folder: &Path, deeper: usize, found: &mut Vec<PathBuf>) -> Result<(),
     Ok(())
 }
 
-fn case(id: u64, input: &Path) -> Result<TestCase, Failure> {
-    let answer = ANSWERS
+fn answer(input: &Path) -> Result<PathBuf, Failure> {
+    ANSWERS
         .map(|extension| input.with_extension(extension))
         .into_iter()
-        .find(|path| path.is_file());
-    let answer = answer
+        .find(|path| path.is_file())
         .with_context(|| format!("{} has neither an .ans nor an .out beside it", input.display()))
-        .usage()?;
-    let read = |path: &Path| {
-        fs::read(path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .usage()
-    };
-    let (input, input_base64) = text_or_base64(read(input)?);
-    let (expected_output, expected_output_base64) = text_or_base64(read(&answer)?);
-    Ok(TestCase {
-        id,
-        input,
-        input_base64,
-        expected_output,
-        expected_output_base64,
-        points: None,
-    })
+        .usage()
 }
 
 /// Digits compare by their value, everything else by its bytes.
@@ -127,30 +90,8 @@ fn leading_digits(text: &str) -> &str {
     &text[..text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())]
 }
 
-fn settings(folder: &Path) -> Result<Settings, Failure> {
-    /// Everything else in it is for others.
-    #[derive(Deserialize)]
-    struct Problem {
-        #[serde(default)]
-        optimus: Settings,
-    }
-    let path = folder.join("problem.yaml");
-    if !path.is_file() {
-        return Ok(Settings::default());
-    }
-    let text = fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()?;
-    let problem: Problem = serde_saphyr::from_str(&text)
-        .with_context(|| format!("{} is not as it must be", path.display()))
-        .usage()?;
-    Ok(problem.optimus)
-}
-
 #[cfg(test)]
 mod tests {
-    use optimus_common::checker::Checker;
-
     use super::*;
 
     fn write(folder: &Path, files: &[(&str, &[u8])]) {
@@ -169,38 +110,6 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_has_samples_first_and_its_settings() {
-        let folder = tempfile::tempdir().unwrap();
-        write(
-            folder.path(),
-            &[
-                ("data/secret/10.in", b"x"),
-                ("data/secret/10.ans", b"y"),
-                ("data/secret/group/2.in", b"\xff"),
-                ("data/secret/group/2.ans", b""),
-                ("data/sample/1.in", b"1"),
-                ("data/sample/1.ans", b"2"),
-                ("problem.yaml", b"name: Sum\noptimus:\n  timeout_ms: 900\n  checker:\n    type: float\n    abs_tolerance: 1e-9\n    rel_tolerance: 0.001\n"),
-            ],
-        );
-        let loaded = load(folder.path()).unwrap();
-        assert_eq!(loaded.names, ["sample/1", "secret/10", "secret/group/2"]);
-        assert_eq!(loaded.settings.timeout_ms, Some(900));
-        assert_eq!(
-            loaded.settings.checker,
-            Some(Checker::Float {
-                abs_tolerance: 1e-9,
-                rel_tolerance: 0.001
-            })
-        );
-        assert_eq!(loaded.cases[2].input(), b"\xff");
-        assert!(
-            loaded.cases[2].input_base64.is_some(),
-            "what is not UTF-8 travels as base64"
-        );
-    }
-
-    #[test]
     fn a_plain_folder_takes_out_files_and_misses_none() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &[("1.in", b"1"), ("1.out", b"2"), ("2.in", b"")]);
@@ -208,13 +117,5 @@ mod tests {
         assert!(error.contains("2.in"), "{error}");
         fs::remove_file(folder.path().join("2.in")).unwrap();
         assert_eq!(load(folder.path()).unwrap().cases[0].expected_output(), b"2");
-    }
-
-    #[test]
-    fn a_misspelt_setting_is_refused_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &[("problem.yaml", b"optimus:\n  timeout: 5\n")]);
-        let error = load(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("`timeout`"), "{error}");
     }
 }

@@ -1,0 +1,231 @@
+//! `grade`: programs against a problem at once, all in this process.
+//!
+//! - [`candidates`]: the programs, and what each must get
+//! - [`runs`]: jobs on their way through the store; [`progress`]: what is seen meanwhile
+//! - [`report`]: the table; [`details`]: what lies behind a verdict
+
+mod candidates;
+mod details;
+mod progress;
+mod report;
+mod runs;
+
+use std::{env, path::Path};
+
+use optimus_common::{
+    language::Languages,
+    settings::Settings,
+    submission::{Submission, TestCase},
+};
+use optimus_worker::process::{start_logging, stop_on_signals};
+
+use self::{
+    candidates::Candidate,
+    details::Detail,
+    progress::Progress,
+    report::Report,
+    runs::{Outcome, Runs},
+};
+use crate::{
+    args::{Grade, ToGrade},
+    embedded::{Embedded, Jobs},
+    exit::{Blame, Exit, Failure},
+    output::{Output, note},
+    testcases::{self, Loaded, Package, package::TimeRule},
+};
+
+/// A problem, as far as grading needs it.
+struct Problem {
+    /// For people.
+    name: String,
+    /// Names of its tests.
+    names: Vec<String>,
+    cases: Vec<TestCase>,
+    settings: testcases::Settings,
+    time: Time,
+}
+
+/// The CPU time limit of one test.
+#[derive(Debug, Clone)]
+enum Time {
+    Fixed(Limit),
+    /// It follows from the slowest of the package's own programs.
+    Follows(TimeRule),
+}
+
+#[derive(Debug, Clone)]
+struct Limit {
+    ms: u64,
+    /// Who says so, for people.
+    from: String,
+}
+
+pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+    let mut settings = args.embedded.settings(root)?;
+    let languages = settings.languages_file.load().usage()?;
+    let (problem, candidates) = read(&args.asked, &settings, &languages)?;
+    let mut chosen: Vec<_> = candidates.iter().filter_map(Candidate::language).collect();
+    chosen.sort_unstable();
+    chosen.dedup();
+    if !chosen.is_empty() {
+        settings.worker.languages = chosen.join(",");
+    }
+    // Whoever wants to read logs beside the results says so.
+    if env::var_os("RUST_LOG").is_some() {
+        start_logging(&settings.log).usage()?;
+    }
+    let stop = stop_on_signals().trouble()?;
+    let Some(embedded) = stop
+        .run_until_cancelled(Embedded::start(settings, Jobs::Passing))
+        .await
+    else {
+        return Ok(Exit::Cancelled);
+    };
+    let embedded = embedded?;
+    let progress = Progress::new(candidates.len());
+    let runs = Runs::new(&embedded, &languages, &problem, &progress, &stop);
+    let graded = grade(&runs, &problem, &candidates).await;
+    progress.finish();
+    let backend = embedded.choice.kind.as_str();
+    embedded.stop().await?;
+    if stop.is_cancelled() {
+        note("cancelled");
+        return Ok(Exit::Cancelled);
+    }
+    let (limit, outcomes) = graded?;
+    let detail = if args.asked.verbose {
+        Detail::FailedTests
+    } else {
+        Detail::CompileErrors
+    };
+    let report = Report::new(&problem, &limit, backend, &candidates, &outcomes);
+    output.result(&report, || {
+        let mut text = report.text();
+        text.push_str(&details::text(&problem, &candidates, &outcomes, detail));
+        text
+    })?;
+    Ok(report.exit())
+}
+
+fn read(
+    args: &ToGrade,
+    settings: &Settings,
+    languages: &Languages,
+) -> Result<(Problem, Vec<Candidate>), Failure> {
+    let package = if testcases::package::is_package(&args.problem) {
+        Some(Package::read(&args.problem)?)
+    } else {
+        None
+    };
+    let candidates = if args.all {
+        candidates::all(args, package.as_ref(), languages)?
+    } else {
+        candidates::named(args, package.as_ref(), languages)?
+    };
+    let fixed = |ms: u64, from: &str| {
+        Time::Fixed(Limit {
+            ms,
+            from: from.to_owned(),
+        })
+    };
+    let time = match (&package, args.timeout_ms) {
+        (_, Some(ms)) => fixed(ms, "--timeout-ms"),
+        (Some(package), None) => match (package.settings.timeout_ms, package.time_limit_from) {
+            (Some(ms), Some(from)) => fixed(ms, from),
+            _ if args.all => Time::Follows(package.time_rule),
+            _ => fixed(settings.limits.timeout_ms, NOBODY_SAYS),
+        },
+        (None, None) => fixed(settings.limits.timeout_ms, NOBODY_SAYS),
+    };
+    let folder = args.problem.display().to_string();
+    let (name, loaded) = match package {
+        Some(package) => (package.name.clone(), Loaded::from(package)),
+        None => (None, testcases::load(&args.problem)?),
+    };
+    if loaded.cases.is_empty() {
+        return Err(Failure::usage(format!("there are no test cases in {folder}")));
+    }
+    let mut problem = Problem {
+        name: name.unwrap_or(folder),
+        names: loaded.names,
+        cases: loaded.cases,
+        settings: loaded.settings,
+        time,
+    };
+    problem.settings.stop_on_failure |= args.stop_on_failure;
+    Ok((problem, candidates))
+}
+
+const NOBODY_SAYS: &str = "the default; the problem names none";
+
+/// Grades everybody, and says under which time limit.
+async fn grade(
+    runs: &Runs<'_>,
+    problem: &Problem,
+    candidates: &[Candidate],
+) -> Result<(Limit, Vec<Outcome>), Failure> {
+    let rule = match &problem.time {
+        Time::Fixed(limit) => {
+            let outcomes = runs.all(candidates.iter(), limit.ms).await?;
+            return Ok((limit.clone(), outcomes));
+        }
+        Time::Follows(rule) => *rule,
+    };
+    let limits = &runs.settings().limits;
+    let bounds_time = |candidate: &Candidate| {
+        candidate
+            .expectation
+            .as_ref()
+            .is_some_and(|expectation| expectation.bounds_time())
+    };
+    let first: Vec<_> = (0..candidates.len())
+        .filter(|i| bounds_time(&candidates[*i]))
+        .collect();
+    let timed = runs
+        .all(first.iter().map(|i| &candidates[*i]), limits.max.timeout_ms)
+        .await?;
+    let slowest = first
+        .iter()
+        .zip(&timed)
+        .filter_map(|(i, outcome)| {
+            let expectation = candidates[*i].expectation.as_ref()?;
+            let slowest = expectation.slowest_ms(outcome.result()?, &problem.names)?;
+            Some((slowest, candidates[*i].name.as_str()))
+        })
+        .max();
+    let limit = match slowest {
+        Some((slowest_ms, name)) => Limit {
+            ms: rule.limit_ms(slowest_ms).min(limits.max.timeout_ms),
+            from: format!("{} x the {slowest_ms} ms of {name}, rounded up", rule.multiplier),
+        },
+        None => Limit {
+            ms: limits.timeout_ms,
+            from: "the default; no program of the package's tells one".to_owned(),
+        },
+    };
+    let mut outcomes: Vec<Option<Outcome>> = candidates.iter().map(|_| None).collect();
+    for (i, outcome) in first.into_iter().zip(timed) {
+        if outcome.holds_under(limit.ms) {
+            outcomes[i] = Some(outcome);
+        } else {
+            runs.progress().again();
+        }
+    }
+    let rest: Vec<_> = (0..candidates.len()).filter(|i| outcomes[*i].is_none()).collect();
+    let others = runs.all(rest.iter().map(|i| &candidates[*i]), limit.ms).await?;
+    for (i, outcome) in rest.into_iter().zip(others) {
+        outcomes[i] = Some(outcome);
+    }
+    Ok((limit, outcomes.into_iter().flatten().collect()))
+}
+
+/// What every job of a problem has in common, without a program and without its tests.
+fn template(settings: &testcases::Settings) -> Result<Submission, Failure> {
+    let mut submission: Submission = serde_json::from_value(serde_json::json!({
+        "language": "none",
+        "test_cases": [],
+    }))
+    .trouble()?;
+    settings.apply(&mut submission);
+    Ok(submission)
+}

@@ -1,0 +1,126 @@
+//! What lies behind a verdict: the compiler's words, and on request the first failed test's data.
+
+use optimus_common::result::{CompileVerdict, TestResult, Verdict};
+
+use super::{Problem, candidates::Candidate, runs::Outcome};
+use crate::commands::jobs::{compile_text, spaced};
+
+/// Lines and characters of a line shown of each text.
+const LINES: usize = 10;
+const COLUMNS: usize = 100;
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    CompileErrors,
+    /// Beside those, the data of each program's first failed test.
+    FailedTests,
+}
+
+pub(super) fn text(
+    problem: &Problem,
+    candidates: &[Candidate],
+    outcomes: &[Outcome],
+    detail: Detail,
+) -> String {
+    let mut lines = Vec::new();
+    for (candidate, outcome) in candidates.iter().zip(outcomes) {
+        let Some(result) = outcome.result() else {
+            continue;
+        };
+        if let Some(compile) = &result.compile
+            && compile.verdict != CompileVerdict::Ok
+        {
+            lines.push(format!("\n{}:", candidate.name));
+            compile_text(compile, &mut lines);
+        }
+        let failed = result
+            .test_results
+            .iter()
+            .position(|test| test.verdict != Verdict::Accepted);
+        if detail == Detail::FailedTests
+            && let Some(i) = failed
+        {
+            test(problem, i, &result.test_results[i], &candidate.name, &mut lines);
+        }
+    }
+    lines.join("\n")
+}
+
+fn test(problem: &Problem, i: usize, result: &TestResult, name: &str, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "\n{name}, {}: {}",
+        problem.names[i],
+        spaced(result.verdict)
+    ));
+    let case = &problem.cases[i];
+    excerpt("input", case.input(), lines);
+    excerpt("expected", case.expected_output(), lines);
+    let stdout = result
+        .stdout_base64
+        .as_ref()
+        .map_or(result.stdout.as_bytes(), |bytes| &bytes.0);
+    excerpt("got", stdout, lines);
+    if !result.stderr.is_empty() {
+        excerpt("stderr", result.stderr.as_bytes(), lines);
+    }
+}
+
+/// The first lines of a text, each cut, with nothing in them that could move a cursor.
+fn excerpt(title: &str, text: &[u8], lines: &mut Vec<String>) {
+    // Far more than is shown, and far less than an input may have.
+    let head = &text[..text.len().min(LINES * COLUMNS * 4)];
+    let shown = String::from_utf8_lossy(head);
+    let mut indent = format!("  {title:<10}");
+    let mut count = 0;
+    for line in shown.lines().take(LINES) {
+        let cut: String = line.chars().take(COLUMNS).flat_map(visible).collect();
+        let more = if line.chars().nth(COLUMNS).is_some() {
+            " …"
+        } else {
+            ""
+        };
+        lines.push(format!("{indent}{cut}{more}"));
+        indent = " ".repeat(12);
+        count += 1;
+    }
+    if count == 0 {
+        lines.push(format!("{indent}(nothing)"));
+    } else if shown.lines().nth(LINES).is_some() || head.len() < text.len() {
+        lines.push(format!("{indent}… {} bytes in all", text.len()));
+    }
+}
+
+fn visible(c: char) -> impl Iterator<Item = char> {
+    let (plain, escaped) = if c.is_control() && c != '\t' {
+        (None, Some(c.escape_default()))
+    } else {
+        (Some(c), None)
+    };
+    plain.into_iter().chain(escaped.into_iter().flatten())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        excerpt("got", text, &mut lines);
+        lines
+    }
+
+    #[test]
+    fn excerpts_are_short_and_move_no_cursor() {
+        assert_eq!(lines(b""), ["  got       (nothing)"]);
+        assert_eq!(
+            lines(b"a\tb\x1b[2J\r\n\xff\n"),
+            ["  got       a\tb\\u{1b}[2J", "            \u{fffd}"]
+        );
+        let many = lines(&b"x\n".repeat(5000));
+        assert_eq!(many.len(), LINES + 1);
+        assert_eq!(many[LINES], "            … 10000 bytes in all");
+        let long = lines(&[b'y'; 1 << 20]);
+        assert_eq!(long[0], format!("  got       {} …", "y".repeat(COLUMNS)));
+    }
+}

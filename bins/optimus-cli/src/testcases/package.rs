@@ -1,0 +1,164 @@
+//! Problem packages: the ICPC problem package format, in its versions `legacy`, `legacy-icpc`, `2023-07-draft` and
+//! `2025-09`, with a section `optimus` of ours in `problem.yaml`.
+//!
+//! What of a package cannot be honoured is refused by name: a verdict by other rules than the package's is worse than
+//! none. The specification: <https://icpc.io/problem-package-format/>.
+//!
+//! - [`metadata`]: `problem.yaml`
+//! - [`data`]: tests, in their order, with their groups' configuration; [`validator`]: how outputs are compared
+//! - [`submissions`]: the package's own programs; [`rules`]: what they must get; [`tag`]: what one says of itself
+
+mod data;
+mod glob;
+mod metadata;
+mod rules;
+mod submissions;
+mod tag;
+mod validator;
+mod yaml;
+
+use std::path::Path;
+
+use optimus_common::submission::TestCase;
+
+use self::metadata::Validation;
+pub(crate) use self::{
+    rules::Expectation,
+    submissions::{Listed, Submissions, entries_of, tagged},
+};
+use super::Settings;
+use crate::exit::Failure;
+
+/// A problem.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: Option<String>,
+    pub(crate) format: Format,
+    pub(crate) cases: Vec<TestCase>,
+    /// One for each case, such as `secret/02`.
+    pub(crate) names: Vec<String>,
+    /// Everything but a time limit that nobody has set.
+    pub(crate) settings: Settings,
+    /// Where `settings.timeout_ms` was found, for people.
+    pub(crate) time_limit_from: Option<&'static str>,
+    pub(crate) time_rule: TimeRule,
+    /// The largest program in bytes.
+    pub(crate) code_bytes: Option<u64>,
+    /// Constants whose uses in a program stand for their values.
+    constants: Vec<String>,
+}
+
+/// The versions, as far as they differ here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// `legacy`, and its subset `legacy-icpc`.
+    Legacy,
+    /// `2023-07-draft`
+    Of2023,
+    /// `2025-09`
+    Of2025,
+}
+
+/// How a time limit follows from the slowest of the programs that must not exceed it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TimeRule {
+    pub(crate) multiplier: f64,
+    /// The limit is a multiple of this, and not zero.
+    pub(crate) resolution_ms: u64,
+}
+
+impl TimeRule {
+    pub(crate) fn limit_ms(self, slowest_ms: u64) -> u64 {
+        #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 ms")]
+        let least = slowest_ms as f64 * self.multiplier / self.resolution_ms as f64;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast saturates, and limits are checked where they are used"
+        )]
+        let steps = least.ceil().max(1.0) as u64;
+        steps.saturating_mul(self.resolution_ms)
+    }
+}
+
+/// Whether a folder is a problem's: it has its tests in `data`.
+pub(crate) fn is_package(folder: &Path) -> bool {
+    folder.join("data").is_dir()
+}
+
+impl Package {
+    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        let metadata = metadata::read(folder)?;
+        refuse_parts(folder, &metadata)?;
+        let tests = data::read(&folder.join("data"), &metadata)?;
+        let mut settings = metadata.settings;
+        settings.args = tests.args;
+        settings.checker = settings.checker.or(tests.checker);
+        Ok(Self {
+            name: metadata.name,
+            format: metadata.format,
+            cases: tests.cases,
+            names: tests.names,
+            settings,
+            time_limit_from: metadata.time_limit_from,
+            time_rule: metadata.time_rule,
+            code_bytes: metadata.code_bytes,
+            constants: metadata.constants,
+        })
+    }
+
+    /// A constant that this text uses.
+    pub(crate) fn constant_in(&self, text: &[u8]) -> Option<&str> {
+        used_constant(&self.constants, text)
+    }
+}
+
+fn used_constant<'a>(constants: &'a [String], text: &[u8]) -> Option<&'a str> {
+    let text = String::from_utf8_lossy(text);
+    constants
+        .iter()
+        .find(|name| text.contains(&format!("{{{{{name}}}}}")))
+        .map(String::as_str)
+}
+
+/// Folders whose content takes part in grading, where we cannot let it.
+fn refuse_parts(folder: &Path, metadata: &metadata::Metadata) -> Result<(), Failure> {
+    let has = |name: &str| {
+        let content = folder.join(name).read_dir().into_iter().flatten().flatten();
+        content
+            .into_iter()
+            .any(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+    };
+    let refuse = |part: &str, what: &str| {
+        Err(Failure::usage(format!(
+            "{}: {what} cannot be honoured yet",
+            folder.join(part).display()
+        )))
+    };
+    if has("include") {
+        return refuse("include", "files to be compiled with every submission");
+    }
+    if metadata.format != Format::Legacy && has("static_validator") {
+        return refuse("static_validator", "a program that judges sources");
+    }
+    // Whoever wrote `optimus: checker` has said what is to take the validator's place.
+    if metadata.settings.checker.is_some() {
+        return Ok(());
+    }
+    if metadata.validation == Validation::Custom {
+        return refuse(
+            "problem.yaml",
+            "validation: custom, an output validator of its own,",
+        );
+    }
+    for part in ["output_validator", "output_validators"] {
+        // In the legacy versions `validation` decides.
+        if metadata.format != Format::Legacy && has(part) {
+            return refuse(part, "an output validator of its own");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! `problem.yaml`, and the files beside it that say something about limits.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::{Format, TimeRule, yaml::Section};
+use crate::{
+    exit::{Blame, Failure},
+    testcases::Settings,
+};
+
+const FILE: &str = "problem.yaml";
+
+/// Keys that say nothing about grading.
+const ABOUT: &[&str] = &[
+    "problem_format_version",
+    "name",
+    "uuid",
+    "source",
+    "source_url",
+    "license",
+    "rights_owner",
+    "keywords",
+    "languages",
+];
+/// Keys of which some say something. `optimus` is ours.
+const COMMON: &[&str] = &["type", "limits", "optimus"];
+const LEGACY: &[&str] = &["author", "validation", "validator_flags", "grading", "libraries"];
+const MODERN: &[&str] = &[
+    "version",
+    "credits",
+    "embargo_until",
+    "allow_file_writing",
+    "constants",
+];
+
+const LIMITS: &[&str] = &[
+    "time_limit",
+    "memory",
+    "output",
+    "code",
+    "compilation_time",
+    "compilation_memory",
+    "validation_time",
+    "validation_memory",
+    "validation_output",
+];
+const LEGACY_LIMITS: &[&str] = &["time_multiplier", "time_safety_margin"];
+const MODERN_LIMITS: &[&str] = &["time_multipliers", "time_resolution", "validation_passes"];
+
+/// What `problem.yaml` says.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    pub(super) format: Format,
+    pub(super) name: Option<String>,
+    /// The section `optimus`, and where it says nothing, the format's own words. Without the validator's.
+    pub(super) settings: Settings,
+    /// Where `settings.timeout_ms` was found.
+    pub(super) time_limit_from: Option<&'static str>,
+    pub(super) time_rule: TimeRule,
+    /// The largest program.
+    pub(super) code_bytes: Option<u64>,
+    pub(super) validation: Validation,
+    /// Arguments of the output validator, from the older versions' `validator_flags`.
+    pub(super) validator_flags: Vec<String>,
+    /// Names of constants.
+    pub(super) constants: Vec<String>,
+}
+
+/// Who compares outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Validation {
+    Default,
+    /// A program of the package's.
+    Custom,
+}
+
+pub(super) fn read(folder: &Path) -> Result<Metadata, Failure> {
+    let path = folder.join(FILE);
+    let yaml = if path.is_file() {
+        Section::read(&path, FILE)?
+    } else {
+        Section::parse("", FILE)?
+    };
+    let format = format(&yaml)?;
+    let of_version = if format == Format::Legacy { LEGACY } else { MODERN };
+    yaml.allow_only(&[ABOUT, COMMON, of_version])?;
+    refuse_types(&yaml)?;
+    let limits = yaml.section("limits")?;
+    let of_version = if format == Format::Legacy {
+        LEGACY_LIMITS
+    } else {
+        MODERN_LIMITS
+    };
+    limits.allow_only(&[LIMITS, of_version])?;
+
+    let mut settings = settings(&yaml)?;
+    let time_limit = time_limit(folder, &limits, &settings)?;
+    settings.timeout_ms = time_limit.map(|(ms, _)| ms);
+    let mebibytes = |key| limits.whole_number(key);
+    settings.memory_limit_mb = settings.memory_limit_mb.or(mebibytes("memory")?);
+    settings.output_limit_bytes = settings
+        .output_limit_bytes
+        .or(mebibytes("output")?.map(|mebibytes| mebibytes << 20));
+    settings.compile_timeout_ms = settings
+        .compile_timeout_ms
+        .or(milliseconds(&limits, "compilation_time")?);
+    Ok(Metadata {
+        format,
+        name: name(&yaml)?,
+        settings,
+        time_limit_from: time_limit.map(|(_, from)| from),
+        time_rule: time_rule(&limits, format)?,
+        code_bytes: limits.whole_number("code")?.map(|kibibytes| kibibytes << 10),
+        validation: validation(&yaml)?,
+        validator_flags: yaml.words("validator_flags")?.unwrap_or_default(),
+        constants: yaml.section("constants")?.keys().map(str::to_owned).collect(),
+    })
+}
+
+fn format(yaml: &Section) -> Result<Format, Failure> {
+    const KEY: &str = "problem_format_version";
+    match yaml.text(KEY)?.as_deref() {
+        None | Some("legacy" | "legacy-icpc" | "icpc") => Ok(Format::Legacy),
+        Some("2023-07" | "2023-07-draft") => Ok(Format::Of2023),
+        Some("2025-09" | "2025-09-draft") => Ok(Format::Of2025),
+        Some(other) => Err(yaml.refuse(
+            KEY,
+            &format!("{other:?} is not known; legacy, legacy-icpc, 2023-07-draft and 2025-09 are"),
+        )),
+    }
+}
+
+/// The name in English, or in the first language there is.
+fn name(yaml: &Section) -> Result<Option<String>, Failure> {
+    let Some(Value::Object(names)) = yaml.get("name") else {
+        return yaml.text("name");
+    };
+    let name = names.get("en").or_else(|| names.values().next());
+    Ok(name.and_then(Value::as_str).map(str::to_owned))
+}
+
+fn refuse_types(yaml: &Section) -> Result<(), Failure> {
+    for kind in yaml.words("type")?.unwrap_or_default() {
+        match kind.as_str() {
+            "pass-fail" => {}
+            "scoring" | "interactive" | "multi-pass" | "submit-answer" => {
+                return Err(yaml.refuse("type", &format!("{kind} problems cannot be graded yet")));
+            }
+            _ => return Err(yaml.refuse("type", &format!("{kind:?} is not known"))),
+        }
+    }
+    Ok(())
+}
+
+fn validation(yaml: &Section) -> Result<Validation, Failure> {
+    const KEY: &str = "validation";
+    let words = yaml.words(KEY)?.unwrap_or_default();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["default"] => Ok(Validation::Default),
+        ["custom"] => Ok(Validation::Custom),
+        ["custom", ref rest @ ..] if rest.iter().all(|word| ["interactive", "score"].contains(word)) => {
+            Err(yaml.refuse(KEY, &format!("custom {} cannot be graded yet", rest.join(" "))))
+        }
+        _ => Err(yaml.refuse(KEY, &format!("{:?} is not known", words.join(" ")))),
+    }
+}
+
+/// The section `optimus`.
+fn settings(yaml: &Section) -> Result<Settings, Failure> {
+    match yaml.get("optimus") {
+        None => Ok(Settings::default()),
+        Some(section) => serde_json::from_value(section.clone())
+            .with_context(|| format!("{FILE}: optimus"))
+            .usage(),
+    }
+}
+
+fn milliseconds(limits: &Section, key: &str) -> Result<Option<u64>, Failure> {
+    Ok(limits.number(key)?.map(from_seconds))
+}
+
+fn from_seconds(seconds: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast saturates, and limits are checked where they are used"
+    )]
+    let ms = (seconds * 1000.0).round() as u64;
+    ms.max(1)
+}
+
+/// The CPU time of one test in milliseconds where somebody has set it, and who.
+fn time_limit(
+    folder: &Path,
+    limits: &Section,
+    settings: &Settings,
+) -> Result<Option<(u64, &'static str)>, Failure> {
+    if let Some(ms) = settings.timeout_ms {
+        return Ok(Some((ms, "problem.yaml: optimus: timeout_ms")));
+    }
+    // The legacy versions know it in no file of theirs; tools of their users write and read these three.
+    if let Some(ms) = milliseconds(limits, "time_limit")? {
+        return Ok(Some((ms, "problem.yaml: limits: time_limit")));
+    }
+    for (file, key) in [("domjudge-problem.ini", Some("timelimit")), (".timelimit", None)] {
+        let path = folder.join(file);
+        if !path.is_file() {
+            continue;
+        }
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .usage()?;
+        let value = match key {
+            None => Some(text.trim()),
+            Some(key) => ini_value(&text, key),
+        };
+        if let Some(value) = value {
+            let seconds = value
+                .parse()
+                .ok()
+                .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+            let seconds =
+                seconds.ok_or_else(|| Failure::usage(format!("{file}: {value:?} is no time in seconds")))?;
+            return Ok(Some((from_seconds(seconds), file)));
+        }
+    }
+    Ok(None)
+}
+
+/// The value of a key in `key = value` lines, with or without quotes.
+fn ini_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = pairs.find(|(found, _)| found.trim() == key)?;
+    Some(value.trim().trim_matches(['\'', '"']).trim())
+}
+
+fn time_rule(limits: &Section, format: Format) -> Result<TimeRule, Failure> {
+    if format == Format::Legacy {
+        return Ok(TimeRule {
+            multiplier: limits.number("time_multiplier")?.unwrap_or(5.0),
+            resolution_ms: 1000,
+        });
+    }
+    let multipliers = limits.section("time_multipliers")?;
+    multipliers.allow_only(&[&["ac_to_time_limit", "time_limit_to_tle"]])?;
+    Ok(TimeRule {
+        multiplier: multipliers.number("ac_to_time_limit")?.unwrap_or(2.0),
+        resolution_ms: milliseconds(limits, "time_resolution")?.unwrap_or(1000),
+    })
+}

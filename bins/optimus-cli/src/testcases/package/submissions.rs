@@ -1,0 +1,311 @@
+//! The package's own programs, with what each must get.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use super::{
+    Format,
+    glob::Glob,
+    rules::{Expectation, Judgement, Of, Rule},
+    tag,
+    yaml::Section,
+};
+use crate::exit::{Blame, Failure};
+
+const FOLDER: &str = "submissions";
+const FILE: &str = "submissions.yaml";
+
+/// Folders whose name alone decides, whatever a program's own tag says.
+const OFFICIAL: [&str; 4] = [
+    "accepted",
+    "wrong_answer",
+    "time_limit_exceeded",
+    "run_time_error",
+];
+/// Accepted with less than the full score, which only scoring problems know.
+const PARTIAL: &str = "partially_accepted";
+
+/// The folder `submissions` of a package.
+#[derive(Debug)]
+pub(crate) struct Submissions {
+    folder: PathBuf,
+    format: Format,
+    entries: Vec<Entry>,
+}
+
+/// A program of the package's.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    /// Its folder and its own name, such as `accepted/sum.py`.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// As the package names it, such as `python3`.
+    pub(crate) language: Option<String>,
+    pub(crate) entry_point: Option<String>,
+    expectation: Option<Expectation>,
+    tag: Tag,
+}
+
+/// Whether a program's own tag says what is expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    Counts,
+    Ignored,
+}
+
+/// What `submissions.yaml` says of the programs that match a pattern.
+#[derive(Debug)]
+struct Entry {
+    pattern: String,
+    glob: Glob,
+    language: Option<String>,
+    entry_point: Option<String>,
+    demands: Demands,
+    /// The same for a part of the tests.
+    scoped: Vec<(Glob, Demands)>,
+}
+
+#[derive(Debug, Default)]
+struct Demands {
+    permitted: Option<Vec<Judgement>>,
+    required: Option<Vec<Judgement>>,
+    bounds_time: BoundsTime,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum BoundsTime {
+    /// Where none of the tests may be too slow.
+    #[default]
+    ByVerdicts,
+    Always,
+    Never,
+}
+
+/// What a program outside of the package's folders, or without a word about it there, says of itself.
+pub(crate) fn tagged<'a>(sources: impl Iterator<Item = &'a [u8]>) -> Result<Option<Expectation>, String> {
+    Ok(tag::find(sources)?.map(|verdicts| Expectation::tagged(&verdicts)))
+}
+
+impl Listed {
+    /// What the program must get; `None` where nobody has said so.
+    pub(crate) fn expectation<'a>(
+        &self,
+        sources: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Expectation>, String> {
+        let tagged = match self.tag {
+            Tag::Counts => tagged(sources)?,
+            Tag::Ignored => None,
+        };
+        Ok(tagged.or_else(|| self.expectation.clone()))
+    }
+}
+
+impl Submissions {
+    pub(crate) fn read(problem: &Path, format: Format) -> Result<Self, Failure> {
+        let folder = problem.join(FOLDER);
+        let file = folder.join(FILE);
+        let entries = if format != Format::Legacy && file.is_file() {
+            Section::read(&file, FILE)?
+                .sections()
+                .map(|section| {
+                    let (pattern, section) = section?;
+                    entry(pattern, &section)
+                })
+                .collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            folder,
+            format,
+            entries,
+        })
+    }
+
+    /// Every program, in the order of their names; and what was left out, for people.
+    pub(crate) fn all(&self) -> Result<(Vec<Listed>, Vec<String>), Failure> {
+        let mut programs = Vec::new();
+        let mut left_out = Vec::new();
+        for (group, path) in entries_of(&self.folder)? {
+            if path.is_dir() && group != PARTIAL {
+                for (name, path) in entries_of(&path)? {
+                    programs.push(self.listed(&group, &name, path)?);
+                }
+            } else if group == PARTIAL {
+                left_out.push(format!("{FOLDER}/{group}: for scoring problems alone"));
+            } else if group != FILE {
+                left_out.push(format!("{FOLDER}/{group}: it is in none of the folders"));
+            }
+        }
+        Ok((programs, left_out))
+    }
+
+    /// The program at this path, where it is one of the package's.
+    pub(crate) fn at(&self, path: &Path) -> Result<Option<Listed>, Failure> {
+        let (Ok(folder), Ok(full)) = (self.folder.canonicalize(), path.canonicalize()) else {
+            return Ok(None);
+        };
+        let Ok(inner) = full.strip_prefix(folder) else {
+            return Ok(None);
+        };
+        let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
+        match &names[..] {
+            [group, name] if group != PARTIAL => self.listed(group, name, path.to_owned()).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn listed(&self, group: &str, name: &str, path: PathBuf) -> Result<Listed, Failure> {
+        let full = format!("{group}/{name}");
+        let matching: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.glob.matches(&full))
+            .collect();
+        let last = |value: fn(&Entry) -> &Option<String>| {
+            matching.iter().rev().find_map(|entry| value(entry).clone())
+        };
+        let said = matching.iter().any(|entry| entry.says_something());
+        let expectation = if said {
+            Some(self.by_entries(group, &matching))
+        } else {
+            Expectation::of_folder(group, self.format)
+        };
+        let tag = if said || OFFICIAL.contains(&group) {
+            Tag::Ignored
+        } else {
+            Tag::Counts
+        };
+        Ok(Listed {
+            language: last(|entry| &entry.language),
+            entry_point: last(|entry| &entry.entry_point),
+            name: full,
+            path,
+            expectation,
+            tag,
+        })
+    }
+
+    /// The folder's own rule, in which the entry of just its name replaces what it gives, and a rule more for each
+    /// other entry.
+    fn by_entries(&self, group: &str, matching: &[&Entry]) -> Expectation {
+        let base = match Expectation::of_folder(group, self.format).map(|expectation| expectation.of) {
+            Some(Of::Tests(rules)) => rules.into_iter().next().unwrap_or_else(Rule::any),
+            Some(Of::Job(_)) | None => Rule::any(),
+        };
+        let own = matching.iter().find(|entry| entry.pattern == group);
+        let mut rules = vec![match own {
+            Some(entry) => entry.demands.rule(base, None),
+            None => base,
+        }];
+        for entry in matching {
+            if entry.pattern != group && entry.demands.say_something() {
+                rules.push(entry.demands.rule(Rule::any(), None));
+            }
+            for (scope, demands) in &entry.scoped {
+                rules.push(demands.rule(Rule::any(), Some(scope.clone())));
+            }
+        }
+        Expectation {
+            label: group.to_owned(),
+            of: Of::Tests(rules),
+        }
+    }
+}
+
+impl Entry {
+    fn says_something(&self) -> bool {
+        self.demands.say_something() || !self.scoped.is_empty()
+    }
+}
+
+impl Demands {
+    fn say_something(&self) -> bool {
+        self.permitted.is_some() || self.required.is_some() || self.bounds_time != BoundsTime::ByVerdicts
+    }
+
+    fn rule(&self, base: Rule, scope: Option<Glob>) -> Rule {
+        let permitted = self.permitted.clone().unwrap_or(base.permitted);
+        Rule {
+            scope,
+            bounds_time: match self.bounds_time {
+                BoundsTime::ByVerdicts => !permitted.contains(&Judgement::TooSlow),
+                BoundsTime::Always => true,
+                BoundsTime::Never => false,
+            },
+            permitted,
+            required: self.required.clone().unwrap_or(base.required),
+        }
+    }
+}
+
+const DEMANDS: &[&str] = &["permitted", "required", "score", "message", "use_for_time_limit"];
+const ABOUT: &[&str] = &["language", "entrypoint", "authors", "model_solution"];
+
+fn entry(pattern: &str, section: &Section) -> Result<Entry, Failure> {
+    let mut scoped = Vec::new();
+    for key in section.keys() {
+        if !DEMANDS.contains(&key) && !ABOUT.contains(&key) {
+            let part = section.section(key)?;
+            part.allow_only(&[DEMANDS])?;
+            scoped.push((Glob::new(key), demands(&part)?));
+        }
+    }
+    Ok(Entry {
+        pattern: pattern.to_owned(),
+        glob: Glob::new(pattern),
+        language: section.text("language")?,
+        entry_point: section.text("entrypoint")?,
+        demands: demands(section)?,
+        scoped,
+    })
+}
+
+fn demands(section: &Section) -> Result<Demands, Failure> {
+    if let Some(key) = ["score", "message"]
+        .into_iter()
+        .find(|key| section.get(key).is_some())
+    {
+        return Err(section.refuse(key, "cannot be honoured yet"));
+    }
+    let judgements = |key| {
+        let Some(words) = section.words(key)? else {
+            return Ok(None);
+        };
+        let judgements: Option<Vec<_>> = words.iter().map(|word| Judgement::parse(word)).collect();
+        judgements
+            .map(Some)
+            .ok_or_else(|| section.refuse(key, "knows AC, WA, TLE and RTE"))
+    };
+    const TIME: &str = "use_for_time_limit";
+    Ok(Demands {
+        permitted: judgements("permitted")?,
+        required: judgements("required")?,
+        bounds_time: match section.text(TIME)?.as_deref() {
+            // An upper bound is not looked at.
+            None | Some("true" | "upper") => BoundsTime::ByVerdicts,
+            Some("lower") => BoundsTime::Always,
+            Some("false") => BoundsTime::Never,
+            Some(_) => return Err(section.refuse(TIME, "knows true, false, lower and upper")),
+        },
+    })
+}
+
+/// What is in a folder, in the order of the names, without what the format takes for not there.
+pub(crate) fn entries_of(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).with_context(cannot).usage()? {
+        let entry = entry.with_context(cannot).usage()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(['.', '-']) && name != "__pycache__" {
+            entries.push((name, entry.path()));
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
