@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
         return Ok(Exit::Cancelled);
     };
     let embedded = embedded?;
-    let progress = Progress::new(candidates.len());
+    let progress = Progress::new(candidates.len(), problem.names.len());
     let runs = Runs::new(&embedded, &languages, &problem, &progress, &stop);
     let graded = grade(&runs, &problem, &candidates).await;
     progress.finish();
@@ -112,6 +112,12 @@ fn read(
     settings: &Settings,
     languages: &Languages,
 ) -> Result<(Problem, Vec<Candidate>), Failure> {
+    if !args.problem.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is no folder; a package in an archive has to be unpacked first",
+            args.problem.display()
+        )));
+    }
     let package = if testcases::package::is_package(&args.problem) {
         Some(Package::read(&args.problem)?)
     } else {

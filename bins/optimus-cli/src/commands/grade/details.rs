@@ -3,7 +3,7 @@
 use optimus_common::result::{CompileVerdict, TestResult, Verdict};
 
 use super::{Problem, candidates::Candidate, runs::Outcome};
-use crate::commands::jobs::{compile_text, spaced};
+use crate::commands::jobs::{compile_text, harmless, spaced};
 
 /// Lines and characters of a line shown of each text.
 const LINES: usize = 10;
@@ -48,10 +48,13 @@ pub(super) fn text(
 }
 
 fn test(problem: &Problem, i: usize, result: &TestResult, name: &str, lines: &mut Vec<String>) {
+    let message = result.message.as_deref().unwrap_or_default();
+    let colon = if message.is_empty() { "" } else { ": " };
     lines.push(format!(
-        "\n{name}, {}: {}",
+        "\n{name}, {}: {}{colon}{}",
         problem.names[i],
-        spaced(result.verdict)
+        spaced(result.verdict),
+        harmless(message)
     ));
     let case = &problem.cases[i];
     excerpt("input", case.input(), lines);

@@ -25,13 +25,15 @@ enum Seen {
 #[derive(Debug)]
 struct State {
     total: usize,
+    /// Of each program.
+    tests: usize,
     done: usize,
     /// Names of those in the store.
     under_way: Vec<String>,
 }
 
 impl Progress {
-    pub(super) fn new(total: usize) -> Self {
+    pub(super) fn new(total: usize, tests: usize) -> Self {
         Self {
             bar: bar("graded", total as u64),
             seen: if io::stderr().is_terminal() {
@@ -41,6 +43,7 @@ impl Progress {
             },
             state: Mutex::new(State {
                 total,
+                tests,
                 done: 0,
                 under_way: Vec::new(),
             }),
@@ -56,7 +59,7 @@ impl Progress {
     pub(super) fn begins(&self, name: &str) {
         let mut state = self.state();
         state.under_way.push(name.to_owned());
-        self.bar.set_message(state.under_way.join(", "));
+        self.bar.set_message(state.message());
     }
 
     pub(super) fn ends(&self, name: &str, how: &str) {
@@ -65,7 +68,7 @@ impl Progress {
         if let Some(at) = state.under_way.iter().position(|other| other == name) {
             state.under_way.remove(at);
         }
-        self.bar.set_message(state.under_way.join(", "));
+        self.bar.set_message(state.message());
         self.bar.inc(1);
         if self.seen == Seen::Lines {
             note(format_args!("{}/{} {name}: {how}", state.done, state.total));
@@ -79,5 +82,15 @@ impl Progress {
     fn state(&self) -> MutexGuard<'_, State> {
         // Whatever broke in the middle, the numbers are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// How far a program's tests are, nobody knows before its job ends.
+    fn message(&self) -> String {
+        if self.under_way.is_empty() {
+            return String::new();
+        }
+        format!("{} tests each: {}", self.tests, self.under_way.join(", "))
     }
 }

@@ -10,6 +10,9 @@ use crate::{
     output::{mebibytes, table},
 };
 
+/// Characters of a cell's text; `--json` has all of it.
+const CELL: usize = 64;
+
 /// The whole result, as `--json` prints it.
 #[derive(Debug, Serialize)]
 pub(super) struct Report<'a> {
@@ -221,9 +224,9 @@ impl Row<'_> {
         };
         let ran = self.verdict.is_some();
         [
-            harmless(self.name),
+            cell(self.name),
             self.language.unwrap_or_default().to_owned(),
-            harmless(&verdict),
+            cell(&verdict),
             if ran {
                 format!("{}/{}", self.passed_tests, self.total_tests)
             } else {
@@ -233,8 +236,17 @@ impl Row<'_> {
                 .map(|ms| format!("{ms} ms"))
                 .unwrap_or_default(),
             self.peak_memory_bytes.map(mebibytes).unwrap_or_default(),
-            harmless(&failure.unwrap_or_default()),
-            harmless(&expected),
+            cell(&failure.unwrap_or_default()),
+            cell(&expected),
         ]
     }
+}
+
+/// A text that keeps the table in shape.
+fn cell(text: &str) -> String {
+    let mut shown: String = harmless(text).chars().take(CELL).collect();
+    if text.chars().nth(CELL).is_some() {
+        shown.push('…');
+    }
+    shown
 }

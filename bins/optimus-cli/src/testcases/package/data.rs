@@ -104,16 +104,19 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn config_name(&self) -> &'static str {
-        if self.metadata.format == Format::Legacy {
-            "testdata.yaml"
-        } else {
-            "test_group.yaml"
-        }
-    }
-
     fn enter(&mut self, folder: &Path) -> Result<(), Failure> {
-        let name = folder.join(self.config_name());
+        let (own, other) = match self.metadata.format {
+            Format::Legacy => ("testdata.yaml", "test_group.yaml"),
+            Format::Of2023 | Format::Of2025 => ("test_group.yaml", "testdata.yaml"),
+        };
+        // Drafts had it differently, and what it says must not be passed over.
+        if self.data.join(folder).join(other).is_file() {
+            return Err(Failure::usage(format!(
+                "{}: in this version of the format it is called {own}",
+                self.data.join(folder).join(other).display()
+            )));
+        }
+        let name = folder.join(own);
         let config = if self.data.join(&name).is_file() {
             Some(self.config(&name)?)
         } else {

@@ -18,6 +18,7 @@ const ABOUT: &[&str] = &[
     "problem_format_version",
     "name",
     "uuid",
+    "author",
     "source",
     "source_url",
     "license",
@@ -27,7 +28,7 @@ const ABOUT: &[&str] = &[
 ];
 /// Keys of which some say something. `optimus` is ours.
 const COMMON: &[&str] = &["type", "limits", "optimus"];
-const LEGACY: &[&str] = &["author", "validation", "validator_flags", "grading", "libraries"];
+const LEGACY: &[&str] = &["validation", "validator_flags", "grading", "libraries"];
 const MODERN: &[&str] = &[
     "version",
     "credits",

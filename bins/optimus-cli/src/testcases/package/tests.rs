@@ -265,6 +265,8 @@ fn what_cannot_be_honoured_is_refused_by_name() {
             "scoring",
         ),
         (&[new, ("data/secret/1.yaml", "score: 1")], "score"),
+        (&[new, ("data/secret/testdata.yaml", "")], "testdata.yaml"),
+        (&[("data/secret/test_group.yaml", "")], "test_group.yaml"),
         (
             &[
                 new,
