@@ -3,8 +3,12 @@
 //! `serve` adds the API over it; `grade` hands it jobs directly.
 
 mod flags;
+mod offered;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{self, Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use optimus_common::{WorkerId, settings::Settings};
@@ -13,11 +17,15 @@ use optimus_worker::{
     Roster, Worker,
     backend::{self, Choice},
 };
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::flags::Flags;
+pub(crate) use self::{
+    flags::{Flags, languages_file},
+    offered::{Offered, languages_table},
+};
 use crate::exit::{Blame, Failure};
 
 /// The store, in its folder.
@@ -49,7 +57,7 @@ pub(crate) struct Embedded {
 
 impl Embedded {
     /// Opens the store, chooses a backend and starts to work.
-    pub(crate) async fn start(settings: Settings, jobs: Jobs) -> Result<Self, Failure> {
+    pub(crate) async fn start(mut settings: Settings, jobs: Jobs) -> Result<Self, Failure> {
         let roster = Roster::open(&settings).usage()?;
         let passing = match jobs {
             Jobs::Kept => None,
@@ -63,12 +71,13 @@ impl Embedded {
         };
         let data_dir = settings.data_dir();
         let folder = passing.as_ref().map_or(data_dir.as_path(), TempDir::path);
-        let database = folder.join(DATABASE);
+        let database = path::absolute(folder).trouble()?.join(DATABASE);
         let store = SqliteStore::open(&database, &settings.queue)
             .await
             .with_context(|| format!("cannot keep jobs in {}", database.display()))
             .trouble()?;
 
+        settings.docker.scope = scope_of(&settings.docker.scope, &database);
         let id = WorkerId::new();
         let choice = backend::choose(&settings, roster.languages(), &id)
             .await
@@ -100,4 +109,11 @@ impl Embedded {
         self.leave.cancel();
         self.worker.await.context("the worker broke").trouble()
     }
+}
+
+/// Workers remove the boxes of those whom their store does not know. So boxes on one engine are told apart by store.
+fn scope_of(configured: &str, database: &Path) -> String {
+    let digest: [u8; 32] = Sha256::digest(database.as_os_str().as_encoded_bytes()).into();
+    let [a, b, c, d, ..] = digest;
+    format!("{configured}-{a:02x}{b:02x}{c:02x}{d:02x}")
 }

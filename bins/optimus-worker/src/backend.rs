@@ -12,12 +12,14 @@ use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 
 use crate::{job::causes, pool::box_spec};
 
-#[cfg(target_os = "linux")]
+#[path = "backend/elsewhere.rs"]
 mod native;
-#[cfg(not(target_os = "linux"))]
-mod native {
-    //! Native boxes are made of what Linux alone has.
-}
+mod survey;
+
+pub use self::{
+    native::{host_offers, survey},
+    survey::{Layer, LayerState, Survey},
+};
 
 /// [`BackendChoice`] as it is typed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -70,15 +72,44 @@ pub struct Offer {
     pub toolchain: Result<String, String>,
 }
 
+/// Why this host has no native boxes.
+#[derive(Debug)]
+pub enum Lack {
+    /// Layers that are missing and must not be.
+    Layers(Survey),
+    /// What went wrong although no layer is missing.
+    Trouble(String),
+}
+
+impl Lack {
+    /// In a line.
+    fn summary(&self) -> String {
+        match self {
+            Self::Layers(survey) => survey.summary(),
+            Self::Trouble(reason) => reason.clone(),
+        }
+    }
+}
+
+/// With what to do about it.
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layers(survey) => write!(f, "{survey}"),
+            Self::Trouble(reason) => f.write_str(reason),
+        }
+    }
+}
+
 /// Why there are no boxes.
 #[derive(Debug, thiserror::Error)]
 pub enum ChoiceError {
-    #[error("there can be no native boxes here: {0}")]
-    Native(String),
+    #[error("there can be no native boxes here\n{0}\n`optimus-cli doctor` tells more")]
+    Native(Lack),
     #[error("cannot use the container engine")]
     Docker(#[source] BackendError),
-    #[error("there can be no boxes here.\nnative: {native}\ndocker: {docker}")]
-    Neither { native: String, docker: String },
+    #[error("there can be no boxes here\n{native}\ndocker: {docker}\n`optimus-cli doctor` tells more")]
+    Neither { native: Lack, docker: String },
 }
 
 /// The backend that the settings name; Docker where they name none.
@@ -102,7 +133,7 @@ pub async fn choose(
             let docker = match docker(settings, languages, worker).await {
                 Ok(choice) if choice.offers.iter().any(|offer| offer.toolchain.is_ok()) => {
                     return Ok(Choice {
-                        why: format!("there can be no native boxes here: {native}"),
+                        why: native.summary(),
                         ..choice
                     });
                 }
@@ -136,7 +167,7 @@ async fn docker(
     Ok(Choice {
         backend: Arc::new(backend),
         kind: Kind::Docker,
-        why: "chosen by the settings".to_owned(),
+        why: "asked for".to_owned(),
         offers,
     })
 }

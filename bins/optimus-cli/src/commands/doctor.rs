@@ -1,11 +1,149 @@
 //! `doctor`.
+
+use std::path::Path;
+
+use anyhow::Context;
+use optimus_common::settings::Settings;
+use optimus_queue::{JobStore, redis::RedisStore};
+use optimus_worker::backend::{self, Survey};
+use serde::Serialize;
+
 use crate::{
     args::Doctor,
-    exit::{Exit, Failure},
-    output::Output,
+    embedded::{Offered, languages_file, languages_table},
+    engine,
+    exit::{Blame, Exit, Failure},
+    output::{Output, spinner, table},
 };
-use std::path::Path;
-#[allow(clippy::unused_async)]
-pub(crate) async fn run(_: Doctor, _: Option<&Path>, _: &Output) -> Result<Exit, Failure> {
-    Ok(Exit::NoBoxes)
+
+/// Everything that was found out.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    native: Native<'a>,
+    docker: Service,
+    redis: Service,
+    /// By the toolchains of this machine.
+    languages: Vec<Offered<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Native<'a> {
+    /// Whether native boxes can be had.
+    possible: bool,
+    summary: String,
+    #[serde(flatten)]
+    survey: &'a Survey,
+}
+
+/// Whether something answers, and what it is or why it does not.
+#[derive(Debug, Serialize)]
+struct Service {
+    reachable: bool,
+    detail: String,
+}
+
+impl From<Result<String, Failure>> for Service {
+    fn from(asked: Result<String, Failure>) -> Self {
+        Self {
+            reachable: asked.is_ok(),
+            detail: asked.unwrap_or_else(|failure| failure.to_string()),
+        }
+    }
+}
+
+impl Service {
+    fn text(&self) -> String {
+        let state = if self.reachable {
+            "reachable"
+        } else {
+            "not reachable"
+        };
+        format!("{state}: {}", self.detail)
+    }
+}
+
+pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+    let mut settings = Settings::load(args.config.as_deref()).usage()?;
+    settings.native.allow_missing.extend(args.allow_missing);
+    settings.languages_file = languages_file(settings.languages_file, root)?;
+    let languages = settings.languages_file.load().usage()?.languages;
+
+    let progress = spinner("trying each layer of isolation");
+    let survey = backend::survey(&settings).await;
+    progress.set_message("looking for toolchains, Docker and Redis");
+    let (offers, docker, redis) = tokio::join!(
+        backend::host_offers(&settings, &languages),
+        docker(),
+        redis(&settings)
+    );
+    progress.finish_and_clear();
+
+    let report = Report {
+        native: Native {
+            possible: survey.is_enough(),
+            summary: survey.summary(),
+            survey: &survey,
+        },
+        docker: docker.into(),
+        redis: redis.into(),
+        languages: offers.iter().map(Offered::from).collect(),
+    };
+    output.result(&report, || text(&report))?;
+    Ok(if report.native.possible {
+        Exit::Done
+    } else {
+        Exit::NoBoxes
+    })
+}
+
+async fn docker() -> Result<String, Failure> {
+    let docker = engine::connect().await?;
+    let version = docker
+        .version()
+        .await
+        .context("it does not say what it is")
+        .trouble()?;
+    Ok(format!("version {}", version.version.unwrap_or_default()))
+}
+
+async fn redis(settings: &Settings) -> Result<String, Failure> {
+    let store = RedisStore::connect(&settings.redis, &settings.queue)
+        .await
+        .trouble()?;
+    store.ping().await.trouble()?;
+    Ok("fit to be a fleet's job store".to_owned())
+}
+
+fn text(report: &Report<'_>) -> String {
+    let Report {
+        native,
+        docker,
+        redis,
+        languages,
+    } = report;
+    let mut layers = table(&["layer", "", "how it was proved, or what to do"]);
+    for layer in &native.survey.layers {
+        let told = match &layer.remedy {
+            Some(remedy) => format!("{}\n{remedy}", layer.detail),
+            None => layer.detail.clone(),
+        };
+        layers.add_row([layer.name.as_str(), layer.state.as_str(), &told]);
+    }
+    // Where none could be tried, the summary says why.
+    let layers = match native.survey.layers.as_slice() {
+        [] => String::new(),
+        _ => format!("{layers}\n\n"),
+    };
+    let possible = if native.possible {
+        "possible"
+    } else {
+        "not possible"
+    };
+    format!(
+        "{layers}{}\n\nnative boxes   {possible}: {}\nDocker         {}\nRedis (fleets) {}",
+        languages_table(languages),
+        native.summary,
+        docker.text(),
+        redis.text(),
+    )
 }

@@ -4,18 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use optimus_api::App;
-use optimus_worker::{
-    backend::Offer,
-    process::{start_logging, stop_on_signals},
-};
+use optimus_worker::process::{start_logging, stop_on_signals};
 use serde::Serialize;
 use tokio::net::TcpListener;
 
 use crate::{
     args::Serve,
-    embedded::{Embedded, Jobs},
+    embedded::{Embedded, Jobs, Offered, languages_table},
     exit::{Blame, Exit, Failure},
-    output::{Output, table},
+    output::Output,
 };
 
 /// What was started, once it is there.
@@ -27,16 +24,6 @@ struct Started<'a> {
     why: &'a str,
     database: &'a Path,
     languages: Vec<Offered<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Offered<'a> {
-    name: &'a str,
-    available: bool,
-    /// What its toolchain says of its version.
-    toolchain: Option<&'a str>,
-    /// Why it is not available.
-    reason: Option<&'a str>,
 }
 
 pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
@@ -102,30 +89,11 @@ fn started<'a>(url: &str, embedded: &'a Embedded) -> Started<'a> {
     }
 }
 
-impl<'a> From<&'a Offer> for Offered<'a> {
-    fn from(offer: &'a Offer) -> Self {
-        let toolchain = offer.toolchain.as_deref();
-        Self {
-            name: offer.language.as_str(),
-            available: toolchain.is_ok(),
-            toolchain: toolchain.ok(),
-            reason: toolchain.err().map(String::as_str),
-        }
-    }
-}
-
 fn text(started: &Started<'_>) -> String {
-    let mut languages = table(&["language", "", "toolchain, or what is missing"]);
-    for offered in &started.languages {
-        languages.add_row([
-            offered.name,
-            if offered.available { "ready" } else { "unavailable" },
-            offered.toolchain.or(offered.reason).unwrap_or_default(),
-        ]);
-    }
     format!(
-        "{languages}\nboxes   {}: {}\njobs    {}\nAPI     {}\nCtrl-C or SIGTERM ends it: what is running is finished \
+        "{}\n\nboxes   {}: {}\njobs    {}\nAPI     {}\nCtrl-C or SIGTERM ends it: what is running is finished \
          first, and what waits is kept.",
+        languages_table(&started.languages),
         started.backend,
         started.why,
         started.database.display(),

@@ -57,7 +57,10 @@ impl Flags {
 
 /// The file that the settings name; where they name none, the project's that this is run from; else what is compiled in,
 /// so that this program alone is enough.
-fn languages_file(configured: LanguagesFile, root: Option<&Path>) -> Result<LanguagesFile, Failure> {
+pub(crate) fn languages_file(
+    configured: LanguagesFile,
+    root: Option<&Path>,
+) -> Result<LanguagesFile, Failure> {
     if root.is_none() && configured != Settings::defaults().languages_file {
         return Ok(configured);
     }

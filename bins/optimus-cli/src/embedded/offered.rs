@@ -1,0 +1,45 @@
+//! Languages as they are shown.
+
+use optimus_worker::backend::Offer;
+use serde::Serialize;
+
+use crate::output::table;
+
+/// Whether a language can be had.
+#[derive(Debug, Serialize)]
+pub(crate) struct Offered<'a> {
+    name: &'a str,
+    available: bool,
+    /// What its toolchain says of its version.
+    toolchain: Option<&'a str>,
+    /// Why it is not available.
+    reason: Option<&'a str>,
+}
+
+impl<'a> From<&'a Offer> for Offered<'a> {
+    fn from(offer: &'a Offer) -> Self {
+        let toolchain = offer.toolchain.as_deref();
+        Self {
+            name: offer.language.as_str(),
+            available: toolchain.is_ok(),
+            toolchain: toolchain.ok(),
+            reason: toolchain.err().map(String::as_str),
+        }
+    }
+}
+
+pub(crate) fn languages_table(languages: &[Offered<'_>]) -> String {
+    let mut table = table(&["language", "", "toolchain, or what is missing"]);
+    for offered in languages {
+        table.add_row([
+            offered.name,
+            if offered.available {
+                "available"
+            } else {
+                "unavailable"
+            },
+            offered.toolchain.or(offered.reason).unwrap_or_default(),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,60 @@
+//! `serve` as a person starts it on a machine of its own: the binary alone, native boxes, a database in a folder.
+//!
+//! Needs what native boxes need (`optimus-cli doctor`), python3 and gcc. `cargo test -p optimus-cli --test serve -- NAME`
+//! runs the scenarios whose name contains NAME. `OPTIMUS_KILL_ROUNDS` says how often the process is killed (8).
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod client;
+mod killing;
+mod leftovers;
+mod process;
+mod scenarios;
+
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::{Arguments, Trial};
+use tokio::{runtime::Runtime, time::sleep};
+
+/// Longer than anything awaited here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Waits for a condition, and panics where it does not come about.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Each scenario uses the whole machine.
+    arguments.test_threads = Some(1);
+    let runtime = Arc::new(Runtime::new().expect("a runtime can be made"));
+    let mut trials = Vec::new();
+    macro_rules! trials {
+        ($($module:ident :: $scenario:ident),* $(,)?) => {$({
+            let runtime = Arc::clone(&runtime);
+            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($scenario)), move || {
+                runtime.block_on($module::$scenario());
+                Ok(())
+            }));
+        })*};
+    }
+    trials! {
+        scenarios::a_lone_binary_grades,
+        scenarios::languages_that_cannot_be_had_are_listed_with_the_reason,
+        scenarios::a_second_owner_is_refused,
+        scenarios::a_taken_port_is_told_before_anything_is_started,
+        scenarios::an_idle_process_is_small,
+        scenarios::running_jobs_are_finished_and_waiting_ones_resumed,
+        killing::no_accepted_job_is_lost_or_graded_twice,
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
