@@ -67,6 +67,9 @@ enum State {
     },
     /// Its support files are to be made first.
     Unprepared(Toolchain, Preparation),
+    /// Preparing it failed, and would again.
+    Broken(String),
+    /// Somebody may install it.
     Missing(String),
 }
 
@@ -119,41 +122,29 @@ impl Toolchains {
         Roots::new(move |language| inner.root(language))
     }
 
-    /// Prepares the support files of the languages that have any and were not prepared before, one after the other.
+    /// Prepares the support files of every language whose boxes wait for them, one after the other; once for all
+    /// processes that use this data directory.
     ///
-    /// `prepare` gets a language, the root to use, the folder that is to be `/optimus/<language>` and writable in the
-    /// box, and what to run there. What goes wrong makes that language unavailable.
-    pub async fn prepare_missing<Preparing>(
+    /// `run` gets a language, the root to use, the folder that is to be `/optimus/<language>` and writable in the box,
+    /// and what to run there. Where it fails, so does every box of the language, with this as the reason.
+    pub async fn prepare_missing<Running>(
         &self,
-        mut prepare: impl FnMut(LanguageName, Root, PathBuf, Vec<String>) -> Preparing,
+        mut run: impl FnMut(LanguageName, Root, PathBuf, Vec<String>) -> Running,
     ) where
-        Preparing: Future<Output = Result<(), String>>,
+        Running: Future<Output = Result<(), String>>,
     {
-        let unprepared: Vec<_> = self
-            .0
-            .known()
-            .iter()
-            .filter_map(|(language, state)| match state {
-                State::Unprepared(toolchain, preparation) => {
-                    Some((language.clone(), toolchain.clone(), preparation.clone()))
-                }
-                _ => None,
-            })
-            .collect();
-        for (language, toolchain, preparation) in unprepared {
-            let made = preparation
-                .make(|folder, argv| {
-                    prepare(
-                        language.clone(),
-                        toolchain.root.with_support(folder.clone()),
-                        folder,
-                        argv,
-                    )
-                })
-                .await;
-            let state = match made {
+        let known = self.0.known().clone();
+        for (language, state) in known {
+            let State::Unprepared(toolchain, preparation) = state else {
+                continue;
+            };
+            let made = preparation.make(|folder, argv| {
+                let root = toolchain.root.clone().with_support(&folder);
+                run(language.clone(), root, folder, argv)
+            });
+            let state = match made.await {
                 Ok(in_use) => State::ready(toolchain, Some(in_use)),
-                Err(why) => State::Missing(format!("its toolchain cannot be prepared: {why}")),
+                Err(why) => State::Broken(format!("{} cannot be prepared: {why}", toolchain.version)),
             };
             self.0.learn(language, state);
         }
@@ -165,6 +156,14 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn state(&self, language: &LanguageName) -> Option<State> {
+        let known = self.known();
+        known
+            .iter()
+            .find(|(name, _)| name == language)
+            .map(|(_, state)| state.clone())
+    }
+
     fn learn(&self, language: LanguageName, state: State) {
         let mut known = self.known();
         match known.iter_mut().find(|(name, _)| *name == language) {
@@ -174,10 +173,11 @@ impl Inner {
     }
 
     fn root(&self, name: &LanguageName) -> Result<Root, String> {
-        let known = self.known().iter().find(|(known, _)| known == name).cloned();
-        match known {
-            Some((_, state @ (State::Ready { .. } | State::Unprepared(..)))) => state.toolchain(),
-            Some((_, State::Missing(_))) | None => {
+        match self.state(name) {
+            Some(state @ (State::Ready { .. } | State::Unprepared(..) | State::Broken(_))) => {
+                state.toolchain()
+            }
+            Some(State::Missing(_)) | None => {
                 let languages = self.languages_file.load().map_err(|error| error.to_string())?;
                 let language = languages
                     .get(name)
@@ -240,18 +240,17 @@ impl State {
                 "{} was found, and what its boxes need is not prepared yet",
                 toolchain.version
             )),
-            Self::Missing(why) => Err(why.clone()),
+            Self::Broken(why) | Self::Missing(why) => Err(why.clone()),
         }
     }
 }
 
 impl Root {
-    fn with_support(&self, folder: PathBuf) -> Self {
-        let mut root = self.clone();
-        if let Self::Host { support, .. } = &mut root {
-            *support = Some(folder);
+    fn with_support(mut self, folder: &Path) -> Self {
+        if let Self::Host { support, .. } = &mut self {
+            *support = Some(folder.to_owned());
         }
-        root
+        self
     }
 }
 

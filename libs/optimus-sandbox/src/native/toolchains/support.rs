@@ -5,7 +5,7 @@
 //! only what nobody uses is removed.
 
 use std::{
-    fs::{self, DirBuilder, File, TryLockError},
+    fs::{self, DirBuilder, File},
     io,
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -154,15 +154,12 @@ impl Preparation {
                 .is_some_and(|(language, digits)| {
                     language == self.language.as_str() && digits.len() == DIGITS
                 });
-            if !unfinished && !outdated {
-                continue;
-            }
-            let folder = File::open(entry.path())?;
-            match folder.try_lock() {
-                // A leftover is no reason to do without the language.
-                Ok(()) => drop(fs::remove_dir_all(entry.path())),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => return Err(error),
+            // A leftover is no reason to do without the language.
+            if (unfinished || outdated)
+                && let Ok(folder) = File::open(entry.path())
+                && folder.try_lock().is_ok()
+            {
+                let _ = fs::remove_dir_all(entry.path());
             }
         }
         Ok(())
