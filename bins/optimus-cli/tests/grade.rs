@@ -166,7 +166,7 @@ fn every_program_of_a_package_is_checked_against_its_folder() {
     assert_eq!(double["verdict"], "accepted");
     assert_eq!(double["expected"], "accepted");
     assert_eq!(double["as_expected"], true);
-    assert_eq!(double["results"][1]["test"], "secret/1-three");
+    assert_eq!(double["results"][1]["name"], "secret/1-three");
     assert_eq!(
         solution(&report, "compile_error/type.c")["verdict"],
         "compilation_error"

@@ -31,7 +31,10 @@ use crate::{
     embedded::{Embedded, Jobs},
     exit::{Blame, Exit, Failure},
     output::{Output, note},
-    testcases::{self, Loaded, Package, package::TimeRule},
+    testcases::{
+        self, Loaded, Package,
+        package::{Expectation, TimeRule},
+    },
 };
 
 /// A problem, as far as grading needs it.
@@ -182,7 +185,7 @@ async fn grade(
         candidate
             .expectation
             .as_ref()
-            .is_some_and(|expectation| expectation.bounds_time())
+            .is_some_and(Expectation::bounds_time)
     };
     let first: Vec<_> = (0..candidates.len())
         .filter(|i| bounds_time(&candidates[*i]))

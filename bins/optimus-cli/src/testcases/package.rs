@@ -4,9 +4,9 @@
 //! What of a package cannot be honoured is refused by name: a verdict by other rules than the package's is worse than
 //! none. The specification: <https://icpc.io/problem-package-format/>.
 //!
-//! - [`metadata`]: `problem.yaml`
-//! - [`data`]: tests, in their order, with their groups' configuration; [`validator`]: how outputs are compared
-//! - [`submissions`]: the package's own programs; [`rules`]: what they must get; [`tag`]: what one says of itself
+//! - [`metadata`] reads `problem.yaml`
+//! - [`data`] reads the tests, in their order, with their groups' configuration; [`validator`] how outputs are compared
+//! - [`submissions`] lists the package's own programs; [`rules`] is what they must get; [`tag`] what one says of itself
 
 mod data;
 mod glob;

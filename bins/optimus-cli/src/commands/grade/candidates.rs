@@ -56,10 +56,7 @@ pub(super) fn named(
         None => None,
     };
     let candidate = |path: &std::path::PathBuf| {
-        let listed = match &submissions {
-            Some(submissions) => submissions.at(path)?,
-            None => None,
-        };
+        let listed = submissions.as_ref().and_then(|submissions| submissions.at(path));
         let program = program(path, language, listed.as_ref(), package, languages)?;
         let expectation = match &listed {
             Some(listed) => listed.expectation(program.sources()),

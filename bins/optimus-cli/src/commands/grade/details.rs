@@ -123,7 +123,7 @@ mod tests {
         let many = lines(&b"x\n".repeat(5000));
         assert_eq!(many.len(), LINES + 1);
         assert_eq!(many[LINES], "            … 10000 bytes in all");
-        let long = lines(&[b'y'; 1 << 20]);
+        let long = lines(&b"y".repeat(1 << 20));
         assert_eq!(long[0], format!("  got       {} …", "y".repeat(COLUMNS)));
     }
 }

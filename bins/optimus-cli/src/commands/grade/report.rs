@@ -51,7 +51,7 @@ struct Row<'a> {
 
 #[derive(Debug, Clone, Serialize)]
 struct Test<'a> {
-    test: &'a str,
+    name: &'a str,
     verdict: Verdict,
     cpu_time_ms: u64,
     execution_time_ms: u64,
@@ -196,7 +196,7 @@ fn tests<'a>(result: &'a JobResult, names: &'a [String]) -> Vec<Test<'a>> {
         .iter()
         .zip(&result.test_results)
         .map(|(name, test)| Test {
-            test: name,
+            name,
             verdict: test.verdict,
             cpu_time_ms: test.cpu_time_ms,
             execution_time_ms: test.execution_time_ms,
@@ -214,7 +214,7 @@ impl Row<'_> {
         };
         let failure = self.first_failure.as_ref().map(|test| {
             let message = test.message.map_or_else(|| spaced(test.verdict), str::to_owned);
-            format!("{}: {message}", test.test)
+            format!("{}: {message}", test.name)
         });
         let expected = match (self.expected, &self.unexpected) {
             (None, _) => String::new(),

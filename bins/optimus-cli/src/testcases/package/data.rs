@@ -198,14 +198,11 @@ impl Walk<'_> {
         value: impl Fn(&Config) -> Option<&Vec<String>>,
     ) -> Result<Vec<String>, Failure> {
         let innermost_first = || self.groups.iter().rev();
-        let Some(setter) = innermost_first().find(|group| {
-            group
-                .config
-                .as_ref()
-                .is_some_and(|config| value(config).is_some())
-        }) else {
+        let of = |group: &Group| group.config.as_ref().and_then(&value).cloned();
+        let Some(setter) = innermost_first().find(|group| of(group).is_some()) else {
             return Ok(Vec::new());
         };
+        let here = self.groups.last().unwrap_or(setter);
         let clear = match self.metadata.format {
             Format::Of2023 => true,
             // A file holds until the next one replaces it as a whole.
@@ -213,33 +210,16 @@ impl Walk<'_> {
                 .find(|group| group.config.is_some())
                 .is_some_and(|nearest| nearest.folder == setter.folder),
             // Groups are `sample`, and `secret` or the folders in it; below them there are none.
-            Format::Of2025 => {
-                let depth = setter.folder.components().count();
-                let innermost = self
-                    .groups
-                    .last()
-                    .map_or(0, |group| group.folder.components().count());
-                depth >= 2 || depth == innermost
-            }
+            Format::Of2025 => setter.folder == here.folder || setter.folder.components().count() >= 2,
         };
         if !clear {
-            let here = self
-                .groups
-                .last()
-                .map(|group| group.folder.as_path())
-                .unwrap_or(Path::new(""));
             return Err(Failure::usage(format!(
                 "{}: the format does not say whether the {what} of {} hold here; write them here too",
-                self.data.join(here).display(),
+                self.data.join(&here.folder).display(),
                 Path::new("data").join(&setter.folder).display()
             )));
         }
-        Ok(setter
-            .config
-            .as_ref()
-            .and_then(value)
-            .cloned()
-            .unwrap_or_default())
+        Ok(of(setter).unwrap_or_default())
     }
 
     fn config(&self, name: &Path) -> Result<Config, Failure> {

@@ -63,7 +63,7 @@ struct Entry {
     pattern: String,
     glob: Glob,
     language: Option<String>,
-    entry_point: Option<String>,
+    starts_with: Option<String>,
     demands: Demands,
     /// The same for a part of the tests.
     scoped: Vec<(Glob, Demands)>,
@@ -133,7 +133,7 @@ impl Submissions {
         for (group, path) in entries_of(&self.folder)? {
             if path.is_dir() && group != PARTIAL {
                 for (name, path) in entries_of(&path)? {
-                    programs.push(self.listed(&group, &name, path)?);
+                    programs.push(self.listed(&group, &name, path));
                 }
             } else if group == PARTIAL {
                 left_out.push(format!("{FOLDER}/{group}: for scoring problems alone"));
@@ -145,21 +145,17 @@ impl Submissions {
     }
 
     /// The program at this path, where it is one of the package's.
-    pub(crate) fn at(&self, path: &Path) -> Result<Option<Listed>, Failure> {
-        let (Ok(folder), Ok(full)) = (self.folder.canonicalize(), path.canonicalize()) else {
-            return Ok(None);
-        };
-        let Ok(inner) = full.strip_prefix(folder) else {
-            return Ok(None);
-        };
+    pub(crate) fn at(&self, path: &Path) -> Option<Listed> {
+        let (folder, full) = (self.folder.canonicalize().ok()?, path.canonicalize().ok()?);
+        let inner = full.strip_prefix(folder).ok()?;
         let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
         match &names[..] {
-            [group, name] if group != PARTIAL => self.listed(group, name, path.to_owned()).map(Some),
-            _ => Ok(None),
+            [group, name] if group != PARTIAL => Some(self.listed(group, name, path.to_owned())),
+            _ => None,
         }
     }
 
-    fn listed(&self, group: &str, name: &str, path: PathBuf) -> Result<Listed, Failure> {
+    fn listed(&self, group: &str, name: &str, path: PathBuf) -> Listed {
         let full = format!("{group}/{name}");
         let matching: Vec<_> = self
             .entries
@@ -180,14 +176,14 @@ impl Submissions {
         } else {
             Tag::Counts
         };
-        Ok(Listed {
+        Listed {
             language: last(|entry| &entry.language),
-            entry_point: last(|entry| &entry.entry_point),
+            entry_point: last(|entry| &entry.starts_with),
             name: full,
             path,
             expectation,
             tag,
-        })
+        }
     }
 
     /// The folder's own rule, in which the entry of just its name replaces what it gives, and a rule more for each
@@ -259,13 +255,14 @@ fn entry(pattern: &str, section: &Section) -> Result<Entry, Failure> {
         pattern: pattern.to_owned(),
         glob: Glob::new(pattern),
         language: section.text("language")?,
-        entry_point: section.text("entrypoint")?,
+        starts_with: section.text("entrypoint")?,
         demands: demands(section)?,
         scoped,
     })
 }
 
 fn demands(section: &Section) -> Result<Demands, Failure> {
+    const TIME: &str = "use_for_time_limit";
     if let Some(key) = ["score", "message"]
         .into_iter()
         .find(|key| section.get(key).is_some())
@@ -281,7 +278,6 @@ fn demands(section: &Section) -> Result<Demands, Failure> {
             .map(Some)
             .ok_or_else(|| section.refuse(key, "knows AC, WA, TLE and RTE"))
     };
-    const TIME: &str = "use_for_time_limit";
     Ok(Demands {
         permitted: judgements("permitted")?,
         required: judgements("required")?,

@@ -411,7 +411,7 @@ mod submissions {
             Format::Legacy,
             &[("submissions/wrong_answer/a.py", ""), ("b.py", "")],
         );
-        let at = |name: &str| submissions.at(&folder.path().join(name)).unwrap();
+        let at = |name: &str| submissions.at(&folder.path().join(name));
         assert_eq!(
             at("submissions/wrong_answer/../wrong_answer/a.py").unwrap().name,
             "wrong_answer/a.py"
