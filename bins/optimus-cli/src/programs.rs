@@ -100,6 +100,9 @@ impl Program {
     /// Becomes the program of a submission.
     pub(crate) fn put_into(mut self, submission: &mut Submission) {
         submission.language = self.language;
+        submission.source_code = None;
+        submission.files.clear();
+        submission.entry_point = None;
         match self.files.as_mut_slice() {
             // Alone and as text it gets the language's own name for a program, unless its extension means something.
             [

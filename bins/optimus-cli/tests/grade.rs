@@ -286,6 +286,10 @@ fn what_cannot_be_graded_is_refused_before_anything_starts() {
         (&["custom", "mine.py"][..], "validation: custom"),
         (&["interactive", "mine.py"], "interactive"),
         (&["p", "gone.py"], "gone.py"),
+        (
+            &["p", "mine.py", "--timeout-ms", "999999999"],
+            "mine.py: timeout_ms",
+        ),
         (&["p", "unknown.xyz"], "unknown.xyz"),
         (&["p", "mine.py", "--language", "klingon"], "klingon"),
         (&["p", "--all"], "submissions"),

@@ -10,13 +10,15 @@ mod progress;
 mod report;
 mod runs;
 
-use std::{env, path::Path};
+use std::{env, mem, path::Path};
 
+use anyhow::Context;
 use optimus_common::{
     language::Languages,
-    settings::Settings,
+    settings::{LimitSettings, Settings},
     submission::{Submission, TestCase},
 };
+use optimus_judge::plan::JobPlan;
 use optimus_worker::process::{start_logging, stop_on_signals};
 
 use self::{
@@ -66,7 +68,8 @@ struct Limit {
 pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
     let mut settings = args.embedded.settings(root)?;
     let languages = settings.languages_file.load().usage()?;
-    let (problem, candidates) = read(&args.asked, &settings, &languages)?;
+    let (mut problem, candidates) = read(&args.asked, &settings, &languages)?;
+    check(&mut problem, &candidates, &languages, &settings.limits)?;
     let mut chosen: Vec<_> = candidates.iter().filter_map(Candidate::language).collect();
     chosen.sort_unstable();
     chosen.dedup();
@@ -86,7 +89,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     };
     let embedded = embedded?;
     let progress = Progress::new(candidates.len(), problem.names.len());
-    let runs = Runs::new(&embedded, &languages, &problem, &progress, &stop);
+    let runs = Runs::new(&embedded, &problem, &progress, &stop);
     let graded = grade(&runs, &problem, &candidates).await;
     progress.finish();
     let backend = embedded.choice.kind.as_str();
@@ -165,6 +168,40 @@ fn read(
     Ok((problem, candidates))
 }
 
+/// Refuses what the API would refuse, before anything starts.
+fn check(
+    problem: &mut Problem,
+    candidates: &[Candidate],
+    languages: &Languages,
+    limits: &LimitSettings,
+) -> Result<(), Failure> {
+    let mut submission = template(&problem.settings)?;
+    submission.timeout_ms = Some(match &problem.time {
+        Time::Fixed(limit) => limit.ms,
+        Time::Follows(_) => limits.max.timeout_ms,
+    });
+    // The tests of a problem may be large: they are lent, not copied.
+    submission.test_cases = mem::take(&mut problem.cases);
+    let checked = candidates.iter().try_for_each(|candidate| {
+        let Ok(program) = &candidate.program else {
+            return Ok(());
+        };
+        program.clone().put_into(&mut submission);
+        let language = languages
+            .get(&submission.language)
+            .with_context(|| format!("there is no language {}", submission.language))
+            .usage()?;
+        submission
+            .validate(&limits.max)
+            .and_then(|()| JobPlan::new(&submission, language, limits))
+            .with_context(|| candidate.name.clone())
+            .usage()?;
+        Ok(())
+    });
+    problem.cases = submission.test_cases;
+    checked
+}
+
 const NOBODY_SAYS: &str = "the default; the problem names none";
 
 /// Grades everybody, and says under which time limit.
@@ -203,10 +240,21 @@ async fn grade(
         })
         .max();
     let limit = match slowest {
-        Some((slowest_ms, name)) => Limit {
-            ms: rule.limit_ms(slowest_ms).min(limits.max.timeout_ms),
-            from: format!("{} x the {slowest_ms} ms of {name}, rounded up", rule.multiplier),
-        },
+        Some((slowest_ms, name)) => {
+            let ms = rule.limit_ms(slowest_ms);
+            let cut = if ms > limits.max.timeout_ms {
+                ", cut to what this installation allows"
+            } else {
+                ""
+            };
+            Limit {
+                ms: ms.min(limits.max.timeout_ms),
+                from: format!(
+                    "{} x the {slowest_ms} ms of {name}, rounded up{cut}",
+                    rule.multiplier
+                ),
+            }
+        }
         None => Limit {
             ms: limits.timeout_ms,
             from: "the default; no program of the package's tells one".to_owned(),

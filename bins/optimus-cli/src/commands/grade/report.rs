@@ -1,6 +1,6 @@
 //! What came of it: a row for each program.
 
-use optimus_common::result::{JobResult, Verdict};
+use optimus_common::result::{CompileResult, CompileVerdict, JobResult, Verdict};
 use serde::Serialize;
 
 use super::{Limit, Problem, candidates::Candidate, runs::Outcome};
@@ -46,6 +46,8 @@ struct Row<'a> {
     as_expected: Option<bool>,
     /// In which way it is not.
     unexpected: Option<String>,
+    /// The compile step, where it failed.
+    compile: Option<&'a CompileResult>,
     results: Vec<Test<'a>>,
 }
 
@@ -164,6 +166,7 @@ fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String]) 
             .map(|expectation| expectation.label.as_str()),
         as_expected: None,
         unexpected: None,
+        compile: None,
         results: Vec::new(),
     };
     match outcome {
@@ -172,6 +175,10 @@ fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String]) 
             row.verdict = Some(result.verdict);
             row.passed_tests = result.passed_tests;
             row.score = result.score;
+            row.compile = result
+                .compile
+                .as_ref()
+                .filter(|compile| compile.verdict != CompileVerdict::Ok);
             row.results = tests(result, names);
             row.slowest_cpu_time_ms = row.results.iter().map(|test| test.cpu_time_ms).max();
             row.peak_memory_bytes = row.results.iter().map(|test| test.peak_memory_bytes).max();

@@ -7,11 +7,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_common::{
     JobId, LanguageName,
     job::{JobRecord, JobStatus},
-    language::Languages,
     result::{JobResult, Verdict},
     settings::Settings,
 };
-use optimus_judge::plan::JobPlan;
 use optimus_queue::{JobEvent, NewJob, Submitted};
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -74,7 +72,6 @@ impl Outcome {
 /// The store, and what goes into it.
 pub(super) struct Runs<'a> {
     embedded: &'a Embedded,
-    languages: &'a Languages,
     problem: &'a Problem,
     progress: &'a Progress,
     stop: &'a CancellationToken,
@@ -83,14 +80,12 @@ pub(super) struct Runs<'a> {
 impl<'a> Runs<'a> {
     pub(super) fn new(
         embedded: &'a Embedded,
-        languages: &'a Languages,
         problem: &'a Problem,
         progress: &'a Progress,
         stop: &'a CancellationToken,
     ) -> Self {
         Self {
             embedded,
-            languages,
             problem,
             progress,
             stop,
@@ -143,17 +138,6 @@ impl<'a> Runs<'a> {
         program.clone().put_into(&mut submission);
         submission.test_cases.clone_from(&self.problem.cases);
         submission.timeout_ms = Some(timeout_ms);
-        let limits = &self.settings().limits;
-        let language = self
-            .languages
-            .get(&submission.language)
-            .with_context(|| format!("there is no language {}", submission.language))
-            .usage()?;
-        submission
-            .validate(&limits.max)
-            .and_then(|()| JobPlan::new(&submission, language, limits))
-            .with_context(|| candidate.name.clone())
-            .usage()?;
         let job = NewJob {
             id: JobId::new(),
             submission,
@@ -238,5 +222,39 @@ fn ended(record: JobRecord) -> Outcome {
             error: Some(error), ..
         } => Outcome::NotGraded(error),
         JobRecord { status, .. } => Outcome::NotGraded(status.as_str().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn graded(verdict: &str, cpu_time_ms: u64, execution_time_ms: u64) -> Outcome {
+        let result = json!({
+            "overall_status": "failed", "verdict": verdict, "score": 0.0, "total_tests": 1, "passed_tests": 0,
+            "compile": null, "test_results": [{
+                "test_id": 1, "passed": false, "verdict": verdict, "stdout": "", "stderr": "",
+                "execution_time_ms": execution_time_ms, "cpu_time_ms": cpu_time_ms, "peak_memory_bytes": 1,
+                "exit_code": null, "signal": null, "stdout_truncated": false, "stderr_truncated": false,
+                "message": null,
+            }],
+        });
+        Outcome::Graded(serde_json::from_value(result).unwrap())
+    }
+
+    #[test]
+    fn a_result_under_a_longer_limit_holds_where_no_clock_would_have_struck() {
+        for (outcome, holds) in [
+            (graded("accepted", 1000, 3000), true),
+            (graded("wrong_answer", 900, 900), true),
+            (graded("accepted", 1001, 1001), false),
+            (graded("accepted", 10, 3001), false),
+            (graded("time_limit_exceeded", 10, 10), false),
+            (Outcome::NotGraded("why".to_owned()), true),
+        ] {
+            assert_eq!(outcome.holds_under(1000), holds, "{outcome:?}");
+        }
     }
 }
