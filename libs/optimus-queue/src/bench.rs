@@ -1,6 +1,7 @@
-//! How fast a Redis takes and hands out jobs, through nothing but [`JobStore`].
+//! How fast a store takes and hands out jobs, through nothing but [`JobStore`].
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +20,9 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::{task::JoinSet, time};
 
-use crate::{Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted, redis::RedisStore};
+use crate::{
+    Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted, redis::RedisStore, sqlite::SqliteStore,
+};
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,8 @@ impl Default for Plan {
     }
 }
 
+type Store = Arc<dyn JobStore>;
+
 /// What was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Report {
@@ -53,23 +58,34 @@ pub struct Report {
     pub pickup_p99_ms: f64,
 }
 
-/// Runs the plan on keys of its own, and deletes them afterwards.
+/// Runs the plan in a Redis, on keys of its own, and deletes them afterwards.
 pub async fn run(redis: &Redis, queue: &Queue, plan: Plan) -> Result<Report, StoreError> {
-    let mut queue = queue.clone();
-    queue.max_waiting_jobs = queue.max_waiting_jobs.max(plan.jobs);
+    let queue = with_room(queue, plan);
     let prefix = format!("optimus-bench-{}", WorkerId::new());
     // As in a fleet, submitting and claiming happen over connections of their own.
     let api = Arc::new(RedisStore::connect_with_prefix(redis, &queue, &prefix).await?);
     let worker = Arc::new(RedisStore::connect_with_prefix(redis, &queue, &prefix).await?);
-    let report = measure(&api, &worker, plan).await;
+    let report = measure(api.clone(), worker, plan).await;
     api.erase().await?;
     report
 }
 
-async fn measure(api: &Arc<RedisStore>, worker: &Arc<RedisStore>, plan: Plan) -> Result<Report, StoreError> {
-    let submits_per_second = per_second(plan, api, submit).await?;
-    let claims_and_finishes_per_second = per_second(plan, worker, claim_and_finish).await?;
-    let mut pickups = pickups(api, worker, plan.pickups).await?;
+/// Runs the plan in a SQLite database that is made for it; to remove it is the caller's part.
+pub async fn run_sqlite(database: &Path, queue: &Queue, plan: Plan) -> Result<Report, StoreError> {
+    let store = Arc::new(SqliteStore::open(database, &with_room(queue, plan)).await?);
+    measure(store.clone(), store, plan).await
+}
+
+fn with_room(queue: &Queue, plan: Plan) -> Queue {
+    let mut queue = queue.clone();
+    queue.max_waiting_jobs = queue.max_waiting_jobs.max(plan.jobs);
+    queue
+}
+
+async fn measure(api: Store, worker: Store, plan: Plan) -> Result<Report, StoreError> {
+    let submits_per_second = per_second(plan, &api, submit).await?;
+    let claims_and_finishes_per_second = per_second(plan, &worker, claim_and_finish).await?;
+    let mut pickups = pickups(&api, &worker, plan.pickups).await?;
     pickups.sort_unstable();
     let percentile = |percent: usize| {
         let at = (pickups.len() * percent / 100).min(pickups.len().saturating_sub(1));
@@ -90,8 +106,8 @@ async fn measure(api: &Arc<RedisStore>, worker: &Arc<RedisStore>, plan: Plan) ->
 #[expect(clippy::cast_precision_loss, reason = "a number of jobs is far below 2^52")]
 async fn per_second<W>(
     plan: Plan,
-    store: &Arc<RedisStore>,
-    work: impl Fn(Arc<RedisStore>) -> W + Copy + Send + 'static,
+    store: &Store,
+    work: impl Fn(Store) -> W + Copy + Send + 'static,
 ) -> Result<f64, StoreError>
 where
     W: Future<Output = Result<(), StoreError>> + Send,
@@ -115,20 +131,16 @@ where
 }
 
 /// How long each of so many jobs took to reach a worker that waits for it.
-async fn pickups(
-    api: &Arc<RedisStore>,
-    worker: &Arc<RedisStore>,
-    count: usize,
-) -> Result<Vec<Duration>, StoreError> {
+async fn pickups(api: &Store, worker: &Store, count: usize) -> Result<Vec<Duration>, StoreError> {
     let waiting = {
         let worker = worker.clone();
         tokio::spawn(async move {
             let mut claimed = Vec::with_capacity(count);
             while claimed.len() < count {
-                match claim(&worker).await? {
+                match claim(&*worker).await? {
                     Some(claim) => {
                         claimed.push(Instant::now());
-                        finish(&worker, &claim.lease).await?;
+                        finish(&*worker, &claim.lease).await?;
                     }
                     None => worker.wait_for_work(&language(), Duration::from_secs(5)).await?,
                 }
@@ -151,7 +163,7 @@ async fn pickups(
         .collect())
 }
 
-async fn submit(store: Arc<RedisStore>) -> Result<(), StoreError> {
+async fn submit(store: Store) -> Result<(), StoreError> {
     let job = NewJob {
         id: JobId::new(),
         submission: small_submission()?,
@@ -163,20 +175,20 @@ async fn submit(store: Arc<RedisStore>) -> Result<(), StoreError> {
     }
 }
 
-async fn claim_and_finish(store: Arc<RedisStore>) -> Result<(), StoreError> {
-    let claim = claim(&store)
+async fn claim_and_finish(store: Store) -> Result<(), StoreError> {
+    let claim = claim(&*store)
         .await?
         .ok_or_else(|| failed("a job of the benchmark is missing"))?;
-    finish(&store, &claim.lease).await
+    finish(&*store, &claim.lease).await
 }
 
-async fn claim(store: &RedisStore) -> Result<Option<Claim>, StoreError> {
+async fn claim(store: &dyn JobStore) -> Result<Option<Claim>, StoreError> {
     store
         .claim(&language(), &WorkerId::from("bench".to_owned()))
         .await
 }
 
-async fn finish(store: &RedisStore, lease: &Lease) -> Result<(), StoreError> {
+async fn finish(store: &dyn JobStore, lease: &Lease) -> Result<(), StoreError> {
     let result = JobResult::not_graded(OverallStatus::Cancelled, Verdict::Cancelled, 1);
     match store.finish(lease, Outcome::Cancelled(result)).await? {
         Finish::Accepted => Ok(()),

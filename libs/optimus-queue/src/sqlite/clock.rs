@@ -91,8 +91,11 @@ mod tests {
         let mut now = s(1000);
         for system in (900..).step_by(10).take(30) {
             let next = advance(now, s(10), s(system));
-            assert!(next > now && next >= s(system), "{system}");
-            assert!(next <= s(1000 + 150), "{system}");
+            assert!(next >= s(system), "{system}");
+            assert!(
+                (s(5)..=s(10)).contains(&next.saturating_sub(now)),
+                "{system}: {now:?} {next:?}"
+            );
             now = next;
         }
         assert_eq!(now, s(900 + 290), "caught up");

@@ -11,13 +11,15 @@ macro_rules! statements {
 }
 
 statements! {
-    // Taking a job in.
+    // Taking a job in. A sum is never below 0, whatever was done to the lists by hand.
     KNOWN = "SELECT seq, expires IS NOT NULL AND expires <= ?2 FROM jobs WHERE id = ?1";
     KEY_OWNER = "SELECT job, body FROM idempotency WHERE key = ?1 AND expires > ?2";
-    WAITING = "SELECT COALESCE(SUM(jobs), 0) FROM lists
+    WAITING = "SELECT MAX(0, COALESCE(SUM(jobs), 0)) FROM lists
         WHERE name IN ('interactive', 'normal', 'batch', 'delayed') AND language = ?1";
-    STORED_BYTES = "SELECT COALESCE(SUM(bytes), 0) FROM lists
+    STORED_BYTES = "SELECT MAX(0, COALESCE(SUM(bytes), 0)) FROM lists
         WHERE name IN ('interactive', 'normal', 'batch', 'delayed', 'running')";
+    FREE_PAGES = "PRAGMA freelist_count";
+    PAGE_SIZE = "PRAGMA page_size";
     INSERT_JOB = "INSERT INTO jobs (id, language, priority, status, list, rank, bytes, tests, metadata, created)
         VALUES (?1, ?2, ?3, 'queued', ?3,
           (SELECT COALESCE(MAX(rank), 0) + 1 FROM jobs WHERE language = ?2 AND list = ?3), ?4, ?5, ?6, ?7)";
@@ -73,9 +75,9 @@ statements! {
     RECORD = "SELECT status, language, attempts, created, started, finished, tests, metadata, error, json
         FROM jobs LEFT JOIN results ON results.job = jobs.seq
         WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
-    DEPTHS = "SELECT name, jobs FROM lists
+    DEPTHS = "SELECT name, MAX(0, jobs) FROM lists
         WHERE name IN ('interactive', 'normal', 'batch', 'delayed', 'running', 'dead') AND language = ?1";
-    READY = "SELECT COALESCE(SUM(jobs), 0) FROM lists
+    READY = "SELECT MAX(0, COALESCE(SUM(jobs), 0)) FROM lists
         WHERE name IN ('interactive', 'normal', 'batch') AND language = ?1";
     NEXT_DUE = "SELECT MIN(rank) FROM jobs WHERE language = ?1 AND list = 'delayed'";
     TOTALS = "SELECT name, language, verdict, value FROM totals

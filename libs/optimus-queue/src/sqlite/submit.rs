@@ -98,9 +98,17 @@ fn has_room(unit: &Unit<'_>, job: &Admission) -> Result<bool, Fault> {
     if waiting >= unit.rules.max_waiting_jobs || stored.saturating_add(bytes) > unit.rules.max_stored_bytes {
         return Ok(false);
     }
-    // It is written twice: to the log, then to the database.
-    match unit.file.free_bytes() {
-        Some(free) if free < RESERVE.saturating_add(2 * bytes) => Err(Fault::NoRoom { free }),
-        _ => Ok(true),
+    let Some(free) = unit.file.free_bytes() else {
+        return Ok(true);
+    };
+    // It is written twice: to the log, then to the database, whose free pages are filled first.
+    let pages = number(statements::FREE_PAGES, &[])?.saturating_mul(number(statements::PAGE_SIZE, &[])?);
+    if free
+        < RESERVE
+            .saturating_add(bytes)
+            .saturating_add(bytes.saturating_sub(pages))
+    {
+        return Err(Fault::NoRoom { free });
     }
+    Ok(true)
 }

@@ -12,7 +12,7 @@ use crate::StoreError;
 /// Why a transition was not made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    #[error("{}", explain(.0))]
+    #[error("{}", meaning(.0))]
     Sql(#[from] Error),
     #[error("its disk has {free} bytes left, which are kept for the jobs already accepted")]
     NoRoom { free: u64 },
@@ -43,13 +43,17 @@ pub(super) fn at_opening(file: &Path, error: Error) -> StoreError {
             | ErrorCode::CannotOpen
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied,
-        ) => StoreError::Misconfigured(format!("{}: {}", file.display(), explain(&error))),
+        ) => StoreError::Misconfigured(format!(
+            "the database {}: {} (SQLite: {error})",
+            file.display(),
+            meaning(&error)
+        )),
         _ => unavailable(file, Arc::new(error.into())),
     }
 }
 
-fn explain(error: &Error) -> String {
-    let meaning = match error.sqlite_error_code() {
+fn meaning(error: &Error) -> &'static str {
+    match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "the disk is full",
         Some(ErrorCode::NotADatabase) => "it is no SQLite database",
         Some(ErrorCode::DatabaseCorrupt) => "it is damaged; move it away, or put a copy of it back",
@@ -57,7 +61,6 @@ fn explain(error: &Error) -> String {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it may not be written",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked",
         Some(ErrorCode::SystemIoFailure) => "reading or writing it failed",
-        _ => return error.to_string(),
-    };
-    format!("{meaning} (SQLite: {error})")
+        _ => "SQLite answers with an error",
+    }
 }

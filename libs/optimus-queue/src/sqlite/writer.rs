@@ -196,15 +196,16 @@ impl Thread {
 
     /// Makes this transition, and with it those that have come meanwhile.
     fn make(&self, first: Box<dyn Transition>) {
-        let (mut made, mut news) = (Vec::new(), Vec::new());
-        match self.transact(|| self.make_together(first, &mut made, &mut news)) {
+        let (mut first, mut made, mut news) = (Some(first), Vec::new(), Vec::new());
+        match self.transact(|| self.make_together(&mut first, &mut made, &mut news)) {
             End::Kept => self.succeed(made, news),
             // A single one that asks for too much must not take the others with it.
             End::Undone(_) if made.len() > 1 => made
                 .into_iter()
                 .for_each(|transition| self.make_alone(transition)),
-            End::Undone(fault) => made
+            End::Undone(fault) => first
                 .into_iter()
+                .chain(made)
                 .for_each(|transition| transition.fail(fault.clone())),
         }
     }
@@ -245,12 +246,12 @@ impl Thread {
     /// Fails only where the whole transaction is lost; then `made` holds all that had a part in it.
     fn make_together(
         &self,
-        first: Box<dyn Transition>,
+        first: &mut Option<Box<dyn Transition>>,
         made: &mut Vec<Box<dyn Transition>>,
         news: &mut Vec<News>,
     ) -> Result<(), Fault> {
         let begun = Instant::now();
-        let mut next = Some(first);
+        let mut next = first.take();
         while let Some(mut transition) = next {
             if !transition.is_abandoned() {
                 let unit = self.unit();
@@ -324,5 +325,143 @@ impl Thread {
         if let Err(error) = outcome {
             tracing::warn!(%error, "the write-ahead log of the job store cannot be moved into it yet");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use optimus_common::settings::Settings;
+    use tempfile::TempDir;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const NOTE: &str = "INSERT INTO totals VALUES ('note', ?1, '', 1)";
+
+    async fn start(folder: &TempDir) -> Arc<Writer> {
+        let shared = Shared {
+            file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
+            rules: Rules::of(&Settings::defaults().queue),
+            clock: Clock::start(),
+            hub: Hub::new(),
+        };
+        Arc::new(Writer::start(Arc::new(shared)).await.unwrap())
+    }
+
+    /// Keeps the thread busy until the sender is dropped.
+    fn keep_busy(writer: &Arc<Writer>) -> Sender<()> {
+        let (release, released) = mpsc::channel::<()>();
+        let writer = writer.clone();
+        tokio::spawn(async move {
+            writer
+                .make(move |_| {
+                    let _ = released.recv();
+                    Ok(())
+                })
+                .await
+        });
+        release
+    }
+
+    fn note(writer: &Arc<Writer>, name: String) -> JoinHandle<Result<usize, StoreError>> {
+        let writer = writer.clone();
+        tokio::spawn(async move { writer.make(move |unit| Ok(unit.run(NOTE, [&name])?)).await })
+    }
+
+    /// Lets every task go as far as it can by itself: with one thread for all tasks, each had a turn then.
+    async fn all_have_asked() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn notes(writer: &Writer) -> Vec<String> {
+        let names = "SELECT language FROM totals WHERE name = 'note' ORDER BY language";
+        writer
+            .make(move |unit| Ok(unit.all(names, [], |row| row.get(0))?))
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_the_thread_is_busy_shares_a_transaction() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder).await;
+        let logged = || fs::metadata(folder.path().join("test.db-wal")).unwrap().len();
+        let before = logged();
+        let busy = keep_busy(&writer);
+        let asked: Vec<_> = (0..200).map(|i| note(&writer, i.to_string())).collect();
+        all_have_asked().await;
+        drop(busy);
+        for answer in asked {
+            answer.await.unwrap().unwrap();
+        }
+        assert_eq!(notes(&writer).await.len(), 200);
+        // Each transaction logs at least the page that it changed.
+        let pages = (logged() - before) / 4096;
+        assert!(pages < 50, "{pages} pages");
+    }
+
+    #[tokio::test]
+    async fn one_that_loses_the_transaction_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder).await;
+        let busy = keep_busy(&writer);
+        let before = note(&writer, "before".to_owned());
+        let loses = {
+            let writer = writer.clone();
+            tokio::spawn(async move {
+                writer
+                    .make(|unit| {
+                        unit.run(NOTE, ["never"])?;
+                        // As SQLite itself does on a full disk.
+                        unit.run("ROLLBACK", [])?;
+                        Err::<(), _>(Fault::NoRoom { free: 0 })
+                    })
+                    .await
+            })
+        };
+        let after = note(&writer, "after".to_owned());
+        all_have_asked().await;
+        drop(busy);
+        loses.await.unwrap().unwrap_err();
+        before.await.unwrap().unwrap();
+        after.await.unwrap().unwrap();
+        assert_eq!(notes(&writer).await, ["after", "before"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder).await;
+        let busy = keep_busy(&writer);
+        let before = note(&writer, "twice".to_owned());
+        let fails = note(&writer, "twice".to_owned());
+        let after = note(&writer, "after".to_owned());
+        all_have_asked().await;
+        drop(busy);
+        before.await.unwrap().unwrap();
+        fails.await.unwrap().unwrap_err();
+        after.await.unwrap().unwrap();
+        assert_eq!(notes(&writer).await, ["after", "twice"]);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder).await;
+        let busy = keep_busy(&writer);
+        let (abandoned, awaited) = (
+            note(&writer, "left".to_owned()),
+            note(&writer, "stayed".to_owned()),
+        );
+        all_have_asked().await;
+        abandoned.abort();
+        all_have_asked().await;
+        drop(busy);
+        awaited.await.unwrap().unwrap();
+        assert_eq!(notes(&writer).await, ["stayed"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Databases in a folder of the test's own, and jobs for them.
 
 use std::{
+    fs,
     path::PathBuf,
     sync::{
         Arc,
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use optimus_common::{
     JobId, LanguageName, WorkerId,
     job::{JobStatus, Outcome},
-    result::{JobResult, OverallStatus, Verdict},
+    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, Verdict},
     settings::{Queue, Settings},
     submission::Submission,
 };
@@ -39,6 +40,14 @@ impl Folder {
         }
     }
 
+    /// Beside what is built: `/tmp` may be memory.
+    pub(crate) fn on_disk() -> Self {
+        Self {
+            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder"),
+            stores: AtomicU32::new(0),
+        }
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
@@ -46,6 +55,12 @@ impl Folder {
     /// Where most tests have their database.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("data").join("optimus.db")
+    }
+
+    /// Of the database and its log.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        length(self.database()) + length(self.database().with_extension("db-wal"))
     }
 
     pub(crate) async fn store(&self, queue: &Queue) -> SqliteStore {
@@ -106,6 +121,23 @@ pub(crate) async fn claim(store: &SqliteStore) -> Claim {
         .await
         .unwrap()
         .expect("a job is due")
+}
+
+/// A graded result of about so many bytes.
+pub(crate) fn accepted_with(bytes: usize) -> Outcome {
+    let Outcome::Completed(mut result) = accepted() else {
+        unreachable!()
+    };
+    result.compile = Some(CompileResult {
+        verdict: CompileVerdict::Ok,
+        stdout: "x".repeat(bytes),
+        stderr: String::new(),
+        execution_time_ms: 1,
+        cpu_time_ms: 1,
+        peak_memory_bytes: 1,
+        message: None,
+    });
+    Outcome::Completed(result)
 }
 
 pub(crate) fn accepted() -> Outcome {

@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
 
+mod damage;
+mod disk_full;
+mod expiry;
 mod folder;
 mod opening;
+mod speed;
 
 mod conformance {
     optimus_queue::conformance_tests!(crate::folder::Folder::new());
