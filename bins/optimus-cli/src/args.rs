@@ -328,6 +328,10 @@ compile-once  one job of ten tests against ten jobs of one test
 latency       one small Python job against the bare interpreter, and against `docker run`; on the workers' machine
 throughput    jobs a second against containers a second; on the workers' machine
 queue         the job store alone, on keys of its own; on REDIS_URL
+box           one native box and a run in it against bare fork and exec, unshare, bwrap and docker run
+
+With --backend an installation of this very process is measured, else the one at --api. On native boxes latency and
+throughput are compared with the bare programs.
 
 A goal that is missed is printed and changes no exit code: machines differ.")]
 pub(crate) struct Bench {
@@ -338,6 +342,8 @@ pub(crate) struct Bench {
     pub(crate) rounds: Option<usize>,
     #[command(flatten)]
     pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) embedded: embedded::Flags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -346,6 +352,7 @@ pub(crate) enum Benchmark {
     Latency,
     Throughput,
     Queue,
+    Box,
     All,
 }
 

@@ -7,11 +7,14 @@
 //! - [`latency`]: one small job against the bare interpreter and against `docker run`
 //! - [`throughput`]: jobs a second against containers a second
 //! - [`queue`]: the store alone
+//! - [`one_box`]: a native box and a run in it; [`native`]: an installation of this process on native boxes
 //! - [`report`]: what was measured, and against which goal; [`boxes`]: the worker's boxes as the engine sees them
 
 mod boxes;
 mod compile_once;
 mod latency;
+mod native;
+mod one_box;
 mod queue;
 mod report;
 mod throughput;
@@ -20,7 +23,10 @@ use indicatif::ProgressBar;
 use optimus_common::submission::{Submission, TestCase};
 
 pub(crate) use self::report::{Report, text};
-pub(crate) use self::{compile_once::compile_once, latency::latency, queue::queue, throughput::throughput};
+pub(crate) use self::{
+    compile_once::compile_once, latency::latency, native::Installation, one_box::one_box, queue::queue,
+    throughput::throughput,
+};
 use crate::{
     api::Api,
     args,

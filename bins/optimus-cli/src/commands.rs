@@ -33,6 +33,6 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Status(args) => jobs::status(args, output).await,
         Command::Cancel(args) => jobs::cancel(args, output).await,
         Command::Queues(args) => queues::run(args, output).await,
-        Command::Bench(args) => bench::run(args, output).await,
+        Command::Bench(args) => bench::run(args, cli.root.as_deref(), output).await,
     }
 }

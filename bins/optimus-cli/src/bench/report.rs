@@ -18,6 +18,7 @@ pub(crate) struct Measured {
     what: String,
     unit: &'static str,
     median: f64,
+    p99: f64,
     min: f64,
     max: f64,
     samples: usize,
@@ -33,6 +34,8 @@ impl Measured {
             what: what.into(),
             unit,
             median: median(&sorted),
+            // The smallest sample that at most one in a hundred is above.
+            p99: sorted[(sorted.len() * 99).div_ceil(100) - 1],
             min,
             max,
             samples: sorted.len(),
@@ -41,6 +44,10 @@ impl Measured {
 
     pub(crate) fn median(&self) -> f64 {
         self.median
+    }
+
+    pub(crate) fn p99(&self) -> f64 {
+        self.p99
     }
 }
 
@@ -97,11 +104,12 @@ impl Goal {
 
 /// Both tables of a report.
 pub(crate) fn text(report: &Report) -> String {
-    let mut measured = table(&[report.benchmark, "median", "min", "max", "samples"]);
+    let mut measured = table(&[report.benchmark, "median", "p99", "min", "max", "samples"]);
     for Measured {
         what,
         unit,
         median,
+        p99,
         min,
         max,
         samples,
@@ -111,6 +119,7 @@ pub(crate) fn text(report: &Report) -> String {
         measured.add_row([
             what.clone(),
             number(median),
+            number(p99),
             number(min),
             number(max),
             samples.to_string(),
@@ -159,6 +168,14 @@ mod tests {
         assert_eq!(of(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn one_sample_in_a_hundred_may_be_above_the_p99() {
+        let of = |samples: &[f64]| Measured::of("x", "ms", samples).map(|measured| measured.p99());
+        let hundred: Vec<_> = (1..=100).map(f64::from).collect();
+        assert_eq!(of(&hundred), Some(99.0));
+        assert_eq!(of(&[7.0]), Some(7.0));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     project::Project,
 };
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Flags {
     /// Where boxes come from; auto: native where this machine offers every layer of isolation, else docker
     /// [default: auto]
@@ -36,6 +36,11 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// The backend, where these flags name one.
+    pub(crate) fn backend(&self) -> Option<BackendChoice> {
+        self.backend.map(Into::into)
+    }
+
     /// The settings with these flags, and where nothing else was said with what suits one process on one machine.
     pub(crate) fn settings(self, root: Option<&Path>) -> Result<Settings, Failure> {
         let mut settings = Settings::load(self.config.as_deref()).usage()?;

@@ -1,0 +1,260 @@
+//! An installation in this very process, and on native boxes its latency and its throughput against the bare programs.
+
+use std::{fs, path::Path, process::Stdio, sync::Arc, thread::available_parallelism, time::Instant};
+
+use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use optimus_api::App;
+use optimus_common::submission::Submission;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, process::Command, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    HELLO, PYTHON, Setting,
+    compile_once::accepted,
+    hello, progress,
+    report::{Bound, Goal, Measured, Report},
+    submission,
+};
+use crate::{
+    args,
+    embedded::{self, Embedded, Jobs},
+    exit::{Blame, Failure},
+};
+
+const LATENCY_ROUNDS: usize = 100;
+const WARM_UP: usize = 5;
+const THROUGHPUT_ROUNDS: usize = 3;
+
+/// The whole system, listening on a port of its own.
+pub(crate) struct Installation {
+    setting: Setting,
+    embedded: Embedded,
+    shutdown: CancellationToken,
+    api: JoinHandle<std::io::Result<()>>,
+}
+
+impl Installation {
+    pub(crate) async fn start(
+        flags: embedded::Flags,
+        root: Option<&Path>,
+        rounds: Option<usize>,
+    ) -> Result<Self, Failure> {
+        let settings = flags.settings(root)?;
+        let embedded = Embedded::start(settings, Jobs::Passing).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.trouble()?;
+        let address = listener.local_addr().trouble()?;
+        let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage()?;
+        let shutdown = CancellationToken::new();
+        let api = optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned());
+        let api = tokio::spawn(api);
+        let client = args::Api {
+            api: format!("http://{address}"),
+            token: embedded.settings.api.tokens.first().cloned(),
+        };
+        Ok(Self {
+            setting: Setting::new(&client, rounds)?,
+            embedded,
+            shutdown,
+            api,
+        })
+    }
+
+    pub(crate) fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
+    pub(crate) async fn stop(self) -> Result<(), Failure> {
+        self.shutdown.cancel();
+        self.embedded.stop().await?;
+        self.api.await.trouble()?.trouble()
+    }
+
+    /// From the submission of a small Python program to its verdict, against the bare interpreter.
+    pub(crate) async fn latency(&self) -> Result<Report, Failure> {
+        let submission = hello()?;
+        let rounds = self.setting.rounds(LATENCY_ROUNDS);
+        let bar = progress("latency", rounds);
+        let (mut api, mut bare) = (Vec::new(), Vec::new());
+        for round in 0..WARM_UP + rounds {
+            let began = Instant::now();
+            accepted(&self.setting, &submission).await?;
+            let api_ms = milliseconds(began);
+            let began = Instant::now();
+            succeeded(Command::new("python3").args(["-B", "-s", "-c", HELLO])).await?;
+            let bare_ms = milliseconds(began);
+            if round >= WARM_UP {
+                api.push(api_ms);
+                bare.push(bare_ms);
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        let api = measured("submission to verdict", "ms", &api)?;
+        let bare = measured("bare interpreter", "ms", &bare)?;
+        Ok(Report {
+            benchmark: "latency",
+            goals: vec![Goal::new(
+                "above the bare interpreter by",
+                Bound::AtMost,
+                5.0,
+                api.median() - bare.median(),
+                "ms",
+            )],
+            measured: vec![api, bare],
+        })
+    }
+
+    /// Jobs a second against `xargs -P` of what the jobs consist of: the compile step, and the bare program for each test.
+    pub(crate) async fn throughput(&self) -> Result<Report, Failure> {
+        let cpus = available_parallelism().map_or(1, Into::into);
+        let rounds = self.setting.rounds(THROUGHPUT_ROUNDS);
+        let works = works()?;
+        let bar = progress("throughput", rounds * works.len() * 2);
+        let mut samples = vec![(Vec::new(), Vec::new()); works.len()];
+        for _ in 0..rounds {
+            for (work, (jobs, bare)) in works.iter().zip(&mut samples) {
+                jobs.push(work.jobs_per_second(&self.setting, cpus).await?);
+                bar.inc(1);
+                bare.push(work.bare_per_second(cpus).await?);
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        let mut report = Report {
+            benchmark: "throughput",
+            measured: Vec::new(),
+            goals: Vec::new(),
+        };
+        for (work, (jobs, bare)) in works.iter().zip(&samples) {
+            let jobs = measured(format!("{}: jobs", work.what), "/s", jobs)?;
+            let bare = measured(format!("{}: xargs -P {cpus}", work.what), "/s", bare)?;
+            let share = jobs.median() / bare.median() * 100.0;
+            report.measured.extend([jobs, bare]);
+            if let Some(goal) = work.goal {
+                report.goals.push(Goal::new(
+                    format!("{}, of xargs", work.what),
+                    Bound::AtLeast,
+                    goal,
+                    share,
+                    "%",
+                ));
+            } else {
+                let share = Measured::of(format!("{}: of xargs", work.what), "%", &[share]);
+                report.measured.extend(share);
+            }
+        }
+        Ok(report)
+    }
+}
+
+/// Jobs of one kind, and the same work without Optimus.
+struct Work {
+    what: &'static str,
+    submission: Submission,
+    jobs: u32,
+    /// What `sh` does for one job, in a folder with the program and its input.
+    bare: String,
+    folder: TempDir,
+    /// In percent of the bare work, where that was promised.
+    goal: Option<f64>,
+}
+
+const SUM_CPP: &str = include_str!("programs/sum.cpp");
+const SUM_PYTHON: &str = include_str!("programs/sum.py");
+const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
+const OUTPUT: &str = "55\n";
+const COMPILE_CPP: &str = "g++ -std=gnu++17 -O2 -pipe";
+
+fn works() -> Result<Vec<Work>, Failure> {
+    let ten_times = |program: &str| format!("for i in 1 2 3 4 5 6 7 8 9 10; do {program} <input; done");
+    let python = "python3 -B -s main.py";
+    Ok(vec![
+        Work {
+            what: "Python, 10 tests",
+            submission: submission(PYTHON, SUM_PYTHON, INPUT, OUTPUT, 10)?,
+            jobs: 40,
+            bare: ten_times(python),
+            folder: folder(&[("main.py", SUM_PYTHON)])?,
+            goal: Some(85.0),
+        },
+        Work {
+            what: "C++, compiled, 10 tests",
+            submission: submission("cpp", SUM_CPP, INPUT, OUTPUT, 10)?,
+            jobs: 12,
+            bare: format!(
+                "{COMPILE_CPP} -o main-$1 main.cpp && {} && rm main-$1",
+                ten_times("./main-$1")
+            ),
+            folder: folder(&[("main.cpp", SUM_CPP)])?,
+            goal: Some(85.0),
+        },
+        Work {
+            what: "Python, 1 test",
+            submission: submission(PYTHON, SUM_PYTHON, INPUT, OUTPUT, 1)?,
+            jobs: 200,
+            bare: format!("{python} <input"),
+            folder: folder(&[("main.py", SUM_PYTHON)])?,
+            goal: None,
+        },
+    ])
+}
+
+fn folder(files: &[(&str, &str)]) -> Result<TempDir, Failure> {
+    let folder = tempfile::tempdir().context("cannot make a folder").trouble()?;
+    for (name, content) in files.iter().chain(&[("input", INPUT)]) {
+        fs::write(folder.path().join(name), content).trouble()?;
+    }
+    Ok(folder)
+}
+
+impl Work {
+    async fn jobs_per_second(&self, setting: &Setting, cpus: usize) -> Result<f64, Failure> {
+        let began = Instant::now();
+        stream::iter((0..self.jobs).map(|_| accepted(setting, &self.submission)))
+            .buffer_unordered(4 * cpus)
+            .try_collect::<Vec<()>>()
+            .await?;
+        Ok(f64::from(self.jobs) / began.elapsed().as_secs_f64())
+    }
+
+    async fn bare_per_second(&self, cpus: usize) -> Result<f64, Failure> {
+        let each = format!(
+            "seq {} | xargs -P {cpus} -n 1 sh -ec '{}' sh",
+            self.jobs, self.bare
+        );
+        let mut command = Command::new("sh");
+        command.args(["-ec", &each]).current_dir(self.folder.path());
+        let began = Instant::now();
+        succeeded(&mut command).await?;
+        Ok(f64::from(self.jobs) / began.elapsed().as_secs_f64())
+    }
+}
+
+async fn succeeded(command: &mut Command) -> Result<(), Failure> {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .await
+        .context("cannot start what the benchmark compares with")
+        .trouble()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::trouble(format!(
+            "what the benchmark compares with ended with {status}"
+        )))
+    }
+}
+
+fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Measured, Failure> {
+    Measured::of(what, unit, samples)
+        .context("no round was run")
+        .usage()
+}
+
+fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1000.0
+}

@@ -1,0 +1,353 @@
+//! One native box: what a run of `/bin/true` in it costs beside a bare one, and what the box itself costs, beside other
+//! ways to put a program into namespaces.
+//!
+//! All variants run the same program to its end and wait for it. Ours is the whole way: the request to the box, a cell of
+//! its own with every layer, the facts back.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use optimus_common::{
+    WorkerId,
+    facts::RunEnd,
+    language::Language,
+    limits::Limits,
+    protocol::{CommandSpec, JobHeader, VERSION},
+    settings::{BackendChoice, Settings},
+};
+use optimus_sandbox::{
+    Backend, BoxSpec,
+    session::{Event, JobSession, Session},
+};
+use optimus_worker::backend;
+
+use super::{
+    progress,
+    report::{Bound, Goal, Measured, Report},
+};
+use crate::{
+    embedded,
+    exit::{Blame, Failure},
+    output::note,
+};
+
+const ROUNDS: usize = 300;
+const WARM_UP: usize = 10;
+/// Containers take a hundred times as long as boxes.
+const DOCKER_ROUNDS: usize = 10;
+const PROGRAM: &str = "/bin/true";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) async fn one_box(
+    flags: embedded::Flags,
+    root: Option<&Path>,
+    rounds: Option<usize>,
+) -> Result<Report, Failure> {
+    let mut settings = flags.settings(root)?;
+    settings.worker.backend = Some(BackendChoice::Native);
+    let backend = native(&settings).await?;
+    let spec = spec(&settings)?;
+    let rounds = rounds.unwrap_or(ROUNDS);
+    let others: Vec<_> = OTHERS.iter().filter(|other| other.is_there()).collect();
+
+    let mut bare = Vec::new();
+    let mut warm = Vec::new();
+    let mut fresh = Fresh::default();
+    let mut compared = vec![Vec::new(); others.len()];
+    let mut lasting = start_job(backend.create(&spec).await.trouble()?).await?;
+    let bar = progress("box", rounds);
+    for round in 0..WARM_UP + rounds {
+        let bare_ms = timed(|| run_bare(&mut Command::new(PROGRAM)))?;
+        let number = u32::try_from(round).unwrap_or(u32::MAX - 1);
+        let began = Instant::now();
+        run(&mut lasting, number).await?;
+        let warm_ms = milliseconds(began);
+        let fresh_ms = fresh_box(&*backend, &spec).await?;
+        if round < WARM_UP {
+            continue;
+        }
+        bare.push(bare_ms);
+        warm.push(warm_ms);
+        fresh.push(fresh_ms);
+        for (samples, other) in compared.iter_mut().zip(&others) {
+            if round - WARM_UP < other.rounds {
+                samples.push(timed(|| run_bare(&mut other.command()))?);
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    lasting.handle().destroy().await.trouble()?;
+
+    let measure = |what: &str, samples: &[f64]| {
+        Measured::of(what, "ms", samples)
+            .context("no round was run")
+            .usage()
+    };
+    let bare = measure("bare fork and exec", &bare)?;
+    let warm = measure("run in a warm box", &warm)?;
+    let whole = measure("fresh box with its job", &fresh.whole)?;
+    let goals = vec![
+        Goal::new(
+            "a warm run above the bare one, p50",
+            Bound::AtMost,
+            1.0,
+            warm.median() - bare.median(),
+            "ms",
+        ),
+        Goal::new(
+            "a warm run above the bare one, p99",
+            Bound::AtMost,
+            2.0,
+            warm.p99() - bare.p99(),
+            "ms",
+        ),
+        Goal::new(
+            "a fresh box with its job",
+            Bound::AtMost,
+            5.0,
+            whole.median(),
+            "ms",
+        ),
+    ];
+    let mut measured = vec![
+        bare,
+        warm,
+        whole,
+        measure("  of it: box made", &fresh.made)?,
+        measure("  of it: agent ready", &fresh.ready)?,
+        measure("  of it: job sent, run, facts back", &fresh.ran)?,
+        measure("the box destroyed, afterwards", &fresh.destroyed)?,
+    ];
+    for (samples, other) in compared.iter().zip(&others) {
+        measured.extend(Measured::of(other.what, "ms", samples));
+    }
+    Ok(Report {
+        benchmark: "box",
+        measured,
+        goals,
+    })
+}
+
+/// Samples of boxes made for a single run.
+#[derive(Debug, Default)]
+struct Fresh {
+    whole: Vec<f64>,
+    made: Vec<f64>,
+    ready: Vec<f64>,
+    ran: Vec<f64>,
+    destroyed: Vec<f64>,
+}
+
+impl Fresh {
+    fn push(&mut self, [whole, made, ready, ran, destroyed]: [f64; 5]) {
+        self.whole.push(whole);
+        self.made.push(made);
+        self.ready.push(ready);
+        self.ran.push(ran);
+        self.destroyed.push(destroyed);
+    }
+}
+
+async fn native(settings: &Settings) -> Result<Arc<dyn Backend>, Failure> {
+    let languages = settings.languages_file.load().usage()?.languages;
+    let choice = backend::choose(settings, &languages, &WorkerId::new())
+        .await
+        .trouble()?;
+    Ok(choice.backend)
+}
+
+/// A box of the first language that runs programs as they are, on the usual terms.
+fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
+    let languages = settings.languages_file.load().usage()?.languages;
+    let language: &Language = languages
+        .iter()
+        .find(|language| language.name.as_str() == super::PYTHON)
+        .or(languages.first())
+        .context("there is no language")
+        .usage()?;
+    Ok(BoxSpec {
+        language: language.name.clone(),
+        image: language.image.clone(),
+        runtime: String::new(),
+        memory_bytes: 320 << 20,
+        cpus: 1.0,
+        processes: 80,
+        disk_bytes: 64 << 20,
+        open_files: 256,
+    })
+}
+
+/// Milliseconds: the whole way to the facts, its three parts, and the box's end.
+async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Failure> {
+    let began = Instant::now();
+    let live = backend.create(spec).await.trouble()?;
+    let made = milliseconds(began);
+    let opened = Instant::now();
+    let session = Session::open(live, PATIENCE).await.trouble()?;
+    let ready = milliseconds(opened);
+    let sent = Instant::now();
+    let mut job = session.start_job(&header(), &[]).await.trouble()?;
+    run(&mut job, 0).await?;
+    let (ran, whole) = (milliseconds(sent), milliseconds(began));
+    let ended = Instant::now();
+    job.handle().destroy().await.trouble()?;
+    Ok([whole, made, ready, ran, milliseconds(ended)])
+}
+
+async fn start_job(live: optimus_sandbox::LiveBox) -> Result<JobSession, Failure> {
+    let session = Session::open(live, PATIENCE).await.trouble()?;
+    session.start_job(&header(), &[]).await.trouble()
+}
+
+/// A job without files or a compile step, whose every test runs the program.
+fn header() -> JobHeader {
+    let limits = Limits {
+        cpu_time: Duration::from_secs(5),
+        wall_time: Duration::from_secs(10),
+        memory_bytes: 256 << 20,
+        output_bytes: 1 << 20,
+        processes: 64,
+        open_files: 256,
+        file_size_bytes: 64 << 20,
+    };
+    JobHeader {
+        version: VERSION,
+        files: Vec::new(),
+        compile: None,
+        run: CommandSpec {
+            argv: vec![PROGRAM.to_owned()],
+            env: std::collections::BTreeMap::new(),
+            limits,
+        },
+        max_parallel_tests: 1,
+    }
+}
+
+/// One test, from its request to its facts.
+async fn run(job: &mut JobSession, number: u32) -> Result<(), Failure> {
+    let (mut sender, mut receiver) = job.split();
+    sender.test(number, b"").await.trouble()?;
+    loop {
+        match receiver.next().await.trouble()? {
+            Event::RunDone(done) if done.facts.end == (RunEnd::Exited { code: 0 }) => return Ok(()),
+            Event::RunDone(done) => {
+                return Err(Failure::trouble(format!(
+                    "{PROGRAM} ended by {:?}",
+                    done.facts.end
+                )));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn run_bare(command: &mut Command) -> Result<(), Failure> {
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .with_context(|| format!("cannot start {}", command.get_program().display()))
+        .trouble()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::trouble(format!(
+            "{} ended with {status}",
+            command.get_program().display()
+        )))
+    }
+}
+
+fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let began = Instant::now();
+    work()?;
+    Ok(milliseconds(began))
+}
+
+fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1000.0
+}
+
+/// Another way to run the program apart from the host.
+#[derive(Debug)]
+struct Other {
+    what: &'static str,
+    /// The program and its arguments.
+    argv: &'static [&'static str],
+    rounds: usize,
+}
+
+/// Left out where they are not installed or do not work.
+const OTHERS: [Other; 3] = [
+    Other {
+        what: "unshare: namespaces alone",
+        argv: &[
+            "unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", PROGRAM,
+        ],
+        rounds: usize::MAX,
+    },
+    Other {
+        what: "bwrap: namespaces and a read-only root",
+        argv: &[
+            "bwrap",
+            "--unshare-all",
+            "--die-with-parent",
+            "--ro-bind",
+            "/usr",
+            "/usr",
+            "--ro-bind",
+            "/bin",
+            "/bin",
+            "--ro-bind-try",
+            "/lib",
+            "/lib",
+            "--ro-bind-try",
+            "/lib64",
+            "/lib64",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--tmpfs",
+            "/tmp",
+            PROGRAM,
+        ],
+        rounds: usize::MAX,
+    },
+    Other {
+        what: "docker run of a plain Debian",
+        argv: &[
+            "docker",
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "optimus/debian-base:bookworm",
+            PROGRAM,
+        ],
+        rounds: DOCKER_ROUNDS,
+    },
+];
+
+impl Other {
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.argv[0]);
+        command.args(&self.argv[1..]);
+        command
+    }
+
+    fn is_there(&self) -> bool {
+        let works = run_bare(&mut self.command());
+        if let Err(failure) = &works {
+            note(format_args!("box: {} is left out: {failure}", self.argv[0]));
+        }
+        works.is_ok()
+    }
+}
