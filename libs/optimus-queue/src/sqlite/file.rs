@@ -73,7 +73,16 @@ fn create(path: &Path) -> io::Result<PathBuf> {
         builder.create(folder)?;
     }
     private(path.as_os_str())?;
-    fs::canonicalize(path)
+    let path = fs::canonicalize(path)?;
+    // A file is only as safe as the names that lead to it; SQLite looks after what is in it. A folder that may not be
+    // listed was there before.
+    #[cfg(unix)]
+    for folder in path.ancestors().skip(1).take(2) {
+        if let Ok(folder) = File::open(folder) {
+            folder.sync_all()?;
+        }
+    }
+    Ok(path)
 }
 
 /// Opens a file that only this user may read, as SQLite's own files beside it will be.

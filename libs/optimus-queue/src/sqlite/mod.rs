@@ -25,6 +25,7 @@ mod schema;
 mod statements;
 mod store;
 mod submit;
+mod together;
 mod transitions;
 mod trouble;
 mod unit;

@@ -49,6 +49,9 @@ fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.execute_batch(
         "PRAGMA synchronous = FULL;
+         -- For macOS, where less does not reach the disk; nothing elsewhere.
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
          PRAGMA foreign_keys = ON;
          PRAGMA cache_size = -16384;",
     )?;

@@ -1,35 +1,26 @@
-//! The one thread that changes the database.
+//! How the one thread that changes the database is asked.
 
 use std::{
-    cell::RefCell,
     sync::{
         Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
     clock::Clock,
     file::DatabaseFile,
-    hub::{Hub, News},
+    hub::Hub,
     rules::Rules,
     schema,
+    together::Thread,
     trouble::{Fault, unavailable},
     unit::Unit,
 };
 use crate::StoreError;
-
-/// Bounds of one transaction, so that nobody waits long for the others in it.
-const MOST_TOGETHER: usize = 256;
-const LONGEST_TOGETHER: Duration = Duration::from_millis(10);
-
-/// After this time without work the write-ahead log is moved into the database.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// What all transitions go by.
 #[derive(Debug)]
@@ -59,7 +50,7 @@ impl Writer {
                 Ok(db) => {
                     // Whoever opens may have given up; then the queue is closed as well.
                     let _ = opened.send(Ok(()));
-                    Thread { db, shared, waiting }.run();
+                    Thread::new(db, shared, waiting).run();
                 }
                 Err(error) => drop(opened.send(Err(error))),
             };
@@ -119,7 +110,7 @@ impl Drop for Writer {
 }
 
 /// A transition on its way.
-trait Transition: Send {
+pub(super) trait Transition: Send {
     fn run(&mut self, unit: &Unit<'_>) -> Result<(), Fault>;
     fn is_abandoned(&self) -> bool;
     fn succeed(self: Box<Self>);
@@ -155,176 +146,6 @@ where
 
     fn fail(self: Box<Self>, fault: Arc<Fault>) {
         let _ = self.answer.send(Err(fault));
-    }
-}
-
-struct Thread {
-    db: Connection,
-    shared: Arc<Shared>,
-    waiting: Receiver<Box<dyn Transition>>,
-}
-
-/// How a transaction of several ended.
-enum End {
-    Kept,
-    /// All of it was undone, those that had gone well included.
-    Undone(Arc<Fault>),
-}
-
-impl Thread {
-    fn run(self) {
-        let mut logged = false;
-        loop {
-            let next = if logged {
-                self.waiting.recv_timeout(IDLE)
-            } else {
-                self.waiting.recv().map_err(RecvTimeoutError::from)
-            };
-            match next {
-                Ok(first) => {
-                    self.make(first);
-                    logged = true;
-                }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.checkpoint();
-                    logged = false;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Makes this transition, and with it those that have come meanwhile.
-    fn make(&self, first: Box<dyn Transition>) {
-        let (mut first, mut made, mut news) = (Some(first), Vec::new(), Vec::new());
-        match self.transact(|| self.make_together(&mut first, &mut made, &mut news)) {
-            End::Kept => self.succeed(made, news),
-            // A single one that asks for too much must not take the others with it.
-            End::Undone(_) if made.len() > 1 => made
-                .into_iter()
-                .for_each(|transition| self.make_alone(transition)),
-            End::Undone(fault) => first
-                .into_iter()
-                .chain(made)
-                .for_each(|transition| transition.fail(fault.clone())),
-        }
-    }
-
-    fn make_alone(&self, mut transition: Box<dyn Transition>) {
-        let mut news = Vec::new();
-        match self.transact(|| {
-            let unit = self.unit();
-            transition.run(&unit)?;
-            news = unit.news.into_inner();
-            Ok(())
-        }) {
-            End::Kept => self.succeed(vec![transition], news),
-            End::Undone(fault) => transition.fail(fault),
-        }
-    }
-
-    fn transact(&self, work: impl FnOnce() -> Result<(), Fault>) -> End {
-        let attempt = || {
-            self.execute("BEGIN IMMEDIATE")?;
-            work()?;
-            Ok(self.execute("COMMIT")?)
-        };
-        match attempt() {
-            Ok(()) => End::Kept,
-            Err(fault) => {
-                // Some errors end the transaction by themselves.
-                if !self.db.is_autocommit()
-                    && let Err(error) = self.execute("ROLLBACK")
-                {
-                    tracing::error!(%error, "a transaction of the job store cannot be rolled back");
-                }
-                End::Undone(Arc::new(fault))
-            }
-        }
-    }
-
-    /// Fails only where the whole transaction is lost; then `made` holds all that had a part in it.
-    fn make_together(
-        &self,
-        first: &mut Option<Box<dyn Transition>>,
-        made: &mut Vec<Box<dyn Transition>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Fault> {
-        let begun = Instant::now();
-        let mut next = first.take();
-        while let Some(mut transition) = next {
-            if !transition.is_abandoned() {
-                let unit = self.unit();
-                match self.in_savepoint(&unit, &mut *transition) {
-                    Ok(Ok(())) => {
-                        news.extend(unit.news.into_inner());
-                        made.push(transition);
-                    }
-                    Ok(Err(fault)) => transition.fail(Arc::new(fault)),
-                    Err(fault) => {
-                        made.push(transition);
-                        return Err(fault);
-                    }
-                }
-            }
-            next = (made.len() < MOST_TOGETHER && begun.elapsed() < LONGEST_TOGETHER)
-                .then(|| self.waiting.try_recv().ok())
-                .flatten();
-        }
-        Ok(())
-    }
-
-    /// The inner error is the transition's own and has left no trace; the outer one is that of the transaction.
-    fn in_savepoint(
-        &self,
-        unit: &Unit<'_>,
-        transition: &mut dyn Transition,
-    ) -> Result<Result<(), Fault>, Fault> {
-        self.execute("SAVEPOINT transition")?;
-        let result = transition.run(unit);
-        if let Err(fault) = result {
-            if self.db.is_autocommit() {
-                return Err(fault);
-            }
-            self.execute("ROLLBACK TO transition")?;
-            self.execute("RELEASE transition")?;
-            return Ok(Err(fault));
-        }
-        self.execute("RELEASE transition")?;
-        Ok(Ok(()))
-    }
-
-    fn unit(&self) -> Unit<'_> {
-        Unit {
-            db: &self.db,
-            now: self.shared.clock.now(),
-            rules: &self.shared.rules,
-            file: &self.shared.file,
-            news: RefCell::default(),
-        }
-    }
-
-    fn succeed(&self, made: Vec<Box<dyn Transition>>, news: Vec<News>) {
-        for transition in made {
-            transition.succeed();
-        }
-        for news in news {
-            self.shared.hub.tell(news);
-        }
-    }
-
-    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
-        self.db.prepare_cached(statement)?.execute([]).map(drop)
-    }
-
-    /// Leaves little to read at the next opening, and lets the file shrink after pages were given back.
-    fn checkpoint(&self) {
-        let outcome = self
-            .db
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the write-ahead log of the job store cannot be moved into it yet");
-        }
     }
 }
 

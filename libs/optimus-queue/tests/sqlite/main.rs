@@ -6,6 +6,7 @@ mod damage;
 mod disk_full;
 mod expiry;
 mod folder;
+mod limits;
 mod opening;
 mod speed;
 
