@@ -24,8 +24,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let at_opening = |error| at_opening(path, error);
     let mut db = connect(path, flags).map_err(at_opening)?;
-    configure(&db).map_err(at_opening)?;
     check(path, &db, MIGRATIONS.len())?;
+    configure(&db).map_err(at_opening)?;
     migrate(&mut db, &MIGRATIONS).map_err(at_opening)?;
     Ok(db)
 }

@@ -80,13 +80,10 @@ async fn a_database_of_a_newer_version_is_refused_and_left_alone() {
     let folder = Folder::new();
     drop(folder.store(&queue()).await);
     folder.look().pragma_update(None, "user_version", 1000).unwrap();
+    let before = fs::read(folder.database()).unwrap();
     let why = refusal(&folder.database()).await;
     assert!(why.contains("1000") && why.contains("newer"), "{why}");
-    let version: i64 = folder
-        .look()
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(version, 1000);
+    assert_eq!(fs::read(folder.database()).unwrap(), before);
 }
 
 #[tokio::test]
@@ -103,8 +100,10 @@ async fn a_file_that_is_no_database_of_ours_is_refused() {
         .look()
         .execute_batch("CREATE TABLE recipes (name TEXT)")
         .unwrap();
+    let before = fs::read(&path).unwrap();
     let why = refusal(&path).await;
     assert!(why.contains("another program"), "{why}");
+    assert_eq!(fs::read(&path).unwrap(), before, "it is left as it is");
 
     refusal(path.parent().unwrap()).await;
     refusal(&path.join("below a file")).await;
