@@ -214,3 +214,148 @@ fn fingerprint(sighting: &Sighting, files: &[(String, Vec<u8>)]) -> String {
     digits.truncate(DIGITS);
     digits
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        thread,
+    };
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A project with one language that brings along a file, and a data directory.
+    struct Project {
+        top: TempDir,
+        language: Language,
+    }
+
+    impl Project {
+        fn new() -> Self {
+            let shipped = LanguagesFile::BuiltIn.load().unwrap();
+            let top = tempfile::tempdir().unwrap();
+            let folder = top.path().join("dockerfiles/c");
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join("Dockerfile"), "FROM x").unwrap();
+            fs::write(folder.join("prepare.sh"), "#!/bin/sh\n").unwrap();
+            Self {
+                top,
+                language: shipped.get(&"c".parse().unwrap()).unwrap().clone(),
+            }
+        }
+
+        fn all(&self) -> PathBuf {
+            self.top.path().join("data/toolchains")
+        }
+
+        fn preparation(&self, version: &str) -> Preparation {
+            let sighting = Sighting {
+                version: version.to_owned(),
+                paths: Vec::new(),
+                path: "/usr/bin".to_owned(),
+                program: "/usr/bin/cc".into(),
+            };
+            let file = LanguagesFile::At(self.top.path().join("config/languages.json"));
+            Preparation::of(&self.language, &sighting, &file, &self.all())
+                .unwrap()
+                .unwrap()
+        }
+    }
+
+    async fn make(preparation: &Preparation) -> InUse {
+        preparation
+            .make(async |folder, _| fs::write(folder.join("made"), "").map_err(|error| error.to_string()))
+            .await
+            .unwrap()
+    }
+
+    #[test]
+    fn a_lone_binary_brings_its_own_files() {
+        let shipped = LanguagesFile::BuiltIn;
+        let bringing: Vec<_> = (shipped.load().unwrap().languages.iter())
+            .filter(|language| support::files(&language.name).any(|file| file.name == support::PREPARE))
+            .map(|language| language.name.to_string())
+            .collect();
+        assert_eq!(bringing, ["java", "go"]);
+        assert_eq!(
+            beside_dockerfile(&shipped.load().unwrap().languages[0], &shipped),
+            None
+        );
+    }
+
+    #[tokio::test]
+    async fn what_was_made_is_found_again() {
+        let project = Project::new();
+        assert!(project.preparation("1").existing().is_none());
+        make(&project.preparation("1")).await;
+        let again = project.preparation("1");
+        assert!(again.existing().is_some());
+        assert!(again.folder().join("made").exists() && again.folder().join("prepare.sh").exists());
+        assert!(!again.folder().join("Dockerfile").exists());
+        assert!(project.preparation("2").existing().is_none());
+        fs::write(
+            project.top.path().join("dockerfiles/c/prepare.sh"),
+            "#!/bin/sh\n# changed",
+        )
+        .unwrap();
+        assert!(project.preparation("1").existing().is_none());
+    }
+
+    #[tokio::test]
+    async fn of_two_at_once_one_prepares() {
+        let project = Project::new();
+        let times = AtomicU32::new(0);
+        let count = async |_: PathBuf, _: Vec<String>| {
+            times.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(())
+        };
+        let (one, other) = (project.preparation("1"), project.preparation("1"));
+        let (one, other) = tokio::join!(one.make(count), other.make(count));
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!(times.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failure_leaves_nothing_but_its_reason() {
+        let project = Project::new();
+        let preparation = project.preparation("1");
+        let failing = async |folder: PathBuf, _: Vec<String>| {
+            fs::write(folder.join("half"), "").unwrap();
+            Err("no javac".to_owned())
+        };
+        assert_eq!(preparation.make(failing).await.unwrap_err(), "no javac");
+        let left: Vec<_> = fs::read_dir(project.all())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, [".c.lock"]);
+        make(&preparation).await;
+    }
+
+    #[tokio::test]
+    async fn what_nobody_uses_any_more_is_removed() {
+        let project = Project::new();
+        let [old, new, newer] = ["1", "2", "3"].map(|version| project.preparation(version));
+        let used = make(&old).await;
+        fs::create_dir(project.all().join(".c-1")).unwrap();
+        fs::create_dir(project.all().join("c-x-0123456789abcdef")).unwrap();
+        let _used_too = make(&new).await;
+        assert!(old.folder().exists(), "it is in use");
+        assert!(!project.all().join(".c-1").exists(), "it was never finished");
+        drop(used);
+        // A process that another test is just starting has it open for a moment, too.
+        while File::open(old.folder()).unwrap().try_lock().is_err() {
+            thread::yield_now();
+        }
+        make(&newer).await;
+        assert!(!old.folder().exists());
+        assert!(new.folder().exists());
+        assert!(
+            project.all().join("c-x-0123456789abcdef").exists(),
+            "another language's"
+        );
+    }
+}
