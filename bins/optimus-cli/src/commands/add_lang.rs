@@ -204,9 +204,7 @@ fn write_dockerfile(
         .with_context(|| format!("cannot make {}", folder.display()))
         .trouble()?;
     let dockerfile = preset.dockerfile(language);
-    let files = preset
-        .files()
-        .map(|file| (folder.join(file.name), file.content));
+    let files = preset.files().map(|file| (folder.join(file.name), file.content));
     for (path, content) in files.chain([(path.clone(), dockerfile.as_str())]) {
         write_file(&path, content, existing)?;
     }
