@@ -291,7 +291,10 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 mod tests {
     use std::fs;
 
-    use optimus_common::{language::Languages, settings::LanguagesFile};
+    use optimus_common::{
+        language::{self, Languages},
+        settings::LanguagesFile,
+    };
     use tempfile::TempDir;
 
     use super::*;
@@ -312,7 +315,7 @@ mod tests {
             language.execution.compile = vec!["optimus-cc".to_owned()];
             language.build.version_command = "optimus-cc --version".to_owned();
             language.build.debian_packages = vec!["optimus-cc-package".to_owned()];
-            language.host = Default::default();
+            language.host = language::Host::default();
             Self {
                 top: tempfile::tempdir().unwrap(),
                 language,

@@ -210,9 +210,10 @@ fn fingerprint(sighting: &Sighting, files: &[(String, Vec<u8>)]) -> String {
         take(name.as_bytes());
         take(content);
     }
-    let mut digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(DIGITS);
-    digits
+    let digits = hash.finalize()[..DIGITS / 2]
+        .iter()
+        .fold(0, |digits: u64, byte| digits << 8 | u64::from(*byte));
+    format!("{digits:0DIGITS$x}")
 }
 
 #[cfg(test)]
