@@ -270,6 +270,11 @@ impl Group {
         }
     }
 
+    /// What holds the group open, for a process that closes everything else.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.folders()
+    }
+
     /// Lets this user make groups below this one, and move processes among them. The group's own limits stay ours.
     pub fn delegate(&self, uid: u32, gid: u32) -> io::Result<()> {
         let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
@@ -300,6 +305,11 @@ impl Group {
             }
         }
         self.folders().try_for_each(recursive::kill)
+    }
+
+    /// What holds the group: to be kept open where everything else is closed.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.folders()
     }
 
     /// Process ids of the group's own processes, in this process' PID namespace.
