@@ -3,9 +3,12 @@
 # process namespaces of its own, as root.
 # Usage: make-image.sh FOLDER SUITE PACKAGE...
 set -eu
-here="$(cd "$(dirname "$0")" && pwd)"
 folder="$1" suite="$2"
+cp "$(dirname "$0")/initramfs.sh" "$folder/init"
 shift 2
+# debootstrap cannot work in a folder with blanks in its path. In this namespace alone, another path leads there.
+mount --bind "$folder" /mnt
+folder=/mnt
 root="$folder/root"
 export DEBIAN_FRONTEND=noninteractive
 
@@ -34,7 +37,7 @@ in_guest depmod "$version"
 initramfs="$root/root/initramfs"
 mkdir -p "$initramfs/bin" "$initramfs/modules" "$initramfs/dev" "$initramfs/root"
 cp "$root/bin/busybox" "$initramfs/bin/"
-cp "$here/initramfs.sh" "$initramfs/init"
+mv "$folder/init" "$initramfs/init"
 chmod +x "$initramfs/init"
 for module in virtio_pci virtio_blk virtio_console ext4 9p 9pnet_virtio; do
     in_guest modprobe --set-version "$version" --show-depends "$module"
