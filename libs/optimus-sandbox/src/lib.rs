@@ -1,11 +1,13 @@
 //! Where boxes come from, and how a worker talks to the agent in one.
 //!
-//! - [`Backend`]: makes boxes. [`docker`] makes them from containers.
+//! - [`Backend`]: makes boxes. [`docker`] makes them from containers, `native` of namespaces and cgroups.
 //! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
 //! - [`session`]: the host side of the runner protocol over a box's byte stream.
 
 mod backend;
 pub mod docker;
+#[cfg(target_os = "linux")]
+pub mod native;
 pub mod pool;
 pub mod session;
 

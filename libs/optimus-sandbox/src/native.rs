@@ -1,0 +1,328 @@
+//! The native backend: a box is made of namespaces and control groups of this host.
+//!
+//! - `connection`, `wire`: a process of ours that makes boxes, the *spawner*, and how it is spoken to
+//! - `spawner`: that process. It is this very program, started again with [`SPAWNER_ARG`]
+//! - `roots`: what boxes see as their root
+//! - `handle`: a box's control and its end
+//! - [`layers`]: what isolates a box, each layer proved by an attempt to break out of it
+//! - [`toolchains`]: which languages the toolchains of this host serve
+//!
+//! Every program that uses this backend calls [`divert`] first of all. Linux 5.12 or later.
+//!
+//! A box leaves in one of five ways: its handle's `destroy`, the drop of its handle, the end of its agent, the end of
+//! its worker (the spawner sees that its socket is closed), or the end of its spawner (by the kernel). Processes and
+//! mounts go at once; control groups that nobody was left to remove go with the next start of a worker.
+
+mod connection;
+mod handle;
+pub mod layers;
+mod prepare;
+mod roots;
+mod spawner;
+pub mod toolchains;
+mod wire;
+
+use std::{
+    collections::HashMap,
+    env, fmt, io,
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use optimus_cell::Nest;
+use optimus_common::{LanguageName, WorkerId, settings};
+use tokio::sync::Mutex;
+use tracing::debug;
+
+use self::{
+    connection::{Connection, SpawnerError},
+    handle::NativeBox,
+    layers::{Layer, Proof},
+    wire::{Make, Order, Outcome, RootId, Support},
+};
+pub use self::{
+    layers::CANARY_ARG,
+    roots::{HostPath, Root, Roots},
+};
+use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
+
+/// The first argument of a process that makes boxes.
+pub const SPAWNER_ARG: &str = "native-spawner";
+
+/// Becomes what the first argument says, if it is one of the native backend's: `None` for any other program. To be
+/// called before anything else, while the process has one thread. `agent` is what runs in every box.
+pub fn divert(agent: fn(Nest) -> ExitCode) -> Option<ExitCode> {
+    let mut arguments = env::args_os().skip(1);
+    let first = arguments.next()?;
+    if first == SPAWNER_ARG {
+        Some(spawner::run(agent))
+    } else if first == CANARY_ARG {
+        Some(layers::sing(&arguments.next()?))
+    } else {
+        None
+    }
+}
+
+/// Why there are no native boxes.
+#[derive(Debug, thiserror::Error)]
+pub enum NativeError {
+    #[error("this host cannot make native boxes: {0}")]
+    Host(String),
+    #[error("the layer {layer} is missing: {reason}; {remedy}")]
+    LayerMissing {
+        layer: &'static str,
+        reason: String,
+        remedy: String,
+    },
+    #[error("native.allow_missing names {0:?}, which is no layer; `optimus-cli doctor` lists them")]
+    UnknownLayer(String),
+    #[error("native.allow_missing names {0:?}, without which there can be no box")]
+    Indispensable(&'static str),
+    #[error("cannot make a box")]
+    Box(#[from] BackendError),
+    #[error("cannot prepare the language: {0}")]
+    Preparation(String),
+}
+
+/// Makes boxes from namespaces and control groups.
+#[derive(Debug)]
+pub struct NativeBackend {
+    inner: Arc<Inner>,
+    roots: Roots,
+    proofs: Vec<Proof>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    settings: settings::Native,
+    worker: WorkerId,
+    current: Mutex<Option<Current>>,
+}
+
+/// The spawner in use, and what it knows.
+#[derive(Debug)]
+struct Current {
+    connection: Arc<Connection>,
+    described: HashMap<Described, RootId>,
+    /// Never used twice, so that nothing half described is built on.
+    next_root: u32,
+}
+
+type Described = (LanguageName, Root, Support);
+
+impl NativeBackend {
+    /// Starts a spawner, and proves every layer of its boxes.
+    ///
+    /// Must be called in a Tokio runtime that outlives the backend.
+    pub async fn start(
+        settings: &settings::Native,
+        roots: Roots,
+        worker: WorkerId,
+    ) -> Result<Self, NativeError> {
+        let allowed = layers::allowed(settings)?;
+        let inner = Inner::start(settings, worker)
+            .await
+            .map_err(|error| NativeError::Host(error.to_string()))?;
+        let proofs = layers::prove(&inner).await?;
+        layers::refuse_missing(&proofs, &allowed)?;
+        Ok(Self { inner, roots, proofs })
+    }
+
+    /// What was proved at the start.
+    pub fn proofs(&self) -> &[Proof] {
+        &self.proofs
+    }
+
+    /// Of the process that makes boxes, where there is one.
+    pub async fn spawner_process(&self) -> Option<u32> {
+        let current = self.inner.current.lock().await;
+        current.as_ref().map(|current| current.connection.process())
+    }
+
+    fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
+        let unavailable = |reason: String| BackendError::Unavailable {
+            language: spec.language.clone(),
+            reason,
+        };
+        if !spec.runtime.is_empty() {
+            return Err(unavailable(format!(
+                "its boxes need the container runtime {}, and native boxes have none",
+                spec.runtime
+            )));
+        }
+        self.roots.find(&spec.language).map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl Backend for NativeBackend {
+    async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
+        let root = self.root(spec)?;
+        let timeout = self.inner.settings.start_timeout;
+        let making = Arc::clone(&self.inner).make(spec, root, Support::ReadOnly);
+        tokio::time::timeout(timeout, making)
+            .await
+            .map_err(|_| timed_out("make a box", timeout))?
+    }
+
+    async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
+        const OPERATION: &str = "remove what dead workers have left";
+        let connection = self.inner.connection().await;
+        let order = Order::RemoveOrphans {
+            alive: alive.to_vec(),
+        };
+        match connection
+            .map_err(|error| engine_error(OPERATION, error))?
+            .ask(order, None)
+            .await
+        {
+            Ok(Outcome::Removed { boxes }) => Ok(boxes),
+            Ok(_) => Ok(0),
+            Err(error) => Err(engine_error(OPERATION, error)),
+        }
+    }
+
+    async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
+        self.root(spec).map(drop)
+    }
+}
+
+impl Inner {
+    async fn start(settings: &settings::Native, worker: WorkerId) -> Result<Arc<Self>, SpawnerError> {
+        let inner = Self {
+            settings: settings.clone(),
+            worker,
+            current: Mutex::new(None),
+        };
+        inner.connection().await?;
+        Ok(Arc::new(inner))
+    }
+
+    /// The spawner; a new one where the last one has died.
+    async fn connection(&self) -> Result<Arc<Connection>, SpawnerError> {
+        let mut current = self.current.lock().await;
+        self.ensure(&mut current)
+            .await
+            .map(|current| Arc::clone(&current.connection))
+    }
+
+    async fn ensure<'a>(&self, current: &'a mut Option<Current>) -> Result<&'a mut Current, SpawnerError> {
+        if current
+            .as_ref()
+            .is_none_or(|current| current.connection.is_dead())
+        {
+            *current = None;
+            let connection = Arc::new(Connection::start(&self.settings, &self.worker).await?);
+            *current = Some(Current {
+                connection,
+                described: HashMap::new(),
+                next_root: 0,
+            });
+        }
+        current.as_mut().ok_or(SpawnerError::Died)
+    }
+
+    /// The spawner, and its name for this root.
+    async fn described(&self, root: Described) -> Result<(Arc<Connection>, RootId), SpawnerError> {
+        let mut current = self.current.lock().await;
+        let current = self.ensure(&mut current).await?;
+        let connection = Arc::clone(&current.connection);
+        if let Some(id) = current.described.get(&root) {
+            return Ok((connection, *id));
+        }
+        let id = RootId(current.next_root);
+        current.next_root += 1;
+        let (language, plan, support) = root.clone();
+        let order = Order::Describe {
+            root: id,
+            language,
+            plan,
+            support,
+        };
+        connection.ask(order, None).await?;
+        current.described.insert(root, id);
+        Ok((connection, id))
+    }
+
+    async fn make(
+        self: Arc<Self>,
+        spec: &BoxSpec,
+        root: Root,
+        support: Support,
+    ) -> Result<LiveBox, BackendError> {
+        const OPERATION: &str = "make a box";
+        let failed = |error: SpawnerError| engine_error(OPERATION, error);
+        let described = (spec.language.clone(), root, support);
+        let (connection, root) = self.described(described).await.map_err(failed)?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| engine_error(OPERATION, error))?;
+        let stream = nonblocking(ours).map_err(|error| engine_error(OPERATION, error))?;
+        // There before the box: from here on every way out destroys it.
+        let mut handle = NativeBox {
+            inner: Arc::clone(&self),
+            connection: Arc::clone(&connection),
+            ticket: connection.ticket(),
+            name: String::new(),
+            gone: Mutex::new(false),
+        };
+        let order = Order::Make(Make {
+            root,
+            memory_bytes: spec.memory_bytes,
+            cpus: spec.cpus,
+            processes: spec.processes,
+            disk_bytes: spec.disk_bytes,
+            open_files: spec.open_files,
+        });
+        let made = connection
+            .ask_as(handle.ticket, order, Some(theirs.as_fd()))
+            .await;
+        drop(theirs);
+        let Outcome::Made { name, steps } = made.map_err(failed)? else {
+            return Err(engine_error(OPERATION, SpawnerError::Died));
+        };
+        debug!(name, language = %spec.language, ?steps, "box made; steps in microseconds");
+        handle.name = name;
+        let (reader, writer) = stream.into_split();
+        Ok(LiveBox {
+            reader: Box::pin(reader),
+            writer: Box::pin(writer),
+            handle: Box::new(handle),
+        })
+    }
+}
+
+fn nonblocking(stream: UnixStream) -> io::Result<tokio::net::UnixStream> {
+    stream.set_nonblocking(true)?;
+    tokio::net::UnixStream::from_std(stream)
+}
+
+fn engine_error(
+    operation: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> BackendError {
+    BackendError::Engine {
+        operation,
+        source: source.into(),
+    }
+}
+
+fn timed_out(operation: &'static str, timeout: Duration) -> BackendError {
+    BackendError::TimedOut {
+        operation,
+        seconds: timeout.as_secs(),
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Makes boxes for the worker at the other end of a socket, until that end is closed. `agent` is what the first process of
+/// each box becomes.
+pub fn spawner_main(agent: fn(Nest) -> ExitCode) -> ExitCode {
+    spawner::run(agent)
+}

@@ -1,0 +1,284 @@
+//! A running spawner, as the worker sees it.
+
+use std::{
+    collections::HashMap,
+    io::{self, BufRead, BufReader},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use optimus_common::{WorkerId, settings};
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    sync::oneshot,
+};
+use tracing::warn;
+
+use super::{
+    SPAWNER_ARG,
+    wire::{self, Answer, Begin, Offer, Order, Outcome, Request, Ticket},
+};
+
+/// This very program, even if its file has been replaced since it was started.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
+/// Characters logged of one line that the spawner or an agent writes to standard error.
+const MAX_LINE: usize = 1000;
+/// The thread that reads them needs little.
+const LOG_STACK: usize = 128 << 10;
+
+/// Why a spawner does not do what it was asked. Each is a failure of ours.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SpawnerError {
+    #[error("cannot start a process that makes boxes")]
+    Start(#[source] io::Error),
+    #[error("the process that makes boxes has died")]
+    Died,
+    #[error("the process that makes boxes did not answer within {} s", .0.as_secs())]
+    Silent(Duration),
+    #[error("cannot speak to the process that makes boxes")]
+    Stream(#[source] io::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A spawner. When the last one who has it is gone, it kills its boxes, removes what they leave, and ends.
+#[derive(Debug)]
+pub(super) struct Connection {
+    lifeline: Lifeline,
+    offer: Offer,
+    process: u32,
+}
+
+/// The worker's end of the socket. The spawner ends when it is dropped.
+#[derive(Debug)]
+struct Lifeline(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    socket: AsyncFd<OwnedFd>,
+    next: AtomicU64,
+    asked: Mutex<Asked>,
+}
+
+/// Requests that are not answered yet; none can be asked any more once the spawner is dead.
+#[derive(Debug)]
+enum Asked {
+    Alive(HashMap<Ticket, oneshot::Sender<Outcome>>),
+    Dead,
+}
+
+impl Connection {
+    /// Starts a spawner and waits until it can make boxes. Must be called in a Tokio runtime.
+    pub(super) async fn start(settings: &settings::Native, worker: &WorkerId) -> Result<Self, SpawnerError> {
+        let (ours, theirs) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(|errno| SpawnerError::Start(errno.into()))?;
+        rustix::io::ioctl_fionbio(&ours, true).map_err(|errno| SpawnerError::Start(errno.into()))?;
+        let mut child = Command::new(THIS_PROGRAM)
+            .arg(SPAWNER_ARG)
+            .env_clear()
+            .current_dir("/")
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(SpawnerError::Start)?;
+        let process = child.id();
+        // Until here, an error leaves a process that ends with its standard input.
+        let watched = thread::Builder::new()
+            .name("spawner-log".to_owned())
+            .stack_size(LOG_STACK)
+            .spawn(move || watch(&mut child));
+        watched.map_err(SpawnerError::Start)?;
+        let shared = Arc::new(Shared {
+            // SAFETY: the descriptor is the value's own for as long as it lives.
+            socket: unsafe { AsyncFd::register(ours) }.map_err(|error| SpawnerError::Start(error.into()))?,
+            next: AtomicU64::new(0),
+            asked: Mutex::new(Asked::Alive(HashMap::new())),
+        });
+        tokio::spawn(listen(Arc::clone(&shared)));
+        let begin = Order::Begin(Begin {
+            worker: worker.clone(),
+            uid_base: settings.uid_base,
+            cgroup: settings.cgroup.clone(),
+        });
+        let lifeline = Lifeline(shared);
+        let begun = tokio::time::timeout(
+            settings.start_timeout,
+            lifeline.ask(lifeline.ticket(), begin, None),
+        );
+        match begun.await {
+            Ok(Ok(Outcome::Begun(offer))) => Ok(Self {
+                lifeline,
+                offer,
+                process,
+            }),
+            Ok(Ok(_)) => Err(SpawnerError::Died),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(SpawnerError::Silent(settings.start_timeout)),
+        }
+    }
+
+    /// What the host offers to its boxes.
+    pub(super) fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    pub(super) fn process(&self) -> u32 {
+        self.process
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        matches!(*self.lifeline.0.asked(), Asked::Dead)
+    }
+
+    /// A name for the next request.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.lifeline.ticket()
+    }
+
+    pub(super) async fn ask(
+        &self,
+        order: Order,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<Outcome, SpawnerError> {
+        self.ask_as(self.ticket(), order, descriptor).await
+    }
+
+    /// As [`ask`](Self::ask), under a name that is known before. Whoever gives up is not answered any more; what it
+    /// asked for may be done all the same.
+    pub(super) async fn ask_as(
+        &self,
+        ticket: Ticket,
+        order: Order,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<Outcome, SpawnerError> {
+        self.lifeline.ask(ticket, order, descriptor).await
+    }
+}
+
+impl Lifeline {
+    fn ticket(&self) -> Ticket {
+        Ticket(self.0.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn ask(
+        &self,
+        ticket: Ticket,
+        order: Order,
+        descriptor: Option<BorrowedFd<'_>>,
+    ) -> Result<Outcome, SpawnerError> {
+        let Self(shared) = self;
+        let (to, answer) = oneshot::channel();
+        match &mut *shared.asked() {
+            Asked::Alive(asked) => asked.insert(ticket, to),
+            Asked::Dead => return Err(SpawnerError::Died),
+        };
+        let _forget = Forget { shared, ticket };
+        let request = Request { ticket, order };
+        let sent = shared
+            .socket
+            .async_io(Interest::WRITABLE, |socket| {
+                wire::send(socket, &request, descriptor)
+            })
+            .await;
+        match sent {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(SpawnerError::Died),
+            Err(error) => return Err(SpawnerError::Stream(error)),
+        }
+        match answer.await {
+            Ok(Outcome::Failed { reason }) => Err(SpawnerError::Refused(reason)),
+            Ok(outcome) => Ok(outcome),
+            Err(_) => Err(SpawnerError::Died),
+        }
+    }
+}
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        // The task that listens still holds the socket; it ends by this as well. Fails where the spawner is dead.
+        shutdown(self.0.socket.get_ref(), Shutdown::Both).ok();
+    }
+}
+
+impl Shared {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody waits for an answer any more.
+struct Forget<'a> {
+    shared: &'a Shared,
+    ticket: Ticket,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Asked::Alive(asked) = &mut *self.shared.asked() {
+            asked.remove(&self.ticket);
+        }
+    }
+}
+
+/// Passes answers on, until the spawner is gone.
+async fn listen(shared: Arc<Shared>) {
+    let failure = loop {
+        let received = shared.socket.async_io(Interest::READABLE, |socket| {
+            wire::receive::<Answer>(socket.as_fd())
+        });
+        match received.await {
+            Ok(Some((Answer { ticket, outcome }, _))) => {
+                let to = match &mut *shared.asked() {
+                    Asked::Alive(asked) => asked.remove(&ticket),
+                    Asked::Dead => None,
+                };
+                if let Some(to) = to {
+                    // Whoever asked may have given up.
+                    to.send(outcome).ok();
+                }
+            }
+            Ok(None) => break None,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    if let Some(error) = failure {
+        warn!(%error, "cannot understand the process that makes boxes");
+        // It is of no use any more, and ends by this.
+        shutdown(shared.socket.get_ref(), Shutdown::Both).ok();
+    }
+    // Drops those who wait for answers, which tells them.
+    *shared.asked() = Asked::Dead;
+}
+
+/// Logs what a spawner and the agents in its boxes complain about, and reaps it.
+fn watch(child: &mut Child) {
+    if let Some(stderr) = child.stderr.take() {
+        let mut lines = BufReader::new(stderr);
+        let mut line = Vec::new();
+        while let Ok(1..) = lines.read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line);
+            warn!(
+                text = text.trim().chars().take(MAX_LINE).collect::<String>(),
+                "a box complains"
+            );
+            line.clear();
+        }
+    }
+    // Fails only where somebody else has reaped it.
+    child.wait().ok();
+}

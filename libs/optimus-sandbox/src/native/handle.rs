@@ -1,0 +1,92 @@
+//! A native box's control and its end.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::{runtime::Handle, sync::Mutex};
+use tracing::warn;
+
+use super::{
+    Inner,
+    connection::{Connection, SpawnerError},
+    engine_error,
+    wire::{Order, Ticket},
+};
+use crate::backend::{BackendError, BoxHandle};
+
+/// A box by the request that made it. Dropping it destroys the box in the background.
+pub(super) struct NativeBox {
+    pub(super) inner: Arc<Inner>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) ticket: Ticket,
+    pub(super) name: String,
+    /// Whether it is known to be gone.
+    pub(super) gone: Mutex<bool>,
+}
+
+#[async_trait]
+impl BoxHandle for NativeBox {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn grow_memory(&self, bytes: u64) -> Result<(), BackendError> {
+        let order = Order::Grow {
+            of: self.ticket,
+            bytes,
+        };
+        self.connection
+            .ask(order, None)
+            .await
+            .map(drop)
+            .map_err(|error| engine_error("give a box more memory", error))
+    }
+
+    async fn destroy(&self) -> Result<(), BackendError> {
+        let mut gone = self.gone.lock().await;
+        if !*gone {
+            destroy(&self.inner, &self.connection, self.ticket).await?;
+            *gone = true;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for NativeBox {
+    fn drop(&mut self) {
+        // Without a runtime the process is about to end, and its spawner and the box with it.
+        if *self.gone.get_mut() {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let (inner, connection, ticket) =
+            (Arc::clone(&self.inner), Arc::clone(&self.connection), self.ticket);
+        let name = std::mem::take(&mut self.name);
+        runtime.spawn(async move {
+            if let Err(error) = destroy(&inner, &connection, ticket).await {
+                warn!(
+                    name,
+                    error = &error as &dyn std::error::Error,
+                    "a box is left behind"
+                );
+            }
+        });
+    }
+}
+
+/// Kills a box, and returns when nothing is left of it.
+pub(super) async fn destroy(
+    inner: &Inner,
+    connection: &Connection,
+    ticket: Ticket,
+) -> Result<(), BackendError> {
+    match connection.ask(Order::Destroy { of: ticket }, None).await {
+        // The kernel has killed the box. A new spawner removes what is left of it when it begins.
+        Err(SpawnerError::Died) => inner.connection().await.map(drop),
+        Err(error) => Err(error),
+        Ok(_) => Ok(()),
+    }
+    .map_err(|error| engine_error("destroy a box", error))
+}

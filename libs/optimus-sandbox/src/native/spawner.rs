@@ -1,0 +1,328 @@
+//! The process that makes boxes.
+//!
+//! It has one thread, an empty environment, and one descriptor of the worker's: the socket by which it is told what to
+//! do. It waits for requests and for the ends of boxes, and uses idle moments to make control groups and network
+//! namespaces ahead. When the worker is gone, it kills every box, removes what they leave, and ends; when it is killed
+//! itself, the kernel kills its boxes.
+
+mod birth;
+mod boxes;
+mod cgroups;
+mod failure;
+mod hierarchies;
+mod identity;
+mod nets;
+mod shown;
+mod skeleton;
+mod stage;
+
+use std::{io, os::fd::OwnedFd, process::ExitCode, time::Duration};
+
+use optimus_cell::Nest;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask},
+    stdio::stdin,
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+use self::{
+    boxes::Boxes,
+    cgroups::Cgroups,
+    failure::Failure,
+    identity::Slots,
+    nets::Nets,
+    stage::{Devices, Stage},
+};
+use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, Ticket};
+
+/// How soon the control group of a dead box is removed again that was still in use.
+const RETRY: Duration = Duration::from_millis(2);
+
+/// Until the worker closes its end of standard input, a socket.
+pub(super) fn run(agent: fn(Nest) -> ExitCode) -> ExitCode {
+    match serve(agent) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Standard error is read by the worker, which logs it.
+#[expect(clippy::print_stderr, reason = "the worker logs what comes here")]
+fn complain(failure: &Failure) {
+    eprintln!("spawner: {failure}");
+}
+
+fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {
+    stand_alone()?;
+    let Some((Request { ticket, order }, _)) = receive()? else {
+        return Ok(());
+    };
+    let Order::Begin(begin) = order else {
+        return Err(Failure::new("the worker did not begin with a beginning"));
+    };
+    let (mut spawner, offer) = match Spawner::begin(&begin, agent) {
+        Ok(begun) => begun,
+        Err(failure) => {
+            let reason = failure.to_string();
+            return answer(ticket, Outcome::Failed { reason });
+        }
+    };
+    answer(ticket, Outcome::Begun(offer))?;
+    while spawner.turn()? == Next::GoOn {}
+    spawner.close()
+}
+
+/// Signals and limits that are the worker's are not to end or to bound this process.
+fn stand_alone() -> Result<(), Failure> {
+    // Not in the foreground of a terminal, whose keys are for the worker. Fails where it leads a group already.
+    setsid().ok();
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: ignoring a signal runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+    umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    // Each box takes a few descriptors here.
+    let most = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit {
+        current: most,
+        maximum: most,
+    };
+    setrlimit(Resource::Nofile, limit).map_err(Failure::at("raise the limit on open files"))
+}
+
+fn unshare(namespaces: UnshareFlags) -> rustix::io::Result<()> {
+    // SAFETY: namespaces are left, which no code relies on; the table of descriptors is not unshared.
+    unsafe { unshare_unsafe(namespaces) }
+}
+
+fn receive() -> Result<Option<(Request, Option<OwnedFd>)>, Failure> {
+    match wire::receive(stdin()) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+        received => received.map_err(Failure::at("hear the worker")),
+    }
+}
+
+fn answer(ticket: Ticket, outcome: Outcome) -> Result<(), Failure> {
+    match wire::send(stdin(), &Answer { ticket, outcome }, None) {
+        // The worker is gone, which is found out when it is listened to.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+            ) =>
+        {
+            Ok(())
+        }
+        sent => sent.map_err(Failure::at("answer the worker")),
+    }
+}
+
+/// Whether the worker is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Stop,
+}
+
+#[derive(Debug)]
+struct Spawner {
+    stage: Stage,
+    /// None where the host gives none.
+    cgroups: Option<Cgroups>,
+    nets: Nets,
+    slots: Slots,
+    boxes: Boxes,
+    /// Whether things are made ahead. Not after a failure, until the next request.
+    filling: bool,
+}
+
+impl Spawner {
+    fn begin(begin: &Begin, agent: fn(Nest) -> ExitCode) -> Result<(Self, Offer), Failure> {
+        // Before the user namespace: what an ordinary user is granted is granted outside.
+        let cgroups = Cgroups::find(&begin.cgroup, &begin.worker);
+        let one_uid = if identity::privileged() {
+            None
+        } else {
+            identity::become_root()?
+        };
+        let block = cgroups.as_ref().map_or(0, Cgroups::block);
+        let slots = Slots::find(begin.uid_base, block)?;
+        let stage = Stage::build()?;
+        let offer = Offer {
+            cgroups: match &cgroups {
+                Ok(cgroups) => Ok(cgroups.path().display().to_string()),
+                Err(failure) => Err(failure.to_string()),
+            },
+            uids: slots.describe(one_uid.as_deref().unwrap_or("no range of UIDs is mapped here")),
+            own_devices: stage.devices() == Devices::Made,
+        };
+        let spawner = Self {
+            stage,
+            cgroups: cgroups.ok(),
+            nets: Nets::new()?,
+            slots,
+            boxes: Boxes::new(agent),
+            filling: true,
+        };
+        Ok((spawner, offer))
+    }
+
+    /// Waits for whatever comes first, and deals with it.
+    fn turn(&mut self) -> Result<Next, Failure> {
+        let filling = self.filling && !self.is_full();
+        let timeout = if filling {
+            Some(Duration::ZERO)
+        } else {
+            self.boxes.has_remains().then_some(RETRY)
+        };
+        let control = stdin();
+        let mut waits = vec![PollFd::from_borrowed_fd(control, PollFlags::IN)];
+        let subjects = self.boxes.watch(&mut waits);
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: 0,
+            tv_nsec: timeout.subsec_nanos().into(),
+        });
+        let seen = match poll(&mut waits, timeout.as_ref()) {
+            Ok(seen) => seen,
+            Err(Errno::INTR) => return Ok(Next::GoOn),
+            Err(errno) => return Err(Failure::at("wait")(errno)),
+        };
+        let ready: Vec<_> = waits.iter().map(|wait| !wait.revents().is_empty()).collect();
+        drop(waits);
+        if seen == 0 && filling {
+            self.fill();
+        }
+        for (subject, _) in subjects.into_iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
+            let (cgroups, slots) = (self.cgroups.as_ref(), &mut self.slots);
+            self.boxes.attend(subject, cgroups, slots, &self.stage)?;
+        }
+        self.boxes
+            .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)?;
+        if ready[0] {
+            let Some((request, descriptor)) = receive()? else {
+                return Ok(Next::Stop);
+            };
+            self.filling = true;
+            self.obey(request, descriptor)?;
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn obey(
+        &mut self,
+        Request { ticket, order }: Request,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(), Failure> {
+        let outcome = match order {
+            Order::Begin(_) => Err(Failure::new("it has begun already")),
+            Order::Describe {
+                root,
+                language,
+                plan,
+                support,
+            } => self
+                .stage
+                .describe(root, &language, &plan, support)
+                .map(|()| Outcome::Done),
+            Order::Make(make) => {
+                let made = match descriptor {
+                    Some(channel) => self.make(ticket, &make, channel),
+                    None => Err(Failure::new("no channel came with the request")),
+                };
+                match made {
+                    // Answered when the box is ready.
+                    Ok(()) => return Ok(()),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Order::Grow { of, bytes } => self.grow(of, bytes).map(|()| Outcome::Done),
+            Order::Destroy { of } => {
+                if self.boxes.destroy(of, ticket)? {
+                    // Answered when nothing is left.
+                    return Ok(());
+                }
+                Ok(Outcome::Done)
+            }
+            Order::RemoveOrphans { alive } => match &self.cgroups {
+                Some(cgroups) => cgroups
+                    .remove_orphans(&alive)
+                    .map(|boxes| Outcome::Removed { boxes }),
+                // Without groups nothing outlives a spawner.
+                None => Ok(Outcome::Removed { boxes: 0 }),
+            },
+        };
+        let outcome = outcome.unwrap_or_else(|failure| Outcome::Failed {
+            reason: failure.to_string(),
+        });
+        answer(ticket, outcome)
+    }
+
+    fn make(&mut self, ticket: Ticket, make: &wire::Make, channel: OwnedFd) -> Result<(), Failure> {
+        let uids = self.slots.take()?;
+        let group = self
+            .cgroups
+            .as_mut()
+            .map(|cgroups| cgroups.take(make, uids.root()));
+        let outcome = group.transpose().and_then(|group| {
+            let name = group.as_ref().map(|group| group.name.clone());
+            let net = self.nets.take()?;
+            let template = self.stage.template(make.root)?;
+            if let Some(folder) = &template.gift {
+                self.stage.give(folder, uids.guest())?;
+            }
+            let born = self.boxes.bear(ticket, make, channel, uids, group, net, template);
+            born.inspect_err(|_| {
+                if let (Some(cgroups), Some(name)) = (&self.cgroups, name) {
+                    // Empty: nothing was born in it. What is left all the same goes with the spawner.
+                    cgroups.remove(&name).ok();
+                }
+            })
+        });
+        if outcome.is_err() {
+            self.slots.give_back(uids);
+        }
+        outcome
+    }
+
+    fn grow(&mut self, of: Ticket, bytes: u64) -> Result<(), Failure> {
+        let Some(cgroups) = &self.cgroups else {
+            return Ok(());
+        };
+        self.boxes.grow(of, bytes, cgroups)
+    }
+
+    fn is_full(&self) -> bool {
+        self.nets.is_full() && self.cgroups.as_ref().is_none_or(Cgroups::is_full)
+    }
+
+    /// Makes one thing ahead.
+    fn fill(&mut self) {
+        let filled = match &mut self.cgroups {
+            Some(cgroups) if !cgroups.is_full() => cgroups.fill(),
+            _ => self.nets.fill(),
+        };
+        if let Err(failure) = filled {
+            // A box that needs it will say so again.
+            self.filling = false;
+            complain(&failure);
+        }
+    }
+
+    /// Ends every box, and removes every trace of them.
+    fn close(mut self) -> Result<(), Failure> {
+        self.boxes.kill_all();
+        self.boxes.reap_all();
+        self.boxes
+            .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)
+            .ok();
+        match self.cgroups {
+            Some(cgroups) => cgroups.close().map_err(Failure::at("remove the control groups")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! Which control groups this host has, and where this process may make some.
+
+use std::{
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use optimus_cell::cgroup::{Controller, Group};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    process::{getpid, getppid, getuid},
+};
+
+use super::failure::Failure;
+
+/// Where root's boxes get their groups, unless the settings say otherwise.
+const OF_ROOT: &str = "/optimus";
+
+/// Version 2: our own processes move here, since a group with processes cannot share its controllers out.
+const OUR_PROCESSES: &str = "optimus-processes";
+
+/// What version 1 needs to have mounted, and the file system option that says so.
+const CONTROLLERS: [(Controller, &str); 4] = [
+    (Controller::Pids, "pids"),
+    (Controller::Memory, "memory"),
+    (Controller::Cpu, "cpu"),
+    (Controller::Cpuacct, "cpuacct"),
+];
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hierarchies {
+    V1(Vec<(Controller, Place)>),
+    V2(Place),
+}
+
+/// A mounted hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    mount_point: PathBuf,
+    /// Which of its groups is seen at the mount point.
+    root: PathBuf,
+    /// The group of this process.
+    own: PathBuf,
+}
+
+impl Hierarchies {
+    pub(super) fn find() -> Result<Self, Failure> {
+        let read = |file: &str| fs::read_to_string(file).map_err(Failure::at(format_args!("read {file}")));
+        let (mounts, memberships) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
+        if let Some(place) = unified(&mounts, &memberships) {
+            let offered =
+                fs::read_to_string(place.mount_point.join("cgroup.controllers")).unwrap_or_default();
+            if ["cpu", "memory", "pids"]
+                .iter()
+                .all(|wanted| offered.split_ascii_whitespace().any(|offered| offered == *wanted))
+            {
+                return Ok(Self::V2(place));
+            }
+        }
+        separate(&mounts, &memberships).map(Self::V1)
+    }
+
+    /// The group below which every worker makes its own; its folder that is locked; and its path, for people.
+    pub(super) fn base(&self, cgroup: &Path) -> Result<(Group, OwnedFd, PathBuf), Failure> {
+        let below = |place: &Place| match cgroup.to_str() {
+            Some("") if getuid().is_root() => Some(PathBuf::from(OF_ROOT)),
+            Some("") => None,
+            _ => Some(cgroup.to_owned()).filter(|_| !place.mount_point.as_os_str().is_empty()),
+        };
+        match self {
+            Self::V2(place) => {
+                let (folder, group) = match below(place) {
+                    Some(path) => {
+                        let top = Group::open_v2(&place.mount_point)
+                            .map_err(Failure::at("open the control groups' root"))?;
+                        (place.below(&path), descend(top, &path)?)
+                    }
+                    None => {
+                        let own = place.without_our_processes()?;
+                        let group =
+                            Group::open_v2(&own).map_err(Failure::at("open this process' control group"))?;
+                        (own, group)
+                    }
+                };
+                Ok((group, open_folder(&folder)?, folder))
+            }
+            Self::V1(places) => {
+                let folder = |place: &Place| match below(place) {
+                    Some(path) => place.below(&path),
+                    None => place.own(),
+                };
+                let group = match places.first().and_then(|(_, place)| below(place)) {
+                    Some(path) => {
+                        let tops: Vec<_> = places
+                            .iter()
+                            .map(|(controller, place)| (*controller, place.mount_point.clone()))
+                            .collect();
+                        let top =
+                            Group::open_v1(&tops).map_err(Failure::at("open the control groups' roots"))?;
+                        descend(top, &path)?
+                    }
+                    None => {
+                        let folders: Vec<_> = places
+                            .iter()
+                            .map(|(controller, place)| (*controller, place.own()))
+                            .collect();
+                        Group::open_v1(&folders).map_err(Failure::at("open this process' control groups"))?
+                    }
+                };
+                let locked = folder(&places[0].1);
+                Ok((group, open_folder(&locked)?, locked))
+            }
+        }
+    }
+}
+
+impl Place {
+    fn below(&self, path: &Path) -> PathBuf {
+        self.mount_point.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    fn own(&self) -> PathBuf {
+        let own = self.own.strip_prefix(&self.root).unwrap_or(&self.own);
+        self.below(own)
+    }
+
+    /// This process' group, after it and its parent, the worker, have left it for one below.
+    fn without_our_processes(&self) -> Result<PathBuf, Failure> {
+        let own = self.own();
+        if let Some(parent) = own.parent()
+            && own.ends_with(OUR_PROCESSES)
+        {
+            return Ok(parent.to_owned());
+        }
+        let ours = own.join(OUR_PROCESSES);
+        let advice =
+            "an ordinary user gets one of its own with `systemd-run --user --scope -p Delegate=yes PROGRAM`";
+        match fs::create_dir(&ours) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Failure::new(format!(
+                    "cannot make groups in {}: {error}; {advice}",
+                    own.display()
+                )));
+            }
+            _ => {}
+        }
+        for process in [getppid(), Some(getpid())].into_iter().flatten() {
+            fs::write(ours.join("cgroup.procs"), process.as_raw_nonzero().to_string()).map_err(
+                Failure::at(format_args!("move this process to {}", ours.display())),
+            )?;
+        }
+        Ok(own)
+    }
+}
+
+/// Goes down from the root, making what is not there. Where this user may not, it may be there and ready.
+fn descend(top: Group, path: &Path) -> Result<Group, Failure> {
+    let mut group = top;
+    for part in path.iter().skip_while(|part| *part == "/") {
+        let name = part.to_string_lossy();
+        group = match group.create(&name) {
+            Ok(made) => made,
+            Err(error) => group.open(&name).map_err(|_| {
+                Failure::new(format!(
+                    "cannot make the control group {}: {error}",
+                    path.display()
+                ))
+            })?,
+        };
+    }
+    Ok(group)
+}
+
+fn open_folder(path: &Path) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    open(path, flags, Mode::empty()).map_err(Failure::at(format_args!("open {}", path.display())))
+}
+
+/// Where version 2 is mounted.
+fn unified(mounts: &str, memberships: &str) -> Option<Place> {
+    let own = memberships.lines().find_map(|line| line.strip_prefix("0::"))?;
+    mounts.lines().find_map(|line| {
+        let mount = Mount::parse(line)?;
+        (mount.kind == "cgroup2").then(|| mount.place(own))
+    })
+}
+
+/// Where the controllers of version 1 are mounted.
+fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>, Failure> {
+    let find = |name: &str| {
+        let lists = |list: &str| list.split(',').any(|listed| listed == name);
+        let own = memberships.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+            lists(controllers).then_some(path)
+        })?;
+        mounts.lines().find_map(|line| {
+            let mount = Mount::parse(line)?;
+            (mount.kind == "cgroup" && lists(mount.options)).then(|| mount.place(own))
+        })
+    };
+    let mut places = Vec::new();
+    for (controller, name) in CONTROLLERS {
+        let place = find(name)
+            .ok_or_else(|| Failure::new(format!("the controller {name} is mounted in neither version")))?;
+        places.push((controller, place));
+    }
+    Ok(places)
+}
+
+/// A line of `/proc/self/mountinfo`; see proc_pid_mountinfo(5).
+struct Mount<'a> {
+    root: &'a str,
+    mount_point: &'a str,
+    kind: &'a str,
+    options: &'a str,
+}
+
+impl<'a> Mount<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (head, tail) = line.split_once(" - ")?;
+        let mut head = head.split(' ').skip(3);
+        let mut tail = tail.split(' ');
+        Some(Self {
+            root: head.next()?,
+            mount_point: head.next()?,
+            kind: tail.next()?,
+            options: tail.nth(1)?,
+        })
+    }
+
+    fn place(&self, own: &str) -> Place {
+        Place {
+            mount_point: self.mount_point.into(),
+            root: self.root.into(),
+            own: own.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V1: &str = "\
+31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
+32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
+35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:3 - cgroup cgroup rw,memory
+39 31 0:36 /docker/1 /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+";
+    const MEMBERSHIPS: &str = "4:memory:/m\n3:pids:/docker/1/p\n2:cpu,cpuacct:/\n0::/u\n";
+
+    #[test]
+    fn controllers_of_version_1_are_found_where_they_are_mounted() {
+        let places = separate(V1, MEMBERSHIPS).unwrap();
+        let own: Vec<_> = places.iter().map(|(_, place)| place.own()).collect();
+        let expected = ["pids/p", "memory/m", "cpu,cpuacct", "cpu,cpuacct"];
+        assert_eq!(own, expected.map(|path| Path::new("/sys/fs/cgroup").join(path)));
+    }
+
+    #[test]
+    fn a_missing_controller_is_told_by_name() {
+        let without = V1.replace("rw,pids", "rw,misc");
+        let failure = separate(&without, MEMBERSHIPS).unwrap_err();
+        assert!(failure.to_string().contains("pids"), "{failure}");
+    }
+
+    #[test]
+    fn version_2_is_found_beside_version_1() {
+        let place = unified(V1, MEMBERSHIPS).unwrap();
+        assert_eq!(place.own(), Path::new("/sys/fs/cgroup/unified/u"));
+        assert_eq!(
+            place.below(Path::new("/optimus")),
+            Path::new("/sys/fs/cgroup/unified/optimus")
+        );
+    }
+}

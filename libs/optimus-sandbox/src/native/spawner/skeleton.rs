@@ -1,0 +1,113 @@
+//! The folders and small files of a box's root that are no part of the host.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use optimus_common::{LanguageName, language::BOX_DIR};
+
+use super::{
+    failure::Failure,
+    shown::{Content, Shown},
+    stage::folder_at,
+};
+
+/// Where something is mounted in every box.
+const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", "/run/optimus", "/tmp"];
+
+/// What programs look up about users and hosts.
+const FILES: [(&str, &str); 4] = [
+    (
+        "etc/passwd",
+        "root:x:0:0:root:/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+    ),
+    ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+    ("etc/hosts", "127.0.0.1 localhost box\n::1 localhost\n"),
+    ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+];
+
+/// What is to be laid over an unpacked image.
+pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
+    MOUNT_POINTS
+        .iter()
+        .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))
+}
+
+/// Everything but the folders of the host, for which there are places to mount them.
+pub(super) fn of_host(
+    skeleton: &Path,
+    language: &LanguageName,
+    toolchain: &str,
+    shown: &[Shown],
+) -> Result<(), Failure> {
+    of_image(skeleton)?;
+    for folder in [Path::new("/etc"), &Path::new("/optimus").join(language.as_str())] {
+        folder_at(&below(skeleton, folder))?;
+    }
+    for (file, text) in FILES.into_iter().chain([("optimus/toolchain", toolchain)]) {
+        write(&skeleton.join(file), text.as_bytes(), 0o444)?;
+    }
+    for (number, entry) in shown.iter().enumerate() {
+        let inside_another = shown[..number].iter().any(|other| {
+            matches!(other.content, Content::Folder(_)) && entry.inside.starts_with(&other.inside)
+        });
+        // Its place is in that folder of the host, or is missing there.
+        if !inside_another {
+            add(skeleton, entry)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(skeleton: &Path, shown: &Shown) -> Result<(), Failure> {
+    let place = below(skeleton, &shown.inside);
+    if let Some(parent) = place.parent() {
+        let link = parent
+            .ancestors()
+            .take_while(|folder| *folder != skeleton)
+            .find(|folder| folder.is_symlink());
+        if let Some(link) = link {
+            return Err(Failure::new(format!(
+                "{} lies behind the link {} in a box; list where that leads",
+                shown.inside.display(),
+                link.strip_prefix(skeleton).unwrap_or(link).display()
+            )));
+        }
+        folder_at(parent)?;
+    }
+    match &shown.content {
+        Content::Folder(_) => folder_at(&place),
+        Content::Link(target) => {
+            symlink(target, &place).map_err(Failure::at(format_args!("link {}", shown.inside.display())))
+        }
+        Content::SmallFile { bytes, mode } => write(&place, bytes, *mode),
+        Content::LargeFile(_) => write(&place, b"", 0o444),
+    }
+}
+
+/// What shells and libraries expect in `/dev` beside the device nodes.
+pub(super) fn device_links(folder: &Path) -> Result<(), Failure> {
+    folder_at(&folder.join("shm"))?;
+    for (name, target) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        symlink(target, folder.join(name)).map_err(Failure::at(format_args!("link /dev/{name}")))?;
+    }
+    Ok(())
+}
+
+fn below(skeleton: &Path, inside: &Path) -> std::path::PathBuf {
+    skeleton.join(inside.strip_prefix("/").unwrap_or(inside))
+}
+
+fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+    let written: io::Result<()> =
+        fs::write(file, bytes).and_then(|()| fs::set_permissions(file, Permissions::from_mode(mode)));
+    written.map_err(Failure::at(format_args!("write {} on the stage", file.display())))
+}

@@ -1,0 +1,447 @@
+//! Where boxes are built: a mount namespace that shows nothing but what they are built of.
+//!
+//! A box begins with a copy of the spawner's mount namespace. So the spawner's own holds a small tmpfs and, in it, what
+//! the roots are made of; copying it is quick, and a box in the making cannot reach the rest of the host. The host as it
+//! was is kept in a second namespace, in which paths are looked up when a root is described.
+//!
+//! ```text
+//! /proc            the host's
+//! /empty           beside each folder of the host, since an overlay without a writable part takes two
+//! /new             where a box builds its root
+//! /devices         null, zero, full, random, urandom; made here, or bound from the host's /dev
+//! /roots/N         of root N: its skeleton, and what it shows of the host by numbers
+//! ```
+
+use std::{
+    collections::HashMap,
+    ffi::CString,
+    fs::{self, DirBuilder},
+    io,
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::fs::DirBuilderExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use optimus_common::LanguageName;
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open},
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change, move_mount,
+        unmount,
+    },
+    process::pivot_root,
+    thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
+};
+
+use super::{
+    failure::Failure,
+    shown::{self, Content, Shown},
+    skeleton, unshare,
+};
+use crate::native::{
+    roots::Root,
+    wire::{RootId, Support},
+};
+
+/// Size of the tmpfs that roots are prepared in. It holds small files only.
+const STAGE_OPTIONS: &std::ffi::CStr = c"mode=0755,size=64m";
+/// Exists everywhere, and is not needed where the stage is.
+const MOUNT_POINT: &str = "/tmp";
+
+/// Name, major and minor number, as `Documentation/admin-guide/devices.txt` of the kernel has them.
+const DEVICES: [(&str, u32, u32); 5] = [
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+];
+
+#[derive(Debug)]
+pub(super) struct Stage {
+    /// The host's file systems.
+    host: OwnedFd,
+    /// This process' own view.
+    own: OwnedFd,
+    devices: Devices,
+    templates: HashMap<RootId, Template>,
+}
+
+/// Where the device nodes in boxes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Devices {
+    /// Nodes of our own.
+    Made,
+    /// The host's own nodes, which all boxes then share. A user namespace may make none.
+    Bound,
+}
+
+/// Whether a part of the host may be written to.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    ReadOnly,
+    Writable,
+}
+
+/// What a box mounts, in order, to build one root.
+#[derive(Debug)]
+pub(super) struct Template {
+    /// Layers of the root's own overlay.
+    pub(super) root: CString,
+    pub(super) folders: Vec<Folder>,
+    /// Single files to bind, and where.
+    pub(super) files: Vec<(CString, CString)>,
+    /// The language's folder that is to be written to, and where it appears.
+    pub(super) writable: Option<(CString, CString)>,
+    /// Nodes to bind, and where.
+    pub(super) devices: Vec<(CString, CString)>,
+    /// The folder of the host that is writable in the box. It is the guest's as long as the box is there.
+    pub(super) gift: Option<PathBuf>,
+    /// `PATH` of the guests.
+    pub(super) path: Option<String>,
+}
+
+/// A read-only overlay of one folder.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) layers: CString,
+    /// Relative to the new root.
+    pub(super) target: CString,
+}
+
+impl Stage {
+    /// Turns this process' view of the file system into a stage.
+    pub(super) fn build() -> Result<Self, Failure> {
+        unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
+        // Mounts that the host removes vanish here, too, so that nothing is kept busy.
+        mount_change(
+            "/",
+            MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+        )
+        .map_err(Failure::at("cut the mount namespace off"))?;
+        let host = namespace()?;
+        unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+            .map_err(Failure::at("cut the mount namespace off"))?;
+        mount("stage", MOUNT_POINT, "tmpfs", MountFlags::NOSUID, STAGE_OPTIONS)
+            .map_err(Failure::at("mount a tmpfs"))?;
+        for folder in ["proc", "empty", "new", "devices", "roots"] {
+            folder_at(&Path::new(MOUNT_POINT).join(folder))?;
+        }
+        let devices = make_devices(&Path::new(MOUNT_POINT).join("devices"))?;
+        bind("/proc", &Path::new(MOUNT_POINT).join("proc"))?;
+        leave_for(MOUNT_POINT).map_err(Failure::at("enter the stage"))?;
+        Ok(Self {
+            host,
+            own: namespace()?,
+            devices,
+            templates: HashMap::new(),
+        })
+    }
+
+    pub(super) fn devices(&self) -> Devices {
+        self.devices
+    }
+
+    pub(super) fn template(&self, root: RootId) -> Result<&Template, Failure> {
+        self.templates
+            .get(&root)
+            .ok_or_else(|| Failure::new("this root was never described"))
+    }
+
+    /// Prepares a root.
+    pub(super) fn describe(
+        &mut self,
+        id: RootId,
+        language: &LanguageName,
+        root: &Root,
+        support: Support,
+    ) -> Result<(), Failure> {
+        let base = PathBuf::from(format!("/roots/{}", id.0));
+        folder_at(&base)?;
+        mount("root", &base, "tmpfs", MountFlags::NOSUID, STAGE_OPTIONS)
+            .map_err(Failure::at("mount a tmpfs"))?;
+        match self.prepare(&base, language, root, support) {
+            Ok(template) => {
+                self.templates.insert(id, template);
+                Ok(())
+            }
+            Err(failure) => {
+                // With everything that was attached in it.
+                unmount(&base, UnmountFlags::DETACH).map_err(Failure::at("clear the stage"))?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn prepare(
+        &self,
+        base: &Path,
+        language: &LanguageName,
+        root: &Root,
+        support: Support,
+    ) -> Result<Template, Failure> {
+        match root {
+            Root::Image { folder } => self.of_image(base, folder),
+            Root::Host {
+                paths,
+                path,
+                toolchain,
+                support: prepared,
+            } => {
+                let mut shown = self.on_the_host(|| shown::look_up(paths))??;
+                // A folder before what is shown below it.
+                shown.sort_by(|one, other| one.inside.cmp(&other.inside));
+                let skeleton = base.join("skeleton");
+                skeleton::of_host(&skeleton, language, toolchain, &shown)?;
+                let mut template = self.of_host(base, &skeleton, shown)?;
+                template.path = Some(path.clone());
+                if let Some(prepared) = prepared {
+                    self.add_support(&mut template, base, language, prepared, support)?;
+                }
+                Ok(template)
+            }
+        }
+    }
+
+    /// Gives a folder of the host, and what is in it, to this user.
+    pub(super) fn give(&self, folder: &Path, uid: u32) -> Result<(), Failure> {
+        self.on_the_host(|| shown::chown_tree(folder, uid))?
+            .map_err(Failure::at(format_args!(
+                "change the owner of {}",
+                folder.display()
+            )))
+    }
+
+    fn of_image(&self, base: &Path, folder: &Path) -> Result<Template, Failure> {
+        let skeleton = base.join("skeleton");
+        skeleton::of_image(&skeleton)?;
+        let image = base.join("image");
+        self.place(folder, &image, Access::ReadOnly)?;
+        Ok(self.template_of(layers(&[&skeleton, &image])?))
+    }
+
+    fn of_host(&self, base: &Path, skeleton: &Path, shown: Vec<Shown>) -> Result<Template, Failure> {
+        let mut template = self.template_of(layers(&[Path::new("/empty"), skeleton])?);
+        for (number, shown) in shown.into_iter().enumerate() {
+            let staged = base.join(number.to_string());
+            let target = relative(&shown.inside)?;
+            match shown.content {
+                Content::Folder(tree) => {
+                    folder_at(&staged)?;
+                    attach(&tree, &staged, Access::ReadOnly)?;
+                    template.folders.push(Folder {
+                        layers: layers(&[Path::new("/empty"), &staged])?,
+                        target,
+                    });
+                }
+                Content::LargeFile(tree) => {
+                    fs::write(&staged, "").map_err(Failure::at("write to the stage"))?;
+                    attach(&tree, &staged, Access::ReadOnly)?;
+                    template.files.push((c_string(&staged)?, target));
+                }
+                // In the skeleton.
+                Content::Link(_) | Content::SmallFile { .. } => {}
+            }
+        }
+        Ok(template)
+    }
+
+    fn add_support(
+        &self,
+        template: &mut Template,
+        base: &Path,
+        language: &LanguageName,
+        prepared: &Path,
+        support: Support,
+    ) -> Result<(), Failure> {
+        let staged = base.join("support");
+        let access = match support {
+            Support::ReadOnly => Access::ReadOnly,
+            Support::Writable => Access::Writable,
+        };
+        self.place(prepared, &staged, access)?;
+        let target = relative(&Path::new("/optimus").join(language.as_str()))?;
+        match support {
+            Support::ReadOnly => template.folders.push(Folder {
+                layers: layers(&[Path::new("/empty"), &staged])?,
+                target,
+            }),
+            Support::Writable => {
+                template.writable = Some((c_string(&staged)?, target));
+                template.gift = Some(prepared.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn template_of(&self, root: CString) -> Template {
+        let devices = match self.devices {
+            Devices::Made => Vec::new(),
+            Devices::Bound => DEVICES
+                .iter()
+                .filter_map(|(name, ..)| {
+                    Some((
+                        CString::new(format!("/devices/{name}")).ok()?,
+                        CString::new(format!("dev/{name}")).ok()?,
+                    ))
+                })
+                .collect(),
+        };
+        Template {
+            root,
+            folders: Vec::new(),
+            files: Vec::new(),
+            writable: None,
+            gift: None,
+            devices,
+            path: None,
+        }
+    }
+
+    /// Shows a folder of the host at a place of the stage.
+    fn place(&self, folder: &Path, at: &Path, access: Access) -> Result<(), Failure> {
+        folder_at(at)?;
+        let tree = self
+            .on_the_host(|| shown::open(folder))?
+            .map_err(Failure::at(format_args!("open {}", folder.display())))?;
+        attach(&tree, at, access)
+    }
+
+    /// Does something where the host's paths mean what they mean there.
+    fn on_the_host<T>(&self, work: impl FnOnce() -> T) -> Result<T, Failure> {
+        enter(&self.host)?;
+        let result = work();
+        enter(&self.own)?;
+        Ok(result)
+    }
+}
+
+fn namespace() -> Result<OwnedFd, Failure> {
+    open(
+        "/proc/self/ns/mnt",
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(Failure::at("open this process' mount namespace"))
+}
+
+fn enter(namespace: &OwnedFd) -> Result<(), Failure> {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))
+        .map_err(Failure::at("change the mount namespace"))
+}
+
+/// Makes this mount the root, and lets go of what was above it.
+pub(super) fn leave_for(mount_point: impl rustix::path::Arg) -> rustix::io::Result<()> {
+    rustix::process::chdir(mount_point)?;
+    // The old root ends up on top of the new one, and is taken off there.
+    pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")
+}
+
+fn make_devices(folder: &Path) -> Result<Devices, Failure> {
+    for (name, major, minor) in DEVICES {
+        let node = folder.join(name);
+        let mode = Mode::from_raw_mode(0o666);
+        match mknodat(CWD, &node, FileType::CharacterDevice, mode, makedev(major, minor)) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::PERM) => return bind_devices(folder),
+            Err(errno) => return Err(Failure::at("make a device node")(errno)),
+        }
+    }
+    skeleton::device_links(folder)?;
+    Ok(Devices::Made)
+}
+
+fn bind_devices(folder: &Path) -> Result<Devices, Failure> {
+    for (name, ..) in DEVICES {
+        let node = folder.join(name);
+        fs::write(&node, "").map_err(Failure::at("write to the stage"))?;
+        bind(Path::new("/dev").join(name), &node)?;
+    }
+    skeleton::device_links(folder)?;
+    Ok(Devices::Bound)
+}
+
+fn bind(from: impl AsRef<Path>, to: &Path) -> Result<(), Failure> {
+    let from = from.as_ref();
+    rustix::mount::mount_bind_recursive(from, to)
+        .map_err(Failure::at(format_args!("bind {}", from.display())))
+}
+
+/// Attaches a tree that belongs to no namespace yet.
+fn attach(tree: &OwnedFd, at: &Path, access: Access) -> Result<(), Failure> {
+    let attributes = libc::MOUNT_ATTR_NOSUID
+        | libc::MOUNT_ATTR_NODEV
+        | match access {
+            Access::ReadOnly => libc::MOUNT_ATTR_RDONLY,
+            Access::Writable => 0,
+        };
+    restrict(tree, attributes)
+        .and_then(|()| {
+            Ok(move_mount(
+                tree,
+                "",
+                CWD,
+                at,
+                MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+            )?)
+        })
+        .map_err(Failure::at(format_args!(
+            "show a part of the host at {}",
+            at.display()
+        )))
+}
+
+/// Sets attributes of a tree and of all mounts in it. Needs Linux 5.12.
+fn restrict(tree: &OwnedFd, attributes: u64) -> io::Result<()> {
+    let change = libc::mount_attr {
+        attr_set: attributes,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    // SAFETY: the path is empty and the structure as large as told.
+    let outcome = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const change,
+            size_of_val(&change),
+        )
+    };
+    if outcome == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+pub(super) fn folder_at(path: &Path) -> Result<(), Failure> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .map_err(Failure::at(format_args!("make {} on the stage", path.display())))
+}
+
+/// The overlay's option for these folders of the stage, the uppermost first. Their names need no escapes.
+fn layers(folders: &[&Path]) -> Result<CString, Failure> {
+    let names: Vec<_> = folders.iter().map(|folder| folder.to_string_lossy()).collect();
+    c_string(Path::new(&format!("lowerdir={}", names.join(":"))))
+}
+
+/// A place in a box as a path from its root on.
+fn relative(inside: &Path) -> Result<CString, Failure> {
+    c_string(inside.strip_prefix("/").unwrap_or(inside))
+}
+
+fn c_string(path: &Path) -> Result<CString, Failure> {
+    CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(|_| Failure::new(format!("{} contains a NUL byte", path.display())))
+}

@@ -1,0 +1,182 @@
+//! What a worker and its spawner say to each other: one JSON text in each packet of a Unix socket.
+//!
+//! The spawner answers every request once, in whatever order they are done.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
+};
+
+use optimus_common::{LanguageName, WorkerId};
+use rustix::{
+    cmsg_space,
+    net::{
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, recvmsg, sendmsg,
+    },
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::roots::Root;
+
+/// Longest packet. A root with hundreds of paths fits.
+const MAX_PACKET: usize = 64 << 10;
+
+/// Names one request of a connection, and the box it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Ticket(pub(super) u64);
+
+/// Names a root that was described before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct RootId(pub(super) u32);
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) ticket: Ticket,
+    pub(super) order: Order,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// First, and once.
+    Begin(Begin),
+    /// Prepares a root, so that boxes can be made of it.
+    Describe {
+        root: RootId,
+        language: LanguageName,
+        plan: Root,
+        support: Support,
+    },
+    /// Makes a box. With it comes the agent's end of the box's stream.
+    Make(Make),
+    /// Raises the memory of a box to at least this.
+    Grow { of: Ticket, bytes: u64 },
+    /// Kills a box, made or being made, and removes every trace. Done also where there is none.
+    Destroy { of: Ticket },
+    /// Removes what is left of workers that are dead and not named here.
+    RemoveOrphans { alive: Vec<WorkerId> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Begin {
+    pub(super) worker: WorkerId,
+    pub(super) uid_base: u32,
+    /// As in the settings: empty where it is to be chosen.
+    pub(super) cgroup: PathBuf,
+}
+
+/// How a language's own folder appears in its boxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Support {
+    ReadOnly,
+    /// For the box that prepares it.
+    Writable,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Make {
+    pub(super) root: RootId,
+    pub(super) memory_bytes: u64,
+    pub(super) cpus: f64,
+    pub(super) processes: u32,
+    pub(super) disk_bytes: u64,
+    pub(super) open_files: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Answer {
+    pub(super) ticket: Ticket,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Outcome {
+    /// The spawner can make boxes.
+    Begun(Offer),
+    Made {
+        name: String,
+        /// What each step cost, in microseconds.
+        steps: Vec<(String, u64)>,
+    },
+    Done,
+    Removed {
+        boxes: u64,
+    },
+    Failed {
+        reason: String,
+    },
+}
+
+/// What the host offers to boxes, as far as the spawner knows without making one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Offer {
+    /// The boxes' cgroups lie here, or the reason why they have none.
+    pub(super) cgroups: Result<String, String>,
+    /// UIDs of a box's own, or the reason why it has but one.
+    pub(super) uids: Result<String, String>,
+    /// Whether boxes have device nodes of their own.
+    pub(super) own_devices: bool,
+}
+
+/// Sends one packet, whole or not at all.
+pub(super) fn send(
+    socket: impl AsFd,
+    message: &impl Serialize,
+    descriptor: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let packet = serde_json::to_vec(message)?;
+    if packet.len() > MAX_PACKET {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the message is too long",
+        ));
+    }
+    let descriptors: Vec<_> = descriptor.into_iter().collect();
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    }
+    rustix::io::retry_on_intr(|| {
+        sendmsg(
+            &socket,
+            &[IoSlice::new(&packet)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )
+    })?;
+    Ok(())
+}
+
+/// Receives one packet; `None` when the other end is closed.
+pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Option<(T, Option<OwnedFd>)>> {
+    let mut packet = vec![0; MAX_PACKET];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = rustix::io::retry_on_intr(|| {
+        recvmsg(
+            &socket,
+            &mut [IoSliceMut::new(&mut packet)],
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })?;
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let descriptor = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+            _ => None,
+        })
+        .next();
+    Ok(Some((
+        serde_json::from_slice(&packet[..received.bytes])?,
+        descriptor,
+    )))
+}
