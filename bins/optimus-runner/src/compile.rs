@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use optimus_cell::{Event, Input, Intake, Start, Supervisor, seal_artefacts};
+use optimus_cell::{Event, GuestId, Input, Intake, Nest, Start, Supervisor, Workspace, seal_artefacts};
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
@@ -20,10 +20,13 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
     let facts = match &state.job.compile {
-        Some(command) => Some(compile(command, &state, outbox)?),
+        Some(command) => {
+            let guest = state.guests(nest)?.compile();
+            Some(compile(command, guest, nest, outbox)?)
+        }
         None => None,
     };
     let compiled = facts
@@ -34,13 +37,16 @@ pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
     Ok(if compiled { Next::GoOn } else { Next::Stop })
 }
 
-fn compile(command: &CommandSpec, state: &JobState, outbox: &mut Outbox) -> anyhow::Result<RunFacts> {
-    // PID 1 is the shell: without this, orphans of the compile step would go to it.
+fn compile(
+    command: &CommandSpec,
+    guest: GuestId,
+    nest: Option<&Nest>,
+    outbox: &mut Outbox,
+) -> anyhow::Result<RunFacts> {
+    // PID 1 may be a shell: without this, orphans of the compile step would go to it.
     set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
-    let guest = state.guests()?.compile();
     // What it leaves in the work directory is what the tests run.
-    let scratch = ["/tmp", "/dev/shm"].map(Into::into).into();
-    let mut supervisor = Supervisor::new(vec![guest], scratch)?;
+    let mut supervisor = Supervisor::new(&[guest], Workspace::Kept, nest)?;
     let slot = supervisor
         .free_slot()
         .context("there is no place for the compile step")?;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use optimus_cell::Guests;
+use optimus_cell::{Guests, Nest};
 use optimus_common::protocol::JobHeader;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +24,14 @@ impl JobState {
         }
     }
 
-    pub(crate) fn guests(&self) -> anyhow::Result<Guests> {
-        Guests::from_base(self.guest_base).with_context(|| format!("{FILE} names no UIDs of guests"))
+    /// The UIDs that the first phase has chosen, unless the box has its own.
+    pub(crate) fn guests(&self, nest: Option<&Nest>) -> anyhow::Result<Guests> {
+        match nest {
+            Some(nest) => Ok(Guests::of_nest(nest.guest_uids)),
+            None => {
+                Guests::from_base(self.guest_base).with_context(|| format!("{FILE} names no UIDs of guests"))
+            }
+        }
     }
 
     pub(crate) fn save(&self) -> anyhow::Result<()> {

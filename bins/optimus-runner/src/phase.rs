@@ -23,7 +23,7 @@ pub(crate) enum Next {
 /// The exit code of a phase after which the box ends without an error.
 const STOP: u8 = 10;
 
-type Phase = fn(&mut Outbox) -> anyhow::Result<Next>;
+type Phase = fn(&mut Outbox, Option<&Nest>) -> anyhow::Result<Next>;
 
 /// One phase, named by the first argument: what `runner.sh` calls.
 pub fn main() -> ExitCode {
@@ -31,32 +31,39 @@ pub fn main() -> ExitCode {
         Some("receive") => receive::run,
         Some("compile") => compile::run,
         Some("test") => test::run,
-        _ => |_| anyhow::bail!("the agent is called with one of: receive, compile, test"),
+        _ => |_, _| anyhow::bail!("the agent is called with one of: receive, compile, test"),
     };
-    ExitCode::from(carry_out(phase))
+    ExitCode::from(carry_out(phase, None))
 }
 
 /// All phases of a native box, with the channel as standard input and output.
 ///
 /// The caller is the box's first process and has one thread. `PATH` of its environment is that of guests; nothing else
 /// of it is used.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a box serves one job: the nest is used up"
+)]
 pub fn in_box(nest: Nest) -> ExitCode {
-    drop(nest);
     for phase in [receive::run as Phase, compile::run] {
-        match in_child(phase) {
+        match in_child(phase, &nest) {
             Ok(0) => {}
             Ok(STOP) => return ExitCode::SUCCESS,
             Ok(code) => return ExitCode::from(code),
             Err(error) => return ExitCode::from(tell(&mut Outbox::new(), &error)),
         }
     }
-    ExitCode::from(carry_out(test::run))
+    ExitCode::from(carry_out(test::run, Some(&nest)))
 }
 
 /// Runs a phase in a process of its own and returns its exit code: what it does to itself does not stay.
-fn in_child(phase: Phase) -> anyhow::Result<u8> {
+fn in_child(phase: Phase, nest: &Nest) -> anyhow::Result<u8> {
     let status = match fork().context("cannot fork a phase")? {
-        None => std::process::exit(carry_out(phase).into()),
+        None => {
+            let code = carry_out(phase, Some(nest));
+            // SAFETY: ends the child without running what the caller has registered for its own exit.
+            unsafe { libc::_exit(code.into()) }
+        }
         Some(child) => loop {
             match waitpid(Some(child), WaitOptions::empty()) {
                 Ok(Some((_, status))) => break status,
@@ -79,12 +86,12 @@ fn fork() -> std::io::Result<Option<Pid>> {
 }
 
 /// Runs a phase in this process, tells the worker if it fails, and returns the exit code.
-fn carry_out(phase: Phase) -> u8 {
+fn carry_out(phase: Phase, nest: Option<&Nest>) -> u8 {
     let mut outbox = Outbox::new();
     // Nothing of the agent's memory, descriptors or environment is open to other UIDs through /proc.
     let outcome = set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .context("cannot hide the agent's memory")
-        .and_then(|()| phase(&mut outbox));
+        .and_then(|()| phase(&mut outbox, nest));
     match outcome {
         Ok(Next::GoOn) => 0,
         Ok(Next::Stop) => STOP,

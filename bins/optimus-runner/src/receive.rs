@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use optimus_cell::{Guests, become_guest};
+use optimus_cell::{Guests, Nest, become_guest};
 use optimus_common::{
     language::BOX_DIR,
     protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION},
@@ -24,7 +24,7 @@ use crate::{
 /// Written when the image was built: what the toolchain says of its own version.
 const TOOLCHAIN: &str = "/optimus/toolchain";
 
-pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
     outbox.push_message(
         FrameKind::Ready,
         &Ready {
@@ -40,7 +40,10 @@ pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
         "the worker speaks version {} of the protocol, the box {VERSION}",
         job.version
     );
-    let guests = Guests::random()?;
+    let guests = match nest {
+        Some(nest) => Guests::of_nest(nest.guest_uids),
+        None => Guests::random()?,
+    };
     let state = JobState::new(job, guests);
     state.save()?;
 

@@ -1,7 +1,7 @@
 //! Third phase: every test case, as PID 1 of the box.
 
 use anyhow::bail;
-use optimus_cell::{Event, Input, Intake, Start, Supervisor};
+use optimus_cell::{Event, Input, Intake, Nest, Start, Supervisor, Workspace};
 use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
@@ -12,13 +12,12 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
-    let guests = state.guests()?.runs(state.job.max_parallel_tests);
-    let scratch = ["/box", "/tmp", "/dev/shm"].map(Into::into).into();
+    let guests = state.guests(nest)?.runs(state.job.max_parallel_tests);
     Tests {
         runs: vec![0; guests.len()],
-        supervisor: Supervisor::new(guests, scratch)?,
+        supervisor: Supervisor::new(&guests, Workspace::Fresh, nest)?,
         command: state.job.run,
         inbox: Inbox::new(),
         next: Upcoming::Unknown,

@@ -1,4 +1,4 @@
-//! The life of one slot: a run starts, ends, is drained, its litter is removed, and the slot is free again.
+//! The life of one slot: a run starts, ends, is drained, its traces are removed, and the slot is free again.
 
 use std::{
     mem,
@@ -11,25 +11,20 @@ use optimus_common::{
     limits::Limits,
     protocol::{CommandSpec, Stream},
 };
-use seccompiler::BpfProgram;
 
 use crate::{
     capture::{Capture, Captured},
-    cleanup::{Litter, Scratch},
     error::CellError,
     guest::GuestId,
     input::Input,
-    kill::{Remains, kill_all},
-    launch::{Launched, Stdio, launch},
-    meter::{Accounting, Meter, Usage},
+    kill::{LONGEST_DYING, Remains},
+    launch::{Restrictions, Stdio},
+    meter::{Pace, Usage},
     reaper::{Death, Reaped},
     supervisor::{Event, Intake, Slot, Start},
+    tree::{Begun, Ground, Traces, Tree},
 };
 
-/// Killed processes are gone in milliseconds; one that is not by now hangs in the kernel.
-const LONGEST_DYING: Duration = Duration::from_secs(10);
-/// Removing 100,000 nested folders takes some seconds on a busy machine.
-const LONGEST_REMOVAL: Duration = Duration::from_mins(1);
 /// Between looks at something that announces itself by no descriptor.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -49,31 +44,24 @@ enum Phase {
     Dying(Over),
     /// No process is left; what they wrote is still in the pipes.
     Draining(Over),
-    /// The facts are out. The guest's files are to be removed.
-    Littered {
+    /// The facts are out. What the run has left is being removed.
+    Clearing {
+        traces: Traces,
         since: Instant,
-    },
-    /// A process of ours removes them.
-    Sweeping {
-        pid: i32,
-        since: Instant,
-        failed: bool,
     },
 }
 
 /// A run with all that is watched.
 #[derive(Debug)]
 struct Run {
-    pid: i32,
+    tree: Tree,
     limits: Limits,
     started: Instant,
     /// The end of its wall time, as far as it is known.
     deadline: Instant,
     next_sample: Instant,
-    death: Option<Death>,
     stdout: Capture,
     stderr: Capture,
-    meter: Meter,
 }
 
 #[derive(Debug)]
@@ -85,10 +73,7 @@ struct Over {
 
 /// What a turn needs of the supervisor.
 pub(crate) struct Context<'a> {
-    pub(crate) accounting: &'a Accounting,
-    pub(crate) scratch: &'a Scratch,
-    /// The guests of all slots.
-    pub(crate) guests: &'a [GuestId],
+    pub(crate) pace: Pace,
     pub(crate) intake: Intake,
     pub(crate) buffer: &'a mut [u8],
     pub(crate) emit: &'a mut dyn FnMut(Event<'_>),
@@ -117,12 +102,12 @@ impl Cell {
         &mut self,
         command: &CommandSpec,
         input: &Input,
-        filter: &BpfProgram,
-        accounting: &Accounting,
+        ground: &mut Ground,
+        restrictions: &Restrictions,
+        pace: Pace,
     ) -> Result<Start, CellError> {
         let (stdout, guest_stdout) = Capture::new(command.limits.output_bytes)?;
         let (stderr, guest_stderr) = Capture::new(command.limits.output_bytes)?;
-        let meter = Meter::start(self.guest, accounting)?;
         let stdio = Stdio {
             stdin: input.as_fd(),
             stdout: guest_stdout.as_fd(),
@@ -130,31 +115,28 @@ impl Cell {
         };
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
-        let launched = launch(command, self.guest, filter, stdio)?;
-        let next_sample = started + Meter::pause(accounting, &command.limits, Usage::default());
-        let run = |pid| Run {
-            pid,
-            limits: command.limits,
-            started,
-            deadline: started + command.limits.wall_time,
-            next_sample,
-            death: None,
-            stdout,
-            stderr,
-            meter,
-        };
-        self.phase = match launched {
-            Launched::Crowded => return Ok(Start::Crowded),
-            Launched::Running(pid) => Phase::Running(run(pid)),
-            Launched::NotStarted { pid, error } => {
-                // A process that could not become the program is on its way out, and dies like any other.
-                let run = run(pid.unwrap_or_default());
-                Phase::Dying(Over {
-                    run,
-                    end: RunEnd::NotStarted { error },
-                    at: started,
-                })
+        let begun = ground.start(command, self.guest, restrictions, stdio)?;
+        let run = |tree: Tree| {
+            let limits = command.limits;
+            let started = tree.started().unwrap_or(started);
+            Run {
+                tree,
+                limits,
+                started,
+                deadline: started + limits.wall_time,
+                next_sample: started + pace.until_next(&limits, Usage::default()),
+                stdout,
+                stderr,
             }
+        };
+        self.phase = match begun {
+            Begun::Crowded => return Ok(Start::Crowded),
+            Begun::Running(tree) => Phase::Running(run(tree)),
+            Begun::NotStarted(tree, error) => Phase::Dying(Over {
+                run: run(tree),
+                end: RunEnd::NotStarted { error },
+                at: started,
+            }),
         };
         Ok(Start::Started)
     }
@@ -162,25 +144,10 @@ impl Cell {
     /// Takes note of a dead process; `false` where it is none of this slot's.
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
         match &mut self.phase {
-            Phase::Running(run) if run.pid == process.pid => {
-                run.death = Some(process.death);
-                run.meter.add(process);
-                true
-            }
-            Phase::Running(run) if process.uid == self.guest.as_raw() => {
-                run.meter.add(process);
-                true
-            }
-            Phase::Dying(over) if process.uid == self.guest.as_raw() || process.pid == over.run.pid => {
-                over.run.meter.add_killed(process);
-                true
-            }
-            Phase::Sweeping { pid, failed, .. } if *pid == process.pid => {
-                *failed = process.death != Death::Exited(0);
-                *pid = 0;
-                true
-            }
-            _ => false,
+            Phase::Running(run) => run.tree.reaped(process),
+            Phase::Dying(over) => over.run.tree.reaped(process),
+            Phase::Clearing { traces, .. } => traces.reaped(process),
+            Phase::Free | Phase::Draining(_) => false,
         }
     }
 
@@ -202,8 +169,9 @@ impl Cell {
             Phase::Free => None,
             Phase::Running(run) => Some(run.next_sample.min(run.deadline)),
             Phase::Draining(_) => (intake == Intake::Open).then_some(now),
-            Phase::Dying(_) | Phase::Littered { .. } => Some(now + RETRY),
-            Phase::Sweeping { since, .. } => Some(*since + LONGEST_REMOVAL),
+            // The facts are on their way first.
+            Phase::Clearing { since, .. } if since.elapsed() < RETRY => Some(now),
+            Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
     }
 
@@ -215,8 +183,7 @@ impl Cell {
                 Phase::Running(run) => self.watch(run, context)?,
                 Phase::Dying(over) => self.kill(over)?,
                 Phase::Draining(over) => self.drain(over, context)?,
-                Phase::Littered { since } => self.tidy(since, context)?,
-                Phase::Sweeping { pid, since, failed } => self.sweep(pid, since, failed)?,
+                Phase::Clearing { traces, since } => Self::clear(traces, since)?,
             };
             match step {
                 Step::On(phase) => self.phase = phase,
@@ -230,7 +197,7 @@ impl Cell {
 
     fn watch(&self, mut run: Run, context: &mut Context<'_>) -> Result<Step, CellError> {
         let now = Instant::now();
-        let end = match run.death {
+        let end = match run.tree.death()? {
             Some(Death::Exited(code)) => Some(RunEnd::Exited { code }),
             Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
             None => run
@@ -243,10 +210,10 @@ impl Cell {
         })
     }
 
-    fn kill(&self, over: Over) -> Result<Step, CellError> {
-        match kill_all(self.guest)? {
+    fn kill(&self, mut over: Over) -> Result<Step, CellError> {
+        match over.run.tree.kill()? {
             Remains::None => Ok(Step::On(Phase::Draining(over))),
-            Remains::Some if over.at.elapsed() > LONGEST_DYING => Err(CellError::Survivors(self.guest)),
+            Remains::Some if over.at.elapsed() > LONGEST_DYING => Err(over.run.tree.survived(self.guest)),
             Remains::Some => Ok(Step::Wait(Phase::Dying(over))),
         }
     }
@@ -265,12 +232,16 @@ impl Cell {
         if flow == Flow::Data {
             return Ok(Step::Wait(Phase::Draining(over)));
         }
-        let Over { run, end, at } = over;
-        let total = run.meter.finish(context.accounting)?;
+        let Over { mut run, end, at } = over;
+        let total = run.tree.total()?;
+        let seen = at.saturating_duration_since(run.started);
         let facts = RunFacts {
+            wall_time: match end {
+                RunEnd::Killed { .. } => seen,
+                _ => run.tree.lifetime().unwrap_or(seen),
+            },
             end,
             cpu_time: total.cpu,
-            wall_time: at.duration_since(run.started),
             peak_memory_bytes: total.peak_memory_bytes,
             oom_kills: total.oom_kills,
             process_limit_hits: total.process_limit_hits,
@@ -281,43 +252,17 @@ impl Cell {
             slot: self.slot,
             facts,
         });
-        Ok(Step::On(Phase::Littered {
+        Ok(Step::Wait(Phase::Clearing {
+            traces: run.tree.into_traces(),
             since: Instant::now(),
         }))
     }
 
-    fn tidy(&self, since: Instant, context: &Context<'_>) -> Result<Step, CellError> {
-        if context.scratch.litter(self.guest, context.guests)? == Litter::None {
-            return Ok(Step::Wait(Phase::Free));
-        }
-        match context.scratch.start_removal(self.guest)? {
-            Some(pid) => Ok(Step::Wait(Phase::Sweeping {
-                pid,
-                since,
-                failed: false,
-            })),
-            None if since.elapsed() > LONGEST_REMOVAL => {
-                Err(self.leftover("no process can be had to remove them"))
-            }
-            None => Ok(Step::Wait(Phase::Littered { since })),
-        }
-    }
-
-    fn sweep(&self, pid: i32, since: Instant, failed: bool) -> Result<Step, CellError> {
-        match pid {
-            0 if failed => Err(self.leftover("the removal failed")),
-            // Looks again, and must find nothing.
-            0 => Ok(Step::On(Phase::Littered { since })),
-            _ if since.elapsed() > LONGEST_REMOVAL => Err(self.leftover("the removal takes too long")),
-            _ => Ok(Step::Wait(Phase::Sweeping { pid, since, failed })),
-        }
-    }
-
-    fn leftover(&self, reason: &str) -> CellError {
-        CellError::Leftover {
-            guest: self.guest,
-            reason: reason.to_owned(),
-        }
+    fn clear(mut traces: Traces, since: Instant) -> Result<Step, CellError> {
+        Ok(Step::Wait(match traces.clear(since)? {
+            Remains::None => Phase::Free,
+            Remains::Some => Phase::Clearing { traces, since },
+        }))
     }
 }
 
@@ -340,18 +285,18 @@ impl Run {
             return Ok(Some(LimitKind::Output));
         }
         let too_long = now >= self.deadline && {
-            self.deadline = self.started + self.limits.wall_time_granting(self.meter.waited_for_cpu()?);
+            self.deadline = self.started + self.limits.wall_time_granting(self.tree.waited_for_cpu()?);
             now >= self.deadline
         };
         if now >= self.next_sample || too_long {
-            let usage = self.meter.sample(context.accounting, &self.limits)?;
+            let usage = self.tree.sample(&self.limits)?;
             if usage.memory_bytes > self.limits.memory_bytes {
                 return Ok(Some(LimitKind::Memory));
             }
             if usage.cpu > self.limits.cpu_time {
                 return Ok(Some(LimitKind::CpuTime));
             }
-            self.next_sample = now + Meter::pause(context.accounting, &self.limits, usage);
+            self.next_sample = now + context.pace.until_next(&self.limits, usage);
         }
         Ok(too_long.then_some(LimitKind::WallTime))
     }

@@ -47,9 +47,10 @@ pub(crate) enum Litter {
 }
 
 impl Scratch {
-    pub(crate) fn new(paths: Vec<PathBuf>) -> Result<Self, CellError> {
+    pub(crate) fn new(paths: &[&str]) -> Result<Self, CellError> {
         let mut folders = Vec::with_capacity(paths.len());
         for path in paths {
+            let path = PathBuf::from(path);
             let lasting = list(&path)?.map(|entry| entry.map(|entry| entry.file_name()));
             let lasting = lasting
                 .collect::<io::Result<_>>()

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use rustix::io::Errno;
 
-use crate::guest::GuestId;
+use crate::{guest::GuestId, reaper::Death};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {
@@ -24,12 +24,24 @@ pub enum CellError {
     /// A step between `fork` and `exec` failed; the guest's program has not been reached.
     #[error("cannot {step} before starting a program")]
     Setup { step: &'static str, source: io::Error },
-    #[error("cannot build the system call filter")]
-    Filter { source: seccompiler::BackendError },
-    #[error("cannot install the system call filter")]
-    Confine { source: seccompiler::Error },
+    #[error("cannot {operation} a cell's control group")]
+    Group {
+        operation: &'static str,
+        source: io::Error,
+    },
+    #[error("this kernel has no Landlock, or hides it")]
+    NoLandlock,
+    /// One that ends by itself notes how.
+    #[error("the first process of a cell is gone before its guest: {death:?}")]
+    CellLost { death: Death },
+    #[error("the box has neither a control group nor UIDs of its own to tell its guests by")]
+    Indistinct,
     #[error("processes of UID {} survive being killed", .0.as_raw())]
     Survivors(GuestId),
+    #[error("the first process of a cell survives being killed")]
+    Survivor,
+    #[error("the control group {name} stays busy")]
+    Busy { name: String },
     #[error("files of UID {} cannot be removed: {reason}", guest.as_raw())]
     Leftover { guest: GuestId, reason: String },
 }
@@ -41,6 +53,10 @@ impl CellError {
             operation,
             source: errno.into(),
         }
+    }
+
+    pub(crate) fn group(operation: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Group { operation, source }
     }
 
     pub(crate) fn counter(what: &'static str) -> impl FnOnce(io::Error) -> Self {

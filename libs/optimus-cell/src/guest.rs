@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 use rustix::{
-    process::{Gid, Uid},
+    process::{Gid, Uid, getuid},
     rand::{GetRandomFlags, getrandom},
     thread::{
         CapabilitySet, CapabilitySets, set_capabilities, set_thread_groups, set_thread_res_gid,
@@ -11,14 +11,17 @@ use rustix::{
     },
 };
 
-use crate::error::CellError;
+use crate::{
+    error::CellError,
+    nest::{FIRST_GUEST, GuestUids},
+};
 
-/// Guests' UIDs lie here: above those a distribution hands out, below those with a meaning of their own.
-const LOWEST: u32 = 10_000;
+/// Guests' UIDs lie from [`FIRST_GUEST`] on: above those a distribution hands out, below those with a meaning of their
+/// own.
 const BASES: u32 = 50_000;
 const MOST_RUNS: u32 = 1_000;
 
-/// The UID, and equal GID, of one guest. Never root's and never one of the system's.
+/// The UID, and equal GID, of one guest. Never one of the system's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestId(u32);
 
@@ -34,17 +37,25 @@ impl GuestId {
     pub(crate) fn gid(self) -> Gid {
         Gid::from_raw(self.0)
     }
+
+    /// Whether the guest has no UID but the agent's, whose effective one this process has.
+    pub(crate) fn is_agent(self) -> bool {
+        getuid() == self.uid()
+    }
 }
 
 /// The UIDs of one box: one for the compile step, one for each run that may go on at the same time.
-///
-/// The first is drawn at random, so that boxes that share a kernel rarely share the kernel's per-UID counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guests {
-    base: u32,
+    compile: u32,
+    /// Of the first run. The others' follow, unless it is the compile step's.
+    runs: u32,
+    most_runs: u32,
 }
 
 impl Guests {
+    /// For a box whose UIDs are those of its host. The first is drawn at random, so that boxes that share a kernel
+    /// rarely share the kernel's per-UID counters.
     pub fn random() -> Result<Self, CellError> {
         let mut buffer = [MaybeUninit::uninit(); 4];
         let (bytes, _) = getrandom(&mut buffer, GetRandomFlags::empty())
@@ -52,40 +63,79 @@ impl Guests {
         let number = bytes
             .iter()
             .fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
-        Ok(Self {
-            base: LOWEST + number % BASES,
-        })
+        Ok(Self::range(FIRST_GUEST + number % BASES, MOST_RUNS))
     }
 
-    /// The set that [`base`](Self::base) names; `None` for a number that no set has.
+    /// For a box whose UIDs are its own. To be called by the agent.
+    pub fn of_nest(uids: GuestUids) -> Self {
+        match uids {
+            GuestUids::Own { count } => Self::range(FIRST_GUEST, count.saturating_sub(1).min(MOST_RUNS)),
+            GuestUids::OfTheAgent => {
+                let own = getuid().as_raw();
+                Self {
+                    compile: own,
+                    runs: own,
+                    most_runs: MOST_RUNS,
+                }
+            }
+        }
+    }
+
+    /// The random set that [`base`](Self::base) names; `None` for a number that no set has.
     pub fn from_base(base: u32) -> Option<Self> {
-        (LOWEST..LOWEST + BASES).contains(&base).then_some(Self { base })
+        (FIRST_GUEST..FIRST_GUEST + BASES)
+            .contains(&base)
+            .then(|| Self::range(base, MOST_RUNS))
+    }
+
+    fn range(base: u32, most_runs: u32) -> Self {
+        Self {
+            compile: base,
+            runs: base + 1,
+            most_runs,
+        }
     }
 
     pub fn base(self) -> u32 {
-        self.base
+        self.compile
     }
 
     pub fn compile(self) -> GuestId {
-        GuestId(self.base)
+        GuestId(self.compile)
     }
 
     /// One guest for each of `count` runs at once; fewer where more are asked for than a box has.
     pub fn runs(self, count: u32) -> Vec<GuestId> {
-        (1..=count.clamp(1, MOST_RUNS))
-            .map(|slot| GuestId(self.base + slot))
+        (0..count.clamp(1, self.most_runs.max(1)))
+            .map(|slot| {
+                GuestId(if self.runs == self.compile {
+                    self.runs
+                } else {
+                    self.runs + slot
+                })
+            })
             .collect()
     }
 }
 
 /// Gives up root for good: groups, UID and capabilities. Allocates nothing, so it may be called after `fork`.
 ///
+/// A guest that has the agent's own UID keeps it, and the groups, which its user namespace does not let it change;
+/// without capabilities, and unable to gain any by `exec`, it is a user like others.
+///
 /// The ambient capabilities go with the permitted ones. The bounding set stays, as it takes a right to change it; it is
 /// of no use to a process without capabilities that cannot gain any by `exec`.
 pub fn become_guest(guest: GuestId) -> rustix::io::Result<()> {
-    set_thread_groups(&[])?;
-    set_thread_res_gid(guest.gid(), guest.gid(), guest.gid())?;
-    set_thread_res_uid(guest.uid(), guest.uid(), guest.uid())?;
+    if !guest.is_agent() {
+        set_thread_groups(&[])?;
+        set_thread_res_gid(guest.gid(), guest.gid(), guest.gid())?;
+        set_thread_res_uid(guest.uid(), guest.uid(), guest.uid())?;
+    }
+    drop_capabilities()
+}
+
+/// Gives up every capability for good.
+pub(crate) fn drop_capabilities() -> rustix::io::Result<()> {
     let none = CapabilitySet::empty();
     set_capabilities(
         None,
@@ -101,26 +151,36 @@ pub fn become_guest(guest: GuestId) -> rustix::io::Result<()> {
 mod tests {
     use super::*;
 
+    fn all(guests: Guests, runs: u32) -> Vec<u32> {
+        let mut all: Vec<_> = guests.runs(runs).into_iter().map(GuestId::as_raw).collect();
+        all.push(guests.compile().as_raw());
+        all.sort_unstable();
+        all
+    }
+
     #[test]
     fn no_two_guests_of_a_box_share_a_uid_and_none_is_of_the_system() {
-        let guests = Guests::random().unwrap();
-        let mut all = guests.runs(MOST_RUNS + 7);
-        all.push(guests.compile());
-        assert!(
-            all.iter()
-                .all(|guest| (LOWEST..=61_000).contains(&guest.as_raw()))
-        );
-        all.sort_by_key(|guest| guest.as_raw());
-        all.dedup();
-        assert_eq!(all.len(), MOST_RUNS as usize + 1);
+        let mut uids = all(Guests::random().unwrap(), MOST_RUNS + 7);
+        assert!(uids.iter().all(|uid| (FIRST_GUEST..=61_000).contains(uid)));
+        uids.dedup();
+        assert_eq!(uids.len(), MOST_RUNS as usize + 1);
     }
 
     #[test]
     fn a_base_out_of_range_is_refused() {
-        for base in [0, 1, 999, LOWEST - 1, LOWEST + BASES, u32::MAX] {
+        for base in [0, 1, 999, FIRST_GUEST - 1, FIRST_GUEST + BASES, u32::MAX] {
             assert_eq!(Guests::from_base(base), None, "{base}");
         }
         let guests = Guests::random().unwrap();
         assert_eq!(Guests::from_base(guests.base()), Some(guests));
+    }
+
+    #[test]
+    fn guests_of_a_nest_keep_to_the_uids_there_are() {
+        let guests = Guests::of_nest(GuestUids::Own { count: 3 });
+        assert_eq!(all(guests, 8), [FIRST_GUEST, FIRST_GUEST + 1, FIRST_GUEST + 2]);
+        assert_eq!(all(guests, 1), [FIRST_GUEST, FIRST_GUEST + 1]);
+        let own = getuid().as_raw();
+        assert_eq!(all(Guests::of_nest(GuestUids::OfTheAgent), 2), [own; 3]);
     }
 }

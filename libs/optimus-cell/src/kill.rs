@@ -1,5 +1,7 @@
 //! Killing every process of one guest at once.
 
+use std::time::Duration;
+
 use rustix::{process::Uid, thread::set_thread_res_uid};
 
 use crate::{error::CellError, guest::GuestId, proc_files};
@@ -7,7 +9,10 @@ use crate::{error::CellError, guest::GuestId, proc_files};
 /// The real UID while killing. No process has it, so no process but root's may signal the agent meanwhile.
 const NOBODY_HERE: u32 = 65_533;
 
-/// Whether a guest still has processes, zombies included.
+/// Killed processes are gone in milliseconds; one that is not by now hangs in the kernel.
+pub(crate) const LONGEST_DYING: Duration = Duration::from_secs(10);
+
+/// Whether a guest still has what it must not have any more: processes, zombies included, or files, or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Remains {
     None,

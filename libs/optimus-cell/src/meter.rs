@@ -28,8 +28,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Accounting {
     source: Source,
-    /// CPUs a run can keep busy at once.
-    cpus: u32,
 }
 
 #[derive(Debug)]
@@ -47,24 +45,55 @@ pub(crate) struct Usage {
     pub(crate) memory_bytes: u64,
 }
 
+/// How often a run is looked at: often enough to stop a memory bomb, seldom enough to cost little.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    longest: Duration,
+    /// CPUs a run can keep busy at once.
+    cpus: u32,
+}
+
+impl Pace {
+    /// Reading the counters of a group costs little, whatever is in it.
+    pub(crate) fn of_group() -> Self {
+        Self::at_least_every(Duration::from_millis(5))
+    }
+
+    /// Every process is looked at.
+    pub(crate) fn of_processes() -> Self {
+        Self::at_least_every(Duration::from_millis(10))
+    }
+
+    fn at_least_every(longest: Duration) -> Self {
+        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            longest,
+            cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// When to look again: with all CPUs busy, the run cannot be over its limit before.
+    pub(crate) fn until_next(self, limits: &Limits, usage: Usage) -> Duration {
+        const SHORTEST: Duration = Duration::from_micros(250);
+        let left = limits.cpu_time.saturating_sub(usage.cpu) / self.cpus;
+        left.clamp(SHORTEST, self.longest)
+    }
+}
+
 impl Accounting {
     pub(crate) fn for_runs_at_once(runs: usize) -> Self {
         let source = match (cgroup::of_own_box(), runs) {
             (Some(cgroup), 1) => Source::Exclusive(cgroup),
             (cgroup, _) => Source::ByUid(cgroup),
         };
-        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
-        Self {
-            source,
-            cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
-        }
+        Self { source }
     }
 
-    /// How often a run is looked at: often enough to stop a memory bomb, seldom enough to cost little.
-    fn period(&self) -> Duration {
+    /// How often a run is looked at.
+    pub(crate) fn pace(&self) -> Pace {
         match self.source {
-            Source::Exclusive(_) => Duration::from_millis(5),
-            Source::ByUid(_) => Duration::from_millis(10),
+            Source::Exclusive(_) => Pace::of_group(),
+            Source::ByUid(_) => Pace::of_processes(),
         }
     }
 
@@ -172,15 +201,8 @@ impl Meter {
         proc_files::longest_run_delay(self.guest)
     }
 
-    /// When to look again: with all CPUs busy, the run cannot be over its limit before.
-    pub(crate) fn pause(accounting: &Accounting, limits: &Limits, usage: Usage) -> Duration {
-        const SHORTEST: Duration = Duration::from_micros(250);
-        let left = limits.cpu_time.saturating_sub(usage.cpu) / accounting.cpus;
-        left.clamp(SHORTEST, accounting.period())
-    }
-
     /// The sums, once no process of the run is left.
-    pub(crate) fn finish(mut self, accounting: &Accounting) -> Result<Total, CellError> {
+    pub(crate) fn total(&mut self, accounting: &Accounting) -> Result<Total, CellError> {
         // A last look: files the run has left in memory are still there.
         let last = self.read(accounting)?;
         self.sampled_memory_bytes = self.sampled_memory_bytes.max(last.memory_bytes);
@@ -219,7 +241,7 @@ impl Meter {
 }
 
 /// What a run has used in all.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Total {
     pub(crate) cpu: Duration,
     pub(crate) peak_memory_bytes: u64,

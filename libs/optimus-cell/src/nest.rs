@@ -7,7 +7,7 @@ pub const FIRST_GUEST: u32 = 10_000;
 
 /// The rights and resources a box gives its agent to make cells of: one for the compile step, one for each run.
 ///
-/// The agent is root of the box's own user namespace, with the capabilities SYS_ADMIN, SETUID, SETGID and KILL in it,
+/// The agent is root of the box's own user namespace, with the capabilities `SYS_ADMIN`, `SETUID`, `SETGID` and `KILL` in it,
 /// and owns whatever is here. Nothing of it reaches a guest.
 #[derive(Debug)]
 pub struct Nest {

@@ -51,13 +51,26 @@ pub(crate) fn living(guest: GuestId) -> Result<Living, CellError> {
 /// The longest time any one thread of the guest has spent on a run queue, waiting for a CPU. Zero where the kernel does
 /// not count it.
 pub(crate) fn longest_run_delay(guest: GuestId) -> Result<Duration, CellError> {
-    let threads = processes(guest)?.filter_map(|process| fs::read_dir(process.join("task")).ok());
-    Ok(threads
+    Ok(longest(processes(guest)?))
+}
+
+/// As [`longest_run_delay`], of the threads of these processes.
+pub(crate) fn longest_run_delay_of(processes: &[i32]) -> Duration {
+    longest(
+        processes
+            .iter()
+            .map(|pid| Path::new("/proc").join(pid.to_string())),
+    )
+}
+
+fn longest(processes: impl Iterator<Item = PathBuf>) -> Duration {
+    processes
+        .filter_map(|process| fs::read_dir(process.join("task")).ok())
         .flat_map(Iterator::flatten)
         .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
         .filter_map(|schedstat| run_delay_of_schedstat(&schedstat))
         .max()
-        .unwrap_or_default())
+        .unwrap_or_default()
 }
 
 /// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.

@@ -17,25 +17,34 @@ pub(crate) struct Reaped {
     pub(crate) max_rss_bytes: u64,
 }
 
+/// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Death {
+pub enum Death {
     Exited(i32),
     Signalled(i32),
 }
 
 /// Waits for one child that is dead already; `None` where there is none.
-///
-/// The raw system call rather than libc's function: only it also tells what the child has used.
 pub(crate) fn reap() -> Result<Option<Reaped>, CellError> {
+    wait(libc::P_ALL, 0, libc::WNOHANG)
+}
+
+/// Waits for this child to die.
+pub(crate) fn wait_for(pid: i32) -> Result<Option<Reaped>, CellError> {
+    wait(libc::P_PID, pid.unsigned_abs(), 0)
+}
+
+/// The raw system call rather than libc's function: only it also tells what the child has used.
+fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Option<Reaped>, CellError> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
-    let flags = libc::WEXITED | libc::WNOHANG;
+    let flags = libc::WEXITED | flags;
     // SAFETY: both pointers are valid for writes of what the kernel stores through them.
     let outcome = unsafe {
         libc::syscall(
             libc::SYS_waitid,
-            libc::P_ALL,
-            0,
+            kind,
+            id,
             info.as_mut_ptr(),
             flags,
             usage.as_mut_ptr(),
@@ -54,14 +63,11 @@ pub(crate) fn reap() -> Result<Option<Reaped>, CellError> {
     // SAFETY: zeroed memory is a valid value of both types, and the kernel has filled in what it knows.
     let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
     // SAFETY: `waitid` fills in exactly these fields, or leaves them zero where no child was dead.
-    let (pid, uid, status) = unsafe { (info.si_pid(), info.si_uid(), info.si_status()) };
+    let (pid, uid) = unsafe { (info.si_pid(), info.si_uid()) };
     if pid == 0 {
         return Ok(None);
     }
-    let death = match info.si_code {
-        libc::CLD_EXITED => Death::Exited(status),
-        _ => Death::Signalled(status),
-    };
+    let death = death(&info);
     let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
     let max_rss_bytes = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
     Ok(Some(Reaped {
@@ -73,7 +79,17 @@ pub(crate) fn reap() -> Result<Option<Reaped>, CellError> {
     }))
 }
 
-fn duration(time: libc::timeval) -> Duration {
+/// What `waitid` tells of a child's end.
+pub(crate) fn death(info: &libc::siginfo_t) -> Death {
+    // SAFETY: the field is there after `waitid`.
+    let status = unsafe { info.si_status() };
+    match info.si_code {
+        libc::CLD_EXITED => Death::Exited(status),
+        _ => Death::Signalled(status),
+    }
+}
+
+pub(crate) fn duration(time: libc::timeval) -> Duration {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let micros = u64::try_from(time.tv_usec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_micros(micros)

@@ -4,8 +4,8 @@ use std::{
     io,
     mem::MaybeUninit,
     os::fd::{FromRawFd, OwnedFd},
-    path::PathBuf,
     ptr,
+    rc::Rc,
     time::{Duration, Instant},
 };
 
@@ -17,17 +17,21 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
 };
-use seccompiler::BpfProgram;
 
 use crate::{
     cell::{Cell, Context},
-    cleanup::Scratch,
     error::CellError,
     filter,
     guest::GuestId,
     input::Input,
-    meter::Accounting,
+    landlock,
+    launch::Restrictions,
+    meter::Pace,
+    nest::{Landlock, Nest},
+    nested::Cells,
     reaper,
+    shared::Commons,
+    tree::Ground,
 };
 
 /// One place for a run, with a UID of its own.
@@ -69,21 +73,30 @@ pub enum Start {
     Crowded,
 }
 
+/// What becomes of the work directory after a run. Other folders that guests may write to are always as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workspace {
+    /// What a run leaves there is what later ones find: the compile step's.
+    Kept,
+    /// As it was before.
+    Fresh,
+}
+
 /// Runs programs in slots, and keeps each to its limits.
 ///
-/// The process that owns it must have one thread, be root in its box with the capabilities SETUID, SETGID and KILL,
-/// and be PID 1 or a child subreaper, so that orphans come to it. It reaps every child of the process.
+/// The process that owns it must have one thread, and be root in its box; it reaps every child of the process.
 ///
-/// The process itself comes under the guests' system call filter, which they inherit from it.
+/// - With a [`Nest`], each run has a cell of its own. What the box must offer is said there.
+/// - Without, runs are told apart by their guests' UIDs. The process needs the capabilities SETUID, SETGID and KILL, and
+///   must be PID 1 or a child subreaper, so that orphans come to it.
 #[derive(Debug)]
 pub struct Supervisor {
     /// Readable when a child has died. SIGCHLD is blocked.
     child_signals: OwnedFd,
     cells: Vec<Cell>,
-    guests: Vec<GuestId>,
-    accounting: Accounting,
-    scratch: Scratch,
-    filter: BpfProgram,
+    ground: Ground,
+    restrictions: Restrictions,
+    pace: Pace,
     buffer: Vec<u8>,
     /// Whether more dead children may be waiting than one turn takes.
     backlog: Backlog,
@@ -99,10 +112,23 @@ enum Backlog {
 const MOST_REAPED: usize = 256;
 
 impl Supervisor {
-    /// One slot for each guest. What they leave in `scratch` folders is removed after each run; what lies there now
-    /// stays.
-    pub fn new(guests: Vec<GuestId>, scratch: Vec<PathBuf>) -> Result<Self, CellError> {
-        filter::confine()?;
+    /// One slot for each guest. What lies in the folders that guests may write to stays.
+    pub fn new(guests: &[GuestId], workspace: Workspace, nest: Option<&Nest>) -> Result<Self, CellError> {
+        let landlock = landlock::Ruleset::of_this_kernel();
+        let (ground, landlock) = match nest {
+            Some(nest) => {
+                let landlock = match nest.landlock {
+                    Landlock::Enforced => Some(landlock.ok_or(CellError::NoLandlock)?),
+                    Landlock::Absent => None,
+                };
+                (Ground::Nested(Cells::new(nest, guests, workspace)?), landlock)
+            }
+            // The container engine is asked for nothing, so a kernel without it is none of its failures.
+            None => (
+                Ground::Shared(Rc::new(Commons::new(guests, workspace)?)),
+                landlock,
+            ),
+        };
         Ok(Self {
             child_signals: child_signals()?,
             cells: guests
@@ -110,10 +136,12 @@ impl Supervisor {
                 .enumerate()
                 .map(|(slot, guest)| Cell::new(Slot(slot), *guest))
                 .collect(),
-            accounting: Accounting::for_runs_at_once(guests.len()),
-            guests,
-            scratch: Scratch::new(scratch)?,
-            filter: filter::for_guest()?,
+            pace: ground.pace(),
+            ground,
+            restrictions: Restrictions {
+                filter: filter::for_guests(),
+                landlock,
+            },
             buffer: vec![0; CHUNK],
             backlog: Backlog::None,
         })
@@ -130,7 +158,7 @@ impl Supervisor {
 
     /// Starts a run in a free slot.
     pub fn start(&mut self, slot: Slot, command: &CommandSpec, input: &Input) -> Result<Start, CellError> {
-        self.cells[slot.0].start(command, input, &self.filter, &self.accounting)
+        self.cells[slot.0].start(command, input, &mut self.ground, &self.restrictions, self.pace)
     }
 
     /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.
@@ -160,9 +188,7 @@ impl Supervisor {
         self.reap()?;
         for cell in &mut self.cells {
             let mut context = Context {
-                accounting: &self.accounting,
-                scratch: &self.scratch,
-                guests: &self.guests,
+                pace: self.pace,
                 intake,
                 buffer: &mut self.buffer,
                 emit,

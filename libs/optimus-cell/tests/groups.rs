@@ -61,7 +61,10 @@ impl Real {
             .map(|name| self.folder.join(name))
             .find(|path| path.exists())
             .expect("the group has this file");
-        fs::read_to_string(path).unwrap().trim().to_owned()
+        fs::read_to_string(path)
+            .expect("a file of the group")
+            .trim()
+            .to_owned()
     }
 
     /// Starts a program inside.
@@ -212,7 +215,7 @@ fn version_2(folder: &Path, controllers: &str) {
         ("pids.events", "max 4\n"),
     ];
     for (name, text) in files {
-        fs::write(folder.join(name), text).unwrap();
+        fs::write(folder.join(name), text).expect("a temporary folder");
     }
 }
 

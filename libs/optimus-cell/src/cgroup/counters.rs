@@ -1,6 +1,15 @@
 //! What a control group counts, through files that stay open.
 
-use std::{fs::File, io, os::fd::OwnedFd, os::unix::fs::FileExt, time::Duration};
+use std::{
+    ffi::CStr,
+    fs::File,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::fs::FileExt,
+    },
+    time::Duration,
+};
 
 /// Open counter files of one group. The kernel makes their contents anew for each read at offset 0.
 #[derive(Debug)]
@@ -19,14 +28,13 @@ pub(super) enum Version {
 }
 
 /// Names of the four files, in the order of the fields of [`Counters`].
-pub(super) const FILES_V1: [&std::ffi::CStr; 4] = [
+pub(super) const FILES_V1: [&CStr; 4] = [
     c"cpuacct.usage",
     c"memory.stat",
     c"memory.oom_control",
     c"pids.events",
 ];
-pub(super) const FILES_V2: [&std::ffi::CStr; 4] =
-    [c"cpu.stat", c"memory.stat", c"memory.events", c"pids.events"];
+pub(super) const FILES_V2: [&CStr; 4] = [c"cpu.stat", c"memory.stat", c"memory.events", c"pids.events"];
 
 impl Counters {
     pub(super) fn new(version: Version, files: [OwnedFd; 4]) -> Self {
@@ -49,11 +57,17 @@ impl Counters {
     }
 
     /// Memory that belongs to processes and to files in memory, without the page cache, which the kernel gives back.
+    /// Allocates nothing.
     pub fn memory_bytes(&self) -> io::Result<u64> {
         read(&self.memory, |text| match self.version {
             Version::V1 => value(text, "rss") + value(text, "shmem"),
             Version::V2 => value(text, "anon") + value(text, "shmem"),
         })
+    }
+
+    /// What [`memory_bytes`](Self::memory_bytes) reads.
+    pub(crate) fn memory_file(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
     }
 
     /// Processes of the group that the kernel's OOM killer struck.

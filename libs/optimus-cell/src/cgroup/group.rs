@@ -307,11 +307,6 @@ impl Group {
         self.folders().try_for_each(recursive::kill)
     }
 
-    /// What holds the group: to be kept open where everything else is closed.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.folders()
-    }
-
     /// Process ids of the group's own processes, in this process' PID namespace.
     pub fn processes(&self) -> io::Result<Vec<i32>> {
         // All hierarchies hold the same processes.

@@ -1,0 +1,174 @@
+//! Landlock: a second layer below the mounts, which says once more where a guest may write.
+//!
+//! Reading and executing are not restricted: what a guest must not see is not mounted. Network is left to the network
+//! namespace, since loopback must work. Where the kernel offers it, signals and abstract Unix sockets reach no process
+//! outside the guest's own tree.
+//!
+//! The system calls are made directly: between `fork` and `exec` nothing may allocate.
+
+use std::{
+    ffi::CStr,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+};
+
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+};
+
+use crate::step::last_errno;
+
+// From the kernel's `linux/landlock.h`.
+const GIVE_VERSION: u32 = 1;
+const RULE_PATH_BENEATH: u32 = 1;
+const WRITE_FILE: u64 = 1 << 1;
+/// Removing and making entries of every kind; made devices too.
+const CHANGE_FOLDER: u64 = 0x1ff0;
+const MAKE_DEVICE: u64 = 1 << 6 | 1 << 11;
+/// Moving and linking from one folder to another. Version 2.
+const REFER: u64 = 1 << 13;
+/// Version 3.
+const TRUNCATE: u64 = 1 << 14;
+/// Version 5.
+const IOCTL_DEVICE: u64 = 1 << 15;
+/// Abstract Unix sockets and signals. Version 6.
+const SCOPES: u64 = 1 << 0 | 1 << 1;
+
+#[repr(C)]
+struct RulesetAttributes {
+    handled_access_fs: u64,
+    handled_access_net: u64,
+    scoped: u64,
+}
+
+#[repr(C, packed)]
+struct PathBeneath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// Folders a guest may write to.
+const FOLDERS: [&CStr; 3] = [c"/box", c"/tmp", c"/dev/shm"];
+/// Devices that do nothing to anybody.
+const DEVICES: [&CStr; 5] = [
+    c"/dev/null",
+    c"/dev/zero",
+    c"/dev/full",
+    c"/dev/random",
+    c"/dev/urandom",
+];
+
+/// The rules, as far as this kernel knows them.
+///
+/// The first version refuses every move between folders, which then fails as one between file systems does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ruleset {
+    handled: u64,
+    scoped: u64,
+    /// Kernels refuse a structure that is longer than they know, unless the rest is zero.
+    size: usize,
+}
+
+impl Ruleset {
+    /// `None` where the kernel has no Landlock, or a filter above this process hides it.
+    pub(crate) fn of_this_kernel() -> Option<Self> {
+        // SAFETY: asks for the version; nothing is read or written.
+        let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, GIVE_VERSION) };
+        (version >= 1).then(|| Self::of_version(version))
+    }
+
+    fn of_version(version: i64) -> Self {
+        let since = |first, access| if version >= first { access } else { 0 };
+        Self {
+            handled: WRITE_FILE
+                | CHANGE_FOLDER
+                | since(2, REFER)
+                | since(3, TRUNCATE)
+                | since(5, IOCTL_DEVICE),
+            scoped: since(6, SCOPES),
+            size: match version {
+                ..4 => 8,
+                4..6 => 16,
+                _ => 24,
+            },
+        }
+    }
+
+    /// Restricts this process and all its future children, for good. It must have promised to gain no privileges.
+    pub(crate) fn enforce(&self) -> rustix::io::Result<()> {
+        let attributes = RulesetAttributes {
+            handled_access_fs: self.handled,
+            handled_access_net: 0,
+            scoped: self.scoped,
+        };
+        // SAFETY: the structure is at least as long as told.
+        let ruleset = unsafe {
+            libc::syscall(
+                libc::SYS_landlock_create_ruleset,
+                &raw const attributes,
+                self.size,
+                0,
+            )
+        };
+        let Ok(ruleset @ 0..) = i32::try_from(ruleset) else {
+            return Err(last_errno());
+        };
+        // SAFETY: a new descriptor that nobody else has.
+        let ruleset = unsafe { OwnedFd::from_raw_fd(ruleset) };
+        for folder in FOLDERS {
+            self.allow(&ruleset, folder, self.handled & !MAKE_DEVICE & !IOCTL_DEVICE)?;
+        }
+        for device in DEVICES {
+            match self.allow(&ruleset, device, WRITE_FILE | TRUNCATE | IOCTL_DEVICE) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        // SAFETY: takes a descriptor that is open.
+        match unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) } {
+            0 => Ok(()),
+            _ => Err(last_errno()),
+        }
+    }
+
+    fn allow(&self, ruleset: &OwnedFd, path: &CStr, access: u64) -> rustix::io::Result<()> {
+        let parent = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let rule = PathBeneath {
+            allowed_access: access & self.handled,
+            parent_fd: parent.as_raw_fd(),
+        };
+        // SAFETY: the rule is of the kind told, and the kernel only reads it.
+        let outcome = unsafe {
+            libc::syscall(
+                libc::SYS_landlock_add_rule,
+                ruleset.as_raw_fd(),
+                RULE_PATH_BENEATH,
+                &raw const rule,
+                0,
+            )
+        };
+        if outcome == 0 { Ok(()) } else { Err(last_errno()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_is_asked_only_for_what_it_knows() {
+        let bits = |version| Ruleset::of_version(version).handled;
+        assert_eq!(bits(1), 0x1ff2);
+        assert_eq!(bits(2), 0x3ff2);
+        assert_eq!(bits(3), 0x7ff2);
+        assert_eq!(bits(5), 0xfff2);
+        let of = |version| Ruleset::of_version(version);
+        assert_eq!((of(3).size, of(4).size, of(5).size, of(6).size), (8, 16, 16, 24));
+        assert_eq!((of(5).scoped, of(9).scoped), (0, 3));
+        assert_eq!(
+            bits(9),
+            bits(5),
+            "what a newer kernel knows beside is not asked for"
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! Runs that have a cell of their own: a cgroup, a PID namespace, and a mount namespace.
+//!
+//! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
+//! and nothing to remove but an empty cgroup.
+
+mod init;
+mod mounts;
+mod notes;
+
+use std::{
+    os::fd::AsRawFd,
+    rc::Rc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use optimus_common::{limits::Limits, protocol::CommandSpec};
+use rustix::{
+    io::Errno,
+    process::{Pid, Resource, Signal, kill_process},
+};
+
+use crate::{
+    cgroup::{Counters, Group, Removal},
+    command::{Command, at_most},
+    error::CellError,
+    guest::GuestId,
+    kill::{LONGEST_DYING, Remains},
+    launch::{Restrictions, Stdio},
+    meter::{Pace, Total, Usage},
+    nest::Nest,
+    proc_files,
+    reaper::{self, Death, Reaped},
+    step::{Outcome, Report},
+    supervisor::Workspace,
+};
+use init::Plan;
+use mounts::Mounts;
+use notes::SharedNotes;
+
+/// What the kernel's own limit allows a cell beyond its run's: an eighth, and so much. The run's limit is of its
+/// processes and files; the kernel's limit counts the page cache and the kernel's own memory too, and must not strike
+/// before a sample shows who is to blame.
+const MEMORY_BESIDE: u64 = 64 << 20;
+
+/// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
+const INTO_CGROUP: u64 = 1 << 33;
+
+/// Makes cells.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    /// Where their groups are made; `None` where the box has none to give.
+    groups: Option<Rc<Group>>,
+    mounts: Mounts,
+    made: u64,
+}
+
+/// A run in a cell.
+#[derive(Debug)]
+pub(crate) struct NestedTree {
+    /// Its first process, in the agent's PID namespace.
+    init: i32,
+    guest: GuestId,
+    notes: SharedNotes,
+    group: Option<CellGroup>,
+    /// The first process' death, and so everybody's.
+    dead: Option<Reaped>,
+    sampled_memory_bytes: u64,
+    /// CPU time of the reading that went over the limit, if one did.
+    proof: Duration,
+}
+
+/// The control group of a cell. To be removed when its processes are gone.
+#[derive(Debug)]
+pub(crate) struct CellGroup {
+    /// The group it is in.
+    parent: Rc<Group>,
+    name: String,
+    group: Group,
+    counters: Counters,
+}
+
+impl Cells {
+    /// Fails where guests can be told apart neither by a group nor by a UID.
+    pub(crate) fn new(nest: &Nest, guests: &[GuestId], workspace: Workspace) -> Result<Self, CellError> {
+        if nest.group.is_none() && guests.iter().any(|guest| guest.is_agent()) {
+            return Err(CellError::Indistinct);
+        }
+        let groups = nest.group.as_ref().map(Group::without_quota).transpose();
+        Ok(Self {
+            groups: groups.map_err(CellError::group("hold"))?.map(Rc::new),
+            mounts: Mounts::new(nest.disk_bytes, workspace),
+            made: 0,
+        })
+    }
+
+    /// How often a run is looked at.
+    pub(crate) fn pace(&self) -> Pace {
+        match self.groups {
+            Some(_) => Pace::of_group(),
+            None => Pace::of_processes(),
+        }
+    }
+
+    /// Starts a command in a cell. `None` where the box has as many processes as it may.
+    pub(crate) fn start(
+        &mut self,
+        spec: &CommandSpec,
+        mut command: Command,
+        guest: GuestId,
+        restrictions: &Restrictions,
+        stdio: Stdio<'_>,
+    ) -> Result<Option<(NestedTree, Outcome)>, CellError> {
+        let group = self.make_group(&spec.limits)?;
+        if group.is_none() {
+            let most = at_most(Resource::Nproc, spec.limits.processes.into());
+            command.rlimits.push((Resource::Nproc, most));
+        }
+        let notes = SharedNotes::new()?;
+        let (report, writer) = Report::new()?;
+        let into = group.as_ref().and_then(|cell| cell.group.into_fd());
+        // SAFETY: the agent has one thread, and the child calls nothing that allocates or locks.
+        let init = match unsafe { clone(into.map(|folder| folder.as_raw_fd())) } {
+            Ok(Some(init)) => init,
+            Ok(None) => {
+                let plan = Plan {
+                    group: group.as_ref().map(|cell| &cell.group).filter(|_| into.is_none()),
+                    mounts: &self.mounts,
+                    command: &command,
+                    guest,
+                    restrictions,
+                    stdio,
+                    counters: group.as_ref().map(|cell| &cell.counters),
+                    notes: notes.get(),
+                };
+                init::run(&plan, &writer)
+            }
+            Err(Errno::AGAIN) => {
+                group.map_or(Ok(()), CellGroup::remove_now)?;
+                return Ok(None);
+            }
+            Err(errno) => return Err(CellError::system("make the namespaces of a cell")(errno)),
+        };
+        // Only the new process is to hold it, so that its end can be seen.
+        drop(writer);
+        let outcome = report.outcome()?;
+        if let Outcome::Crowded = outcome {
+            // It has told its failure with its last breath.
+            reaper::wait_for(init)?;
+            group.map_or(Ok(()), CellGroup::remove_now)?;
+            return Ok(None);
+        }
+        let tree = NestedTree {
+            init,
+            guest,
+            notes,
+            group,
+            dead: None,
+            sampled_memory_bytes: 0,
+            proof: Duration::ZERO,
+        };
+        Ok(Some((tree, outcome)))
+    }
+
+    fn make_group(&mut self, limits: &Limits) -> Result<Option<CellGroup>, CellError> {
+        let Some(groups) = &self.groups else {
+            return Ok(None);
+        };
+        self.made += 1;
+        let name = format!("cell-{}", self.made);
+        let make = || {
+            let group = groups.create(&name)?;
+            let memory = limits.memory_bytes;
+            group.set_memory(memory.saturating_add(memory / 8).saturating_add(MEMORY_BESIDE))?;
+            // The cell's first process is none of the guest's.
+            group.set_processes(u64::from(limits.processes) + 1)?;
+            let counters = group.counters()?;
+            Ok((group, counters))
+        };
+        let (group, counters) = make().map_err(CellError::group("make"))?;
+        Ok(Some(CellGroup {
+            parent: Rc::clone(groups),
+            name,
+            group,
+            counters,
+        }))
+    }
+}
+
+impl CellGroup {
+    /// Tries to, and tells whether it is still there. Its processes have been gone `since` then.
+    pub(crate) fn remove(&self, since: Instant) -> Result<Remains, CellError> {
+        match self
+            .parent
+            .remove(&self.name)
+            .map_err(CellError::group("remove"))?
+        {
+            Removal::Done => Ok(Remains::None),
+            Removal::Busy if since.elapsed() > LONGEST_DYING => Err(CellError::Busy {
+                name: self.name.clone(),
+            }),
+            Removal::Busy => Ok(Remains::Some),
+        }
+    }
+
+    /// Waits for what the kernel has still to do.
+    fn remove_now(self) -> Result<(), CellError> {
+        let now = Instant::now();
+        while self.remove(now)? == Remains::Some {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+}
+
+/// Makes a process that is the first one of a PID namespace and has a mount namespace, in a group of version 2 if one is
+/// given. `None` in the child.
+///
+/// # Safety
+///
+/// As for `fork`: the caller has one thread, or the child restricts itself to what is safe after `fork`.
+unsafe fn clone(into: Option<i32>) -> rustix::io::Result<Option<i32>> {
+    let namespaces = (libc::CLONE_NEWPID | libc::CLONE_NEWNS).unsigned_abs();
+    // SAFETY: zeroes are a valid value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = u64::from(namespaces);
+    arguments.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
+    if let Some(folder) = into {
+        arguments.flags |= INTO_CGROUP;
+        arguments.cgroup = u64::from(folder.unsigned_abs());
+    }
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: no memory is shared with the child, which goes on with a copy of this stack, as after `fork`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size) };
+    match i32::try_from(pid) {
+        Ok(0) => Ok(None),
+        Ok(pid @ 1..) => Ok(Some(pid)),
+        _ => Err(crate::step::last_errno()),
+    }
+}
+
+impl NestedTree {
+    /// Takes note of a dead process of this cell's; `false` where it is none.
+    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+        let own = process.pid == self.init && self.dead.is_none();
+        if own {
+            self.dead = Some(*process);
+        }
+        own
+    }
+
+    /// How the guest's first process died, once no process is left.
+    pub(crate) fn death(&self) -> Result<Option<Death>, CellError> {
+        let Some(dead) = &self.dead else {
+            return Ok(None);
+        };
+        if let Some(noted) = self.notes.get().death() {
+            return Ok(Some(noted));
+        }
+        // The first process was killed before the guest's own, which was killed for that reason.
+        if self.oom_kills()? > 0 {
+            return Ok(Some(Death::Signalled(libc::SIGKILL)));
+        }
+        Err(CellError::CellLost { death: dead.death })
+    }
+
+    pub(crate) fn kill(&self) -> Result<Remains, CellError> {
+        if self.dead.is_some() {
+            return Ok(Remains::None);
+        }
+        // It has not been waited for, so the number is still its own.
+        match Pid::from_raw(self.init).map_or(Ok(()), |init| kill_process(init, Signal::KILL)) {
+            Ok(()) | Err(Errno::SRCH) => Ok(Remains::Some),
+            Err(errno) => Err(CellError::system("kill a cell")(errno)),
+        }
+    }
+
+    /// From the guest's start to its end, as far as that is known.
+    pub(crate) fn lifetime(&self) -> Option<Duration> {
+        self.notes.get().lifetime()
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_sub(self.notes.get().age()).unwrap_or(now)
+    }
+
+    pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
+        let mut usage = self.read()?;
+        if usage.cpu > limits.cpu_time && self.group.is_none() {
+            // A child waited for between the readings of itself and of its parent may have counted twice.
+            usage.cpu = usage.cpu.min(self.read()?.cpu);
+        }
+        if usage.cpu > limits.cpu_time {
+            self.proof = usage.cpu;
+        }
+        self.sampled_memory_bytes = self.sampled_memory_bytes.max(usage.memory_bytes);
+        Ok(usage)
+    }
+
+    fn read(&self) -> Result<Usage, CellError> {
+        let notes = self.notes.get();
+        let Some(CellGroup { counters, .. }) = &self.group else {
+            let living = proc_files::living(self.guest)?;
+            return Ok(Usage {
+                cpu: living.cpu + notes.read_reaped().cpu,
+                memory_bytes: living.memory_bytes,
+            });
+        };
+        Ok(Usage {
+            cpu: counters
+                .cpu()
+                .map_err(CellError::counter("CPU time"))?
+                .saturating_sub(notes.read_own().cpu),
+            memory_bytes: counters.memory_bytes().map_err(CellError::counter("memory"))?,
+        })
+    }
+
+    /// How long the run was ready and got no CPU: that of its thread that waited longest.
+    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
+        match &self.group {
+            Some(cell) => {
+                let processes = cell.group.processes().map_err(CellError::group("list"))?;
+                Ok(proc_files::longest_run_delay_of(&processes))
+            }
+            None => proc_files::longest_run_delay(self.guest),
+        }
+    }
+
+    fn oom_kills(&self) -> Result<u64, CellError> {
+        let count = |cell: &CellGroup| cell.counters.oom_kills().map_err(CellError::counter("OOM kills"));
+        self.group.as_ref().map_or(Ok(0), count)
+    }
+
+    pub(crate) fn into_group(self) -> Option<CellGroup> {
+        self.group
+    }
+
+    /// The sums, once no process is left.
+    pub(crate) fn total(&self) -> Result<Total, CellError> {
+        let notes = self.notes.get();
+        let (own, reaped) = (notes.read_own(), notes.read_reaped());
+        let mut cpu = self.proof.max(reaped.cpu);
+        let mut peak_memory_bytes = reaped
+            .max_rss_bytes
+            .max(self.sampled_memory_bytes)
+            .max(notes.last_memory());
+        if let Some(dead) = &self.dead {
+            // With those that died with it. Its own mark is known, so a higher one is theirs.
+            if dead.max_rss_bytes > own.max_rss_bytes {
+                peak_memory_bytes = peak_memory_bytes.max(dead.max_rss_bytes);
+            }
+            if self.group.is_none() {
+                cpu = cpu.max(dead.cpu.saturating_sub(own.cpu));
+            }
+        }
+        let process_limit_hits = match &self.group {
+            Some(CellGroup { counters, .. }) => {
+                cpu = cpu.max(self.read()?.cpu);
+                let hits = counters.process_limit_hits();
+                hits.map_err(CellError::counter("refused processes"))?
+            }
+            None => 0,
+        };
+        Ok(Total {
+            cpu,
+            peak_memory_bytes,
+            oom_kills: self.oom_kills()?,
+            process_limit_hits,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_without_group_and_uid_is_refused() {
+        let nest = Nest {
+            group: None,
+            disk_bytes: 1 << 20,
+            guest_uids: crate::GuestUids::OfTheAgent,
+            landlock: crate::Landlock::Absent,
+        };
+        let guests = crate::Guests::of_nest(nest.guest_uids).runs(1);
+        let refused = Cells::new(&nest, &guests, Workspace::Fresh);
+        assert!(matches!(refused, Err(CellError::Indistinct)));
+        let own = crate::Guests::of_nest(crate::GuestUids::Own { count: 2 }).runs(1);
+        assert!(Cells::new(&nest, &own, Workspace::Fresh).is_ok());
+    }
+}

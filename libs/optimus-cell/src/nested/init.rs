@@ -1,0 +1,152 @@
+//! The first process of a cell.
+//!
+//! It is our own code: the guest cannot be PID 1, which signals to oneself do not reach. It prepares the cell, starts
+//! the guest, buries everything that dies, and ends as soon as the guest's first process has: the kernel then kills
+//! whatever is left in the cell, and reports this process' death only when all of it is gone.
+//!
+//! Nothing from inside reaches it. Signals without a handler are not delivered to the first process of a namespace, and
+//! it has none; its memory and descriptors are closed to others, and it holds no capability and no descriptor
+//! but that of a counter once the guest runs. It needs no new process and no new memory then, so that a guest that uses up either does not stop it.
+
+use std::{convert::Infallible, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
+
+use rustix::{
+    process::{Signal, set_parent_process_death_signal},
+    thread::{UnshareFlags, unshare_unsafe},
+    time::{ClockId, clock_gettime},
+};
+
+use super::{
+    mounts::Mounts,
+    notes::{Notes, Reckoning},
+};
+use crate::{
+    cgroup::{Counters, Group},
+    command::Command,
+    guest::{GuestId, drop_capabilities},
+    launch::{Restrictions, Stdio, become_program, close_all_but, forget_agent, leave},
+    reaper::{Death, death, duration},
+    step::{Failure, Step, at, last_errno},
+};
+
+/// Everything it needs, made by the agent before.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    /// The group to enter; `None` where the process was made in it, or where there is none.
+    pub(super) group: Option<&'a Group>,
+    pub(super) mounts: &'a Mounts,
+    pub(super) command: &'a Command,
+    pub(super) guest: GuestId,
+    pub(super) restrictions: &'a Restrictions,
+    pub(super) stdio: Stdio<'a>,
+    /// What the group counts.
+    pub(super) counters: Option<&'a Counters>,
+    pub(super) notes: &'a Notes,
+}
+
+/// Lives the life of the first process. Allocates nothing.
+pub(super) fn run(plan: &Plan<'_>, report: &OwnedFd) -> ! {
+    let outcome = prepare(plan, report).and_then(|entered| Ok((entered, start_guest(plan, report)?)));
+    let (entered, guest) = match outcome {
+        Ok(started) => started,
+        Err(failure) => leave(Err(failure), report),
+    };
+    // The guest alone is to hold its streams and the report. The rest is defence in depth: nothing is known to reach
+    // this process.
+    let _ = close_all_but(plan.counters.map(Counters::memory_file).as_slice());
+    let _ = drop_capabilities();
+    watch(plan, guest, entered)
+}
+
+/// Makes the cell, and returns this process' CPU time at the moment it was in its group.
+fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
+    if let Some(group) = plan.group {
+        group.enter().map_err(at(Step::Group))?;
+    }
+    let entered = own_cpu();
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
+    // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
+    unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
+    forget_agent(plan.stdio, report, plan.counters.map(Counters::memory_file))?;
+    plan.mounts.mount()?;
+    Ok(entered)
+}
+
+fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
+    plan.notes.start();
+    // SAFETY: this process has one thread, and the child calls nothing that allocates or locks.
+    match unsafe { libc::fork() } {
+        -1 => Err((Step::Fork, last_errno())),
+        0 => {
+            let outcome: Result<Infallible, _> = become_program(plan.command, plan.guest, plan.restrictions);
+            leave(outcome, report)
+        }
+        guest => Ok(guest),
+    }
+}
+
+/// Buries the dead until the guest's first process is among them.
+fn watch(plan: &Plan<'_>, guest: i32, entered: Duration) -> ! {
+    let notes = plan.notes;
+    loop {
+        note_usage(notes, entered);
+        let Some((pid, death)) = bury() else {
+            // SAFETY: ends this process, and with it the cell.
+            unsafe { libc::_exit(1) }
+        };
+        if pid == guest {
+            notes.end(death);
+            // Files it has left in memory go with the cell.
+            if let Some(Ok(memory)) = plan.counters.map(Counters::memory_bytes) {
+                notes.last_look(memory);
+            }
+            note_usage(notes, entered);
+            // SAFETY: as above.
+            unsafe { libc::_exit(0) }
+        }
+    }
+}
+
+/// Waits for any child to die; `None` where there can be none any more.
+fn bury() -> Option<(i32, Death)> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    loop {
+        // SAFETY: the pointer is valid for what the kernel stores through it.
+        let outcome = unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), libc::WEXITED) };
+        if outcome == 0 {
+            // SAFETY: zeroed memory is a valid value, and the kernel has filled in what it knows.
+            let info = unsafe { info.assume_init() };
+            // SAFETY: `waitid` fills in this field.
+            return Some((unsafe { info.si_pid() }, death(&info)));
+        }
+        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return None;
+        }
+    }
+}
+
+fn note_usage(notes: &Notes, entered: Duration) {
+    let own = usage(libc::RUSAGE_SELF);
+    notes.own(Reckoning {
+        // Of the clock that is exact.
+        cpu: own_cpu().saturating_sub(entered),
+        ..own
+    });
+    notes.reaped(usage(libc::RUSAGE_CHILDREN));
+}
+
+fn own_cpu() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+}
+
+fn usage(of: libc::c_int) -> Reckoning {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for what the kernel stores through it.
+    unsafe { libc::getrusage(of, usage.as_mut_ptr()) };
+    // SAFETY: zeroed memory is a valid value.
+    let usage = unsafe { usage.assume_init() };
+    Reckoning {
+        cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
+        max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+    }
+}

@@ -1,0 +1,206 @@
+//! Runs that share the agent's namespaces, and are told apart by the UIDs of their guests.
+
+use std::{
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use optimus_common::{language::BOX_DIR, limits::Limits};
+
+use crate::{
+    cleanup::{Litter, Scratch},
+    command::Command,
+    error::CellError,
+    guest::GuestId,
+    kill::{Remains, kill_all},
+    launch::{Restrictions, Stdio, fork_guest},
+    meter::{Accounting, Meter, Pace, Total, Usage},
+    reaper::{Death, Reaped},
+    step::Outcome,
+    supervisor::Workspace,
+};
+
+/// Removing 100,000 nested folders takes some seconds on a busy machine.
+const LONGEST_REMOVAL: Duration = Duration::from_mins(1);
+
+/// What the runs of a box share.
+#[derive(Debug)]
+pub(crate) struct Commons {
+    accounting: Accounting,
+    scratch: Scratch,
+    /// The guests of all slots.
+    guests: Vec<GuestId>,
+}
+
+impl Commons {
+    pub(crate) fn new(guests: &[GuestId], workspace: Workspace) -> Result<Self, CellError> {
+        let mut folders = vec!["/tmp", "/dev/shm"];
+        if workspace == Workspace::Fresh {
+            folders.push(BOX_DIR);
+        }
+        Ok(Self {
+            accounting: Accounting::for_runs_at_once(guests.len()),
+            scratch: Scratch::new(&folders)?,
+            guests: guests.to_owned(),
+        })
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.accounting.pace()
+    }
+}
+
+/// A run among others.
+#[derive(Debug)]
+pub(crate) struct SharedTree {
+    pid: i32,
+    guest: GuestId,
+    meter: Meter,
+    state: State,
+    commons: Rc<Commons>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Alive,
+    /// The first process has died.
+    Dead(Death),
+    /// The agent kills what is left.
+    Dying,
+}
+
+impl SharedTree {
+    /// Starts a command as this guest. `None` where the box has as many processes as it may.
+    pub(crate) fn start(
+        commons: &Rc<Commons>,
+        command: &Command,
+        guest: GuestId,
+        restrictions: &Restrictions,
+        stdio: Stdio<'_>,
+    ) -> Result<Option<(Self, Outcome)>, CellError> {
+        let meter = Meter::start(guest, &commons.accounting)?;
+        let forked = fork_guest(command, guest, restrictions, stdio)?;
+        Ok(forked.map(|(pid, outcome)| {
+            let tree = Self {
+                pid,
+                guest,
+                meter,
+                state: State::Alive,
+                commons: Rc::clone(commons),
+            };
+            (tree, outcome)
+        }))
+    }
+
+    /// Takes note of a dead process of this run; `false` where it is none.
+    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+        let first = process.pid == self.pid;
+        if !first && process.uid != self.guest.as_raw() {
+            return false;
+        }
+        if self.state == State::Dying {
+            self.meter.add_killed(process);
+        } else {
+            self.meter.add(process);
+        }
+        if first && self.state == State::Alive {
+            self.state = State::Dead(process.death);
+        }
+        true
+    }
+
+    pub(crate) fn death(&self) -> Option<Death> {
+        match self.state {
+            State::Dead(death) => Some(death),
+            State::Alive | State::Dying => None,
+        }
+    }
+
+    pub(crate) fn kill(&mut self) -> Result<Remains, CellError> {
+        self.state = State::Dying;
+        kill_all(self.guest)
+    }
+
+    pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
+        self.meter.sample(&self.commons.accounting, limits)
+    }
+
+    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
+        self.meter.waited_for_cpu()
+    }
+
+    pub(crate) fn total(&mut self) -> Result<Total, CellError> {
+        self.meter.total(&self.commons.accounting)
+    }
+
+    pub(crate) fn into_litter(self) -> GuestFiles {
+        GuestFiles {
+            guest: self.guest,
+            commons: self.commons,
+            sweeper: Sweeper::None,
+        }
+    }
+}
+
+/// What a guest has left in folders that it shares with others. To be removed.
+#[derive(Debug)]
+pub(crate) struct GuestFiles {
+    guest: GuestId,
+    commons: Rc<Commons>,
+    sweeper: Sweeper,
+}
+
+/// The process of ours that removes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sweeper {
+    None,
+    Working(i32),
+    Done,
+    Failed,
+}
+
+impl GuestFiles {
+    /// Takes note of a dead process; `false` where it is not the one that removes.
+    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+        if self.sweeper != Sweeper::Working(process.pid) {
+            return false;
+        }
+        self.sweeper = match process.death {
+            Death::Exited(0) => Sweeper::Done,
+            _ => Sweeper::Failed,
+        };
+        true
+    }
+
+    /// Goes on with the removal, and tells whether anything is left.
+    pub(crate) fn clear(&mut self, since: Instant) -> Result<Remains, CellError> {
+        match self.sweeper {
+            Sweeper::Failed => return Err(self.leftover("the removal failed")),
+            Sweeper::Working(_) if since.elapsed() > LONGEST_REMOVAL => {
+                return Err(self.leftover("the removal takes too long"));
+            }
+            Sweeper::Working(_) => return Ok(Remains::Some),
+            // Looks again, and must find nothing.
+            Sweeper::None | Sweeper::Done => {}
+        }
+        let Commons { scratch, guests, .. } = &*self.commons;
+        if scratch.litter(self.guest, guests)? == Litter::None {
+            return Ok(Remains::None);
+        }
+        match scratch.start_removal(self.guest)? {
+            Some(pid) => self.sweeper = Sweeper::Working(pid),
+            None if since.elapsed() > LONGEST_REMOVAL => {
+                return Err(self.leftover("no process can be had to remove them"));
+            }
+            None => {}
+        }
+        Ok(Remains::Some)
+    }
+
+    fn leftover(&self, reason: &str) -> CellError {
+        CellError::Leftover {
+            guest: self.guest,
+            reason: reason.to_owned(),
+        }
+    }
+}

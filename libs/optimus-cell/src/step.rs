@@ -1,0 +1,196 @@
+//! The steps of a launch, in their order, and how a step that failed is reported.
+//!
+//! The order is part of the sandbox. Steps of the cell are done by its first process, only where runs have cells of
+//! their own; steps of the guest by the process that becomes the guest's program.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::{
+    io::Errno,
+    pipe::{PipeFlags, pipe_with},
+};
+
+use crate::error::CellError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Step {
+    // Of the cell.
+    /// Where the kernel cannot make a process inside a group, it moves itself there before it does anything else.
+    Group,
+    /// Dies with the agent, and all of its cell with it.
+    AgentDeath,
+    /// The path of the cell's group is nobody's business in the cell.
+    CgroupNamespace,
+    /// Only standard input, output and error are left. Of the guest where there is no cell.
+    Descriptors,
+    /// Nothing blocked, nothing ignored and nothing handled: Rust ignores SIGPIPE, which would outlive `exec`, and handles
+    /// SIGSEGV, which the first process of a cell must not. Of the guest where there is no cell.
+    Signals,
+    /// Nothing mounted here is seen elsewhere.
+    PrivateMounts,
+    /// What the phases of the agent tell each other.
+    AgentFolder,
+    /// The folder of artefacts, which a run can cover but not change.
+    WorkDirectory,
+    Temporary,
+    SharedMemory,
+    /// Of the cell's PID namespace.
+    Proc,
+    Fork,
+    // Of the guest.
+    /// A session of its own: no terminal, no process group shared with the agent.
+    Session,
+    /// First to die when memory runs out.
+    OomScore,
+    Limits,
+    EnterWorkDirectory,
+    /// Supplementary groups, GID, UID and capabilities, for good.
+    Identity,
+    /// Dies with its parent. After the change of UID, which clears it.
+    ParentDeath,
+    NoNewPrivileges,
+    /// After all that it forbids, and after the promise to gain no privileges, without which it takes some.
+    Landlock,
+    /// Last: the steps before need the calls that it refuses.
+    Filter,
+    Exec,
+}
+
+const ALL: [(Step, &str); 22] = [
+    (Step::Group, "enter the cell's control group"),
+    (Step::AgentDeath, "tie the cell to the agent"),
+    (Step::CgroupNamespace, "make a cgroup namespace"),
+    (Step::Descriptors, "arrange file descriptors"),
+    (Step::Signals, "reset signals"),
+    (Step::PrivateMounts, "keep mounts to the cell"),
+    (Step::AgentFolder, "hide the agent's folder"),
+    (
+        Step::WorkDirectory,
+        "mount an overlay over the work directory (in a user namespace that takes Linux 5.11)",
+    ),
+    (Step::Temporary, "mount /tmp"),
+    (Step::SharedMemory, "mount /dev/shm"),
+    (
+        Step::Proc,
+        "mount /proc (in a user namespace the box's own must be whole)",
+    ),
+    (Step::Fork, "fork the program's process"),
+    (Step::Session, "start a session"),
+    (Step::OomScore, "offer the process to the OOM killer"),
+    (Step::Limits, "set resource limits"),
+    (Step::EnterWorkDirectory, "enter the work directory"),
+    (Step::Identity, "change to the guest's UID"),
+    (Step::ParentDeath, "tie the process to its parent"),
+    (Step::NoNewPrivileges, "forbid new privileges"),
+    (Step::Landlock, "restrict the process with Landlock"),
+    (Step::Filter, "install the system call filter"),
+    (Step::Exec, "execute the program"),
+];
+
+/// A step that failed, and why.
+pub(crate) type Failure = (Step, Errno);
+
+/// For `map_err`.
+pub(crate) fn at(step: Step) -> impl Fn(Errno) -> Failure {
+    move |errno| (step, errno)
+}
+
+/// The end of a launch that the agent holds.
+#[derive(Debug)]
+pub(crate) struct Report(OwnedFd);
+
+/// How a launch went.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The program runs.
+    Running,
+    /// The program cannot be executed. The command's own fault.
+    NotExecutable(io::Error),
+    /// The box has as many processes as it may.
+    Crowded,
+}
+
+impl Report {
+    /// The other end goes to the new process, and closes when that executes its program or dies.
+    pub(crate) fn new() -> Result<(Self, OwnedFd), CellError> {
+        let (report, writer) =
+            pipe_with(PipeFlags::CLOEXEC).map_err(CellError::system("make a pipe for the launch"))?;
+        Ok((Self(report), writer))
+    }
+
+    /// Waits until the program runs or a step has failed. All other holders of the writing end must be gone.
+    pub(crate) fn outcome(&self) -> Result<Outcome, CellError> {
+        let mut message = [0; 5];
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut message))
+            .map_err(CellError::system("learn how a launch went"))?;
+        if read == 0 {
+            return Ok(Outcome::Running);
+        }
+        let [step, errno @ ..] = message;
+        let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
+        let (step, text) = ALL[usize::from(step).min(ALL.len() - 1)];
+        match (step, source.raw_os_error()) {
+            (Step::Fork, Some(libc::EAGAIN)) => Ok(Outcome::Crowded),
+            // The kernel being out of something is nothing the program has done.
+            (Step::Exec, Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE)) => {
+                Err(CellError::Setup { step: text, source })
+            }
+            (Step::Exec, _) => Ok(Outcome::NotExecutable(source)),
+            _ => Err(CellError::Setup { step: text, source }),
+        }
+    }
+}
+
+/// Tells the agent of a failure. Allocates nothing.
+pub(crate) fn report(to: impl AsFd, (step, errno): Failure) {
+    let [a, b, c, d] = errno.raw_os_error().to_ne_bytes();
+    // The write can fail only if the agent is gone, and then so is this process.
+    let _ = rustix::io::write(to, &[step as u8, a, b, c, d]);
+}
+
+pub(crate) fn last_errno() -> Errno {
+    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_has_its_own_words() {
+        for (index, (step, _)) in ALL.iter().enumerate() {
+            assert_eq!(*step as usize, index);
+        }
+    }
+
+    fn told(failure: Failure) -> Result<Outcome, CellError> {
+        let (reader, writer) = Report::new().unwrap();
+        report(&writer, failure);
+        reader.outcome()
+    }
+
+    #[test]
+    fn whose_fault_a_failure_is_depends_on_its_step_and_reason() {
+        assert!(matches!(
+            told((Step::Exec, Errno::NOENT)),
+            Ok(Outcome::NotExecutable(_))
+        ));
+        assert!(matches!(told((Step::Fork, Errno::AGAIN)), Ok(Outcome::Crowded)));
+        for ours in [
+            (Step::Exec, Errno::MFILE),
+            (Step::Filter, Errno::NOSYS),
+            (Step::Fork, Errno::NOMEM),
+        ] {
+            assert!(told(ours).is_err(), "{ours:?}");
+        }
+        let error = told((Step::WorkDirectory, Errno::PERM)).unwrap_err();
+        assert!(error.to_string().contains("overlay"), "{error}");
+        let (reader, writer) = Report::new().unwrap();
+        drop(writer);
+        assert!(matches!(reader.outcome(), Ok(Outcome::Running)));
+    }
+}
