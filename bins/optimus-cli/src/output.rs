@@ -6,11 +6,14 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::exit::{Blame, Failure};
+
+/// Columns that nearly every terminal has room for.
+const TEXT_WIDTH: u16 = 120;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -77,6 +80,15 @@ pub(crate) fn complain(failure: &Failure) {
 pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    table
+}
+
+/// A table with texts of any length, which are broken into lines.
+pub(crate) fn text_table(header: &[&str]) -> Table {
+    let mut table = table(header);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(TEXT_WIDTH);
     table
 }
 

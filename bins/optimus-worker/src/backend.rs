@@ -12,7 +12,7 @@ use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 
 use crate::{job::causes, pool::box_spec};
 
-#[path = "backend/elsewhere.rs"]
+#[cfg_attr(not(target_os = "linux"), path = "backend/elsewhere.rs")]
 mod native;
 mod survey;
 

@@ -1,6 +1,6 @@
 //! The worker's process: its flags, and what it is made of.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -36,8 +36,17 @@ struct Flags {
     redis_url: Option<String>,
 }
 
+fn main() -> anyhow::Result<ExitCode> {
+    // Before anything that starts a thread: this program is also the process that makes native boxes.
+    #[cfg(target_os = "linux")]
+    if let Some(ended) = optimus_sandbox::native::divert(optimus_runner::in_box) {
+        return Ok(ended);
+    }
+    run().map(|()| ExitCode::SUCCESS)
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn run() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let mut settings = Settings::load(flags.config.as_deref())?;
     if let Some(backend) = flags.backend {

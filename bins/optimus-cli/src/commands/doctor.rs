@@ -13,7 +13,7 @@ use crate::{
     embedded::{Offered, languages_file, languages_table},
     engine,
     exit::{Blame, Exit, Failure},
-    output::{Output, spinner, table},
+    output::{Output, spinner, text_table},
 };
 
 /// Everything that was found out.
@@ -121,10 +121,13 @@ fn text(report: &Report<'_>) -> String {
         redis,
         languages,
     } = report;
-    let mut layers = table(&["layer", "", "how it was proved, or what to do"]);
+    let mut layers = text_table(&["layer", "", "how it was proved, or what to do"]);
     for layer in &native.survey.layers {
         let told = match &layer.remedy {
-            Some(remedy) => format!("{}\n{remedy}", layer.detail),
+            Some(remedy) => format!(
+                "{}\nit would stop: {}\nto do: {remedy}",
+                layer.detail, layer.stops
+            ),
             None => layer.detail.clone(),
         };
         layers.add_row([layer.name.as_str(), layer.state.as_str(), &told]);

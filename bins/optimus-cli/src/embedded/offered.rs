@@ -3,7 +3,7 @@
 use optimus_worker::backend::Offer;
 use serde::Serialize;
 
-use crate::output::table;
+use crate::output::text_table;
 
 /// Whether a language can be had.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ impl<'a> From<&'a Offer> for Offered<'a> {
 }
 
 pub(crate) fn languages_table(languages: &[Offered<'_>]) -> String {
-    let mut table = table(&["language", "", "toolchain, or what is missing"]);
+    let mut table = text_table(&["language", "", "toolchain, or what is missing"]);
     for offered in languages {
         table.add_row([
             offered.name,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use optimus_common::{WorkerId, language::Language, settings::Settings};
 use optimus_sandbox::native::{
-    NativeBackend,
+    NativeBackend, NativeError,
     layers::{self, Proof, State},
     toolchains::Toolchains,
 };
+use tokio::task::JoinError;
 use tracing::info;
 
 use super::{Choice, Kind, Lack, Layer, LayerState, Offer, Survey};
@@ -19,51 +20,92 @@ pub(super) async fn start(
     languages: &[Language],
     worker: &WorkerId,
 ) -> Result<Choice, Lack> {
-    let (survey, toolchains) = tokio::join!(survey(settings), find(settings, languages));
-    if !survey.is_enough() {
-        return Err(Lack::Layers(survey));
-    }
-    let toolchains = toolchains?;
-    let backend = NativeBackend::start(&settings.native, toolchains.roots(), worker.clone())
+    let toolchains = find(settings, languages)
         .await
         .map_err(|error| Lack::Trouble(causes(&error)))?;
-    let backend = Arc::new(backend);
+    let backend = match NativeBackend::start(&settings.native, toolchains.roots(), worker.clone()).await {
+        Ok(backend) => Arc::new(backend),
+        // It stops at the first one; all of them are told.
+        Err(NativeError::LayerMissing { .. }) => return Err(Lack::Layers(survey(settings).await)),
+        Err(error) => return Err(Lack::Trouble(causes(&error))),
+    };
     toolchains
         .prepare_missing(|language, root, folder, argv| {
             info!(%language, "preparing what its boxes need; this is done once");
             let backend = Arc::clone(&backend);
             async move {
-                backend
-                    .prepare(root, &folder, &argv)
-                    .await
-                    .map_err(|error| causes(&error))
+                let prepared = backend.prepare(&language, &root, &folder, &argv).await;
+                prepared.map_err(|error| causes(&error))
             }
         })
         .await;
+    let why = told(backend.proofs(), settings).summary();
     Ok(Choice {
         backend,
         kind: Kind::Native,
-        why: survey.summary(),
+        why,
         offers: offers(&toolchains),
     })
 }
 
 /// Tries every layer of isolation.
 pub async fn survey(settings: &Settings) -> Survey {
-    todo!()
+    let proofs = match layers::allowed(&settings.native) {
+        Ok(_) => layers::survey(&settings.native).await,
+        Err(error) => Err(error),
+    };
+    match proofs {
+        Ok(proofs) => told(&proofs, settings),
+        Err(error) => Survey {
+            layers: Vec::new(),
+            trouble: Some(causes(&error)),
+        },
+    }
+}
+
+fn told(proofs: &[Proof], settings: &Settings) -> Survey {
+    let allowed = &settings.native.allow_missing;
+    let layer = |Proof { layer, state }: &Proof| {
+        let name = layer.name();
+        let (state, detail, remedy) = match state.clone() {
+            State::Proved { detail } => (LayerState::Proved, detail, None),
+            State::Missing { reason, remedy } if allowed.iter().any(|allowed| allowed == name) => {
+                (LayerState::Allowed, reason, Some(remedy))
+            }
+            State::Missing { reason, remedy } => (LayerState::Missing, reason, Some(remedy)),
+        };
+        Layer {
+            name: name.to_owned(),
+            stops: layer.stops().to_owned(),
+            state,
+            detail,
+            remedy,
+        }
+    };
+    Survey {
+        layers: proofs.iter().map(layer).collect(),
+        trouble: None,
+    }
 }
 
 /// What the toolchains of this host serve.
 pub async fn host_offers(settings: &Settings, languages: &[Language]) -> Vec<Offer> {
-    todo!()
+    match find(settings, languages).await {
+        Ok(toolchains) => offers(&toolchains),
+        Err(panic) => {
+            let offer = |language: &Language| Offer {
+                language: language.name.clone(),
+                toolchain: Err(causes(&panic)),
+            };
+            languages.iter().map(offer).collect()
+        }
+    }
 }
 
 /// Asks the toolchains for their versions, which some need a while for.
-async fn find(settings: &Settings, languages: &[Language]) -> Result<Toolchains, Lack> {
+async fn find(settings: &Settings, languages: &[Language]) -> Result<Toolchains, JoinError> {
     let (settings, languages) = (settings.clone(), languages.to_vec());
-    tokio::task::spawn_blocking(move || Toolchains::find(&languages, &settings))
-        .await
-        .map_err(|panic| Lack::Trouble(causes(&panic)))
+    tokio::task::spawn_blocking(move || Toolchains::find(&languages, &settings)).await
 }
 
 fn offers(toolchains: &Toolchains) -> Vec<Offer> {

@@ -17,6 +17,8 @@ pub struct Survey {
 pub struct Layer {
     /// As `native.allow_missing` takes it.
     pub name: String,
+    /// What it stops.
+    pub stops: String,
     pub state: LayerState,
     /// How it was proved, or why it is missing.
     pub detail: String,
@@ -47,7 +49,9 @@ impl LayerState {
 impl Survey {
     /// Whether native boxes may be made.
     pub fn is_enough(&self) -> bool {
-        self.trouble.is_none() && self.in_state(LayerState::Missing).next().is_none()
+        self.trouble.is_none()
+            && !self.layers.is_empty()
+            && self.in_state(LayerState::Missing).next().is_none()
     }
 
     fn in_state(&self, state: LayerState) -> impl Iterator<Item = &Layer> {

@@ -187,7 +187,7 @@ pub async fn survey(settings: &settings::Native) -> Result<Vec<Proof>, NativeErr
 }
 
 /// The layers that the settings allow to be missing.
-pub(super) fn allowed(settings: &settings::Native) -> Result<Vec<Layer>, NativeError> {
+pub fn allowed(settings: &settings::Native) -> Result<Vec<Layer>, NativeError> {
     let layers = settings.allow_missing.iter().map(|name| {
         let layer = Layer::named(name).ok_or_else(|| NativeError::UnknownLayer(name.clone()))?;
         match layer.need() {
