@@ -17,7 +17,7 @@ mod native;
 mod survey;
 
 pub use self::{
-    native::{host_offers, survey},
+    native::{check_allowed, host_offers, survey},
     survey::{Layer, LayerState, Survey},
 };
 

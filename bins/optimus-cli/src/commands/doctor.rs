@@ -65,6 +65,7 @@ impl Service {
 pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
     let mut settings = Settings::load(args.config.as_deref()).usage()?;
     settings.native.allow_missing.extend(args.allow_missing);
+    backend::check_allowed(&settings).map_err(Failure::usage)?;
     settings.languages_file = languages_file(settings.languages_file, root)?;
     let languages = settings.languages_file.load().usage()?.languages;
 

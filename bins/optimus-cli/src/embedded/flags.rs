@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use optimus_common::settings::{BackendChoice, LanguagesFile, Settings};
-use optimus_worker::backend::BackendFlag;
+use optimus_worker::backend::{self, BackendFlag};
 
 use crate::{
     exit::{Blame, Failure},
@@ -54,6 +54,7 @@ impl Flags {
             settings.worker.total_concurrency = concurrency;
         }
         settings.native.allow_missing.extend(self.allow_missing);
+        backend::check_allowed(&settings).map_err(Failure::usage)?;
         settings.languages_file = languages_file(settings.languages_file, root)?;
         suit_one_machine(&mut settings);
         Ok(settings)

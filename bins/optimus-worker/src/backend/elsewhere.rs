@@ -11,6 +11,10 @@ pub(super) async fn start(_: &Settings, _: &[Language], _: &WorkerId) -> Result<
     Err(Lack::Trouble(REASON.to_owned()))
 }
 
+pub fn check_allowed(_: &Settings) -> Result<(), String> {
+    Ok(())
+}
+
 pub async fn survey(_: &Settings) -> Survey {
     Survey {
         layers: Vec::new(),

@@ -48,13 +48,16 @@ pub(super) async fn start(
     })
 }
 
+/// Fails where `native.allow_missing` names what is no layer, or one that boxes cannot do without.
+pub fn check_allowed(settings: &Settings) -> Result<(), String> {
+    layers::allowed(&settings.native)
+        .map(drop)
+        .map_err(|error| causes(&error))
+}
+
 /// Tries every layer of isolation.
 pub async fn survey(settings: &Settings) -> Survey {
-    let proofs = match layers::allowed(&settings.native) {
-        Ok(_) => layers::survey(&settings.native).await,
-        Err(error) => Err(error),
-    };
-    match proofs {
+    match layers::survey(&settings.native).await {
         Ok(proofs) => told(&proofs, settings),
         Err(error) => Survey {
             layers: Vec::new(),

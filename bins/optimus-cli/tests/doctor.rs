@@ -1,0 +1,149 @@
+//! `doctor` on this machine: as root, which has every layer, and as a user who does not.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::{
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::support::{Ended, Root};
+
+fn layers(report: &Value) -> Vec<(&str, &str)> {
+    let layers = report["native"]["layers"].as_array().unwrap();
+    layers
+        .iter()
+        .map(|layer| (layer["name"].as_str().unwrap(), layer["state"].as_str().unwrap()))
+        .collect()
+}
+
+/// By a user with no rights and no UIDs of its own to give away.
+fn as_nobody(root: &Root, args: &[&str]) -> Ended {
+    let binary = root.path().join("optimus-cli");
+    std::fs::copy(env!("CARGO_BIN_EXE_optimus-cli"), &binary).unwrap();
+    std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = Command::new(binary);
+    command
+        .args(args)
+        .current_dir(root.path())
+        .env("OPTIMUS_ROOT", root.path())
+        .uid(65534)
+        .gid(65534);
+    Ended(command.output().unwrap())
+}
+
+#[test]
+fn every_layer_is_proved_to_root() {
+    let root = Root::new();
+    let ended = root.run(&["doctor", "--json"]).exits(0);
+    let report = ended.json();
+    assert_eq!(report["native"]["possible"], true);
+    let layers = layers(&report);
+    assert!(layers.len() > 10, "{layers:?}");
+    for (name, state) in layers {
+        assert_eq!(state, "proved", "{name}");
+    }
+    let text = root.run(&["doctor"]).exits(0).stdout();
+    for part in [
+        "seccomp",
+        "cgroup-memory",
+        "proved",
+        "native boxes",
+        "Docker",
+        "Redis",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn who_lacks_a_layer_is_told_what_to_do_and_may_allow_it() {
+    let root = Root::new();
+    let ended = as_nobody(&root, &["doctor", "--json"]).exits(6);
+    let report = ended.json();
+    assert_eq!(report["native"]["possible"], false);
+    let missing: Vec<_> = report["native"]["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|layer| layer["state"] == "missing")
+        .collect();
+    let names: Vec<_> = missing
+        .iter()
+        .map(|layer| layer["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"guest-uids"), "{names:?}");
+    for layer in &missing {
+        for field in ["detail", "remedy", "stops"] {
+            assert!(!layer[field].as_str().unwrap().is_empty(), "{layer:#}");
+        }
+    }
+
+    let names = names.join(",");
+    let report = as_nobody(&root, &["doctor", "--json", "--allow-missing", &names])
+        .exits(0)
+        .json();
+    assert_eq!(report["native"]["possible"], true);
+    let states: Vec<_> = layers(&report).into_iter().map(|(_, state)| state).collect();
+    assert!(states.contains(&"allowed") && !states.contains(&"missing"));
+}
+
+#[test]
+fn what_is_no_layer_cannot_be_allowed_to_be_missing() {
+    let root = Root::new();
+    root.run(&["doctor", "--allow-missing", "landlok"])
+        .exits(2)
+        .complains_of("landlok");
+    root.run(&["serve", "--allow-missing", "seccomp", "--data-dir", "data"])
+        .exits(2)
+        .complains_of("seccomp");
+    assert!(!root.path().join("data").exists());
+}
+
+#[test]
+fn languages_are_told_with_what_they_lack() {
+    let root = Root::new();
+    root.run(&[
+        "add-lang",
+        "--name",
+        "python",
+        "--ext",
+        "py",
+        "--version",
+        "3.12",
+        "--skip-docker",
+    ])
+    .exits(0);
+    root.run(&[
+        "add-lang",
+        "--name",
+        "imaginary",
+        "--ext",
+        "im",
+        "--version",
+        "1",
+        "--skip-docker",
+        "--run",
+        "no-such-interpreter {source}",
+        "--base-image",
+        "imaginary:1",
+        "--version-command",
+        "no-such-interpreter --version",
+    ])
+    .exits(0);
+    let report = root.run(&["doctor", "--json"]).exits(0).json();
+    let languages = report["languages"].as_array().unwrap();
+    assert_eq!(languages[0]["available"], true, "{languages:#?}");
+    assert!(languages[0]["toolchain"].as_str().unwrap().contains("Python"));
+    assert_eq!(languages[1]["available"], false, "{languages:#?}");
+    assert!(
+        languages[1]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("no-such-interpreter")
+    );
+}
