@@ -41,7 +41,7 @@ use self::{
     connection::{Connection, SpawnerError},
     handle::NativeBox,
     layers::{Layer, Proof},
-    wire::{Make, Order, Outcome, RootId, Support},
+    wire::{Make, Order, Outcome, RootId, Support, Ticket},
 };
 pub use self::{
     layers::CANARY_ARG,
@@ -60,7 +60,7 @@ pub fn divert(agent: fn(Nest) -> ExitCode) -> Option<ExitCode> {
     if first == SPAWNER_ARG {
         Some(spawner::run(agent))
     } else if first == CANARY_ARG {
-        Some(layers::sing(&arguments.next()?))
+        Some(layers::sing())
     } else {
         None
     }
@@ -166,6 +166,7 @@ impl Backend for NativeBackend {
         tokio::time::timeout(timeout, making)
             .await
             .map_err(|_| timed_out("make a box", timeout))?
+            .map(|(live, _)| live)
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
@@ -252,7 +253,7 @@ impl Inner {
         spec: &BoxSpec,
         root: Root,
         support: Support,
-    ) -> Result<LiveBox, BackendError> {
+    ) -> Result<(LiveBox, Ticket), BackendError> {
         const OPERATION: &str = "make a box";
         let failed = |error: SpawnerError| engine_error(OPERATION, error);
         let described = (spec.language.clone(), root, support);
@@ -285,11 +286,13 @@ impl Inner {
         debug!(name, language = %spec.language, ?steps, "box made; steps in microseconds");
         handle.name = name;
         let (reader, writer) = stream.into_split();
-        Ok(LiveBox {
+        let ticket = handle.ticket;
+        let live = LiveBox {
             reader: Box::pin(reader),
             writer: Box::pin(writer),
             handle: Box::new(handle),
-        })
+        };
+        Ok((live, ticket))
     }
 }
 

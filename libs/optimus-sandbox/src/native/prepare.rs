@@ -64,7 +64,7 @@ impl NativeBackend {
             disk_bytes: DISK_BYTES,
             open_files: OPEN_FILES,
         };
-        let live = Arc::clone(&self.inner)
+        let (live, _) = Arc::clone(&self.inner)
             .make(&spec, root, Support::Writable)
             .await?;
         let failed = |error: SessionError| NativeError::Preparation(error.to_string());

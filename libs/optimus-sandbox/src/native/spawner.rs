@@ -8,6 +8,7 @@
 mod birth;
 mod boxes;
 mod cgroups;
+mod dynmods;
 mod failure;
 mod hierarchies;
 mod identity;
@@ -241,6 +242,10 @@ impl Spawner {
                 }
             }
             Order::Grow { of, bytes } => self.grow(of, bytes).map(|()| Outcome::Done),
+            Order::Throttled { of } => self
+                .boxes
+                .throttled(of, self.cgroups.as_ref())
+                .map(|periods| Outcome::Throttled { periods }),
             Order::Destroy { of } => {
                 if self.boxes.destroy(of, ticket)? {
                     // Answered when nothing is left.

@@ -55,6 +55,8 @@ pub(super) enum Order {
     Make(Make),
     /// Raises the memory of a box to at least this.
     Grow { of: Ticket, bytes: u64 },
+    /// Asks how often a box was held back for its CPU quota.
+    Throttled { of: Ticket },
     /// Kills a box, made or being made, and removes every trace. Done also where there is none.
     Destroy { of: Ticket },
     /// Removes what is left of workers that are dead and not named here.
@@ -103,6 +105,9 @@ pub(super) enum Outcome {
         steps: Vec<(String, u64)>,
     },
     Done,
+    Throttled {
+        periods: u64,
+    },
     Removed {
         boxes: u64,
     },

@@ -1,4 +1,132 @@
-use std::{ffi::OsStr, process::ExitCode};
-pub(crate) fn sing(_: &OsStr) -> ExitCode {
+//! Programs that try to break out of the box they run in.
+//!
+//! Which one is told on standard input: a name and then its parameters, a line each. It prints one line: `held` and what
+//! was tried, or `broken` and what worked that must not.
+
+mod attempts;
+
+use std::{
+    io::{self, Read},
+    process::ExitCode,
+};
+
+/// What an attempt to break out has come to.
+pub(super) enum Song {
+    /// Every attempt failed: what was tried.
+    Held(String),
+    /// One worked.
+    Broken(String),
+}
+
+/// The canaries, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Canary {
+    Users,
+    Uids,
+    Root,
+    Files,
+    Devices,
+    Processes,
+    Network,
+    Ipc,
+    HostName,
+    Memory,
+    Fork,
+    Spin,
+    Capabilities,
+    Privileges,
+    SystemCalls,
+    Landlock,
+}
+
+impl Canary {
+    const ALL: [(Self, &'static str); 16] = [
+        (Self::Users, "users"),
+        (Self::Uids, "uids"),
+        (Self::Root, "root"),
+        (Self::Files, "files"),
+        (Self::Devices, "devices"),
+        (Self::Processes, "processes"),
+        (Self::Network, "network"),
+        (Self::Ipc, "ipc"),
+        (Self::HostName, "host-name"),
+        (Self::Memory, "memory"),
+        (Self::Fork, "fork"),
+        (Self::Spin, "spin"),
+        (Self::Capabilities, "capabilities"),
+        (Self::Privileges, "privileges"),
+        (Self::SystemCalls, "system-calls"),
+        (Self::Landlock, "landlock"),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    fn sing(self, parameters: &[&str]) -> io::Result<Song> {
+        match self {
+            Self::Users => attempts::users(parameters),
+            Self::Uids => attempts::uids(),
+            Self::Root => attempts::root(parameters),
+            Self::Files => attempts::lock_of_the_host(parameters),
+            Self::Devices => attempts::devices(),
+            Self::Processes => attempts::processes(parameters),
+            Self::Network => attempts::network(parameters),
+            Self::Ipc => attempts::ipc(),
+            Self::HostName => attempts::host_name(),
+            Self::Memory => attempts::memory(),
+            Self::Fork => attempts::fork(),
+            Self::Spin => attempts::spin(),
+            Self::Capabilities => attempts::capabilities(),
+            Self::Privileges => attempts::privileges(),
+            Self::SystemCalls => Ok(attempts::system_calls()),
+            Self::Landlock => attempts::landlock(),
+        }
+    }
+}
+
+/// The main function of a process that runs in a box to try the box.
+#[expect(
+    clippy::print_stdout,
+    reason = "it is a program of its own, and this is its result"
+)]
+pub(in super::super) fn sing() -> ExitCode {
+    let mut told = String::new();
+    if io::stdin().read_to_string(&mut told).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let mut lines = told.lines();
+    let name = lines.next().unwrap_or_default();
+    let Some((canary, _)) = Canary::ALL.iter().find(|(_, known)| *known == name) else {
+        return ExitCode::FAILURE;
+    };
+    match canary.sing(&lines.collect::<Vec<_>>()) {
+        Ok(Song::Held(detail)) => println!("held {detail}"),
+        Ok(Song::Broken(reason)) => println!("broken {reason}"),
+        Err(error) => println!("broken it could not be tried: {error}"),
+    }
     ExitCode::SUCCESS
+}
+
+/// What a canary has printed.
+pub(super) fn understand(printed: &str) -> Option<Song> {
+    let line = printed.lines().next()?;
+    let (word, text) = line.split_once(' ')?;
+    match word {
+        "held" => Some(Song::Held(text.to_owned())),
+        "broken" => Some(Song::Broken(text.to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_canary_has_its_own_name() {
+        for (canary, name) in Canary::ALL {
+            assert_eq!(canary.name(), name);
+        }
+    }
 }

@@ -1,5 +1,429 @@
-use super::*;
-use std::sync::Arc;
-pub(crate) async fn prove(_: &Arc<Inner>) -> Result<Vec<Proof>, NativeError> {
-    Ok(Vec::new())
+//! Makes boxes, lets canaries loose in them, and judges what comes of it.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    io::{self, Write},
+    net::TcpListener,
+    os::{linux::net::SocketAddrExt, unix::net},
+    process,
+    sync::Arc,
+    time::Duration,
+};
+
+use optimus_common::{
+    facts::{RunEnd, RunFacts},
+    limits::Limits,
+    protocol::{CommandSpec, JobHeader, Stream, VERSION},
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{
+    CANARY_ARG, Layer, NativeError, Proof, State,
+    canary::{Canary, Song, understand},
+};
+use crate::{
+    backend::{BackendError, BoxSpec},
+    native::{
+        Inner,
+        roots::{HostPath, Root},
+        wire::{Offer, Order, Outcome, Support, Ticket},
+    },
+    session::{Event, JobSession, Session, SessionError},
+};
+
+const PROGRAM: &str = "/optimus/native-canary";
+/// What a program that is linked with others needs, whatever else the settings show.
+const LIBRARIES: [&str; 3] = ["/usr", "/lib", "/lib64"];
+/// Something that boxes see of the host and that everybody may open.
+const SHARED_FILES: [&str; 3] = ["/usr/bin/env", "/usr/bin/sh", "/usr/lib/os-release"];
+
+/// What a box of canaries may use. Less memory than a run in it may have, so that the box's own limit is what is met.
+const BOX_MEMORY_BYTES: u64 = 96 << 20;
+const RUN_MEMORY_BYTES: u64 = 1 << 30;
+const PROCESSES: u32 = 24;
+const DISK_BYTES: u64 = 1 << 20;
+const MANY_CPUS: f64 = 1.0;
+/// Of the box in which a canary spins.
+const FEW_CPUS: f64 = 0.2;
+/// Longer than any canary takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Which canary proves which layer.
+const CANARIES: [(Layer, Canary); 15] = [
+    (Layer::UserNamespace, Canary::Users),
+    (Layer::GuestUids, Canary::Uids),
+    (Layer::ReadOnlyRoot, Canary::Root),
+    (Layer::PrivateFiles, Canary::Files),
+    (Layer::PrivateDevices, Canary::Devices),
+    (Layer::PidNamespace, Canary::Processes),
+    (Layer::NetworkNamespace, Canary::Network),
+    (Layer::IpcNamespace, Canary::Ipc),
+    (Layer::UtsNamespace, Canary::HostName),
+    (Layer::CgroupMemory, Canary::Memory),
+    (Layer::CgroupPids, Canary::Fork),
+    (Layer::Capabilities, Canary::Capabilities),
+    (Layer::NoNewPrivileges, Canary::Privileges),
+    (Layer::Seccomp, Canary::SystemCalls),
+    (Layer::Landlock, Canary::Landlock),
+];
+
+/// Tries every layer, in three boxes: one for most canaries, one for the CPU quota, and one that must die with the
+/// spawner. The spawner is dead afterwards; the next request starts another one.
+pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, NativeError> {
+    let connection = inner.connection().await.map_err(host)?;
+    let offer = connection.offer().clone();
+    let bait = Bait::lay_out().map_err(host)?;
+    let (songs, throttled, (waiting, _)) =
+        tokio::try_join!(sing_all(inner, &bait), spin(inner), open(inner, MANY_CPUS))?;
+    drop(bait);
+    let mut proofs: Vec<_> = Layer::ALL
+        .into_iter()
+        .filter_map(|layer| {
+            let song = songs.iter().find(|(proved, _)| *proved == layer)?;
+            Some((layer, song.1.clone()))
+        })
+        .collect();
+    proofs.push((Layer::CgroupCpu, throttled));
+    proofs.push((Layer::ParentDeath, dies_with(connection.process(), waiting).await));
+    let mut proofs: Vec<_> = proofs
+        .into_iter()
+        .map(|(layer, song)| Proof {
+            layer,
+            state: judge(layer, song, &offer),
+        })
+        .collect();
+    proofs.sort_by_key(|proof| Layer::ALL.iter().position(|layer| *layer == proof.layer));
+    Ok(proofs)
+}
+
+fn host(error: impl std::fmt::Display) -> NativeError {
+    NativeError::Host(error.to_string())
+}
+
+/// What the offer says of a layer goes before what a canary found: it knows the reason.
+fn judge(layer: Layer, song: Result<String, String>, offer: &Offer) -> State {
+    let known = match layer {
+        Layer::GuestUids => offer.uids.as_ref().err(),
+        Layer::CgroupMemory | Layer::CgroupPids | Layer::CgroupCpu => offer.cgroups.as_ref().err(),
+        _ => None,
+    };
+    let detail = match (layer, &offer.uids, &offer.cgroups) {
+        (Layer::GuestUids, Ok(uids), _) => Some(uids),
+        (Layer::CgroupMemory, _, Ok(path)) => Some(path),
+        _ => None,
+    };
+    match (known, song) {
+        (Some(reason), _) => State::Missing {
+            reason: reason.clone(),
+            remedy: remedy(layer).to_owned(),
+        },
+        (None, Err(reason)) => State::Missing {
+            reason,
+            remedy: remedy(layer).to_owned(),
+        },
+        (None, Ok(held)) => State::Proved {
+            detail: match detail {
+                Some(more) => format!("{held} ({more})"),
+                None => held,
+            },
+        },
+    }
+}
+
+fn remedy(layer: Layer) -> &'static str {
+    match layer {
+        Layer::UserNamespace => {
+            "allow user namespaces: sysctl user.max_user_namespaces, and on Ubuntu \
+             kernel.apparmor_restrict_unprivileged_userns=0"
+        }
+        Layer::GuestUids => {
+            "install the package uidmap and grant UIDs with \
+             `usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER`, or run as root"
+        }
+        Layer::PrivateDevices => "run as root: only root may make device nodes",
+        Layer::CgroupMemory | Layer::CgroupPids | Layer::CgroupCpu => {
+            "run as root, or with cgroup v2 by \
+             `systemd-run --user --scope -p Delegate=yes PROGRAM`, or have an administrator give this user folders \
+             in each hierarchy and name them in native.cgroup"
+        }
+        Layer::Landlock => {
+            "use Linux 5.13 or later with landlock among its security modules (lsm=landlock,…)"
+        }
+        _ => "this is a fault of this kernel or of Optimus; report it, and use another host or Docker",
+    }
+}
+
+/// What canaries are told of the host, and must not find.
+struct Bait {
+    secret: tempfile::NamedTempFile,
+    service: TcpListener,
+    abstract_name: String,
+    _abstract_service: net::UnixListener,
+    shared_file: &'static str,
+    _locks: Vec<File>,
+    _memory: SharedMemory,
+    user_namespace: String,
+}
+
+impl Bait {
+    fn lay_out() -> io::Result<Self> {
+        let mut secret = tempfile::NamedTempFile::new()?;
+        secret.write_all(b"secret of the host\n")?;
+        let abstract_name = format!("optimus-canary-{}", uuid::Uuid::now_v7().simple());
+        let address = net::SocketAddr::from_abstract_name(&abstract_name)?;
+        let shared_file = SHARED_FILES
+            .into_iter()
+            .find(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_file()))
+            .ok_or_else(|| io::Error::other("none of the usual programs is in /usr"))?;
+        let mut locks = Vec::new();
+        for path in [shared_file, "/dev/null"] {
+            let file = File::open(path)?;
+            // Another worker may hold it at the same time, to the same end.
+            file.try_lock().ok();
+            locks.push(file);
+        }
+        Ok(Self {
+            secret,
+            service: TcpListener::bind("127.0.0.1:0")?,
+            _abstract_service: net::UnixListener::bind_addr(&address)?,
+            abstract_name,
+            shared_file,
+            _locks: locks,
+            _memory: SharedMemory::new()?,
+            user_namespace: fs::read_link("/proc/self/ns/user")?
+                .to_string_lossy()
+                .into_owned(),
+        })
+    }
+
+    fn parameters(&self, canary: Canary) -> io::Result<Vec<String>> {
+        Ok(match canary {
+            Canary::Users => vec![self.user_namespace.clone()],
+            Canary::Root => vec![self.secret.path().display().to_string()],
+            Canary::Files => vec![self.shared_file.to_owned()],
+            Canary::Processes => vec![process::id().to_string()],
+            Canary::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// A segment of System V shared memory, for as long as this lives.
+struct SharedMemory(libc::c_int);
+
+impl SharedMemory {
+    fn new() -> io::Result<Self> {
+        // SAFETY: makes a segment of a page that nothing attaches.
+        match unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, libc::IPC_CREAT | 0o600) } {
+            -1 => Err(io::Error::last_os_error()),
+            id => Ok(Self(id)),
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        // SAFETY: the segment is ours, and nothing attaches it.
+        unsafe { libc::shmctl(self.0, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+}
+
+/// A box in which this very program is what guests run.
+async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), NativeError> {
+    let program = env::current_exe().map_err(host)?;
+    let mut paths: Vec<_> = inner.settings.paths.iter().map(HostPath::same).collect();
+    for library in LIBRARIES.map(HostPath::same) {
+        if !paths.contains(&library) {
+            paths.push(library);
+        }
+    }
+    paths.push(HostPath {
+        host: program,
+        inside: PROGRAM.into(),
+    });
+    let root = Root::Host {
+        paths,
+        path: "/usr/bin:/bin".to_owned(),
+        toolchain: String::new(),
+        support: None,
+    };
+    let spec = BoxSpec {
+        language: "canary".parse().map_err(host)?,
+        image: String::new(),
+        runtime: String::new(),
+        memory_bytes: BOX_MEMORY_BYTES,
+        cpus,
+        processes: PROCESSES * 2,
+        disk_bytes: DISK_BYTES,
+        open_files: 64,
+    };
+    let timeout = inner.settings.start_timeout;
+    let made = tokio::time::timeout(timeout, Arc::clone(inner).make(&spec, root, Support::ReadOnly));
+    let (live, ticket) = made.await.map_err(|_| BackendError::TimedOut {
+        operation: "make a box",
+        seconds: timeout.as_secs(),
+    })??;
+    let session = Session::open(live, timeout).await.map_err(host)?;
+    Ok((session, ticket))
+}
+
+fn header() -> JobHeader {
+    JobHeader {
+        version: VERSION,
+        files: Vec::new(),
+        compile: None,
+        run: CommandSpec {
+            argv: [PROGRAM, CANARY_ARG].map(str::to_owned).into(),
+            env: BTreeMap::new(),
+            limits: Limits {
+                cpu_time: PATIENCE,
+                wall_time: PATIENCE,
+                memory_bytes: RUN_MEMORY_BYTES,
+                output_bytes: 64 << 10,
+                processes: PROCESSES,
+                open_files: 64,
+                file_size_bytes: DISK_BYTES,
+            },
+        },
+        max_parallel_tests: 1,
+    }
+}
+
+/// What came of one canary.
+#[derive(Debug)]
+struct Run {
+    stdout: String,
+    stderr: String,
+    facts: RunFacts,
+}
+
+impl Run {
+    /// For one that has not said what it found.
+    fn describe(&self) -> String {
+        let told = self.stderr.trim();
+        match &self.facts.end {
+            RunEnd::NotStarted { error } => format!("the canary did not start: {error}"),
+            end => format!("the canary ended with {end:?} {told}"),
+        }
+    }
+}
+
+/// Runs a canary for each input, and leaves the box as it is.
+async fn drive(job: &mut JobSession, inputs: &[String]) -> Result<Vec<Run>, NativeError> {
+    let (mut sender, mut receiver) = job.split();
+    let send = async {
+        for (run, input) in (0..).zip(inputs) {
+            sender.test(run, input.as_bytes()).await?;
+        }
+        Ok(())
+    };
+    let receive = async {
+        let mut runs = Vec::new();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while runs.len() < inputs.len() {
+            match receiver.next().await? {
+                Event::Output { stream, data, .. } => match stream {
+                    Stream::Stdout => stdout.extend_from_slice(&data),
+                    Stream::Stderr => stderr.extend_from_slice(&data),
+                },
+                Event::CompileDone(_) => {}
+                Event::RunDone(done) => runs.push(Run {
+                    stdout: String::from_utf8_lossy(&std::mem::take(&mut stdout)).into_owned(),
+                    stderr: String::from_utf8_lossy(&std::mem::take(&mut stderr)).into_owned(),
+                    facts: done.facts,
+                }),
+            }
+        }
+        Ok::<_, SessionError>(runs)
+    };
+    let both = async { tokio::try_join!(send, receive) };
+    let ((), runs) = tokio::time::timeout(PATIENCE * 2, both)
+        .await
+        .map_err(|_| host("a canary hangs"))?
+        .map_err(host)?;
+    Ok(runs)
+}
+
+/// What came of each layer's canary: what held, or how it broke.
+type Songs = Vec<(Layer, Result<String, String>)>;
+
+async fn sing_all(inner: &Arc<Inner>, bait: &Bait) -> Result<Songs, NativeError> {
+    let mut inputs = Vec::new();
+    for (_, canary) in CANARIES {
+        inputs.push(told(canary, &bait.parameters(canary).map_err(host)?));
+    }
+    let (session, _) = open(inner, MANY_CPUS).await?;
+    let mut job = session.start_job(&header(), &[]).await.map_err(host)?;
+    let runs = drive(&mut job, &inputs).await?;
+    let judged = CANARIES.into_iter().zip(&runs).map(|((layer, canary), run)| {
+        let outcome = match canary {
+            Canary::Memory => of_memory(run),
+            _ => of_song(run),
+        };
+        (layer, outcome)
+    });
+    Ok(judged.collect())
+}
+
+fn told(canary: Canary, parameters: &[String]) -> String {
+    let mut lines = vec![canary.name()];
+    lines.extend(parameters.iter().map(String::as_str));
+    lines.join("\n")
+}
+
+fn of_song(run: &Run) -> Result<String, String> {
+    match understand(&run.stdout) {
+        Some(Song::Held(detail)) => Ok(detail),
+        Some(Song::Broken(reason)) => Err(reason),
+        None => Err(run.describe()),
+    }
+}
+
+/// Not what it prints counts, but whether the kernel killed it.
+fn of_memory(run: &Run) -> Result<String, String> {
+    if run.facts.oom_kills > 0 {
+        return Ok(format!(
+            "the kernel killed a program that wanted more than its {} MiB",
+            BOX_MEMORY_BYTES >> 20
+        ));
+    }
+    match of_song(run) {
+        Ok(detail) => Err(detail),
+        reason => reason,
+    }
+}
+
+/// Whether a box that wants more CPU time than its quota is held back, by the kernel's own counter.
+async fn spin(inner: &Arc<Inner>) -> Result<Result<String, String>, NativeError> {
+    let (session, ticket) = open(inner, FEW_CPUS).await?;
+    let mut job = session.start_job(&header(), &[]).await.map_err(host)?;
+    let runs = drive(&mut job, &[told(Canary::Spin, &[])]).await?;
+    let connection = inner.connection().await.map_err(host)?;
+    let throttled = connection.ask(Order::Throttled { of: ticket }, None).await;
+    let Some(Ok(detail)) = runs.first().map(of_song) else {
+        return Ok(Err("the program that spins has failed".to_owned()));
+    };
+    Ok(match throttled {
+        Ok(Outcome::Throttled { periods: 1.. }) => Ok(format!("{detail} and was held back")),
+        Ok(_) => Err(format!(
+            "{detail} and was not held back by a quota of {FEW_CPUS} CPUs"
+        )),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// Kills the spawner, and waits for the end of one of its boxes.
+async fn dies_with(spawner: u32, mut session: Session) -> Result<String, String> {
+    let spawner = i32::try_from(spawner)
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or("it is gone")?;
+    kill_process(spawner, Signal::KILL).map_err(|errno| errno.to_string())?;
+    match tokio::time::timeout(PATIENCE, session.failed()).await {
+        Ok(SessionError::Closed) => Ok("a box died with the process that had made it".to_owned()),
+        Ok(error) => Err(error.to_string()),
+        Err(_) => Err("a box lived on after the process that had made it".to_owned()),
+    }
 }

@@ -5,6 +5,7 @@
 use std::{
     ffi::CString,
     fs, io,
+    mem::ManuallyDrop,
     os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
@@ -43,11 +44,16 @@ const AGENT_FILES: u64 = 256;
 /// The kernel's OOM killer prefers a box to anything else on the machine.
 const OOM_SCORE_ADJ: &str = "500";
 
-/// What the agent needs: to give each run its own cell, to become its guest there, and to kill it.
+/// What the agent needs: to give each run its own cell, to become its guest there, and to kill it. The last three are
+/// over files of the box's own UIDs only; an overlay acts with the rights of whoever mounted it, and its work directory
+/// is closed to everybody without the first of them.
 const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::KILL);
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::FOWNER);
 
 /// The steps of a box's first process, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +85,7 @@ pub(super) enum Step {
     UserNamespace,
     /// Root of the box, without supplementary groups.
     Identity,
-    /// Four are left, none of which reaches outside of the box's user namespace.
+    /// Few are left, none of which reaches outside of the box's user namespace.
     Capabilities,
     NoNewPrivileges,
     /// Memory and descriptors of the agent are closed to `/proc` and ptrace.
@@ -197,6 +203,8 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<N
 
 /// The whole life of a box's first process.
 fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(Nest) -> ExitCode) -> ExitCode {
+    // Its descriptors are closed by number.
+    let plan = ManuallyDrop::new(plan);
     let mut log = Log::new();
     if let Err(error) = build(&plan, &reports, &mut log) {
         // Nobody is left to tell if this fails.
@@ -212,7 +220,15 @@ fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(Nest) -> ExitCode) -> ExitCo
         // SAFETY: this process has one thread. The spawner's environment is empty.
         unsafe { std::env::set_var("PATH", path) };
     }
-    agent(plan.nest)
+    let Plan {
+        nest,
+        net,
+        channel,
+        agent_group,
+        ..
+    } = ManuallyDrop::into_inner(plan);
+    std::mem::forget((net, channel, agent_group));
+    agent(nest)
 }
 
 fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {

@@ -294,6 +294,17 @@ impl Boxes {
         Ok(())
     }
 
+    /// How often a box was held back for its CPU quota.
+    pub(super) fn throttled(&self, of: Ticket, cgroups: Option<&Cgroups>) -> Result<u64, Failure> {
+        let name = self.all.get(&of).and_then(|entry| entry.name.as_ref());
+        let (Some(cgroups), Some(name)) = (cgroups, name) else {
+            return Err(Failure::new("the box has no control group"));
+        };
+        cgroups
+            .throttled(name)
+            .map_err(Failure::at("read what a control group counts"))
+    }
+
     pub(super) fn kill_all(&mut self) {
         self.all.values_mut().for_each(Entry::kill);
     }

@@ -23,7 +23,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{failure::Failure, hierarchies::Hierarchies};
+use super::{dynmods, failure::Failure, hierarchies::Hierarchies};
 use crate::native::wire::Make;
 
 /// How many groups wait for their boxes.
@@ -46,6 +46,8 @@ pub(super) struct Cgroups {
     own_name: String,
     /// Held locked.
     _own_folder: OwnedFd,
+    /// Held open: processes enter groups quickly.
+    _favor: Option<OwnedFd>,
     /// Distinguishes the UIDs of this spawner's boxes from those of others'.
     block: u32,
     next: u64,
@@ -85,6 +87,11 @@ impl Cgroups {
         let folder = reopen(&base_folder, &own_name).map_err(Failure::at("open a control group"))?;
         flock(&folder, FlockOperation::NonBlockingLockExclusive)
             .map_err(Failure::at("lock a control group"))?;
+        // Version 2 makes processes where they belong.
+        let favor = match hierarchies {
+            Hierarchies::V1(_) => dynmods::favor(),
+            Hierarchies::V2(_) => None,
+        };
         let mut cgroups = Self {
             base,
             base_folder,
@@ -92,6 +99,7 @@ impl Cgroups {
             own,
             own_name,
             _own_folder: folder,
+            _favor: favor,
             block,
             next: 0,
             ready: VecDeque::new(),
@@ -138,6 +146,25 @@ impl Cgroups {
 
     pub(super) fn set_memory(&self, name: &str, bytes: u64) -> io::Result<()> {
         self.own.open(name)?.set_memory(bytes)
+    }
+
+    /// Periods in which the box used its CPU quota up.
+    pub(super) fn throttled(&self, name: &str) -> io::Result<u64> {
+        let group = self.own.open(name)?;
+        // Version 2 has one folder. Of those of version 1, one has the counter.
+        let counted = group.descriptors().find_map(|folder| {
+            let file = openat(
+                folder,
+                "cpu.stat",
+                OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .ok()?;
+            let text = io::read_to_string(std::fs::File::from(file)).ok()?;
+            text.lines()
+                .find_map(|line| line.strip_prefix("nr_throttled ")?.parse().ok())
+        });
+        counted.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Removes the group of a box that has ended.

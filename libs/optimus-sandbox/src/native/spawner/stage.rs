@@ -26,7 +26,7 @@ use std::{
 
 use optimus_common::LanguageName;
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open},
+    fs::{CWD, FileType, Mode, OFlags, chmod, makedev, mknodat, open},
     mount::{
         MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change, move_mount,
         unmount,
@@ -347,7 +347,8 @@ fn make_devices(folder: &Path) -> Result<Devices, Failure> {
         let node = folder.join(name);
         let mode = Mode::from_raw_mode(0o666);
         match mknodat(CWD, &node, FileType::CharacterDevice, mode, makedev(major, minor)) {
-            Ok(()) => {}
+            // Without what the umask takes off.
+            Ok(()) => chmod(&node, mode).map_err(Failure::at("open a device node to all"))?,
             Err(rustix::io::Errno::PERM) => return bind_devices(folder),
             Err(errno) => return Err(Failure::at("make a device node")(errno)),
         }
