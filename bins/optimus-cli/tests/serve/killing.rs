@@ -20,6 +20,7 @@ use crate::{
 };
 
 const USUAL_ROUNDS: u64 = 8;
+const LANGUAGES: [&str; 2] = ["--language", "python,c"];
 /// Clients that submit without rest.
 const CLIENTS: u64 = 3;
 /// Jobs under way before the clients wait, so that the last ones end soon after the last round.
@@ -133,7 +134,7 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
     }
 
     // The first round lives until there is something to lose.
-    let mut served = machine.serve(&[]).await;
+    let mut served = machine.serve(&LANGUAGES).await;
     for round in 0..rounds {
         let life = Duration::from_millis(20 + random(LONGEST_LIFE_MS));
         let born = Instant::now();
@@ -146,9 +147,9 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
         served = if round % 4 == 3 {
             // Now and then nothing but the death itself has cleaned up.
             machine.leftovers().assert_no_processes().await;
-            machine.serve(&[]).await
+            machine.serve(&LANGUAGES).await
         } else {
-            machine.launch(&[])
+            machine.launch(&LANGUAGES)
         };
     }
     ledger.enough.store(true, Ordering::Relaxed);
@@ -156,7 +157,7 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
     served.leave().await;
     machine.leftovers().assert_none().await;
 
-    let served = machine.serve(&[]).await;
+    let served = machine.serve(&LANGUAGES).await;
     for id in ledger.open() {
         let record = served.client.done(&id).await;
         assert_verdict(&record, "accepted");
