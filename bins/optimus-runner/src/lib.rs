@@ -31,7 +31,7 @@
 //! A native box beside that:
 //!
 //! - [`in_box`] called by PID 1, which has one thread, is root of a user namespace that owns the box's mount namespace
-//!   or one below its owner, and has the capabilities `SYS_ADMIN`, `SETUID`, `SETGID` and `KILL` in it.
+//!   or one below its owner, and has [`Nest::CAPABILITIES`] in it.
 //! - `/proc` whole, with nothing mounted below it: the kernel lets no cell have its own otherwise.
 //! - What [`Nest`] says.
 #![cfg(target_os = "linux")]

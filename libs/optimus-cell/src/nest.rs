@@ -1,5 +1,7 @@
 //! What a box offers to runs that are to have a cell of their own.
 
+use rustix::thread::CapabilitySet;
+
 use crate::cgroup::Group;
 
 /// The first UID of guests in a box whose UIDs are its own; the others follow it.
@@ -7,8 +9,8 @@ pub const FIRST_GUEST: u32 = 10_000;
 
 /// The rights and resources a box gives its agent to make cells of: one for the compile step, one for each run.
 ///
-/// The agent is root of the box's own user namespace, with the capabilities `SYS_ADMIN`, `SETUID`, `SETGID` and `KILL` in it,
-/// and owns whatever is here. Nothing of it reaches a guest.
+/// The agent is root of the box's own user namespace, with [`Nest::CAPABILITIES`] in it, and owns whatever is here.
+/// Nothing of it reaches a guest.
 #[derive(Debug)]
 pub struct Nest {
     /// The box's cgroup, delegated to the agent, which is itself in a group below it. `None` where the host gives none.
@@ -17,6 +19,22 @@ pub struct Nest {
     pub disk_bytes: u64,
     pub guest_uids: GuestUids,
     pub landlock: Landlock,
+}
+
+impl Nest {
+    /// What the agent must be allowed in the box's user namespace, and nothing else.
+    ///
+    /// The first is for namespaces and mounts, the next three to become a guest and to kill. The others are for the
+    /// overlay that covers the work directory: the kernel changes what lies below on behalf of whoever mounted it, once
+    /// the guest's own rights allow the change.
+    pub const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
+        .union(CapabilitySet::SETUID)
+        .union(CapabilitySet::SETGID)
+        .union(CapabilitySet::KILL)
+        .union(CapabilitySet::CHOWN)
+        .union(CapabilitySet::DAC_OVERRIDE)
+        .union(CapabilitySet::FOWNER)
+        .union(CapabilitySet::FSETID);
 }
 
 /// File systems in memory have one inode for so many bytes of their size.

@@ -38,9 +38,9 @@ use init::Plan;
 use mounts::Mounts;
 use notes::SharedNotes;
 
-/// What the kernel's own limit allows a cell beyond its run's: an eighth, and so much. The run's limit is of its
-/// processes and files; the kernel's limit counts the page cache and the kernel's own memory too, and must not strike
-/// before a sample shows who is to blame.
+/// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
+/// is found exceeded by a sample, which names who is to blame; the kernel's limit counts the page cache and the kernel's
+/// own memory too, and is for what grows faster than it is looked at.
 const MEMORY_BESIDE: u64 = 64 << 20;
 
 /// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
@@ -171,7 +171,7 @@ impl Cells {
         let make = || {
             let group = groups.create(&name)?;
             let memory = limits.memory_bytes;
-            group.set_memory(memory.saturating_add(memory / 8).saturating_add(MEMORY_BESIDE))?;
+            group.set_memory(memory.saturating_mul(2).saturating_add(MEMORY_BESIDE))?;
             // The cell's first process is none of the guest's.
             group.set_processes(u64::from(limits.processes) + 1)?;
             let counters = group.counters()?;

@@ -70,7 +70,7 @@ const ALL: [(Step, &str); 22] = [
     (Step::AgentFolder, "hide the agent's folder"),
     (
         Step::WorkDirectory,
-        "mount an overlay over the work directory (in a user namespace that takes Linux 5.11)",
+        "mount an overlay over the work directory (in a user namespace it takes Linux 5.11, and Nest::CAPABILITIES)",
     ),
     (Step::Temporary, "mount /tmp"),
     (Step::SharedMemory, "mount /dev/shm"),

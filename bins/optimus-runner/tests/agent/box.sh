@@ -1,12 +1,14 @@
 #!/bin/sh
-# Makes what a container engine would make of an image, and becomes the agent in it.
-# Usage: box.sh ROOT AGENT RUNNER_SH CGROUPS
+# Makes what a container engine would make of an image, and becomes the agent in it: as a container does, or, where a
+# command to enter it is given, as that does.
+# Usage: box.sh ROOT AGENT RUNNER_SH CGROUPS [COMMAND...]
 set -eu
 root=$1 agent=$2 runner=$3 cgroups=$4
+shift 4
 
 mount -t tmpfs -o mode=0755 root "$root"
 cd "$root"
-mkdir -p usr etc proc sys/fs/cgroup dev tmp box run/optimus optimus
+mkdir -p usr etc proc dev tmp box run/optimus optimus
 for name in bin sbin lib lib32 lib64 libx32; do
     [ ! -L "/$name" ] || ln -s "$(readlink "/$name")" "$name"
 done
@@ -15,7 +17,10 @@ for name in usr etc; do
     mount -o remount,bind,ro,nosuid "$name"
 done
 mount -t proc proc proc
-mount --rbind "$cgroups" sys/fs/cgroup
+if [ $# -eq 0 ]; then
+    mkdir -p sys/fs/cgroup
+    mount --rbind "$cgroups" sys/fs/cgroup
+fi
 
 mount -t tmpfs -o mode=0755,nosuid dev dev
 mkdir dev/shm
@@ -37,5 +42,9 @@ cp "$runner" optimus/runner.sh
 echo "box 1.0" > optimus/toolchain
 mount -o remount,bind,ro "$root"
 
+if [ $# -gt 0 ]; then
+    chown "$OPTIMUS_TEST_OWNER" "$root/run/optimus"
+    exec "$@" "$root"
+fi
 exec chroot "$root" /usr/bin/setpriv --bounding-set=-all,+setuid,+setgid,+kill --inh-caps=-all --no-new-privs \
     /optimus/runner.sh

@@ -5,107 +5,142 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio, id},
     sync::atomic::{AtomicU32, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
+use optimus_cell::cgroup::{Controller, Group, Removal};
 use tempfile::TempDir;
+
+use crate::WAY;
+
+/// How a box keeps its runs apart. Each suite has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::allow_attributes, reason = "no suite knows all ways")]
+#[allow(dead_code, reason = "each suite has one of them")]
+pub(crate) enum Way {
+    /// By UID, as in a container.
+    ByUid,
+    /// By cells, with UIDs of the guests' own and a cgroup.
+    Cells,
+    /// By cells whose guests have the agent's UID.
+    CellsOfOneUid,
+    /// By cells without a cgroup.
+    CellsWithoutGroup,
+}
 
 /// Processes of one box, the agent's own included.
 pub(crate) const PROCESSES: u32 = 64;
 /// Memory of one box.
 pub(crate) const MEMORY: u64 = 512 << 20;
+/// Size of each writable file system of a cell, as `box.sh` has it for boxes.
+const DISK: u64 = 96 << 20;
 
-/// The box's cgroup, in each hierarchy the agent reads.
+/// The box's cgroup.
 #[derive(Debug)]
 struct Cgroup {
-    folders: Vec<PathBuf>,
+    root: Group,
+    name: String,
+    /// Folders of the group, with their controllers; one without a name on version 2.
+    folders: Vec<(&'static str, PathBuf)>,
 }
 
 impl Cgroup {
-    fn make() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "optimus-agent-test-{}-{}",
-            id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let root = Path::new("/sys/fs/cgroup");
-        let folders: Vec<_> = if root.join("memory").is_dir() {
-            ["memory", "cpuacct", "pids"]
-                .map(|controller| root.join(controller).join(&name))
-                .into()
+    fn make(name: String) -> Self {
+        let at = Path::new("/sys/fs/cgroup");
+        let controllers = [
+            ("cpu", Controller::Cpu),
+            ("cpuacct", Controller::Cpuacct),
+            ("memory", Controller::Memory),
+            ("pids", Controller::Pids),
+        ];
+        let (root, folders) = if at.join("memory").is_dir() {
+            let folders = controllers.map(|(folder, controller)| (controller, at.join(folder)));
+            let own = controllers.map(|(controller, _)| (controller, at.join(controller).join(&name)));
+            (Group::open_v1(&folders), own.into())
         } else {
-            vec![root.join(&name)]
+            (Group::open_v2(at), vec![("", at.join(&name))])
         };
-        for folder in &folders {
-            fs::create_dir(folder).expect("these tests need root and a writable cgroup file system");
-        }
-        let cgroup = Self { folders };
-        cgroup.limit(&["memory.limit_in_bytes", "memory.max"], &MEMORY.to_string());
-        cgroup.limit(&["pids.max"], &PROCESSES.to_string());
-        cgroup
+        let root = root.expect("these tests need a cgroup file system");
+        let group = root
+            .create(&name)
+            .expect("these tests need root and a writable cgroup file system");
+        group.set_memory(MEMORY).expect("a limit can be set");
+        Self { root, name, folders }
     }
 
-    /// Writes to whichever of the files there is.
-    fn limit(&self, files: &[&str], value: &str) {
-        let file = self
-            .folders
-            .iter()
-            .flat_map(|folder| files.iter().map(move |file| folder.join(file)));
-        let file = file
-            .into_iter()
-            .find(|file| file.exists())
-            .expect("the cgroup has this controller");
-        fs::write(file, value).expect("a limit can be set");
+    fn group(&self) -> Group {
+        self.root.open(&self.name).expect("the group is there")
     }
 
-    /// Shell commands that put the shell itself in, and show the box its own cgroup below `$cgroups`.
-    fn script(&self) -> String {
+    /// Shell commands that put the shell itself into this part of the group.
+    fn entering(&self, part: &str) -> String {
         let enter = self
             .folders
             .iter()
-            .map(|folder| format!("echo $$ > {}/cgroup.procs\n", folder.display()));
+            .map(|(_, folder)| format!("echo $$ > {}/{part}/cgroup.procs\n", folder.display()));
         enter.collect()
     }
 
     /// Commands, in the box's mount namespace, that mount the cgroup read-only at `at`.
     fn mounts(&self, at: &Path) -> String {
         let at = at.display();
-        let [only] = &self.folders[..] else {
-            let mount = |folder: &PathBuf| {
-                let controller = folder
-                    .parent()
-                    .and_then(Path::file_name)
-                    .expect("a controller's folder");
-                let target = format!("{at}/{}", controller.display());
-                format!(
-                    "mkdir {target}\nmount --bind {} {target}\nmount -o remount,bind,ro {target}\n",
-                    folder.display()
-                )
-            };
-            let mounts: String = self.folders.iter().map(mount).collect();
-            return format!("mount -t tmpfs cgroups {at}\n{mounts}mount -o remount,ro {at}\n");
+        if let [("", only)] = &self.folders[..] {
+            let only = only.display();
+            return format!("mount --bind {only} {at}\nmount -o remount,bind,ro {at}\n");
+        }
+        let mount = |(controller, folder): &(&str, PathBuf)| {
+            let target = format!("{at}/{controller}");
+            format!(
+                "mkdir {target}\nmount --bind {} {target}\nmount -o remount,bind,ro {target}\n",
+                folder.display()
+            )
         };
-        format!(
-            "mount --bind {} {at}\nmount -o remount,bind,ro {at}\n",
-            only.display()
-        )
+        let mounts: String = self.folders.iter().map(mount).collect();
+        format!("mount -t tmpfs cgroups {at}\n{mounts}mount -o remount,ro {at}\n")
+    }
+
+    /// The command that enters the box, and makes cells of this group in it. Root of the box is UID `base`.
+    fn nest(&self, base: u32) -> Vec<String> {
+        let (uids, group) = match WAY {
+            Way::ByUid | Way::Cells => ("own", self.argument()),
+            Way::CellsOfOneUid => ("agent", self.argument()),
+            Way::CellsWithoutGroup => ("own", "none".to_owned()),
+        };
+        let program = env!("CARGO_BIN_EXE_optimus-test-nest").to_owned();
+        vec![
+            program,
+            uids.to_owned(),
+            DISK.to_string(),
+            base.to_string(),
+            group,
+        ]
+    }
+
+    fn argument(&self) -> String {
+        if let [("", only)] = &self.folders[..] {
+            return only.display().to_string();
+        }
+        let parts: Vec<_> = self
+            .folders
+            .iter()
+            .map(|(controller, folder)| format!("{controller}={}", folder.display()))
+            .collect();
+        parts.join(",")
     }
 }
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        for folder in &self.folders {
-            // Busy until the kernel has buried the last process.
-            while fs::remove_dir(folder).is_err() && folder.exists() {
-                assert!(
-                    Instant::now() < deadline,
-                    "processes of the box are left in {}",
-                    folder.display()
-                );
-                std::thread::yield_now();
-            }
+        // Busy until the kernel has buried the last process.
+        while self.root.remove(&self.name).expect("a group can be removed") == Removal::Busy {
+            assert!(
+                Instant::now() < deadline,
+                "processes of the box are left in {}",
+                self.name
+            );
+            thread::yield_now();
         }
     }
 }
@@ -120,19 +155,32 @@ pub(crate) struct TestBox {
 
 impl TestBox {
     pub(crate) fn start() -> Self {
-        let cgroup = Cgroup::make();
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let cgroup = Cgroup::make(format!("optimus-agent-test-{}-{number}", id()));
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (root, cgroups) = (folder.path().join("root"), folder.path().join("cgroups"));
         for path in [&root, &cgroups] {
             fs::create_dir(path).expect("a temporary folder");
         }
+        // No two boxes at the same time share a UID.
+        let base = 500_000_000 + id() % 10_000 * 10_000 + number * 16;
+        let (entering, mounts, command) = if WAY == Way::ByUid {
+            let group = cgroup.group();
+            group.set_processes(PROCESSES.into()).expect("a limit can be set");
+            (cgroup.entering("."), cgroup.mounts(&cgroups), Vec::new())
+        } else {
+            let group = cgroup.group();
+            group.create("agent").expect("a group can be made");
+            group.delegate(base, base).expect("a group can be delegated");
+            (cgroup.entering("agent"), String::new(), cgroup.nest(base))
+        };
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         // The shell joins the cgroup before it makes the namespaces, so that the box sees itself at the cgroup's root.
-        let inner = format!("set -eu\n{}exec sh \"$@\"", cgroup.mounts(&cgroups));
+        let inner = format!("set -eu\n{mounts}exec sh \"$@\"");
         let script = format!(
-            "set -eu\n{}exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child=KILL \
+            "set -eu\n{entering}exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child=KILL \
              sh -c '{inner}' sh \"$@\"",
-            cgroup.script()
         );
         let child = Command::new("sh")
             .args(["-c", &script, "sh"])
@@ -141,7 +189,9 @@ impl TestBox {
             .arg(env!("CARGO_BIN_EXE_optimus-runner"))
             .arg(here.join("../../dockerfiles/runner.sh"))
             .arg(&cgroups)
+            .args(command)
             .env("OPTIMUS_TEST_SECRET", "of the agent's environment")
+            .env("OPTIMUS_TEST_OWNER", base.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

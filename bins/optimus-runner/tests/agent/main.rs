@@ -11,6 +11,10 @@ mod compile;
 mod facts;
 mod isolation;
 mod limits;
+mod neighbours;
 mod parallel;
 mod refusals;
 mod session;
+
+/// Runs are kept apart by their guests' UIDs, as in a container.
+const WAY: boxes::Way = boxes::Way::ByUid;

@@ -1,0 +1,119 @@
+//! Enters a box as its first process, with a nest to make cells in, and becomes the agent: what a native backend does,
+//! as simple as can be. A program of its own, since a test has threads.
+//!
+//! Usage: optimus-test-nest UIDS DISK_BYTES BASE GROUP ROOT
+//!
+//! UIDS is `own` or `agent`; GROUP is `none`, one folder of version 2, or `CONTROLLER=FOLDER,…` of version 1. Root of
+//! the box is UID BASE of the host, guests are the UIDs after it.
+#![cfg(target_os = "linux")]
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+use anyhow::{Context, bail};
+use optimus_cell::{
+    FIRST_GUEST, GuestUids, Landlock, Nest,
+    cgroup::{Controller, Group},
+};
+use rustix::{
+    process::{Gid, Uid, pivot_root},
+    thread::{
+        CapabilitySet, CapabilitySets, UnshareFlags, remove_capability_from_bounding_set, set_capabilities,
+        set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+    },
+};
+
+/// UIDs of guests in a box that has them.
+const GUESTS: u32 = 8;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let [uids, disk_bytes, base, group, root] = arguments.as_slice() else {
+        bail!("called with UIDS DISK_BYTES BASE GROUP ROOT");
+    };
+    let guest_uids = match uids.as_str() {
+        "own" => GuestUids::Own { count: GUESTS },
+        "agent" => GuestUids::OfTheAgent,
+        other => bail!("unknown kind of UIDs {other:?}"),
+    };
+    let nest = Nest {
+        group: open_group(group)?,
+        disk_bytes: disk_bytes.parse()?,
+        guest_uids,
+        landlock: Landlock::Enforced,
+    };
+    enter_root(Path::new(root)).context("cannot enter the root")?;
+    become_root_of_box(base.parse()?, guest_uids)?;
+    Ok(optimus_runner::in_box(nest))
+}
+
+fn open_group(group: &str) -> anyhow::Result<Option<Group>> {
+    if group == "none" {
+        return Ok(None);
+    }
+    if !group.contains('=') {
+        return Ok(Some(Group::open_v2(Path::new(group))?));
+    }
+    let mut folders = Vec::new();
+    for part in group.split(',') {
+        let (controller, folder) = part.split_once('=').context("CONTROLLER=FOLDER")?;
+        let controller = match controller {
+            "cpu" => Controller::Cpu,
+            "cpuacct" => Controller::Cpuacct,
+            "memory" => Controller::Memory,
+            "pids" => Controller::Pids,
+            other => bail!("unknown controller {other:?}"),
+        };
+        folders.push((controller, PathBuf::from(folder)));
+    }
+    Ok(Some(Group::open_v1(&folders)?))
+}
+
+fn enter_root(root: &Path) -> anyhow::Result<()> {
+    env::set_current_dir(root)?;
+    pivot_root(".", ".")?;
+    rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
+    env::set_current_dir("/")?;
+    Ok(())
+}
+
+fn become_root_of_box(base: u32, uids: GuestUids) -> anyhow::Result<()> {
+    set_thread_groups(&[])?;
+    for capability in (0..64).filter_map(|bit| CapabilitySet::from_bits(1 << bit)) {
+        if !Nest::CAPABILITIES.contains(capability) {
+            // Numbers the kernel does not know are not in the set.
+            let _ = remove_capability_from_bounding_set(capability);
+        }
+    }
+    let process = std::process::id();
+    // Only a process outside the new namespace may map other UIDs than one's own: this shell waits for the namespace.
+    let first = FIRST_GUEST;
+    let (map, groups) = match uids {
+        GuestUids::Own { count } => (format!("0 {base} 1\\n{first} {} {count}\\n", base + 1), "allow"),
+        GuestUids::OfTheAgent => (format!("0 {base} 1\\n"), "deny"),
+    };
+    let script = format!(
+        "until [ \"$(readlink /proc/{process}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]; do :; done
+         echo {groups} > /proc/{process}/setgroups
+         printf '{map}' > /proc/{process}/uid_map && printf '{map}' > /proc/{process}/gid_map"
+    );
+    let mut mapper = Command::new("/bin/sh").args(["-ec", &script]).spawn()?;
+    // SAFETY: a user namespace; this process has one thread, and no memory or descriptor is unshared.
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.context("cannot make a user namespace")?;
+    anyhow::ensure!(mapper.wait()?.success(), "cannot map the box's UIDs");
+    set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
+    set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: Nest::CAPABILITIES,
+            permitted: Nest::CAPABILITIES,
+            inheritable: CapabilitySet::empty(),
+        },
+    )?;
+    fs::read_dir("/run/optimus").context("the agent's folder is not its own")?;
+    Ok(())
+}
