@@ -55,13 +55,18 @@ impl Leftovers<'_> {
     /// The cgroups below that of the tests, in every hierarchy.
     pub(crate) fn cgroups(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let top = Path::new("/sys/fs/cgroup");
-        let hierarchies = fs::read_dir(top).unwrap().flatten().map(|entry| entry.path());
-        for hierarchy in hierarchies.chain([top.to_owned()]) {
+        for hierarchy in hierarchies() {
             collect(&hierarchy.join(self.cgroup), &mut found);
         }
         found
     }
+}
+
+/// The roots of all control groups there may be.
+pub(crate) fn hierarchies() -> impl Iterator<Item = PathBuf> {
+    let top = Path::new("/sys/fs/cgroup");
+    let below = fs::read_dir(top).unwrap().flatten().map(|entry| entry.path());
+    below.chain([top.to_owned()])
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) {

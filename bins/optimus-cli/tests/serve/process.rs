@@ -15,7 +15,11 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{client::Client, leftovers::Leftovers, until};
+use crate::{
+    client::Client,
+    leftovers::{Leftovers, hierarchies},
+    until,
+};
 
 /// Longer than any process here needs to leave.
 const LEAVE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -133,6 +137,15 @@ impl Machine {
         Leftovers {
             binary: self.binary(),
             cgroup: &self.cgroup,
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Empty, or the test has failed by now.
+        for hierarchy in hierarchies() {
+            let _ = fs::remove_dir(hierarchy.join(&self.cgroup));
         }
     }
 }

@@ -25,9 +25,16 @@ pub(super) async fn start(
         .map_err(|error| Lack::Trouble(causes(&error)))?;
     let backend = match NativeBackend::start(&settings.native, toolchains.roots(), worker.clone()).await {
         Ok(backend) => Arc::new(backend),
-        // It stops at the first one; all of them are told.
-        Err(NativeError::LayerMissing { .. }) => return Err(Lack::Layers(survey(settings).await)),
-        Err(error) => return Err(Lack::Trouble(causes(&error))),
+        Err(error) => {
+            // It stops at the first layer that is missing; all of them are told.
+            if matches!(error, NativeError::LayerMissing { .. }) {
+                let survey = survey(settings).await;
+                if !survey.is_enough() {
+                    return Err(Lack::Layers(survey));
+                }
+            }
+            return Err(Lack::Trouble(causes(&error)));
+        }
     };
     toolchains
         .prepare_missing(|language, root, folder, argv| {
