@@ -1,7 +1,7 @@
 //! Which languages the toolchains of this host serve.
 //!
-//! A language is found by the programs its recipe calls ([`search`]); what it brings along for its boxes is prepared
-//! once per toolchain, in a folder that later processes find again ([`support`]). An unpacked image of the language,
+//! A language is found by the programs its recipe calls (`search`); what it brings along for its boxes is prepared
+//! once per toolchain, in a folder that later processes find again (`support`). An unpacked image of the language,
 //! where the settings name a folder of such, goes before the host.
 
 mod command;
