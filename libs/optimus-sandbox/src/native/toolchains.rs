@@ -237,7 +237,7 @@ impl State {
         match self {
             Self::Ready { toolchain, .. } => Ok(toolchain.clone()),
             Self::Unprepared(toolchain, _) => Err(format!(
-                "{} was found, and what its boxes need is not prepared yet",
+                "{} is here, and is made ready when a worker first starts",
                 toolchain.version
             )),
             Self::Broken(why) | Self::Missing(why) => Err(why.clone()),
@@ -275,5 +275,45 @@ fn absolute(path: &Path) -> PathBuf {
 impl fmt::Debug for Toolchains {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Toolchains").field(&*self.0.known()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_goes_before_the_host_also_when_it_comes_later() {
+        let languages = LanguagesFile::BuiltIn.load().unwrap().languages;
+        let top = tempfile::tempdir().unwrap();
+        let mut settings = Settings::defaults();
+        settings.languages_file = LanguagesFile::BuiltIn;
+        settings.set_data_dir(top.path().join("data"));
+        settings.native.roots = top.path().join("images");
+        // Nothing of this host, so that there is no compiler.
+        settings.native.paths = Vec::new();
+        let toolchains = Toolchains::find(&languages, &settings);
+        let all = toolchains.list();
+        assert!(
+            all.iter()
+                .map(|found| &found.language)
+                .eq(languages.iter().map(|language| &language.name))
+        );
+
+        let (roots, cpp) = (toolchains.roots(), "cpp".parse().unwrap());
+        assert!(roots.find(&cpp).is_err());
+        let folder = top.path().join("images/cpp");
+        fs::create_dir_all(folder.join("optimus")).unwrap();
+        fs::write(folder.join("optimus/toolchain"), "\ng++ 99\nCopyright\n").unwrap();
+        assert_eq!(roots.find(&cpp), Ok(Root::Image { folder }));
+        let found = toolchains
+            .list()
+            .into_iter()
+            .find(|found| found.language == cpp)
+            .unwrap();
+        assert_eq!(found.outcome.unwrap().version, "g++ 99");
+
+        let unknown = roots.find(&"klingon".parse().unwrap()).unwrap_err();
+        assert!(unknown.contains("languages' file"), "{unknown}");
     }
 }
