@@ -27,7 +27,7 @@ use std::{
     env, fmt, io,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -41,7 +41,7 @@ use self::{
     connection::{Connection, SpawnerError},
     handle::NativeBox,
     layers::{Layer, Proof},
-    wire::{Make, Order, Outcome, RootId, Support, Ticket},
+    wire::{Make, Offer, Order, Outcome, RootId, Support, Ticket},
 };
 pub use self::{
     layers::CANARY_ARG,
@@ -100,6 +100,8 @@ pub(super) struct Inner {
     settings: settings::Native,
     worker: WorkerId,
     current: Mutex<Option<Current>>,
+    /// Of the first spawner, whose boxes' layers were proved.
+    offer: OnceLock<Offer>,
 }
 
 /// The spawner in use, and what it knows.
@@ -197,6 +199,7 @@ impl Inner {
             settings: settings.clone(),
             worker,
             current: Mutex::new(None),
+            offer: OnceLock::new(),
         };
         inner.connection().await?;
         Ok(Arc::new(inner))
@@ -217,6 +220,10 @@ impl Inner {
         {
             *current = None;
             let connection = Arc::new(Connection::start(&self.settings, &self.worker).await?);
+            let offer = self.offer.get_or_init(|| connection.offer().clone());
+            if !connection.offer().is_no_less_than(offer) {
+                return Err(SpawnerError::Less(format!("{:?}", connection.offer())));
+            }
             *current = Some(Current {
                 connection,
                 described: HashMap::new(),

@@ -45,6 +45,8 @@ pub(super) enum SpawnerError {
     Silent(Duration),
     #[error("cannot speak to the process that makes boxes")]
     Stream(#[source] io::Error),
+    #[error("this host offers less to boxes than what was proved: {0}")]
+    Less(String),
     #[error("{0}")]
     Refused(String),
 }
@@ -115,11 +117,11 @@ impl Connection {
             cgroup: settings.cgroup.clone(),
         });
         let lifeline = Lifeline(shared);
-        let begun = tokio::time::timeout(
+        let beginning = tokio::time::timeout(
             settings.start_timeout,
             lifeline.ask(lifeline.ticket(), begin, None),
         );
-        match begun.await {
+        match beginning.await {
             Ok(Ok(Outcome::Begun(offer))) => Ok(Self {
                 lifeline,
                 offer,
@@ -196,7 +198,10 @@ impl Lifeline {
             .await;
         match sent {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Err(SpawnerError::Died),
+            Err(error) if is_end(&error) => {
+                *shared.asked() = Asked::Dead;
+                return Err(SpawnerError::Died);
+            }
             Err(error) => return Err(SpawnerError::Stream(error)),
         }
         match answer.await {
@@ -234,6 +239,14 @@ impl Drop for Forget<'_> {
     }
 }
 
+/// Whether the other end is closed.
+fn is_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
+}
+
 /// Passes answers on, until the spawner is gone.
 async fn listen(shared: Arc<Shared>) {
     let failure = loop {
@@ -252,7 +265,7 @@ async fn listen(shared: Arc<Shared>) {
                 }
             }
             Ok(None) => break None,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break None,
+            Err(error) if is_end(&error) => break None,
             Err(error) => break Some(error),
         }
     };

@@ -29,10 +29,11 @@ use rustix::{
 };
 
 use self::{
-    boxes::Boxes,
-    cgroups::Cgroups,
+    boxes::{Boxes, Parts},
+    cgroups::{BoxGroup, Cgroups},
     failure::Failure,
-    identity::Slots,
+    hierarchies::Hierarchies,
+    identity::{Slots, Uids},
     nets::Nets,
     stage::{Devices, Stage},
 };
@@ -67,7 +68,7 @@ fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {
         return Err(Failure::new("the worker did not begin with a beginning"));
     };
     let (mut spawner, offer) = match Spawner::begin(&begin, agent) {
-        Ok(begun) => begun,
+        Ok(spawner) => spawner,
         Err(failure) => {
             let reason = failure.to_string();
             return answer(ticket, Outcome::Failed { reason });
@@ -144,13 +145,15 @@ struct Spawner {
 
 impl Spawner {
     fn begin(begin: &Begin, agent: fn(Nest) -> ExitCode) -> Result<(Self, Offer), Failure> {
-        // Before the user namespace: what an ordinary user is granted is granted outside.
-        let cgroups = Cgroups::find(&begin.cgroup, &begin.worker);
+        // As the user this is, who may have been given a group.
+        let base = Hierarchies::find().and_then(|hierarchies| hierarchies.base(&begin.cgroup));
         let one_uid = if identity::privileged() {
             None
         } else {
             identity::become_root()?
         };
+        // As root over whatever UIDs its boxes have, who may remove what they left.
+        let cgroups = base.and_then(|base| Cgroups::open(base, &begin.worker));
         let block = cgroups.as_ref().map_or(0, Cgroups::block);
         let slots = Slots::find(begin.uid_base, block)?;
         let stage = Stage::build()?;
@@ -231,11 +234,11 @@ impl Spawner {
                 .describe(root, &language, &plan, support)
                 .map(|()| Outcome::Done),
             Order::Make(make) => {
-                let made = match descriptor {
+                let born = match descriptor {
                     Some(channel) => self.make(ticket, &make, channel),
                     None => Err(Failure::new("no channel came with the request")),
                 };
-                match made {
+                match born {
                     // Answered when the box is ready.
                     Ok(()) => return Ok(()),
                     Err(failure) => Err(failure),
@@ -275,13 +278,7 @@ impl Spawner {
             .map(|cgroups| cgroups.take(make, uids.root()));
         let outcome = group.transpose().and_then(|group| {
             let name = group.as_ref().map(|group| group.name.clone());
-            let net = self.nets.take()?;
-            let template = self.stage.template(make.root)?;
-            if let Some(folder) = &template.gift {
-                self.stage.give(folder, uids.guest())?;
-            }
-            let born = self.boxes.bear(ticket, make, channel, uids, group, net, template);
-            born.inspect_err(|_| {
+            self.bear(ticket, make, channel, uids, group).inspect_err(|_| {
                 if let (Some(cgroups), Some(name)) = (&self.cgroups, name) {
                     // Empty: nothing was born in it. What is left all the same goes with the spawner.
                     cgroups.remove(&name).ok();
@@ -292,6 +289,27 @@ impl Spawner {
             self.slots.give_back(uids);
         }
         outcome
+    }
+
+    fn bear(
+        &mut self,
+        ticket: Ticket,
+        make: &wire::Make,
+        channel: OwnedFd,
+        uids: Uids,
+        group: Option<BoxGroup>,
+    ) -> Result<(), Failure> {
+        let parts = Parts {
+            channel,
+            uids,
+            group,
+            net: self.nets.take()?,
+        };
+        let template = self.stage.template(make.root)?;
+        if let Some(folder) = &template.gift {
+            self.stage.give(folder, uids.guest())?;
+        }
+        self.boxes.bear(ticket, make, parts, template)
     }
 
     fn grow(&mut self, of: Ticket, bytes: u64) -> Result<(), Failure> {

@@ -117,7 +117,7 @@ pub(super) enum Outcome {
 }
 
 /// What the host offers to boxes, as far as the spawner knows without making one.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Offer {
     /// The boxes' cgroups lie here, or the reason why they have none.
     pub(super) cgroups: Result<String, String>,
@@ -125,6 +125,15 @@ pub(super) struct Offer {
     pub(super) uids: Result<String, String>,
     /// Whether boxes have device nodes of their own.
     pub(super) own_devices: bool,
+}
+
+impl Offer {
+    /// Whether there is all that there was in an earlier one.
+    pub(super) fn is_no_less_than(&self, earlier: &Self) -> bool {
+        self.cgroups.is_ok() >= earlier.cgroups.is_ok()
+            && self.uids.is_ok() >= earlier.uids.is_ok()
+            && self.own_devices >= earlier.own_devices
+    }
 }
 
 /// Sends one packet, whole or not at all.
@@ -173,13 +182,10 @@ pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
     if received.bytes == 0 {
         return Ok(None);
     }
-    let descriptor = control
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        })
-        .next();
+    let descriptor = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
     Ok(Some((
         serde_json::from_slice(&packet[..received.bytes])?,
         descriptor,

@@ -1,7 +1,6 @@
 //! What boxes are.
 
 use optimus_common::{WorkerId, facts::RunEnd};
-use optimus_sandbox::BackendError;
 
 use super::{Host, Job, job::first_output, open};
 
@@ -14,17 +13,13 @@ pub(crate) async fn a_box_becomes_ready(host: &dyn Host) {
     assert_eq!(host.boxes(&worker).await, 1);
 }
 
-pub(crate) async fn a_missing_image_is_told_by_name(host: &dyn Host) {
+pub(crate) async fn what_is_missing_is_told_by_name(host: &dyn Host) {
     let backend = host.backend(WorkerId::new()).await;
     let spec = host.missing();
     let checked = backend.check(&spec).await.unwrap_err();
     let created = backend.create(&spec).await.unwrap_err();
     for error in [checked, created] {
-        assert!(
-            matches!(&error, BackendError::ImageMissing { image, language }
-                if *image == spec.image && *language == spec.language),
-            "{error:?}"
-        );
+        assert!(host.tells_missing(&error, &spec), "{error:?}");
     }
 }
 

@@ -33,12 +33,7 @@ pub(crate) async fn a_dropped_box_leaves_nothing(host: &dyn Host) {
 pub(crate) async fn a_box_given_up_while_it_is_made_leaves_nothing(host: &dyn Host) {
     let worker = WorkerId::new();
     let backend = host.backend(worker.clone()).await;
-    let spec = host.spec();
-    tokio::select! {
-        biased;
-        made = backend.create(&spec) => panic!("it was not given up: {made:?}"),
-        () = eventually("a box is being made", async || host.boxes(&worker).await == 1) => {}
-    }
+    host.give_up(&*backend, &worker).await;
     eventually("it is gone", async || host.boxes(&worker).await == 0).await;
 }
 
@@ -83,14 +78,15 @@ pub(crate) async fn a_box_killed_in_the_middle_is_closed(host: &dyn Host) {
 
 pub(crate) async fn only_boxes_of_dead_workers_are_orphans(host: &dyn Host) {
     let (dead, alive, me) = (WorkerId::new(), WorkerId::new(), WorkerId::new());
-    let orphan = open(&*host.backend(dead.clone()).await, &host.spec()).await;
+    let orphan = host.abandon(&dead).await;
+    assert!(host.exists(&orphan.name).await);
     let kept = open(&*host.backend(alive.clone()).await, &host.spec()).await;
     let backend = host.backend(me.clone()).await;
     let mine = open(&*backend, &host.spec()).await;
     let all = [dead, alive.clone(), me.clone()];
     assert_eq!(backend.remove_orphans(&all).await.unwrap(), 0);
     assert_eq!(backend.remove_orphans(&[alive, me]).await.unwrap(), 1);
-    assert!(!host.exists(orphan.handle().name()).await);
+    assert!(!host.exists(&orphan.name).await);
     for session in [&kept, &mine] {
         assert!(host.exists(session.handle().name()).await);
     }

@@ -5,11 +5,11 @@ mod ends;
 mod job;
 mod jobs;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use optimus_common::WorkerId;
-use optimus_sandbox::{Backend, BoxSpec, session::Session};
+use optimus_sandbox::{Backend, BackendError, BoxSpec, session::Session};
 
 pub(crate) use boxes::*;
 pub(crate) use ends::*;
@@ -20,7 +20,7 @@ pub(crate) use jobs::*;
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A place where a backend makes its boxes, seen from outside.
-#[async_trait]
+#[async_trait(?Send)]
 pub(crate) trait Host: Send + Sync {
     /// The backend as a new worker has it.
     async fn backend(&self, worker: WorkerId) -> Arc<dyn Backend>;
@@ -28,8 +28,17 @@ pub(crate) trait Host: Send + Sync {
     /// A box with a shell, the usual tools and perl.
     fn spec(&self) -> BoxSpec;
 
-    /// A box that cannot be made, for want of its image.
+    /// A box that cannot be made, for want of what is in it.
     fn missing(&self) -> BoxSpec;
+
+    /// Whether this error says what is missing for that box.
+    fn tells_missing(&self, error: &BackendError, spec: &BoxSpec) -> bool;
+
+    /// Begins to make boxes and gives them up before they are made.
+    async fn give_up(&self, backend: &dyn Backend, worker: &WorkerId);
+
+    /// Leaves a box of a worker that is gone.
+    async fn abandon(&self, worker: &WorkerId) -> Abandoned;
 
     /// Whether anything is left of the box of this name.
     async fn exists(&self, name: &str) -> bool;
@@ -39,6 +48,13 @@ pub(crate) trait Host: Send + Sync {
 
     /// Kills everything in a box behind the backend's back.
     async fn kill(&self, name: &str);
+}
+
+/// A box whose worker is gone.
+pub(crate) struct Abandoned {
+    pub(crate) name: String,
+    /// What must live on for the box to be there.
+    pub(crate) _held: Box<dyn Any + Send>,
 }
 
 /// Makes a box whose agent is ready.
@@ -59,13 +75,12 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
         .unwrap_or_else(|_| panic!("never: {what}"));
 }
 
-/// The suite as tests of the calling crate, each with a host made by the given function.
-macro_rules! suite {
-    ($host:path) => {
-        $crate::conformance::suite!(
-            $host:
+/// Calls a macro with the names of all checks.
+macro_rules! checks {
+    ($then:ident) => {
+        $then! {
             a_box_becomes_ready
-            a_missing_image_is_told_by_name
+            what_is_missing_is_told_by_name
             a_box_can_get_more_memory
             boxes_do_not_see_each_other
             a_job_runs_from_end_to_end
@@ -79,15 +94,7 @@ macro_rules! suite {
             a_box_that_has_done_its_job_leaves
             a_box_killed_in_the_middle_is_closed
             only_boxes_of_dead_workers_are_orphans
-        );
-    };
-    ($host:path: $($check:ident)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $check() {
-                $crate::conformance::$check(&$host().await).await;
-            }
-        )*
+        }
     };
 }
-pub(crate) use suite;
+pub(crate) use checks;

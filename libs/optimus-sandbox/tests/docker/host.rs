@@ -8,11 +8,11 @@ use bollard::{
     query_parameters::{InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder},
 };
 use optimus_common::{WorkerId, settings};
-use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend};
+use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend};
 use tokio::sync::OnceCell;
 
 use crate::{
-    conformance::Host,
+    conformance::{Abandoned, Host, eventually, open},
     image::{self, IMAGE},
 };
 
@@ -34,7 +34,7 @@ impl DockerHost {
     }
 }
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Host for DockerHost {
     async fn backend(&self, worker: WorkerId) -> Arc<dyn Backend> {
         Arc::new(DockerBackend::connect(&self.settings, worker).await.unwrap())
@@ -57,6 +57,29 @@ impl Host for DockerHost {
         BoxSpec {
             image: "optimus-test/no-such-image:latest".to_owned(),
             ..self.spec()
+        }
+    }
+
+    fn tells_missing(&self, error: &BackendError, spec: &BoxSpec) -> bool {
+        matches!(error, BackendError::ImageMissing { image, language }
+            if *image == spec.image && *language == spec.language)
+    }
+
+    async fn give_up(&self, backend: &dyn Backend, worker: &WorkerId) {
+        let spec = self.spec();
+        tokio::select! {
+            biased;
+            made = backend.create(&spec) => panic!("it was not given up: {made:?}"),
+            () = eventually("a box is being made", async || self.boxes(worker).await == 1) => {}
+        }
+    }
+
+    /// The engine cannot tell whether a worker lives.
+    async fn abandon(&self, worker: &WorkerId) -> Abandoned {
+        let session = open(&*self.backend(worker.clone()).await, &self.spec()).await;
+        Abandoned {
+            name: session.handle().name().to_owned(),
+            _held: Box::new(session),
         }
     }
 

@@ -11,4 +11,12 @@ mod hardening;
 mod host;
 mod image;
 
-conformance::suite!(crate::host::DockerHost::new);
+macro_rules! tests {
+    ($($check:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $check() {
+            conformance::$check(&host::DockerHost::new().await).await;
+        }
+    )*};
+}
+conformance::checks!(tests);

@@ -88,7 +88,11 @@ pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, Na
         })
         .collect();
     proofs.push((Layer::CgroupCpu, throttled));
-    proofs.push((Layer::ParentDeath, dies_with(connection.process(), waiting).await));
+    let death = dies_with(connection.process(), waiting).await;
+    // Learns that it is dead, so that the next request does not meet it.
+    let of = connection.ticket();
+    connection.ask(Order::Throttled { of }, None).await.err();
+    proofs.push((Layer::ParentDeath, death));
     let mut proofs: Vec<_> = proofs
         .into_iter()
         .map(|(layer, song)| Proof {
@@ -410,10 +414,16 @@ async fn spin(inner: &Arc<Inner>) -> Result<Result<String, String>, NativeError>
     loop {
         match connection.ask(Order::Throttled { of: ticket }, None).await {
             Ok(Outcome::Throttled { periods: 1.. }) => {
-                return Ok(Ok(format!("a program that spins was held back at {FEW_CPUS} CPUs")));
+                return Ok(Ok(format!(
+                    "a program that spins was held back at {FEW_CPUS} CPUs"
+                )));
             }
             Ok(_) if Instant::now() < deadline => sleep(LOOK_AGAIN).await,
-            Ok(_) => return Ok(Err(format!("a program that spins was not held back at {FEW_CPUS} CPUs"))),
+            Ok(_) => {
+                return Ok(Err(format!(
+                    "a program that spins was not held back at {FEW_CPUS} CPUs"
+                )));
+            }
             Err(error) => return Ok(Err(error.to_string())),
         }
     }

@@ -176,7 +176,7 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<N
     arguments.exit_signal = libc::SIGCHLD as u64;
     if let Some(group) = &group {
         arguments.flags |= CLONE_INTO_CGROUP;
-        arguments.cgroup = group.as_raw_fd() as u64;
+        arguments.cgroup = group.as_raw_fd().unsigned_abs().into();
     }
     // SAFETY: without CLONE_VM this is a fork, and the spawner has one thread, so the child may do what the parent may.
     // The arguments are as large as told, and the descriptor is written to a place that lives on.

@@ -33,6 +33,16 @@ pub(super) struct Boxes {
     all: HashMap<Ticket, Entry>,
 }
 
+/// What a box is made of, and no other box has.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// The agent's end of the stream to the worker.
+    pub(super) channel: OwnedFd,
+    pub(super) uids: Uids,
+    pub(super) group: Option<BoxGroup>,
+    pub(super) net: OwnedFd,
+}
+
 #[derive(Debug)]
 struct Entry {
     life: Life,
@@ -82,12 +92,15 @@ impl Boxes {
         &mut self,
         ticket: Ticket,
         make: &Make,
-        channel: OwnedFd,
-        uids: Uids,
-        group: Option<BoxGroup>,
-        net: OwnedFd,
+        parts: Parts,
         template: &Template,
     ) -> Result<(), Failure> {
+        let Parts {
+            channel,
+            uids,
+            group,
+            net,
+        } = parts;
         let (name, group, agent_group) = match group {
             Some(BoxGroup { name, group, agent }) => (Some(name), Some(group), Some(agent)),
             None => (None, None, None),
@@ -104,7 +117,11 @@ impl Boxes {
                 group,
                 disk_bytes: make.disk_bytes,
                 guest_uids: uids.of_guests(),
-                landlock: self.landlock,
+                // A preparation runs nothing but ours and the host's, and writes where no other guest may.
+                landlock: match template.writable {
+                    Some(_) => Landlock::Absent,
+                    None => self.landlock,
+                },
             },
         };
         let newborn = birth::birth(plan, self.agent).map_err(Failure::at("make a process"))?;
@@ -148,15 +165,15 @@ impl Boxes {
         stage: &Stage,
     ) -> Result<(), Failure> {
         match subject {
-            Subject::Report(ticket) => self.hear(ticket),
+            Subject::Report(ticket) => self.hear(ticket, cgroups),
             Subject::End(ticket) => {
-                self.bury(ticket)?;
+                self.bury(ticket, cgroups)?;
                 self.remove(ticket, cgroups, slots, stage)
             }
         }
     }
 
-    fn hear(&mut self, ticket: Ticket) -> Result<(), Failure> {
+    fn hear(&mut self, ticket: Ticket, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
         let Some(entry) = self.all.get_mut(&ticket) else {
             return Ok(());
         };
@@ -175,7 +192,10 @@ impl Boxes {
                 }
             }
             Ok(Some(Report::Ready(steps))) => {
-                let name = entry.name.clone().unwrap_or_default();
+                let name = match (cgroups, &entry.name) {
+                    (Some(cgroups), Some(name)) => cgroups.full_name(name),
+                    _ => format!("box-{}", ticket.0),
+                };
                 entry.let_live();
                 return answer(ticket, Outcome::Made { name, steps });
             }
@@ -190,9 +210,9 @@ impl Boxes {
     }
 
     /// Reaps a first process. The kernel has killed everything else in its box before.
-    fn bury(&mut self, ticket: Ticket) -> Result<(), Failure> {
+    fn bury(&mut self, ticket: Ticket, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
         // What it may have said before it died.
-        self.hear(ticket)?;
+        self.hear(ticket, cgroups)?;
         let Some(entry) = self.all.get_mut(&ticket) else {
             return Ok(());
         };

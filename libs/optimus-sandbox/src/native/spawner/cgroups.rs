@@ -14,6 +14,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use optimus_cell::cgroup::{Group, Removal};
@@ -23,7 +24,11 @@ use rustix::{
     io::Errno,
 };
 
-use super::{dynmods, failure::Failure, hierarchies::Hierarchies};
+use super::{
+    dynmods,
+    failure::Failure,
+    hierarchies::{Base, Version},
+};
 use crate::native::wire::Make;
 
 /// How many groups wait for their boxes.
@@ -31,6 +36,9 @@ const READY: usize = 8;
 
 /// Processes of ours that come and go in a box beside the agent.
 const SPARE_PROCESSES: u64 = 8;
+
+/// How long the processes of a dead box may take to vanish.
+const LONGEST_DEATH: Duration = Duration::from_secs(5);
 
 const BOX_PREFIX: &str = "box-";
 const AGENT: &str = "agent";
@@ -63,19 +71,23 @@ pub(super) struct BoxGroup {
 }
 
 impl Cgroups {
-    /// Makes and locks this worker's group. `cgroup` is what the settings say.
-    pub(super) fn find(cgroup: &Path, worker: &WorkerId) -> Result<Self, Failure> {
-        let hierarchies = Hierarchies::find()?;
-        let (base, base_folder, path) = hierarchies.base(cgroup)?;
+    /// Makes and locks this worker's group, and removes what an earlier spawner of the same worker has left.
+    pub(super) fn open(base: Base, worker: &WorkerId) -> Result<Self, Failure> {
+        let Base {
+            group: base,
+            folder: base_folder,
+            path,
+            version,
+        } = base;
         // Nobody looks for orphans between the making of a group and its lock.
         let turn = reopen(&base_folder, ".").map_err(Failure::at("open the base of all control groups"))?;
         flock(&turn, FlockOperation::LockExclusive).map_err(Failure::at("lock the control groups"))?;
-        let names = base.names().map_err(Failure::at("list the control groups"))?;
-        for name in names.iter().filter(|name| owner(name) == Some(worker.as_str())) {
-            // Of a spawner of this very worker, which has died.
-            if free(&base_folder, name) {
-                discard(&base, name).map_err(Failure::at("remove what a dead spawner has left"))?;
-            }
+        let mut names = base.names().map_err(Failure::at("list the control groups"))?;
+        let of_dead = names.extract_if(.., |name| {
+            owner(name) == Some(worker.as_str()) && free(&base_folder, name)
+        });
+        for name in of_dead {
+            discard(&base, &name).map_err(Failure::at("remove what a dead spawner has left"))?;
         }
         let block = free_block(&names);
         let own_name = format!("{block}-{worker}");
@@ -88,9 +100,9 @@ impl Cgroups {
         flock(&folder, FlockOperation::NonBlockingLockExclusive)
             .map_err(Failure::at("lock a control group"))?;
         // Version 2 makes processes where they belong.
-        let favor = match hierarchies {
-            Hierarchies::V1(_) => dynmods::favor(),
-            Hierarchies::V2(_) => None,
+        let favor = match version {
+            Version::V1 => dynmods::favor(),
+            Version::V2 => None,
         };
         let mut cgroups = Self {
             base,
@@ -142,6 +154,11 @@ impl Cgroups {
             .and_then(|()| group.delegate(root, root));
         limited.map_err(Failure::at("limit a control group"))?;
         Ok(taken)
+    }
+
+    /// The name of a box's group among those of all workers.
+    pub(super) fn full_name(&self, name: &str) -> String {
+        format!("{}/{name}", self.own_name)
     }
 
     pub(super) fn set_memory(&self, name: &str, bytes: u64) -> io::Result<()> {
@@ -230,7 +247,10 @@ fn free_block(names: &[String]) -> u32 {
         .iter()
         .filter_map(|name| name.split_once('-')?.0.parse().ok())
         .collect();
-    (0..).find(|block| !taken.contains(block)).unwrap_or(0)
+    // One of so many numbers is not among them.
+    (0..=u32::try_from(taken.len()).unwrap_or(u32::MAX))
+        .find(|block| !taken.contains(block))
+        .unwrap_or(0)
 }
 
 fn reopen(base: &OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
@@ -261,16 +281,16 @@ fn used(base: &Group, folder: &OwnedFd, worker: &str) -> u64 {
     })
 }
 
-/// Removes a group with all below it, and kills whoever is still there.
+/// Removes a group with all below it, once whoever is there has died.
 fn discard(base: &Group, name: &str) -> io::Result<()> {
-    loop {
-        match base.remove(name)? {
-            Removal::Done => return Ok(()),
-            // Dead boxes take a moment to vanish.
-            Removal::Busy => match base.open(name).and_then(|group| group.kill()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => std::thread::sleep(std::time::Duration::from_millis(1)),
-            },
+    let deadline = Instant::now() + LONGEST_DEATH;
+    while base.remove(name)? == Removal::Busy {
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::ResourceBusy.into());
         }
+        // The kernel has killed the boxes of a dead spawner. An ordinary user may not do it once more.
+        base.open(name).and_then(|group| group.kill()).ok();
+        std::thread::sleep(Duration::from_millis(1));
     }
+    Ok(())
 }

@@ -30,6 +30,7 @@ const CONTROLLERS: [(Controller, &str); 4] = [
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hierarchies {
+    /// Of each controller, in the order of [`CONTROLLERS`].
     V1(Vec<(Controller, Place)>),
     V2(Place),
 }
@@ -61,58 +62,91 @@ impl Hierarchies {
         separate(&mounts, &memberships).map(Self::V1)
     }
 
-    /// The group below which every worker makes its own; its folder that is locked; and its path, for people.
-    pub(super) fn base(&self, cgroup: &Path) -> Result<(Group, OwnedFd, PathBuf), Failure> {
-        let below = |place: &Place| match cgroup.to_str() {
-            Some("") if getuid().is_root() => Some(PathBuf::from(OF_ROOT)),
-            Some("") => None,
-            _ => Some(cgroup.to_owned()).filter(|_| !place.mount_point.as_os_str().is_empty()),
+    /// The group below which every worker makes its own. `cgroup` is what the settings say of it.
+    pub(super) fn base(&self, cgroup: &Path) -> Result<Base, Failure> {
+        let path = if !cgroup.as_os_str().is_empty() {
+            cgroup
+        } else if getuid().is_root() {
+            Path::new(OF_ROOT)
+        } else {
+            return self.own();
         };
-        match self {
+        let (top, _) = self.open(|place| place.mount_point.clone())?;
+        self.based(descend(top, path)?, self.first().below(path))
+    }
+
+    /// The group of this process itself, for a user who may not make one elsewhere.
+    fn own(&self) -> Result<Base, Failure> {
+        let (group, folder) = match self {
+            Self::V1(_) => self.open(Place::own)?,
             Self::V2(place) => {
-                let (folder, group) = match below(place) {
-                    Some(path) => {
-                        let top = Group::open_v2(&place.mount_point)
-                            .map_err(Failure::at("open the control groups' root"))?;
-                        (place.below(&path), descend(top, &path)?)
-                    }
-                    None => {
-                        let own = place.without_our_processes()?;
-                        let group =
-                            Group::open_v2(&own).map_err(Failure::at("open this process' control group"))?;
-                        (own, group)
-                    }
-                };
-                Ok((group, open_folder(&folder)?, folder))
+                let own = place.without_our_processes()?;
+                self.open(|_| own.clone())?
             }
+        };
+        self.based(group, folder)
+    }
+
+    fn based(&self, group: Group, path: PathBuf) -> Result<Base, Failure> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = open(&path, flags, Mode::empty())
+            .map_err(Failure::at(format_args!("open {}", path.display())))?;
+        let version = match self {
+            Self::V1(_) => Version::V1,
+            Self::V2(_) => Version::V2,
+        };
+        Ok(Base {
+            group,
+            folder,
+            path,
+            version,
+        })
+    }
+
+    /// Opens a group by its folder in each hierarchy, and returns the first of these.
+    fn open(&self, folder: impl Fn(&Place) -> PathBuf) -> Result<(Group, PathBuf), Failure> {
+        let first = folder(self.first());
+        let group = match self {
+            Self::V2(_) => Group::open_v2(&first),
             Self::V1(places) => {
-                let folder = |place: &Place| match below(place) {
-                    Some(path) => place.below(&path),
-                    None => place.own(),
-                };
-                let group = match places.first().and_then(|(_, place)| below(place)) {
-                    Some(path) => {
-                        let tops: Vec<_> = places
-                            .iter()
-                            .map(|(controller, place)| (*controller, place.mount_point.clone()))
-                            .collect();
-                        let top =
-                            Group::open_v1(&tops).map_err(Failure::at("open the control groups' roots"))?;
-                        descend(top, &path)?
-                    }
-                    None => {
-                        let folders: Vec<_> = places
-                            .iter()
-                            .map(|(controller, place)| (*controller, place.own()))
-                            .collect();
-                        Group::open_v1(&folders).map_err(Failure::at("open this process' control groups"))?
-                    }
-                };
-                let locked = folder(&places[0].1);
-                Ok((group, open_folder(&locked)?, locked))
+                let folders: Vec<_> = places
+                    .iter()
+                    .map(|(controller, place)| (*controller, folder(place)))
+                    .collect();
+                Group::open_v1(&folders)
             }
+        };
+        let group = group.map_err(Failure::at(format_args!(
+            "open the control group {}",
+            first.display()
+        )))?;
+        Ok((group, first))
+    }
+
+    /// The hierarchy whose folders are locked.
+    fn first(&self) -> &Place {
+        match self {
+            Self::V1(places) => &places[0].1,
+            Self::V2(place) => place,
         }
     }
+}
+
+/// The group below which every worker makes its own.
+#[derive(Debug)]
+pub(super) struct Base {
+    pub(super) group: Group,
+    /// Its folder in the hierarchy whose folders are locked.
+    pub(super) folder: OwnedFd,
+    /// The same, for people.
+    pub(super) path: PathBuf,
+    pub(super) version: Version,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    V2,
 }
 
 impl Place {
@@ -172,11 +206,6 @@ fn descend(top: Group, path: &Path) -> Result<Group, Failure> {
     Ok(group)
 }
 
-fn open_folder(path: &Path) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    open(path, flags, Mode::empty()).map_err(Failure::at(format_args!("open {}", path.display())))
-}
-
 /// Where version 2 is mounted.
 fn unified(mounts: &str, memberships: &str) -> Option<Place> {
     let own = memberships.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -208,10 +237,10 @@ fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>,
     Ok(places)
 }
 
-/// A line of `/proc/self/mountinfo`; see proc_pid_mountinfo(5).
+/// A line of `/proc/self/mountinfo`; see `proc_pid_mountinfo(5)`.
 struct Mount<'a> {
     root: &'a str,
-    mount_point: &'a str,
+    place: &'a str,
     kind: &'a str,
     options: &'a str,
 }
@@ -223,7 +252,7 @@ impl<'a> Mount<'a> {
         let mut tail = tail.split(' ');
         Some(Self {
             root: head.next()?,
-            mount_point: head.next()?,
+            place: head.next()?,
             kind: tail.next()?,
             options: tail.nth(1)?,
         })
@@ -231,7 +260,7 @@ impl<'a> Mount<'a> {
 
     fn place(&self, own: &str) -> Place {
         Place {
-            mount_point: self.mount_point.into(),
+            mount_point: self.place.into(),
             root: self.root.into(),
             own: own.into(),
         }

@@ -18,16 +18,20 @@ use super::{failure::Failure, unshare};
 /// How many wait for their boxes. Making one takes the kernel from a third of a millisecond to several.
 const READY: usize = 8;
 
+/// `IFF_UP` in the type of its field.
+const UP: libc::c_short = 1;
+
 /// Makes network namespaces ahead. None is used twice.
 #[derive(Debug)]
 pub(super) struct Nets {
-    /// The spawner's own.
+    /// Where the spawner itself is: in one of its own, with no network at all, to which an ordinary user may return.
     home: OwnedFd,
     ready: VecDeque<OwnedFd>,
 }
 
 impl Nets {
     pub(super) fn new() -> Result<Self, Failure> {
+        unshare(UnshareFlags::NEWNET).map_err(Failure::at("make a network namespace"))?;
         Ok(Self {
             home: current().map_err(Failure::at("open this process' network namespace"))?,
             ready: VecDeque::new(),
@@ -55,7 +59,7 @@ impl Nets {
         unshare(UnshareFlags::NEWNET).map_err(Failure::at("make a network namespace"))?;
         let made = raise_loopback().and_then(|()| current());
         move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(Failure::at("return to the host's network namespace"))?;
+            .map_err(Failure::at("return to the spawner's network namespace"))?;
         made.map_err(Failure::at("make a network namespace ready"))
     }
 }
@@ -72,7 +76,7 @@ fn raise_loopback() -> io::Result<()> {
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed();
     }
-    request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    request.ifr_ifru.ifru_flags = UP;
     // SAFETY: the request is a whole one that names an interface and its flags.
     match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS as _, &raw const request) } {
         -1 => Err(io::Error::last_os_error()),

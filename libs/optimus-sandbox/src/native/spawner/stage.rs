@@ -28,8 +28,8 @@ use optimus_common::LanguageName;
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, chmod, makedev, mknodat, open},
     mount::{
-        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change, move_mount,
-        unmount,
+        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_bind_recursive,
+        mount_change, move_mount, unmount,
     },
     process::pivot_root,
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
@@ -78,10 +78,12 @@ pub(super) enum Devices {
     Bound,
 }
 
-/// Whether a part of the host may be written to.
+/// What may be done with a part of the host.
 #[derive(Debug, Clone, Copy)]
 enum Access {
     ReadOnly,
+    /// A device is written to all the same.
+    Device,
     Writable,
 }
 
@@ -131,7 +133,8 @@ impl Stage {
             folder_at(&Path::new(MOUNT_POINT).join(folder))?;
         }
         let devices = make_devices(&Path::new(MOUNT_POINT).join("devices"))?;
-        bind("/proc", &Path::new(MOUNT_POINT).join("proc"))?;
+        mount_bind_recursive("/proc", Path::new(MOUNT_POINT).join("proc"))
+            .map_err(Failure::at("bind /proc"))?;
         leave_for(MOUNT_POINT).map_err(Failure::at("enter the stage"))?;
         Ok(Self {
             host,
@@ -361,26 +364,21 @@ fn bind_devices(folder: &Path) -> Result<Devices, Failure> {
     for (name, ..) in DEVICES {
         let node = folder.join(name);
         fs::write(&node, "").map_err(Failure::at("write to the stage"))?;
-        bind(Path::new("/dev").join(name), &node)?;
+        let device = Path::new("/dev").join(name);
+        let tree = shown::open(&device).map_err(Failure::at(format_args!("open {}", device.display())))?;
+        attach(&tree, &node, Access::Device)?;
     }
     skeleton::device_links(folder)?;
     Ok(Devices::Bound)
 }
 
-fn bind(from: impl AsRef<Path>, to: &Path) -> Result<(), Failure> {
-    let from = from.as_ref();
-    rustix::mount::mount_bind_recursive(from, to)
-        .map_err(Failure::at(format_args!("bind {}", from.display())))
-}
-
 /// Attaches a tree that belongs to no namespace yet.
 fn attach(tree: &OwnedFd, at: &Path, access: Access) -> Result<(), Failure> {
-    let attributes = libc::MOUNT_ATTR_NOSUID
-        | libc::MOUNT_ATTR_NODEV
-        | match access {
-            Access::ReadOnly => libc::MOUNT_ATTR_RDONLY,
-            Access::Writable => 0,
-        };
+    let attributes = match access {
+        Access::ReadOnly => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_RDONLY,
+        Access::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY,
+        Access::Writable => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+    };
     restrict(tree, attributes)
         .and_then(|()| {
             Ok(move_mount(

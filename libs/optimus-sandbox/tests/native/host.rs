@@ -1,0 +1,137 @@
+//! This machine as the conformance suite sees it from outside.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use async_trait::async_trait;
+use optimus_common::{WorkerId, settings::Settings};
+use optimus_sandbox::{
+    Backend, BackendError, BoxSpec,
+    native::{HostPath, NativeBackend, Root, Roots},
+};
+
+use crate::{
+    conformance::{Abandoned, Host, eventually, open},
+    groups,
+    roles::{Holder, Place},
+};
+
+pub(crate) struct NativeHost {
+    pub(crate) place: Place,
+}
+
+impl NativeHost {
+    pub(crate) fn new(place: &Place) -> Self {
+        Self { place: place.clone() }
+    }
+
+    pub(crate) async fn native(&self, worker: WorkerId) -> NativeBackend {
+        start(&self.place, worker).await
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}/{name}", self.place.base)
+    }
+}
+
+/// The backend of a new worker.
+pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
+    let mut settings = Settings::defaults().native;
+    settings.cgroup = place.cgroup.clone().into();
+    settings.allow_missing.clone_from(&place.allow_missing);
+    let paths: Vec<_> = settings.paths.iter().map(HostPath::same).collect();
+    let roots = Roots::new(move |language| match language.as_str() {
+        "shell" => Ok(Root::Host {
+            paths: paths.clone(),
+            path: "/usr/bin:/bin".to_owned(),
+            toolchain: "shell 1.0".to_owned(),
+            support: None,
+        }),
+        other => Err(format!("nobody has installed {other}")),
+    });
+    NativeBackend::start(&settings, roots, worker).await.unwrap()
+}
+
+pub(crate) fn shell() -> BoxSpec {
+    BoxSpec {
+        language: "shell".parse().unwrap(),
+        image: String::new(),
+        runtime: String::new(),
+        memory_bytes: 256 << 20,
+        cpus: 1.0,
+        processes: 64,
+        disk_bytes: 64 << 20,
+        open_files: 256,
+    }
+}
+
+#[async_trait(?Send)]
+impl Host for NativeHost {
+    async fn backend(&self, worker: WorkerId) -> Arc<dyn Backend> {
+        Arc::new(self.native(worker).await)
+    }
+
+    fn spec(&self) -> BoxSpec {
+        shell()
+    }
+
+    fn missing(&self) -> BoxSpec {
+        BoxSpec {
+            language: "cobol".parse().unwrap(),
+            ..shell()
+        }
+    }
+
+    fn tells_missing(&self, error: &BackendError, spec: &BoxSpec) -> bool {
+        matches!(error, BackendError::Unavailable { language, reason }
+            if *language == spec.language && reason == "nobody has installed cobol")
+    }
+
+    /// At every point at which the making waits for something.
+    async fn give_up(&self, backend: &dyn Backend, worker: &WorkerId) {
+        let spec = self.spec();
+        for polls in 1..=8 {
+            let mut making = pin!(backend.create(&spec));
+            for _ in 0..polls {
+                let made = poll_fn(|cx| Poll::Ready(making.as_mut().poll(cx))).await;
+                if made.is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        // Asked for after all of them, and so made after them.
+        let last = open(backend, &spec).await;
+        eventually("only the last one is left", async || {
+            self.boxes(worker).await == 1
+        })
+        .await;
+        last.handle().destroy().await.unwrap();
+    }
+
+    async fn abandon(&self, worker: &WorkerId) -> Abandoned {
+        let holder = Holder::start(&self.place, worker, 1);
+        let name = holder.boxes[0].clone();
+        holder.kill_with_spawner();
+        Abandoned {
+            name,
+            _held: Box::new(()),
+        }
+    }
+
+    async fn exists(&self, name: &str) -> bool {
+        groups::exists(&self.path(name))
+    }
+
+    async fn boxes(&self, worker: &WorkerId) -> usize {
+        groups::boxes(&self.place.base, Some(worker.as_str())).len()
+    }
+
+    async fn kill(&self, name: &str) {
+        groups::kill(&self.path(name));
+    }
+}
