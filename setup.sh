@@ -1,24 +1,54 @@
 #!/bin/sh
-# Brings Optimus up on this machine and grades an example problem with it.
+# Builds Optimus and grades an example problem with it.
 #
-#   ./setup.sh             everything below
-#   ./setup.sh --no-start  prerequisites, binaries and images only; starts no service of Optimus
+#   ./setup.sh                      on this machine alone: neither Docker nor Redis, boxes made of namespaces and cgroups
+#   ./setup.sh --docker             the services: API, Redis and a worker for each language, boxes made of containers
+#   ./setup.sh --docker --no-start  their prerequisites, binaries and images only
 #
-# Official images are pulled where a registry answers, and the binaries are then compiled inside one. Where none
-# answers, the binaries are compiled with this machine's cargo and every image is made from a Debian by debootstrap.
+# With --docker, official images are pulled where a registry answers, and the binaries are then compiled inside one. Where
+# none answers, the binaries are compiled with this machine's cargo and every image is made from a Debian by debootstrap.
 # Running it again is quick and changes nothing that is already right.
 set -eu
 cd "$(dirname "$0")"
 . scripts/common.sh
 
-START=yes
+DOCKER=no START=yes
 for arg in "$@"; do
     case "$arg" in
+        --docker) DOCKER=yes ;;
         --no-start) START=no ;;
-        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown option $arg (see --help)" ;;
     esac
 done
+
+if [ "$DOCKER" = no ]; then
+    [ "$START" = yes ] || die "--no-start is for --docker (see --help)"
+    [ "$(uname -s)" = Linux ] || die "boxes without Docker need Linux; here it is: ./setup.sh --docker"
+    say "Checking prerequisites"
+    need_cargo
+    need python3 python3 "a language to grade, and writes the large test data of the examples"
+    install_wanted
+    stop_if_missing
+
+    say "Building optimus-cli (release mode)"
+    cargo build --quiet --release --locked -p optimus-cli
+    mkdir -p dist
+    install -m 755 "${CARGO_TARGET_DIR:-target}/release/optimus-cli" dist/.optimus-cli.new
+    mv dist/.optimus-cli.new dist/optimus-cli
+    python3 examples/generate.py >/dev/null
+
+    say "What this machine offers"
+    dist/optimus-cli doctor
+
+    say "Grading every Python and C program of an example, correct and wrong ones"
+    dist/optimus-cli grade examples/sum --all --language python,c
+
+    say "Optimus is built"
+    note "serve it:  dist/optimus-cli serve"
+    note "as services on Docker, for many machines:  ./setup.sh --docker"
+    exit 0
+fi
 
 say "Checking prerequisites"
 need_engine
@@ -35,9 +65,7 @@ if registry_answers; then
     rm -f .env
 else
     note "no image registry answers: everything is built from Debian packages"
-    need cc "gcc libc6-dev" "links the binaries"
-    cargo_is_new_enough || MISSING="$MISSING
-  - cargo $RUST_VERSION or newer (compiles Optimus): see https://rustup.rs"
+    need_cargo
     install_wanted
     stop_if_missing
     make_debian_base

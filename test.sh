@@ -1,18 +1,20 @@
 #!/bin/sh
-# Runs every check of the project: format, lints, docs, unit tests, and the suites that need real Redis and real
-# containers. Installs and builds what they need, as setup.sh does.
+# Runs every check of the project: format, lints, docs, unit tests, and the suites that need real Redis, real containers
+# and real native boxes. Installs and builds what they need, as setup.sh does.
 #
-#   ./test.sh          everything
-#   ./test.sh --quick  no containers: format, lints, docs, and the tests of the pure crates
+#   ./test.sh              everything
+#   ./test.sh --cgroup-v2  and the native suites on a virtual machine with cgroup v2, as root and as an ordinary user
+#   ./test.sh --quick      no boxes: format, lints, docs, and the tests of the pure crates
 set -eu
 cd "$(dirname "$0")"
 . scripts/common.sh
 
-QUICK=no
+QUICK=no CGROUP_V2=no
 for arg in "$@"; do
     case "$arg" in
         --quick) QUICK=yes ;;
-        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --cgroup-v2) CGROUP_V2=yes ;;
+        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown option $arg (see --help)" ;;
     esac
 done
@@ -22,7 +24,14 @@ elapsed() { note "$(($(date +%s) - started)) s so far"; }
 
 say "What the checks need"
 need cc "gcc libc6-dev" "links them"
-[ "$QUICK" = yes ] || need redis-server redis-server "the suites start their own"
+if [ "$QUICK" = no ]; then
+    need redis-server redis-server "the suites start their own"
+    # What the examples are written in: native boxes use this machine's.
+    need g++ g++ "a language of the suites"
+    need javac default-jdk-headless "a language of the suites"
+    need node nodejs "a language of the suites"
+    have go || [ -x /usr/local/go/bin/go ] || need go golang-go "a language of the suites"
+fi
 install_wanted
 stop_if_missing
 cargo_is_new_enough || die "cargo $RUST_VERSION or newer is missing: see https://rustup.rs"
@@ -43,7 +52,7 @@ check_tool cargo-deny 0.20.2
 check_tool cargo-machete 0.9.2
 target/tools/bin/cargo-deny --log-level error check licenses bans sources
 target/tools/bin/cargo-machete
-for script in setup.sh test.sh scripts/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
+for script in setup.sh test.sh scripts/*.sh scripts/*/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
 elapsed
 
 if [ "$QUICK" = yes ]; then
@@ -52,7 +61,7 @@ if [ "$QUICK" = yes ]; then
 fi
 
 say "What the suites need: an engine, binaries, images"
-./setup.sh --no-start
+./setup.sh --docker --no-start
 elapsed
 
 say "All tests"
@@ -60,6 +69,24 @@ python3 examples/generate.py
 cargo build --quiet --locked --workspace
 cargo test --locked --workspace --all-features --no-fail-fast
 elapsed
+
+if [ "$CGROUP_V2" = yes ]; then
+    say "The native suites on a virtual machine with cgroup v2, as root and as an ordinary user"
+    # test_binary PACKAGE TEST: where cargo has put it.
+    test_binary() {
+        cargo test --quiet --locked --no-run -p "$1" --test "$2" --message-format=json |
+            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+    }
+    agent="$(test_binary optimus-runner agent)"
+    native="$(test_binary optimus-sandbox native)"
+    scripts/cgroup-v2-host.sh build
+    here="$PWD"
+    in_guest() { (cd "$1" && shift && "$here/scripts/cgroup-v2-host.sh" run "$@"); }
+    in_guest bins/optimus-runner -- "$agent"
+    in_guest libs/optimus-sandbox -- "$native"
+    in_guest libs/optimus-sandbox --user tester -- "$native"
+    elapsed
+fi
 
 say "Compose: up, grade, down and up without losing a job, scale"
 sh scripts/test-compose.sh

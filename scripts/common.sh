@@ -131,6 +131,13 @@ build_runner() {
     mv dockerfiles/.optimus-runner.new dockerfiles/optimus-runner
 }
 
+# What compiles Optimus. Rust itself comes from its own installer, not from the distribution.
+need_cargo() {
+    need cc "gcc libc6-dev" "links the binaries"
+    cargo_is_new_enough || MISSING="$MISSING
+  - cargo $RUST_VERSION or newer (compiles Optimus): see https://rustup.rs"
+}
+
 cargo_is_new_enough() {
     have cargo || return 1
     minor="$(cargo --version | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')"

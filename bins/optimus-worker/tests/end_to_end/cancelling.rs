@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
+    boxes::Kind,
     client::{assert_verdict, submission, with},
     system::{Options, System},
     until,
@@ -33,10 +34,10 @@ pub(crate) async fn a_running_job(system: &System) {
     assert_verdict(&next, "accepted", "the job after a cancelled one");
 }
 
-pub(crate) async fn a_queued_job() {
+pub(crate) async fn a_queued_job(boxes: Kind) {
     let mut system = System::start(Options {
         workers: 0,
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     })
     .await;
     let body = submission("python", "print(1)", &[("", "1")]);

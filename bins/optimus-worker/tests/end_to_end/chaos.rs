@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
+    boxes::Kind,
     client::{submission, with},
     ledger::Ledger,
     system::{Options, System},
@@ -33,8 +34,8 @@ async fn submit_all(system: &System) -> Ledger {
     ledger
 }
 
-pub(crate) async fn a_worker_dies() {
-    let mut system = System::start(Options::hasty()).await;
+pub(crate) async fn a_worker_dies(boxes: Kind) {
+    let mut system = System::start(Options::hasty(boxes)).await;
     let ledger = submit_all(&system).await;
     ledger.until_the_middle(&system).await;
     let dead = system.worker_id(0);
@@ -46,13 +47,13 @@ pub(crate) async fn a_worker_dies() {
         records.iter().any(|record| record["attempts"] == 2),
         "no job was interrupted"
     );
-    system.until_no_container_of(&dead).await;
+    system.until_no_box_of(&dead).await;
     system.stop().await;
 }
 
 /// A worker that is stopped for longer than its leases last must not finish jobs that others have finished meanwhile.
-pub(crate) async fn a_worker_freezes_and_wakes_up_later() {
-    let mut system = System::start(Options::hasty()).await;
+pub(crate) async fn a_worker_freezes_and_wakes_up_later(boxes: Kind) {
+    let mut system = System::start(Options::hasty(boxes)).await;
     let ledger = submit_all(&system).await;
     ledger.until_the_middle(&system).await;
     system.workers[0].signal(Signal::STOP);
@@ -76,8 +77,8 @@ pub(crate) async fn a_worker_freezes_and_wakes_up_later() {
     system.stop().await;
 }
 
-pub(crate) async fn redis_dies() {
-    let mut system = System::start(Options::hasty()).await;
+pub(crate) async fn redis_dies(boxes: Kind) {
+    let mut system = System::start(Options::hasty(boxes)).await;
     let ledger = submit_all(&system).await;
     ledger.until_the_middle(&system).await;
     system.redis.kill().await;
@@ -86,8 +87,8 @@ pub(crate) async fn redis_dies() {
     system.stop().await;
 }
 
-pub(crate) async fn the_api_dies() {
-    let mut system = System::start(Options::hasty()).await;
+pub(crate) async fn the_api_dies(boxes: Kind) {
+    let mut system = System::start(Options::hasty(boxes)).await;
     let mut ledger = Ledger::default();
     for _ in 0..10 {
         ledger.add(system.client.submit(&nap()).await);
@@ -113,11 +114,11 @@ pub(crate) async fn the_api_dies() {
     system.stop().await;
 }
 
-pub(crate) async fn containers_die() {
-    let system = System::start(Options::hasty()).await;
+pub(crate) async fn boxes_die(boxes: Kind) {
+    let system = System::start(Options::hasty(boxes)).await;
     let ledger = submit_all(&system).await;
     ledger.until_the_middle(&system).await;
-    system.kill_containers();
+    system.kill_boxes();
     let records = ledger.assert_all_completed_once(&system).await;
     assert!(
         records.iter().any(|record| record["attempts"] == 2),
@@ -126,8 +127,8 @@ pub(crate) async fn containers_die() {
     system.stop().await;
 }
 
-pub(crate) async fn a_job_whose_containers_always_die_is_not_blamed() {
-    let system = System::start(Options::hasty()).await;
+pub(crate) async fn a_job_whose_boxes_always_die_is_not_blamed(boxes: Kind) {
+    let system = System::start(Options::hasty(boxes)).await;
     let endless = with(
         submission("python", "import time; time.sleep(100)", &[("", "")]),
         json!({"timeout_ms": 60_000}),
@@ -139,7 +140,7 @@ pub(crate) async fn a_job_whose_containers_always_die_is_not_blamed() {
             record["status"] == "running" && record["attempts"] == attempt
         })
         .await;
-        system.kill_containers();
+        system.kill_boxes();
     }
     let record = system.client.until_status(&id, "failed").await;
     assert_eq!(record["attempts"], 3);

@@ -3,15 +3,16 @@
 use serde_json::json;
 
 use crate::{
+    boxes::Kind,
     client::{assert_verdict, submission, with},
     ledger::Ledger,
     system::{Options, System},
 };
 
-pub(crate) async fn running_jobs_are_finished_and_waiting_ones_stay() {
+pub(crate) async fn running_jobs_are_finished_and_waiting_ones_stay(boxes: Kind) {
     let mut system = System::start(Options {
         concurrency: 1,
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     })
     .await;
     let nap = submission("python", "import time; time.sleep(2); print(1)", &[("", "1")]);
@@ -25,7 +26,7 @@ pub(crate) async fn running_jobs_are_finished_and_waiting_ones_stay() {
     assert_verdict(&record, "accepted", "running at the signal");
     assert_eq!(record["attempts"], 1);
     assert_eq!(system.client.record(&waiting).await["status"], "queued");
-    system.until_no_container().await;
+    system.until_no_box().await;
 
     system.workers.clear();
     system.start_worker();
@@ -36,8 +37,8 @@ pub(crate) async fn running_jobs_are_finished_and_waiting_ones_stay() {
     system.stop().await;
 }
 
-pub(crate) async fn a_job_without_end_is_given_back_to_the_next_worker() {
-    let mut system = System::start(Options::hasty().set("OPTIMUS__WORKER__DRAIN_MS", "500")).await;
+pub(crate) async fn a_job_without_end_is_given_back_to_the_next_worker(boxes: Kind) {
+    let mut system = System::start(Options::hasty(boxes).set("OPTIMUS__WORKER__DRAIN_MS", "500")).await;
     let source = "import time; time.sleep(5); print(1)";
     let slow = with(
         submission("python", source, &[("", "1")]),
@@ -53,7 +54,7 @@ pub(crate) async fn a_job_without_end_is_given_back_to_the_next_worker() {
         (&json!("queued"), &json!(0)),
         "{record}"
     );
-    system.until_no_container().await;
+    system.until_no_box().await;
 
     system.workers.clear();
     system.start_worker();

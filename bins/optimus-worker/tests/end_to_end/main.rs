@@ -1,17 +1,18 @@
-//! The whole system end to end: real Redis, the API's and the worker's own binaries, real containers.
+//! The whole system end to end: real Redis, the API's and the worker's own binaries, real boxes; first containers, then
+//! native ones.
 //!
-//! Needs `redis-server`, `redis-cli`, `docker`, the API's binary (`cargo build -p optimus-api`) and the languages'
-//! images (`cargo run -p optimus-cli -- build-image --all`). The scenarios run one after another, since each of them
-//! uses the whole machine. `cargo test -p optimus-worker --test end_to_end -- NAME` runs those whose name contains
-//! NAME.
+//! Needs root, `redis-server`, `redis-cli`, `docker`, the API's binary (`cargo build -p optimus-api`), the languages'
+//! images (`cargo run -p optimus-cli -- build-image --all`) and their toolchains on this host. The scenarios run one
+//! after another, since each of them uses the whole machine. `cargo test -p optimus-worker --test end_to_end -- NAME`
+//! runs those whose name contains NAME, such as `native::chaos`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
+mod boxes;
 mod cancelling;
 mod chaos;
 mod client;
 mod departing;
-mod engine;
 mod examples;
 mod ledger;
 mod process;
@@ -32,7 +33,10 @@ use std::{
 use libtest_mimic::{Arguments, Trial};
 use tokio::{runtime::Runtime, time::sleep};
 
-use crate::system::{Options, System};
+use crate::{
+    boxes::Kind,
+    system::{Options, System},
+};
 
 /// Longer than anything awaited here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -47,22 +51,35 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
 }
 
 /// The system that the scenarios share which do it no harm. Started with the first of them.
-#[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Option<System>>>);
+#[derive(Clone)]
+struct Shared {
+    boxes: Kind,
+    system: Arc<Mutex<Option<System>>>,
+}
 
 impl Shared {
+    fn new(boxes: Kind) -> Self {
+        Self {
+            boxes,
+            system: Arc::default(),
+        }
+    }
+
     /// Runs one scenario on the shared system.
     async fn with(&self, scenario: impl AsyncFnOnce(&System)) {
         let mut system = self.take();
         if system.is_none() {
-            system = Some(System::start(Options::shared()).await);
+            system = Some(System::start(Options::shared(self.boxes)).await);
         }
         scenario(system.as_ref().expect("it was started above")).await;
-        *self.0.lock().expect("scenarios run one after another") = system;
+        *self.system.lock().expect("scenarios run one after another") = system;
     }
 
     fn take(&self) -> Option<System> {
-        self.0.lock().expect("scenarios run one after another").take()
+        self.system
+            .lock()
+            .expect("scenarios run one after another")
+            .take()
     }
 }
 
@@ -70,24 +87,35 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let runtime = Arc::new(Runtime::new().expect("a runtime can be made"));
-    let shared = Shared::default();
+    let shared = [Kind::Container, Kind::Native].map(Shared::new);
+    let trials = shared
+        .iter()
+        .flat_map(|shared| scenarios(&runtime, shared))
+        .collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    for system in shared.iter().filter_map(Shared::take) {
+        runtime.block_on(system.stop());
+    }
+    conclusion.exit_code()
+}
 
+/// Every scenario, on boxes of one kind.
+fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
+    let boxes = shared.boxes;
     let mut trials = Vec::new();
     macro_rules! on_the_shared_system {
         ($($module:ident :: $scenario:ident),* $(,)?) => {$({
-            let (runtime, shared) = (Arc::clone(&runtime), shared.clone());
-            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($scenario)), move || {
+            let (runtime, shared) = (Arc::clone(runtime), shared.clone());
+            trials.push(trial(boxes, concat!(stringify!($module), "::", stringify!($scenario)), move || {
                 runtime.block_on(shared.with($module::$scenario));
-                Ok(())
             }));
         })*};
     }
     macro_rules! on_a_system_of_its_own {
         ($($module:ident :: $scenario:ident),* $(,)?) => {$({
-            let runtime = Arc::clone(&runtime);
-            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($scenario)), move || {
-                runtime.block_on($module::$scenario());
-                Ok(())
+            let runtime = Arc::clone(runtime);
+            trials.push(trial(boxes, concat!(stringify!($module), "::", stringify!($scenario)), move || {
+                runtime.block_on($module::$scenario(boxes));
             }));
         })*};
     }
@@ -112,14 +140,14 @@ fn main() -> ExitCode {
         cancelling::a_running_job,
     }
     {
-        let (runtime, shared) = (Arc::clone(&runtime), shared.clone());
-        trials.push(Trial::test(
+        let (runtime, shared) = (Arc::clone(runtime), shared.clone());
+        trials.push(trial(
+            boxes,
             "departing::the_shared_system_leaves_nothing_behind",
             move || {
                 if let Some(system) = shared.take() {
                     runtime.block_on(system.stop());
                 }
-                Ok(())
             },
         ));
     }
@@ -129,20 +157,22 @@ fn main() -> ExitCode {
         queueing::urgent_jobs_go_first,
         queueing::two_workers_share_a_queue,
         queueing::an_idle_system_is_small,
-        queueing::an_image_without_the_agent_is_no_fault_of_the_program,
+        queueing::a_language_without_a_toolchain_is_no_fault_of_the_program,
         departing::running_jobs_are_finished_and_waiting_ones_stay,
         departing::a_job_without_end_is_given_back_to_the_next_worker,
         chaos::a_worker_dies,
         chaos::a_worker_freezes_and_wakes_up_later,
         chaos::redis_dies,
         chaos::the_api_dies,
-        chaos::containers_die,
-        chaos::a_job_whose_containers_always_die_is_not_blamed,
+        chaos::boxes_die,
+        chaos::a_job_whose_boxes_always_die_is_not_blamed,
     }
+    trials
+}
 
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    if let Some(system) = shared.take() {
-        runtime.block_on(system.stop());
-    }
-    conclusion.exit_code()
+fn trial(boxes: Kind, name: &str, run: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(format!("{}::{name}", boxes.backend()), move || {
+        run();
+        Ok(())
+    })
 }

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
+    boxes::Kind,
     client::{Client, assert_verdict, submission, with},
     ledger::Ledger,
     system::{Options, System, project},
@@ -16,10 +17,10 @@ fn hello() -> Value {
     submission("python", "print('hello')", &[("", "hello")])
 }
 
-pub(crate) async fn a_full_queue_answers_429_and_a_stopped_redis_503() {
+pub(crate) async fn a_full_queue_answers_429_and_a_stopped_redis_503(boxes: Kind) {
     let options = Options {
         workers: 0,
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     }
     .set("OPTIMUS__QUEUE__MAX_WAITING_JOBS", "3");
     let mut system = System::start(options).await;
@@ -57,11 +58,11 @@ pub(crate) async fn a_full_queue_answers_429_and_a_stopped_redis_503() {
     system.stop().await;
 }
 
-pub(crate) async fn urgent_jobs_go_first() {
+pub(crate) async fn urgent_jobs_go_first(boxes: Kind) {
     let mut system = System::start(Options {
         workers: 0,
         concurrency: 1,
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     })
     .await;
     let mut jobs = Vec::new();
@@ -89,11 +90,11 @@ pub(crate) async fn urgent_jobs_go_first() {
     system.stop().await;
 }
 
-pub(crate) async fn two_workers_share_a_queue() {
+pub(crate) async fn two_workers_share_a_queue(boxes: Kind) {
     let system = System::start(Options {
         workers: 2,
         concurrency: 1,
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     })
     .await;
     let nap = submission("python", "import time; time.sleep(0.3); print(1)", &[("", "1")]);
@@ -112,9 +113,9 @@ pub(crate) async fn two_workers_share_a_queue() {
     system.stop().await;
 }
 
-pub(crate) async fn an_idle_system_is_small() {
+pub(crate) async fn an_idle_system_is_small(boxes: Kind) {
     const MOST: u64 = 25 << 20;
-    let system = System::start(Options::hasty()).await;
+    let system = System::start(Options::hasty(boxes)).await;
     assert_verdict(&system.client.grade(&hello()).await, "accepted", "hello");
     for process in [&system.workers[0], system.api()] {
         println!("{}: {} MiB", process.name(), process.resident_bytes() >> 20);
@@ -128,7 +129,7 @@ pub(crate) async fn an_idle_system_is_small() {
     system.stop().await;
 }
 
-pub(crate) async fn an_image_without_the_agent_is_no_fault_of_the_program() {
+pub(crate) async fn a_language_without_a_toolchain_is_no_fault_of_the_program(boxes: Kind) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("languages.json");
     let text = fs::read_to_string(project().join("config/languages.json")).unwrap();
@@ -140,14 +141,18 @@ pub(crate) async fn an_image_without_the_agent_is_no_fault_of_the_program() {
     let mut broken = languages["languages"][0].clone();
     broken["name"] = json!("broken");
     broken["queue_name"] = json!("optimus:queue:broken");
-    broken["image"] = json!("optimus/debian-base:bookworm");
+    match boxes {
+        // An image without the agent.
+        Kind::Container => broken["image"] = json!("optimus/debian-base:bookworm"),
+        Kind::Native => broken["execution"]["command"] = json!("no-such-interpreter"),
+    }
     languages["languages"].as_array_mut().unwrap().push(broken);
     fs::write(&file, languages.to_string()).unwrap();
 
     let options = Options {
         workers: 0,
         languages: "python,broken",
-        ..Options::hasty()
+        ..Options::hasty(boxes)
     };
     let mut system = System::start(options.set("OPTIMUS__LANGUAGES_FILE", file.to_str().unwrap())).await;
     system.start_worker();
@@ -188,7 +193,7 @@ async fn reason(client: &Client, language: &str) -> String {
             .as_str()
             .unwrap_or_default()
             .clone_into(&mut reason);
-        shown["available"] == false && reason.contains("box")
+        shown["available"] == false && (reason.contains("box") || reason.contains("no-such-interpreter"))
     })
     .await;
     reason

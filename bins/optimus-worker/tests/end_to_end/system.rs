@@ -11,8 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
+    boxes::{Boxes, Kind},
     client::Client,
-    engine,
     process::Process,
     redis::{Redis, free_port},
     until,
@@ -21,6 +21,7 @@ use crate::{
 /// What is started, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
+    pub(crate) boxes: Kind,
     /// What the workers serve.
     pub(crate) languages: &'static str,
     pub(crate) workers: usize,
@@ -32,7 +33,7 @@ pub(crate) struct Options {
 
 impl Options {
     /// Python alone, with times short enough to see what happens after them.
-    pub(crate) fn hasty() -> Self {
+    pub(crate) fn hasty(boxes: Kind) -> Self {
         let settings = [
             ("OPTIMUS__QUEUE__LEASE_MS", "3000"),
             ("OPTIMUS__QUEUE__RENEW_MS", "500"),
@@ -42,6 +43,7 @@ impl Options {
             ("OPTIMUS__WORKER__HEARTBEAT_MS", "500"),
         ];
         Self {
+            boxes,
             languages: "python",
             workers: 1,
             concurrency: 2,
@@ -54,8 +56,9 @@ impl Options {
     }
 
     /// Everything, as it is shipped.
-    pub(crate) fn shared() -> Self {
+    pub(crate) fn shared(boxes: Kind) -> Self {
         Self {
+            boxes,
             languages: "all",
             workers: 1,
             concurrency: 2,
@@ -78,14 +81,12 @@ pub(crate) struct System {
     api_port: u16,
     options: Options,
     started_workers: usize,
-    /// Tells this system's containers from any other's.
-    scope: String,
+    boxes: Boxes,
     dir: TempDir,
 }
 
 impl System {
     pub(crate) async fn start(options: Options) -> Self {
-        require_images(&options);
         let dir = tempfile::tempdir().unwrap();
         let redis = Redis::start(dir.path()).await;
         let api_port = free_port();
@@ -96,6 +97,8 @@ impl System {
             .to_string_lossy()
             .trim_start_matches('.')
             .to_owned();
+        let boxes = Boxes::new(options.boxes, scope);
+        boxes.require(&languages(), |name| options.serves(name));
         let api = start_api(dir.path(), &redis, api_port, &options);
         let workers = options.workers;
         let client = Client::new(api_port);
@@ -107,7 +110,7 @@ impl System {
             api_port,
             options,
             started_workers: 0,
-            scope,
+            boxes,
             dir,
         };
         until("the API answers", async || {
@@ -140,7 +143,8 @@ impl System {
                 &self.options.concurrency.to_string(),
             ])
             .args(["--redis-url", &self.redis.url()])
-            .env("OPTIMUS__DOCKER__SCOPE", &self.scope);
+            .args(["--backend", self.options.boxes.backend()])
+            .envs(self.boxes.settings());
         configure(&mut command, &self.options);
         let name = format!("worker-{}", self.started_workers);
         self.workers
@@ -185,13 +189,9 @@ impl System {
         &self.api
     }
 
-    /// Kills every container behind the workers' backs.
-    pub(crate) fn kill_containers(&self) {
-        engine::kill_all(&self.scope);
-    }
-
-    pub(crate) fn containers(&self) -> usize {
-        engine::containers(&self.scope).len()
+    /// Kills every box behind the workers' backs.
+    pub(crate) fn kill_boxes(&self) {
+        self.boxes.kill_all();
     }
 
     /// The id under which a worker announced itself.
@@ -204,9 +204,9 @@ impl System {
     }
 
     /// Waits until the boxes that a dead worker left are gone, while others work on.
-    pub(crate) async fn until_no_container_of(&self, worker: &str) {
+    pub(crate) async fn until_no_box_of(&self, worker: &str) {
         until("the dead worker's boxes are removed", async || {
-            !engine::owners(&self.scope).iter().any(|owner| owner == worker)
+            !self.boxes.owners().iter().any(|owner| owner == worker)
         })
         .await;
     }
@@ -224,7 +224,7 @@ impl System {
                 worker.log_end()
             );
         }
-        self.until_no_container().await;
+        self.until_no_box().await;
         let status = self.api.terminate().await;
         assert!(
             status.success(),
@@ -234,9 +234,9 @@ impl System {
         self.redis.stop().await;
     }
 
-    /// Waits until the engine has removed what was on its way out.
-    pub(crate) async fn until_no_container(&self) {
-        until("no container is left over", async || self.containers() == 0).await;
+    /// Waits until what was on its way out is gone.
+    pub(crate) async fn until_no_box(&self) {
+        until("no box is left over", async || self.boxes.owners().is_empty()).await;
     }
 }
 
@@ -250,7 +250,7 @@ impl Drop for System {
         }
         // Dead first, so that they make no more.
         self.workers.clear();
-        engine::remove_all(&self.scope);
+        self.boxes.remove_all();
     }
 }
 
@@ -295,21 +295,6 @@ fn api_binary() -> PathBuf {
 
 pub(crate) fn languages() -> Languages {
     Languages::load(&project().join("config/languages.json")).unwrap()
-}
-
-/// Checks that all images are there, so that a missing one is not told as a test that takes too long.
-fn require_images(options: &Options) {
-    for language in languages()
-        .languages
-        .iter()
-        .filter(|language| options.serves(language.name.as_str()))
-    {
-        let image = &language.image;
-        assert!(
-            engine::has_image(image),
-            "the image {image} is missing; run: cargo run -p optimus-cli -- build-image --all"
-        );
-    }
 }
 
 fn language_of(answer: &Value, name: &str) -> Value {
