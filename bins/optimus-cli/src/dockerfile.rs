@@ -32,19 +32,21 @@ impl fmt::Display for Dockerfile<'_> {
         } else {
             String::new()
         };
-        let mut prepare = String::new();
-        if !self.prepare.is_empty() {
-            prepare = format!("\n{}\n", self.prepare.trim());
-        }
-        if !self.files.is_empty() {
-            let files: Vec<_> = self.files.iter().map(|file| format!("{name}/{file}")).collect();
-            prepare += &format!(
-                "\n# Done once here, it costs a job nothing.\n\
+        let own = match self.prepare.trim() {
+            "" => String::new(),
+            lines => format!("\n{lines}\n"),
+        };
+        let files: Vec<_> = self.files.iter().map(|file| format!("{name}/{file}")).collect();
+        let prepare = if files.is_empty() {
+            own
+        } else {
+            format!(
+                "{own}\n# Done once here, it costs a job nothing.\n\
                  COPY {} /optimus/{name}/\n\
                  RUN cd /optimus/{name} && sh {PREPARE}\n",
                 files.join(" ")
-            );
-        }
+            )
+        };
         write!(
             f,
             r#"# {title}: the box of its jobs.
