@@ -123,7 +123,8 @@ fn find_program(name: &str, env: &[(String, String)]) -> Result<String, String> 
 /// Limits of each process. CPU time is only a backstop here, since the agent's own limit is of the whole tree.
 /// Processes are not among them: the kernel counts those per UID, and a cgroup does it better.
 fn rlimits(limits: &Limits) -> Vec<(Resource, Rlimit)> {
-    let cpu_seconds = limits.cpu_time.as_secs().saturating_add(2);
+    // Counted in whole clock ticks, and so up to a quarter too much on a busy machine.
+    let cpu_seconds = limits.cpu_time.as_secs().saturating_mul(2).saturating_add(2);
     let wanted = [
         (Resource::Core, 0),
         (Resource::Cpu, cpu_seconds),

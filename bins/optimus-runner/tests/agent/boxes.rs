@@ -16,7 +16,6 @@ use crate::WAY;
 
 /// How a box keeps its runs apart. Each suite has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::allow_attributes, reason = "no suite knows all ways")]
 #[allow(dead_code, reason = "each suite has one of them")]
 pub(crate) enum Way {
     /// By UID, as in a container.
@@ -27,6 +26,18 @@ pub(crate) enum Way {
     CellsOfOneUid,
     /// By cells without a cgroup.
     CellsWithoutGroup,
+}
+
+impl Way {
+    /// Whether guests have UIDs that nobody else has.
+    pub(crate) fn has_uids(self) -> bool {
+        self != Self::CellsOfOneUid
+    }
+
+    /// Whether a cgroup counts what only the kernel sees: refused processes, its own kills, files in memory.
+    pub(crate) fn has_group(self) -> bool {
+        self != Self::CellsWithoutGroup
+    }
 }
 
 /// Processes of one box, the agent's own included.
@@ -149,7 +160,7 @@ impl Drop for Cgroup {
 #[derive(Debug)]
 pub(crate) struct TestBox {
     pub(crate) child: Child,
-    _cgroup: Cgroup,
+    cgroup: Cgroup,
     _folder: TempDir,
 }
 
@@ -199,9 +210,29 @@ impl TestBox {
             .expect("these tests need unshare(1)");
         Self {
             child,
-            _cgroup: cgroup,
+            cgroup,
             _folder: folder,
         }
+    }
+}
+
+#[allow(dead_code, reason = "not every suite looks so closely")]
+impl TestBox {
+    /// The box's first process, by its number on the host.
+    pub(crate) fn agent(&self) -> u32 {
+        let unshare = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children"));
+        children
+            .expect("the box lives")
+            .split_whitespace()
+            .next()
+            .and_then(|child| child.parse().ok())
+            .expect("unshare has one child")
+    }
+
+    /// Groups below the box's.
+    pub(crate) fn groups(&self) -> Vec<String> {
+        self.cgroup.group().names().expect("groups can be listed")
     }
 }
 

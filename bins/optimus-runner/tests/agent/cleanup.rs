@@ -44,13 +44,14 @@ fn folders_nobody_may_read_are_removed() {
 
 #[test]
 fn very_deep_folders_are_removed() {
+    // Deeper than a path can say. Landlock looks at every folder on the way, so each costs more than the one before.
     let source = "int main() {
         if (getchar() != 'd') return access(\"/tmp/d\", F_OK) == 0;
         chdir(\"/tmp\");
-        for (int i = 0; i < 20000; i++) if (mkdir(\"d\", 0700) || chdir(\"d\")) return 2;
+        for (int i = 0; i < 4000; i++) if (mkdir(\"d\", 0700) || chdir(\"d\")) return 2;
         return 0; }";
     for ran in Job::c(source).run(&[b"d", b"x", b"d", b"x"]) {
-        assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+        assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{ran:?}");
     }
 }
 
@@ -122,29 +123,6 @@ fn a_killed_run_leaves_nothing_either() {
         (&runs[1].facts.end, runs[1].text()),
         (&RunEnd::Exited { code: 0 }, "")
     );
-}
-
-#[test]
-fn artefacts_cannot_be_altered_even_if_the_compile_step_wants_them_to_be() {
-    // What runs is `program`; the compile step opens everything to everybody.
-    let compile = "mkdir -p open/deep; echo kept > open/deep/file; echo kept > note; mkfifo pipe; ln -s /tmp/x link
-        printf '#!/bin/sh\\nexec sh /box/attack\\n' > program; chmod 06777 program; chmod -R 0777 open note; chmod 666 pipe";
-    let attack = "cd /box
-        for f in program note open/deep/file; do
-            (echo altered > $f) 2>&- && echo wrote $f; rm -f $f 2>&- && echo removed $f; mv $f x 2>&- && echo moved $f
-            chmod 777 $f 2>&- && echo changed $f
-        done
-        mkdir open/new 2>&- && echo made; rmdir open/deep 2>&- && echo removed deep; mv open x 2>&- && echo moved open
-        (: > open/deep/new) 2>&- && echo made file; rm link 2>&- && echo removed link; (echo x 1<>pipe) 2>&- && echo piped
-        ln note open/hard 2>&- && echo linked; cat note open/deep/file; find . -perm /07022 ! -type l ! -name .
-        echo mine > scratch && cat scratch";
-    let job = Job::command(&["./program"])
-        .file("attack", attack.as_bytes())
-        .compile(&["sh", "-c", compile]);
-    for ran in job.run(&[b"", b""]) {
-        assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
-        assert_eq!(ran.text(), "kept\nkept\nmine\n");
-    }
 }
 
 #[test]

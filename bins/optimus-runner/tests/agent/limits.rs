@@ -9,6 +9,7 @@ use std::{
 use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
+    WAY,
     boxes::PROCESSES,
     session::{Job, Ran, Session},
 };
@@ -130,7 +131,7 @@ fn a_program_that_stops_itself_and_ignores_signals_is_killed_by_the_wall_clock()
     }
 }
 
-fn memory_is_limited(job: Job) {
+pub(crate) fn memory_is_limited(job: Job) {
     let job = job.limit(|limits| limits.memory_bytes = MEMORY);
     for ran in job.run(&[b"", b""]) {
         killed(&ran, LimitKind::Memory);
@@ -157,22 +158,6 @@ fn memory_of_many_small_processes_is_limited() {
 }
 
 #[test]
-fn files_in_memory_are_limited() {
-    for place in ["/tmp", "/box", "/dev/shm"] {
-        memory_is_limited(Job::sh(&format!(
-            "i=0; while :; do head -c 2000000 /dev/zero > {place}/$i; i=$((i+1)); done"
-        )));
-    }
-}
-
-#[test]
-fn a_program_that_left_files_in_memory_behind_has_used_that_memory() {
-    let facts = Job::sh("head -c 30000000 /dev/zero > /tmp/file").run_once().facts;
-    assert_eq!(facts.end, RunEnd::Exited { code: 0 });
-    assert!(facts.peak_memory_bytes >= 30_000_000, "{facts:?}");
-}
-
-#[test]
 fn address_space_alone_is_no_memory() {
     let source = "int main() { return mmap(0, 1L << 36, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED; }";
@@ -181,17 +166,6 @@ fn address_space_alone_is_no_memory() {
         .run_once();
     assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
     assert!(ran.facts.peak_memory_bytes < MEMORY, "{:?}", ran.facts);
-}
-
-#[test]
-fn the_kernels_own_kills_are_told() {
-    // More at once than the box has, before anybody can look.
-    let source = "int main() { touch(1L << 30); return 0; }";
-    let ran = Job::c(source)
-        .limit(|limits| limits.memory_bytes = 4 << 30)
-        .run_once();
-    assert_eq!(ran.facts.end, RunEnd::Signalled { signal: 9 });
-    assert!(ran.facts.oom_kills > 0, "{:?}", ran.facts);
 }
 
 #[test]
@@ -274,7 +248,7 @@ fn fork_bombs_end_with_their_run_and_the_next_one_is_unharmed() {
         for ran in [&runs[0], &runs[2]] {
             killed(ran, LimitKind::CpuTime);
             assert!(
-                ran.facts.process_limit_hits > 0,
+                ran.facts.process_limit_hits > 0 || !WAY.has_group(),
                 "{PROCESSES} processes are allowed: {:?}",
                 ran.facts
             );

@@ -175,14 +175,12 @@ impl Job {
 }
 
 pub(crate) fn write_frame(to: &mut impl Write, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
-    to.write_all(
-        &FrameHeader {
-            kind,
-            len: payload.len(),
-        }
-        .encode(),
-    )?;
-    to.write_all(payload)
+    let header = FrameHeader {
+        kind,
+        len: payload.len(),
+    };
+    // At once: a box that refuses the header may be gone before the payload follows.
+    to.write_all(&[&header.encode(), payload].concat())
 }
 
 fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {

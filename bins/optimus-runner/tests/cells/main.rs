@@ -10,18 +10,23 @@ mod channel;
 mod cleanup;
 #[path = "../agent/compile.rs"]
 mod compile;
+#[path = "../agent/counted.rs"]
+mod counted;
 #[path = "../agent/facts.rs"]
 mod facts;
 #[path = "../agent/isolation.rs"]
 mod isolation;
 #[path = "../agent/limits.rs"]
 mod limits;
+#[path = "../agent/ownership.rs"]
+mod ownership;
 #[path = "../agent/parallel.rs"]
 mod parallel;
 #[path = "../agent/refusals.rs"]
 mod refusals;
 #[path = "../agent/session.rs"]
 mod session;
+mod stress;
 mod walls;
 
 const WAY: boxes::Way = boxes::Way::Cells;

@@ -1,7 +1,7 @@
 //! Enters a box as its first process, with a nest to make cells in, and becomes the agent: what a native backend does,
 //! as simple as can be. A program of its own, since a test has threads.
 //!
-//! Usage: optimus-test-nest UIDS DISK_BYTES BASE GROUP ROOT
+//! Usage: `optimus-test-nest UIDS DISK_BYTES BASE GROUP ROOT`
 //!
 //! UIDS is `own` or `agent`; GROUP is `none`, one folder of version 2, or `CONTROLLER=FOLDER,…` of version 1. Root of
 //! the box is UID BASE of the host, guests are the UIDs after it.
@@ -9,8 +9,9 @@
 
 use std::{
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 use anyhow::{Context, bail};
@@ -89,20 +90,24 @@ fn become_root_of_box(base: u32, uids: GuestUids) -> anyhow::Result<()> {
         }
     }
     let process = std::process::id();
-    // Only a process outside the new namespace may map other UIDs than one's own: this shell waits for the namespace.
+    // Only a process outside the new namespace may map other UIDs than one's own: this shell, once it is told to.
     let first = FIRST_GUEST;
     let (map, groups) = match uids {
         GuestUids::Own { count } => (format!("0 {base} 1\\n{first} {} {count}\\n", base + 1), "allow"),
         GuestUids::OfTheAgent => (format!("0 {base} 1\\n"), "deny"),
     };
     let script = format!(
-        "until [ \"$(readlink /proc/{process}/ns/user)\" != \"$(readlink /proc/self/ns/user)\" ]; do :; done
+        "read told
          echo {groups} > /proc/{process}/setgroups
          printf '{map}' > /proc/{process}/uid_map && printf '{map}' > /proc/{process}/gid_map"
     );
-    let mut mapper = Command::new("/bin/sh").args(["-ec", &script]).spawn()?;
+    let mut mapper = Command::new("/bin/sh")
+        .args(["-ec", &script])
+        .stdin(Stdio::piped())
+        .spawn()?;
     // SAFETY: a user namespace; this process has one thread, and no memory or descriptor is unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.context("cannot make a user namespace")?;
+    mapper.stdin.take().context("a pipe")?.write_all(b"now\n")?;
     anyhow::ensure!(mapper.wait()?.success(), "cannot map the box's UIDs");
     set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
     set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
