@@ -26,7 +26,10 @@ pub(crate) use self::{
     flags::{Flags, languages_file},
     offered::{Offered, languages_table},
 };
-use crate::exit::{Blame, Failure};
+use crate::{
+    exit::{Blame, Failure},
+    output::spinner,
+};
 
 /// The store, in its folder.
 const DATABASE: &str = "jobs.sqlite";
@@ -79,9 +82,16 @@ impl Embedded {
 
         settings.docker.scope = scope_of(&settings.docker.scope, &database);
         let id = WorkerId::new();
-        let choice = backend::choose(&settings, roster.languages(), &id)
+        // Trying every layer takes a large future.
+        let mut choice = Box::pin(backend::choose(&settings, roster.languages(), &id))
             .await
             .trouble()?;
+        if jobs == Jobs::Passing {
+            // Whoever brings such jobs waits for their verdicts anyway.
+            let progress = spinner("preparing languages for boxes; this is done once");
+            choice.settle().await;
+            progress.finish_and_clear();
+        }
         let settings = Arc::new(settings);
         let store: Arc<dyn JobStore> = Arc::new(store);
         let worker = Worker {

@@ -9,6 +9,7 @@ use optimus_common::{
     settings::{BackendChoice, Settings},
 };
 use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{job::causes, pool::box_spec};
 
@@ -47,6 +48,19 @@ pub struct Choice {
     pub why: String,
     /// One for each language asked for, in their order.
     pub offers: Vec<Offer>,
+    /// What becomes of those that still need something, which is made meanwhile.
+    preparing: Option<AbortOnDropHandle<Vec<Offer>>>,
+}
+
+impl Choice {
+    /// Returns when everything is prepared that can be.
+    pub async fn settle(&mut self) {
+        if let Some(preparing) = self.preparing.take()
+            && let Ok(offers) = preparing.await
+        {
+            self.offers = offers;
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +183,7 @@ async fn docker(
         kind: Kind::Docker,
         why: "asked for".to_owned(),
         offers,
+        preparing: None,
     })
 }
 

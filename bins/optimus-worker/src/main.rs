@@ -77,7 +77,7 @@ async fn run() -> anyhow::Result<()> {
         settings: Arc::new(settings),
         roster,
         store: Arc::new(store),
-        backend: choice.backend,
+        backend: Arc::clone(&choice.backend),
     };
     worker.run(shutdown).await;
     Ok(())

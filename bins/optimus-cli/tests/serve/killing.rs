@@ -124,9 +124,9 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
     let rounds = env::var("OPTIMUS_KILL_ROUNDS").map_or(USUAL_ROUNDS, |rounds| rounds.parse().unwrap());
     // A job may be running at any number of kills; it is not its fault.
     let machine = Machine::new()
-        .with("OPTIMUS__QUEUE__MAX_ATTEMPTS", rounds + 1)
-        .with("OPTIMUS__QUEUE__RETRY_BACKOFF_MS", 50)
-        .with("OPTIMUS__LOG__FILTER", "warn");
+        .with("OPTIMUS__QUEUE__MAX_ATTEMPTS", &(rounds + 1))
+        .with("OPTIMUS__QUEUE__RETRY_BACKOFF_MS", &50)
+        .with("OPTIMUS__LOG__FILTER", &"warn");
     let ledger = Arc::new(Ledger::default());
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -190,6 +190,10 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
         jobs.len()
     );
     assert!(repeated > 0, "no kill met a running job");
+    println!(
+        "killed {rounds} times: {} jobs, {repeated} of them run again",
+        jobs.len()
+    );
     served.leave().await;
     machine.leftovers().assert_none().await;
 }

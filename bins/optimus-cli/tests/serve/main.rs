@@ -3,7 +3,7 @@
 //! Needs what native boxes need (`optimus-cli doctor`), python3 and gcc. `cargo test -p optimus-cli --test serve -- NAME`
 //! runs the scenarios whose name contains NAME. `OPTIMUS_KILL_ROUNDS` says how often the process is killed (8).
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod client;
 mod killing;

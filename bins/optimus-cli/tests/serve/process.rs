@@ -57,7 +57,7 @@ impl Machine {
     }
 
     /// With this in the environment of every process.
-    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &impl ToString) -> Self {
         self.environment.push((name.to_owned(), value.to_string()));
         self
     }

@@ -1,6 +1,6 @@
 //! Native boxes: what this host lacks for them, and which languages its toolchains serve.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use optimus_common::{WorkerId, language::Language, settings::Settings};
 use optimus_sandbox::native::{
@@ -9,7 +9,8 @@ use optimus_sandbox::native::{
     toolchains::Toolchains,
 };
 use tokio::task::JoinError;
-use tracing::info;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{info, warn};
 
 use super::{Choice, Kind, Lack, Layer, LayerState, Offer, Survey};
 use crate::job::causes;
@@ -36,23 +37,34 @@ pub(super) async fn start(
             return Err(Lack::Trouble(causes(&error)));
         }
     };
+    Ok(Choice {
+        kind: Kind::Native,
+        why: told(backend.proofs(), settings).summary(),
+        offers: offers(&toolchains),
+        preparing: Some(AbortOnDropHandle::new(tokio::spawn(prepare(
+            toolchains,
+            Arc::clone(&backend),
+        )))),
+        backend,
+    })
+}
+
+/// Prepares what was never prepared here. Pools of these languages have no boxes until then.
+async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Offer> {
     toolchains
         .prepare_missing(|language, root, folder, argv| {
-            info!(%language, "preparing what its boxes need; this is done once");
             let backend = Arc::clone(&backend);
             async move {
+                info!(%language, "preparing what its boxes need; this is done once");
                 let prepared = backend.prepare(&language, &root, &folder, &argv).await;
+                if let Err(error) = &prepared {
+                    warn!(%language, error = error as &dyn Error, "not prepared");
+                }
                 prepared.map_err(|error| causes(&error))
             }
         })
         .await;
-    let why = told(backend.proofs(), settings).summary();
-    Ok(Choice {
-        backend,
-        kind: Kind::Native,
-        why,
-        offers: offers(&toolchains),
-    })
+    offers(&toolchains)
 }
 
 /// Fails where `native.allow_missing` names what is no layer, or one that boxes cannot do without.
