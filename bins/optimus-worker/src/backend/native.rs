@@ -139,3 +139,43 @@ fn offers(toolchains: &Toolchains) -> Vec<Offer> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_may_be_missing_is_told_and_stops_nothing() {
+        let missing = |layer| Proof {
+            layer,
+            state: State::Missing {
+                reason: "it is not there".to_owned(),
+                remedy: "get it".to_owned(),
+            },
+        };
+        let proofs = [
+            missing(layers::Layer::Landlock),
+            missing(layers::Layer::GuestUids),
+        ];
+        let mut settings = Settings::defaults();
+        let survey = told(&proofs, &settings);
+        assert!(!survey.is_enough());
+        assert_eq!(
+            survey.to_string(),
+            "landlock is missing: it is not there. get it\nguest-uids is missing: it is not there. get it"
+        );
+
+        settings.native.allow_missing = vec!["landlock".to_owned()];
+        let survey = told(&proofs, &settings);
+        assert_eq!(survey.summary(), "this host lacks guest-uids (it is not there)");
+
+        settings.native.allow_missing.push("guest-uids".to_owned());
+        let survey = told(&proofs, &settings);
+        assert!(survey.is_enough());
+        assert!(
+            survey
+                .summary()
+                .starts_with("every layer but the allowed landlock")
+        );
+    }
+}

@@ -76,6 +76,9 @@ const CANARIES: [(Layer, Canary); 15] = [
 pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, NativeError> {
     let connection = inner.connection().await.map_err(host)?;
     let offer = connection.offer().clone();
+    if let Some(missing) = nothing_to_tell_guests_by(inner, &offer) {
+        return Ok(missing);
+    }
     let bait = Bait::lay_out().map_err(host)?;
     let (songs, throttled, (waiting, _)) =
         tokio::try_join!(sing_all(inner, &bait), spin(inner), open(inner, MANY_CPUS))?;
@@ -102,6 +105,32 @@ pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, Na
         .collect();
     proofs.sort_by_key(|proof| Layer::ALL.iter().position(|layer| *layer == proof.layer));
     Ok(proofs)
+}
+
+/// Without UIDs and without control groups the agent refuses to work, so that no canary could be heard: what is missing
+/// is told at once, unless all of it is allowed to be.
+fn nothing_to_tell_guests_by(inner: &Inner, offer: &Offer) -> Option<Vec<Proof>> {
+    if offer.uids.is_ok() || offer.cgroups.is_ok() {
+        return None;
+    }
+    let missing = [
+        Layer::GuestUids,
+        Layer::CgroupMemory,
+        Layer::CgroupPids,
+        Layer::CgroupCpu,
+    ];
+    let allowed = &inner.settings.allow_missing;
+    if missing
+        .iter()
+        .all(|layer| allowed.iter().any(|name| name == layer.name()))
+    {
+        return None;
+    }
+    let proof = |layer| Proof {
+        layer,
+        state: judge(layer, Err(String::new()), offer),
+    };
+    Some(missing.map(proof).into())
 }
 
 fn host(error: impl std::fmt::Display) -> NativeError {
