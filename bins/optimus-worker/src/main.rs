@@ -66,12 +66,17 @@ async fn run() -> anyhow::Result<()> {
 
     let roster = Roster::open(&settings)?;
     let id = WorkerId::new();
+    // First what no waiting mends.
+    let choosing = Box::pin(backend::choose(&settings, roster.languages(), &id));
+    let Some(choice) = shutdown.run_until_cancelled(choosing).await else {
+        return Ok(());
+    };
+    let choice = choice?;
+    info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
     let Some(store) = shutdown.run_until_cancelled(connect(&settings)).await else {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
-    let choice = backend::choose(&settings, roster.languages(), &id).await?;
-    info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
     let worker = Worker {
         id,
         settings: Arc::new(settings),
