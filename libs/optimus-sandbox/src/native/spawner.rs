@@ -25,6 +25,7 @@ use rustix::{
     io::Errno,
     process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask},
     stdio::stdin,
+    system::uname,
     thread::{UnshareFlags, unshare_unsafe},
 };
 
@@ -97,6 +98,25 @@ fn stand_alone() -> Result<(), Failure> {
     setrlimit(Resource::Nofile, limit).map_err(Failure::at("raise the limit on open files"))
 }
 
+/// The oldest kernel that offers every call: `mount_setattr` came last.
+const KERNEL: (u32, u32) = (5, 12);
+
+fn check_kernel() -> Result<(), Failure> {
+    let kernel = uname();
+    let release = kernel.release().to_string_lossy();
+    let mut numbers = release
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|digits| digits.parse().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < KERNEL {
+        let (major, minor) = KERNEL;
+        return Err(Failure::new(format!(
+            "native boxes need Linux {major}.{minor} or later, and this is {release}"
+        )));
+    }
+    Ok(())
+}
+
 fn unshare(namespaces: UnshareFlags) -> rustix::io::Result<()> {
     // SAFETY: namespaces are left, which no code relies on; the table of descriptors is not unshared.
     unsafe { unshare_unsafe(namespaces) }
@@ -145,6 +165,7 @@ struct Spawner {
 
 impl Spawner {
     fn begin(begin: &Begin, agent: fn(Nest) -> ExitCode) -> Result<(Self, Offer), Failure> {
+        check_kernel()?;
         // As the user this is, who may have been given a group.
         let base = Hierarchies::find().and_then(|hierarchies| hierarchies.base(&begin.cgroup));
         let one_uid = if identity::privileged() {

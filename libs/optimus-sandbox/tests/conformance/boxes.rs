@@ -2,7 +2,7 @@
 
 use optimus_common::{WorkerId, facts::RunEnd};
 
-use super::{Host, Job, job::first_output, open};
+use super::{Host, Job, first_output, open};
 
 pub(crate) async fn a_box_becomes_ready(host: &dyn Host) {
     let worker = WorkerId::new();

@@ -3,7 +3,7 @@
 use optimus_common::WorkerId;
 use optimus_sandbox::session::SessionError;
 
-use super::{Host, Job, PATIENCE, eventually, job::first_output, open};
+use super::{Host, Job, PATIENCE, eventually, first_output, open};
 
 pub(crate) async fn a_destroyed_box_leaves_nothing(host: &dyn Host) {
     let worker = WorkerId::new();

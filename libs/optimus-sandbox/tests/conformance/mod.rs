@@ -13,7 +13,7 @@ use optimus_sandbox::{Backend, BackendError, BoxSpec, session::Session};
 
 pub(crate) use boxes::*;
 pub(crate) use ends::*;
-pub(crate) use job::Job;
+pub(crate) use job::{Job, first_output};
 pub(crate) use jobs::*;
 
 /// Longer than any single step takes on a busy machine; reached only where something hangs.

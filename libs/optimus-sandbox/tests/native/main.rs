@@ -14,8 +14,11 @@
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod deaths;
 mod groups;
 mod host;
+mod isolation;
+mod leftovers;
 mod roles;
 
 use std::{env, process::ExitCode, sync::Arc};
@@ -56,6 +59,27 @@ fn main() -> ExitCode {
         allow_missing: Vec::new(),
     };
     let mut trials = conformance_suite(&runtime, &place);
+    macro_rules! of_native_boxes {
+        ($($module:ident :: $test:ident),* $(,)?) => {$({
+            let (runtime, place) = (Arc::clone(&runtime), place.clone());
+            trials.push(Trial::test(concat!(stringify!($module), "::", stringify!($test)), move || {
+                runtime.block_on($module::$test(&place));
+                Ok(())
+            }));
+        })*};
+    }
+    of_native_boxes! {
+        isolation::two_boxes_cannot_find_each_other,
+        isolation::folders_may_have_any_name,
+        isolation::a_place_outside_of_a_box_is_refused,
+        isolation::another_runtime_is_not_to_be_had,
+        isolation::a_language_is_prepared_once_and_then_read_only,
+        deaths::a_worker_that_is_killed_leaves_nothing,
+        deaths::a_worker_killed_with_its_spawner_leaves_no_process,
+        leftovers::a_spawner_that_is_killed_takes_its_boxes_along,
+        leftovers::sixty_four_boxes_at_once,
+        leftovers::a_thousand_boxes_leave_nothing,
+    }
     trials.push(Trial::test("a_user_with_granted_uids", || {
         roles::run_suite_as_user(Grant::Usual, &["private-devices"]);
         Ok(())

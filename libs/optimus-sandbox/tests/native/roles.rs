@@ -102,9 +102,8 @@ impl Holder {
         }
     }
 
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Both at once: the spawner has no moment to clean up.
@@ -113,6 +112,13 @@ impl Holder {
         kill_process(spawner, Signal::STOP).unwrap();
         self.kill();
         kill_process(spawner, Signal::KILL).unwrap();
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 

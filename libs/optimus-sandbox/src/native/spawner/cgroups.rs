@@ -3,8 +3,8 @@
 //! ```text
 //! BASE                      as the settings say; of all workers of this user
 //! BASE/<block>-<worker>     locked by its spawner for as long as that lives
-//! BASE/…/box-<n>            of one box, with its limits
-//! BASE/…/box-<n>/agent      the agent, and beside it one group for each run
+//! BASE/…/box-<pid>-<n>      of one box, with its limits
+//! BASE/…/box-<…>/agent      the agent, and beside it one group for each run
 //! ```
 //!
 //! The lock tells the living from the dead: what is left of a worker whose group is not locked can be removed.
@@ -218,7 +218,8 @@ impl Cgroups {
     }
 
     fn make(&mut self) -> Result<BoxGroup, Failure> {
-        let name = format!("{BOX_PREFIX}{}", self.next);
+        // Like no other of this worker, not even of an earlier spawner.
+        let name = format!("{BOX_PREFIX}{}-{}", std::process::id(), self.next);
         self.next += 1;
         let made = self.own.create(&name).and_then(|group| {
             let agent = group.create(AGENT)?;
