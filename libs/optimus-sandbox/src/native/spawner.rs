@@ -17,7 +17,12 @@ mod shown;
 mod skeleton;
 mod stage;
 
-use std::{io, os::fd::OwnedFd, process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    os::fd::OwnedFd,
+    process::ExitCode,
+    time::Duration,
+};
 
 use optimus_cell::Nest;
 use rustix::{
@@ -54,10 +59,10 @@ pub(super) fn run(agent: fn(Nest) -> ExitCode) -> ExitCode {
     }
 }
 
-/// Standard error is read by the worker, which logs it.
-#[expect(clippy::print_stderr, reason = "the worker logs what comes here")]
+/// Standard error is read by the worker, which logs it. A worker that is gone reads nothing, and what it left must be
+/// removed all the same.
 fn complain(failure: &Failure) {
-    eprintln!("spawner: {failure}");
+    let _ = writeln!(io::stderr(), "spawner: {failure}");
 }
 
 fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {
@@ -76,8 +81,16 @@ fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {
         }
     };
     answer(ticket, Outcome::Begun(offer))?;
-    while spawner.turn()? == Next::GoOn {}
-    spawner.close()
+    let worked = loop {
+        match spawner.turn() {
+            Ok(Next::GoOn) => {}
+            Ok(Next::Stop) => break Ok(()),
+            Err(failure) => break Err(failure),
+        }
+    };
+    // However it ended, nothing is to be left.
+    let closed = spawner.close();
+    worked.and(closed)
 }
 
 /// Signals and limits that are the worker's are not to end or to bound this process.
