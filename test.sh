@@ -26,6 +26,7 @@ say "What the checks need"
 need cc "gcc libc6-dev" "links them"
 if [ "$QUICK" = no ]; then
     need redis-server redis-server "the suites start their own"
+    need newuidmap uidmap "boxes of an ordinary user"
     # What the examples are written in: native boxes use this machine's.
     need g++ g++ "a language of the suites"
     need javac default-jdk-headless "a language of the suites"
