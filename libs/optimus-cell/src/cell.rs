@@ -169,8 +169,6 @@ impl Cell {
             Phase::Free => None,
             Phase::Running(run) => Some(run.next_sample.min(run.deadline)),
             Phase::Draining(_) => (intake == Intake::Open).then_some(now),
-            // The facts are on their way first.
-            Phase::Clearing { since, .. } if since.elapsed() < RETRY => Some(now),
             Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
     }
@@ -252,7 +250,7 @@ impl Cell {
             slot: self.slot,
             facts,
         });
-        Ok(Step::Wait(Phase::Clearing {
+        Ok(Step::On(Phase::Clearing {
             traces: run.tree.into_traces(),
             since: Instant::now(),
         }))

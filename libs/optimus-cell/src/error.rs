@@ -40,8 +40,6 @@ pub enum CellError {
     Survivors(GuestId),
     #[error("the first process of a cell survives being killed")]
     Survivor,
-    #[error("the control group {name} stays busy")]
-    Busy { name: String },
     #[error("files of UID {} cannot be removed: {reason}", guest.as_raw())]
     Leftover { guest: GuestId, reason: String },
 }

@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    ptr,
 };
 
 use optimus_common::language::BOX_DIR;
@@ -22,6 +21,7 @@ use crate::{
     filter,
     guest::{GuestId, become_guest},
     landlock,
+    signals::Signals,
     step::{Failure, Outcome, Report, Step, at, last_errno, report},
 };
 
@@ -38,6 +38,7 @@ pub(crate) struct Stdio<'a> {
 pub(crate) struct Restrictions {
     pub(crate) filter: filter::Program,
     pub(crate) landlock: Option<landlock::Ruleset>,
+    pub(crate) signals: Signals,
 }
 
 /// Forks a guest in the agent's own namespaces. `None` where the box has as many processes as it may.
@@ -61,7 +62,7 @@ pub(crate) fn fork_guest(
             }
         }
         0 => {
-            let outcome = forget_agent(stdio, &writer, None)
+            let outcome = forget_agent(stdio, &writer, None, restrictions)
                 .and_then(|()| become_program(command, guest, restrictions));
             leave(outcome, &writer)
         }
@@ -110,9 +111,10 @@ pub(crate) fn forget_agent(
     stdio: Stdio<'_>,
     report: &OwnedFd,
     kept: Option<BorrowedFd<'_>>,
+    restrictions: &Restrictions,
 ) -> Result<(), Failure> {
     arrange_descriptors(stdio, report, kept).map_err(at(Step::Descriptors))?;
-    reset_signals().map_err(at(Step::Signals))
+    restrictions.signals.reset().map_err(at(Step::Signals))
 }
 
 /// All sources are above 2: the agent's own three are open.
@@ -165,28 +167,4 @@ fn offer_to_oom_killer() -> rustix::io::Result<()> {
     )?;
     rustix::io::write(&file, b"1000")?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
-}
-
-fn reset_signals() -> rustix::io::Result<()> {
-    // The kernel's own structure and call: libc's function would leave out the two signals it uses itself.
-    let default = [0_u64; 4];
-    let no_signals = [0_u64; 1];
-    let size = size_of_val(&no_signals);
-    let none = ptr::null_mut::<u64>();
-    for signal in 1..=64 {
-        // SAFETY: zeroes are a valid action, "the default", of the size the kernel reads. It refuses SIGKILL and
-        // SIGSTOP, whose action is always the default.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), none, size) };
-    }
-    // SAFETY: the set is as large as told.
-    let outcome = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            no_signals.as_ptr(),
-            none,
-            size,
-        )
-    };
-    if outcome == -1 { Err(last_errno()) } else { Ok(()) }
 }

@@ -30,6 +30,7 @@ mod nested;
 mod proc_files;
 mod reaper;
 mod shared;
+mod signals;
 mod step;
 mod supervisor;
 mod syscalls;

@@ -1,8 +1,9 @@
 //! Runs that have a cell of their own: a cgroup, a PID namespace, and a mount namespace.
 //!
 //! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
-//! and nothing to remove but an empty cgroup.
+//! and nothing to remove.
 
+mod groups;
 mod init;
 mod mounts;
 mod notes;
@@ -10,7 +11,6 @@ mod notes;
 use std::{
     os::fd::AsRawFd,
     rc::Rc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -21,11 +21,10 @@ use rustix::{
 };
 
 use crate::{
-    cgroup::{Counters, Group, Removal},
     command::{Command, at_most},
     error::CellError,
     guest::GuestId,
-    kill::{LONGEST_DYING, Remains},
+    kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Pace, Total, Usage},
     nest::Nest,
@@ -34,14 +33,10 @@ use crate::{
     step::{Outcome, Report},
     supervisor::Workspace,
 };
+use groups::{CellGroups, Lease};
 use init::Plan;
 use mounts::Mounts;
 use notes::SharedNotes;
-
-/// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
-/// is found exceeded by a sample, which names who is to blame; the kernel's limit counts the page cache and the kernel's
-/// own memory too, and is for what grows faster than it is looked at.
-const MEMORY_BESIDE: u64 = 64 << 20;
 
 /// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
 const INTO_CGROUP: u64 = 1 << 33;
@@ -49,10 +44,9 @@ const INTO_CGROUP: u64 = 1 << 33;
 /// Makes cells.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    /// Where their groups are made; `None` where the box has none to give.
-    groups: Option<Rc<Group>>,
+    /// `None` where the box has none to give.
+    groups: Option<Rc<CellGroups>>,
     mounts: Mounts,
-    made: u64,
 }
 
 /// A run in a cell.
@@ -62,22 +56,12 @@ pub(crate) struct NestedTree {
     init: i32,
     guest: GuestId,
     notes: SharedNotes,
-    group: Option<CellGroup>,
+    group: Option<Lease>,
     /// The first process' death, and so everybody's.
     dead: Option<Reaped>,
     sampled_memory_bytes: u64,
     /// CPU time of the reading that went over the limit, if one did.
     proof: Duration,
-}
-
-/// The control group of a cell. To be removed when its processes are gone.
-#[derive(Debug)]
-pub(crate) struct CellGroup {
-    /// The group it is in.
-    parent: Rc<Group>,
-    name: String,
-    group: Group,
-    counters: Counters,
 }
 
 impl Cells {
@@ -86,11 +70,10 @@ impl Cells {
         if nest.group.is_none() && guests.iter().any(|guest| guest.is_agent()) {
             return Err(CellError::Indistinct);
         }
-        let groups = nest.group.as_ref().map(Group::without_quota).transpose();
+        let groups = nest.group.as_ref().map(CellGroups::below).transpose()?;
         Ok(Self {
-            groups: groups.map_err(CellError::group("hold"))?.map(Rc::new),
+            groups: groups.map(Rc::new),
             mounts: Mounts::new(nest.disk_bytes, workspace),
-            made: 0,
         })
     }
 
@@ -104,41 +87,39 @@ impl Cells {
 
     /// Starts a command in a cell. `None` where the box has as many processes as it may.
     pub(crate) fn start(
-        &mut self,
+        &self,
         spec: &CommandSpec,
         mut command: Command,
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
     ) -> Result<Option<(NestedTree, Outcome)>, CellError> {
-        let group = self.make_group(&spec.limits)?;
+        let lease = |groups| Lease::new(groups, &spec.limits);
+        let group = self.groups.as_ref().map(lease).transpose()?;
         if group.is_none() {
             let most = at_most(Resource::Nproc, spec.limits.processes.into());
             command.rlimits.push((Resource::Nproc, most));
         }
         let notes = SharedNotes::new()?;
         let (report, writer) = Report::new()?;
-        let into = group.as_ref().and_then(|cell| cell.group.into_fd());
+        let into = group.as_ref().and_then(Lease::to_be_made_in);
         // SAFETY: the agent has one thread, and the child calls nothing that allocates or locks.
         let init = match unsafe { clone(into.map(|folder| folder.as_raw_fd())) } {
             Ok(Some(init)) => init,
             Ok(None) => {
                 let plan = Plan {
-                    group: group.as_ref().map(|cell| &cell.group).filter(|_| into.is_none()),
+                    group: group.as_ref().and_then(Lease::to_enter),
                     mounts: &self.mounts,
                     command: &command,
                     guest,
                     restrictions,
                     stdio,
-                    counters: group.as_ref().map(|cell| &cell.counters),
+                    counters: group.as_ref().map(Lease::counters),
                     notes: notes.get(),
                 };
                 init::run(&plan, &writer)
             }
-            Err(Errno::AGAIN) => {
-                group.map_or(Ok(()), CellGroup::remove_now)?;
-                return Ok(None);
-            }
+            Err(Errno::AGAIN) => return Ok(None),
             Err(errno) => return Err(CellError::system("make the namespaces of a cell")(errno)),
         };
         // Only the new process is to hold it, so that its end can be seen.
@@ -147,7 +128,6 @@ impl Cells {
         if let Outcome::Crowded = outcome {
             // It has told its failure with its last breath.
             reaper::wait_for(init)?;
-            group.map_or(Ok(()), CellGroup::remove_now)?;
             return Ok(None);
         }
         let tree = NestedTree {
@@ -160,56 +140,6 @@ impl Cells {
             proof: Duration::ZERO,
         };
         Ok(Some((tree, outcome)))
-    }
-
-    fn make_group(&mut self, limits: &Limits) -> Result<Option<CellGroup>, CellError> {
-        let Some(groups) = &self.groups else {
-            return Ok(None);
-        };
-        self.made += 1;
-        let name = format!("cell-{}", self.made);
-        let make = || {
-            let group = groups.create(&name)?;
-            let memory = limits.memory_bytes;
-            group.set_memory(memory.saturating_mul(2).saturating_add(MEMORY_BESIDE))?;
-            // The cell's first process is none of the guest's.
-            group.set_processes(u64::from(limits.processes) + 1)?;
-            let counters = group.counters()?;
-            Ok((group, counters))
-        };
-        let (group, counters) = make().map_err(CellError::group("make"))?;
-        Ok(Some(CellGroup {
-            parent: Rc::clone(groups),
-            name,
-            group,
-            counters,
-        }))
-    }
-}
-
-impl CellGroup {
-    /// Tries to, and tells whether it is still there. Its processes have been gone `since` then.
-    pub(crate) fn remove(&self, since: Instant) -> Result<Remains, CellError> {
-        match self
-            .parent
-            .remove(&self.name)
-            .map_err(CellError::group("remove"))?
-        {
-            Removal::Done => Ok(Remains::None),
-            Removal::Busy if since.elapsed() > LONGEST_DYING => Err(CellError::Busy {
-                name: self.name.clone(),
-            }),
-            Removal::Busy => Ok(Remains::Some),
-        }
-    }
-
-    /// Waits for what the kernel has still to do.
-    fn remove_now(self) -> Result<(), CellError> {
-        let now = Instant::now();
-        while self.remove(now)? == Remains::Some {
-            thread::yield_now();
-        }
-        Ok(())
     }
 }
 
@@ -300,7 +230,7 @@ impl NestedTree {
 
     fn read(&self) -> Result<Usage, CellError> {
         let notes = self.notes.get();
-        let Some(CellGroup { counters, .. }) = &self.group else {
+        let Some(group) = &self.group else {
             let living = proc_files::living(self.guest)?;
             return Ok(Usage {
                 cpu: living.cpu + notes.read_reaped().cpu,
@@ -308,32 +238,21 @@ impl NestedTree {
             });
         };
         Ok(Usage {
-            cpu: counters
-                .cpu()
-                .map_err(CellError::counter("CPU time"))?
-                .saturating_sub(notes.read_own().cpu),
-            memory_bytes: counters.memory_bytes().map_err(CellError::counter("memory"))?,
+            cpu: group.cpu()?.saturating_sub(notes.read_own().cpu),
+            memory_bytes: group.memory_bytes()?,
         })
     }
 
     /// How long the run was ready and got no CPU: that of its thread that waited longest.
     pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
         match &self.group {
-            Some(cell) => {
-                let processes = cell.group.processes().map_err(CellError::group("list"))?;
-                Ok(proc_files::longest_run_delay_of(&processes))
-            }
+            Some(group) => Ok(proc_files::longest_run_delay_of(&group.processes()?)),
             None => proc_files::longest_run_delay(self.guest),
         }
     }
 
     fn oom_kills(&self) -> Result<u64, CellError> {
-        let count = |cell: &CellGroup| cell.counters.oom_kills().map_err(CellError::counter("OOM kills"));
-        self.group.as_ref().map_or(Ok(0), count)
-    }
-
-    pub(crate) fn into_group(self) -> Option<CellGroup> {
-        self.group
+        self.group.as_ref().map_or(Ok(0), Lease::oom_kills)
     }
 
     /// The sums, once no process is left.
@@ -354,14 +273,11 @@ impl NestedTree {
                 cpu = cpu.max(dead.cpu.saturating_sub(own.cpu));
             }
         }
-        let process_limit_hits = match &self.group {
-            Some(CellGroup { counters, .. }) => {
-                cpu = cpu.max(self.read()?.cpu);
-                let hits = counters.process_limit_hits();
-                hits.map_err(CellError::counter("refused processes"))?
-            }
-            None => 0,
-        };
+        let mut process_limit_hits = 0;
+        if let Some(group) = &self.group {
+            cpu = cpu.max(group.cpu()?.saturating_sub(own.cpu));
+            process_limit_hits = group.process_limit_hits()?;
+        }
         Ok(Total {
             cpu,
             peak_memory_bytes,

@@ -31,6 +31,7 @@ use crate::{
     nested::Cells,
     reaper,
     shared::Commons,
+    signals::Signals,
     tree::Ground,
 };
 
@@ -141,6 +142,7 @@ impl Supervisor {
             restrictions: Restrictions {
                 filter: filter::for_guests(),
                 landlock,
+                signals: Signals::of_this_process(),
             },
             buffer: vec![0; CHUNK],
             backlog: Backlog::None,

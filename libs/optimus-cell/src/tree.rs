@@ -14,7 +14,7 @@ use crate::{
     kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Pace, Total, Usage},
-    nested::{CellGroup, Cells, NestedTree},
+    nested::{Cells, NestedTree},
     reaper::{Death, Reaped},
     shared::{Commons, GuestFiles, SharedTree},
     step::Outcome,
@@ -159,9 +159,8 @@ impl Tree {
     /// Processes are gone, but not every trace of them.
     pub(crate) fn into_traces(self) -> Traces {
         match self {
-            Self::Empty => Traces::None,
+            Self::Empty | Self::Nested(_) => Traces::None,
             Self::Shared(tree) => Traces::Files(tree.into_litter()),
-            Self::Nested(tree) => tree.into_group().map_or(Traces::None, Traces::Group),
         }
     }
 
@@ -178,13 +177,12 @@ impl Tree {
 pub(crate) enum Traces {
     None,
     Files(GuestFiles),
-    Group(CellGroup),
 }
 
 impl Traces {
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
         match self {
-            Self::None | Self::Group(_) => false,
+            Self::None => false,
             Self::Files(files) => files.reaped(process),
         }
     }
@@ -194,7 +192,6 @@ impl Traces {
         match self {
             Self::None => Ok(Remains::None),
             Self::Files(files) => files.clear(since),
-            Self::Group(group) => group.remove(since),
         }
     }
 }

@@ -1,10 +1,6 @@
 //! Very many runs in one box.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path};
 
 use optimus_common::{facts::RunEnd, protocol::FrameKind};
 
@@ -22,12 +18,7 @@ struct Held {
 }
 
 impl Held {
-    /// Once the last run's group is gone: its removal may follow its result.
     fn by_agent_of(session: &Session) -> Self {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while session.test_box.groups().len() > 1 && Instant::now() < deadline {
-            std::thread::yield_now();
-        }
         let agent = session.test_box.agent();
         let process = Path::new("/proc").join(agent.to_string());
         let status = fs::read_to_string(process.join("status")).expect("the agent lives");

@@ -34,9 +34,10 @@ pub(super) enum Test {
     AtMost(u32),
     /// None of these bits is set.
     NoneOf(u32),
-    MaskedEqual {
+    /// With these bits alone, one of the values.
+    OneOf {
         mask: u32,
-        value: u32,
+        values: &'static [u32],
     },
 }
 
@@ -168,8 +169,15 @@ fn check(Condition { argument, test }: Condition, behind: u8) -> Vec<sock_filter
         Test::NotEqual(value) => vec![load, branch(IF_EQUAL, value, behind, 0)],
         Test::AtMost(value) => vec![load, branch(IF_GREATER, value, behind, 0)],
         Test::NoneOf(bits) => vec![load, branch(IF_ANY_BIT, bits, behind, 0)],
-        Test::MaskedEqual { mask, value } => {
-            vec![load, statement(AND, mask), branch(IF_EQUAL, value, 0, behind)]
+        Test::OneOf { mask, values } => {
+            let mut program = vec![load, statement(AND, mask)];
+            for (index, value) in values.iter().enumerate() {
+                let over = u8::try_from(values.len() - index - 1).expect("lists are short");
+                // The last one decides; the others jump to behind it.
+                let otherwise = if over == 0 { behind } else { 0 };
+                program.push(branch(IF_EQUAL, *value, over, otherwise));
+            }
+            program
         }
     }
 }

@@ -11,7 +11,7 @@
 use std::{convert::Infallible, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
 
 use rustix::{
-    process::{Signal, set_parent_process_death_signal},
+    process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
     thread::{UnshareFlags, unshare_unsafe},
     time::{ClockId, clock_gettime},
 };
@@ -28,6 +28,10 @@ use crate::{
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
 };
+
+/// Where the guest's process runs before it has a program: some calls deep, and with small buffers.
+#[repr(C, align(16))]
+struct Stack([u8; 64 << 10]);
 
 /// Everything it needs, made by the agent before.
 #[derive(Debug)]
@@ -67,21 +71,49 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
     // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
-    forget_agent(plan.stdio, report, plan.counters.map(Counters::memory_file))?;
-    plan.mounts.mount()?;
+    forget_agent(
+        plan.stdio,
+        report,
+        plan.counters.map(Counters::memory_file),
+        plan.restrictions,
+    )?;
+    plan.mounts.mount(plan.guest)?;
     Ok(entered)
 }
 
+/// What the guest's process is told by the one that makes it.
+struct Orders<'a> {
+    plan: &'a Plan<'a>,
+    report: &'a OwnedFd,
+}
+
+/// The guest's process shares this one's memory until it executes its program, and this one waits until then: nothing
+/// need be copied. Its calls between are on a stack of its own.
 fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
+    extern "C" fn guest(orders: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: `start_guest` waits, with what it has passed.
+        let Orders { plan, report } = unsafe { &*orders.cast::<Orders<'_>>() };
+        let outcome: Result<Infallible, _> = become_program(plan.command, plan.guest, plan.restrictions);
+        leave(outcome, report)
+    }
+    let orders = Orders { plan, report };
+    let mut stack = MaybeUninit::<Stack>::uninit();
     plan.notes.start();
-    // SAFETY: this process has one thread, and the child calls nothing that allocates or locks.
-    match unsafe { libc::fork() } {
+    // SAFETY: the stack is large enough, aligned at its end, and lives until `clone` returns, which is when the child
+    // no longer uses it.
+    let pid = unsafe {
+        libc::clone(
+            guest,
+            stack.as_mut_ptr().add(1).cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (&raw const orders).cast_mut().cast(),
+        )
+    };
+    // The child's change of UID has decided anew who may look into the memory both had.
+    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    match pid {
         -1 => Err((Step::Fork, last_errno())),
-        0 => {
-            let outcome: Result<Infallible, _> = become_program(plan.command, plan.guest, plan.restrictions);
-            leave(outcome, report)
-        }
-        guest => Ok(guest),
+        guest => hidden.map(|()| guest).map_err(at(Step::Fork)),
     }
 }
 

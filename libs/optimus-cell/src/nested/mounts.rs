@@ -8,6 +8,7 @@ use rustix::{
 };
 
 use crate::{
+    guest::GuestId,
     nest::BYTES_PER_INODE,
     step::{Failure, Step, at},
     supervisor::Workspace,
@@ -35,10 +36,13 @@ impl Mounts {
     }
 
     /// Mounts everything. To be called in a mount namespace and a PID namespace of the cell's own. Allocates nothing.
-    pub(crate) fn mount(&self) -> Result<(), Failure> {
+    pub(crate) fn mount(&self, guest: GuestId) -> Result<(), Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change(c"/", private).map_err(at(Step::PrivateMounts))?;
-        hide_agent().map_err(at(Step::AgentFolder))?;
+        if guest.is_agent() {
+            // Others have no right to enter it.
+            hide_agent().map_err(at(Step::AgentFolder))?;
+        }
         if self.workspace == Workspace::Fresh {
             self.cover_work_directory().map_err(at(Step::WorkDirectory))?;
         }

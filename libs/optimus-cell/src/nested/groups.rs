@@ -1,0 +1,191 @@
+//! Control groups of cells.
+//!
+//! A group is one run's alone, and empty before and after: its runs' namespaces are gone with everybody in them. The
+//! next run gets it as it is, since making and removing one takes the kernel a quarter of a millisecond; what it has
+//! counted until then is subtracted.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    os::fd::BorrowedFd,
+    rc::Rc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use optimus_common::limits::Limits;
+
+use crate::{
+    cgroup::{Counters, Group, Removal},
+    error::CellError,
+    kill::LONGEST_DYING,
+};
+
+/// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
+/// is found exceeded by a sample, which names who is to blame; the kernel's limit counts the page cache and the kernel's
+/// own memory too, and is for what grows faster than it is looked at.
+const MEMORY_BESIDE: u64 = 64 << 20;
+
+/// The groups of a box's cells.
+#[derive(Debug)]
+pub(super) struct CellGroups {
+    parent: Group,
+    idle: RefCell<Vec<CellGroup>>,
+    made: Cell<u32>,
+}
+
+#[derive(Debug)]
+struct CellGroup {
+    group: Group,
+    counters: Counters,
+    memory: u64,
+    processes: u32,
+}
+
+/// The group of one run, and what it had counted before.
+#[derive(Debug)]
+pub(super) struct Lease {
+    /// There until the lease ends.
+    group: Option<CellGroup>,
+    groups: Rc<CellGroups>,
+    cpu_before: Duration,
+    oom_kills_before: u64,
+    process_limit_hits_before: u64,
+}
+
+impl CellGroups {
+    pub(super) fn below(group: &Group) -> Result<Self, CellError> {
+        Ok(Self {
+            parent: group.without_quota().map_err(CellError::group("hold"))?,
+            idle: RefCell::default(),
+            made: Cell::default(),
+        })
+    }
+
+    fn make(&self) -> io::Result<CellGroup> {
+        let number = self.made.get();
+        self.made.set(number + 1);
+        let group = self.parent.create(&name(number))?;
+        let counters = group.counters()?;
+        Ok(CellGroup {
+            group,
+            counters,
+            memory: 0,
+            processes: 0,
+        })
+    }
+}
+
+fn name(number: u32) -> String {
+    format!("cell-{number}")
+}
+
+impl CellGroup {
+    fn limit(&mut self, limits: &Limits) -> io::Result<()> {
+        if self.memory != limits.memory_bytes {
+            let most = limits
+                .memory_bytes
+                .saturating_mul(2)
+                .saturating_add(MEMORY_BESIDE);
+            self.group.set_memory(most)?;
+            self.memory = limits.memory_bytes;
+        }
+        if self.processes != limits.processes {
+            // The cell's first process is none of the guest's.
+            self.group.set_processes(u64::from(limits.processes) + 1)?;
+            self.processes = limits.processes;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for CellGroups {
+    fn drop(&mut self) {
+        self.idle.get_mut().clear();
+        let deadline = Instant::now() + LONGEST_DYING;
+        for number in 0..self.made.get() {
+            // Nobody is in it, but the kernel may have something left to do. What cannot be removed goes with the box.
+            while let Ok(Removal::Busy) = self.parent.remove(&name(number)) {
+                if Instant::now() > deadline {
+                    return;
+                }
+                thread::yield_now();
+            }
+        }
+    }
+}
+
+impl Lease {
+    pub(super) fn new(groups: &Rc<CellGroups>, limits: &Limits) -> Result<Self, CellError> {
+        let idle = groups.idle.borrow_mut().pop();
+        let mut group = idle
+            .map_or_else(|| groups.make(), Ok)
+            .map_err(CellError::group("make"))?;
+        group.limit(limits).map_err(CellError::group("limit"))?;
+        let mut lease = Self {
+            group: Some(group),
+            groups: Rc::clone(groups),
+            cpu_before: Duration::ZERO,
+            oom_kills_before: 0,
+            process_limit_hits_before: 0,
+        };
+        lease.cpu_before = lease.cpu()?;
+        lease.oom_kills_before = lease.oom_kills()?;
+        lease.process_limit_hits_before = lease.process_limit_hits()?;
+        Ok(lease)
+    }
+
+    fn cell(&self) -> &CellGroup {
+        self.group
+            .as_ref()
+            .expect("it is given back by dropping the lease alone")
+    }
+
+    /// The group itself, where a process has to enter it.
+    pub(super) fn to_enter(&self) -> Option<&Group> {
+        let group = &self.cell().group;
+        group.into_fd().is_none().then_some(group)
+    }
+
+    /// The folder to make a process in, where the kernel can.
+    pub(super) fn to_be_made_in(&self) -> Option<BorrowedFd<'_>> {
+        self.cell().group.into_fd()
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.cell().counters
+    }
+
+    pub(super) fn processes(&self) -> Result<Vec<i32>, CellError> {
+        self.cell().group.processes().map_err(CellError::group("list"))
+    }
+
+    pub(super) fn cpu(&self) -> Result<Duration, CellError> {
+        let now = self.counters().cpu().map_err(CellError::counter("CPU time"))?;
+        Ok(now.saturating_sub(self.cpu_before))
+    }
+
+    pub(super) fn memory_bytes(&self) -> Result<u64, CellError> {
+        self.counters()
+            .memory_bytes()
+            .map_err(CellError::counter("memory"))
+    }
+
+    pub(super) fn oom_kills(&self) -> Result<u64, CellError> {
+        let now = self.counters().oom_kills();
+        let now = now.map_err(CellError::counter("OOM kills"))?;
+        Ok(now.saturating_sub(self.oom_kills_before))
+    }
+
+    pub(super) fn process_limit_hits(&self) -> Result<u64, CellError> {
+        let now = self.counters().process_limit_hits();
+        let now = now.map_err(CellError::counter("refused processes"))?;
+        Ok(now.saturating_sub(self.process_limit_hits_before))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.groups.idle.borrow_mut().extend(self.group.take());
+    }
+}
