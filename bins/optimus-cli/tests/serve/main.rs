@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         scenarios::a_taken_port_is_told_before_anything_is_started,
         scenarios::an_idle_process_is_small,
         scenarios::running_jobs_are_finished_and_waiting_ones_resumed,
+        scenarios::nothing_is_left_also_where_the_data_directory_vanishes,
         killing::no_accepted_job_is_lost_or_graded_twice,
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -117,6 +117,7 @@ pub(crate) async fn an_idle_process_is_small() {
     let resident = served.resident_bytes();
     assert!(resident < 128 << 20, "{resident} bytes");
     served.leave().await;
+    machine.leftovers().assert_none().await;
 }
 
 pub(crate) async fn running_jobs_are_finished_and_waiting_ones_resumed() {
@@ -146,5 +147,16 @@ pub(crate) async fn running_jobs_are_finished_and_waiting_ones_resumed() {
     }
     assert_eq!(served.client.finished().await, 3);
     served.leave().await;
+    machine.leftovers().assert_none().await;
+}
+
+/// What is being prepared for a language at that moment lies in the data directory.
+pub(crate) async fn nothing_is_left_also_where_the_data_directory_vanishes() {
+    let machine = Machine::new();
+    let mut served = machine.serve(&[]).await;
+    served.terminate();
+    let status = served.ended().await;
+    assert!(status.success(), "{status}: {}", served.log());
+    std::fs::remove_dir_all(machine.path().join("data")).unwrap();
     machine.leftovers().assert_none().await;
 }
