@@ -1,6 +1,6 @@
 //! The agent inside every box.
 //!
-//! It works in phases, each a process of its own:
+//! It works in phases:
 //!
 //! - `receive`: tells that the box is ready, and takes in the job and its files
 //! - `compile`: the compile step, once
@@ -9,8 +9,8 @@
 //! They hand the job on in `job_state` and speak to the worker through `channel`. A phase reads not one byte more than
 //! is its own: the next phase reads from the same descriptor.
 //!
-//! In a container, `runner.sh` starts the phases one by one with [`main`]. In a native box, the process that has become
-//! the box's first one calls [`in_box`], which goes through the same phases.
+//! In a container each is a process of its own, which `runner.sh` starts with [`main`]. In a native box, the process that
+//! has become the box's first one calls [`in_box`], which goes through the same phases.
 //!
 //! # What a box must offer
 //!

@@ -5,7 +5,10 @@ use std::{env, process::ExitCode};
 use anyhow::Context;
 use optimus_cell::Nest;
 use optimus_common::protocol::FrameKind;
-use rustix::process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid};
+use rustix::{
+    io::Errno,
+    process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid},
+};
 
 use crate::{
     channel::{Outbox, WorkerGone},
@@ -45,32 +48,32 @@ pub fn main() -> ExitCode {
     reason = "a box serves one job: the nest is used up"
 )]
 pub fn in_box(nest: Nest) -> ExitCode {
-    for phase in [receive::run as Phase, compile::run] {
-        match in_child(phase, &nest) {
-            Ok(0) => {}
-            Ok(STOP) => return ExitCode::SUCCESS,
-            Ok(code) => return ExitCode::from(code),
-            Err(error) => return ExitCode::from(tell(&mut Outbox::new(), &error)),
-        }
+    // Its process becomes the compile step's user, for good. The others leave nothing behind that the next one minds.
+    let received = in_child(receive::run, &nest);
+    let code = received.unwrap_or_else(|error| tell(&mut Outbox::new(), &error));
+    if code != 0 {
+        return ExitCode::from(code);
     }
-    ExitCode::from(carry_out(test::run, Some(&nest)))
+    match carry_out(compile::run, Some(&nest)) {
+        0 => ExitCode::from(carry_out(test::run, Some(&nest))),
+        STOP => ExitCode::SUCCESS,
+        code => ExitCode::from(code),
+    }
 }
 
-/// Runs a phase in a process of its own and returns its exit code: what it does to itself does not stay.
+/// Runs a phase in a process of its own and returns its exit code.
 fn in_child(phase: Phase, nest: &Nest) -> anyhow::Result<u8> {
-    let status = match fork().context("cannot fork a phase")? {
-        None => {
-            let code = carry_out(phase, Some(nest));
-            // SAFETY: ends the child without running what the caller has registered for its own exit.
-            unsafe { libc::_exit(code.into()) }
+    let Some(child) = fork().context("cannot fork a phase")? else {
+        let code = carry_out(phase, Some(nest));
+        // SAFETY: ends the child without running what the caller has registered for its own exit.
+        unsafe { libc::_exit(code.into()) }
+    };
+    let status = loop {
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Ok(Some((_, status))) => break status,
+            Ok(None) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno).context("cannot wait for a phase"),
         }
-        Some(child) => loop {
-            match waitpid(Some(child), WaitOptions::empty()) {
-                Ok(Some((_, status))) => break status,
-                Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => return Err(errno).context("cannot wait for a phase"),
-            }
-        },
     };
     let code = status.exit_status().context("a phase was killed")?;
     Ok(u8::try_from(code).unwrap_or(u8::MAX))

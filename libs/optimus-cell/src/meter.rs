@@ -11,10 +11,13 @@
 //! CPU time is the larger of `rusage` and the cgroup. Peak memory is the larger of what the kernel recorded for any
 //! single process (which starts at the agent's own size, some 2 MiB, before `exec`) and the tree as it was sampled.
 
-use std::{num::NonZero, thread, time::Duration};
+use std::time::Duration;
 
 use optimus_common::limits::Limits;
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    thread::sched_getaffinity,
+    time::{ClockId, clock_gettime},
+};
 
 use crate::{
     cgroup::{self, Counters},
@@ -65,10 +68,10 @@ impl Pace {
     }
 
     fn at_least_every(longest: Duration) -> Self {
-        let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+        let cpus = sched_getaffinity(None).map_or(1, |cpus| cpus.count());
         Self {
             longest,
-            cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+            cpus: cpus.max(1),
         }
     }
 
