@@ -39,7 +39,7 @@ use self::{
     cgroups::{BoxGroup, Cgroups},
     failure::Failure,
     hierarchies::Hierarchies,
-    identity::{Slots, Uids},
+    identity::{Slots, Source, Uids},
     nets::Nets,
     stage::{Devices, Stage},
 };
@@ -181,15 +181,22 @@ impl Spawner {
         check_kernel()?;
         // As the user this is, who may have been given a group.
         let base = Hierarchies::find().and_then(|hierarchies| hierarchies.base(&begin.cgroup));
-        let one_uid = if identity::privileged() {
+        let privileged = identity::privileged();
+        let one_uid = if privileged {
             None
         } else {
             identity::become_root()?
         };
         // As root over whatever UIDs its boxes have, who may remove what they left.
         let cgroups = base.and_then(|base| Cgroups::open(base, &begin.worker));
-        let block = cgroups.as_ref().map_or(0, Cgroups::block);
-        let slots = Slots::find(begin.uid_base, block)?;
+        let slots = Slots::find(if privileged {
+            Source::Host {
+                uid_base: begin.uid_base,
+                block: cgroups.as_ref().map_or(0, Cgroups::block),
+            }
+        } else {
+            Source::Grant
+        })?;
         let stage = Stage::build()?;
         let offer = Offer {
             cgroups: match &cgroups {

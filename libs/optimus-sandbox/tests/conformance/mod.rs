@@ -16,8 +16,8 @@ pub(crate) use ends::*;
 pub(crate) use job::{Job, first_output};
 pub(crate) use jobs::*;
 
-/// Longer than any single step takes on a busy machine; reached only where something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Longer than any single step takes on a busy machine, an emulated one too; reached only where something hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A place where a backend makes its boxes, seen from outside.
 #[async_trait(?Send)]

@@ -87,6 +87,15 @@ impl Uids {
     }
 }
 
+/// Where the UIDs of boxes come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Source {
+    /// From those of the host, as the settings say; other spawners have other blocks.
+    Host { uid_base: u32, block: u32 },
+    /// From all that there are in a user namespace of the spawner's own.
+    Grant,
+}
+
 /// Ranges of UIDs, each in use by one box at most.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -99,17 +108,25 @@ pub(super) struct Slots {
 
 impl Slots {
     /// The ranges that the spawner's user namespace has room for, from its block on.
-    pub(super) fn find(uid_base: u32, block: u32) -> Result<Self, Failure> {
+    pub(super) fn find(source: Source) -> Result<Self, Failure> {
         let read = |file: &str| {
             fs::read_to_string(file)
                 .map(|text| extents(&text))
                 .map_err(Failure::at(format_args!("read {file}")))
         };
-        let ids = choose(
-            &read("/proc/self/uid_map")?,
-            &read("/proc/self/gid_map")?,
-            uid_base.saturating_add(block.saturating_mul(MOST_SLOTS * RANGE)),
-        );
+        let both = both(&read("/proc/self/uid_map")?, &read("/proc/self/gid_map")?);
+        let ids = match source {
+            Source::Host { uid_base, block } => {
+                let first = uid_base.saturating_add(block.saturating_mul(MOST_SLOTS * RANGE));
+                let ids = from(&both, first).ok_or_else(|| {
+                    Failure::new(format!(
+                        "native.uid_base leads to UID {first}, from which on {RANGE} are not to be had here"
+                    ))
+                })?;
+                Some(ids)
+            }
+            Source::Grant => largest(&both),
+        };
         let slots = ids
             .as_ref()
             .map_or(0, |ids| (ids.end - ids.start) / RANGE)
@@ -174,18 +191,25 @@ fn extents(map: &str) -> Vec<Range<u32>> {
         .collect()
 }
 
-/// IDs for boxes that are both UIDs and GIDs: from the wanted base on, else the longest stretch above root's.
-fn choose(uids: &[Range<u32>], gids: &[Range<u32>], base: u32) -> Option<Range<u32>> {
-    let both = uids.iter().flat_map(|uid| {
-        gids.iter()
-            .map(|gid| uid.start.max(gid.start).max(1)..uid.end.min(gid.end))
-            .filter(|both| both.start < both.end && both.end - both.start >= RANGE)
-    });
-    let both: Vec<_> = both.collect();
-    both.iter()
-        .find(|ids| ids.contains(&base) && ids.end - base >= RANGE)
-        .map(|ids| base..ids.end)
-        .or_else(|| both.into_iter().max_by_key(|ids| ids.end - ids.start))
+/// IDs that are both UIDs and GIDs, without root's.
+fn both(uids: &[Range<u32>], gids: &[Range<u32>]) -> Vec<Range<u32>> {
+    uids.iter()
+        .flat_map(|uid| {
+            gids.iter()
+                .map(|gid| uid.start.max(gid.start).max(1)..uid.end.min(gid.end))
+        })
+        .filter(|both| both.start < both.end && both.end - both.start >= RANGE)
+        .collect()
+}
+
+fn from(ids: &[Range<u32>], first: u32) -> Option<Range<u32>> {
+    ids.iter()
+        .find(|ids| ids.contains(&first) && ids.end - first >= RANGE)
+        .map(|ids| first..ids.end)
+}
+
+fn largest(ids: &[Range<u32>]) -> Option<Range<u32>> {
+    ids.iter().max_by_key(|ids| ids.end - ids.start).cloned()
 }
 
 /// Whether this process may make namespaces as it is.
@@ -346,23 +370,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_start_at_the_base_where_it_is_mapped() {
+    fn ranges_of_the_host_start_at_the_base_or_nowhere() {
         let all = extents("         0          0 4294967295\n");
-        assert_eq!(choose(&all, &all, 1 << 20), Some(1 << 20..u32::MAX));
+        assert_eq!(from(&both(&all, &all), 1 << 20), Some(1 << 20..u32::MAX));
+        assert_eq!(from(&both(&all, &all), u32::MAX - RANGE + 1), None);
+        let container = extents("0 100000 65536\n");
+        assert_eq!(from(&both(&container, &container), 0x7000_0000), None);
     }
 
     #[test]
     fn a_grant_is_used_from_its_first_id_on() {
         let map = extents("0 1000 1\n1 100000 65536\n");
-        assert_eq!(choose(&map, &map, 0x7000_0000), Some(1..65537));
+        assert_eq!(largest(&both(&map, &map)), Some(1..65537));
         let smaller = extents("0 1000 1\n1 100000 2000\n");
-        assert_eq!(choose(&map, &smaller, 0x7000_0000), Some(1..2001));
+        assert_eq!(largest(&both(&map, &smaller)), Some(1..2001));
     }
 
     #[test]
     fn one_uid_is_no_range() {
         let map = extents("0 1000 1\n");
-        assert_eq!(choose(&map, &map, 0), None);
+        assert_eq!(largest(&both(&map, &map)), None);
     }
 
     #[test]
