@@ -9,12 +9,17 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use support::Ended;
 use tempfile::TempDir;
+
+/// Longer than the removal of boxes takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const DOUBLE: &str = "print(2 * int(input()))\n";
 const DOUBLE_C: &str =
@@ -96,13 +101,20 @@ impl Problem {
                 .filter(|path| path.is_dir())
                 .collect()
         };
-        let hierarchies = below("/sys/fs/cgroup".into())
-            .into_iter()
-            .chain(["/sys/fs/cgroup".into()]);
-        let cgroups: Vec<_> = hierarchies
-            .flat_map(|hierarchy| below(hierarchy.join(&self.cgroup)))
-            .collect();
-        assert!(cgroups.is_empty(), "{cgroups:?}");
+        let cgroups = || -> Vec<_> {
+            let hierarchies = below("/sys/fs/cgroup".into())
+                .into_iter()
+                .chain(["/sys/fs/cgroup".into()]);
+            hierarchies
+                .flat_map(|hierarchy| below(hierarchy.join(&self.cgroup)))
+                .collect()
+        };
+        // The process that makes boxes sees that its worker is gone, and then removes everything.
+        let asked = Instant::now();
+        while !cgroups().is_empty() {
+            assert!(asked.elapsed() < PATIENCE, "{:?}", cgroups());
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
