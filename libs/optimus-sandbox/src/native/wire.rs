@@ -191,3 +191,56 @@ pub(super) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<Opti
         descriptor,
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    fn sockets() -> (OwnedFd, OwnedFd) {
+        socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .unwrap()
+    }
+
+    fn destroy(of: u64) -> Request {
+        Request {
+            ticket: Ticket(7),
+            order: Order::Destroy { of: Ticket(of) },
+        }
+    }
+
+    #[test]
+    fn requests_arrive_apart_and_with_their_descriptors() {
+        let (ours, theirs) = sockets();
+        let (mut read, write) = io::pipe().unwrap();
+        send(&ours, &destroy(1), None).unwrap();
+        send(&ours, &destroy(2), Some(write.as_fd())).unwrap();
+        drop((ours, write));
+        let (_, none) = receive::<Request>(&theirs).unwrap().unwrap();
+        assert!(none.is_none());
+        let (request, descriptor) = receive::<Request>(&theirs).unwrap().unwrap();
+        assert!(matches!(request.order, Order::Destroy { of: Ticket(2) }));
+        std::fs::File::from(descriptor.unwrap()).write_all(b"x").unwrap();
+        let mut passed = String::new();
+        read.read_to_string(&mut passed).unwrap();
+        assert_eq!(passed, "x");
+        assert!(receive::<Request>(&theirs).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_sent() {
+        let (ours, theirs) = sockets();
+        let error = send(&ours, &"x".repeat(MAX_PACKET), None).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        drop(ours);
+        assert!(receive::<String>(&theirs).unwrap().is_none());
+    }
+}

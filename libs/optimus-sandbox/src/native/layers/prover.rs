@@ -1,16 +1,8 @@
 //! Makes boxes, lets canaries loose in them, and judges what comes of it.
 
-use std::{
-    collections::BTreeMap,
-    env,
-    fs::{self, File},
-    io::{self, Write},
-    net::TcpListener,
-    os::{linux::net::SocketAddrExt, unix::net},
-    process,
-    sync::Arc,
-    time::Duration,
-};
+mod bait;
+
+use std::{collections::BTreeMap, env, sync::Arc, time::Duration};
 
 use optimus_common::{
     facts::{RunEnd, RunFacts},
@@ -20,6 +12,7 @@ use optimus_common::{
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
+use self::bait::Bait;
 use super::{
     CANARY_ARG, Layer, NativeError, Proof, State,
     canary::{Canary, Song, understand},
@@ -37,8 +30,6 @@ use crate::{
 const PROGRAM: &str = "/optimus/native-canary";
 /// What a program that is linked with others needs, whatever else the settings show.
 const LIBRARIES: [&str; 3] = ["/usr", "/lib", "/lib64"];
-/// Something that boxes see of the host and that everybody may open.
-const SHARED_FILES: [&str; 3] = ["/usr/bin/env", "/usr/bin/sh", "/usr/lib/os-release"];
 
 /// What a box of canaries may use. Less memory than a run in it may have, so that the box's own limit is what is met.
 const BOX_MEMORY_BYTES: u64 = 96 << 20;
@@ -187,81 +178,6 @@ fn remedy(layer: Layer) -> &'static str {
             "use Linux 5.13 or later with landlock among its security modules (lsm=landlock,…)"
         }
         _ => "this is a fault of this kernel or of Optimus; report it, and use another host or Docker",
-    }
-}
-
-/// What canaries are told of the host, and must not find.
-struct Bait {
-    secret: tempfile::NamedTempFile,
-    service: TcpListener,
-    abstract_name: String,
-    _abstract_service: net::UnixListener,
-    shared_file: &'static str,
-    _locks: Vec<File>,
-    _memory: SharedMemory,
-    user_namespace: String,
-}
-
-impl Bait {
-    fn lay_out() -> io::Result<Self> {
-        let mut secret = tempfile::NamedTempFile::new()?;
-        secret.write_all(b"secret of the host\n")?;
-        let abstract_name = format!("optimus-canary-{}", uuid::Uuid::now_v7().simple());
-        let address = net::SocketAddr::from_abstract_name(&abstract_name)?;
-        let shared_file = SHARED_FILES
-            .into_iter()
-            .find(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_file()))
-            .ok_or_else(|| io::Error::other("none of the usual programs is in /usr"))?;
-        let mut locks = Vec::new();
-        for path in [shared_file, "/dev/null"] {
-            let file = File::open(path)?;
-            // Another worker may hold it at the same time, to the same end.
-            file.try_lock().ok();
-            locks.push(file);
-        }
-        Ok(Self {
-            secret,
-            service: TcpListener::bind("127.0.0.1:0")?,
-            _abstract_service: net::UnixListener::bind_addr(&address)?,
-            abstract_name,
-            shared_file,
-            _locks: locks,
-            _memory: SharedMemory::new()?,
-            user_namespace: fs::read_link("/proc/self/ns/user")?
-                .to_string_lossy()
-                .into_owned(),
-        })
-    }
-
-    fn parameters(&self, canary: Canary) -> io::Result<Vec<String>> {
-        Ok(match canary {
-            Canary::Users => vec![self.user_namespace.clone()],
-            Canary::Root => vec![self.secret.path().display().to_string()],
-            Canary::Files => vec![self.shared_file.to_owned()],
-            Canary::Processes => vec![process::id().to_string()],
-            Canary::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
-            _ => Vec::new(),
-        })
-    }
-}
-
-/// A segment of System V shared memory, for as long as this lives.
-struct SharedMemory(libc::c_int);
-
-impl SharedMemory {
-    fn new() -> io::Result<Self> {
-        // SAFETY: makes a segment of a page that nothing attaches.
-        match unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, libc::IPC_CREAT | 0o600) } {
-            -1 => Err(io::Error::last_os_error()),
-            id => Ok(Self(id)),
-        }
-    }
-}
-
-impl Drop for SharedMemory {
-    fn drop(&mut self) {
-        // SAFETY: the segment is ours, and nothing attaches it.
-        unsafe { libc::shmctl(self.0, libc::IPC_RMID, std::ptr::null_mut()) };
     }
 }
 

@@ -1,21 +1,20 @@
 //! The first process of a box, from `clone3` to the agent.
 //!
-//! The order of the steps is part of the sandbox, and written down in [`Step`].
+//! The order of the steps is part of the sandbox, and written down in [`report::Step`].
+
+mod report;
+mod root;
 
 use std::{
-    ffi::CString,
     fs, io,
     mem::ManuallyDrop,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
-    time::Instant,
 };
 
-use optimus_cell::{BYTES_PER_INODE, Nest, cgroup::Group};
-use optimus_common::language::BOX_DIR;
+use optimus_cell::{Nest, cgroup::Group};
 use rustix::{
-    mount::{MountFlags, mount, mount_bind},
     process::{
         DumpableBehavior, Pid, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
         set_parent_process_death_signal, setrlimit, setsid,
@@ -28,17 +27,13 @@ use rustix::{
     },
 };
 
-use super::{
-    identity::Uids,
-    stage::{Template, leave_for},
-    unshare,
-};
+use self::report::{Log, Step, tell};
+pub(super) use self::report::{Report, go_on, hear};
+use super::{identity::Uids, stage::Template, unshare};
 
 /// Of `linux/sched.h`.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// What the agent alone may write to.
-const AGENT_DIR_BYTES: u64 = 16 << 20;
 /// Files the agent holds open beside those of one process of the guest.
 const AGENT_FILES: u64 = 256;
 /// The kernel's OOM killer prefers a box to anything else on the machine.
@@ -54,73 +49,6 @@ const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::CHOWN)
     .union(CapabilitySet::FOWNER);
-
-/// The steps of a box's first process, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Step {
-    /// Everything from here on counts against the box's limits.
-    ControlGroup,
-    /// One with a loopback and nothing else.
-    Network,
-    /// The channel as standard input and output; every other descriptor is closed.
-    Descriptors,
-    /// No terminal, and no process group shared with anything.
-    Session,
-    OomScore,
-    Limits,
-    /// The root and what is shown of the host, each a read-only overlay of its own; no devices, no setuid programs.
-    Root,
-    Folders,
-    /// Null, zero, full, random, urandom.
-    Devices,
-    /// The work directory and the agent's own folder, of limited size.
-    Scratch,
-    /// Of the box's own processes only.
-    Proc,
-    /// The old root is out of reach.
-    Pivot,
-    Hostname,
-    /// The box's root is nobody outside.
-    UserNamespace,
-    /// Root of the box, without supplementary groups.
-    Identity,
-    /// Few are left, none of which reaches outside of the box's user namespace.
-    Capabilities,
-    NoNewPrivileges,
-    /// Memory and descriptors of the agent are closed to `/proc` and ptrace.
-    Undumpable,
-    /// Dies with the spawner. After the change of UID, which clears it.
-    ParentDeath,
-}
-
-impl Step {
-    const ALL: [(Self, &'static str); 19] = [
-        (Self::ControlGroup, "enter its control group"),
-        (Self::Network, "enter its network namespace"),
-        (Self::Descriptors, "arrange file descriptors"),
-        (Self::Session, "start a session"),
-        (Self::OomScore, "offer the box to the OOM killer"),
-        (Self::Limits, "set resource limits"),
-        (Self::Root, "mount its root"),
-        (Self::Folders, "mount what it sees of the host"),
-        (Self::Devices, "mount its devices"),
-        (Self::Scratch, "mount what is writable"),
-        (Self::Proc, "mount /proc"),
-        (Self::Pivot, "change the root"),
-        (Self::Hostname, "set the host name"),
-        (Self::UserNamespace, "make a user namespace"),
-        (Self::Identity, "become the box's root"),
-        (Self::Capabilities, "drop capabilities"),
-        (Self::NoNewPrivileges, "forbid new privileges"),
-        (Self::Undumpable, "hide the agent's memory"),
-        (Self::ParentDeath, "tie the box to the spawner"),
-    ];
-
-    fn text(number: usize) -> &'static str {
-        Self::ALL.get(number).map_or("go on", |(_, text)| text)
-    }
-}
 
 /// What a box's first process needs.
 #[derive(Debug)]
@@ -143,16 +71,6 @@ pub(super) struct Newborn {
     pub(super) pidfd: OwnedFd,
     /// Where it asks for its UIDs, and tells how it went.
     pub(super) reports: OwnedFd,
-}
-
-/// What a newborn reports.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// It waits for the maps of its user namespace.
-    MapMe,
-    /// The agent is about to run. What each step has cost, in microseconds.
-    Ready(Vec<(String, u64)>),
-    Failed(String),
 }
 
 /// Makes a box's first process. Returns in the spawner only.
@@ -249,7 +167,7 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     set_limits(plan.open_files)?;
     log.done(Step::Limits);
 
-    build_root(plan, log)?;
+    root::build(plan, log)?;
 
     sethostname(b"box")?;
     log.done(Step::Hostname);
@@ -275,76 +193,6 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     log.done(Step::ParentDeath);
     Ok(())
-}
-
-/// Builds the root in the box's own copy of the stage, and moves there.
-fn build_root(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
-    let Plan { template, uids, .. } = plan;
-    let read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-    mount("root", "/new", "overlay", read_only, template.root.as_c_str())?;
-    // What follows is mounted relative to the root in the making.
-    rustix::process::chdir("/new")?;
-    log.done(Step::Root);
-    for folder in &template.folders {
-        log.about(&folder.target);
-        mount(
-            "host",
-            folder.target.as_c_str(),
-            "overlay",
-            read_only,
-            folder.layers.as_c_str(),
-        )?;
-    }
-    for (from, to) in template.files.iter().chain(&template.writable) {
-        log.about(to);
-        mount_bind(from.as_c_str(), to.as_c_str())?;
-    }
-    log.done(Step::Folders);
-    let device_flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
-    mount(
-        "devices",
-        "dev",
-        "overlay",
-        device_flags,
-        c"lowerdir=/empty:/devices",
-    )?;
-    for (from, to) in &template.devices {
-        log.about(to);
-        mount_bind(from.as_c_str(), to.as_c_str())?;
-    }
-    log.done(Step::Devices);
-    let shared = tmpfs("1777", plan.disk_bytes, *uids)?;
-    mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
-    mount_tmpfs(
-        "run/optimus",
-        MountFlags::NOEXEC,
-        &tmpfs("0700", AGENT_DIR_BYTES, *uids)?,
-    )?;
-    log.done(Step::Scratch);
-    let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "proc", "proc", proc_flags, None)?;
-    log.done(Step::Proc);
-    leave_for(".")?;
-    log.done(Step::Pivot);
-    Ok(())
-}
-
-fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io::Result<()> {
-    mount(
-        "tmpfs",
-        target,
-        "tmpfs",
-        flags | MountFlags::NOSUID | MountFlags::NODEV,
-        options.as_c_str(),
-    )
-}
-
-fn tmpfs(mode: &str, bytes: u64, uids: Uids) -> io::Result<CString> {
-    let inodes = (bytes / BYTES_PER_INODE).max(64);
-    let owner = uids.root();
-    Ok(CString::new(format!(
-        "mode={mode},size={bytes},nr_inodes={inodes},uid={owner},gid={owner}"
-    ))?)
 }
 
 /// Leaves the channel as standard input and output, standard error, the reports, and the box's control group.
@@ -411,83 +259,4 @@ fn drop_capabilities() -> io::Result<()> {
             inheritable: CapabilitySet::empty(),
         },
     )?)
-}
-
-fn tell(reports: &OwnedFd, packet: &[u8]) -> io::Result<()> {
-    use rustix::net::{SendFlags, send};
-    rustix::io::retry_on_intr(|| send(reports, packet, SendFlags::NOSIGNAL))?;
-    Ok(())
-}
-
-/// What a newborn has come to say; `None` when it ended without a word.
-pub(super) fn hear(reports: BorrowedFd<'_>) -> io::Result<Option<Report>> {
-    let mut packet = [0; 1024];
-    let length = rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut packet))?;
-    Ok(Some(match packet[..length] {
-        [] => return Ok(None),
-        [b'M', ..] => Report::MapMe,
-        [b'R', ref times @ ..] => {
-            let times = times.chunks_exact(5).map(|entry| {
-                let micros = u32::from_ne_bytes([entry[1], entry[2], entry[3], entry[4]]);
-                (Step::text(usize::from(entry[0])).to_owned(), micros.into())
-            });
-            Report::Ready(times.collect())
-        }
-        [_, ref text @ ..] => Report::Failed(String::from_utf8_lossy(text).into_owned()),
-    }))
-}
-
-/// Lets a newborn that waits for its maps go on.
-pub(super) fn go_on(reports: &OwnedFd) -> io::Result<()> {
-    tell(reports, b"G")
-}
-
-/// Which steps are done, and what they cost.
-struct Log {
-    last: Instant,
-    /// Microseconds of each step that is done, in order.
-    micros: Vec<u32>,
-    /// Within the current step.
-    subject: String,
-}
-
-impl Log {
-    fn new() -> Self {
-        Self {
-            last: Instant::now(),
-            micros: Vec::with_capacity(Step::ALL.len()),
-            subject: String::new(),
-        }
-    }
-
-    fn about(&mut self, subject: &CString) {
-        self.subject = subject.to_string_lossy().into_owned();
-    }
-
-    fn done(&mut self, step: Step) {
-        debug_assert_eq!(self.micros.len(), step as usize);
-        let now = Instant::now();
-        let micros = (now - self.last).as_micros();
-        self.micros.push(u32::try_from(micros).unwrap_or(u32::MAX));
-        self.last = now;
-        self.subject.clear();
-    }
-
-    fn ready(&self) -> Vec<u8> {
-        let mut packet = vec![b'R'];
-        for (step, micros) in (0..).zip(&self.micros) {
-            packet.push(step);
-            packet.extend(micros.to_ne_bytes());
-        }
-        packet
-    }
-
-    /// Why the step after the last one that is done has failed.
-    fn describe(&self, error: &io::Error) -> String {
-        let step = Step::text(self.micros.len());
-        match self.subject.as_str() {
-            "" => format!("cannot {step}: {error}"),
-            subject => format!("cannot {step} ({subject}): {error}"),
-        }
-    }
 }

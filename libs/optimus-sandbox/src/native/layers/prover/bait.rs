@@ -1,0 +1,90 @@
+//! What of the host canaries look for and must not find.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    net::TcpListener,
+    os::{linux::net::SocketAddrExt, unix::net},
+    process,
+};
+
+use super::super::canary::Canary;
+
+/// Something that boxes see of the host and that everybody may open.
+const SHARED_FILES: [&str; 3] = ["/usr/bin/env", "/usr/bin/sh", "/usr/lib/os-release"];
+
+/// What canaries are told of the host, and must not find.
+pub(super) struct Bait {
+    secret: tempfile::NamedTempFile,
+    service: TcpListener,
+    abstract_name: String,
+    _abstract_service: net::UnixListener,
+    shared_file: &'static str,
+    _locks: Vec<File>,
+    _memory: SharedMemory,
+    user_namespace: String,
+}
+
+impl Bait {
+    pub(super) fn lay_out() -> io::Result<Self> {
+        let mut secret = tempfile::NamedTempFile::new()?;
+        secret.write_all(b"secret of the host\n")?;
+        let abstract_name = format!("optimus-canary-{}", uuid::Uuid::now_v7().simple());
+        let address = net::SocketAddr::from_abstract_name(&abstract_name)?;
+        let shared_file = SHARED_FILES
+            .into_iter()
+            .find(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_file()))
+            .ok_or_else(|| io::Error::other("none of the usual programs is in /usr"))?;
+        let mut locks = Vec::new();
+        for path in [shared_file, "/dev/null"] {
+            let file = File::open(path)?;
+            // Another worker may hold it at the same time, to the same end.
+            file.try_lock().ok();
+            locks.push(file);
+        }
+        Ok(Self {
+            secret,
+            service: TcpListener::bind("127.0.0.1:0")?,
+            _abstract_service: net::UnixListener::bind_addr(&address)?,
+            abstract_name,
+            shared_file,
+            _locks: locks,
+            _memory: SharedMemory::new()?,
+            user_namespace: fs::read_link("/proc/self/ns/user")?
+                .to_string_lossy()
+                .into_owned(),
+        })
+    }
+
+    /// What this canary is told.
+    pub(super) fn parameters(&self, canary: Canary) -> io::Result<Vec<String>> {
+        Ok(match canary {
+            Canary::Users => vec![self.user_namespace.clone()],
+            Canary::Root => vec![self.secret.path().display().to_string()],
+            Canary::Files => vec![self.shared_file.to_owned()],
+            Canary::Processes => vec![process::id().to_string()],
+            Canary::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
+            _ => Vec::new(),
+        })
+    }
+}
+
+/// A segment of System V shared memory, for as long as this lives.
+struct SharedMemory(libc::c_int);
+
+impl SharedMemory {
+    fn new() -> io::Result<Self> {
+        // SAFETY: makes a segment of a page that nothing attaches.
+        match unsafe { libc::shmget(libc::IPC_PRIVATE, 4096, libc::IPC_CREAT | 0o600) } {
+            -1 => Err(io::Error::last_os_error()),
+            id => Ok(Self(id)),
+        }
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        // SAFETY: the segment is ours, and nothing attaches it.
+        unsafe { libc::shmctl(self.0, libc::IPC_RMID, std::ptr::null_mut()) };
+    }
+}

@@ -1,0 +1,86 @@
+//! A box's root: built in its own copy of the stage, which it then leaves.
+
+use std::{ffi::CString, io};
+
+use optimus_cell::BYTES_PER_INODE;
+use optimus_common::language::BOX_DIR;
+use rustix::mount::{MountFlags, mount, mount_bind};
+
+use super::{
+    super::{identity::Uids, stage::leave_for},
+    Plan,
+    report::{Log, Step},
+};
+
+/// Size of what the agent alone may write to.
+const AGENT_DIR_BYTES: u64 = 16 << 20;
+
+/// Builds the root and moves there.
+pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
+    let Plan { template, uids, .. } = plan;
+    let read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount("root", "/new", "overlay", read_only, template.root.as_c_str())?;
+    // What follows is mounted relative to the root in the making.
+    rustix::process::chdir("/new")?;
+    log.done(Step::Root);
+    for folder in &template.folders {
+        log.about(&folder.target);
+        mount(
+            "host",
+            folder.target.as_c_str(),
+            "overlay",
+            read_only,
+            folder.layers.as_c_str(),
+        )?;
+    }
+    for (from, to) in template.files.iter().chain(&template.writable) {
+        log.about(to);
+        mount_bind(from.as_c_str(), to.as_c_str())?;
+    }
+    log.done(Step::Folders);
+    let device_flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount(
+        "devices",
+        "dev",
+        "overlay",
+        device_flags,
+        c"lowerdir=/empty:/devices",
+    )?;
+    for (from, to) in &template.devices {
+        log.about(to);
+        mount_bind(from.as_c_str(), to.as_c_str())?;
+    }
+    log.done(Step::Devices);
+    let shared = tmpfs("1777", plan.disk_bytes, *uids)?;
+    mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
+    mount_tmpfs(
+        "run/optimus",
+        MountFlags::NOEXEC,
+        &tmpfs("0700", AGENT_DIR_BYTES, *uids)?,
+    )?;
+    log.done(Step::Scratch);
+    let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("proc", "proc", "proc", proc_flags, None)?;
+    log.done(Step::Proc);
+    leave_for(".")?;
+    log.done(Step::Pivot);
+    Ok(())
+}
+
+fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io::Result<()> {
+    mount(
+        "tmpfs",
+        target,
+        "tmpfs",
+        flags | MountFlags::NOSUID | MountFlags::NODEV,
+        options.as_c_str(),
+    )
+}
+
+fn tmpfs(mode: &str, bytes: u64, uids: Uids) -> io::Result<CString> {
+    let inodes = (bytes / BYTES_PER_INODE).max(64);
+    let owner = uids.root();
+    Ok(CString::new(format!(
+        "mode={mode},size={bytes},nr_inodes={inodes},uid={owner},gid={owner}"
+    ))?)
+}
