@@ -39,17 +39,6 @@ const AGENT_FILES: u64 = 256;
 /// The kernel's OOM killer prefers a box to anything else on the machine.
 const OOM_SCORE_ADJ: &str = "500";
 
-/// What the agent needs: to give each run its own cell, to become its guest there, and to kill it. The last three are
-/// over files of the box's own UIDs only; an overlay acts with the rights of whoever mounted it, and its work directory
-/// is closed to everybody without the first of them.
-const AGENT_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::CHOWN)
-    .union(CapabilitySet::FOWNER);
-
 /// What a box's first process needs.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
@@ -244,7 +233,7 @@ fn set_limits(open_files: u32) -> io::Result<()> {
 }
 
 fn drop_capabilities() -> io::Result<()> {
-    for capability in CapabilitySet::all().difference(AGENT_CAPABILITIES).iter() {
+    for capability in CapabilitySet::all().difference(Nest::CAPABILITIES).iter() {
         match remove_capability_from_bounding_set(capability) {
             // Newer than this kernel.
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}
@@ -254,8 +243,8 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(set_capabilities(
         None,
         CapabilitySets {
-            effective: AGENT_CAPABILITIES,
-            permitted: AGENT_CAPABILITIES,
+            effective: Nest::CAPABILITIES,
+            permitted: Nest::CAPABILITIES,
             inheritable: CapabilitySet::empty(),
         },
     )?)
