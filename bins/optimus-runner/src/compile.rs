@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use optimus_cell::{Event, GuestId, Input, Intake, Nest, Start, Supervisor, Workspace, seal_artefacts};
+use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, Workspace, seal_artefacts};
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
@@ -20,12 +20,12 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
     let facts = match &state.job.compile {
         Some(command) => {
-            let guest = state.guests(nest)?.compile();
-            Some(compile(command, guest, nest, outbox)?)
+            let guest = state.guests(workshop)?.compile();
+            Some(compile(command, guest, workshop, outbox)?)
         }
         None => None,
     };
@@ -40,13 +40,13 @@ pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Ne
 fn compile(
     command: &CommandSpec,
     guest: GuestId,
-    nest: Option<&Nest>,
+    workshop: Option<&Workshop>,
     outbox: &mut Outbox,
 ) -> anyhow::Result<RunFacts> {
     // PID 1 may be a shell: without this, orphans of the compile step would go to it.
     set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
     // What it leaves in the work directory is what the tests run.
-    let mut supervisor = Supervisor::new(&[guest], Workspace::Kept, nest)?;
+    let mut supervisor = Supervisor::new(&[guest], Workspace::Kept, workshop)?;
     let slot = supervisor
         .free_slot()
         .context("there is no place for the compile step")?;

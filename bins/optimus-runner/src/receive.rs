@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use optimus_cell::{Guests, Nest, become_guest};
+use optimus_cell::{Guests, Workshop, become_guest};
 use optimus_common::{
     language::BOX_DIR,
     protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION},
@@ -24,7 +24,7 @@ use crate::{
 /// Written when the image was built: what the toolchain says of its own version.
 const TOOLCHAIN: &str = "/optimus/toolchain";
 
-pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
     outbox.push_message(
         FrameKind::Ready,
         &Ready {
@@ -40,8 +40,8 @@ pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Ne
         "the worker speaks version {} of the protocol, the box {VERSION}",
         job.version
     );
-    let guests = match nest {
-        Some(nest) => Guests::of_nest(nest.guest_uids),
+    let guests = match workshop {
+        Some(workshop) => workshop.guests(),
         None => Guests::random()?,
     };
     let state = JobState::new(job, guests);

@@ -1,7 +1,7 @@
 //! Third phase: every test case, as PID 1 of the box.
 
 use anyhow::bail;
-use optimus_cell::{Event, Input, Intake, Nest, Start, Supervisor, Workspace};
+use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
 use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
@@ -12,12 +12,12 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox, nest: Option<&Nest>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
-    let guests = state.guests(nest)?.runs(state.job.max_parallel_tests);
+    let guests = state.guests(workshop)?.runs(state.job.max_parallel_tests);
     Tests {
         runs: vec![0; guests.len()],
-        supervisor: Supervisor::new(&guests, Workspace::Fresh, nest)?,
+        supervisor: Supervisor::new(&guests, Workspace::Fresh, workshop)?,
         command: state.job.run,
         inbox: Inbox::new(),
         next: Upcoming::Unknown,

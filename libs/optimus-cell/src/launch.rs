@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
 use optimus_common::language::BOX_DIR;
@@ -62,7 +62,7 @@ pub(crate) fn fork_guest(
             }
         }
         0 => {
-            let outcome = forget_agent(stdio, &writer, None, restrictions)
+            let outcome = forget_agent(stdio, &writer, restrictions)
                 .and_then(|()| become_program(command, guest, restrictions));
             leave(outcome, &writer)
         }
@@ -105,54 +105,34 @@ pub(crate) fn become_program(
     Err((Step::Exec, last_errno()))
 }
 
-/// Takes from a process what it has of the agent, but for its memory. What is left, beside the three streams, closes on
-/// `exec`.
+/// Takes from a process what it has of the agent, but for its memory. The report, which is left beside the three streams,
+/// closes on `exec`.
 pub(crate) fn forget_agent(
     stdio: Stdio<'_>,
     report: &OwnedFd,
-    kept: Option<BorrowedFd<'_>>,
     restrictions: &Restrictions,
 ) -> Result<(), Failure> {
-    arrange_descriptors(stdio, report, kept).map_err(at(Step::Descriptors))?;
+    arrange_descriptors(stdio, report).map_err(at(Step::Descriptors))?;
     restrictions.signals.reset().map_err(at(Step::Signals))
 }
 
 /// All sources are above 2: the agent's own three are open.
-fn arrange_descriptors(
-    stdio: Stdio<'_>,
-    report: &OwnedFd,
-    kept: Option<BorrowedFd<'_>>,
-) -> rustix::io::Result<()> {
+fn arrange_descriptors(stdio: Stdio<'_>, report: &OwnedFd) -> rustix::io::Result<()> {
     rustix::stdio::dup2_stdin(stdio.stdin)?;
     rustix::stdio::dup2_stdout(stdio.stdout)?;
     rustix::stdio::dup2_stderr(stdio.stderr)?;
-    let mut left = [Some(report.as_fd()), kept];
-    left.sort_unstable_by_key(|descriptor| descriptor.map(|descriptor| descriptor.as_raw_fd()));
-    close_between(3, left.into_iter().flatten())
+    let report = report.as_raw_fd().unsigned_abs();
+    close_range(3, report - 1)?;
+    close_range(report + 1, libc::c_uint::MAX)
 }
 
-/// Closes everything but these. Nothing in this process may use what is closed.
-pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> rustix::io::Result<()> {
-    close_between(0, kept.iter().copied())
-}
-
-/// Closes all descriptors from `next` on but these, which are in order.
-fn close_between<'a>(mut next: u32, kept: impl Iterator<Item = BorrowedFd<'a>>) -> rustix::io::Result<()> {
-    let close = |first: u32, last: u32| {
-        // SAFETY: by the caller's word, nothing uses what is closed here.
-        if first <= last && unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == -1 {
-            return Err(last_errno());
-        }
-        Ok(())
-    };
-    for descriptor in kept {
-        let descriptor = descriptor.as_raw_fd().unsigned_abs();
-        if descriptor > next {
-            close(next, descriptor - 1)?;
-        }
-        next = next.max(descriptor + 1);
+/// Nothing in this process may use the descriptors afterwards.
+pub(crate) fn close_range(first: u32, last: u32) -> rustix::io::Result<()> {
+    // SAFETY: by the caller's word, nothing uses what is closed here.
+    if first <= last && unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == -1 {
+        return Err(last_errno());
     }
-    close(next, libc::c_uint::MAX)
+    Ok(())
 }
 
 /// The file belongs to whoever may look into this process, and in a user namespace younger than the agent's memory

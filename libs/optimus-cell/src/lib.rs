@@ -1,10 +1,19 @@
 //! One process tree under limits: spawn, watch, meter, kill.
 //!
-//! A cell runs one untrusted program under a UID that nothing else in its box has. Everything the agent knows of the
-//! program follows from that UID, which the program cannot change: whose process a zombie was, whom to kill, whose
-//! files to remove. The crate reports facts ([`optimus_common::facts::RunFacts`]) and knows no verdicts.
+//! A cell holds one untrusted program with all its processes: the compile step, or one run. There are two ways to tell
+//! its processes from others:
+//!
+//! - In a box that offers a [`Nest`], each run has namespaces and a control group of its own, which end with it. The
+//!   order of what is done is that of `step::Step`.
+//! - In a box that offers none, such as a container, each guest runs under a UID that nothing else in its box has. It
+//!   cannot change it, so everything goes by it: whose process a zombie was, whom to kill, whose files to remove.
+//!
+//! What a guest finds, and the facts about it, are the same. The crate reports facts
+//! ([`optimus_common::facts::RunFacts`]) and knows no verdicts.
 //!
 //! - [`Supervisor`]: a single-threaded reactor over several cells
+//! - [`Workshop`]: what cells of a nest are made with
+//! - [`cgroup`]: control groups, of boxes too
 //! - [`Input`]: a run's standard input as a sealed file in memory
 //! - [`Guests`], [`GuestId`]: the UIDs of a box
 //! - [`become_guest`], [`seal_artefacts`]: what is done to files is done as their owner
@@ -35,6 +44,7 @@ mod step;
 mod supervisor;
 mod syscalls;
 mod tree;
+mod workshop;
 
 pub use cleanup::seal_artefacts;
 pub use error::CellError;
@@ -43,3 +53,4 @@ pub use input::{Input, InputWriter};
 pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
 pub use reaper::Death;
 pub use supervisor::{Event, Intake, Slot, Start, Supervisor, Workspace};
+pub use workshop::Workshop;

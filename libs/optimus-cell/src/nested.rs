@@ -27,13 +27,14 @@ use crate::{
     kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Pace, Total, Usage},
-    nest::Nest,
     proc_files,
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
+    workshop::Workshop,
 };
-use groups::{CellGroups, Lease};
+pub(crate) use groups::CellGroups;
+use groups::Lease;
 use init::Plan;
 use mounts::Mounts;
 use notes::SharedNotes;
@@ -65,16 +66,11 @@ pub(crate) struct NestedTree {
 }
 
 impl Cells {
-    /// Fails where guests can be told apart neither by a group nor by a UID.
-    pub(crate) fn new(nest: &Nest, guests: &[GuestId], workspace: Workspace) -> Result<Self, CellError> {
-        if nest.group.is_none() && guests.iter().any(|guest| guest.is_agent()) {
-            return Err(CellError::Indistinct);
+    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
+        Self {
+            groups: workshop.groups.clone(),
+            mounts: Mounts::new(workshop.disk_bytes, workspace),
         }
-        let groups = nest.group.as_ref().map(CellGroups::below).transpose()?;
-        Ok(Self {
-            groups: groups.map(Rc::new),
-            mounts: Mounts::new(nest.disk_bytes, workspace),
-        })
     }
 
     /// How often a run is looked at.
@@ -114,7 +110,6 @@ impl Cells {
                     guest,
                     restrictions,
                     stdio,
-                    counters: group.as_ref().map(Lease::counters),
                     notes: notes.get(),
                 };
                 init::run(&plan, &writer)
@@ -263,7 +258,7 @@ impl NestedTree {
         let mut peak_memory_bytes = reaped
             .max_rss_bytes
             .max(self.sampled_memory_bytes)
-            .max(notes.last_memory());
+            .max(notes.read_files());
         if let Some(dead) = &self.dead {
             // With those that died with it. Its own mark is known, so a higher one is theirs.
             if dead.max_rss_bytes > own.max_rss_bytes {
@@ -284,25 +279,5 @@ impl NestedTree {
             oom_kills: self.oom_kills()?,
             process_limit_hits,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_without_group_and_uid_is_refused() {
-        let nest = Nest {
-            group: None,
-            disk_bytes: 1 << 20,
-            guest_uids: crate::GuestUids::OfTheAgent,
-            landlock: crate::Landlock::Absent,
-        };
-        let guests = crate::Guests::of_nest(nest.guest_uids).runs(1);
-        let refused = Cells::new(&nest, &guests, Workspace::Fresh);
-        assert!(matches!(refused, Err(CellError::Indistinct)));
-        let own = crate::Guests::of_nest(crate::GuestUids::Own { count: 2 }).runs(1);
-        assert!(Cells::new(&nest, &own, Workspace::Fresh).is_ok());
     }
 }

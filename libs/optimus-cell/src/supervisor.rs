@@ -27,12 +27,12 @@ use crate::{
     landlock,
     launch::Restrictions,
     meter::Pace,
-    nest::{Landlock, Nest},
     nested::Cells,
     reaper,
     shared::Commons,
     signals::Signals,
     tree::Ground,
+    workshop::Workshop,
 };
 
 /// One place for a run, with a UID of its own.
@@ -87,7 +87,7 @@ pub enum Workspace {
 ///
 /// The process that owns it must have one thread, and be root in its box; it reaps every child of the process.
 ///
-/// - With a [`Nest`], each run has a cell of its own. What the box must offer is said there.
+/// - With a [`Workshop`], each run has a cell of its own. What the box must offer is said at [`Nest`](crate::Nest).
 /// - Without, runs are told apart by their guests' UIDs. The process needs the capabilities SETUID, SETGID and KILL, and
 ///   must be PID 1 or a child subreaper, so that orphans come to it.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub struct Supervisor {
     child_signals: OwnedFd,
     cells: Vec<Cell>,
     ground: Ground,
-    restrictions: Restrictions,
+    restrictions: Rc<Restrictions>,
     pace: Pace,
     buffer: Vec<u8>,
     /// Whether more dead children may be waiting than one turn takes.
@@ -114,20 +114,24 @@ const MOST_REAPED: usize = 256;
 
 impl Supervisor {
     /// One slot for each guest. What lies in the folders that guests may write to stays.
-    pub fn new(guests: &[GuestId], workspace: Workspace, nest: Option<&Nest>) -> Result<Self, CellError> {
-        let landlock = landlock::Ruleset::of_this_kernel();
-        let (ground, landlock) = match nest {
-            Some(nest) => {
-                let landlock = match nest.landlock {
-                    Landlock::Enforced => Some(landlock.ok_or(CellError::NoLandlock)?),
-                    Landlock::Absent => None,
-                };
-                (Ground::Nested(Cells::new(nest, guests, workspace)?), landlock)
-            }
-            // The container engine is asked for nothing, so a kernel without it is none of its failures.
+    pub fn new(
+        guests: &[GuestId],
+        workspace: Workspace,
+        workshop: Option<&Workshop>,
+    ) -> Result<Self, CellError> {
+        let (ground, restrictions) = match workshop {
+            Some(workshop) => (
+                Ground::Nested(Cells::new(workshop, workspace)),
+                Rc::clone(&workshop.restrictions),
+            ),
             None => (
                 Ground::Shared(Rc::new(Commons::new(guests, workspace)?)),
-                landlock,
+                Rc::new(Restrictions {
+                    filter: filter::for_guests(),
+                    // A container engine was asked for none, so a kernel without it is no failure.
+                    landlock: landlock::Ruleset::of_this_kernel(),
+                    signals: Signals::of_this_process(),
+                }),
             ),
         };
         Ok(Self {
@@ -139,11 +143,7 @@ impl Supervisor {
                 .collect(),
             pace: ground.pace(),
             ground,
-            restrictions: Restrictions {
-                filter: filter::for_guests(),
-                landlock,
-                signals: Signals::of_this_process(),
-            },
+            restrictions,
             buffer: vec![0; CHUNK],
             backlog: Backlog::None,
         })

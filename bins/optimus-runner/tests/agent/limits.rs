@@ -158,6 +158,13 @@ fn memory_of_many_small_processes_is_limited() {
 }
 
 #[test]
+fn a_program_that_left_files_in_memory_behind_has_used_that_memory() {
+    let facts = Job::sh("head -c 30000000 /dev/zero > /tmp/file").run_once().facts;
+    assert_eq!(facts.end, RunEnd::Exited { code: 0 });
+    assert!(facts.peak_memory_bytes >= 30_000_000, "{facts:?}");
+}
+
+#[test]
 fn address_space_alone_is_no_memory() {
     let source = "int main() { return mmap(0, 1L << 36, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED; }";

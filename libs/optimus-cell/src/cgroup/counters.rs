@@ -4,10 +4,7 @@ use std::{
     ffi::CStr,
     fs::File,
     io,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::FileExt,
-    },
+    os::{fd::OwnedFd, unix::fs::FileExt},
     time::Duration,
 };
 
@@ -57,17 +54,11 @@ impl Counters {
     }
 
     /// Memory that belongs to processes and to files in memory, without the page cache, which the kernel gives back.
-    /// Allocates nothing.
     pub fn memory_bytes(&self) -> io::Result<u64> {
         read(&self.memory, |text| match self.version {
             Version::V1 => value(text, "rss") + value(text, "shmem"),
             Version::V2 => value(text, "anon") + value(text, "shmem"),
         })
-    }
-
-    /// What [`memory_bytes`](Self::memory_bytes) reads.
-    pub(crate) fn memory_file(&self) -> BorrowedFd<'_> {
-        self.memory.as_fd()
     }
 
     /// Processes of the group that the kernel's OOM killer struck.

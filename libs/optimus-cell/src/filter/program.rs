@@ -53,7 +53,6 @@ pub(super) const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
-const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
@@ -61,14 +60,15 @@ const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 
 impl Program {
     pub(super) fn new(list: &BTreeMap<u32, Access>) -> Self {
-        let mut program = vec![
-            statement(LOAD, offset(offset_of!(seccomp_data, arch))),
-            branch(IF_EQUAL, ARCHITECTURE, 1, 0),
-            statement(RETURN, KILL),
-            statement(LOAD, offset(offset_of!(seccomp_data, nr))),
-        ];
-        program.extend(bisect(&ranges(list)));
-        Self(program)
+        let mut assembly = Assembly::default();
+        assembly.statement(LOAD, offset(offset_of!(seccomp_data, arch)));
+        let known = assembly.label();
+        assembly.branch(IF_EQUAL, ARCHITECTURE, known, Target::Next);
+        assembly.statement(RETURN, KILL);
+        assembly.place(known);
+        assembly.statement(LOAD, offset(offset_of!(seccomp_data, nr)));
+        assembly.bisect(&ranges(list));
+        Self(assembly.finish())
     }
 
     /// Confines this thread and all its future children, for good. Allocates nothing, so it may be called after
@@ -118,79 +118,177 @@ fn ranges(list: &BTreeMap<u32, Access>) -> Vec<Range<'_>> {
     ranges
 }
 
-/// Finds the number's range, and answers.
-fn bisect(ranges: &[Range<'_>]) -> Vec<sock_filter> {
-    if let [range] = ranges {
-        return answer(range.access);
-    }
-    let (low, high) = ranges.split_at(ranges.len() / 2);
-    let middle = high[0].first;
-    let (low, high) = (bisect(low), bisect(high));
-    let mut program = match u8::try_from(low.len()) {
-        Ok(over) => vec![branch(IF_AT_LEAST, middle, over, 0)],
-        Err(_) => vec![
-            branch(IF_AT_LEAST, middle, 0, 1),
-            statement(JUMP, u32::try_from(low.len()).expect("programs are short")),
-        ],
-    };
-    program.extend(low);
-    program.extend(high);
-    program
+/// Where a branch leads.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    Next,
+    Label(usize),
 }
 
-fn answer(access: Option<&Access>) -> Vec<sock_filter> {
-    let rules = match access {
-        None => return vec![statement(RETURN, REFUSE)],
-        Some(Access::Always) => return vec![statement(RETURN, ALLOW)],
-        Some(Access::If(rules)) => rules,
-    };
-    let mut program = Vec::new();
-    for rule in rules {
-        // Written from the end, since a condition that fails jumps to behind the rule's end.
-        let mut backwards = vec![statement(RETURN, ALLOW)];
-        for condition in rule.iter().rev() {
-            let behind = u8::try_from(backwards.len()).expect("rules are short");
-            backwards.extend(check(*condition, behind).into_iter().rev());
+/// The two answers, which stand once, at the end.
+const ALLOWED: Target = Target::Label(0);
+const REFUSED: Target = Target::Label(1);
+
+/// A program whose branches still lead to names.
+#[derive(Debug)]
+struct Assembly {
+    lines: Vec<Line>,
+    /// The line each label stands before.
+    labels: Vec<Option<usize>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    code: u32,
+    k: u32,
+    yes: Target,
+    no: Target,
+}
+
+impl Default for Assembly {
+    fn default() -> Self {
+        Self {
+            lines: Vec::new(),
+            labels: vec![None; 2],
         }
-        program.extend(backwards.into_iter().rev());
     }
-    program.push(statement(RETURN, REFUSE));
-    program
 }
 
-/// Goes on if the condition holds, else passes over the next `behind` statements.
-fn check(Condition { argument, test }: Condition, behind: u8) -> Vec<sock_filter> {
-    // The lower half comes first on the processors we know.
-    const { assert!(cfg!(target_endian = "little")) }
-    let at = offset_of!(seccomp_data, args) + usize::from(argument) * size_of::<u64>();
-    let load = statement(LOAD, offset(at));
-    match test {
-        Test::Equal(value) => vec![load, branch(IF_EQUAL, value, 0, behind)],
-        Test::NotEqual(value) => vec![load, branch(IF_EQUAL, value, behind, 0)],
-        Test::AtMost(value) => vec![load, branch(IF_GREATER, value, behind, 0)],
-        Test::NoneOf(bits) => vec![load, branch(IF_ANY_BIT, bits, behind, 0)],
-        Test::OneOf { mask, values } => {
-            let mut program = vec![load, statement(AND, mask)];
-            for (index, value) in values.iter().enumerate() {
-                let over = u8::try_from(values.len() - index - 1).expect("lists are short");
-                // The last one decides; the others jump to behind it.
-                let otherwise = if over == 0 { behind } else { 0 };
-                program.push(branch(IF_EQUAL, *value, over, otherwise));
+impl Assembly {
+    fn statement(&mut self, code: u32, k: u32) {
+        self.branch(code, k, Target::Next, Target::Next);
+    }
+
+    fn branch(&mut self, code: u32, k: u32, yes: Target, no: Target) {
+        self.lines.push(Line { code, k, yes, no });
+    }
+
+    fn label(&mut self) -> Target {
+        self.labels.push(None);
+        Target::Label(self.labels.len() - 1)
+    }
+
+    fn place(&mut self, target: Target) {
+        if let Target::Label(label) = target {
+            self.labels[label] = Some(self.lines.len());
+        }
+    }
+
+    /// Finds the number's range, and answers.
+    fn bisect(&mut self, ranges: &[Range<'_>]) {
+        if let [range] = ranges {
+            return self.answer(range.access);
+        }
+        let (low, high) = ranges.split_at(ranges.len() / 2);
+        let (to_low, to_high) = match (short_answer(low), short_answer(high)) {
+            (Some(low), Some(high)) => (low, high),
+            (Some(low), None) => (low, Target::Next),
+            (None, Some(high)) => (Target::Next, high),
+            (None, None) => (Target::Next, self.label()),
+        };
+        self.branch(IF_AT_LEAST, high[0].first, to_high, to_low);
+        if short_answer(low).is_none() {
+            self.bisect(low);
+        }
+        if short_answer(high).is_none() {
+            self.place(to_high);
+            self.bisect(high);
+        }
+    }
+
+    fn answer(&mut self, access: Option<&Access>) {
+        let rules = match access {
+            None => return self.statement(RETURN, REFUSE),
+            Some(Access::Always) => return self.statement(RETURN, ALLOW),
+            Some(Access::If(rules)) => rules,
+        };
+        for (index, rule) in rules.iter().enumerate() {
+            let otherwise = if index + 1 == rules.len() {
+                REFUSED
+            } else {
+                self.label()
+            };
+            for (index, condition) in rule.iter().enumerate() {
+                let then = if index + 1 == rule.len() {
+                    ALLOWED
+                } else {
+                    self.label()
+                };
+                self.check(*condition, then, otherwise);
+                self.place_own(then);
             }
-            program
+            self.place_own(otherwise);
         }
+    }
+
+    /// Places a label that is none of the answers'.
+    fn place_own(&mut self, target: Target) {
+        if !matches!(target, Target::Label(0 | 1)) {
+            self.place(target);
+        }
+    }
+
+    fn check(&mut self, Condition { argument, test }: Condition, then: Target, otherwise: Target) {
+        // The lower half comes first on the processors we know.
+        const { assert!(cfg!(target_endian = "little")) }
+        let at = offset_of!(seccomp_data, args) + usize::from(argument) * size_of::<u64>();
+        self.statement(LOAD, offset(at));
+        match test {
+            Test::Equal(value) => self.branch(IF_EQUAL, value, then, otherwise),
+            Test::NotEqual(value) => self.branch(IF_EQUAL, value, otherwise, then),
+            Test::AtMost(value) => self.branch(IF_GREATER, value, otherwise, then),
+            Test::NoneOf(bits) => self.branch(IF_ANY_BIT, bits, otherwise, then),
+            Test::OneOf { mask, values } => {
+                self.statement(AND, mask);
+                for (index, value) in values.iter().enumerate() {
+                    let last = index + 1 == values.len();
+                    self.branch(
+                        IF_EQUAL,
+                        *value,
+                        then,
+                        if last { otherwise } else { Target::Next },
+                    );
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Vec<sock_filter> {
+        for (answer, value) in [(ALLOWED, ALLOW), (REFUSED, REFUSE)] {
+            self.place(answer);
+            self.statement(RETURN, value);
+        }
+        let distance = |from: usize, target: Target| match target {
+            Target::Next => 0,
+            Target::Label(label) => {
+                let at = self.labels[label].expect("every label is placed");
+                u8::try_from(at - from - 1).expect("no branch of so short a program is long")
+            }
+        };
+        let line = |(index, line): (usize, &Line)| sock_filter {
+            code: u16::try_from(line.code).expect("codes have 16 bits"),
+            jt: distance(index, line.yes),
+            jf: distance(index, line.no),
+            k: line.k,
+        };
+        self.lines.iter().enumerate().map(line).collect()
+    }
+}
+
+/// The answer to all of the ranges, where no argument need be looked at.
+fn short_answer(ranges: &[Range<'_>]) -> Option<Target> {
+    match ranges {
+        [Range { access: None, .. }] => Some(REFUSED),
+        [
+            Range {
+                access: Some(Access::Always),
+                ..
+            },
+        ] => Some(ALLOWED),
+        _ => None,
     }
 }
 
 fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("the structure is small")
-}
-
-fn statement(code: u32, k: u32) -> sock_filter {
-    branch(code, k, 0, 0)
-}
-
-fn branch(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
-    let code = u16::try_from(code).expect("codes have 16 bits");
-    sock_filter { code, jt, jf, k }
 }

@@ -28,7 +28,7 @@ const MEMORY_BESIDE: u64 = 64 << 20;
 
 /// The groups of a box's cells.
 #[derive(Debug)]
-pub(super) struct CellGroups {
+pub(crate) struct CellGroups {
     parent: Group,
     idle: RefCell<Vec<CellGroup>>,
     made: Cell<u32>,
@@ -54,12 +54,16 @@ pub(super) struct Lease {
 }
 
 impl CellGroups {
-    pub(super) fn below(group: &Group) -> Result<Self, CellError> {
-        Ok(Self {
+    /// Makes the first one, and others when they are wanted.
+    pub(crate) fn below(group: &Group) -> Result<Self, CellError> {
+        let groups = Self {
             parent: group.without_quota().map_err(CellError::group("hold"))?,
             idle: RefCell::default(),
             made: Cell::default(),
-        })
+        };
+        let first = groups.make().map_err(CellError::group("make"))?;
+        groups.idle.borrow_mut().push(first);
+        Ok(groups)
     }
 
     fn make(&self) -> io::Result<CellGroup> {
@@ -152,7 +156,7 @@ impl Lease {
         self.cell().group.into_fd()
     }
 
-    pub(super) fn counters(&self) -> &Counters {
+    fn counters(&self) -> &Counters {
         &self.cell().counters
     }
 

@@ -6,9 +6,9 @@
 //!
 //! Nothing from inside reaches it. Signals without a handler are not delivered to the first process of a namespace, and
 //! it has none; its memory and descriptors are closed to others, and it holds no capability and no descriptor
-//! but that of a counter once the guest runs. It needs no new process and no new memory then, so that a guest that uses up either does not stop it.
+//! once the guest runs. It needs no new process and no new memory then, so that a guest that uses up either does not stop it.
 
-use std::{convert::Infallible, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
+use std::{convert::Infallible, ffi::CStr, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
 
 use rustix::{
     process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
@@ -21,10 +21,10 @@ use super::{
     notes::{Notes, Reckoning},
 };
 use crate::{
-    cgroup::{Counters, Group},
+    cgroup::Group,
     command::Command,
     guest::{GuestId, drop_capabilities},
-    launch::{Restrictions, Stdio, become_program, close_all_but, forget_agent, leave},
+    launch::{Restrictions, Stdio, become_program, close_range, forget_agent, leave},
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
 };
@@ -43,23 +43,24 @@ pub(super) struct Plan<'a> {
     pub(super) guest: GuestId,
     pub(super) restrictions: &'a Restrictions,
     pub(super) stdio: Stdio<'a>,
-    /// What the group counts.
-    pub(super) counters: Option<&'a Counters>,
     pub(super) notes: &'a Notes,
 }
 
 /// Lives the life of the first process. Allocates nothing.
 pub(super) fn run(plan: &Plan<'_>, report: &OwnedFd) -> ! {
-    let outcome = prepare(plan, report).and_then(|entered| Ok((entered, start_guest(plan, report)?)));
-    let (entered, guest) = match outcome {
+    let outcome = prepare(plan, report).and_then(|entered| {
+        let files = bytes_in_files();
+        Ok((entered, files, start_guest(plan, report)?))
+    });
+    let (entered, files, guest) = match outcome {
         Ok(started) => started,
         Err(failure) => leave(Err(failure), report),
     };
     // The guest alone is to hold its streams and the report. The rest is defence in depth: nothing is known to reach
     // this process.
-    let _ = close_all_but(plan.counters.map(Counters::memory_file).as_slice());
+    let _ = close_range(0, libc::c_uint::MAX);
     let _ = drop_capabilities();
-    watch(plan, guest, entered)
+    watch(plan.notes, guest, entered, files)
 }
 
 /// Makes the cell, and returns this process' CPU time at the moment it was in its group.
@@ -71,12 +72,7 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
     // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
     unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
-    forget_agent(
-        plan.stdio,
-        report,
-        plan.counters.map(Counters::memory_file),
-        plan.restrictions,
-    )?;
+    forget_agent(plan.stdio, report, plan.restrictions)?;
     plan.mounts.mount(plan.guest)?;
     Ok(entered)
 }
@@ -117,9 +113,8 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
     }
 }
 
-/// Buries the dead until the guest's first process is among them.
-fn watch(plan: &Plan<'_>, guest: i32, entered: Duration) -> ! {
-    let notes = plan.notes;
+/// Buries the dead until the guest's first process is among them. `files` is what lay there before.
+fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
     loop {
         note_usage(notes, entered);
         let Some((pid, death)) = bury() else {
@@ -128,10 +123,8 @@ fn watch(plan: &Plan<'_>, guest: i32, entered: Duration) -> ! {
         };
         if pid == guest {
             notes.end(death);
-            // Files it has left in memory go with the cell.
-            if let Some(Ok(memory)) = plan.counters.map(Counters::memory_bytes) {
-                notes.last_look(memory);
-            }
+            // They go with the cell.
+            notes.files(bytes_in_files().saturating_sub(files));
             note_usage(notes, entered);
             // SAFETY: as above.
             unsafe { libc::_exit(0) }
@@ -155,6 +148,14 @@ fn bury() -> Option<(i32, Death)> {
             return None;
         }
     }
+}
+
+/// What is stored in the cell's own file systems.
+fn bytes_in_files() -> u64 {
+    let used = |place: &CStr| {
+        rustix::fs::statvfs(place).map_or(0, |all| (all.f_blocks - all.f_bfree).saturating_mul(all.f_frsize))
+    };
+    [c"/box", c"/tmp", c"/dev/shm"].map(used).iter().sum()
 }
 
 fn note_usage(notes: &Notes, entered: Duration) {

@@ -30,8 +30,8 @@ pub(crate) struct Notes {
     /// Of all processes reaped in the cell: CPU time in nanoseconds, and the largest high-water mark of one in bytes.
     reaped_cpu: AtomicU64,
     reaped_max_rss: AtomicU64,
-    /// Of processes and files in memory, in bytes, when the guest's first process had just died.
-    last_memory: AtomicU64,
+    /// Bytes in the cell's files when the guest's first process had just died.
+    files: AtomicU64,
 }
 
 /// Of children waited for, with theirs.
@@ -61,12 +61,12 @@ impl Notes {
         self.reaped_max_rss.store(reaped.max_rss_bytes, Relaxed);
     }
 
-    pub(crate) fn last_look(&self, memory_bytes: u64) {
-        self.last_memory.store(memory_bytes, Relaxed);
+    pub(crate) fn files(&self, bytes: u64) {
+        self.files.store(bytes, Relaxed);
     }
 
-    pub(crate) fn last_memory(&self) -> u64 {
-        self.last_memory.load(Relaxed)
+    pub(crate) fn read_files(&self) -> u64 {
+        self.files.load(Relaxed)
     }
 
     pub(crate) fn death(&self) -> Option<Death> {
