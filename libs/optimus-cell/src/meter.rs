@@ -6,7 +6,8 @@
 //!   (`SIGCHLD` ignored), and late: a process counts when it is dead.
 //! - The box's cgroup: sees all of the box, so a single run's share is what is left after subtracting the state at its
 //!   start and the agent's own. Of no use where several runs share the box.
-//! - `/proc` of the guest's living processes, by UID: used where the cgroup is not.
+//! - `/proc` of the guest's processes, by UID, looked at again and again: used where the cgroup is not. What a process
+//!   did after it was last seen is missed.
 //!
 //! CPU time is the larger of `rusage` and the cgroup. Peak memory is the larger of what the kernel recorded for any
 //! single process (which starts at the agent's own size, some 2 MiB, before `exec`) and the tree as it was sampled.
@@ -23,7 +24,7 @@ use crate::{
     cgroup::{self, Counters},
     error::CellError,
     guest::GuestId,
-    proc_files,
+    proc_files::{self, Census},
     reaper::{Death, Reaped},
 };
 
@@ -147,6 +148,7 @@ impl Events {
 #[derive(Debug)]
 pub(crate) struct Meter {
     guest: GuestId,
+    census: Census,
     before: Usage,
     events_before: Events,
     reaped_cpu: Duration,
@@ -163,6 +165,7 @@ impl Meter {
     pub(crate) fn start(guest: GuestId, accounting: &Accounting) -> Result<Self, CellError> {
         Ok(Self {
             guest,
+            census: Census::default(),
             before: accounting.of_box()?,
             events_before: accounting.events()?,
             reaped_cpu: Duration::ZERO,
@@ -223,7 +226,7 @@ impl Meter {
         })
     }
 
-    fn read(&self, accounting: &Accounting) -> Result<Usage, CellError> {
+    fn read(&mut self, accounting: &Accounting) -> Result<Usage, CellError> {
         match accounting.source {
             Source::Exclusive(_) => {
                 let now = accounting.of_box()?;
@@ -233,9 +236,9 @@ impl Meter {
                 })
             }
             Source::ByUid(_) => {
-                let living = proc_files::living(self.guest)?;
+                let living = self.census.take(self.guest)?;
                 Ok(Usage {
-                    cpu: living.cpu + self.reaped_cpu,
+                    cpu: (living.cpu + self.reaped_cpu).max(self.census.seen_cpu()),
                     memory_bytes: living.memory_bytes,
                 })
             }

@@ -27,7 +27,7 @@ use crate::{
     kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Pace, Total, Usage},
-    proc_files,
+    proc_files::{self, Census},
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
@@ -58,6 +58,8 @@ pub(crate) struct NestedTree {
     guest: GuestId,
     notes: SharedNotes,
     group: Option<Lease>,
+    /// Of use where there is no group.
+    census: Census,
     /// The first process' death, and so everybody's.
     dead: Option<Reaped>,
     sampled_memory_bytes: u64,
@@ -130,6 +132,7 @@ impl Cells {
             guest,
             notes,
             group,
+            census: Census::default(),
             dead: None,
             sampled_memory_bytes: 0,
             proof: Duration::ZERO,
@@ -223,12 +226,12 @@ impl NestedTree {
         Ok(usage)
     }
 
-    fn read(&self) -> Result<Usage, CellError> {
+    fn read(&mut self) -> Result<Usage, CellError> {
         let notes = self.notes.get();
         let Some(group) = &self.group else {
-            let living = proc_files::living(self.guest)?;
+            let living = self.census.take(self.guest)?;
             return Ok(Usage {
-                cpu: living.cpu + notes.read_reaped().cpu,
+                cpu: (living.cpu + notes.read_reaped().cpu).max(self.census.seen_cpu()),
                 memory_bytes: living.memory_bytes,
             });
         };
@@ -254,7 +257,7 @@ impl NestedTree {
     pub(crate) fn total(&self) -> Result<Total, CellError> {
         let notes = self.notes.get();
         let (own, reaped) = (notes.read_own(), notes.read_reaped());
-        let mut cpu = self.proof.max(reaped.cpu);
+        let mut cpu = self.proof.max(reaped.cpu).max(self.census.seen_cpu());
         let mut peak_memory_bytes = reaped
             .max_rss_bytes
             .max(self.sampled_memory_bytes)

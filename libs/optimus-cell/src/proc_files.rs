@@ -4,6 +4,7 @@
 //! folder is read: one that vanishes is skipped.
 
 use std::{
+    collections::HashMap,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -21,31 +22,66 @@ pub(crate) struct Living {
     pub(crate) memory_bytes: u64,
 }
 
+/// Looks at the processes of one guest again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// What each of those that lived at the last look had used by itself.
+    living: HashMap<Identity, Duration>,
+    /// The same of those that have gone since, as they were last seen.
+    gone: Duration,
+}
+
+/// The number of a process and its start in clock ticks: numbers are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Identity {
+    pid: u32,
+    start: u64,
+}
+
+impl Census {
+    /// Sums over the guest's processes, in the order of their ids, so that a parent is mostly read before its children:
+    /// a child that is waited for in between is then missed, never counted twice.
+    pub(crate) fn take(&mut self, guest: GuestId) -> Result<Living, CellError> {
+        let mut sum = Living::default();
+        let mut living = HashMap::with_capacity(self.living.len());
+        for process in processes(guest)? {
+            if let Some(stat) = fs::read_to_string(process.join("stat"))
+                .ok()
+                .as_deref()
+                .and_then(Stat::parse)
+            {
+                sum.cpu += stat.own_cpu + stat.waited_for_cpu;
+                living.insert(stat.identity, stat.own_cpu);
+            }
+            if let Ok(status) = fs::read_to_string(process.join("status")) {
+                sum.memory_bytes += memory_of_status(&status);
+            }
+        }
+        self.count(living);
+        Ok(sum)
+    }
+
+    /// CPU time of the living and of the dead, as far as it was seen. Children that nobody waits for are in no sum of
+    /// the kernel's.
+    pub(crate) fn seen_cpu(&self) -> Duration {
+        self.gone + self.living.values().sum::<Duration>()
+    }
+
+    fn count(&mut self, living: HashMap<Identity, Duration>) {
+        let before = std::mem::replace(&mut self.living, living);
+        let gone = before
+            .iter()
+            .filter(|(process, _)| !self.living.contains_key(process));
+        self.gone += gone.map(|(_, cpu)| *cpu).sum::<Duration>();
+    }
+}
+
 pub(crate) fn has_processes(guest: GuestId) -> Result<Remains, CellError> {
     Ok(if processes(guest)?.next().is_some() {
         Remains::Some
     } else {
         Remains::None
     })
-}
-
-/// Sums over the guest's processes, in the order of their ids, so that a parent is mostly read before its children:
-/// a child that is waited for in between is then missed, never counted twice.
-pub(crate) fn living(guest: GuestId) -> Result<Living, CellError> {
-    let mut sum = Living::default();
-    for process in processes(guest)? {
-        if let Some(cpu) = fs::read_to_string(process.join("stat"))
-            .ok()
-            .as_deref()
-            .and_then(cpu_of_stat)
-        {
-            sum.cpu += cpu;
-        }
-        if let Ok(status) = fs::read_to_string(process.join("status")) {
-            sum.memory_bytes += memory_of_status(&status);
-        }
-    }
-    Ok(sum)
 }
 
 /// The longest time any one thread of the guest has spent on a run queue, waiting for a CPU. Zero where the kernel does
@@ -97,19 +133,38 @@ fn processes(guest: GuestId) -> Result<impl Iterator<Item = PathBuf>, CellError>
     }))
 }
 
-/// `utime`, `stime`, `cutime` and `cstime`, fields 14 to 17. The second field is the program's name, which may contain
-/// anything; its closing parenthesis is the last one of the line.
-fn cpu_of_stat(stat: &str) -> Option<Duration> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: u64 = fields
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(4)
-        .filter_map(|n| n.parse::<u64>().ok())
-        .sum();
-    Some(Duration::from_millis(
-        ticks * 1000 / rustix::param::clock_ticks_per_second(),
-    ))
+/// What `/proc/<pid>/stat` says.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    identity: Identity,
+    own_cpu: Duration,
+    /// Of the children it has waited for, with theirs.
+    waited_for_cpu: Duration,
+}
+
+impl Stat {
+    /// The process' number is the first field; `utime`, `stime`, `cutime` and `cstime` are fields 14 to 17, and the
+    /// start is field 22. The second field is the program's name, which may contain anything; its closing parenthesis
+    /// is the last one of the line.
+    fn parse(line: &str) -> Option<Self> {
+        let (head, fields) = line.rsplit_once(')')?;
+        let pid = head.split_ascii_whitespace().next()?.parse().ok()?;
+        let fields: Vec<u64> = fields
+            .split_ascii_whitespace()
+            .skip(11)
+            .take(9)
+            .filter_map(|n| n.parse().ok())
+            .collect();
+        let [user, system, waited_user, waited_system, .., start] = fields[..] else {
+            return None;
+        };
+        let time = |ticks: u64| Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+        Some(Self {
+            identity: Identity { pid, start },
+            own_cpu: time(user + system),
+            waited_for_cpu: time(waited_user + waited_system),
+        })
+    }
 }
 
 fn memory_of_status(status: &str) -> u64 {
@@ -132,8 +187,33 @@ mod tests {
     fn cpu_time_is_found_behind_a_hostile_name() {
         let stat = "42 (a) R 9 9 (b) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 30 8 20 0 1 0 100 4096 50";
         let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
-        assert_eq!(cpu_of_stat(stat), Some(tick * 50));
-        assert_eq!(cpu_of_stat("nonsense"), None);
+        let expected = Stat {
+            identity: Identity { pid: 42, start: 100 },
+            own_cpu: tick * 12,
+            waited_for_cpu: tick * 38,
+        };
+        assert_eq!(Stat::parse(stat), Some(expected));
+        assert_eq!(Stat::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn what_the_dead_had_used_stays_counted() {
+        let process = |pid, start| Identity { pid, start };
+        let time = Duration::from_millis;
+        let mut census = Census::default();
+        census.count(HashMap::from([
+            (process(1, 0), time(10)),
+            (process(2, 0), time(20)),
+        ]));
+        assert_eq!(census.seen_cpu(), time(30));
+        // The second one's number has gone to another process.
+        census.count(HashMap::from([
+            (process(1, 0), time(15)),
+            (process(2, 9), time(1)),
+        ]));
+        assert_eq!(census.seen_cpu(), time(36));
+        census.count(HashMap::new());
+        assert_eq!(census.seen_cpu(), time(36));
     }
 
     #[test]

@@ -176,21 +176,27 @@ impl TestBox {
         }
         // No two boxes at the same time share a UID.
         let base = 500_000_000 + id() % 10_000 * 10_000 + number * 16;
-        let (entering, mounts, command) = if WAY == Way::ByUid {
+        let (entering, mounts, namespace, command) = if WAY == Way::ByUid {
             let group = cgroup.group();
             group.set_processes(PROCESSES.into()).expect("a limit can be set");
-            (cgroup.entering("."), cgroup.mounts(&cgroups), Vec::new())
+            // After the shell has joined its group, so that the box sees itself at the root.
+            (
+                cgroup.entering("."),
+                cgroup.mounts(&cgroups),
+                "--cgroup",
+                Vec::new(),
+            )
         } else {
             let group = cgroup.group();
             group.create("agent").expect("a group can be made");
             group.delegate(base, base).expect("a group can be delegated");
-            (cgroup.entering("agent"), String::new(), cgroup.nest(base))
+            // The agent's group must not be a root: it could not leave it to enter its cells' groups.
+            (cgroup.entering("agent"), String::new(), "", cgroup.nest(base))
         };
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        // The shell joins the cgroup before it makes the namespaces, so that the box sees itself at the cgroup's root.
         let inner = format!("set -eu\n{mounts}exec sh \"$@\"");
         let script = format!(
-            "set -eu\n{entering}exec unshare --mount --pid --net --ipc --uts --cgroup --fork --kill-child=KILL \
+            "set -eu\n{entering}exec unshare --mount --pid --net --ipc --uts {namespace} --fork --kill-child=KILL \
              sh -c '{inner}' sh \"$@\"",
         );
         let child = Command::new("sh")

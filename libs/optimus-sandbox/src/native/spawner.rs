@@ -219,7 +219,8 @@ impl Spawner {
 
     /// Waits for whatever comes first, and deals with it.
     fn turn(&mut self) -> Result<Next, Failure> {
-        let filling = self.filling && !self.is_full();
+        // A box in the making waits for this process soon.
+        let filling = self.filling && !self.is_full() && !self.boxes.has_newborn();
         let timeout = if filling {
             Some(Duration::ZERO)
         } else {

@@ -262,6 +262,13 @@ impl Boxes {
         Ok(())
     }
 
+    /// Whether a box is on its way to its agent.
+    pub(super) fn has_newborn(&self) -> bool {
+        self.all
+            .values()
+            .any(|entry| matches!(entry.life, Life::Newborn(_)))
+    }
+
     /// Whether something of a dead box could not be removed yet.
     pub(super) fn has_remains(&self) -> bool {
         self.all.values().any(|entry| matches!(entry.life, Life::Dead))
