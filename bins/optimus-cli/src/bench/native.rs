@@ -1,13 +1,20 @@
 //! An installation in this very process, and on native boxes its latency and its throughput against the bare programs.
 
-use std::{fs, path::Path, process::Stdio, sync::Arc, thread::available_parallelism, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    process::Stdio,
+    sync::Arc,
+    thread::available_parallelism,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_api::App;
 use optimus_common::submission::Submission;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, process::Command, task::JoinHandle};
+use tokio::{net::TcpListener, process::Command, task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,6 +33,9 @@ use crate::{
 const LATENCY_ROUNDS: usize = 100;
 const WARM_UP: usize = 5;
 const THROUGHPUT_ROUNDS: usize = 3;
+/// For the workers to tell what they take.
+const PATIENCE: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The whole system, listening on a port of its own.
 pub(crate) struct Installation {
@@ -53,8 +63,18 @@ impl Installation {
             api: format!("http://{address}"),
             token: embedded.settings.api.tokens.first().cloned(),
         };
+        let setting = Setting::new(&client, rounds)?;
+        let began = Instant::now();
+        while !setting.api.languages().await?.iter().any(|entry| entry.available) {
+            if began.elapsed() > PATIENCE {
+                return Err(Failure::trouble(
+                    "no language is available on native boxes of this machine",
+                ));
+            }
+            sleep(LOOK_AGAIN).await;
+        }
         Ok(Self {
-            setting: Setting::new(&client, rounds)?,
+            setting,
             embedded,
             shutdown,
             api,
@@ -74,6 +94,7 @@ impl Installation {
     /// From the submission of a small Python program to its verdict, against the bare interpreter.
     pub(crate) async fn latency(&self) -> Result<Report, Failure> {
         let submission = hello()?;
+        let python = interpreter(&self.setting).await?;
         let rounds = self.setting.rounds(LATENCY_ROUNDS);
         let bar = progress("latency", rounds);
         let (mut api, mut bare) = (Vec::new(), Vec::new());
@@ -82,7 +103,7 @@ impl Installation {
             accepted(&self.setting, &submission).await?;
             let api_ms = milliseconds(began);
             let began = Instant::now();
-            succeeded(Command::new("python3").args(["-B", "-s", "-c", HELLO])).await?;
+            succeeded(Command::new(&python).args(["-B", "-s", "-c", HELLO])).await?;
             let bare_ms = milliseconds(began);
             if round >= WARM_UP {
                 api.push(api_ms);
@@ -110,7 +131,7 @@ impl Installation {
     pub(crate) async fn throughput(&self) -> Result<Report, Failure> {
         let cpus = available_parallelism().map_or(1, Into::into);
         let rounds = self.setting.rounds(THROUGHPUT_ROUNDS);
-        let works = works()?;
+        let works = works(&interpreter(&self.setting).await?)?;
         let bar = progress("throughput", rounds * works.len() * 2);
         let mut samples = vec![(Vec::new(), Vec::new()); works.len()];
         for _ in 0..rounds {
@@ -167,15 +188,28 @@ const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
 const OUTPUT: &str = "55\n";
 const COMPILE_CPP: &str = "g++ -std=gnu++17 -O2 -pipe";
 
-fn works() -> Result<Vec<Work>, Failure> {
+/// The interpreter that boxes have, which need not be the one that a shell finds first. Boxes show it at the same path.
+async fn interpreter(setting: &Setting) -> Result<String, Failure> {
+    let ask = submission(PYTHON, "import sys; print(sys.executable)\n", "", "", 1)?;
+    let record = setting.api.submit_and_wait(&ask).await?;
+    let result = record.result.context("a job has no result").trouble()?;
+    let answer = result
+        .test_results
+        .first()
+        .context("a test has no result")
+        .trouble()?;
+    Ok(answer.stdout.trim_end().to_owned())
+}
+
+fn works(python: &str) -> Result<Vec<Work>, Failure> {
     let ten_times = |program: &str| format!("for i in 1 2 3 4 5 6 7 8 9 10; do {program} <input; done");
-    let python = "python3 -B -s main.py";
+    let python = format!("{python} -B -s main.py");
     Ok(vec![
         Work {
             what: "Python, 10 tests",
             submission: submission(PYTHON, SUM_PYTHON, INPUT, OUTPUT, 10)?,
             jobs: 40,
-            bare: ten_times(python),
+            bare: ten_times(&python),
             folder: folder(&[("main.py", SUM_PYTHON)])?,
             goal: Some(85.0),
         },
