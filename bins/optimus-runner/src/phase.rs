@@ -4,7 +4,7 @@ use std::{env, process::ExitCode};
 
 use anyhow::Context;
 use optimus_cell::{Nest, Workshop};
-use optimus_common::protocol::FrameKind;
+use optimus_common::{protocol::FrameKind, weaken};
 use rustix::{
     io::Errno,
     process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid},
@@ -97,7 +97,12 @@ fn fork() -> std::io::Result<Option<Pid>> {
 fn carry_out(phase: Phase, workshop: Option<&Workshop>) -> u8 {
     let mut outbox = Outbox::new();
     // Nothing of the agent's memory, descriptors or environment is open to other UIDs through /proc.
-    let outcome = set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    let behavior = if weaken::is_off("dumpable") {
+        DumpableBehavior::Dumpable
+    } else {
+        DumpableBehavior::NotDumpable
+    };
+    let outcome = set_dumpable_behavior(behavior)
         .context("cannot hide the agent's memory")
         .and_then(|()| phase(&mut outbox, workshop));
     match outcome {

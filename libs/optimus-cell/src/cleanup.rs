@@ -16,6 +16,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use optimus_common::weaken;
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, openat, renameat, statat, unlinkat},
     io::Errno,
@@ -108,6 +109,9 @@ fn unreadable(path: &Path, source: io::Error) -> CellError {
 ///
 /// Call it when no process of the guest is left.
 pub fn seal_artefacts(root: &Path, guest: GuestId) -> Result<(), CellError> {
+    if weaken::is_off("seal") {
+        return Ok(());
+    }
     let failed = |source| CellError::File {
         operation: "make read-only what is below",
         path: root.to_owned(),

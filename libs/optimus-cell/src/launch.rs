@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use optimus_common::language::BOX_DIR;
+use optimus_common::{language::BOX_DIR, weaken};
 use rustix::{
     process::{
         DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,
@@ -87,20 +87,36 @@ pub(crate) fn become_program(
     guest: GuestId,
     restrictions: &Restrictions,
 ) -> Result<Infallible, Failure> {
-    setsid().map_err(at(Step::Session))?;
-    offer_to_oom_killer().map_err(at(Step::OomScore))?;
+    if !weaken::is_off("session") {
+        setsid().map_err(at(Step::Session))?;
+    }
+    if !weaken::is_off("oom-score") {
+        offer_to_oom_killer().map_err(at(Step::OomScore))?;
+    }
     for (resource, limit) in &command.rlimits {
-        setrlimit(*resource, *limit).map_err(at(Step::Limits))?;
+        if !weaken::is_off("rlimits") {
+            setrlimit(*resource, *limit).map_err(at(Step::Limits))?;
+        }
     }
     rustix::process::chdir(BOX_DIR).map_err(at(Step::EnterWorkDirectory))?;
     umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
-    become_guest(guest).map_err(at(Step::Identity))?;
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
-    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    if let Some(ruleset) = &restrictions.landlock {
+    if !weaken::is_off("identity") {
+        become_guest(guest).map_err(at(Step::Identity))?;
+    }
+    if !weaken::is_off("cell-parent-death") {
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
+    }
+    if !weaken::is_off("cell-no-new-privileges") {
+        set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    }
+    if let Some(ruleset) = &restrictions.landlock
+        && !weaken::is_off("landlock")
+    {
         ruleset.enforce().map_err(at(Step::Landlock))?;
     }
-    restrictions.filter.install().map_err(at(Step::Filter))?;
+    if !weaken::is_off("seccomp") {
+        restrictions.filter.install().map_err(at(Step::Filter))?;
+    }
     command.execute();
     Err((Step::Exec, last_errno()))
 }
@@ -113,6 +129,9 @@ pub(crate) fn forget_agent(
     restrictions: &Restrictions,
 ) -> Result<(), Failure> {
     arrange_descriptors(stdio, report).map_err(at(Step::Descriptors))?;
+    if weaken::is_off("signals") {
+        return Ok(());
+    }
     restrictions.signals.reset().map_err(at(Step::Signals))
 }
 
@@ -122,8 +141,24 @@ fn arrange_descriptors(stdio: Stdio<'_>, report: &OwnedFd) -> rustix::io::Result
     rustix::stdio::dup2_stdout(stdio.stdout)?;
     rustix::stdio::dup2_stderr(stdio.stderr)?;
     let report = report.as_raw_fd().unsigned_abs();
+    #[cfg(feature = "weaken")]
+    if weaken::is_off("close-on-exec") {
+        leave_open_on_exec(report);
+    }
+    if weaken::is_off("cell-descriptors") {
+        return Ok(());
+    }
     close_range(3, report - 1)?;
     close_range(report + 1, libc::c_uint::MAX)
+}
+
+/// All but the report, whose end on `exec` tells that the program runs.
+#[cfg(feature = "weaken")]
+fn leave_open_on_exec(report: u32) {
+    for descriptor in (3..64).filter(|descriptor| *descriptor != report.cast_signed()) {
+        // SAFETY: changes a flag of a descriptor, or fails where there is none.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
+    }
 }
 
 /// Nothing in this process may use the descriptors afterwards.
@@ -146,5 +181,13 @@ fn offer_to_oom_killer() -> rustix::io::Result<()> {
         Mode::empty(),
     )?;
     rustix::io::write(&file, b"1000")?;
+    hide_memory()
+}
+
+/// Closes this process' memory and descriptors to others.
+pub(crate) fn hide_memory() -> rustix::io::Result<()> {
+    if weaken::is_off("dumpable") {
+        return Ok(());
+    }
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{limits::Limits, protocol::CommandSpec};
+use optimus_common::{limits::Limits, protocol::CommandSpec, weaken};
 use rustix::{
     io::Errno,
     process::{Pid, Resource, Signal, kill_process},
@@ -148,7 +148,12 @@ impl Cells {
 ///
 /// As for `fork`: the caller has one thread, or the child restricts itself to what is safe after `fork`.
 unsafe fn clone(into: Option<i32>) -> rustix::io::Result<Option<i32>> {
-    let namespaces = (libc::CLONE_NEWPID | libc::CLONE_NEWNS).unsigned_abs();
+    let processes = if weaken::is_off("cell-pid-namespace") {
+        0
+    } else {
+        libc::CLONE_NEWPID
+    };
+    let namespaces = (processes | libc::CLONE_NEWNS).unsigned_abs();
     // SAFETY: zeroes are a valid value.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from(namespaces);

@@ -10,8 +10,9 @@
 
 use std::{convert::Infallible, ffi::CStr, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
 
+use optimus_common::weaken;
 use rustix::{
-    process::{DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal},
+    process::{Signal, set_parent_process_death_signal},
     thread::{UnshareFlags, unshare_unsafe},
     time::{ClockId, clock_gettime},
 };
@@ -24,7 +25,7 @@ use crate::{
     cgroup::Group,
     command::Command,
     guest::{GuestId, drop_capabilities},
-    launch::{Restrictions, Stdio, become_program, close_range, forget_agent, leave},
+    launch::{Restrictions, Stdio, become_program, close_range, forget_agent, hide_memory, leave},
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
 };
@@ -69,9 +70,13 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
         group.enter().map_err(at(Step::Group))?;
     }
     let entered = own_cpu();
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
-    // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
-    unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
+    if !weaken::is_off("cell-parent-death") {
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
+    }
+    if !weaken::is_off("cgroup-namespace") {
+        // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
+        unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
+    }
     forget_agent(plan.stdio, report, plan.restrictions)?;
     plan.mounts.mount(plan.guest)?;
     Ok(entered)
@@ -106,7 +111,7 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
         )
     };
     // The child's change of UID has decided anew who may look into the memory both had.
-    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let hidden = hide_memory();
     match pid {
         -1 => Err((Step::Fork, last_errno())),
         guest => hidden.map(|()| guest).map_err(at(Step::Fork)),

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 
+use optimus_common::weaken;
 use rustix::{
     fs::{CWD, Mode, chmod, mkdirat},
     mount::{MountFlags, MountPropagationFlags, mount, mount_change},
@@ -28,6 +29,8 @@ pub(crate) struct Mounts {
 impl Mounts {
     pub(crate) fn new(disk_bytes: u64, workspace: Workspace) -> Self {
         let inodes = (disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
+        let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
+        let disk_bytes = weaken::limit_unless_off("tmpfs-size", disk_bytes);
         let writable = format!("mode=1777,size={disk_bytes},nr_inodes={inodes}");
         Self {
             writable: CString::new(writable).expect("numbers contain no NUL"),
@@ -39,15 +42,17 @@ impl Mounts {
     pub(crate) fn mount(&self, guest: GuestId) -> Result<(), Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change(c"/", private).map_err(at(Step::PrivateMounts))?;
-        if guest.is_agent() {
+        if guest.is_agent() && !weaken::is_off("agent-folder") {
             // Others have no right to enter it.
             hide_agent().map_err(at(Step::AgentFolder))?;
         }
-        if self.workspace == Workspace::Fresh {
-            self.cover_work_directory().map_err(at(Step::WorkDirectory))?;
+        if !weaken::is_off("fresh-files") {
+            if self.workspace == Workspace::Fresh {
+                self.cover_work_directory().map_err(at(Step::WorkDirectory))?;
+            }
+            self.tmpfs(c"/tmp").map_err(at(Step::Temporary))?;
+            self.tmpfs(c"/dev/shm").map_err(at(Step::SharedMemory))?;
         }
-        self.tmpfs(c"/tmp").map_err(at(Step::Temporary))?;
-        self.tmpfs(c"/dev/shm").map_err(at(Step::SharedMemory))?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(Step::Proc))
     }

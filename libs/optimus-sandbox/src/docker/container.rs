@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
-use optimus_common::{WorkerId, language::BOX_DIR};
+use optimus_common::{WorkerId, language::BOX_DIR, weaken};
 
 use crate::backend::BoxSpec;
 
@@ -44,6 +44,7 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
         image: Some(spec.image.clone()),
         entrypoint: Some(vec![ENTRY_POINT.to_owned()]),
         cmd: Some(Vec::new()),
+        env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
         hostname: Some("box".to_owned()),
         // The agent gives this up for the guest; what else the image says does not matter.
         user: Some("0:0".to_owned()),
@@ -73,34 +74,37 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
 }
 
 fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
-    let memory = Some(signed(spec.memory_bytes));
+    let memory = wanted("cgroup-memory", signed(spec.memory_bytes));
     HostConfig {
         auto_remove: Some(true),
         init: Some(false),
         runtime: (!spec.runtime.is_empty()).then(|| spec.runtime.clone()),
-        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_drop: wanted("capabilities", vec!["ALL".to_owned()]),
         // To become another user, and to kill what that user runs.
         cap_add: Some(["SETUID", "SETGID", "KILL"].map(str::to_owned).to_vec()),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
-        readonly_rootfs: Some(true),
-        network_mode: Some("none".to_owned()),
-        ipc_mode: Some("private".to_owned()),
+        security_opt: wanted("no-new-privileges", vec!["no-new-privileges".to_owned()]),
+        readonly_rootfs: wanted("read-only-root", true),
+        network_mode: wanted("network-namespace", "none".to_owned()),
+        ipc_mode: Some(ipc_mode().to_owned()),
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
             config: None,
         }),
-        pids_limit: Some(spec.processes.into()),
+        pids_limit: wanted("cgroup-pids", spec.processes.into()),
         memory,
         // Memory and swap together: no swap.
         memory_swap: memory,
-        nano_cpus: Some(nano_cpus(spec.cpus.min(host_cpus))),
-        oom_score_adj: Some(OOM_SCORE_ADJ),
-        ulimits: Some(vec![
-            ulimit("core", 0),
-            ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
-            // The memory limit bounds the stack; a recursive program may have all of it.
-            ulimit("stack", -1),
-        ]),
+        nano_cpus: wanted("cgroup-cpu", nano_cpus(spec.cpus.min(host_cpus))),
+        oom_score_adj: wanted("box-oom-score", OOM_SCORE_ADJ),
+        ulimits: wanted(
+            "box-limits",
+            vec![
+                ulimit("core", 0),
+                ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
+                // The memory limit bounds the stack; a recursive program may have all of it.
+                ulimit("stack", -1),
+            ],
+        ),
         tmpfs: Some(HashMap::from([
             (BOX_DIR.to_owned(), shared_tmpfs(spec.disk_bytes)),
             ("/tmp".to_owned(), shared_tmpfs(spec.disk_bytes)),
@@ -111,13 +115,28 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
     }
 }
 
+/// Engines have different defaults.
+fn ipc_mode() -> &'static str {
+    if weaken::is_off("ipc-namespace") {
+        "host"
+    } else {
+        "private"
+    }
+}
+
+/// A setting that is a layer of defence.
+fn wanted<T>(layer: &str, setting: T) -> Option<T> {
+    (!weaken::is_off(layer)).then_some(setting)
+}
+
 /// Writable for the guest, and executable: compilers leave programs there.
 fn shared_tmpfs(bytes: u64) -> String {
     tmpfs("1777", bytes)
 }
 
 fn tmpfs(mode: &str, bytes: u64) -> String {
-    let inodes = (bytes / BYTES_PER_INODE).max(64);
+    let inodes = weaken::limit_unless_off("tmpfs-inodes", (bytes / BYTES_PER_INODE).max(64));
+    let bytes = weaken::limit_unless_off("tmpfs-size", bytes);
     format!("rw,exec,nosuid,nodev,mode={mode},size={bytes},nr_inodes={inodes}")
 }
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, settings};
+use optimus_common::{WorkerId, settings, weaken};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -91,6 +91,7 @@ impl Connection {
         let mut child = Command::new(THIS_PROGRAM)
             .arg(SPAWNER_ARG)
             .env_clear()
+            .envs(weaken::handed_on())
             .current_dir("/")
             .stdin(theirs)
             .stdout(Stdio::null())

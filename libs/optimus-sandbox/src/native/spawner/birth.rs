@@ -14,6 +14,7 @@ use std::{
 };
 
 use optimus_cell::{Nest, cgroup::Group};
+use optimus_common::weaken;
 use rustix::{
     process::{
         DumpableBehavior, Pid, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
@@ -73,8 +74,16 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<N
     )?;
     let mut pidfd: RawFd = -1;
     let group = plan.agent_group.as_ref().and_then(Group::into_fd);
-    let namespaces =
-        libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_PIDFD;
+    let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_PIDFD;
+    for (layer, namespace) in [
+        ("pid-namespace", libc::CLONE_NEWPID),
+        ("ipc-namespace", libc::CLONE_NEWIPC),
+        ("uts-namespace", libc::CLONE_NEWUTS),
+    ] {
+        if !weaken::is_off(layer) {
+            namespaces |= namespace;
+        }
+    }
     let flags = namespaces.cast_unsigned().into();
     // SAFETY: zeroes are valid arguments, "nothing special".
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -145,25 +154,33 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
         group.enter()?;
     }
     log.done(Step::ControlGroup);
-    move_into_link_name_space(plan.net.as_fd(), Some(LinkNameSpaceType::Network))?;
+    if !weaken::is_off("network-namespace") {
+        move_into_link_name_space(plan.net.as_fd(), Some(LinkNameSpaceType::Network))?;
+    }
     log.done(Step::Network);
     arrange_descriptors(plan, reports)?;
     log.done(Step::Descriptors);
-    setsid()?;
+    if !weaken::is_off("box-session") {
+        setsid()?;
+    }
     log.done(Step::Session);
-    fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ)?;
+    if !weaken::is_off("box-oom-score") {
+        fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ)?;
+    }
     log.done(Step::OomScore);
-    set_limits(plan.open_files)?;
+    if !weaken::is_off("box-limits") {
+        set_limits(plan.open_files)?;
+    }
     log.done(Step::Limits);
 
     root::build(plan, log)?;
 
-    sethostname(b"box")?;
+    if !weaken::is_off("uts-namespace") {
+        sethostname(b"box")?;
+    }
     log.done(Step::Hostname);
-    unshare(UnshareFlags::NEWUSER)?;
-    tell(reports, b"M")?;
-    if rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut [0; 1]))? != 1 {
-        return Err(io::Error::other("the spawner has not mapped its UIDs"));
+    if !weaken::is_off("user-namespace") {
+        enter_user_namespace(reports)?;
     }
     log.done(Step::UserNamespace);
     let (root, group) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
@@ -173,14 +190,32 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(root, root, root)?;
     log.done(Step::Identity);
-    drop_capabilities()?;
+    if !weaken::is_off("capabilities") {
+        drop_capabilities()?;
+    }
     log.done(Step::Capabilities);
-    set_no_new_privs(true)?;
+    if !weaken::is_off("no-new-privileges") {
+        set_no_new_privs(true)?;
+    }
     log.done(Step::NoNewPrivileges);
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    if !weaken::is_off("dumpable") {
+        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
     log.done(Step::Undumpable);
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if !weaken::is_off("parent-death") {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
     log.done(Step::ParentDeath);
+    Ok(())
+}
+
+/// One of the box's own, in which the spawner, which stays outside, maps its UIDs.
+fn enter_user_namespace(reports: &OwnedFd) -> io::Result<()> {
+    unshare(UnshareFlags::NEWUSER)?;
+    tell(reports, b"M")?;
+    if rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut [0; 1]))? != 1 {
+        return Err(io::Error::other("the spawner has not mapped its UIDs"));
+    }
     Ok(())
 }
 
@@ -191,6 +226,9 @@ fn arrange_descriptors(plan: &Plan<'_>, reports: &OwnedFd) -> io::Result<()> {
     let mut kept = vec![2, reports.as_raw_fd()];
     if let Some(group) = &plan.nest.group {
         kept.extend(group.descriptors().map(|descriptor| descriptor.as_raw_fd()));
+    }
+    if weaken::is_off("box-descriptors") {
+        return Ok(());
     }
     kept.sort_unstable();
     let mut first = 3;

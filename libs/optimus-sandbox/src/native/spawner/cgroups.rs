@@ -18,7 +18,7 @@ use std::{
 };
 
 use optimus_cell::cgroup::{Group, Removal};
-use optimus_common::WorkerId;
+use optimus_common::{WorkerId, weaken};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags, flock, openat},
     io::Errno,
@@ -147,11 +147,12 @@ impl Cgroups {
             None => self.make()?,
         };
         let group = &taken.group;
-        let limited = group
-            .set_processes(u64::from(limits.processes) + SPARE_PROCESSES)
-            .and_then(|()| group.set_memory(limits.memory_bytes))
-            .and_then(|()| group.set_cpus(limits.cpus))
-            .and_then(|()| group.delegate(root, root));
+        let limited = unless_off("cgroup-pids", || {
+            group.set_processes(u64::from(limits.processes) + SPARE_PROCESSES)
+        })
+        .and_then(|()| unless_off("cgroup-memory", || group.set_memory(limits.memory_bytes)))
+        .and_then(|()| unless_off("cgroup-cpu", || group.set_cpus(limits.cpus)))
+        .and_then(|()| group.delegate(root, root));
         limited.map_err(Failure::at("limit a control group"))?;
         Ok(taken)
     }
@@ -235,6 +236,10 @@ impl Cgroups {
             Failure::at("make a control group")(error)
         })
     }
+}
+
+fn unless_off(layer: &str, limit: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    if weaken::is_off(layer) { Ok(()) } else { limit() }
 }
 
 /// The worker in the name of its group.

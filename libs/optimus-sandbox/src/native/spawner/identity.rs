@@ -16,6 +16,7 @@ use std::{
 };
 
 use optimus_cell::{FIRST_GUEST, GuestUids};
+use optimus_common::weaken;
 use rustix::{
     process::{Pid, WaitOptions, getgid, getpid, getuid, waitpid},
     thread::{CapabilitySet, UnshareFlags, capabilities, set_thread_groups},
@@ -142,6 +143,9 @@ impl Slots {
         let Some(ids) = &self.ids else {
             return Ok(Uids::One);
         };
+        if weaken::is_off("guest-uids") {
+            return Ok(Uids::One);
+        }
         let count = self.used.len();
         let slot = (0..count)
             .map(|step| (self.next + step) % count)

@@ -3,8 +3,8 @@
 use std::{ffi::CString, io};
 
 use optimus_cell::BYTES_PER_INODE;
-use optimus_common::language::BOX_DIR;
-use rustix::mount::{MountFlags, mount, mount_bind};
+use optimus_common::{language::BOX_DIR, weaken};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 
 use super::{
     super::{identity::Uids, stage::leave_for},
@@ -18,13 +18,20 @@ const AGENT_DIR_BYTES: u64 = 16 << 20;
 /// Builds the root and moves there.
 pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     let Plan { template, uids, .. } = plan;
-    let read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    let mut read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    read_only.set(MountFlags::RDONLY, !weaken::is_off("read-only-root"));
     mount("root", "/new", "overlay", read_only, template.root.as_c_str())?;
     // What follows is mounted relative to the root in the making.
     rustix::process::chdir("/new")?;
     log.done(Step::Root);
     for folder in &template.folders {
         log.about(&folder.target);
+        if weaken::is_off("private-files") {
+            let shared = folder.layers.to_string_lossy();
+            let place = shared.rsplit(':').next().unwrap_or_default();
+            mount_bind_recursive(place, folder.target.as_c_str())?;
+            continue;
+        }
         mount(
             "host",
             folder.target.as_c_str(),
@@ -78,7 +85,8 @@ fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io
 }
 
 fn tmpfs(mode: &str, bytes: u64, uids: Uids) -> io::Result<CString> {
-    let inodes = (bytes / BYTES_PER_INODE).max(64);
+    let inodes = weaken::limit_unless_off("tmpfs-inodes", (bytes / BYTES_PER_INODE).max(64));
+    let bytes = weaken::limit_unless_off("tmpfs-size", bytes);
     let owner = uids.root();
     Ok(CString::new(format!(
         "mode={mode},size={bytes},nr_inodes={inodes},uid={owner},gid={owner}"
