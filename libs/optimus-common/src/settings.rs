@@ -67,7 +67,10 @@ pub struct Api {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {
+    /// A server's, or that of Sentinels.
     pub url: String,
+    /// Replicas that must have a submission before it is accepted, and a result before it counts as stored.
+    pub replicas: u32,
     #[serde(rename = "response_timeout_ms", with = "units::ms")]
     pub response_timeout: Duration,
     #[serde(rename = "connection_timeout_ms", with = "units::ms")]

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,7 +14,9 @@ use redis::{
     Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
+use tokio::time::Instant;
 
+use super::server::Server;
 use crate::StoreError;
 
 /// Connections that carry submissions and results: more than one, so that a large body holds up few others.
@@ -23,13 +25,16 @@ const BULK_LINKS: usize = 4;
 /// Commands on their way at once on each connection.
 const PIPELINE_DEPTH: usize = 512;
 
+/// Rest after a search for the server that found none: those who waited for it do not all search again.
+const SEARCH_REST: Duration = Duration::from_millis(100);
+
 pub(super) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Unavailable(error.into())
 }
 
 #[derive(Debug)]
 pub(super) struct Connections {
-    client: Client,
+    server: Arc<Server>,
     connection_timeout: Duration,
     control: Link,
     bulk: Vec<Link>,
@@ -38,14 +43,14 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn open(settings: &Redis) -> RedisResult<Self> {
-        let client = Client::open(settings.url.as_str())?;
-        let link = || Link::new(&client, settings);
+        let server = Arc::new(Server::new(&settings.url, settings.connection_timeout)?);
+        let link = || Link::new(&server, settings);
         Ok(Self {
-            control: link()?,
-            bulk: (0..BULK_LINKS).map(|_| link()).collect::<RedisResult<_>>()?,
+            control: link(),
+            bulk: (0..BULK_LINKS).map(|_| link()).collect(),
             next: AtomicUsize::new(0),
             connection_timeout: settings.connection_timeout,
-            client,
+            server,
         })
     }
 
@@ -65,13 +70,15 @@ impl Connections {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connection_timeout))
             .set_response_timeout(None);
-        self.client
+        self.client()
+            .await?
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
 
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    /// For the server as it is to be found now.
+    pub(super) async fn client(&self) -> RedisResult<Client> {
+        self.server.client().await.map(|(client, _moves)| client)
     }
 
     pub(super) fn connection_timeout(&self) -> Duration {
@@ -82,49 +89,113 @@ impl Connections {
 /// A connection that reopens itself, opened at its first use.
 ///
 /// `ConnectionManager` reopens after a broken connection, but neither after a timeout (a path that swallows packets)
-/// nor after a refusal at its opening (a replica, a changed password): then the whole manager is replaced.
+/// nor after a refusal at its opening (a replica, a changed password), and never to another server: then the whole
+/// manager is replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Link(Arc<LinkInner>);
 
 #[derive(Debug)]
 struct LinkInner {
-    client: Client,
+    server: Arc<Server>,
     config: ConnectionManagerConfig,
-    /// The manager in use, and how many there were before it, so that of many failing callers one replaces it.
-    current: Mutex<(u64, ConnectionManager)>,
+    current: Mutex<Option<Opened>>,
+    /// Held while the server is searched for: when that last was in vain.
+    search: tokio::sync::Mutex<Option<(Instant, RedisError)>>,
+}
+
+/// The manager in use.
+#[derive(Debug, Clone)]
+struct Opened {
+    manager: ConnectionManager,
+    /// How many managers there were before it, so that of many failing callers one replaces it.
+    generation: u64,
+    /// How often the server had moved when it was made.
+    moves: u64,
 }
 
 impl Link {
-    fn new(client: &Client, settings: &Redis) -> RedisResult<Self> {
+    fn new(server: &Arc<Server>, settings: &Redis) -> Self {
         let config = ConnectionManagerConfig::new()
             // Each use of a link tries to open it anew; to go on in the background as well would only delay errors.
             .set_number_of_retries(0)
             .set_connection_timeout(Some(settings.connection_timeout))
             .set_response_timeout(Some(settings.response_timeout))
             .set_pipeline_buffer_size(PIPELINE_DEPTH);
-        let manager = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())?;
-        Ok(Self(Arc::new(LinkInner {
-            client: client.clone(),
+        Self(Arc::new(LinkInner {
+            server: server.clone(),
             config,
-            current: Mutex::new((0, manager)),
-        })))
+            current: Mutex::default(),
+            search: tokio::sync::Mutex::default(),
+        }))
     }
 
-    fn current(&self) -> (u64, ConnectionManager) {
-        self.0
-            .current
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn current(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn replace(&self, generation: u64) {
-        let mut current = self.0.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 == generation
-            && let Ok(fresh) =
-                ConnectionManager::new_lazy_with_config(self.0.client.clone(), self.0.config.clone())
+    async fn opened(&self) -> RedisResult<Opened> {
+        let current = self.current().clone();
+        match current {
+            Some(opened) if opened.moves == self.0.server.moves() => Ok(opened),
+            stale => self.replace(stale.as_ref()).await,
+        }
+    }
+
+    /// Puts a fresh manager in the place of that one, unless another caller has done so.
+    async fn replace(&self, stale: Option<&Opened>) -> RedisResult<Opened> {
+        let next = stale.map_or(0, |stale| stale.generation + 1);
+        let mut search = self.0.search.lock().await;
+        if let Some(newer) = &*self.current()
+            && newer.generation >= next
         {
-            *current = (generation + 1, fresh);
+            return Ok(newer.clone());
+        }
+        if let Some((failed, error)) = &*search
+            && failed.elapsed() < SEARCH_REST
+        {
+            return Err(error.clone());
+        }
+        let found = async {
+            let (client, moves) = self.0.server.client().await?;
+            let manager = ConnectionManager::new_lazy_with_config(client, self.0.config.clone())?;
+            Ok::<_, RedisError>(Opened {
+                manager,
+                generation: next,
+                moves,
+            })
+        };
+        match found.await {
+            Ok(fresh) => {
+                *self.current() = Some(fresh.clone());
+                *search = None;
+                Ok(fresh)
+            }
+            Err(error) => {
+                *search = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Before something is sent again over a connection that broke: the server may be another one by now, and what was
+    /// the master answers reads as well.
+    async fn follow(&self, used: &mut Opened) {
+        if self.0.server.may_move()
+            && let Ok(fresh) = self.replace(Some(used)).await
+        {
+            *used = fresh;
+        }
+    }
+
+    /// Replaces a manager that will answer no better the next time.
+    async fn learn<T>(&self, used: &Opened, result: &RedisResult<T>, refused: impl FnOnce(&T) -> bool) {
+        let useless = match result {
+            Err(_) => self.0.server.may_move() || !broke(result),
+            Ok(answer) => refused(answer),
+        };
+        if useless {
+            // What went wrong with the old one says more than why there is no new one.
+            let _ = self.replace(Some(used)).await;
         }
     }
 }
@@ -135,23 +206,21 @@ fn broke<T>(result: &RedisResult<T>) -> bool {
     result.as_ref().is_err_and(RedisError::is_connection_dropped)
 }
 
+/// A failover made this server a replica.
+fn is_replica(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::ReadOnly))
+}
+
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
-            let (generation, mut manager) = self.current();
-            let mut result = manager.send_packed_command(cmd).await;
+            let mut used = self.opened().await?;
+            let mut result = used.manager.send_packed_command(cmd).await;
             if broke(&result) {
-                result = manager.send_packed_command(cmd).await;
+                self.follow(&mut used).await;
+                result = used.manager.send_packed_command(cmd).await;
             }
-            let useless = match &result {
-                Err(error) => !error.is_connection_dropped(),
-                // A failover made this server a replica.
-                Ok(Value::ServerError(error)) => error.kind() == Some(ServerErrorKind::ReadOnly),
-                Ok(_) => false,
-            };
-            if useless {
-                self.replace(generation);
-            }
+            self.learn(&used, &result, is_replica).await;
             result
         })
     }
@@ -163,19 +232,21 @@ impl ConnectionLike for Link {
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
-            let (generation, mut manager) = self.current();
-            let mut result = manager.send_packed_commands(pipeline, offset, count).await;
+            let mut used = self.opened().await?;
+            let mut result = used.manager.send_packed_commands(pipeline, offset, count).await;
             if broke(&result) {
-                result = manager.send_packed_commands(pipeline, offset, count).await;
+                self.follow(&mut used).await;
+                result = used.manager.send_packed_commands(pipeline, offset, count).await;
             }
-            if result.as_ref().is_err_and(|error| !error.is_connection_dropped()) {
-                self.replace(generation);
-            }
+            let refused = |answers: &Vec<Value>| answers.iter().any(is_replica);
+            self.learn(&used, &result, refused).await;
             result
         })
     }
 
     fn get_db(&self) -> i64 {
-        self.current().1.get_db()
+        self.current()
+            .as_ref()
+            .map_or(0, |opened| opened.manager.get_db())
     }
 }

@@ -52,7 +52,7 @@ type Subscription = (PubSubSink, PubSubStream);
 
 async fn subscribe(connections: &Connections, channel: &str) -> RedisResult<Subscription> {
     let opening = async {
-        let (mut sink, stream) = connections.client().get_async_pubsub().await?.split();
+        let (mut sink, stream) = connections.client().await?.get_async_pubsub().await?.split();
         sink.subscribe(channel).await?;
         Ok((sink, stream))
     };

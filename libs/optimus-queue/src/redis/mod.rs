@@ -5,7 +5,7 @@
 //! Scripts that let jobs drain also run when Redis' memory is full; only `submit` is refused then.
 //!
 //! Keys are described in `keys.rs`. Some scripts reach job keys that are known only inside them: Redis Cluster is
-//! not supported, and refused at start. For failover use Sentinel behind one address.
+//! not supported, and refused at start. For failover there is Sentinel (`server.rs`).
 
 mod audit;
 mod connection;
@@ -13,6 +13,7 @@ mod events;
 mod keys;
 mod record;
 mod scripts;
+mod server;
 mod startup;
 mod store;
 mod transitions;

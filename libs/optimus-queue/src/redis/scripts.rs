@@ -83,6 +83,29 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// As [`Call::run`], and then waits for so many replicas to have what was written, at the longest for so long.
+    /// The second answer is how many have.
+    pub(super) async fn run_replicated<T: FromRedisValue>(
+        self,
+        link: &mut impl ConnectionLike,
+        replicas: u32,
+        longest: Duration,
+    ) -> RedisResult<(T, u32)> {
+        // One pipeline, as WAIT is about what the same connection has written.
+        let mut both = redis::pipe();
+        both.add_command(self.command)
+            .cmd("WAIT")
+            .arg(replicas)
+            .arg(millis(longest));
+        match both.query_async(link).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.script.load_async(link).await?;
+                both.query_async(link).await
+            }
+            result => result,
+        }
+    }
+
     /// Loads the script where the server does not know it, as after a restart.
     pub(super) async fn run<T: FromRedisValue>(&self, link: &mut impl ConnectionLike) -> RedisResult<T> {
         match self.command.query_async(link).await {

@@ -1,6 +1,6 @@
 //! The store as a whole: its parts, and how they are asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use optimus_common::{
     LanguageName,
@@ -29,6 +29,21 @@ pub struct RedisStore {
     pub(super) queue: Queue,
     pub(super) feed: Feed,
     pub(super) waiting: Waiting,
+    pub(super) copies: Copies,
+}
+
+/// How many replicas must have a submission or a result before it counts as stored, and how long they are waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Copies {
+    replicas: u32,
+    longest: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("only {there} of {wanted} replicas have it")]
+struct TooFewCopies {
+    there: u32,
+    wanted: u32,
 }
 
 impl RedisStore {
@@ -56,6 +71,11 @@ impl RedisStore {
             queue: queue.clone(),
             feed,
             waiting,
+            copies: Copies {
+                replicas: redis.replicas,
+                // The answer still has to come in time.
+                longest: redis.response_timeout / 2,
+            },
         })
     }
 
@@ -106,6 +126,26 @@ impl RedisStore {
 
     pub(super) async fn bulk_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
         call.run(&mut self.connections.bulk()).await.map_err(unavailable)
+    }
+
+    /// As [`Self::bulk_call`], and not before the replicas that are asked for have it. An error says nothing of whether
+    /// it happened.
+    pub(super) async fn lasting_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
+        let Copies { replicas, longest } = self.copies;
+        if replicas == 0 {
+            return self.bulk_call(call).await;
+        }
+        let (answer, there) = call
+            .run_replicated(&mut self.connections.bulk(), replicas, longest)
+            .await
+            .map_err(unavailable)?;
+        if there < replicas {
+            return Err(unavailable(TooFewCopies {
+                there,
+                wanted: replicas,
+            }));
+        }
+        Ok(answer)
     }
 
     /// The arguments `take_back` of `lib.lua` goes by.

@@ -65,7 +65,7 @@ impl JobStore for RedisStore {
                     .unwrap_or_default(),
             );
         drop(submission);
-        let answer: String = self.bulk_call(call).await?;
+        let answer: String = self.lasting_call(call).await?;
         Ok(match answer.as_str() {
             "created" => Submitted::Created,
             "full" => Submitted::Full,
@@ -306,7 +306,7 @@ impl RedisStore {
             .arg(ending.verdict.as_str())
             .arg(ending.result.as_deref().unwrap_or_default())
             .arg(ending.error.as_deref().unwrap_or_default());
-        Ok(accepted(self.bulk_call(call).await?))
+        Ok(accepted(self.lasting_call(call).await?))
     }
 }
 

@@ -205,6 +205,7 @@ async fn a_path_that_swallows_everything_is_left_for_a_new_one() {
         url: proxy.url(),
         response_timeout: Duration::from_millis(300),
         connection_timeout: Duration::from_millis(300),
+        ..server.settings()
     };
     let store = RedisStore::connect(&settings, &queue()).await.unwrap();
     let mut events = store.subscribe();

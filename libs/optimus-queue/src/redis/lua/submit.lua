@@ -6,14 +6,22 @@ local id, priority, tests, submission, metadata = ARGV[4], ARGV[5], ARGV[6], ARG
 local max_waiting, max_bytes, ttl, body = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
 local job, idempotency = KEYS[9], KEYS[10]
 
+-- Where nothing is new, something is written all the same: the caller may have to wait for replicas, and Redis lets it
+-- wait for its own writes only.
+
 -- The caller asks again because it did not hear the first answer.
-if redis.call('EXISTS', job) == 1 then return 'created' end
+if redis.call('EXISTS', job) == 1 then
+  redis.call('HSET', job, 'language', LANGUAGE)
+  return 'created'
+end
 
 if idempotency then
   local known = redis.call('GET', idempotency)
   if known then
     local first, digest = string.match(known, '^(%S+) (%S+)$')
-    return digest == body and first or 'reused'
+    if digest ~= body then return 'reused' end
+    redis.call('SET', idempotency, known, 'KEEPTTL')
+    return first
   end
 end
 
