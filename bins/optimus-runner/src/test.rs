@@ -1,8 +1,13 @@
 //! Third phase: every test case, as PID 1 of the box.
 
+use std::collections::VecDeque;
+
 use anyhow::bail;
 use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
-use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
+use optimus_common::{
+    facts::RunFacts,
+    protocol::{CommandSpec, FrameKind, OutputTag, RunAgain, RunDone, Step, TestHeader},
+};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::{
@@ -16,11 +21,12 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
     let state = JobState::load()?;
     let guests = state.guests(workshop)?.runs(state.job.max_parallel_tests);
     Tests {
-        runs: vec![0; guests.len()],
+        going_on: guests.iter().map(|_| None).collect(),
         supervisor: Supervisor::new(&guests, Workspace::Fresh, workshop)?,
         command: state.job.run,
         inbox: Inbox::new(),
         next: Upcoming::Unknown,
+        again: VecDeque::new(),
         outbox,
     }
     .run_all()?;
@@ -32,18 +38,53 @@ struct Tests<'a> {
     command: CommandSpec,
     inbox: Inbox,
     next: Upcoming,
-    /// The worker's name of the run in each slot; of no meaning for a free one.
-    runs: Vec<u32>,
+    /// Tests to be run a second time.
+    again: VecDeque<Test>,
+    /// The test whose run is going on in each slot. There is none while the slot is cleared up after a run.
+    going_on: Vec<Option<Test>>,
     outbox: &'a mut Outbox,
+}
+
+/// A test, complete with its input.
+struct Test {
+    /// The worker's name of it.
+    run: u32,
+    input: Input,
+    tried: Try,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First,
+    Second,
 }
 
 /// What is known of the next test.
 enum Upcoming {
     Unknown,
-    /// Complete with its input, and waiting for a place.
-    Test(TestHeader, Input),
+    /// It waits for a place.
+    Test(Test),
     /// There is none.
     End,
+}
+
+impl Upcoming {
+    fn test(&self) -> Option<&Test> {
+        match self {
+            Self::Test(test) => Some(test),
+            Self::Unknown | Self::End => None,
+        }
+    }
+
+    fn take(&mut self) -> Option<Test> {
+        match std::mem::replace(self, Self::Unknown) {
+            Self::Test(test) => Some(test),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 impl Tests<'_> {
@@ -51,7 +92,7 @@ impl Tests<'_> {
         loop {
             self.start_next()?;
             self.outbox.flush()?;
-            if matches!(self.next, Upcoming::End) && self.supervisor.is_idle() {
+            if self.is_done() {
                 return self.outbox.flush_all();
             }
             let intake = if self.outbox.is_full() {
@@ -63,7 +104,11 @@ impl Tests<'_> {
                 && let Some(request) = self.inbox.receive()?
             {
                 self.next = match request {
-                    Request::Test(header, input) => Upcoming::Test(header, input),
+                    Request::Test(TestHeader { run, .. }, input) => Upcoming::Test(Test {
+                        run,
+                        input,
+                        tried: Try::First,
+                    }),
                     Request::End => Upcoming::End,
                 };
             }
@@ -71,19 +116,20 @@ impl Tests<'_> {
         }
     }
 
-    /// Starts the next test as soon as a slot is free.
+    fn is_done(&self) -> bool {
+        matches!(self.next, Upcoming::End) && self.again.is_empty() && self.supervisor.is_idle()
+    }
+
+    /// Starts the next test as soon as a slot is free. Those to be run again go first: their inputs are in memory.
     fn start_next(&mut self) -> anyhow::Result<()> {
-        let Upcoming::Test(header, input) = &self.next else {
-            return Ok(());
-        };
         let Some(slot) = self.supervisor.free_slot() else {
             return Ok(());
         };
-        match self.supervisor.start(slot, &self.command, input)? {
-            Start::Started => {
-                self.runs[slot.index()] = header.run;
-                self.next = Upcoming::Unknown;
-            }
+        let Some(test) = self.again.front().or(self.next.test()) else {
+            return Ok(());
+        };
+        match self.supervisor.start(slot, &self.command, &test.input)? {
+            Start::Started => self.going_on[slot.index()] = self.again.pop_front().or(self.next.take()),
             Start::Crowded if self.supervisor.is_idle() => {
                 bail!("the box's process limit leaves no room for a run");
             }
@@ -98,7 +144,9 @@ impl Tests<'_> {
     /// The next test is read only when a slot is free, so that no more inputs are in memory than there are runs.
     fn wait(&self, intake: Intake) -> anyhow::Result<Arrived> {
         let ended = matches!(self.next, Upcoming::End);
-        let wanted = matches!(self.next, Upcoming::Unknown) && self.supervisor.free_slot().is_some();
+        let wanted = matches!(self.next, Upcoming::Unknown)
+            && self.again.is_empty()
+            && self.supervisor.free_slot().is_some();
         let mut ends = Vec::with_capacity(8);
         if !ended {
             let data = if wanted { PollFlags::IN } else { PollFlags::empty() };
@@ -126,27 +174,45 @@ impl Tests<'_> {
     fn advance(&mut self, intake: Intake) -> anyhow::Result<()> {
         let Self {
             supervisor,
-            runs,
+            going_on,
             outbox,
             ..
         } = self;
-        let mut done = Vec::new();
+        let mut over = Vec::new();
         supervisor.advance(intake, &mut |event| match event {
             Event::Output { slot, stream, data } => {
-                let tag = OutputTag {
-                    step: Step::Run(runs[slot.index()]),
-                    stream,
-                };
-                outbox.push(FrameKind::Output, &[&tag.encode(), data]);
+                if let Some(test) = &going_on[slot.index()] {
+                    let tag = OutputTag {
+                        step: Step::Run(test.run),
+                        stream,
+                    };
+                    outbox.push(FrameKind::Output, &[&tag.encode(), data]);
+                }
             }
-            Event::Ended { slot, facts } => done.push(RunDone {
-                run: runs[slot.index()],
-                facts,
-            }),
+            Event::Ended { slot, facts } => over.extend(going_on[slot.index()].take().zip(Some(facts))),
         })?;
-        for run in done {
-            outbox.push_message(FrameKind::RunDone, &run)?;
+        for (test, facts) in over {
+            self.conclude(test, facts)?;
         }
+        Ok(())
+    }
+
+    /// A run is over: its facts count, or the first of its close time-outs is followed by a second try.
+    fn conclude(&mut self, test: Test, facts: RunFacts) -> anyhow::Result<()> {
+        let run = test.run;
+        if test.tried == Try::Second || !facts.is_close_time_out(&self.command.limits) {
+            return self
+                .outbox
+                .push_message(FrameKind::RunDone, &RunDone { run, facts });
+        }
+        self.outbox
+            .push_message(FrameKind::RunAgain, &RunAgain { run, facts })?;
+        // All who had the input are gone.
+        test.input.rewind()?;
+        self.again.push_back(Test {
+            tried: Try::Second,
+            ..test
+        });
         Ok(())
     }
 }

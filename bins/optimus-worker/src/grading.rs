@@ -19,6 +19,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep_until},
 };
+use tracing::debug;
 
 /// What a box may need beside the limits of a step: to start it, to kill its tree, to clean up behind it.
 const STEP_GRACE: Duration = Duration::from_secs(30);
@@ -72,6 +73,11 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
                         break;
                     }
                     allowed = run_allowance(task.plan);
+                    deadline.as_mut().reset(Instant::now() + allowed);
+                }
+                Event::RunAgain(again) => {
+                    debug!(run = again.run, facts = ?again.facts, "a time-out was close; the test is run again");
+                    grading.run_again(&again)?;
                     deadline.as_mut().reset(Instant::now() + allowed);
                 }
                 Event::RunDone(done) => {

@@ -60,8 +60,21 @@ struct Run {
     /// The end of its wall time, as far as it is known.
     deadline: Instant,
     next_sample: Instant,
+    looks: Looks,
     stdout: Capture,
     stderr: Capture,
+}
+
+/// When to look at the processes one by one, which costs more than a sample: often at first, so that of a short run
+/// something is seen too, then more and more seldom.
+#[derive(Debug)]
+struct Looks {
+    next: Instant,
+    pause: Duration,
+    /// Part of the wall limit that may pass between two looks.
+    longest: Duration,
+    /// How long the run was ready and got no CPU, as far as it was seen.
+    waited_for_cpu: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -125,6 +138,7 @@ impl Cell {
                 started,
                 deadline: started + limits.wall_time,
                 next_sample: started + pace.until_next(&limits, Usage::default()),
+                looks: Looks::new(started, &limits),
                 stdout,
                 stderr,
             }
@@ -167,7 +181,7 @@ impl Cell {
         let now = Instant::now();
         match &self.phase {
             Phase::Free => None,
-            Phase::Running(run) => Some(run.next_sample.min(run.deadline)),
+            Phase::Running(run) => Some(run.next_sample.min(run.looks.next).min(run.deadline)),
             Phase::Draining(_) => (intake == Intake::Open).then_some(now),
             Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
@@ -233,14 +247,18 @@ impl Cell {
         let Over { mut run, end, at } = over;
         let total = run.tree.total()?;
         let seen = at.saturating_duration_since(run.started);
+        let wall_time = match end {
+            RunEnd::Killed { .. } => seen,
+            _ => run.tree.lifetime().unwrap_or(seen),
+        };
         let facts = RunFacts {
-            wall_time: match end {
-                RunEnd::Killed { .. } => seen,
-                _ => run.tree.lifetime().unwrap_or(seen),
-            },
             end,
-            cpu_time: total.cpu,
-            peak_memory_bytes: total.peak_memory_bytes,
+            cpu_time: whole_microseconds(total.cpu.value),
+            cpu_time_from: total.cpu.from,
+            wall_time: whole_microseconds(wall_time),
+            waited_for_cpu: run.looks.waited_for_cpu.map(whole_microseconds),
+            peak_memory_bytes: total.memory.value,
+            peak_memory_from: total.memory.from,
             oom_kills: total.oom_kills,
             process_limit_hits: total.process_limit_hits,
             stdout_bytes: run.stdout.bytes(),
@@ -264,6 +282,32 @@ impl Cell {
     }
 }
 
+/// As facts travel: whoever decides by them must decide the same here and there.
+fn whole_microseconds(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
+impl Looks {
+    /// About what a program takes to load.
+    const FIRST: Duration = Duration::from_millis(2);
+
+    fn new(started: Instant, limits: &Limits) -> Self {
+        Self {
+            next: started + Self::FIRST,
+            pause: Self::FIRST,
+            longest: (limits.wall_time / 16).max(Self::FIRST),
+            waited_for_cpu: None,
+        }
+    }
+
+    fn took_place(&mut self, now: Instant, waited_for_cpu: Option<Duration>) {
+        // Threads that are gone are not seen any more.
+        self.waited_for_cpu = self.waited_for_cpu.max(waited_for_cpu);
+        self.pause = (self.pause * 2).min(self.longest);
+        self.next = now + self.pause;
+    }
+}
+
 /// What reading both streams once has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -282,16 +326,18 @@ impl Run {
         if context.intake == Intake::Open && self.read_streams(slot, context)? == Flow::OverLimit {
             return Ok(Some(LimitKind::Output));
         }
-        let too_long = now >= self.deadline && {
-            self.deadline = self.started + self.limits.wall_time_granting(self.tree.waited_for_cpu()?);
-            now >= self.deadline
-        };
+        if now >= self.looks.next.min(self.deadline) {
+            self.looks.took_place(now, self.tree.look()?);
+            let waited = self.looks.waited_for_cpu.unwrap_or_default();
+            self.deadline = self.started + self.limits.wall_time_granting(waited);
+        }
+        let too_long = now >= self.deadline;
         if now >= self.next_sample || too_long {
             let usage = self.tree.sample(&self.limits)?;
             if usage.memory_bytes > self.limits.memory_bytes {
                 return Ok(Some(LimitKind::Memory));
             }
-            if usage.cpu > self.limits.cpu_time {
+            if usage.cpu > Limits::with_margin(self.limits.cpu_time) {
                 return Ok(Some(LimitKind::CpuTime));
             }
             self.next_sample = now + context.pace.until_next(&self.limits, usage);

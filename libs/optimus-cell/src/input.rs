@@ -28,8 +28,9 @@ impl InputWriter {
     pub fn finish(self) -> Result<Input, CellError> {
         let all = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
         fcntl_add_seals(&self.0, all).map_err(CellError::system("seal an input"))?;
-        seek(&self.0, SeekFrom::Start(0)).map_err(CellError::system("rewind an input"))?;
-        Ok(Input(self.0))
+        let input = Input(self.0);
+        input.rewind()?;
+        Ok(input)
     }
 }
 
@@ -41,6 +42,12 @@ impl Input {
     /// The input of a program that gets none.
     pub fn empty() -> Result<Self, CellError> {
         InputWriter::new()?.finish()
+    }
+
+    /// Makes it ready for another program. The position is one for all who have the file: the former one must be gone.
+    pub fn rewind(&self) -> Result<(), CellError> {
+        seek(&self.0, SeekFrom::Start(0)).map_err(CellError::system("rewind an input"))?;
+        Ok(())
     }
 }
 
@@ -63,6 +70,8 @@ mod tests {
         let mut buffer = [0; 16];
         let read = rustix::io::read(&input, &mut buffer).unwrap();
         assert_eq!(&buffer[..read], b"12 13\n");
+        input.rewind().unwrap();
+        assert_eq!(rustix::io::read(&input, &mut buffer).unwrap(), read);
         assert!(rustix::io::write(&input, b"x").is_err());
         assert!(rustix::fs::ftruncate(&input, 0).is_err());
         assert!(rustix::fs::ftruncate(&input, 100).is_err());

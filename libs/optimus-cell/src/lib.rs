@@ -36,6 +36,7 @@ mod launch;
 mod meter;
 mod nest;
 mod nested;
+mod peak;
 mod proc_files;
 mod reaper;
 mod shared;

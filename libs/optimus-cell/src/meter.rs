@@ -9,12 +9,14 @@
 //! - `/proc` of the guest's processes, by UID, looked at again and again: used where the cgroup is not. What a process
 //!   did after it was last seen is missed.
 //!
-//! CPU time is the larger of `rusage` and the cgroup. Peak memory is the larger of what the kernel recorded for any
-//! single process (which starts at the agent's own size, some 2 MiB, before `exec`) and the tree as it was sampled.
+//! CPU time is the larger of `rusage` and the cgroup. Peak memory is the largest of the tree as it was sampled, of the
+//! cgroup's highest charge as far as that is the run's (see [`peak`](crate::peak)), and of what the kernel recorded for any
+//! single process. The latter starts at the agent's own size before `exec`, some 2 MiB, and has the program's own code in
+//! it, which is subtracted as far as it was seen.
 
 use std::time::Duration;
 
-use optimus_common::limits::Limits;
+use optimus_common::{facts::Witness, limits::Limits};
 use rustix::{
     thread::sched_getaffinity,
     time::{ClockId, clock_gettime},
@@ -24,7 +26,8 @@ use crate::{
     cgroup::{self, Counters},
     error::CellError,
     guest::GuestId,
-    proc_files::{self, Census},
+    peak::Peak,
+    proc_files::{self, Census, Glance},
     reaper::{Death, Reaped},
 };
 
@@ -76,10 +79,11 @@ impl Pace {
         }
     }
 
-    /// When to look again: with all CPUs busy, the run cannot be over its limit before.
+    /// When to look again: with all CPUs busy, the run cannot be over what it is killed for before.
     pub(crate) fn until_next(self, limits: &Limits, usage: Usage) -> Duration {
         const SHORTEST: Duration = Duration::from_micros(250);
-        let left = limits.cpu_time.saturating_sub(usage.cpu) / self.cpus;
+        let most = Limits::with_margin(limits.cpu_time);
+        let left = most.saturating_sub(usage.cpu) / self.cpus;
         left.clamp(SHORTEST, self.longest)
     }
 }
@@ -108,22 +112,28 @@ impl Accounting {
         }
     }
 
-    /// CPU time and memory of the box without the agent's CPU time; nothing where the cgroup is not used for that.
-    fn of_box(&self) -> Result<Usage, CellError> {
-        let Source::Exclusive(cgroup) = &self.source else {
-            return Ok(Usage::default());
-        };
-        // The agent's own clock first: asking for it makes the kernel charge the current time slice to the cgroup.
-        let own = clock_gettime(ClockId::ProcessCPUTime);
-        let own = Duration::try_from(own).unwrap_or_default();
-        Ok(Usage {
-            cpu: cgroup
-                .cpu()
-                .map_err(CellError::counter("CPU time"))?
-                .saturating_sub(own),
-            memory_bytes: cgroup.memory_bytes().map_err(CellError::counter("memory"))?,
-        })
+    fn cgroup(&self) -> Option<&Counters> {
+        match &self.source {
+            Source::Exclusive(cgroup) => Some(cgroup),
+            Source::ByUid(_) => None,
+        }
     }
+
+    fn witness(&self) -> Witness {
+        match self.source {
+            Source::Exclusive(_) => Witness::Cgroup,
+            Source::ByUid(_) => Witness::Proc,
+        }
+    }
+}
+
+/// CPU time of the box without the agent's.
+fn cpu_of_box(cgroup: &Counters) -> Result<Duration, CellError> {
+    // The agent's own clock first: asking for it makes the kernel charge the current time slice to the cgroup.
+    let own = clock_gettime(ClockId::ProcessCPUTime);
+    let own = Duration::try_from(own).unwrap_or_default();
+    let all = cgroup.cpu().map_err(CellError::counter("CPU time"))?;
+    Ok(all.saturating_sub(own))
 }
 
 /// Events of a cgroup since it was made.
@@ -151,9 +161,13 @@ pub(crate) struct Meter {
     census: Census,
     before: Usage,
     events_before: Events,
+    /// Of the box, where it is the run's alone.
+    peak: Option<Peak>,
     reaped_cpu: Duration,
     max_rss_bytes: u64,
     sampled_memory_bytes: u64,
+    /// The most memory of files that a process had mapped when it was looked at.
+    mapped_bytes: u64,
     /// CPU time of the reading that went over the limit, if one did.
     proof: Duration,
     /// A process of the run was struck by a SIGKILL that did not come from the agent.
@@ -163,14 +177,24 @@ pub(crate) struct Meter {
 impl Meter {
     /// Takes the state before the run: the memory of its input and of files in the box is not the run's.
     pub(crate) fn start(guest: GuestId, accounting: &Accounting) -> Result<Self, CellError> {
+        let mut before = Usage::default();
+        let mut peak = None;
+        if let Some(cgroup) = accounting.cgroup() {
+            let mut started = Peak::start(cgroup)?;
+            before.memory_bytes = started.look(cgroup)?;
+            before.cpu = cpu_of_box(cgroup)?;
+            peak = Some(started);
+        }
         Ok(Self {
             guest,
             census: Census::default(),
-            before: accounting.of_box()?,
+            before,
             events_before: accounting.events()?,
+            peak,
             reaped_cpu: Duration::ZERO,
             max_rss_bytes: 0,
             sampled_memory_bytes: 0,
+            mapped_bytes: 0,
             proof: Duration::ZERO,
             struck: false,
         })
@@ -202,23 +226,42 @@ impl Meter {
         Ok(usage)
     }
 
-    /// How long the run was ready and got no CPU: that of its thread that waited longest.
-    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
-        proc_files::longest_run_delay(self.guest)
+    /// Looks at the processes one by one, and tells how long the run was ready and got no CPU.
+    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
+        let Glance {
+            waited_for_cpu,
+            mapped_bytes,
+        } = proc_files::glance(self.guest)?;
+        self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
+        Ok(waited_for_cpu)
     }
 
     /// The sums, once no process of the run is left.
     pub(crate) fn total(&mut self, accounting: &Accounting) -> Result<Total, CellError> {
         // A last look: files the run has left in memory are still there.
         let last = self.read(accounting)?;
-        self.sampled_memory_bytes = self.sampled_memory_bytes.max(last.memory_bytes);
+        let mut cpu = Figure::new(self.reaped_cpu, Witness::Rusage);
+        cpu.add(last.cpu.max(self.proof), accounting.witness());
+        let mut memory = Figure::new(
+            self.max_rss_bytes.saturating_sub(self.mapped_bytes),
+            Witness::Rusage,
+        );
+        memory.add(
+            self.sampled_memory_bytes.max(last.memory_bytes),
+            accounting.witness(),
+        );
+        if let (Some(peak), Some(cgroup)) = (&mut self.peak, accounting.cgroup())
+            && let Some(highest) = peak.highest(cgroup)?
+        {
+            memory.add(highest.saturating_sub(self.before.memory_bytes), Witness::Cgroup);
+        }
         let now = accounting.events()?;
         let oom_kills = now.oom_kills.saturating_sub(self.events_before.oom_kills);
         // Runs that share a box share its counters: a kill is this run's if one of its processes was struck.
-        let own = matches!(accounting.source, Source::Exclusive(_)) || self.struck;
+        let own = accounting.cgroup().is_some() || self.struck;
         Ok(Total {
-            cpu: last.cpu.max(self.reaped_cpu).max(self.proof),
-            peak_memory_bytes: self.max_rss_bytes.max(self.sampled_memory_bytes),
+            cpu,
+            memory,
             oom_kills: if own { oom_kills } else { 0 },
             process_limit_hits: now
                 .process_limit_hits
@@ -227,30 +270,57 @@ impl Meter {
     }
 
     fn read(&mut self, accounting: &Accounting) -> Result<Usage, CellError> {
-        match accounting.source {
-            Source::Exclusive(_) => {
-                let now = accounting.of_box()?;
-                Ok(Usage {
-                    cpu: now.cpu.saturating_sub(self.before.cpu).max(self.reaped_cpu),
-                    memory_bytes: now.memory_bytes.saturating_sub(self.before.memory_bytes),
-                })
-            }
-            Source::ByUid(_) => {
-                let living = self.census.take(self.guest)?;
-                Ok(Usage {
-                    cpu: (living.cpu + self.reaped_cpu).max(self.census.seen_cpu()),
-                    memory_bytes: living.memory_bytes,
-                })
-            }
+        let (Some(cgroup), Some(peak)) = (accounting.cgroup(), &mut self.peak) else {
+            let living = self.census.take(self.guest)?;
+            return Ok(Usage {
+                cpu: (living.cpu + self.reaped_cpu).max(self.census.seen_cpu()),
+                memory_bytes: living.memory_bytes,
+            });
+        };
+        Ok(Usage {
+            cpu: cpu_of_box(cgroup)?.saturating_sub(self.before.cpu),
+            memory_bytes: peak.look(cgroup)?.saturating_sub(self.before.memory_bytes),
+        })
+    }
+}
+
+/// The largest figure that anybody has counted, and who did.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Figure<T> {
+    pub(crate) value: T,
+    pub(crate) from: Witness,
+}
+
+impl<T: Ord> Figure<T> {
+    pub(crate) fn new(value: T, from: Witness) -> Self {
+        Self { value, from }
+    }
+
+    /// Where several have counted the same, the last one is named.
+    pub(crate) fn add(&mut self, value: T, from: Witness) {
+        if value >= self.value {
+            *self = Self { value, from };
         }
     }
 }
 
 /// What a run has used in all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Total {
-    pub(crate) cpu: Duration,
-    pub(crate) peak_memory_bytes: u64,
+    pub(crate) cpu: Figure<Duration>,
+    pub(crate) memory: Figure<u64>,
     pub(crate) oom_kills: u64,
     pub(crate) process_limit_hits: u64,
+}
+
+impl Total {
+    /// Of a run that had no process.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            cpu: Figure::new(Duration::ZERO, Witness::Rusage),
+            memory: Figure::new(0, Witness::Rusage),
+            oom_kills: 0,
+            process_limit_hits: 0,
+        }
+    }
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{limits::Limits, protocol::CommandSpec, weaken};
+use optimus_common::{facts::Witness, limits::Limits, protocol::CommandSpec, weaken};
 use rustix::{
     io::Errno,
     process::{Pid, Resource, Signal, kill_process},
@@ -26,8 +26,8 @@ use crate::{
     guest::GuestId,
     kill::Remains,
     launch::{Restrictions, Stdio},
-    meter::{Pace, Total, Usage},
-    proc_files::{self, Census},
+    meter::{Figure, Pace, Total, Usage},
+    proc_files::{self, Census, Glance},
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
@@ -63,6 +63,8 @@ pub(crate) struct NestedTree {
     /// The first process' death, and so everybody's.
     dead: Option<Reaped>,
     sampled_memory_bytes: u64,
+    /// The most memory of files that a process had mapped when it was looked at.
+    mapped_bytes: u64,
     /// CPU time of the reading that went over the limit, if one did.
     proof: Duration,
 }
@@ -135,6 +137,7 @@ impl Cells {
             census: Census::default(),
             dead: None,
             sampled_memory_bytes: 0,
+            mapped_bytes: 0,
             proof: Duration::ZERO,
         };
         Ok(Some((tree, outcome)))
@@ -233,7 +236,7 @@ impl NestedTree {
 
     fn read(&mut self) -> Result<Usage, CellError> {
         let notes = self.notes.get();
-        let Some(group) = &self.group else {
+        let Some(group) = &mut self.group else {
             let living = self.census.take(self.guest)?;
             return Ok(Usage {
                 cpu: (living.cpu + notes.read_reaped().cpu).max(self.census.seen_cpu()),
@@ -246,12 +249,17 @@ impl NestedTree {
         })
     }
 
-    /// How long the run was ready and got no CPU: that of its thread that waited longest.
-    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
-        match &self.group {
-            Some(group) => Ok(proc_files::longest_run_delay_of(&group.processes()?)),
-            None => proc_files::longest_run_delay(self.guest),
-        }
+    /// Looks at its processes one by one, and tells how long the run was ready and got no CPU.
+    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
+        let Glance {
+            waited_for_cpu,
+            mapped_bytes,
+        } = match &self.group {
+            Some(group) => proc_files::glance_at(&group.processes()?),
+            None => proc_files::glance(self.guest)?,
+        };
+        self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
+        Ok(waited_for_cpu)
     }
 
     fn oom_kills(&self) -> Result<u64, CellError> {
@@ -259,33 +267,50 @@ impl NestedTree {
     }
 
     /// The sums, once no process is left.
-    pub(crate) fn total(&self) -> Result<Total, CellError> {
+    pub(crate) fn total(&mut self) -> Result<Total, CellError> {
         let notes = self.notes.get();
         let (own, reaped) = (notes.read_own(), notes.read_reaped());
-        let mut cpu = self.proof.max(reaped.cpu).max(self.census.seen_cpu());
-        let mut peak_memory_bytes = reaped
-            .max_rss_bytes
-            .max(self.sampled_memory_bytes)
-            .max(notes.read_files());
-        if let Some(dead) = &self.dead {
-            // With those that died with it. Its own mark is known, so a higher one is theirs.
-            if dead.max_rss_bytes > own.max_rss_bytes {
-                peak_memory_bytes = peak_memory_bytes.max(dead.max_rss_bytes);
-            }
-            if self.group.is_none() {
-                cpu = cpu.max(dead.cpu.saturating_sub(own.cpu));
+        let files = notes.read_files();
+        let mut cpu = Figure::new(reaped.cpu, Witness::Rusage);
+        let (mut memory, mut process_limit_hits) = (Figure::new(files, Witness::Files), 0);
+        let mut highest = None;
+        if let Some(group) = &mut self.group {
+            cpu.add(
+                group.cpu()?.saturating_sub(own.cpu).max(self.proof),
+                Witness::Cgroup,
+            );
+            memory.add(self.sampled_memory_bytes, Witness::Cgroup);
+            highest = group.highest_memory_bytes()?;
+            process_limit_hits = group.process_limit_hits()?;
+        } else {
+            cpu.add(self.census.seen_cpu().max(self.proof), Witness::Proc);
+            memory.add(self.sampled_memory_bytes, Witness::Proc);
+            if let Some(dead) = &self.dead {
+                // With those that died with it.
+                cpu.add(dead.cpu.saturating_sub(own.cpu), Witness::Rusage);
             }
         }
-        let mut process_limit_hits = 0;
-        if let Some(group) = &self.group {
-            cpu = cpu.max(group.cpu()?.saturating_sub(own.cpu));
-            process_limit_hits = group.process_limit_hits()?;
+        match highest {
+            Some(highest) => memory.add(highest, Witness::Cgroup),
+            None => memory.add(self.high_water_mark(), Witness::Rusage),
         }
         Ok(Total {
             cpu,
-            peak_memory_bytes,
+            memory,
             oom_kills: self.oom_kills()?,
             process_limit_hits,
         })
+    }
+
+    /// The most memory that any one process of the guest's had, as far as that is known.
+    fn high_water_mark(&self) -> u64 {
+        let notes = self.notes.get();
+        let (own, reaped) = (notes.read_own(), notes.read_reaped());
+        // Those that died with the first process are in its mark. Its own is known, so a higher one is theirs.
+        let died_with_it = self.dead.map_or(0, |dead| dead.max_rss_bytes);
+        let theirs = [reaped.max_rss_bytes, died_with_it]
+            .into_iter()
+            .filter(|mark| *mark > own.max_rss_bytes);
+        theirs.max().unwrap_or(0).saturating_sub(self.mapped_bytes)
     }
 }

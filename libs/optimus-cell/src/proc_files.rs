@@ -1,7 +1,7 @@
 //! What `/proc` says about the processes of one guest.
 //!
 //! A process belongs to whoever owns its folder there, which is its effective UID. Processes come and go while the
-//! folder is read: one that vanishes is skipped.
+//! folder is read: one that vanishes is skipped. What is read is bytes, not text: a process may give itself any name.
 
 use std::{
     collections::HashMap,
@@ -33,9 +33,9 @@ pub(crate) struct Census {
 
 /// The number of a process and its start in clock ticks: numbers are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Identity {
-    pid: u32,
-    start: u64,
+pub(crate) struct Identity {
+    pub(crate) pid: u32,
+    pub(crate) start: u64,
 }
 
 impl Census {
@@ -45,7 +45,7 @@ impl Census {
         let mut sum = Living::default();
         let mut living = HashMap::with_capacity(self.living.len());
         for process in processes(guest)? {
-            if let Some(stat) = fs::read_to_string(process.join("stat"))
+            if let Some(stat) = fs::read(process.join("stat"))
                 .ok()
                 .as_deref()
                 .and_then(Stat::parse)
@@ -53,7 +53,7 @@ impl Census {
                 sum.cpu += stat.own_cpu + stat.waited_for_cpu;
                 living.insert(stat.identity, stat.own_cpu);
             }
-            if let Ok(status) = fs::read_to_string(process.join("status")) {
+            if let Ok(status) = fs::read(process.join("status")) {
                 sum.memory_bytes += memory_of_status(&status);
             }
         }
@@ -84,33 +84,43 @@ pub(crate) fn has_processes(guest: GuestId) -> Result<Remains, CellError> {
     })
 }
 
-/// The longest time any one thread of the guest has spent on a run queue, waiting for a CPU. Zero where the kernel does
-/// not count it.
-pub(crate) fn longest_run_delay(guest: GuestId) -> Result<Duration, CellError> {
-    Ok(longest(processes(guest)?))
+/// What is seen of living processes beside what they use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// The longest time any one thread has spent on a run queue, waiting for a CPU; `None` where nothing was seen.
+    pub(crate) waited_for_cpu: Option<Duration>,
+    /// The most memory of files, such as its own code, that any one process has mapped.
+    pub(crate) mapped_bytes: u64,
 }
 
-/// As [`longest_run_delay`], of the threads of these processes.
-pub(crate) fn longest_run_delay_of(processes: &[i32]) -> Duration {
-    longest(
-        processes
-            .iter()
-            .map(|pid| Path::new("/proc").join(pid.to_string())),
-    )
+/// Looks at the processes of a guest.
+pub(crate) fn glance(guest: GuestId) -> Result<Glance, CellError> {
+    Ok(glance_into(processes(guest)?))
 }
 
-fn longest(processes: impl Iterator<Item = PathBuf>) -> Duration {
-    processes
-        .filter_map(|process| fs::read_dir(process.join("task")).ok())
-        .flat_map(Iterator::flatten)
-        .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
-        .filter_map(|schedstat| run_delay_of_schedstat(&schedstat))
-        .max()
-        .unwrap_or_default()
+/// As [`glance`], at these processes.
+pub(crate) fn glance_at(processes: &[i32]) -> Glance {
+    let proc = Path::new("/proc");
+    glance_into(processes.iter().map(|pid| proc.join(pid.to_string())))
+}
+
+fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
+    let mut seen = Glance::default();
+    for process in processes {
+        if let Ok(status) = fs::read(process.join("status")) {
+            seen.mapped_bytes = seen.mapped_bytes.max(bytes_of_status(&status, &[b"RssFile:"]));
+        }
+        let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
+        let delays = threads
+            .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
+            .filter_map(|schedstat| run_delay_of_schedstat(&schedstat));
+        seen.waited_for_cpu = seen.waited_for_cpu.max(delays.max());
+    }
+    seen
 }
 
 /// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
-fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
+pub(crate) fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
     let waited = schedstat.split_ascii_whitespace().nth(1)?;
     waited.parse().ok().map(Duration::from_nanos)
 }
@@ -135,21 +145,23 @@ fn processes(guest: GuestId) -> Result<impl Iterator<Item = PathBuf>, CellError>
 
 /// What `/proc/<pid>/stat` says.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    identity: Identity,
-    own_cpu: Duration,
+pub(crate) struct Stat {
+    pub(crate) identity: Identity,
+    pub(crate) own_cpu: Duration,
     /// Of the children it has waited for, with theirs.
-    waited_for_cpu: Duration,
+    pub(crate) waited_for_cpu: Duration,
 }
 
 impl Stat {
     /// The process' number is the first field; `utime`, `stime`, `cutime` and `cstime` are fields 14 to 17, and the
     /// start is field 22. The second field is the program's name, which may contain anything; its closing parenthesis
     /// is the last one of the line.
-    fn parse(line: &str) -> Option<Self> {
-        let (head, fields) = line.rsplit_once(')')?;
-        let pid = head.split_ascii_whitespace().next()?.parse().ok()?;
-        let fields: Vec<u64> = fields
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+        let name_end = line.iter().rposition(|byte| *byte == b')')?;
+        let pid = line.split(|byte| *byte == b' ').next()?;
+        let pid = str::from_utf8(pid).ok()?.parse().ok()?;
+        let fields: Vec<u64> = str::from_utf8(&line[name_end + 1..])
+            .ok()?
             .split_ascii_whitespace()
             .skip(11)
             .take(9)
@@ -158,25 +170,33 @@ impl Stat {
         let [user, system, waited_user, waited_system, .., start] = fields[..] else {
             return None;
         };
-        let time = |ticks: u64| Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second());
+        let time = |own: u64, of_system: u64| {
+            let ticks = own.saturating_add(of_system);
+            Duration::from_millis(ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second())
+        };
         Some(Self {
             identity: Identity { pid, start },
-            own_cpu: time(user + system),
-            waited_for_cpu: time(waited_user + waited_system),
+            own_cpu: time(user, system),
+            waited_for_cpu: time(waited_user, waited_system),
         })
     }
 }
 
-fn memory_of_status(status: &str) -> u64 {
-    let kib: u64 = status
-        .lines()
-        .filter_map(|line| {
-            line.strip_prefix("RssAnon:")
-                .or_else(|| line.strip_prefix("RssShmem:"))
+/// Anonymous and shared memory.
+pub(crate) fn memory_of_status(status: &[u8]) -> u64 {
+    bytes_of_status(status, &[b"RssAnon:", b"RssShmem:"])
+}
+
+/// The bytes that the lines with these keys, which are in KiB, stand for together.
+fn bytes_of_status(status: &[u8], keys: &[&[u8]]) -> u64 {
+    status
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| keys.iter().find_map(|key| line.strip_prefix(*key)))
+        .filter_map(|value| {
+            let kib = str::from_utf8(value).ok()?.trim().strip_suffix(" kB")?;
+            kib.parse::<u64>().ok()
         })
-        .filter_map(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok())
-        .sum();
-    kib * 1024
+        .fold(0_u64, |bytes, kib| bytes.saturating_add(kib.saturating_mul(1024)))
 }
 
 #[cfg(test)]
@@ -185,7 +205,7 @@ mod tests {
 
     #[test]
     fn cpu_time_is_found_behind_a_hostile_name() {
-        let stat = "42 (a) R 9 9 (b) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 30 8 20 0 1 0 100 4096 50";
+        let stat = b"42 (a) R \xff\xfe 9 (b) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 30 8 20 0 1 0 100 4096 50";
         let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
         let expected = Stat {
             identity: Identity { pid: 42, start: 100 },
@@ -193,7 +213,7 @@ mod tests {
             waited_for_cpu: tick * 38,
         };
         assert_eq!(Stat::parse(stat), Some(expected));
-        assert_eq!(Stat::parse("nonsense"), None);
+        assert_eq!(Stat::parse(b"nonsense"), None);
     }
 
     #[test]
@@ -228,8 +248,8 @@ mod tests {
     #[test]
     fn memory_is_anonymous_and_shared_only() {
         let status =
-            "Name:\tx\nVmRSS:\t  900 kB\nRssAnon:\t     300 kB\nRssFile:\t 500 kB\nRssShmem:\t 100 kB\n";
+            b"Name:\t\xff\nVmRSS:\t  900 kB\nRssAnon:\t     300 kB\nRssFile:\t 500 kB\nRssShmem:\t 100 kB\n";
         assert_eq!(memory_of_status(status), 400 * 1024);
-        assert_eq!(memory_of_status("State:\tZ (zombie)\n"), 0);
+        assert_eq!(memory_of_status(b"State:\tZ (zombie)\n"), 0);
     }
 }

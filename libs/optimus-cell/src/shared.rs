@@ -125,8 +125,8 @@ impl SharedTree {
         self.meter.sample(&self.commons.accounting, limits)
     }
 
-    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
-        self.meter.waited_for_cpu()
+    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
+        self.meter.look()
     }
 
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {

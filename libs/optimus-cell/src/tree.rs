@@ -138,19 +138,20 @@ impl Tree {
         }
     }
 
-    /// How long it was ready and got no CPU: that of its thread that waited longest.
-    pub(crate) fn waited_for_cpu(&self) -> Result<Duration, CellError> {
+    /// Looks at its processes one by one, which costs more than a sample, and tells how long it was ready and got no CPU:
+    /// that of its thread that waited longest. `None` where nothing was seen.
+    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
         match self {
-            Self::Empty => Ok(Duration::ZERO),
-            Self::Shared(tree) => tree.waited_for_cpu(),
-            Self::Nested(tree) => tree.waited_for_cpu(),
+            Self::Empty => Ok(None),
+            Self::Shared(tree) => tree.look(),
+            Self::Nested(tree) => tree.look(),
         }
     }
 
     /// The sums, once no process is left.
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {
         match self {
-            Self::Empty => Ok(Total::default()),
+            Self::Empty => Ok(Total::nothing()),
             Self::Shared(tree) => tree.total(),
             Self::Nested(tree) => tree.total(),
         }

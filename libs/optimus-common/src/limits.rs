@@ -8,13 +8,16 @@ use crate::units;
 
 /// The limits of one process tree: of the compile step, or of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Limits {
     /// CPU time, user and system, summed over all threads and descendants.
     #[serde(rename = "cpu_time_ms", with = "units::ms")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub cpu_time: Duration,
     /// Time by the monotonic clock, so that a sleeping program ends too. Time in which the program was ready to run and
-    /// got no CPU is granted on top, see [`Limits::wall_time_granting`].
+    /// got no CPU is granted on top, at most three times the limit.
     #[serde(rename = "wall_time_ms", with = "units::ms")]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub wall_time: Duration,
     /// Resident memory of the whole tree, files in its tmpfs included.
     pub memory_bytes: u64,
@@ -31,6 +34,11 @@ pub struct Limits {
 /// How many times over the wall limit may be extended.
 const MOST_GRANTED: u32 = 3;
 
+/// What part of a time limit its margin is, and how long it is at least: what a busy machine does to a program that is
+/// started again and again.
+const MARGIN: u32 = 10;
+const SHORTEST_MARGIN: Duration = Duration::from_millis(5);
+
 impl Limits {
     /// The wall limit of a program that waited this long for a CPU: a busy machine must not fail a program. A program
     /// that makes itself wait, by starting more threads than there are CPUs, gains little: the grant is bounded.
@@ -43,5 +51,11 @@ impl Limits {
     /// The wall limit with everything granted that ever is.
     pub fn longest_wall_time(&self) -> Duration {
         self.wall_time.saturating_mul(1 + MOST_GRANTED)
+    }
+
+    /// How far a run may go over a time limit and still be run again: to a tenth above it, 5 ms at least. It is killed
+    /// for its CPU time only beyond that. What went over the limit itself has failed all the same.
+    pub fn with_margin(limit: Duration) -> Duration {
+        limit.saturating_add((limit / MARGIN).max(SHORTEST_MARGIN))
     }
 }

@@ -24,6 +24,10 @@
 //! back. A worker that wants to see one result before it sends the next test simply waits. When the box's input
 //! closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!
+//! A run whose time-out was close ([`RunFacts::is_close_time_out`]) ends with a `RunAgain` instead of `RunDone`, once. The
+//! agent then runs the same test again: what follows of that run is of the second try, up to its `RunDone`, and what came
+//! before is void.
+//!
 //! Expected outputs never travel here.
 
 use std::collections::BTreeMap;
@@ -33,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use crate::{facts::RunFacts, limits::Limits};
 
 /// Raised with every incompatible change; a box of another version is refused.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Largest payload of one frame. A peer that announces more is broken or hostile.
 pub const MAX_PAYLOAD: usize = 1 << 20;
@@ -70,6 +74,8 @@ pub enum FrameKind {
     RunDone = 68,
     /// UTF-8 text: the agent cannot go on, and why. Always the system's fault, never the program's.
     Fault = 69,
+    /// JSON [`RunAgain`].
+    RunAgain = 70,
 }
 
 impl FrameKind {
@@ -85,6 +91,7 @@ impl FrameKind {
             67 => Self::CompileDone,
             68 => Self::RunDone,
             69 => Self::Fault,
+            70 => Self::RunAgain,
             _ => return None,
         })
     }
@@ -236,6 +243,14 @@ pub struct CompileDone {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunDone {
     pub run: u32,
+    pub facts: RunFacts,
+}
+
+/// The first try of a run is over, and there is a second one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAgain {
+    pub run: u32,
+    /// Of the first try.
     pub facts: RunFacts,
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::payload::Base64Bytes;
+use crate::{facts::RunFacts, limits::Limits, payload::Base64Bytes};
 
 /// The verdict of one test, or of a whole job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -125,6 +125,21 @@ pub struct CompileResult {
     pub peak_memory_bytes: u64,
     /// Why it failed, where the compiler's own output does not say it (a limit, a signal).
     pub message: Option<String>,
+    /// What the verdict rests on; `null` for a language without a compile step.
+    #[serde(default)]
+    pub evidence: Option<Box<RunEvidence>>,
+}
+
+/// What a verdict rests on: what was counted, against which limits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RunEvidence {
+    pub facts: RunFacts,
+    /// What it ran under, the language's multipliers and allowances included.
+    pub limits: Limits,
+    /// The first try, where the test was run again because its time-out was close. The second one has decided; `facts`
+    /// and everything else in the result are of that one.
+    pub earlier: Option<RunFacts>,
 }
 
 /// One test case's result.
@@ -160,4 +175,7 @@ pub struct TestResult {
     pub stderr_truncated: bool,
     /// What lies behind the verdict, in words.
     pub message: Option<String>,
+    /// What the verdict rests on, in numbers; `null` where nothing ran.
+    #[serde(default)]
+    pub evidence: Option<Box<RunEvidence>>,
 }

@@ -4,8 +4,8 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::Language,
     limits::Limits,
-    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
-    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
+    protocol::{CompileDone, OutputTag, RunAgain, RunDone, Step, Stream},
+    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
     settings::Results,
     submission::{Submission, TestCase},
 };
@@ -49,6 +49,8 @@ enum TestState<'a> {
 struct RunOutput<'a> {
     comparison: Comparison<'a>,
     streams: Streams,
+    /// Of the first try, once there is a second one.
+    earlier: Option<RunFacts>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct Streams {
 pub enum GradingError {
     #[error("the box speaks of run {0}, which nobody asked for or which is over")]
     UnexpectedRun(u32),
+    #[error("the box tries run {0} a third time")]
+    ThirdTry(u32),
     #[error("the box says twice how the compile step ended")]
     CompiledTwice,
     #[error("the box does not know whether it had to compile")]
@@ -132,7 +136,7 @@ impl<'a> Grading<'a> {
             ) => {
                 return Err(GradingError::CompilerNotStarted(error));
             }
-            (Some(command), Some(facts)) => compile_result(&facts, &command.limits, output),
+            (Some(command), Some(facts)) => compile_result(facts, &command.limits, output),
             (None, None) => not_needed(),
             (Some(_), None) | (None, Some(_)) => return Err(GradingError::OtherRecipe),
         };
@@ -149,12 +153,30 @@ impl<'a> Grading<'a> {
             return Err(GradingError::UnexpectedRun(done.run));
         };
         let limits = &self.plan.header.run.limits;
-        output.streams.check_complete(done, limits)?;
+        output.streams.check_complete(done.run, &done.facts, limits)?;
         let result = self.test_result(&self.submission.test_cases[index], &done.facts, *output);
         let verdict = result.verdict;
         self.failed |= !result.passed;
         self.tests[index] = TestState::Done(Box::new(result));
         Ok(verdict)
+    }
+
+    /// What came of a run so far is void: its test is run again, once.
+    pub fn run_again(&mut self, again: &RunAgain) -> Result<(), GradingError> {
+        let (submission, max_stream) = (self.submission, self.max_stream);
+        let limits = self.plan.header.run.limits;
+        let output = self.running(again.run)?;
+        output.streams.check_complete(again.run, &again.facts, &limits)?;
+        if output.earlier.is_some() {
+            return Err(GradingError::ThirdTry(again.run));
+        }
+        // It is one of the test cases, since it is running.
+        let test = &submission.test_cases[again.run as usize];
+        *output = RunOutput {
+            earlier: Some(again.facts.clone()),
+            ..RunOutput::new(submission, test, max_stream)
+        };
+        Ok(())
     }
 
     /// Whether no further test needs to be run, because one failed and the submission wants to stop there.
@@ -184,6 +206,7 @@ impl<'a> Grading<'a> {
         Ok(graded(self.submission, compile, test_results))
     }
 
+    /// A run that is going on, as far as it was heard of.
     fn running(&mut self, run: u32) -> Result<&mut RunOutput<'a>, GradingError> {
         let unexpected = GradingError::UnexpectedRun(run);
         let compiled = self
@@ -195,10 +218,8 @@ impl<'a> Grading<'a> {
             return Err(unexpected);
         };
         if matches!(state, TestState::Silent) {
-            *state = TestState::Running(Box::new(RunOutput {
-                comparison: Comparison::new(&self.submission.checker, test.expected_output()),
-                streams: Streams::new(self.max_stream),
-            }));
+            let output = RunOutput::new(self.submission, test, self.max_stream);
+            *state = TestState::Running(Box::new(output));
         }
         match state {
             TestState::Running(output) => Ok(output),
@@ -207,10 +228,15 @@ impl<'a> Grading<'a> {
     }
 
     fn test_result(&self, test: &TestCase, facts: &RunFacts, output: RunOutput<'_>) -> TestResult {
-        let RunOutput { comparison, streams } = output;
+        let RunOutput {
+            comparison,
+            streams,
+            earlier,
+        } = output;
+        let limits = &self.plan.header.run.limits;
         let evidence = Evidence {
             facts,
-            limits: &self.plan.header.run.limits,
+            limits,
             out_of_memory: &self.language.execution.out_of_memory,
             stderr: &streams.stderr,
         };
@@ -239,6 +265,21 @@ impl<'a> Grading<'a> {
             stdout_truncated: stdout.truncated,
             stderr_truncated: stderr.truncated,
             message,
+            evidence: Some(Box::new(RunEvidence {
+                facts: facts.clone(),
+                limits: *limits,
+                earlier,
+            })),
+        }
+    }
+}
+
+impl<'a> RunOutput<'a> {
+    fn new(submission: &'a Submission, test: &'a TestCase, max_stream: usize) -> Self {
+        Self {
+            comparison: Comparison::new(&submission.checker, test.expected_output()),
+            streams: Streams::new(max_stream),
+            earlier: None,
         }
     }
 }
@@ -259,16 +300,16 @@ impl Streams {
     }
 
     /// Output lost on its way must never be taken for a wrong answer.
-    fn check_complete(&self, done: &RunDone, limits: &Limits) -> Result<(), GradingError> {
+    fn check_complete(&self, run: u32, facts: &RunFacts, limits: &Limits) -> Result<(), GradingError> {
         let streams = [
-            ("standard output", &self.stdout, done.facts.stdout_bytes),
-            ("standard error", &self.stderr, done.facts.stderr_bytes),
+            ("standard output", &self.stdout, facts.stdout_bytes),
+            ("standard error", &self.stderr, facts.stderr_bytes),
         ];
         for (stream, capture, written) in streams {
             let got = capture.total_bytes();
             if got < written.min(limits.output_bytes) || got > written {
                 return Err(GradingError::LostOutput {
-                    run: done.run,
+                    run,
                     stream,
                     got,
                     written,
@@ -286,9 +327,9 @@ fn max_stream(results: &Results, tests: usize) -> usize {
     usize::try_from(share).unwrap_or(usize::MAX)
 }
 
-fn compile_result(facts: &RunFacts, limits: &Limits, output: Streams) -> CompileResult {
+fn compile_result(facts: RunFacts, limits: &Limits, output: Streams) -> CompileResult {
     let evidence = Evidence {
-        facts,
+        facts: &facts,
         limits,
         out_of_memory: &[],
         stderr: &output.stderr,
@@ -302,6 +343,11 @@ fn compile_result(facts: &RunFacts, limits: &Limits, output: Streams) -> Compile
         cpu_time_ms: ms(facts.cpu_time),
         peak_memory_bytes: facts.peak_memory_bytes,
         message,
+        evidence: Some(Box::new(RunEvidence {
+            facts,
+            limits: *limits,
+            earlier: None,
+        })),
     }
 }
 
@@ -315,6 +361,7 @@ fn not_needed() -> CompileResult {
         cpu_time_ms: 0,
         peak_memory_bytes: 0,
         message: None,
+        evidence: None,
     }
 }
 
@@ -335,6 +382,7 @@ fn skipped(test: &TestCase) -> TestResult {
         stdout_truncated: false,
         stderr_truncated: false,
         message: None,
+        evidence: None,
     }
 }
 

@@ -129,31 +129,25 @@ fn matches(rule: &OutOfMemory, end: &RunEnd, stderr: &Capture) -> bool {
             .is_none_or(|part| stderr.contains(part))
 }
 
-/// CPU time is what the client asked for: it is named where both clocks ran out.
+/// CPU time is what the client asked for: it is named where both clocks ran out. Whether a run that went over a limit was
+/// killed for it, or ended before anybody saw it, is chance, and decides nothing.
 fn time(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
-    let over = facts.cpu_time > limits.cpu_time;
-    match facts.end {
-        RunEnd::Killed {
-            limit: LimitKind::CpuTime,
-        } => {}
-        RunEnd::Killed {
-            limit: LimitKind::WallTime,
-        } if !over => {
-            return Some(format!(
-                "ran longer than {} ms of wall time",
-                limits.wall_time.as_millis()
-            ));
-        }
-        RunEnd::Signalled {
+    let killed = |limit| facts.end == RunEnd::Killed { limit };
+    let stopped = facts.end
+        == RunEnd::Signalled {
             signal: signals::SIGXCPU,
-        } if facts.cpu_time >= limits.cpu_time => {}
-        _ if over => {}
-        _ => return None,
+        };
+    if facts.cpu_time > limits.cpu_time
+        || killed(LimitKind::CpuTime)
+        || stopped && facts.cpu_time == limits.cpu_time
+    {
+        return Some(format!(
+            "used more than {} ms of CPU time",
+            limits.cpu_time.as_millis()
+        ));
     }
-    Some(format!(
-        "used more than {} ms of CPU time",
-        limits.cpu_time.as_millis()
-    ))
+    (killed(LimitKind::WallTime) || facts.is_over_wall_time(limits))
+        .then(|| format!("ran longer than {} ms of wall time", limits.wall_time.as_millis()))
 }
 
 fn death(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use optimus_common::{
-    facts::{LimitKind, RunEnd, RunFacts},
+    facts::{LimitKind, RunEnd, RunFacts, Witness},
     language::Language,
     protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
@@ -84,8 +84,11 @@ fn facts(end: RunEnd) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_micros(1999),
+        cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(3),
+        waited_for_cpu: None,
         peak_memory_bytes: 4096,
+        peak_memory_from: Witness::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: 0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use optimus_common::{
-    facts::{LimitKind, RunEnd, RunFacts},
+    facts::{LimitKind, RunEnd, RunFacts, Witness},
     language::OutOfMemory,
     limits::Limits,
     result::{CompileVerdict, Verdict},
@@ -34,8 +34,11 @@ fn facts(end: RunEnd) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_millis(10),
+        cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(12),
+        waited_for_cpu: None,
         peak_memory_bytes: 1 << 20,
+        peak_memory_from: Witness::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: 3,

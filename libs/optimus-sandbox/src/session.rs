@@ -19,7 +19,7 @@
 //!     let mut left = inputs.len();
 //!     while left > 0 {
 //!         match receiver.next().await? {
-//!             Event::Output { .. } | Event::CompileDone(_) => {}
+//!             Event::Output { .. } | Event::CompileDone(_) | Event::RunAgain(_) => {}
 //!             Event::RunDone(_) => left -= 1,
 //!         }
 //!     }
@@ -47,8 +47,8 @@ use bytes::{Buf, Bytes};
 use frames::FrameReader;
 use ledger::Ledger;
 use optimus_common::protocol::{
-    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunDone, Step,
-    Stream, TestHeader, VERSION,
+    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunAgain, RunDone,
+    Step, Stream, TestHeader, VERSION,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
@@ -91,6 +91,9 @@ pub enum Event {
     Output { step: Step, stream: Stream, data: Bytes },
     /// Comes once, also for a language without a compile step.
     CompileDone(CompileDone),
+    /// What came of this run so far is void: its time-out was close, and the test is run again. Comes at most once for
+    /// each run.
+    RunAgain(RunAgain),
     /// Nothing more comes of this run.
     RunDone(RunDone),
 }
@@ -271,6 +274,11 @@ impl Receiver<'_> {
                 let done = frames::parse("end of a run", &payload)?;
                 lock(self.ledger).run_done(&done)?;
                 Ok(Event::RunDone(done))
+            }
+            FrameKind::RunAgain => {
+                let again = frames::parse("second try of a run", &payload)?;
+                lock(self.ledger).run_again(&again)?;
+                Ok(Event::RunAgain(again))
             }
             FrameKind::Fault => Err(SessionError::Agent(readable(&String::from_utf8_lossy(&payload)))),
             other => Err(SessionError::violation(format!(

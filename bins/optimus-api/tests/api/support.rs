@@ -298,6 +298,7 @@ pub(crate) fn accepted_result(claim: &Claim) -> JobResult {
         stdout_truncated: false,
         stderr_truncated: false,
         message: None,
+        evidence: None,
     };
     let count = u32::try_from(tests.len()).unwrap();
     JobResult {
@@ -314,6 +315,7 @@ pub(crate) fn accepted_result(claim: &Claim) -> JobResult {
             cpu_time_ms: 0,
             peak_memory_bytes: 0,
             message: None,
+            evidence: None,
         }),
         test_results: tests.iter().map(|test| result(test.id)).collect(),
     }

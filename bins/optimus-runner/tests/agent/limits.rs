@@ -72,10 +72,10 @@ fn cpu_time_of_threads_adds_up() {
 }
 
 /// Busy programs, each in a session of its own, so that the scheduler treats each as it treats a guest.
-struct Crowd(Vec<Child>);
+pub(crate) struct Crowd(Vec<Child>);
 
 impl Crowd {
-    fn of(programs_per_cpu: usize) -> Self {
+    pub(crate) fn of(programs_per_cpu: usize) -> Self {
         let cpus = available_parallelism().expect("known on Linux").get();
         let program = || {
             Command::new("setsid")

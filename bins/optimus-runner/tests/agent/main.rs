@@ -4,6 +4,7 @@
 //! gives the agent. It takes root, and the C compiler that Rust itself needs: the hostile programs are in C and shell.
 #![cfg(target_os = "linux")]
 
+mod again;
 mod boxes;
 mod channel;
 mod cleanup;

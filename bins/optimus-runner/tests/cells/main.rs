@@ -2,6 +2,8 @@
 //! but its box's user namespace.
 #![cfg(target_os = "linux")]
 
+#[path = "../agent/again.rs"]
+mod again;
 #[path = "../agent/boxes.rs"]
 mod boxes;
 #[path = "../agent/channel.rs"]

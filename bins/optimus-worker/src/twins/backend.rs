@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::{
     WorkerId,
-    facts::{RunEnd, RunFacts},
+    facts::{RunEnd, RunFacts, Witness},
     protocol::{
         CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
         Stream, TestHeader, VERSION,
@@ -239,8 +239,11 @@ fn facts(stdout: usize) -> RunFacts {
     RunFacts {
         end: RunEnd::Exited { code: 0 },
         cpu_time: Duration::from_millis(1),
+        cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(1),
+        waited_for_cpu: None,
         peak_memory_bytes: 1 << 20,
+        peak_memory_from: Witness::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: stdout as u64,

@@ -16,6 +16,16 @@ pub struct Counters {
     pub(super) memory: File,
     pub(super) oom: File,
     pub(super) pids: File,
+    /// `None` where the kernel keeps no highest charge: version 2 before Linux 5.19.
+    pub(super) charges: Option<Charges>,
+}
+
+/// What a group is charged for: memory, page cache, and the kernel's own memory.
+#[derive(Debug)]
+pub(super) struct Charges {
+    pub(super) now: File,
+    /// Where it can be written to, the highest one can be forgotten.
+    pub(super) highest: File,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +43,12 @@ pub(super) const FILES_V1: [&CStr; 4] = [
 ];
 pub(super) const FILES_V2: [&CStr; 4] = [c"cpu.stat", c"memory.stat", c"memory.events", c"pids.events"];
 
+/// Names of the two files of [`Charges`].
+pub(super) const CHARGES_V1: [&CStr; 2] = [c"memory.usage_in_bytes", c"memory.max_usage_in_bytes"];
+pub(super) const CHARGES_V2: [&CStr; 2] = [c"memory.current", c"memory.peak"];
+
 impl Counters {
-    pub(super) fn new(version: Version, files: [OwnedFd; 4]) -> Self {
+    pub(super) fn new(version: Version, files: [OwnedFd; 4], charges: Option<Charges>) -> Self {
         let [cpu, memory, oom, pids] = files.map(File::from);
         Self {
             version,
@@ -42,6 +56,7 @@ impl Counters {
             memory,
             oom,
             pids,
+            charges,
         }
     }
 
@@ -61,6 +76,30 @@ impl Counters {
         })
     }
 
+    /// What the group is charged for at this moment.
+    pub(crate) fn charge(&self) -> io::Result<Option<u64>> {
+        self.charges
+            .as_ref()
+            .map(|charges| number(&charges.now))
+            .transpose()
+    }
+
+    /// The most it was charged for at any moment, since that was last forgotten.
+    pub(crate) fn highest_charge(&self) -> io::Result<Option<u64>> {
+        self.charges
+            .as_ref()
+            .map(|charges| number(&charges.highest))
+            .transpose()
+    }
+
+    /// Begins anew with the highest charge, where this process may: version 2 needs Linux 6.12.
+    pub(crate) fn forget_highest_charge(&self) {
+        if let Some(charges) = &self.charges {
+            // Whoever needs to know sees it by the number that is still there.
+            let _ = charges.highest.write_at(b"0", 0);
+        }
+    }
+
     /// Processes of the group that the kernel's OOM killer struck.
     pub fn oom_kills(&self) -> io::Result<u64> {
         read(&self.oom, |text| value(text, "oom_kill"))
@@ -76,6 +115,10 @@ fn read<T>(file: &File, parse: impl FnOnce(&str) -> T) -> io::Result<T> {
     let mut buffer = [0; 8192];
     let read = file.read_at(&mut buffer, 0)?;
     Ok(parse(std::str::from_utf8(&buffer[..read]).unwrap_or_default()))
+}
+
+fn number(file: &File) -> io::Result<u64> {
+    read(file, |text| text.trim().parse().unwrap_or(0))
 }
 
 /// The number behind `key` in lines of `key number`.

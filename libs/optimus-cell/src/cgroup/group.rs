@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    counters::{Counters, FILES_V1, FILES_V2, Version},
+    counters::{CHARGES_V1, CHARGES_V2, Charges, Counters, FILES_V1, FILES_V2, Version},
     recursive,
 };
 
@@ -319,18 +319,15 @@ impl Group {
 
     /// Opens what the group counts.
     pub fn counters(&self) -> io::Result<Counters> {
-        let (version, names) = match self.layout {
-            Layout::V1(_) => (Version::V1, FILES_V1),
-            Layout::V2 { .. } => (Version::V2, FILES_V2),
+        let (version, names, charges) = match self.layout {
+            Layout::V1(_) => (Version::V1, FILES_V1, CHARGES_V1),
+            Layout::V2 { .. } => (Version::V2, FILES_V2, CHARGES_V2),
         };
-        let open = |controller, name| -> io::Result<OwnedFd> {
-            Ok(openat(
-                self.folder_of(controller)?,
-                name,
-                OFlags::RDONLY | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?)
+        let open_as = |controller, name, access| -> io::Result<OwnedFd> {
+            let folder = self.folder_of(controller)?;
+            Ok(openat(folder, name, access | OFlags::CLOEXEC, Mode::empty())?)
         };
+        let open = |controller, name| open_as(controller, name, OFlags::RDONLY);
         let [cpu, memory, oom, pids] = names;
         let files = [
             open(Controller::Cpuacct, cpu)?,
@@ -338,7 +335,16 @@ impl Group {
             open(Controller::Memory, oom)?,
             open(Controller::Pids, pids)?,
         ];
-        Ok(Counters::new(version, files))
+        let [now, highest] = charges;
+        let charges = open(Controller::Memory, now).and_then(|now| {
+            let highest = open_as(Controller::Memory, highest, OFlags::RDWR)
+                .or_else(|_| open(Controller::Memory, highest))?;
+            Ok(Charges {
+                now: now.into(),
+                highest: highest.into(),
+            })
+        });
+        Ok(Counters::new(version, files, charges.ok()))
     }
 
     fn folders(&self) -> impl Iterator<Item = BorrowedFd<'_>> {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::counters::{Counters, Version};
+use super::counters::{Charges, Counters, Version};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -28,6 +28,10 @@ fn open_v1(root: &Path) -> Option<Counters> {
         memory: open("memory/memory.stat")?,
         oom: open("memory/memory.oom_control")?,
         pids: open("pids/pids.events")?,
+        charges: charges(
+            open("memory/memory.usage_in_bytes"),
+            open("memory/memory.max_usage_in_bytes"),
+        ),
     })
 }
 
@@ -43,6 +47,14 @@ fn open_v2(root: &Path, membership: &str) -> Option<Counters> {
         // The host's root has none of these two, so the host is never taken for the box.
         oom: open("memory.events")?,
         pids: open("pids.events")?,
+        charges: charges(open("memory.current"), open("memory.peak")),
+    })
+}
+
+fn charges(now: Option<File>, highest: Option<File>) -> Option<Charges> {
+    Some(Charges {
+        now: now?,
+        highest: highest?,
     })
 }
 
@@ -109,6 +121,27 @@ mod tests {
                 Some((Duration::from_micros(1500), 120, 3, 4))
             );
         }
+    }
+
+    #[test]
+    fn a_highest_charge_is_read_where_there_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("cpu.stat", ""),
+            ("memory.stat", ""),
+            ("memory.events", ""),
+            ("pids.events", ""),
+            ("memory.current", "100\n"),
+        ] {
+            fs::write(root.path().join(name), text).unwrap();
+        }
+        let charges = || {
+            let cgroup = open_below(root.path(), "0::/\n").unwrap();
+            (cgroup.charge().unwrap(), cgroup.highest_charge().unwrap())
+        };
+        assert_eq!(charges(), (None, None));
+        fs::write(root.path().join("memory.peak"), "300\n").unwrap();
+        assert_eq!(charges(), (Some(100), Some(300)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::{
     cgroup::{Counters, Group, Removal},
     error::CellError,
     kill::LONGEST_DYING,
+    peak::Peak,
 };
 
 /// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
@@ -48,6 +49,7 @@ pub(super) struct Lease {
     /// There until the lease ends.
     group: Option<CellGroup>,
     groups: Rc<CellGroups>,
+    peak: Peak,
     cpu_before: Duration,
     oom_kills_before: u64,
     process_limit_hits_before: u64,
@@ -127,6 +129,7 @@ impl Lease {
             .map_err(CellError::group("make"))?;
         group.limit(limits).map_err(CellError::group("limit"))?;
         let mut lease = Self {
+            peak: Peak::start(&group.counters)?,
             group: Some(group),
             groups: Rc::clone(groups),
             cpu_before: Duration::ZERO,
@@ -140,9 +143,7 @@ impl Lease {
     }
 
     fn cell(&self) -> &CellGroup {
-        self.group
-            .as_ref()
-            .expect("it is given back by dropping the lease alone")
+        held(self.group.as_ref())
     }
 
     /// The group itself, where a process has to enter it.
@@ -169,10 +170,15 @@ impl Lease {
         Ok(now.saturating_sub(self.cpu_before))
     }
 
-    pub(super) fn memory_bytes(&self) -> Result<u64, CellError> {
-        self.counters()
-            .memory_bytes()
-            .map_err(CellError::counter("memory"))
+    pub(super) fn memory_bytes(&mut self) -> Result<u64, CellError> {
+        let Self { group, peak, .. } = self;
+        peak.look(&held(group.as_ref()).counters)
+    }
+
+    /// The highest memory at any moment of the run, where the kernel tells.
+    pub(super) fn highest_memory_bytes(&mut self) -> Result<Option<u64>, CellError> {
+        let Self { group, peak, .. } = self;
+        peak.highest(&held(group.as_ref()).counters)
     }
 
     pub(super) fn oom_kills(&self) -> Result<u64, CellError> {
@@ -186,6 +192,10 @@ impl Lease {
         let now = now.map_err(CellError::counter("refused processes"))?;
         Ok(now.saturating_sub(self.process_limit_hits_before))
     }
+}
+
+fn held(group: Option<&CellGroup>) -> &CellGroup {
+    group.expect("it is given back by dropping the lease alone")
 }
 
 impl Drop for Lease {

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use optimus_common::{
     FencingToken, JobId,
+    facts::{RunEnd, RunFacts, Witness},
     job::{JobStatus, Outcome},
-    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
+    limits::Limits,
+    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
 };
 use serde_json::json;
 
@@ -225,6 +227,7 @@ pub async fn a_result_comes_back_unchanged(factory: &dyn StoreFactory) {
         stdout_truncated: true,
         stderr_truncated: false,
         message: Some(odd.to_owned()),
+        evidence: Some(Box::new(evidence())),
     };
     let result = JobResult {
         overall_status: OverallStatus::Failed,
@@ -240,6 +243,7 @@ pub async fn a_result_comes_back_unchanged(factory: &dyn StoreFactory) {
             cpu_time_ms: 2,
             peak_memory_bytes: 3,
             message: None,
+            evidence: None,
         }),
         test_results: vec![test],
     };
@@ -251,4 +255,33 @@ pub async fn a_result_comes_back_unchanged(factory: &dyn StoreFactory) {
         Finish::Accepted
     );
     assert_eq!(record(store, id).await.result, Some(result));
+}
+
+fn evidence() -> RunEvidence {
+    let facts = |end, waited_for_cpu| RunFacts {
+        end,
+        cpu_time: Duration::from_micros(1_000_001),
+        cpu_time_from: Witness::Cgroup,
+        wall_time: Duration::from_secs(3),
+        waited_for_cpu,
+        peak_memory_bytes: u64::MAX,
+        peak_memory_from: Witness::Files,
+        oom_kills: 1,
+        process_limit_hits: 2,
+        stdout_bytes: 3,
+        stderr_bytes: 4,
+    };
+    RunEvidence {
+        facts: facts(RunEnd::Signalled { signal: 11 }, None),
+        limits: Limits {
+            cpu_time: Duration::from_secs(1),
+            wall_time: Duration::from_secs(3),
+            memory_bytes: 64 << 20,
+            output_bytes: 100,
+            processes: 8,
+            open_files: 64,
+            file_size_bytes: 1 << 20,
+        },
+        earlier: Some(facts(RunEnd::Exited { code: 0 }, Some(Duration::ZERO))),
+    }
 }

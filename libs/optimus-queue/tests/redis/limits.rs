@@ -184,6 +184,7 @@ async fn a_result_of_absurd_size_fails_its_job() {
         stdout_truncated: false,
         stderr_truncated: false,
         message: None,
+        evidence: None,
     };
     let result = JobResult {
         test_results: vec![test],

@@ -136,6 +136,7 @@ pub(crate) fn accepted_with(bytes: usize) -> Outcome {
         cpu_time_ms: 1,
         peak_memory_bytes: 1,
         message: None,
+        evidence: None,
     });
     Outcome::Completed(result)
 }

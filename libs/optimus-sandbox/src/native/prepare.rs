@@ -100,7 +100,7 @@ async fn watch(job: &mut crate::session::JobSession) -> Result<(), NativeError> 
                 let told: String = told.trim().chars().skip(skipped).collect();
                 return Err(NativeError::Preparation(format!("it ended with {end:?}: {told}")));
             }
-            Event::RunDone(_) => {}
+            Event::RunAgain(_) | Event::RunDone(_) => {}
         }
     }
 }

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use optimus_common::{
     facts::{RunEnd, RunFacts},
-    protocol::{CHUNK, CompileDone, JobHeader, OutputTag, RunDone, Step, Stream},
+    limits::Limits,
+    protocol::{CHUNK, CompileDone, JobHeader, OutputTag, RunAgain, RunDone, Step, Stream},
 };
 
 use super::SessionError;
@@ -21,7 +22,7 @@ pub(super) struct Ledger {
     /// Every run announced so far.
     runs: HashMap<u32, RunState>,
     compile_limit: u64,
-    run_limit: u64,
+    run_limits: Limits,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +38,15 @@ enum CompileState {
 
 #[derive(Debug, Clone, Copy)]
 enum RunState {
-    Open(Printed),
+    Open(Try, Printed),
     Done,
+}
+
+/// Which try of a run is going on. There is no third one, so what a box may print stays bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Try {
+    First,
+    Second,
 }
 
 /// Bytes received of each stream.
@@ -91,14 +99,16 @@ impl Ledger {
                 .compile
                 .as_ref()
                 .map_or(0, |compile| compile.limits.output_bytes),
-            run_limit: job.run.limits.output_bytes,
+            run_limits: job.run.limits,
         }
     }
 
     /// Notes a run before its test is sent.
     pub(super) fn announce(&mut self, run: u32) {
         assert!(run != u32::MAX, "this run would be taken for the compile step");
-        let known = self.runs.insert(run, RunState::Open(Printed::default()));
+        let known = self
+            .runs
+            .insert(run, RunState::Open(Try::First, Printed::default()));
         assert!(known.is_none(), "run {run} was announced before");
     }
 
@@ -116,8 +126,9 @@ impl Ledger {
                 )),
             },
             Step::Run(run) => {
-                let limit = self.run_limit;
-                self.open_run(run)?.add(tag.stream, bytes, limit)
+                let limit = self.run_limits.output_bytes;
+                let (_, printed) = self.open_run(run)?;
+                printed.add(tag.stream, bytes, limit)
             }
         }
     }
@@ -142,20 +153,40 @@ impl Ledger {
     }
 
     pub(super) fn run_done(&mut self, done: &RunDone) -> Result<(), SessionError> {
-        let limit = self.run_limit;
-        self.open_run(done.run)?.check(&done.facts, limit)?;
+        let limit = self.run_limits.output_bytes;
+        let (_, printed) = self.open_run(done.run)?;
+        printed.check(&done.facts, limit)?;
         self.runs.insert(done.run, RunState::Done);
         Ok(())
     }
 
-    fn open_run(&mut self, run: u32) -> Result<&mut Printed, SessionError> {
+    /// Only a close time-out may be tried again: no box may choose which of two runs is to count.
+    pub(super) fn run_again(&mut self, again: &RunAgain) -> Result<(), SessionError> {
+        let RunAgain { run, facts } = again;
+        let limits = self.run_limits;
+        let (tried, printed) = self.open_run(*run)?;
+        printed.check(facts, limits.output_bytes)?;
+        if *tried == Try::Second {
+            return Err(SessionError::violation(format!("a third try of run {run}")));
+        }
+        if !facts.is_close_time_out(&limits) {
+            return Err(SessionError::violation(format!(
+                "a second try of run {run}, whose time-out was not close"
+            )));
+        }
+        *tried = Try::Second;
+        *printed = Printed::default();
+        Ok(())
+    }
+
+    fn open_run(&mut self, run: u32) -> Result<(&mut Try, &mut Printed), SessionError> {
         if !matches!(self.compile, CompileState::Succeeded) {
             return Err(SessionError::violation(format!(
                 "run {run} without a successful compile step"
             )));
         }
         match self.runs.get_mut(&run) {
-            Some(RunState::Open(printed)) => Ok(printed),
+            Some(RunState::Open(tried, printed)) => Ok((tried, printed)),
             Some(RunState::Done) => Err(SessionError::violation(format!(
                 "run {run} goes on after its end"
             ))),

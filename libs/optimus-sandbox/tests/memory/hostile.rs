@@ -1,15 +1,17 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
+use std::time::Duration;
+
 use optimus_common::{
-    facts::{LimitKind, RunEnd},
-    protocol::{CompileDone, FrameKind, Step, Stream},
+    facts::{LimitKind, RunEnd, RunFacts},
+    protocol::{CompileDone, FrameKind, HEADER_LEN, RunAgain, Step, Stream, VERSION},
 };
 use optimus_sandbox::session::{Event, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    peer::{LIMIT, compiled_job, facts, frame, job, new_box, output, run_done},
+    peer::{CPU_LIMIT, LIMIT, compiled_job, facts, frame, job, new_box, output, run_done},
     session::{PATIENCE, open},
 };
 
@@ -32,6 +34,15 @@ fn compiled(code: i32) -> Vec<u8> {
 
 fn printed(step: Step, data: &[u8]) -> Vec<u8> {
     frame(FrameKind::Output, &output(step, Stream::Stdout, data))
+}
+
+/// A try that ended by itself after this CPU time.
+fn again(cpu_time: Duration, stdout_bytes: u64) -> Vec<u8> {
+    let facts = RunFacts {
+        cpu_time,
+        ..facts(RunEnd::Exited { code: 0 }, stdout_bytes)
+    };
+    json(FrameKind::RunAgain, &RunAgain { run: 0, facts })
 }
 
 /// Everything a box that was given run 0 says until it is refused. The box closes its stream at the end.
@@ -72,6 +83,7 @@ async fn what_a_box_must_not_say_is_refused() {
             0,
         )),
     };
+    let close = CPU_LIMIT + CPU_LIMIT / 20;
     let flood = printed(Step::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
     let long_control = frame(FrameKind::RunDone, &vec![b' '; 1 << 17]);
     let cases: Vec<(&str, bool, Vec<Vec<u8>>)> = vec![
@@ -170,7 +182,60 @@ async fn what_a_box_must_not_say_is_refused() {
                 json(FrameKind::RunDone, &run_done(0, 0)),
             ],
         ),
-        ("more output than the limit", false, vec![no_compile(), flood]),
+        (
+            "more output than the limit",
+            false,
+            vec![no_compile(), flood.clone()],
+        ),
+        (
+            "a third try",
+            false,
+            vec![no_compile(), again(close, 0), again(close, 0)],
+        ),
+        (
+            "a second try of a run within its limits",
+            false,
+            vec![no_compile(), again(CPU_LIMIT, 0)],
+        ),
+        (
+            "a second try of a run far over its limit",
+            false,
+            vec![no_compile(), again(CPU_LIMIT * 2, 0)],
+        ),
+        (
+            "a second try after the end",
+            false,
+            vec![
+                no_compile(),
+                json(FrameKind::RunDone, &run_done(0, 0)),
+                again(close, 0),
+            ],
+        ),
+        (
+            "a second try before the compile step",
+            true,
+            vec![again(close, 0)],
+        ),
+        (
+            "less output than the facts of the first try say",
+            false,
+            vec![no_compile(), again(close, 1)],
+        ),
+        (
+            "output of the first try in the second one's facts",
+            false,
+            vec![
+                no_compile(),
+                printed(Step::Run(0), b"x"),
+                again(close, 1),
+                json(FrameKind::RunDone, &run_done(0, 1)),
+            ],
+        ),
+        (
+            "more output than the limit in the second try",
+            false,
+            vec![no_compile(), again(close, 0), flood],
+        ),
         (
             "less output than the facts say",
             false,
@@ -197,6 +262,30 @@ async fn what_a_box_must_not_say_is_refused() {
             "{what}: {error:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_close_time_out_may_be_tried_once_more() {
+    let said = vec![
+        no_compile(),
+        printed(Step::Run(0), b"first"),
+        again(CPU_LIMIT + CPU_LIMIT / 20, 5),
+        printed(Step::Run(0), b"2nd"),
+        json(FrameKind::RunDone, &run_done(0, 3)),
+    ];
+    let (events, error) = hear(false, said.concat()).await;
+    assert!(matches!(error, SessionError::Closed), "{error:?}");
+    let [
+        _,
+        Event::Output { .. },
+        Event::RunAgain(again),
+        Event::Output { .. },
+        Event::RunDone(done),
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert_eq!((again.facts.stdout_bytes, done.facts.stdout_bytes), (5, 3));
 }
 
 #[tokio::test]
@@ -232,7 +321,7 @@ async fn a_fault_instead_of_ready_is_quoted() {
 async fn a_toolchain_is_shortened_and_printable() {
     let (live, mut peer) = new_box();
     let toolchain = format!("\u{1b}]0;\u{7}{}", "x".repeat(5000));
-    let ready = serde_json::json!({"version": 1, "toolchain": toolchain});
+    let ready = serde_json::json!({"version": VERSION, "toolchain": toolchain});
     let (session, ()) = tokio::join!(Session::open(live, PATIENCE), peer.json(FrameKind::Ready, &ready));
     let session = session.unwrap();
     let shown = session.toolchain().unwrap();
@@ -269,6 +358,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(FrameKind::Output),
         Just(FrameKind::CompileDone),
         Just(FrameKind::RunDone),
+        Just(FrameKind::RunAgain),
         Just(FrameKind::Fault),
         Just(FrameKind::End),
     ];
@@ -280,6 +370,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(serde_json::to_vec(&CompileDone { facts: None }).unwrap()),
         Just(serde_json::to_vec(&run_done(0, 0)).unwrap()),
         Just(serde_json::to_vec(&run_done(0, 1)).unwrap()),
+        Just(again(CPU_LIMIT + CPU_LIMIT / 20, 0).split_off(HEADER_LEN)),
     ];
     (kinds, payloads).prop_map(|(kind, payload)| frame(kind, &payload))
 }
@@ -308,6 +399,8 @@ proptest! {
         let (events, _) = block_on(hear(compile, frames.concat()));
         let ends = events.iter().filter(|event| matches!(event, Event::RunDone(_))).count();
         prop_assert!(ends <= 1);
+        let again = events.iter().filter(|event| matches!(event, Event::RunAgain(_))).count();
+        prop_assert!(again <= 1);
         let compiled = events.iter().filter(|event| matches!(event, Event::CompileDone(_))).count();
         prop_assert!(compiled <= 1);
     }
@@ -327,7 +420,7 @@ proptest! {
     }
 
     #[test]
-    fn announced_lengths_are_bounded(len in (1_u32 << 20) + 1.., kind in 65_u8..70) {
+    fn announced_lengths_are_bounded(len in (1_u32 << 20) + 1.., kind in 65_u8..71) {
         let header = [&[kind][..], &len.to_be_bytes()].concat();
         let (_, error) = block_on(hear(false, header));
         prop_assert!(matches!(error, SessionError::Protocol(_)), "{error:?}");

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use optimus_common::{
-    facts::{RunEnd, RunFacts},
+    facts::{RunEnd, RunFacts, Witness},
     limits::Limits,
     protocol::{
         CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag,
@@ -26,6 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 const PIPE: usize = 16 << 10;
 
 pub(crate) const LIMIT: u64 = 1 << 20;
+pub(crate) const CPU_LIMIT: Duration = Duration::from_secs(1);
 
 /// Counts the boxes that are alive.
 #[derive(Clone, Debug, Default)]
@@ -183,8 +184,11 @@ pub(crate) fn facts(end: RunEnd, stdout_bytes: u64) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_millis(1),
+        cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(2),
+        waited_for_cpu: None,
         peak_memory_bytes: 4096,
+        peak_memory_from: Witness::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes,
@@ -204,7 +208,7 @@ fn command() -> CommandSpec {
         argv: vec!["echo".to_owned()],
         env: BTreeMap::new(),
         limits: Limits {
-            cpu_time: Duration::from_secs(1),
+            cpu_time: CPU_LIMIT,
             wall_time: Duration::from_secs(3),
             memory_bytes: 64 << 20,
             output_bytes: LIMIT,
