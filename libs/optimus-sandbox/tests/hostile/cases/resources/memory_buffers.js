@@ -1,0 +1,3 @@
+require('./hostile');
+const all = [];
+for (;;) all.push(Buffer.alloc(1 << 20, 1));

@@ -1,0 +1,3 @@
+import hostile
+
+print(len(bytes(1 << 60)))

@@ -1,0 +1,3 @@
+require('./hostile');
+const fs = require('fs');
+for (;;) fs.writeSync(1, Buffer.alloc(1 << 16));

@@ -1,0 +1,2 @@
+. ./hostile.sh
+sleep 1000

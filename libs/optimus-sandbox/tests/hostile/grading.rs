@@ -1,0 +1,103 @@
+//! A job in a box, judged as a worker judges it.
+
+use optimus_common::{
+    language::Language,
+    protocol::OutputTag,
+    result::{CompileVerdict, JobResult},
+    settings::Results,
+    submission::Submission,
+};
+use optimus_judge::{
+    grade::{Grading, GradingError},
+    plan::{JobPlan, file_contents},
+};
+use optimus_sandbox::{
+    BackendError,
+    session::{Event, JobSession, Session, SessionError},
+};
+
+/// What came of a job.
+#[derive(Debug)]
+pub(crate) struct Graded {
+    /// Or why the box failed: a worker would try the job again.
+    pub(crate) result: Result<JobResult, String>,
+    /// Every byte that its compile step and its tests wrote, in the order in which they came.
+    pub(crate) written: Vec<u8>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum GradeError {
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Grading(#[from] GradingError),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+}
+
+/// Runs a job's tests and grades them.
+pub(crate) async fn grade(
+    session: Session,
+    submission: &Submission,
+    language: &Language,
+    plan: &JobPlan,
+    results: &Results,
+) -> Graded {
+    let mut written = Vec::new();
+    let files: Vec<_> = file_contents(submission, language).collect();
+    let result = async {
+        let mut job = session
+            .start_job(&plan.header, &files)
+            .await
+            .map_err(GradeError::from)?;
+        let mut grading = Grading::new(submission, language, plan, results);
+        let conversed = converse(&mut job, submission, &mut grading, &mut written).await;
+        job.handle().destroy().await?;
+        conversed?;
+        Ok::<_, GradeError>(grading.finish()?)
+    };
+    let result = result.await.map_err(|error| format!("{error:?}"));
+    Graded { result, written }
+}
+
+async fn converse(
+    job: &mut JobSession,
+    submission: &Submission,
+    grading: &mut Grading<'_>,
+    written: &mut Vec<u8>,
+) -> Result<(), GradeError> {
+    let (mut sender, mut receiver) = job.split();
+    let mut sending = Some(Box::pin(async move {
+        for (run, test) in (0..).zip(&submission.test_cases) {
+            sender.test(run, test.input()).await?;
+        }
+        sender.end().await
+    }));
+    let mut send_error = None;
+    let mut left = submission.test_cases.len();
+    while left > 0 {
+        tokio::select! {
+            event = receiver.next() => match event.map_err(|error| send_error.take().unwrap_or(error))? {
+                Event::Output { step, stream, data } => {
+                    written.extend_from_slice(&data);
+                    grading.output(OutputTag { step, stream }, &data)?;
+                }
+                Event::CompileDone(done) => {
+                    if grading.compile_done(done)? == CompileVerdict::CompilationError {
+                        break;
+                    }
+                }
+                Event::RunAgain(again) => grading.run_again(&again)?,
+                Event::RunDone(done) => {
+                    grading.run_done(&done)?;
+                    left -= 1;
+                }
+            },
+            sent = async { sending.as_mut().expect("guarded by the condition").await }, if sending.is_some() => {
+                sending = None;
+                send_error = sent.err();
+            }
+        }
+    }
+    Ok(())
+}

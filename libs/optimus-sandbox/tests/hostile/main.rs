@@ -1,0 +1,146 @@
+//! The hostile suite: programs that try to break out, to cheat, to disturb or to exhaust, on every backend.
+//!
+//! A case is data in `cases/<group>/cases.toml` and one program beside it; see `docs/hostile-suite.md`, which is made
+//! from the same data. It passes when its verdict is the right one *and* everything around it is unharmed: the tests before
+//! and after it in its own job, a neighbour in another box, the host's secrets, the host itself.
+//!
+//! Needs root, what native boxes need, an engine and the languages' images. `cargo test -p optimus-sandbox --test hostile --
+//! native::files` runs one group on one backend. Makes native boxes by starting itself again, so it brings its own `main`.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "a suite says what it could not run")]
+
+mod attempt;
+mod canaries;
+mod case;
+mod grading;
+#[path = "../native/groups.rs"]
+#[expect(dead_code, clippy::unwrap_used, reason = "shared with another suite")]
+mod groups;
+mod languages;
+mod needs;
+mod neighbour;
+mod outside;
+mod stage;
+mod table;
+
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use optimus_sandbox::native;
+use tokio::{runtime::Runtime, sync::OnceCell};
+
+use crate::{
+    attempt::attempt,
+    canaries::Canaries,
+    case::{Case, Group},
+    languages::Dialect,
+    stage::{Kind, Stage},
+};
+
+/// Cases at once; most of them wait for a limit of theirs most of the time.
+const AT_ONCE: usize = 4;
+
+/// What all trials share.
+struct Suite {
+    runtime: Runtime,
+    canaries: Arc<Canaries>,
+    docker: OnceCell<Arc<Stage>>,
+    native: OnceCell<Arc<Stage>>,
+    /// What could not be run here, and why.
+    not_run: Mutex<Vec<(String, String)>>,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = native::divert(optimus_runner::in_box) {
+        return code;
+    }
+    canaries::enter_environment();
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    let groups = case::load();
+    let suite = Arc::new(Suite {
+        runtime: Runtime::new().expect("a runtime can be made"),
+        canaries: Arc::new(Canaries::place()),
+        docker: OnceCell::new(),
+        native: OnceCell::new(),
+        not_run: Mutex::default(),
+    });
+    let mut trials = vec![table::trial(&groups)];
+    for kind in [Kind::Docker, Kind::Native] {
+        trials.extend(cases_on(&suite, kind, &groups));
+    }
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match suite.close() {
+        Ok(()) => conclusion.exit_code(),
+        Err(problem) => {
+            println!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn cases_on(suite: &Arc<Suite>, kind: Kind, groups: &[Group]) -> Vec<Trial> {
+    let cases = groups.iter().flat_map(|group| &group.cases);
+    cases
+        .map(|case| {
+            let (suite, case) = (Arc::clone(suite), case.clone());
+            let name = format!("{}::{}", kind.as_str(), case.full_name());
+            Trial::ignorable_test(name, move || suite.run(kind, &case))
+        })
+        .collect()
+}
+
+impl Suite {
+    fn run(&self, kind: Kind, case: &Case) -> Result<Completion, Failed> {
+        self.runtime.block_on(async {
+            let stage = self.stage(kind).await;
+            if let Some(reason) = lack(stage, case).await {
+                let name = format!("{}::{}", kind.as_str(), case.full_name());
+                let mut not_run = self.not_run.lock().unwrap_or_else(PoisonError::into_inner);
+                not_run.push((name, reason.clone()));
+                return Ok(Completion::ignored_with(reason));
+            }
+            attempt(stage, case).await?;
+            Ok(Completion::Completed)
+        })
+    }
+
+    async fn stage(&self, kind: Kind) -> &Arc<Stage> {
+        let canaries = Arc::clone(&self.canaries);
+        match kind {
+            Kind::Docker => {
+                let start = async || Arc::new(Stage::docker(canaries).await);
+                self.docker.get_or_init(start).await
+            }
+            Kind::Native => {
+                let start = async || Arc::new(Stage::native(canaries).await);
+                self.native.get_or_init(start).await
+            }
+        }
+    }
+
+    /// Looks at what is left of everything, and names what was not run.
+    fn close(&self) -> Result<(), String> {
+        for (name, reason) in &*self.not_run.lock().unwrap_or_else(PoisonError::into_inner) {
+            println!("not run here: {name}: {reason}");
+        }
+        let stages = [self.docker.get(), self.native.get()];
+        stages.into_iter().flatten().try_for_each(|stage| {
+            self.runtime
+                .block_on(stage.settle())
+                .map_err(|problem| format!("{}: {problem}", stage.kind.as_str()))
+        })
+    }
+}
+
+/// Why this host cannot run a case.
+async fn lack(stage: &Stage, case: &Case) -> Option<String> {
+    if let Some(reason) = case.needs.iter().find_map(|need| needs::lacks(need)) {
+        return Some(reason);
+    }
+    stage.lacks(Dialect::of(&case.program).name()).await
+}
