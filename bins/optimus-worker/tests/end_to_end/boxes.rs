@@ -10,7 +10,7 @@ use std::{
 use optimus_common::language::{Language, Languages};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::system::project;
+use crate::project::project;
 
 /// What boxes are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,25 +55,28 @@ impl Client {
 
     /// Posts with an idempotency key, again and again until it is accepted.
     pub(crate) async fn submit_surely(&self, submission: &Value, key: &str) -> String {
-        let mut accepted = None;
-        until("a submission is accepted", async || {
-            let request = self
-                .http
-                .post(format!("{}/jobs", self.base))
-                .header("Idempotency-Key", key);
-            let Ok(response) = request.json(submission).send().await else {
-                return false;
-            };
-            let answer = read(response).await;
-            match answer.as_ref().map(|answer| answer.status) {
-                Some(StatusCode::ACCEPTED) => accepted = answer,
-                None | Some(StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => {}
-                Some(other) => panic!("{other} to a submission: {answer:?}"),
+        let started = Instant::now();
+        loop {
+            if let Some(id) = self.try_submit(submission, key).await {
+                return id;
             }
-            accepted.is_some()
-        })
-        .await;
-        id_of(&accepted.unwrap().body)
+            assert!(started.elapsed() < JOB_TIMEOUT, "{key} is never accepted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// `None` where it may be tried again.
+    async fn try_submit(&self, submission: &Value, key: &str) -> Option<String> {
+        let request = self
+            .http
+            .post(format!("{}/jobs", self.base))
+            .header("Idempotency-Key", key);
+        let answer = read(request.json(submission).send().await.ok()?).await?;
+        match answer.status {
+            StatusCode::ACCEPTED => Some(id_of(&answer.body)),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => None,
+            other => panic!("{other} to a submission: {answer:?}"),
+        }
     }
 
     /// Submits, and returns the job's id.

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     client::{assert_verdict, with},
-    system::{System, languages, project},
+    project::project,
+    system::{System, languages},
 };
 
 /// Jobs waiting or running at once. Their tests are large, and all in memory.

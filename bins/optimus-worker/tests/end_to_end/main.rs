@@ -17,7 +17,9 @@ mod examples;
 mod ledger;
 mod process;
 mod programs;
+mod project;
 mod queueing;
+#[allow(dead_code, reason = "the chaos suite uses the rest")]
 mod redis;
 mod sizes;
 mod submissions;

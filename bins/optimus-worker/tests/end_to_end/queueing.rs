@@ -9,7 +9,8 @@ use crate::{
     boxes::Kind,
     client::{Client, assert_verdict, submission, with},
     ledger::Ledger,
-    system::{Options, System, project},
+    project::project,
+    system::{Options, System},
     until,
 };
 

@@ -13,18 +13,34 @@ pub(crate) struct Redis {
     process: Process,
     dir: PathBuf,
     port: u16,
+    arguments: Vec<String>,
 }
 
 impl Redis {
     pub(crate) async fn start(dir: &Path) -> Self {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// With more arguments than those by which it keeps its data.
+    pub(crate) async fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         let port = free_port();
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let redis = Self {
-            process: launch(dir, port),
+            process: launch(dir, port, &arguments),
             dir: dir.to_owned(),
             port,
+            arguments,
         };
         redis.until_answering().await;
         redis
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 
     pub(crate) fn url(&self) -> String {
@@ -38,7 +54,7 @@ impl Redis {
 
     /// Starts it again with what it had written.
     pub(crate) async fn start_again(&mut self) {
-        self.process = launch(&self.dir, self.port);
+        self.process = launch(&self.dir, self.port, &self.arguments);
         self.until_answering().await;
     }
 
@@ -78,14 +94,15 @@ impl Redis {
     }
 }
 
-fn launch(dir: &Path, port: u16) -> Process {
+fn launch(dir: &Path, port: u16, arguments: &[String]) -> Process {
     let mut command = Command::new("redis-server");
     command
         .current_dir(dir)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
     command
         .args(["--appendonly", "yes", "--save", "", "--dir"])
-        .arg(dir);
+        .arg(dir)
+        .args(arguments);
     Process::start("redis", dir, &mut command)
 }
 

@@ -1,9 +1,6 @@
 //! The whole system, from its binaries: Redis, the API, workers, and the engine's containers.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 use optimus_common::language::Languages;
 use reqwest::StatusCode;
@@ -14,6 +11,7 @@ use crate::{
     boxes::{Boxes, Kind},
     client::Client,
     process::Process,
+    project::{binary, project},
     redis::{Redis, free_port},
     until,
 };
@@ -255,7 +253,7 @@ impl Drop for System {
 }
 
 fn start_api(dir: &Path, redis: &Redis, port: u16, options: &Options) -> Process {
-    let mut command = Command::new(api_binary());
+    let mut command = Command::new(binary("optimus-api"));
     command.env("OPTIMUS__LOG__FILTER", "warn");
     command.args([
         "--host",
@@ -272,25 +270,6 @@ fn start_api(dir: &Path, redis: &Redis, port: u16, options: &Options) -> Process
 fn configure(command: &mut Command, options: &Options) {
     command.current_dir(project());
     command.envs(options.settings.iter().map(|(key, value)| (key, value)));
-}
-
-/// The folder that holds `config/`.
-pub(crate) fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
-}
-
-/// Cargo builds this package's own binary for its tests, and no other's.
-fn api_binary() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_optimus-worker")).with_file_name("optimus-api");
-    assert!(
-        path.exists(),
-        "{} is missing; run: cargo build -p optimus-api",
-        path.display()
-    );
-    path
 }
 
 pub(crate) fn languages() -> Languages {

@@ -16,7 +16,7 @@ use redis::{
 };
 use tokio::time::Instant;
 
-use super::server::Server;
+use super::server::{self, Server};
 use crate::StoreError;
 
 /// Connections that carry submissions and results: more than one, so that a large body holds up few others.
@@ -42,8 +42,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
+    /// Inside a runtime.
     pub(super) fn open(settings: &Redis) -> RedisResult<Self> {
         let server = Arc::new(Server::new(&settings.url, settings.connection_timeout)?);
+        if server.may_move() {
+            tokio::spawn(server::keep_looking(Arc::downgrade(&server)));
+        }
         let link = || Link::new(&server, settings);
         Ok(Self {
             control: link(),

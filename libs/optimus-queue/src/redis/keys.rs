@@ -13,6 +13,7 @@
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
 //! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes` |
 //! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
+//! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!
 //! A job's fields: `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
 //! `finished`, `tests` (how many), `metadata`, `error`, `result`; only until it ends: `submission`, `bytes` (its
@@ -100,6 +101,11 @@ impl Keys {
 
     pub(super) fn events(&self) -> String {
         format!("{}:events", self.prefix)
+    }
+
+    /// A channel nobody listens to.
+    pub(super) fn barrier(&self) -> String {
+        format!("{}:barrier", self.prefix)
     }
 
     /// A pattern for `SCAN` that matches every key of this prefix.

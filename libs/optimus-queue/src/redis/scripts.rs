@@ -7,7 +7,7 @@ use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, aio::ConnectionLike,
 };
 
-use super::keys::Keys;
+use super::{keys::Keys, store::Copies};
 
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -83,20 +83,16 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// As [`Call::run`], and then waits for so many replicas to have what was written, at the longest for so long.
-    /// The second answer is how many have.
+    /// As [`Call::run`], and then waits for the replicas. The second answer is how many have what was written.
     pub(super) async fn run_replicated<T: FromRedisValue>(
         self,
         link: &mut impl ConnectionLike,
-        replicas: u32,
-        longest: Duration,
+        copies: Copies,
     ) -> RedisResult<(T, u32)> {
         // One pipeline, as WAIT is about what the same connection has written.
         let mut both = redis::pipe();
-        both.add_command(self.command)
-            .cmd("WAIT")
-            .arg(replicas)
-            .arg(millis(longest));
+        both.add_command(self.command);
+        copies.add_wait(&mut both);
         match both.query_async(link).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 self.script.load_async(link).await?;

@@ -1,7 +1,7 @@
 //! Where the server is: at one address for good, or wherever Sentinels say that the master is at the moment.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,6 +12,10 @@ use tokio::time;
 
 const SENTINEL_SCHEME: &str = "redis+sentinel://";
 const SENTINEL_PORT: u16 = 26379;
+
+/// How often the Sentinels are asked although nothing broke: a former master that is cut off from its replicas goes on
+/// to answer, and knows nothing of what came since.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) enum Server {
@@ -57,11 +61,22 @@ impl Server {
     }
 
     /// Grows whenever another server is found than before: every connection of an earlier one is to be left then, also
-    /// one that seems to work. A former master that is cut off still answers, and knows nothing of what came since.
+    /// one that seems to work.
     pub(super) fn moves(&self) -> u64 {
         match self {
             Self::Fixed(_) => 0,
             Self::Watched(watched) => watched.known.lock().unwrap_or_else(PoisonError::into_inner).1,
+        }
+    }
+}
+
+/// Keeps looking for the master until the server is dropped.
+pub(super) async fn keep_looking(server: Weak<Server>) {
+    loop {
+        time::sleep(LOOK_EVERY).await;
+        let Some(server) = server.upgrade() else { return };
+        if let Err(error) = server.client().await {
+            tracing::warn!(%error, "the master of the job store is not to be found");
         }
     }
 }

@@ -6,7 +6,7 @@ use optimus_common::{
     LanguageName,
     settings::{Queue, Redis},
 };
-use redis::{Cmd, FromRedisValue, Script};
+use redis::{Cmd, FromRedisValue, Pipeline, Script};
 
 use super::{
     connection::{Connections, unavailable},
@@ -32,11 +32,32 @@ pub struct RedisStore {
     pub(super) copies: Copies,
 }
 
-/// How many replicas must have a submission or a result before it counts as stored, and how long they are waited for.
+/// How many replicas must have a submission or a result before anybody is told of it, and how long they are waited for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Copies {
     replicas: u32,
     longest: Duration,
+}
+
+impl Copies {
+    pub(super) fn are_asked_for(self) -> bool {
+        self.replicas > 0
+    }
+
+    /// Its answer is how many replicas have what the same connection wrote before.
+    pub(super) fn add_wait(self, pipeline: &mut Pipeline) {
+        pipeline.cmd("WAIT").arg(self.replicas).arg(millis(self.longest));
+    }
+
+    fn suffice(self, there: u32) -> Result<(), StoreError> {
+        if there >= self.replicas {
+            return Ok(());
+        }
+        Err(unavailable(TooFewCopies {
+            there,
+            wanted: self.replicas,
+        }))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -131,20 +152,33 @@ impl RedisStore {
     /// As [`Self::bulk_call`], and not before the replicas that are asked for have it. An error says nothing of whether
     /// it happened.
     pub(super) async fn lasting_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
-        let Copies { replicas, longest } = self.copies;
-        if replicas == 0 {
+        if !self.copies.are_asked_for() {
             return self.bulk_call(call).await;
         }
         let (answer, there) = call
-            .run_replicated(&mut self.connections.bulk(), replicas, longest)
+            .run_replicated(&mut self.connections.bulk(), self.copies)
             .await
             .map_err(unavailable)?;
-        if there < replicas {
-            return Err(unavailable(TooFewCopies {
-                there,
-                wanted: replicas,
-            }));
-        }
+        self.copies.suffice(there)?;
+        Ok(answer)
+    }
+
+    /// Reads something that must not be taken back by a failover: not before the replicas that are asked for have
+    /// everything that the server had when it answered.
+    pub(super) async fn lasting_read<T: FromRedisValue>(&self, read: Cmd) -> Result<T, StoreError> {
+        let mut both = redis::pipe();
+        // Redis lets a connection wait for its own writes only. This one stores nothing, and is replicated after all else.
+        both.add_command(read)
+            .cmd("PUBLISH")
+            .arg(self.keys.barrier())
+            .arg("")
+            .ignore();
+        self.copies.add_wait(&mut both);
+        let (answer, there) = both
+            .query_async(&mut self.connections.bulk())
+            .await
+            .map_err(unavailable)?;
+        self.copies.suffice(there)?;
         Ok(answer)
     }
 

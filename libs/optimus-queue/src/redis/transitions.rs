@@ -83,13 +83,18 @@ impl JobStore for RedisStore {
     }
 
     async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
-        let fields: RawFields = redis::cmd("HMGET")
-            .arg(self.keys.job(id))
-            .arg(&FIELDS)
+        let mut read = redis::cmd("HMGET");
+        read.arg(self.keys.job(id)).arg(&FIELDS);
+        let fields: RawFields = read
             .query_async(&mut self.connections.bulk())
             .await
             .map_err(unavailable)?;
-        record::decode(id, fields)
+        let record = record::decode(id, fields)?;
+        let has_ended = record.as_ref().is_some_and(|record| record.status.is_terminal());
+        if has_ended && self.copies.are_asked_for() {
+            return record::decode(id, self.lasting_read(read).await?);
+        }
+        Ok(record)
     }
 
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
