@@ -180,7 +180,7 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     }
     log.done(Step::Hostname);
     if !weaken::is_off("user-namespace") {
-        enter_user_namespace(reports)?;
+        enter_user_namespace(reports, plan.uids)?;
     }
     log.done(Step::UserNamespace);
     let (root, group) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
@@ -210,7 +210,12 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
 }
 
 /// One of the box's own, in which the spawner, which stays outside, maps its UIDs.
-fn enter_user_namespace(reports: &OwnedFd) -> io::Result<()> {
+///
+/// The kernel counts pending signals and watches of a user namespace against whoever made it, too. That must be nobody
+/// whom boxes share, or one could use up what another has, which would notice.
+fn enter_user_namespace(reports: &OwnedFd, uids: Uids) -> io::Result<()> {
+    let maker = rustix::process::Uid::from_raw(uids.root());
+    set_thread_res_uid(maker, maker, maker)?;
     unshare(UnshareFlags::NEWUSER)?;
     tell(reports, b"M")?;
     if rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut [0; 1]))? != 1 {
