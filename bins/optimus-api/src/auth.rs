@@ -28,7 +28,7 @@ impl Tokens {
         )
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         if self.0.is_empty() {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
-    http::{HeaderMap, request::Parts},
+    http::{HeaderMap, Uri, request::Parts},
 };
 use optimus_common::JobId;
 use utoipa::IntoParams;
@@ -25,27 +25,29 @@ impl FromRequestParts<Arc<App>> for Wait {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_| Problem::invalid_field("wait", "the query cannot be read"))?;
-        match given.as_slice() {
-            [] => Ok(Self { wait: None }),
-            [(name, value)] if name == "wait" => Ok(Self {
-                wait: Some(seconds(value, app.settings.api.max_wait)?),
-            }),
-            [(name, _), (other, _), ..] if name == "wait" && other == "wait" => {
-                Err(Problem::invalid_field("wait", "stands there twice"))
-            }
-            [(first, _), rest @ ..] => {
-                let unknown = if first == "wait" {
-                    rest.first().map_or(first, |(name, _)| name)
-                } else {
-                    first
-                };
-                Err(Problem::invalid_field(
-                    unknown,
-                    "is no known query parameter; there is only wait",
-                ))
-            }
+        wait(&parts.uri, app.settings.api.max_wait).map(|wait| Self { wait })
+    }
+}
+
+pub(crate) fn wait(uri: &Uri, most: Duration) -> Result<Option<Duration>, Problem> {
+    let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|_| Problem::invalid_field("wait", "the query cannot be read"))?;
+    match given.as_slice() {
+        [] => Ok(None),
+        [(name, value)] if name == "wait" => seconds(value, most).map(Some),
+        [(name, _), (other, _), ..] if name == "wait" && other == "wait" => {
+            Err(Problem::invalid_field("wait", "stands there twice"))
+        }
+        [(first, _), rest @ ..] => {
+            let unknown = if first == "wait" {
+                rest.first().map_or(first, |(name, _)| name)
+            } else {
+                first
+            };
+            Err(Problem::invalid_field(
+                unknown,
+                "is no known query parameter; there is only wait",
+            ))
         }
     }
 }
@@ -100,7 +102,7 @@ impl FromRequestParts<Arc<App>> for IdempotencyKey {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut given = headers.get_all("idempotency-key").iter();
     let Some(key) = given.next() else { return Ok(None) };
     let visible = (1..=255).contains(&key.len()) && key.as_bytes().iter().all(u8::is_ascii_graphic);

@@ -10,6 +10,9 @@ mod body;
 mod catalog;
 mod extract;
 mod fleet;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
 mod metrics;
 mod observe;

@@ -4,7 +4,7 @@ mod add_lang;
 mod bench;
 mod build_image;
 mod doctor;
-mod grade;
+pub(crate) mod grade;
 mod jobs;
 mod list_langs;
 mod queues;

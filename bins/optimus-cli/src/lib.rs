@@ -18,6 +18,9 @@ mod dockerfile;
 mod embedded;
 mod engine;
 mod exit;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod images;
 mod output;
 mod presets;

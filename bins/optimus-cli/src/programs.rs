@@ -15,7 +15,7 @@ use optimus_common::{
 
 use crate::{
     exit::{Blame, Failure},
-    testcases::package::entries_of,
+    testcases::{FoldersLeft, package::entries_of},
 };
 
 /// Extensions beside the one each language has in its entry.
@@ -56,7 +56,7 @@ impl Program {
     ) -> Result<Self, Failure> {
         let mut files = Vec::new();
         if path.is_dir() {
-            collect(path, "", DEEPEST, &mut files)?;
+            collect(path, "", DEEPEST, &mut FoldersLeft::new(), &mut files)?;
         } else {
             files.push((file_name(path)?, path.to_owned()));
         }
@@ -157,14 +157,16 @@ fn collect(
     folder: &Path,
     prefix: &str,
     deeper: usize,
+    left: &mut FoldersLeft,
     files: &mut Vec<(String, PathBuf)>,
 ) -> Result<(), Failure> {
+    left.enter(folder)?;
     for (name, path) in entries_of(folder)? {
         let name = format!("{prefix}{name}");
         if !path.is_dir() {
             files.push((name, path));
         } else if deeper > 0 {
-            collect(&path, &format!("{name}/"), deeper - 1, files)?;
+            collect(&path, &format!("{name}/"), deeper - 1, left, files)?;
         }
     }
     Ok(())

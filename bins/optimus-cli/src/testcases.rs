@@ -5,6 +5,7 @@
 //! - a JSON file: an array of test cases, or a whole submission as `POST /jobs` takes it
 
 mod folder;
+mod look_over;
 pub(crate) mod package;
 
 use std::{fs, path::Path};
@@ -18,11 +19,14 @@ use optimus_common::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use self::look_over::look_over;
 pub(crate) use self::package::Package;
 use crate::exit::{Blame, Failure};
 
 /// Folders deeper than this are no groups of test cases; a link in a circle ends here.
 const DEEPEST: usize = 8;
+/// Folders there may be. A link to a folder makes one more of it, so links to folders of links multiply.
+const MOST_FOLDERS: usize = 10_000;
 
 /// Test cases, and what stands beside them.
 #[derive(Debug)]
@@ -101,6 +105,30 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         )));
     }
     Ok(loaded)
+}
+
+/// How many folders may still be read.
+#[derive(Debug)]
+pub(crate) struct FoldersLeft(usize);
+
+impl FoldersLeft {
+    pub(crate) fn new() -> Self {
+        Self(MOST_FOLDERS)
+    }
+
+    pub(crate) fn enter(&mut self, folder: &Path) -> Result<(), Failure> {
+        self.0 = self
+            .0
+            .checked_sub(1)
+            .with_context(|| {
+                format!(
+                    "{}: with this one, links make more than {MOST_FOLDERS} folders",
+                    folder.display()
+                )
+            })
+            .usage()?;
+        Ok(())
+    }
 }
 
 fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {

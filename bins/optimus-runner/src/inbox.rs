@@ -56,10 +56,18 @@ impl Inbox {
 
     /// Reads once, and returns a request if that completes one. Call it when there is something to read.
     pub(crate) fn receive(&mut self) -> anyhow::Result<Option<Request>> {
+        self.receive_by(channel::read_some)
+    }
+
+    /// Never asks `read` for more than belongs to the current part of a frame.
+    pub(crate) fn receive_by(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> anyhow::Result<usize>,
+    ) -> anyhow::Result<Option<Request>> {
         match &mut self.frame {
-            Frame::Header { bytes, read } => {
-                *read += channel::read_some(&mut bytes[*read..])?;
-                if *read < HEADER_LEN {
+            Frame::Header { bytes, read: known } => {
+                *known += read(&mut bytes[*known..])?;
+                if *known < HEADER_LEN {
                     return Ok(None);
                 }
                 let header = FrameHeader::decode(*bytes)?;
@@ -68,7 +76,7 @@ impl Inbox {
             }
             Frame::Test { payload, len } => {
                 let room = (*len - payload.len()).min(self.buffer.len());
-                let read = channel::read_some(&mut self.buffer[..room])?;
+                let read = read(&mut self.buffer[..room])?;
                 payload.extend_from_slice(&self.buffer[..read]);
                 if payload.len() < *len {
                     return Ok(None);
@@ -80,7 +88,7 @@ impl Inbox {
             }
             Frame::Data { left } => {
                 let room = (*left).min(self.buffer.len());
-                let read = channel::read_some(&mut self.buffer[..room])?;
+                let read = read(&mut self.buffer[..room])?;
                 *left -= read;
                 if *left == 0 {
                     self.frame = Frame::start();

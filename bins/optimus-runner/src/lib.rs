@@ -38,6 +38,9 @@
 
 mod channel;
 mod compile;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inbox;
 mod job_state;
 mod phase;

@@ -16,6 +16,9 @@ pub mod backend;
 mod backoff;
 mod board;
 mod crew;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod grading;
 mod housekeeping;
 mod job;

@@ -28,6 +28,9 @@ mod cleanup;
 mod command;
 mod error;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guest;
 mod input;
 mod kill;

@@ -7,7 +7,7 @@ mod host;
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -282,6 +282,27 @@ impl Language {
         if let Some((field, _)) = texts.iter().find(|(_, value)| value.trim().is_empty()) {
             return Some(format!("{field} must not be empty"));
         }
+        let packages = self.build.debian_packages.iter();
+        let single_lines = [
+            ("version", &self.version),
+            ("image", &self.image),
+            ("build.base_image", &self.build.base_image),
+            ("build.version_command", &self.build.version_command),
+        ];
+        let single_lines = single_lines
+            .into_iter()
+            .chain(packages.map(|package| ("build.debian_packages", package)));
+        // They become parts of lines in Dockerfiles.
+        if let Some((field, _)) = single_lines
+            .into_iter()
+            .find(|(_, value)| value.contains(char::is_control))
+        {
+            return Some(format!("{field} must not contain control characters"));
+        }
+        let mut parts = self.dockerfile_path.components();
+        if !parts.all(|part| matches!(part, Component::Normal(_))) {
+            return Some("dockerfile_path must be relative and must not contain '..'".to_owned());
+        }
         if !self.execution.file_extension.starts_with('.') {
             return Some("execution.file_extension must start with a dot".to_owned());
         }
@@ -324,10 +345,30 @@ mod tests {
         );
     }
 
+    fn shipped() -> Languages {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
+        Languages::load(&path).unwrap()
+    }
+
+    #[test]
+    fn an_entry_stays_in_the_project_and_in_its_lines() {
+        let changes: [fn(&mut Language); 5] = [
+            |language| language.dockerfile_path = "../other/Dockerfile".into(),
+            |language| language.dockerfile_path = "/etc/Dockerfile".into(),
+            |language| language.build.base_image.push_str("\nRUN x"),
+            |language| language.build.version_command.push_str("\nRUN x"),
+            |language| language.build.debian_packages.push("a\nRUN x".to_owned()),
+        ];
+        for change in changes {
+            let mut languages = shipped();
+            change(&mut languages.languages[0]);
+            assert!(languages.validate().is_err(), "{:?}", languages.languages[0]);
+        }
+    }
+
     #[test]
     fn the_shipped_file_is_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
-        let languages = Languages::load(&path).unwrap();
+        let languages = shipped();
         for name in ["python", "java", "rust", "cpp", "c", "go", "javascript"] {
             assert!(languages.get(&name.parse().unwrap()).is_some(), "{name}");
         }

@@ -188,3 +188,23 @@ fn file_names_stay_inside_the_box() {
         serde_json::from_value(files(&["main.py", "src/..util.py", "src/deep/x"])).unwrap();
     good.validate(&maxima()).unwrap();
 }
+
+#[test]
+fn numbers_are_stored_as_they_were_sent() {
+    // A quick conversion takes a neighbour of each of these.
+    for number in [
+        "2.2250738585072011e-307",
+        "1.2345678901234567e-300",
+        "9007199254740993e21",
+        "7.2057594037927933e16",
+    ] {
+        let body = format!(
+            r#"{{"language": "c", "source_code": "", "metadata": [{number}],
+                "test_cases": [{{"id": 1, "expected_output": "", "points": {number}}}]}}"#
+        );
+        let sent: Submission = serde_json::from_str(&body).unwrap();
+        assert_eq!(sent.test_cases[0].points, number.parse().ok());
+        let stored = serde_json::to_string(&sent).unwrap();
+        assert_eq!(serde_json::from_str::<Submission>(&stored).unwrap(), sent);
+    }
+}

@@ -44,7 +44,8 @@ const FIRST_REAL_TIME: i32 = 32;
 
 /// The name of a signal, such as `SIGSEGV`; of a real-time one, such as `SIGRTMIN+2`.
 pub fn name(signal: i32) -> Cow<'static, str> {
-    let named = usize::try_from(signal - 1).ok().and_then(|i| NAMES.get(i));
+    let index = signal.checked_sub(1).and_then(|i| usize::try_from(i).ok());
+    let named = index.and_then(|i| NAMES.get(i));
     match named {
         Some(name) => Cow::Borrowed(name),
         None if (FIRST_REAL_TIME..=64).contains(&signal) => {
@@ -72,7 +73,7 @@ mod tests {
             (0, "signal 0"),
             (65, "signal 65"),
             (-3, "signal -3"),
-            (i32::MIN + 1, "signal -2147483647"),
+            (i32::MIN, "signal -2147483648"),
         ] {
             assert_eq!(name(signal), expected);
         }

@@ -46,9 +46,12 @@ use std::{
 use bytes::{Buf, Bytes};
 use frames::FrameReader;
 use ledger::Ledger;
-use optimus_common::protocol::{
-    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunAgain, RunDone,
-    Step, Stream, TestHeader, VERSION,
+use optimus_common::{
+    facts::{RunEnd, RunFacts},
+    protocol::{
+        CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunAgain,
+        RunDone, Step, Stream, TestHeader, VERSION,
+    },
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
@@ -266,17 +269,22 @@ impl Receiver<'_> {
                 })
             }
             FrameKind::CompileDone => {
-                let done = frames::parse("end of the compile step", &payload)?;
+                let mut done: CompileDone = frames::parse("end of the compile step", &payload)?;
+                if let Some(facts) = &mut done.facts {
+                    clean(facts);
+                }
                 lock(self.ledger).compile_done(&done)?;
                 Ok(Event::CompileDone(done))
             }
             FrameKind::RunDone => {
-                let done = frames::parse("end of a run", &payload)?;
+                let mut done: RunDone = frames::parse("end of a run", &payload)?;
+                clean(&mut done.facts);
                 lock(self.ledger).run_done(&done)?;
                 Ok(Event::RunDone(done))
             }
             FrameKind::RunAgain => {
-                let again = frames::parse("second try of a run", &payload)?;
+                let mut again: RunAgain = frames::parse("second try of a run", &payload)?;
+                clean(&mut again.facts);
                 lock(self.ledger).run_again(&again)?;
                 Ok(Event::RunAgain(again))
             }
@@ -291,6 +299,13 @@ impl Receiver<'_> {
 /// The ledger stays consistent also where a caller's mistake made a panic.
 fn lock(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
     ledger.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The only text among facts becomes part of a message.
+fn clean(facts: &mut RunFacts) {
+    if let RunEnd::NotStarted { error } = &mut facts.end {
+        *error = readable(error);
+    }
 }
 
 /// A text from a box, fit for a log and a person's terminal.

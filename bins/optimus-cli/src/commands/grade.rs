@@ -286,3 +286,19 @@ fn template(settings: &testcases::Settings) -> Result<Submission, Failure> {
     settings.apply(&mut submission);
     Ok(submission)
 }
+
+/// Reads a problem with its programs, and checks that the API would take them: all that is done before any of it runs.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn examine(folder: &Path, settings: &Settings, languages: &Languages) -> Result<(), Failure> {
+    let asked = ToGrade {
+        problem: folder.to_owned(),
+        solutions: Vec::new(),
+        all: true,
+        language: Vec::new(),
+        timeout_ms: None,
+        stop_on_failure: false,
+        verbose: false,
+    };
+    let (mut problem, candidates) = read(&asked, settings, languages)?;
+    check(&mut problem, &candidates, languages, &settings.limits)
+}

@@ -9,15 +9,16 @@ use std::{
 
 use anyhow::Context;
 
-use super::{DEEPEST, Loaded, Settings, case};
+use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, look_over};
 use crate::exit::{Blame, Failure};
 
 /// What an answer's file is called, the usual one first.
 const ANSWERS: [&str; 2] = ["ans", "out"];
 
 pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
+    look_over(folder)?;
     let mut inputs = Vec::new();
-    collect(folder, DEEPEST, &mut inputs)?;
+    collect(folder, DEEPEST, &mut FoldersLeft::new(), &mut inputs)?;
     inputs.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
     let mut cases = Vec::new();
     let mut names = Vec::new();
@@ -34,12 +35,18 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
     })
 }
 
-fn collect(folder: &Path, deeper: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
+fn collect(
+    folder: &Path,
+    deeper: usize,
+    left: &mut FoldersLeft,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Failure> {
+    left.enter(folder)?;
     let cannot = || format!("cannot read the folder {}", folder.display());
     for entry in fs::read_dir(folder).with_context(cannot).usage()? {
         let path = entry.with_context(cannot).usage()?.path();
         if path.is_dir() && deeper > 0 {
-            collect(&path, deeper - 1, found)?;
+            collect(&path, deeper - 1, left, found)?;
         } else if path.extension().is_some_and(|extension| extension == "in") {
             found.push(path);
         }

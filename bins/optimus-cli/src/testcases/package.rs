@@ -26,7 +26,7 @@ pub(crate) use self::{
     rules::Expectation,
     submissions::{Listed, Submissions, entries_of, tagged},
 };
-use super::Settings;
+use super::{Settings, look_over};
 use crate::exit::Failure;
 
 /// A problem.
@@ -88,6 +88,7 @@ pub(crate) fn is_package(folder: &Path) -> bool {
 
 impl Package {
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+        look_over(folder)?;
         let metadata = metadata::read(folder)?;
         refuse_parts(folder, &metadata)?;
         let tests = data::read(&folder.join("data"), &metadata)?;

@@ -7,7 +7,7 @@ use optimus_common::protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::SessionError;
+use super::{SessionError, readable};
 
 /// Room made before each read. Several small frames, or a good part of a large one.
 const READ_SIZE: usize = 64 << 10;
@@ -86,7 +86,8 @@ impl FrameReader {
 /// Parses a control frame's payload.
 pub(super) fn parse<T: DeserializeOwned>(what: &str, payload: &[u8]) -> Result<T, SessionError> {
     serde_json::from_slice(payload)
-        .map_err(|error| SessionError::violation(format!("invalid {what}: {error}")))
+        // It repeats what the box sent.
+        .map_err(|error| SessionError::violation(format!("invalid {what}: {}", readable(&error.to_string()))))
 }
 
 pub(super) async fn write_frame<W: AsyncWrite + Unpin>(

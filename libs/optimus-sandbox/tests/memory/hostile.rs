@@ -426,3 +426,39 @@ proptest! {
         prop_assert!(matches!(error, SessionError::Protocol(_)), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn texts_of_a_box_are_short_and_without_control_characters() {
+    let hostile = format!("\u{1b}[2J\n{}", "x".repeat(5000));
+    let check = |text: &str| {
+        assert!(text.chars().count() < 1200, "{} characters", text.len());
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+    };
+
+    let done = CompileDone {
+        facts: Some(facts(
+            RunEnd::NotStarted {
+                error: hostile.clone(),
+            },
+            0,
+        )),
+    };
+    let (events, _) = hear(true, json(FrameKind::CompileDone, &done)).await;
+    let [
+        Event::CompileDone(CompileDone {
+            facts:
+                Some(RunFacts {
+                    end: RunEnd::NotStarted { error },
+                    ..
+                }),
+        }),
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    check(error);
+
+    let unknown = serde_json::json!({"facts": {"end": {"how": hostile}}});
+    let (_, error) = hear(true, json(FrameKind::CompileDone, &unknown)).await;
+    check(&error.to_string());
+}

@@ -11,7 +11,7 @@ use optimus_common::{checker::Checker, submission::TestCase};
 use super::{Format, metadata::Metadata, used_constant, validator, yaml::Section};
 use crate::{
     exit::{Blame, Failure},
-    testcases::{DEEPEST, case},
+    testcases::{DEEPEST, FoldersLeft, case},
 };
 
 /// The only parts of `data` that programs are run on.
@@ -74,6 +74,7 @@ pub(super) fn read(data: &Path, metadata: &Metadata) -> Result<Tests, Failure> {
     let mut walk = Walk {
         data,
         metadata,
+        left: FoldersLeft::new(),
         groups: Vec::new(),
         found: Vec::new(),
     };
@@ -98,6 +99,7 @@ struct Found {
 struct Walk<'a> {
     data: &'a Path,
     metadata: &'a Metadata,
+    left: FoldersLeft,
     /// From `data` down to the folder that is being read.
     groups: Vec<Group>,
     found: Vec<Found>,
@@ -132,6 +134,7 @@ impl Walk<'_> {
     fn folder(&mut self, folder: &Path, deeper: usize) -> Result<(), Failure> {
         self.enter(folder)?;
         let path = self.data.join(folder);
+        self.left.enter(&path)?;
         let cannot = || format!("cannot read the folder {}", path.display());
         for entry in fs::read_dir(&path).with_context(cannot).usage()? {
             let name = entry.with_context(cannot).usage()?.file_name();

@@ -10,16 +10,22 @@ pub(super) struct Glob {
     patterns: Vec<Vec<String>>,
 }
 
+/// Combinations of alternatives: braces beside each other multiply.
+const MOST_ALTERNATIVES: usize = 1000;
+/// Bytes of a pattern, each of whose alternatives is about as long.
+const LONGEST: usize = 1000;
+
 impl Glob {
-    pub(super) fn new(text: &str) -> Self {
-        let patterns = alternatives(text)
+    /// Nothing where it is too long or has too many combinations.
+    pub(super) fn new(text: &str) -> Option<Self> {
+        let patterns = alternatives(text)?
             .iter()
             .map(|pattern| pattern.split('/').map(str::to_owned).collect())
             .collect();
-        Self {
+        Some(Self {
             text: text.to_owned(),
             patterns,
-        }
+        })
     }
 
     /// Whether the path, or a folder above it, is as the pattern says.
@@ -42,18 +48,29 @@ impl fmt::Display for Glob {
 }
 
 /// Opens the first braces, and those in what comes of it.
-fn alternatives(text: &str) -> Vec<String> {
-    let opened = text.split_once('{').and_then(|(before, rest)| {
-        let (inside, after) = rest.split_once('}')?;
-        Some((before, inside, after))
-    });
-    match opened {
-        Some((before, inside, after)) => inside
-            .split(',')
-            .flat_map(|choice| alternatives(&format!("{before}{choice}{after}")))
-            .collect(),
-        None => vec![text.to_owned()],
+fn alternatives(text: &str) -> Option<Vec<String>> {
+    if text.len() > LONGEST {
+        return None;
     }
+    let mut closed = vec![text.to_owned()];
+    let mut open = Vec::new();
+    while let Some(text) = closed.pop() {
+        let braces = text.split_once('{').and_then(|(before, rest)| {
+            let (inside, after) = rest.split_once('}')?;
+            Some((before, inside, after))
+        });
+        match braces {
+            Some((before, inside, after)) => {
+                let choices = inside.split(',');
+                closed.extend(choices.map(|choice| format!("{before}{choice}{after}")));
+            }
+            None => open.push(text),
+        }
+        if closed.len() + open.len() > MOST_ALTERNATIVES {
+            return None;
+        }
+    }
+    Some(open)
 }
 
 /// Each part between stars is looked for where it first comes: what is left for the others is then the most.
@@ -97,7 +114,15 @@ mod tests {
             ("{accepted,rejected}/{x,y}.py", "rejected/z.py", false),
             ("a{b", "a{b", true),
         ] {
-            assert_eq!(Glob::new(pattern).matches(path), matches, "{pattern} {path}");
+            let glob = Glob::new(pattern).unwrap();
+            assert_eq!(glob.matches(path), matches, "{pattern} {path}");
         }
+    }
+
+    #[test]
+    fn braces_beside_each_other_do_not_multiply_without_end() {
+        assert!(Glob::new(&"{a,b}".repeat(9)).is_some());
+        assert!(Glob::new(&"{a,b}".repeat(60)).is_none());
+        assert!(Glob::new(&format!("{{{}}}", ",".repeat(100_000))).is_none());
     }
 }

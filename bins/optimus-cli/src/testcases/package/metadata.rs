@@ -104,7 +104,7 @@ pub(super) fn read(folder: &Path) -> Result<Metadata, Failure> {
     settings.memory_limit_mb = settings.memory_limit_mb.or(mebibytes("memory")?);
     settings.output_limit_bytes = settings
         .output_limit_bytes
-        .or(mebibytes("output")?.map(|mebibytes| mebibytes << 20));
+        .or(mebibytes("output")?.map(|mebibytes| mebibytes.saturating_mul(1 << 20)));
     settings.compile_timeout_ms = settings
         .compile_timeout_ms
         .or(milliseconds(&limits, "compilation_time")?);
@@ -114,7 +114,9 @@ pub(super) fn read(folder: &Path) -> Result<Metadata, Failure> {
         settings,
         time_limit_from: time_limit.map(|(_, from)| from),
         time_rule: time_rule(&limits, format)?,
-        code_bytes: limits.whole_number("code")?.map(|kibibytes| kibibytes << 10),
+        code_bytes: limits
+            .whole_number("code")?
+            .map(|kibibytes| kibibytes.saturating_mul(1 << 10)),
         validation: validation(&yaml)?,
         validator_flags: yaml.words("validator_flags")?.unwrap_or_default(),
         constants: yaml.section("constants")?.keys().map(str::to_owned).collect(),

@@ -239,6 +239,8 @@ impl Demands {
     }
 }
 
+const TOO_MANY: &str = "is too long, or has too many combinations of alternatives";
+
 const DEMANDS: &[&str] = &["permitted", "required", "score", "message", "use_for_time_limit"];
 const ABOUT: &[&str] = &["language", "entrypoint", "authors", "model_solution"];
 
@@ -248,12 +250,13 @@ fn entry(pattern: &str, section: &Section) -> Result<Entry, Failure> {
         if !DEMANDS.contains(&key) && !ABOUT.contains(&key) {
             let part = section.section(key)?;
             part.allow_only(&[DEMANDS])?;
-            scoped.push((Glob::new(key), demands(&part)?));
+            let scope = Glob::new(key).ok_or_else(|| section.refuse(key, TOO_MANY))?;
+            scoped.push((scope, demands(&part)?));
         }
     }
     Ok(Entry {
         pattern: pattern.to_owned(),
-        glob: Glob::new(pattern),
+        glob: Glob::new(pattern).ok_or_else(|| Failure::usage(format!("{FILE}: {pattern}: {TOO_MANY}")))?,
         language: section.text("language")?,
         starts_with: section.text("entrypoint")?,
         demands: demands(section)?,

@@ -91,6 +91,42 @@ fn a_legacy_package_is_read() {
 }
 
 #[test]
+fn limits_beyond_all_bounds_are_not_small_ones() {
+    let package = read(&[(
+        "problem.yaml",
+        "limits: {output: 17592186044417, code: 18014398509481985, time_limit: 1e300}",
+    )])
+    .unwrap();
+    assert_eq!(package.settings.output_limit_bytes, Some(u64::MAX));
+    assert_eq!(package.code_bytes, Some(u64::MAX));
+    assert_eq!(package.settings.timeout_ms, Some(u64::MAX));
+}
+
+#[test]
+fn aliases_of_aliases_do_not_multiply() {
+    let mut yaml = "name: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for (n, key) in ["author", "source", "license", "keywords", "rights_owner"]
+        .iter()
+        .enumerate()
+    {
+        let aliases = format!("*a{n}, ").repeat(9);
+        yaml.push_str(&format!("{key}: &a{} [{aliases}]\n", n + 1));
+    }
+    refused(&[("problem.yaml", &yaml)], "alias");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_circles_do_not_multiply() {
+    let folder = folder(&[("data/secret/1.in", ""), ("data/secret/1.ans", "")]);
+    for n in 0..8 {
+        std::os::unix::fs::symlink(".", folder.path().join(format!("data/secret/{n}"))).unwrap();
+    }
+    let error = Package::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("links make more than"), "{error}");
+}
+
+#[test]
 fn a_package_that_says_nothing_has_the_formats_defaults() {
     let package = read(&[("problem.yaml", "# nothing\nlimits:\n")]).unwrap();
     assert_eq!(package.settings.checker, Some(PLAIN));

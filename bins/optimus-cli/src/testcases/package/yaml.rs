@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use serde_json::{Map, Value};
+use serde_saphyr::Options;
 
 use crate::exit::{Blame, Failure};
 
@@ -33,7 +34,7 @@ impl Section {
         let value = if nothing_but_comments {
             Value::Null
         } else {
-            serde_saphyr::from_str(text)
+            serde_saphyr::from_str_with_options(text, options())
                 .with_context(|| format!("{place} is not YAML"))
                 .usage()?
         };
@@ -130,6 +131,13 @@ impl Section {
                 Ok(Some(text.split_whitespace().map(str::to_owned).collect()))
             }
         }
+    }
+}
+
+/// Aliases of aliases multiply, and no package needs many.
+fn options() -> Options {
+    serde_saphyr::options! {
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
     }
 }
 

@@ -1,0 +1,74 @@
+//! The body of `POST /jobs`, up to the moment a store would take it.
+
+use std::sync::LazyLock;
+
+use optimus_common::{
+    language::Languages, protocol::MAX_PAYLOAD, settings::Settings, submission::Submission,
+};
+use optimus_judge::plan::JobPlan;
+use serde_json::Value;
+
+use crate::memory::bounded;
+
+/// What is there for the smallest body: the languages named in an answer, a plan with its environment.
+const MEMORY: usize = 256 << 10;
+
+/// A value of two bytes takes up to a hundred in memory; it is there as read, as written, and as read again.
+const MEMORY_PER_BYTE: usize = 400;
+
+/// An answer names a field and what is wrong with it: neither is repeated whole. Both stand there twice, escaped.
+const LONGEST_ANSWER: usize = 16 << 10;
+
+static SETTINGS: LazyLock<Settings> = LazyLock::new(Settings::defaults);
+
+static LANGUAGES: LazyLock<Languages> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../../config/languages.json"))
+        .expect("the shipped file is valid")
+});
+
+pub fn submission(body: &[u8]) {
+    let (languages, limits) = (&*LANGUAGES, &SETTINGS.limits);
+    bounded(
+        MEMORY + MEMORY_PER_BYTE * body.len(),
+        || match optimus_api::fuzzing::submission(body, languages, limits) {
+            Ok(submission) => check_accepted(&submission),
+            Err(answer) => check_refusal(&answer),
+        },
+    );
+}
+
+/// What is stored is what was sent, and a job can be made of it.
+pub(crate) fn check_accepted(submission: &Submission) {
+    let limits = &SETTINGS.limits;
+    let json = serde_json::to_vec(submission).expect("a submission is JSON");
+    let again: Submission = serde_json::from_slice(&json).expect("what was stored can be read");
+    assert_eq!(*submission, again, "it is stored as another one");
+    again.validate(&limits.max).expect("what was valid still is");
+
+    let language = LANGUAGES
+        .get(&submission.language)
+        .expect("the language is known");
+    let plan = JobPlan::new(submission, language, limits).expect("what was accepted can be planned");
+    assert_eq!(Ok(&plan), JobPlan::new(&again, language, limits).as_ref());
+    let header = serde_json::to_vec(&plan.header).expect("a header is JSON");
+    assert!(
+        header.len() <= MAX_PAYLOAD,
+        "no box takes a header of {} bytes",
+        header.len()
+    );
+    assert!(!plan.header.run.limits.cpu_time.is_zero() && !plan.header.run.limits.wall_time.is_zero());
+    assert!(plan.box_memory_bytes >= plan.header.run.limits.memory_bytes);
+}
+
+fn check_refusal(answer: &[u8]) {
+    assert!(answer.len() <= LONGEST_ANSWER, "{} bytes", answer.len());
+    let problem: Value = serde_json::from_slice(answer).expect("an answer is JSON");
+    let status = problem["status"].as_u64().expect("an answer has its status");
+    assert!((400..500).contains(&status), "{problem}");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .is_some_and(|detail| !detail.is_empty()),
+        "{problem}"
+    );
+}
