@@ -16,7 +16,13 @@ const END: &str = "<!-- cases: end -->\n";
 
 pub(crate) fn trial(groups: &[Group]) -> Trial {
     let cases = told(groups);
+    let odd: Vec<_> = groups.iter().flat_map(Group::odd_files).collect();
     Trial::test("the_table_in_docs_is_that_of_the_cases", move || {
+        if !odd.is_empty() {
+            return Err(Failed::from(format!(
+                "no case names these files, or they are missing: {odd:?}"
+            )));
+        }
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/hostile-suite.md");
         let page = fs::read_to_string(&path)?;
         let (Some(begin), Some(end)) = (page.find(BEGIN), page.find(END)) else {

@@ -27,7 +27,7 @@ pub(crate) struct Containers {
 #[derive(Debug, Clone)]
 struct Container {
     id: String,
-    /// The files that hold its network namespace and its root.
+    /// Where its network namespace and its root are mounted.
     places: Vec<PathBuf>,
 }
 
@@ -115,9 +115,6 @@ impl Containers {
 
 impl Container {
     fn is_gone(&self) -> Result<(), String> {
-        if let Some(place) = self.places.iter().find(|place| place.exists()) {
-            return Err(format!("{} of a container is left", place.display()));
-        }
         let mounted = mounts("self");
         if let Some(mount) = mounted.iter().find(|mount| {
             self.places

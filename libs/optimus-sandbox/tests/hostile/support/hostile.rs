@@ -12,7 +12,7 @@ fn spoiled(what: &str) -> ! {
 pub fn main() -> u32 {
     let mut line = Vec::new();
     let mut byte = [0];
-    while line.last() != Some(&b'\n') && std::io::stdin().lock().read(&mut byte).is_ok_and(|n| n == 1) {
+    while line.last() != Some(&b'\n') && matches!(std::io::stdin().lock().read(&mut byte), Ok(1)) {
         line.push(byte[0]);
     }
     let line = String::from_utf8(line).unwrap();
@@ -24,7 +24,7 @@ pub fn main() -> u32 {
             for place in ["/box", "/tmp", "/dev/shm"] {
                 for entry in fs::read_dir(place).unwrap() {
                     let path = entry.unwrap().path();
-                    if fs::symlink_metadata(&path).is_ok_and(|data| data.uid() == me) {
+                    if fs::symlink_metadata(&path).map_or(false, |data| data.uid() == me) {
                         spoiled(&format!("there is already {}", path.display()));
                     }
                 }

@@ -1,0 +1,2 @@
+. ./hostile.sh
+echo withstood >&2

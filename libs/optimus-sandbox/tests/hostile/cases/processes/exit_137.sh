@@ -1,0 +1,3 @@
+. ./hostile.sh
+echo withstood
+exit 137

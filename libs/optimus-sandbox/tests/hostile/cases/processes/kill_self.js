@@ -1,0 +1,2 @@
+require('./hostile');
+process.kill(process.pid, 'SIGKILL');

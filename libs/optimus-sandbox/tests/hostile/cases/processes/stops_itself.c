@@ -1,0 +1,5 @@
+#include "hostile.h"
+
+int attack(void) {
+    for (;;) raise(SIGSTOP);
+}

@@ -1,0 +1,6 @@
+#include "hostile.h"
+
+int attack(void) {
+    puts("withstood");
+    return 0;
+}
