@@ -193,13 +193,28 @@ impl Fleet {
         start(&name, self.dir.path(), &self.store, &self.options, command).await
     }
 
+    /// Does what a service manager would: starts workers again that gave up before they had begun, because what they
+    /// tried out was killed.
+    pub(crate) async fn revive(&mut self) {
+        for index in 0..self.workers.len() {
+            let process = &mut self.workers[index].process;
+            if let Some(status) = process.status() {
+                assert!(
+                    worker_id(process).is_none(),
+                    "{} left by itself with {status}; its log ends with\n{}",
+                    process.name(),
+                    process.log_end()
+                );
+                self.workers[index] = self.start_worker().await;
+            }
+        }
+    }
+
     /// Waits until every language that the workers serve can be graded.
     pub(crate) async fn until_available(&mut self) {
         let chosen: Vec<_> = self.options.languages.split(',').collect();
         until("all languages are available", async || {
-            for worker in &mut self.workers {
-                worker.process.assert_running();
-            }
+            self.revive().await;
             let answer = self.client.ask(Method::GET, "/languages", None).await;
             let listed = answer.and_then(|answer| answer.body["languages"].as_array().cloned());
             let available = |name: &str| {

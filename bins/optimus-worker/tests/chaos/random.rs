@@ -77,6 +77,7 @@ async fn run(name: &str, round: u64, options: Options, mix: Mix) {
     for fault in faults {
         sleep(Duration::from_millis(seed.random.u64(50..800))).await;
         apply(fault, &mut scene, &mut seed).await;
+        scene.fleet.revive().await;
         scene.faults += 1;
     }
     scene.fleet.until_available().await;

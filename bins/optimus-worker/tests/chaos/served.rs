@@ -66,9 +66,22 @@ impl Served {
         served
     }
 
+    /// Does what a service manager would: starts it again where it gave up before it had begun, because what it tried out
+    /// was killed.
+    pub(crate) fn revive(&mut self) {
+        if let Some(status) = self.process.status() {
+            let log = self.process.log();
+            assert!(
+                log.contains("there can be no"),
+                "it left by itself with {status}; its log:\n{log}"
+            );
+            self.start_again();
+        }
+    }
+
     pub(crate) async fn until_available(&mut self) {
         until("all languages are available", async || {
-            self.process.assert_running();
+            self.revive();
             let answer = self.client.ask(Method::GET, "/languages", None).await;
             let listed = answer.and_then(|answer| answer.body["languages"].as_array().cloned());
             let available = |name: &str| {

@@ -8,7 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::{
@@ -113,6 +112,7 @@ pub(crate) async fn redis() {
     let (mut faults, mut most) = (0, before);
     while !budget.is_spent(&load, faults) {
         sleep(Duration::from_millis(seed.random.u64(100..900))).await;
+        fleet.revive().await;
         disturb(&mut fleet, &mut redis, &mut seed).await;
         faults += 1;
         most = most.max(used_memory(&redis));
@@ -156,13 +156,13 @@ const SPARE_KEYS: u64 = 4;
 async fn disturb(fleet: &mut Fleet, redis: &mut Redis, seed: &mut Seed) {
     let worker = seed.random.usize(..fleet.workers.len());
     match seed.random.u32(..10) {
-        0..4 => drop(fleet.replace_worker(worker).await),
-        4..6 => drop(fleet.replace_api().await),
-        6 => {
+        0..3 => drop(fleet.replace_worker(worker).await),
+        3..5 => drop(fleet.replace_api().await),
+        5 => {
             redis.kill().await;
             redis.start_again().await;
         }
-        7 => drop(redis.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])),
+        6..8 => drop(redis.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"])),
         8 => fleet.paths().for_each(Proxy::cut_in_answers),
         _ => fleet.kill_boxes(),
     }
@@ -190,13 +190,12 @@ pub(crate) async fn sqlite() {
     let load = Load::start(&served.client, Mix::Trivial, CLIENTS, budget.jobs);
     let (mut faults, mut most) = (0, before.0);
     while !budget.is_spent(&load, faults) {
-        sleep(Duration::from_millis(seed.random.u64(100..3000))).await;
-        if seed.random.bool() {
+        sleep(Duration::from_millis(seed.random.u64(200..4000))).await;
+        served.revive();
+        if seed.random.u32(..4) > 0 {
             served.replace().await;
         } else {
-            served.process.signal(Signal::STOP);
             served.kill_boxes();
-            served.process.signal(Signal::CONT);
         }
         faults += 1;
         most = most.max(served.database().bytes());

@@ -80,9 +80,14 @@ impl Process {
         status.unwrap()
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Panics with its log where it is no longer there.
     pub(crate) fn assert_running(&mut self) {
-        if let Some(status) = self.child.try_wait().unwrap() {
+        if let Some(status) = self.status() {
             panic!(
                 "{} ended with {status}; its log ends with\n{}",
                 self.name,

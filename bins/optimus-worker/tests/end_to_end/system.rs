@@ -204,7 +204,7 @@ impl System {
     /// Waits until the boxes that a dead worker left are gone, while others work on.
     pub(crate) async fn until_no_box_of(&self, worker: &str) {
         until("the dead worker's boxes are removed", async || {
-            !self.boxes.owners().iter().any(|owner| owner == worker)
+            !self.boxes.owners().iter().any(|owner| owner.ends_with(worker))
         })
         .await;
     }

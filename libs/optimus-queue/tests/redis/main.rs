@@ -7,6 +7,7 @@ mod jobs;
 mod limits;
 mod outages;
 mod proxy;
+mod replicas;
 mod server;
 
 mod conformance {

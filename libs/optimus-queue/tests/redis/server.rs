@@ -16,6 +16,7 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::settings::{Queue, Redis, Settings};
 use optimus_queue::{JobStore, conformance::StoreFactory, redis::RedisStore};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// `redis-server` on a unix socket in a folder of its own; both are gone when it is dropped.
 pub(crate) struct RedisServer {
     folder: TempDir,
-    arguments: Vec<&'static str>,
+    arguments: Vec<String>,
     process: Mutex<Child>,
     stores: AtomicU32,
 }
@@ -33,12 +34,13 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    pub(crate) fn start_with(arguments: &[&'static str]) -> Self {
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let process = Mutex::new(spawn(&folder, arguments));
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let process = Mutex::new(spawn(&folder, &arguments));
         let server = Self {
             folder,
-            arguments: arguments.to_vec(),
+            arguments,
             process,
             stores: AtomicU32::new(0),
         };
@@ -51,6 +53,11 @@ impl RedisServer {
         let mut process = self.process.lock().unwrap();
         process.kill().expect("redis-server can be killed");
         process.wait().expect("redis-server ends");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.process.lock().unwrap().id();
+        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
     }
 
     pub(crate) fn start_again(&self) {
@@ -113,7 +120,7 @@ impl RedisServer {
     }
 }
 
-fn spawn(folder: &TempDir, arguments: &[&str]) -> Child {
+fn spawn(folder: &TempDir, arguments: &[String]) -> Child {
     Command::new("redis-server")
         .args(["--port", "0", "--save", "", "--unixsocket", "redis.sock", "--dir"])
         .arg(folder.path())
