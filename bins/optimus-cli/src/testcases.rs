@@ -26,7 +26,7 @@ use crate::exit::{Blame, Failure};
 /// Folders deeper than this are no groups of test cases; a link in a circle ends here.
 const DEEPEST: usize = 8;
 /// Folders there may be. A link to a folder makes one more of it, so links to folders of links multiply.
-const MOST_FOLDERS: usize = 10_000;
+const MOST_FOLDERS: usize = 1000;
 
 /// Test cases, and what stands beside them.
 #[derive(Debug)]

@@ -53,7 +53,7 @@ fn a_broken_seed_breaks_no_target() {
     for (name, target) in TARGETS {
         for entry in fs::read_dir(fuzz().join("seeds").join(name)).unwrap() {
             let seed = fs::read(entry.unwrap().path()).unwrap();
-            let step = (seed.len() / 40).max(1);
+            let step = (seed.len() / 8).max(1);
             for at in (0..seed.len()).step_by(step) {
                 target(&seed[..at]);
                 let mut changed = seed.clone();

@@ -54,18 +54,18 @@ static LANGUAGES: LazyLock<Languages> = LazyLock::new(|| {
 });
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
-        .expect("a runtime without threads can be made")
+        .expect("a runtime without threads can be made");
+    // What its timer makes once is none of the target's.
+    runtime.block_on(tokio::time::sleep(Duration::ZERO));
+    runtime
 });
 
 pub fn box_frames(input: &[u8]) {
     let (job, bytes, cuts) = parts(input);
-    RUNTIME.block_on(async {
-        // What is made once, such as the runtime's timer, is none of the target's.
-        tokio::time::sleep(Duration::ZERO).await;
-    });
+    LazyLock::force(&RUNTIME);
     bounded(MEMORY + 16 * input.len(), || {
         let whole = RUNTIME.block_on(job.run(&bytes, None));
         let in_parts = RUNTIME.block_on(job.run(&bytes, Some(cuts)));
