@@ -19,6 +19,7 @@ use crate::{
     input::Input,
     kill::{LONGEST_DYING, Remains},
     launch::{Restrictions, Stdio},
+    looks::Looks,
     meter::{Pace, Usage},
     reaper::{Death, Reaped},
     supervisor::{Event, Intake, Slot, Start},
@@ -63,18 +64,6 @@ struct Run {
     looks: Looks,
     stdout: Capture,
     stderr: Capture,
-}
-
-/// When to look at the processes one by one, which costs more than a sample: often at first, so that of a short run
-/// something is seen too, then more and more seldom.
-#[derive(Debug)]
-struct Looks {
-    next: Instant,
-    pause: Duration,
-    /// Part of the wall limit that may pass between two looks.
-    longest: Duration,
-    /// How long the run was ready and got no CPU, as far as it was seen.
-    waited_for_cpu: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -162,6 +151,14 @@ impl Cell {
             Phase::Dying(over) => over.run.tree.reaped(process),
             Phase::Clearing { traces, .. } => traces.reaped(process),
             Phase::Free | Phase::Draining(_) => false,
+        }
+    }
+
+    /// Whether it is best looked at before it is waited for.
+    pub(crate) fn is_first(&self, pid: i32) -> bool {
+        match &self.phase {
+            Phase::Running(run) => run.tree.is_first(pid),
+            _ => false,
         }
     }
 
@@ -256,7 +253,11 @@ impl Cell {
             cpu_time: whole_microseconds(total.cpu.value),
             cpu_time_from: total.cpu.from,
             wall_time: whole_microseconds(wall_time),
-            waited_for_cpu: run.looks.waited_for_cpu.map(whole_microseconds),
+            waited_for_cpu: run
+                .looks
+                .waited_for_cpu
+                .max(run.tree.waited_for_cpu())
+                .map(whole_microseconds),
             peak_memory_bytes: total.memory.value,
             peak_memory_from: total.memory.from,
             oom_kills: total.oom_kills,
@@ -287,27 +288,6 @@ fn whole_microseconds(time: Duration) -> Duration {
     Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
-impl Looks {
-    /// About what a program takes to load.
-    const FIRST: Duration = Duration::from_millis(2);
-
-    fn new(started: Instant, limits: &Limits) -> Self {
-        Self {
-            next: started + Self::FIRST,
-            pause: Self::FIRST,
-            longest: (limits.wall_time / 16).max(Self::FIRST),
-            waited_for_cpu: None,
-        }
-    }
-
-    fn took_place(&mut self, now: Instant, waited_for_cpu: Option<Duration>) {
-        // Threads that are gone are not seen any more.
-        self.waited_for_cpu = self.waited_for_cpu.max(waited_for_cpu);
-        self.pause = (self.pause * 2).min(self.longest);
-        self.next = now + self.pause;
-    }
-}
-
 /// What reading both streams once has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -327,9 +307,7 @@ impl Run {
             return Ok(Some(LimitKind::Output));
         }
         if now >= self.looks.next.min(self.deadline) {
-            self.looks.took_place(now, self.tree.look()?);
-            let waited = self.looks.waited_for_cpu.unwrap_or_default();
-            self.deadline = self.started + self.limits.wall_time_granting(waited);
+            self.look(now)?;
         }
         let too_long = now >= self.deadline;
         if now >= self.next_sample || too_long {
@@ -343,6 +321,19 @@ impl Run {
             self.next_sample = now + context.pace.until_next(&self.limits, usage);
         }
         Ok(too_long.then_some(LimitKind::WallTime))
+    }
+
+    /// Looks at the processes one by one, and grants what they have waited for a CPU.
+    fn look(&mut self, now: Instant) -> Result<(), CellError> {
+        self.looks.took_place(now, self.tree.look()?);
+        let waited = self.looks.waited_for_cpu.unwrap_or_default();
+        let granted = self.started + self.limits.wall_time_granting(waited);
+        self.deadline = self.deadline.max(granted);
+        let longest = self.started + self.limits.longest_wall_time();
+        if now >= self.deadline && now < longest && self.looks.is_waiting(self.tree.ready()?) {
+            self.deadline = now + Looks::FIRST;
+        }
+        Ok(())
     }
 
     /// Reads each stream once and passes on what came.

@@ -5,6 +5,6 @@ mod group;
 mod own_box;
 mod recursive;
 
-pub use counters::Counters;
+pub use counters::{Charge, Counters};
 pub use group::{Controller, Group, Removal};
 pub(crate) use own_box::of_own_box;

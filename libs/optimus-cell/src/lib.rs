@@ -36,6 +36,7 @@ mod input;
 mod kill;
 mod landlock;
 mod launch;
+mod looks;
 mod meter;
 mod nest;
 mod nested;

@@ -27,7 +27,7 @@ use crate::{
     kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Figure, Pace, Total, Usage},
-    proc_files::{self, Census, Glance},
+    proc_files::{self, Census, Glance, Ready},
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
@@ -260,6 +260,18 @@ impl NestedTree {
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
         Ok(waited_for_cpu)
+    }
+
+    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+        match &self.group {
+            Some(group) => Ok(proc_files::ready_at(&group.processes()?)),
+            None => proc_files::ready(self.guest),
+        }
+    }
+
+    /// How long the guest's first process had waited for a CPU when it died.
+    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
+        self.notes.get().waited_for_cpu()
     }
 
     fn oom_kills(&self) -> Result<u64, CellError> {

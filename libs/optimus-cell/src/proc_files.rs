@@ -119,6 +119,52 @@ fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
     seen
 }
 
+/// A thread that could run: it does, or it waits for a CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) thread: u32,
+    /// Time on a CPU. Does not grow while it waits.
+    pub(crate) ran: u64,
+}
+
+/// The threads of a guest that could run.
+pub(crate) fn ready(guest: GuestId) -> Result<Vec<Ready>, CellError> {
+    Ok(ready_of(processes(guest)?))
+}
+
+/// As [`ready`], of these processes.
+pub(crate) fn ready_at(processes: &[i32]) -> Vec<Ready> {
+    let proc = Path::new("/proc");
+    ready_of(processes.iter().map(|pid| proc.join(pid.to_string())))
+}
+
+fn ready_of(processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
+    let threads = processes
+        .filter_map(|process| fs::read_dir(process.join("task")).ok())
+        .flat_map(Iterator::flatten);
+    let ready = |thread: fs::DirEntry| {
+        let path = thread.path();
+        let running = state_of_stat(&fs::read(path.join("stat")).ok()?)? == b'R';
+        let schedstat = fs::read_to_string(path.join("schedstat")).ok()?;
+        let ran = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
+        let thread = thread.file_name().to_str()?.parse().ok()?;
+        running.then_some(Ready { thread, ran })
+    };
+    threads.filter_map(ready).collect()
+}
+
+/// The letter behind the name, whose closing parenthesis is the last one of the line.
+fn state_of_stat(line: &[u8]) -> Option<u8> {
+    let name_end = line.iter().rposition(|byte| *byte == b')')?;
+    line.get(name_end + 2).copied()
+}
+
+/// How long the first thread of a process has waited for a CPU, also of one that is dead and not waited for.
+pub(crate) fn run_delay(pid: i32) -> Option<Duration> {
+    let schedstat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
+    run_delay_of_schedstat(&schedstat)
+}
+
 /// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
 pub(crate) fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
     let waited = schedstat.split_ascii_whitespace().nth(1)?;
@@ -214,6 +260,22 @@ mod tests {
         };
         assert_eq!(Stat::parse(stat), Some(expected));
         assert_eq!(Stat::parse(b"nonsense"), None);
+    }
+
+    #[test]
+    fn a_state_is_found_behind_a_hostile_name() {
+        assert_eq!(state_of_stat(b"42 (a) S 9) R 1 42\n"), Some(b'R'));
+        assert_eq!(state_of_stat(b"42 (a)"), None);
+        assert_eq!(state_of_stat(b""), None);
+    }
+
+    #[test]
+    fn a_thread_that_runs_is_ready() {
+        let own = std::process::id().cast_signed();
+        let ready = ready_at(&[own]);
+        assert!(!ready.is_empty(), "this one runs");
+        assert!(run_delay(own).is_some());
+        assert_eq!(run_delay(0), None);
     }
 
     #[test]

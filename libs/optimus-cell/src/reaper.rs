@@ -2,7 +2,7 @@
 
 use std::{io, mem::MaybeUninit, time::Duration};
 
-use crate::error::CellError;
+use crate::{error::CellError, proc_files};
 
 /// A process that has been waited for.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +15,8 @@ pub(crate) struct Reaped {
     pub(crate) cpu: Duration,
     /// Largest resident memory of it, or of any one of those descendants.
     pub(crate) max_rss_bytes: u64,
+    /// How long its first thread had waited for a CPU, where that was asked for and the kernel tells.
+    pub(crate) waited_for_cpu: Option<Duration>,
 }
 
 /// How a process ended.
@@ -24,9 +26,22 @@ pub enum Death {
     Signalled(i32),
 }
 
-/// Waits for one child that is dead already; `None` where there is none.
-pub(crate) fn reap() -> Result<Option<Reaped>, CellError> {
-    wait(libc::P_ALL, 0, libc::WNOHANG)
+/// Waits for one child that is dead already; `None` where there is none. Those that are `wanted` are looked at before:
+/// only until it is waited for is there anything to see of a process.
+pub(crate) fn reap(wanted: impl FnOnce(i32) -> bool) -> Result<Option<Reaped>, CellError> {
+    let Some(dead) = wait(libc::P_ALL, 0, libc::WNOHANG | libc::WNOWAIT)? else {
+        return Ok(None);
+    };
+    let waited_for_cpu = if wanted(dead.pid) {
+        proc_files::run_delay(dead.pid)
+    } else {
+        None
+    };
+    let reaped = wait_for(dead.pid)?;
+    Ok(reaped.map(|reaped| Reaped {
+        waited_for_cpu,
+        ..reaped
+    }))
 }
 
 /// Waits for this child to die.
@@ -76,6 +91,7 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Opti
         death,
         cpu,
         max_rss_bytes,
+        waited_for_cpu: None,
     }))
 }
 

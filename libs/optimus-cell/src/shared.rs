@@ -15,6 +15,7 @@ use crate::{
     kill::{Remains, kill_all},
     launch::{Restrictions, Stdio, fork_guest},
     meter::{Accounting, Meter, Pace, Total, Usage},
+    proc_files::{self, Ready},
     reaper::{Death, Reaped},
     step::Outcome,
     supervisor::Workspace,
@@ -57,6 +58,8 @@ pub(crate) struct SharedTree {
     guest: GuestId,
     meter: Meter,
     state: State,
+    /// Of the first process, at its death.
+    waited_for_cpu: Option<Duration>,
     commons: Rc<Commons>,
 }
 
@@ -86,6 +89,7 @@ impl SharedTree {
                 guest,
                 meter,
                 state: State::Alive,
+                waited_for_cpu: None,
                 commons: Rc::clone(commons),
             };
             (tree, outcome)
@@ -105,8 +109,13 @@ impl SharedTree {
         }
         if first && self.state == State::Alive {
             self.state = State::Dead(process.death);
+            self.waited_for_cpu = process.waited_for_cpu;
         }
         true
+    }
+
+    pub(crate) fn is_first(&self, pid: i32) -> bool {
+        pid == self.pid
     }
 
     pub(crate) fn death(&self) -> Option<Death> {
@@ -127,6 +136,14 @@ impl SharedTree {
 
     pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
         self.meter.look()
+    }
+
+    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+        proc_files::ready(self.guest)
+    }
+
+    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
+        self.waited_for_cpu
     }
 
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {

@@ -205,7 +205,8 @@ impl Supervisor {
         let mut signals = [0; size_of::<libc::signalfd_siginfo>()];
         let _ = rustix::io::read(&self.child_signals, &mut signals);
         for _ in 0..MOST_REAPED {
-            let Some(process) = reaper::reap()? else {
+            let first = |pid| self.cells.iter().any(|cell| cell.is_first(pid));
+            let Some(process) = reaper::reap(first)? else {
                 self.backlog = Backlog::None;
                 return Ok(());
             };

@@ -15,6 +15,7 @@ use crate::{
     launch::{Restrictions, Stdio},
     meter::{Pace, Total, Usage},
     nested::{Cells, NestedTree},
+    proc_files::Ready,
     reaper::{Death, Reaped},
     shared::{Commons, GuestFiles, SharedTree},
     step::Outcome,
@@ -145,6 +146,33 @@ impl Tree {
             Self::Empty => Ok(None),
             Self::Shared(tree) => tree.look(),
             Self::Nested(tree) => tree.look(),
+        }
+    }
+
+    /// Its threads that could run at this moment.
+    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+        match self {
+            Self::Empty => Ok(Vec::new()),
+            Self::Shared(tree) => tree.ready(),
+            Self::Nested(tree) => tree.ready(),
+        }
+    }
+
+    /// How long the first process had waited for a CPU when it died, where that is known.
+    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
+        match self {
+            Self::Empty => None,
+            Self::Shared(tree) => tree.waited_for_cpu(),
+            Self::Nested(tree) => tree.waited_for_cpu(),
+        }
+    }
+
+    /// Whether this is a child of the agent's whose death tells how the first process died.
+    pub(crate) fn is_first(&self, pid: i32) -> bool {
+        match self {
+            // Of a cell, its own first process looks at the guest's.
+            Self::Empty | Self::Nested(_) => false,
+            Self::Shared(tree) => tree.is_first(pid),
         }
     }
 

@@ -16,16 +16,22 @@ pub struct Counters {
     pub(super) memory: File,
     pub(super) oom: File,
     pub(super) pids: File,
-    /// `None` where the kernel keeps no highest charge: version 2 before Linux 5.19.
-    pub(super) charges: Option<Charges>,
+    /// What the kernel's own memory is for this group; of version 2 it is with the rest.
+    pub(super) kernel_memory: Option<File>,
+    /// The highest charge; `None` where the kernel keeps none: version 2 before Linux 5.19. Where it can be written to,
+    /// it can be forgotten.
+    pub(super) highest: Option<File>,
 }
 
-/// What a group is charged for: memory, page cache, and the kernel's own memory.
-#[derive(Debug)]
-pub(super) struct Charges {
-    pub(super) now: File,
-    /// Where it can be written to, the highest one can be forgotten.
-    pub(super) highest: File,
+/// What a group is charged for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// Memory that belongs to processes and to files in memory.
+    pub memory_bytes: u64,
+    /// Page cache of other files, which the kernel gives back.
+    pub page_cache_bytes: u64,
+    /// Page tables, stacks of threads, and whatever else the kernel keeps for the processes.
+    pub kernel_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,12 +49,17 @@ pub(super) const FILES_V1: [&CStr; 4] = [
 ];
 pub(super) const FILES_V2: [&CStr; 4] = [c"cpu.stat", c"memory.stat", c"memory.events", c"pids.events"];
 
-/// Names of the two files of [`Charges`].
-pub(super) const CHARGES_V1: [&CStr; 2] = [c"memory.usage_in_bytes", c"memory.max_usage_in_bytes"];
-pub(super) const CHARGES_V2: [&CStr; 2] = [c"memory.current", c"memory.peak"];
+pub(super) const KERNEL_MEMORY_V1: &CStr = c"memory.kmem.usage_in_bytes";
+pub(super) const HIGHEST_V1: &CStr = c"memory.max_usage_in_bytes";
+pub(super) const HIGHEST_V2: &CStr = c"memory.peak";
 
 impl Counters {
-    pub(super) fn new(version: Version, files: [OwnedFd; 4], charges: Option<Charges>) -> Self {
+    pub(super) fn new(
+        version: Version,
+        files: [OwnedFd; 4],
+        kernel_memory: Option<OwnedFd>,
+        highest: Option<OwnedFd>,
+    ) -> Self {
         let [cpu, memory, oom, pids] = files.map(File::from);
         Self {
             version,
@@ -56,7 +67,8 @@ impl Counters {
             memory,
             oom,
             pids,
-            charges,
+            kernel_memory: kernel_memory.map(File::from),
+            highest: highest.map(File::from),
         }
     }
 
@@ -70,33 +82,37 @@ impl Counters {
 
     /// Memory that belongs to processes and to files in memory, without the page cache, which the kernel gives back.
     pub fn memory_bytes(&self) -> io::Result<u64> {
-        read(&self.memory, |text| match self.version {
-            Version::V1 => value(text, "rss") + value(text, "shmem"),
-            Version::V2 => value(text, "anon") + value(text, "shmem"),
+        Ok(self.charge()?.memory_bytes)
+    }
+
+    /// Everything it is charged for at this moment. The kernel may be some MiB behind with the parts of a group that
+    /// grows.
+    pub fn charge(&self) -> io::Result<Charge> {
+        let kernel = self.kernel_memory.as_ref().map(number).transpose()?;
+        read(&self.memory, |text| {
+            let (own, files, shared) = match self.version {
+                Version::V1 => ("rss", "cache", "shmem"),
+                Version::V2 => ("anon", "file", "shmem"),
+            };
+            let shared = value(text, shared);
+            Charge {
+                memory_bytes: value(text, own) + shared,
+                page_cache_bytes: value(text, files).saturating_sub(shared),
+                kernel_bytes: kernel.unwrap_or_else(|| value(text, "kernel")),
+            }
         })
     }
 
-    /// What the group is charged for at this moment.
-    pub(crate) fn charge(&self) -> io::Result<Option<u64>> {
-        self.charges
-            .as_ref()
-            .map(|charges| number(&charges.now))
-            .transpose()
-    }
-
-    /// The most it was charged for at any moment, since that was last forgotten.
-    pub(crate) fn highest_charge(&self) -> io::Result<Option<u64>> {
-        self.charges
-            .as_ref()
-            .map(|charges| number(&charges.highest))
-            .transpose()
+    /// The most it was charged for at any moment since that was last forgotten, all parts together.
+    pub fn highest_charge(&self) -> io::Result<Option<u64>> {
+        self.highest.as_ref().map(number).transpose()
     }
 
     /// Begins anew with the highest charge, where this process may: version 2 needs Linux 6.12.
-    pub(crate) fn forget_highest_charge(&self) {
-        if let Some(charges) = &self.charges {
+    pub fn forget_highest_charge(&self) {
+        if let Some(highest) = &self.highest {
             // Whoever needs to know sees it by the number that is still there.
-            let _ = charges.highest.write_at(b"0", 0);
+            let _ = highest.write_at(b"0", 0);
         }
     }
 

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    counters::{CHARGES_V1, CHARGES_V2, Charges, Counters, FILES_V1, FILES_V2, Version},
+    counters::{Counters, FILES_V1, FILES_V2, HIGHEST_V1, HIGHEST_V2, KERNEL_MEMORY_V1, Version},
     recursive,
 };
 
@@ -319,9 +319,9 @@ impl Group {
 
     /// Opens what the group counts.
     pub fn counters(&self) -> io::Result<Counters> {
-        let (version, names, charges) = match self.layout {
-            Layout::V1(_) => (Version::V1, FILES_V1, CHARGES_V1),
-            Layout::V2 { .. } => (Version::V2, FILES_V2, CHARGES_V2),
+        let (version, names, highest) = match self.layout {
+            Layout::V1(_) => (Version::V1, FILES_V1, HIGHEST_V1),
+            Layout::V2 { .. } => (Version::V2, FILES_V2, HIGHEST_V2),
         };
         let open_as = |controller, name, access| -> io::Result<OwnedFd> {
             let folder = self.folder_of(controller)?;
@@ -335,16 +335,14 @@ impl Group {
             open(Controller::Memory, oom)?,
             open(Controller::Pids, pids)?,
         ];
-        let [now, highest] = charges;
-        let charges = open(Controller::Memory, now).and_then(|now| {
-            let highest = open_as(Controller::Memory, highest, OFlags::RDWR)
-                .or_else(|_| open(Controller::Memory, highest))?;
-            Ok(Charges {
-                now: now.into(),
-                highest: highest.into(),
-            })
-        });
-        Ok(Counters::new(version, files, charges.ok()))
+        let kernel_memory = match version {
+            Version::V1 => open(Controller::Memory, KERNEL_MEMORY_V1).ok(),
+            Version::V2 => None,
+        };
+        let highest = open_as(Controller::Memory, highest, OFlags::RDWR)
+            .or_else(|_| open(Controller::Memory, highest))
+            .ok();
+        Ok(Counters::new(version, files, kernel_memory, highest))
     }
 
     fn folders(&self) -> impl Iterator<Item = BorrowedFd<'_>> {

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::counters::{Charges, Counters, Version};
+use super::counters::{Counters, Version};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
@@ -28,10 +28,8 @@ fn open_v1(root: &Path) -> Option<Counters> {
         memory: open("memory/memory.stat")?,
         oom: open("memory/memory.oom_control")?,
         pids: open("pids/pids.events")?,
-        charges: charges(
-            open("memory/memory.usage_in_bytes"),
-            open("memory/memory.max_usage_in_bytes"),
-        ),
+        kernel_memory: open("memory/memory.kmem.usage_in_bytes"),
+        highest: open("memory/memory.max_usage_in_bytes"),
     })
 }
 
@@ -47,14 +45,8 @@ fn open_v2(root: &Path, membership: &str) -> Option<Counters> {
         // The host's root has none of these two, so the host is never taken for the box.
         oom: open("memory.events")?,
         pids: open("pids.events")?,
-        charges: charges(open("memory.current"), open("memory.peak")),
-    })
-}
-
-fn charges(now: Option<File>, highest: Option<File>) -> Option<Charges> {
-    Some(Charges {
-        now: now?,
-        highest: highest?,
+        kernel_memory: None,
+        highest: open("memory.peak"),
     })
 }
 
@@ -62,7 +54,7 @@ fn charges(now: Option<File>, highest: Option<File>) -> Option<Charges> {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::Charge, *};
 
     /// CPU time, memory, OOM kills and refused processes, from a cgroup file system with these files.
     fn read(files: &[(&str, &str)], membership: &str) -> Option<(Duration, u64, u64, u64)> {
@@ -123,25 +115,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_highest_charge_is_read_where_there_is_one() {
+    /// Everything that is charged, and the most that ever was.
+    fn charged(files: &[(&str, &str)]) -> (Charge, Option<u64>) {
         let root = tempfile::tempdir().unwrap();
-        for (name, text) in [
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let cgroup = open_below(root.path(), "0::/\n").unwrap();
+        (cgroup.charge().unwrap(), cgroup.highest_charge().unwrap())
+    }
+
+    #[test]
+    fn parts_of_a_charge_are_told_apart() {
+        let parts = Charge {
+            memory_bytes: 120,
+            page_cache_bytes: 880,
+            kernel_bytes: 50,
+        };
+        let mut version_1 = vec![
+            ("cpuacct/cpuacct.usage", "0"),
+            ("memory/memory.stat", "cache 900\nrss 100\nshmem 20\n"),
+            ("memory/memory.oom_control", ""),
+            ("pids/pids.events", ""),
+            ("memory/memory.kmem.usage_in_bytes", "50\n"),
+        ];
+        let mut version_2 = vec![
             ("cpu.stat", ""),
-            ("memory.stat", ""),
+            (
+                "memory.stat",
+                "anon 100\nfile 900\nkernel 50\nkernel_stack 3\nshmem 20\n",
+            ),
             ("memory.events", ""),
             ("pids.events", ""),
-            ("memory.current", "100\n"),
-        ] {
-            fs::write(root.path().join(name), text).unwrap();
-        }
-        let charges = || {
-            let cgroup = open_below(root.path(), "0::/\n").unwrap();
-            (cgroup.charge().unwrap(), cgroup.highest_charge().unwrap())
-        };
-        assert_eq!(charges(), (None, None));
-        fs::write(root.path().join("memory.peak"), "300\n").unwrap();
-        assert_eq!(charges(), (Some(100), Some(300)));
+        ];
+        assert_eq!(charged(&version_1), (parts, None));
+        assert_eq!(charged(&version_2), (parts, None));
+        version_1.push(("memory/memory.max_usage_in_bytes", "2000\n"));
+        version_2.push(("memory.peak", "2000\n"));
+        assert_eq!(charged(&version_1), (parts, Some(2000)));
+        assert_eq!(charged(&version_2), (parts, Some(2000)));
     }
 
     #[test]

@@ -8,10 +8,11 @@
 //! it has none; its memory and descriptors are closed to others, and it holds no capability and no descriptor
 //! once the guest runs. It needs no new process and no new memory then, so that a guest that uses up either does not stop it.
 
-use std::{convert::Infallible, ffi::CStr, io, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
+use std::{convert::Infallible, ffi::CStr, io, io::Write, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
 
 use optimus_common::weaken;
 use rustix::{
+    fs::{Mode, OFlags, open},
     process::{Signal, set_parent_process_death_signal},
     thread::{UnshareFlags, unshare_unsafe},
     time::{ClockId, clock_gettime},
@@ -122,7 +123,13 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
 fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
     loop {
         note_usage(notes, entered);
-        let Some((pid, death)) = bury() else {
+        let Some((pid, death)) = bury(|pid| {
+            if pid == guest
+                && let Some(waited) = run_delay(pid)
+            {
+                notes.waited(waited);
+            }
+        }) else {
             // SAFETY: ends this process, and with it the cell.
             unsafe { libc::_exit(1) }
         };
@@ -137,12 +144,18 @@ fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
     }
 }
 
-/// Waits for any child to die; `None` where there can be none any more.
-fn bury() -> Option<(i32, Death)> {
+/// Waits for any child to die; `None` where there can be none any more. `look` is called while it is still to be seen.
+fn bury(look: impl FnOnce(i32)) -> Option<(i32, Death)> {
+    let (dead, _) = wait(libc::P_ALL, 0, libc::WNOWAIT)?;
+    look(dead);
+    wait(libc::P_PID, dead.unsigned_abs(), 0)
+}
+
+fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Option<(i32, Death)> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     loop {
         // SAFETY: the pointer is valid for what the kernel stores through it.
-        let outcome = unsafe { libc::waitid(libc::P_ALL, 0, info.as_mut_ptr(), libc::WEXITED) };
+        let outcome = unsafe { libc::waitid(kind, id, info.as_mut_ptr(), libc::WEXITED | flags) };
         if outcome == 0 {
             // SAFETY: zeroed memory is a valid value, and the kernel has filled in what it knows.
             let info = unsafe { info.assume_init() };
@@ -153,6 +166,19 @@ fn bury() -> Option<(i32, Death)> {
             return None;
         }
     }
+}
+
+/// Nanoseconds that the first thread of a process has waited for a CPU. Allocates nothing.
+fn run_delay(pid: i32) -> Option<u64> {
+    let mut path = [0; 32];
+    write!(&mut path[..], "/proc/{pid}/schedstat\0").ok()?;
+    let path = CStr::from_bytes_until_nul(&path).ok()?;
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut text = [0; 64];
+    let read = rustix::io::read(&file, &mut text).ok()?;
+    // Time on a CPU, time waiting for one, time slices.
+    let waited = str::from_utf8(&text[..read]).ok()?.split(' ').nth(1)?;
+    waited.parse().ok()
 }
 
 /// What is stored in the cell's own file systems.

@@ -30,6 +30,8 @@ pub(crate) struct Notes {
     /// Of all processes reaped in the cell: CPU time in nanoseconds, and the largest high-water mark of one in bytes.
     reaped_cpu: AtomicU64,
     reaped_max_rss: AtomicU64,
+    /// How long the guest's first process had waited for a CPU, in nanoseconds, and one more.
+    waited: AtomicU64,
     /// Bytes in the cell's files when the guest's first process had just died.
     files: AtomicU64,
 }
@@ -59,6 +61,15 @@ impl Notes {
     pub(crate) fn reaped(&self, reaped: Reckoning) {
         self.reaped_cpu.store(nanoseconds(reaped.cpu), Relaxed);
         self.reaped_max_rss.store(reaped.max_rss_bytes, Relaxed);
+    }
+
+    pub(crate) fn waited(&self, nanoseconds: u64) {
+        self.waited.store(nanoseconds.saturating_add(1), Relaxed);
+    }
+
+    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
+        let noted = self.waited.load(Relaxed);
+        noted.checked_sub(1).map(Duration::from_nanos)
     }
 
     pub(crate) fn files(&self, bytes: u64) {
@@ -190,6 +201,9 @@ mod tests {
             (notes.get().lifetime(), notes.get().age()),
             (None, Duration::ZERO)
         );
+        assert_eq!(notes.get().waited_for_cpu(), None);
+        notes.get().waited(0);
+        assert_eq!(notes.get().waited_for_cpu(), Some(Duration::ZERO));
         notes.get().start();
         notes.get().end(Death::Exited(3));
         assert_eq!(notes.get().death(), Some(Death::Exited(3)));

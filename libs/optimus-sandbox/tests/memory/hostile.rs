@@ -266,7 +266,7 @@ async fn what_a_box_must_not_say_is_refused() {
 
 #[tokio::test]
 async fn a_close_time_out_may_be_tried_once_more() {
-    let said = vec![
+    let said = [
         no_compile(),
         printed(Step::Run(0), b"first"),
         again(CPU_LIMIT + CPU_LIMIT / 20, 5),
