@@ -61,7 +61,9 @@ async fn pass(stage: &Stage, case: &Case) -> Result<(), String> {
     }
     let usable = both == "seen";
     if !usable && !both.starts_with(REFUSED) {
-        return Err(format!("nobody would notice: in one box the program says {both:?}"));
+        return Err(format!(
+            "nobody would notice: in one box the program says {both:?}"
+        ));
     }
     if usable && held != "holding" {
         return Err(format!("the sender does not send: {held:?}"));

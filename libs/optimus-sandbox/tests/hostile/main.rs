@@ -13,18 +13,21 @@
 mod attempt;
 mod canaries;
 mod case;
+mod covert;
 mod grading;
 #[path = "../native/groups.rs"]
 #[expect(dead_code, clippy::unwrap_used, reason = "shared with another suite")]
 mod groups;
 mod languages;
-mod needs;
 mod neighbour;
 mod outside;
 mod stage;
 mod table;
+#[cfg(feature = "weaken")]
+mod weakened;
 
 use std::{
+    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -58,32 +61,46 @@ fn main() -> ExitCode {
     if let Some(code) = native::divert(optimus_runner::in_box) {
         return code;
     }
+    let given: Vec<_> = env::args().skip(1).collect();
+    #[cfg(feature = "weaken")]
+    if let Some(code) = weakened::become_part(&given) {
+        return code;
+    }
     canaries::enter_environment();
+    let groups = case::load();
+    #[cfg(feature = "weaken")]
+    if let Some(code) = weakened::attack(&given, &groups) {
+        return code;
+    }
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(AT_ONCE);
-    let groups = case::load();
-    let suite = Arc::new(Suite {
-        runtime: Runtime::new().expect("a runtime can be made"),
-        canaries: Arc::new(Canaries::place()),
-        docker: OnceCell::new(),
-        native: OnceCell::new(),
-        not_run: Mutex::default(),
-    });
+    let suite = Arc::new(Suite::new());
     let mut trials = vec![table::trial(&groups)];
-    for kind in [Kind::Docker, Kind::Native] {
+    for kind in Kind::ALL {
         trials.extend(cases_on(&suite, kind, &groups));
     }
+    #[cfg(feature = "weaken")]
+    trials.extend(weakened::trials(&groups));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    match suite.close() {
+    #[cfg(feature = "weaken")]
+    weakened::clean_up(&suite.runtime);
+    let code = match suite.close() {
         Ok(()) => conclusion.exit_code(),
         Err(problem) => {
             println!("{problem}");
             ExitCode::FAILURE
         }
-    }
+    };
+    drop(suite);
+    stage::leave();
+    code
 }
 
 fn cases_on(suite: &Arc<Suite>, kind: Kind, groups: &[Group]) -> Vec<Trial> {
+    let (covert, groups): (Vec<_>, Vec<_>) = groups.iter().partition(|group| group.name == covert::GROUP);
+    let in_pairs = covert
+        .iter()
+        .flat_map(|group| covert::trials(suite, kind, &group.cases));
     let cases = groups.iter().flat_map(|group| &group.cases);
     cases
         .map(|case| {
@@ -91,14 +108,25 @@ fn cases_on(suite: &Arc<Suite>, kind: Kind, groups: &[Group]) -> Vec<Trial> {
             let name = format!("{}::{}", kind.as_str(), case.full_name());
             Trial::ignorable_test(name, move || suite.run(kind, &case))
         })
+        .chain(in_pairs)
         .collect()
 }
 
 impl Suite {
+    fn new() -> Self {
+        Self {
+            runtime: Runtime::new().expect("a runtime can be made"),
+            canaries: Arc::new(Canaries::place()),
+            docker: OnceCell::new(),
+            native: OnceCell::new(),
+            not_run: Mutex::default(),
+        }
+    }
+
     fn run(&self, kind: Kind, case: &Case) -> Result<Completion, Failed> {
         self.runtime.block_on(async {
             let stage = self.stage(kind).await;
-            if let Some(reason) = lack(stage, case).await {
+            if let Some(reason) = stage.lacks(Dialect::of(&case.program).name()).await {
                 let name = format!("{}::{}", kind.as_str(), case.full_name());
                 let mut not_run = self.not_run.lock().unwrap_or_else(PoisonError::into_inner);
                 not_run.push((name, reason.clone()));
@@ -135,12 +163,4 @@ impl Suite {
                 .map_err(|problem| format!("{}: {problem}", stage.kind.as_str()))
         })
     }
-}
-
-/// Why this host cannot run a case.
-async fn lack(stage: &Stage, case: &Case) -> Option<String> {
-    if let Some(reason) = case.needs.iter().find_map(|need| needs::lacks(need)) {
-        return Some(reason);
-    }
-    stage.lacks(Dialect::of(&case.program).name()).await
 }

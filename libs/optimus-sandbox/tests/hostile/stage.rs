@@ -5,10 +5,15 @@ use std::{
     env,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use optimus_common::{WorkerId, language::Language, settings::Settings};
+use optimus_common::{
+    WorkerId,
+    language::Language,
+    settings::{LanguagesFile, Settings},
+    weaken,
+};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
@@ -21,7 +26,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use crate::{
     canaries::Canaries,
     case::Case,
-    languages,
+    groups, languages,
     neighbour::Neighbour,
     outside::{Outside, docker::Containers, native::Host},
 };
@@ -38,6 +43,10 @@ const AGENT_PROCESSES: u32 = 16;
 /// UIDs of this suite's native boxes, apart from those of any other worker on this machine.
 pub(crate) const UID_BASE: u32 = 0x7100_0000;
 
+/// UIDs of native boxes of which a layer is missing.
+const WEAKENED_UID_BASE: u32 = 0x7200_0000;
+const UIDS_OF_A_SPAWNER: u32 = 1 << 18;
+
 /// The kinds of boxes that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -46,6 +55,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Docker, Self::Native];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -94,10 +105,8 @@ impl Stage {
     }
 
     pub(crate) async fn native(canaries: Arc<Canaries>) -> Self {
-        let mut settings = suite_settings();
-        let base = format!("/optimus-hostile-{}", std::process::id());
-        settings.native.cgroup = base.clone().into();
-        settings.native.uid_base = UID_BASE;
+        let mut settings = native_settings();
+        let base = settings.native.cgroup.display().to_string();
         // What was prepared is found again by the next run, as in production.
         settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
         let toolchains = Toolchains::find(&languages::all(), &settings);
@@ -215,8 +224,36 @@ impl Stage {
     }
 }
 
+/// Of native boxes of this process.
+pub(crate) fn native_settings() -> Settings {
+    let mut settings = suite_settings();
+    let process = std::process::id();
+    settings.native.cgroup = format!("/optimus-hostile-{process}").into();
+    settings.native.uid_base = if weaken::is_active() {
+        // Several of these go on at once.
+        WEAKENED_UID_BASE + process % 1024 * UIDS_OF_A_SPAWNER
+    } else {
+        UID_BASE
+    };
+    settings
+}
+
+/// Waits until the spawner of this process has removed what was its own, and removes the rest.
+pub(crate) fn leave() {
+    let path = native_settings().native.cgroup.display().to_string();
+    let until = Instant::now() + PATIENCE / 4;
+    while !groups::below(&path).is_empty() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if groups::exists(&path) {
+        groups::remove(path.trim_start_matches('/'));
+    }
+}
+
 fn suite_settings() -> Settings {
-    Settings::defaults()
+    let mut settings = Settings::defaults();
+    settings.languages_file = LanguagesFile::BuiltIn;
+    settings
 }
 
 /// Limits of time are so many times longer, for machines that are slower than any real one.

@@ -198,9 +198,11 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
         set_no_new_privs(true)?;
     }
     log.done(Step::NoNewPrivileges);
-    if !weaken::is_off("dumpable") {
-        set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    }
+    set_dumpable_behavior(if weaken::is_off("dumpable") {
+        DumpableBehavior::Dumpable
+    } else {
+        DumpableBehavior::NotDumpable
+    })?;
     log.done(Step::Undumpable);
     if !weaken::is_off("parent-death") {
         set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -65,6 +65,19 @@ impl Containers {
             .insert(name.to_owned(), container);
     }
 
+    /// As this machine numbers it.
+    pub(crate) async fn first_process(&self, name: &str) -> Result<i32, String> {
+        let inspected = self
+            .docker
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+            .map_err(|error| error.to_string())?;
+        let process = inspected.state.and_then(|state| state.pid);
+        process
+            .and_then(|process| i32::try_from(process).ok())
+            .ok_or_else(|| format!("{name} does not run"))
+    }
+
     pub(crate) async fn gone(&self, name: &str) -> Result<(), String> {
         match self
             .docker

@@ -40,8 +40,13 @@ impl Host {
         }
     }
 
+    /// The control group of a box.
+    pub(crate) fn path_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.base)
+    }
+
     pub(crate) fn gone(&self, name: &str) -> Result<(), String> {
-        if groups::exists(&format!("{}/{name}", self.base)) {
+        if groups::exists(&self.path_of(name)) {
             return Err(format!("the control group of {name} is still there"));
         }
         Ok(())

@@ -1,0 +1,3 @@
+. ./hostile.sh
+# As a launch that failed.
+exit 127

@@ -1,0 +1,2 @@
+rm -f main.sh
+mkfifo main.sh

@@ -1,0 +1,3 @@
+#include "/dev/urandom"
+#include "hostile.h"
+int attack() { return 0; }

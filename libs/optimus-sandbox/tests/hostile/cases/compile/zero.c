@@ -1,0 +1,3 @@
+#include "/dev/zero"
+#include "hostile.h"
+int attack(void) { return 0; }

@@ -1,0 +1,13 @@
+import hostile
+
+# What is writable is known, and nothing has setuid programs or, beside /dev, device nodes.
+writable = {"/box", "/tmp", "/dev/shm", "/proc", "/run/optimus", "/dev", "/dev/pts", "/dev/mqueue"}
+through = []
+for line in open("/proc/self/mountinfo"):
+    place, options = line.split()[4:6]
+    options = options.split(",")
+    if "ro" not in options and place not in writable and not place.startswith("/proc/"):
+        through.append(f"{place} is writable")
+    if place in ("/box", "/tmp", "/dev/shm") and not {"nosuid", "nodev"} <= set(options):
+        through.append(f"{place} has no nosuid or nodev")
+print(*through or ["withstood"], sep="\n")

@@ -1,0 +1,63 @@
+//! The layers of native boxes as `optimus-cli doctor` proves them: each canary notices when its layer is not there.
+
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Failed, Trial};
+use optimus_common::weaken;
+use optimus_sandbox::native::layers::{Layer, State, survey};
+use tokio::runtime::Runtime;
+
+use crate::stage::{leave, native_settings};
+
+/// The first argument of a process that says which layers are missing.
+const ROLE: &str = "survey-weakened-boxes";
+
+/// Their canaries cannot notice it: others stand before them.
+const BEHIND_OTHERS: [Layer; 2] = [Layer::PidNamespace, Layer::NoNewPrivileges];
+
+pub(super) fn trials() -> Vec<Trial> {
+    let noticed = Layer::ALL
+        .into_iter()
+        .filter(|layer| !BEHIND_OTHERS.contains(layer));
+    noticed
+        .map(|layer| Trial::test(format!("weakened::canary::{layer}"), move || notices(layer)))
+        .collect()
+}
+
+fn notices(layer: Layer) -> Result<(), Failed> {
+    let output = Command::new("/proc/self/exe")
+        .arg(ROLE)
+        .env(weaken::VARIABLE, layer.name())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if said.lines().any(|line| line == layer.name()) {
+        return Ok(());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{layer} is not missed: {said}{complaint}").into())
+}
+
+/// Says which layers are missing, if the first argument asks for that.
+pub(super) fn survey_if_asked(first: &str) -> Option<ExitCode> {
+    if first != ROLE {
+        return None;
+    }
+    let runtime = Runtime::new().ok()?;
+    let proofs = runtime.block_on(survey(&native_settings().native));
+    drop(runtime);
+    leave();
+    match proofs {
+        Ok(proofs) => {
+            for proof in proofs {
+                if let State::Missing { .. } = proof.state {
+                    println!("{}", proof.layer);
+                }
+            }
+            Some(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            println!("no box can be made: {error}");
+            Some(ExitCode::FAILURE)
+        }
+    }
+}
