@@ -59,7 +59,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .build()
         .expect("a runtime without threads can be made");
     // What its timer makes once is none of the target's.
-    runtime.block_on(tokio::time::sleep(Duration::ZERO));
+    runtime.block_on(async { tokio::time::sleep(Duration::ZERO).await });
     runtime
 });
 
