@@ -80,12 +80,16 @@ if [ "$CGROUP_V2" = yes ]; then
     }
     agent="$(test_binary optimus-runner agent)"
     native="$(test_binary optimus-sandbox native)"
+    hostile="$(test_binary optimus-sandbox hostile)"
     scripts/cgroup-v2-host.sh build
     here="$PWD"
     in_guest() { (cd "$1" && shift && "$here/scripts/cgroup-v2-host.sh" run "$@"); }
     in_guest bins/optimus-runner -- "$agent"
     in_guest libs/optimus-sandbox -- "$native"
     in_guest libs/optimus-sandbox --user tester -- "$native"
+    # An emulated processor is an order of magnitude slower than any real one.
+    in_guest libs/optimus-sandbox --time-limit 3600 -- \
+        env OPTIMUS_HOSTILE_TIME_FACTOR=10 "$hostile" native:: --test-threads 2
     elapsed
 fi
 

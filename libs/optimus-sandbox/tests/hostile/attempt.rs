@@ -73,9 +73,7 @@ fn submission(case: &Case, dialect: &Dialect, canaries: &Canaries) -> Submission
         files.push(json!({"name": name, "content": canaries.fill_in(&case.read(name))}));
     }
     let timeout_ms = time_factor() * case.timeout_ms.unwrap_or(dialect.timeout_ms);
-    let wall_timeout_ms = case
-        .wall_timeout_ms
-        .map_or(2 * timeout_ms + 200, |ms| ms * time_factor());
+    let wall_timeout_ms = case.wall_timeout_ms.map(|ms| ms * time_factor());
     let mut attacks = 0;
     let tests: Vec<_> = (1..)
         .zip(&case.tests)

@@ -60,9 +60,6 @@ pub(crate) struct Case {
     /// Bytes after the first line of an attack's input.
     #[serde(default)]
     pub(crate) input_bytes: usize,
-    /// What a host must offer for this, see [`crate::needs`].
-    #[serde(default)]
-    pub(crate) needs: Vec<String>,
     #[serde(default = "usual_tests")]
     pub(crate) tests: Vec<Test>,
 }

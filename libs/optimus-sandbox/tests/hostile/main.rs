@@ -27,7 +27,6 @@ mod table;
 mod weakened;
 
 use std::{
-    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -61,7 +60,8 @@ fn main() -> ExitCode {
     if let Some(code) = native::divert(optimus_runner::in_box) {
         return code;
     }
-    let given: Vec<_> = env::args().skip(1).collect();
+    #[cfg(feature = "weaken")]
+    let given: Vec<_> = std::env::args().skip(1).collect();
     #[cfg(feature = "weaken")]
     if let Some(code) = weakened::become_part(&given) {
         return code;
