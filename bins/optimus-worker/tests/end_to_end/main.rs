@@ -13,8 +13,10 @@ mod cancelling;
 mod chaos;
 mod client;
 mod departing;
+mod evidence;
 mod examples;
 mod ledger;
+mod obedient;
 mod process;
 mod programs;
 mod project;
@@ -127,6 +129,7 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
         verdicts::every_verdict_in_every_language,
         verdicts::an_exit_code_of_137_is_no_proof_of_memory,
         verdicts::sleeping_is_not_computing,
+        evidence::every_way_to_end_in_every_language,
         submissions::several_files,
         submissions::arguments_and_environment,
         submissions::a_java_class_may_have_any_name,

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use crate::{
     client::{assert_verdict, submission, with},
+    evidence::assert_explained,
     programs,
     system::{System, languages},
 };
@@ -29,7 +30,12 @@ pub(crate) async fn every_verdict_in_every_language(system: &System) {
                 programs::limits(verdict),
             );
             let what = format!("{name} {verdict}");
-            async move { assert_verdict(&system.client.grade(&submission).await, verdict, &what) }
+            let language = language.clone();
+            async move {
+                let record = system.client.grade(&submission).await;
+                assert_verdict(&record, verdict, &what);
+                assert_explained(&record, &language);
+            }
         })
     });
     join_all(jobs).await;

@@ -1,0 +1,138 @@
+//! What results rest on: each verdict follows from what stands beside it, for every language.
+
+use futures_util::future::join_all;
+use optimus_common::language::Language;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{submission, verdicts, with},
+    obedient,
+    system::{System, languages},
+};
+
+/// Bytes a program may print.
+const OUTPUT: usize = 10_000;
+
+pub(crate) async fn every_way_to_end_in_every_language(system: &System) {
+    let jobs = languages().languages.into_iter().map(async |language| {
+        let name = language.name.as_str();
+        let (signal, source) = obedient::of(name);
+        let (fits, too_long) = (format!("print {OUTPUT}\n"), format!("print {}\n", OUTPUT + 1));
+        let printed = "x".repeat(OUTPUT);
+        let tests = [
+            (fits.as_str(), printed.as_str()),
+            (&too_long, ""),
+            ("sleep\n", ""),
+            ("burn\n", ""),
+            ("exit 137\n", ""),
+            ("kill\n", ""),
+            ("crash\n", ""),
+        ];
+        let limits = json!({"timeout_ms": 2500, "wall_timeout_ms": 4000, "output_limit_bytes": OUTPUT});
+        let record = system
+            .client
+            .grade(&with(submission(name, source, &tests), limits))
+            .await;
+        let expected = [
+            "accepted",
+            "output_limit_exceeded",
+            "time_limit_exceeded",
+            "time_limit_exceeded",
+            "runtime_error",
+            "runtime_error",
+            "runtime_error",
+        ];
+        let results = &record["result"]["test_results"];
+        assert_eq!(verdicts(&record), expected, "{name}: {results:#.2000}");
+        let says = |test: usize, what: &str| {
+            let message = results[test]["message"].as_str().unwrap_or_default();
+            assert!(message.contains(what), "{name}: {message:?} without {what:?}");
+        };
+        says(1, "standard output");
+        says(2, "wall time");
+        says(3, "CPU time");
+        assert_eq!(results[4]["exit_code"], 137, "{name}");
+        assert_eq!(results[5]["signal"], "SIGKILL", "{name}");
+        assert_eq!(results[6]["signal"], signal, "{name}");
+        says(6, signal);
+        assert_explained(&record, &language);
+    });
+    join_all(jobs).await;
+}
+
+/// Checks that each verdict of a graded job follows from its evidence.
+pub(crate) fn assert_explained(record: &Value, language: &Language) {
+    let result = &record["result"];
+    let compile = &result["compile"];
+    let compiled = compile["verdict"] == "ok";
+    let evidence = &compile["evidence"];
+    assert_eq!(
+        evidence.is_null(),
+        language.execution.compile.is_empty(),
+        "{compile}"
+    );
+    if !evidence.is_null() {
+        assert_eq!(exited_with(evidence, 0), compiled, "{evidence}");
+    }
+    for test in result["test_results"].as_array().into_iter().flatten() {
+        let follows = follows(test, language);
+        assert!(follows, "{}: {test:#.3000}", language.name);
+    }
+}
+
+fn exited_with(evidence: &Value, code: i64) -> bool {
+    evidence["facts"]["end"] == json!({"how": "exited", "code": code})
+}
+
+fn killed_for(evidence: &Value, limit: &str) -> bool {
+    evidence["facts"]["end"] == json!({"how": "killed", "limit": limit})
+}
+
+fn follows(test: &Value, language: &Language) -> bool {
+    let evidence = &test["evidence"];
+    let (facts, limits) = (&evidence["facts"], &evidence["limits"]);
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .unwrap_or_else(|| panic!("{value} is no number in {test}"))
+    };
+    for witness in ["cpu_time_from", "peak_memory_from"] {
+        let known = ["cgroup", "rusage", "proc", "files"].map(Value::from);
+        assert!(known.contains(&facts[witness]), "{facts}");
+    }
+    let cpu = number(&facts["cpu_time_us"]) > number(&limits["cpu_time_ms"]) * 1000;
+    let wall = number(&facts["wall_time_us"]) > number(&limits["wall_time_ms"]) * 1000;
+    let memory = number(&facts["peak_memory_bytes"]) > number(&limits["memory_bytes"]);
+    let printed = number(&facts["stdout_bytes"]).max(number(&facts["stderr_bytes"]));
+    let output = printed > number(&limits["output_bytes"]);
+    let struck = number(&facts["oom_kills"]) > 0;
+    match test["verdict"].as_str() {
+        Some("accepted" | "wrong_answer") => exited_with(evidence, 0) && !cpu && !memory && !output,
+        Some("time_limit_exceeded") => cpu || wall && killed_for(evidence, "wall_time"),
+        Some("output_limit_exceeded") => output && killed_for(evidence, "output"),
+        Some("memory_limit_exceeded") => memory || struck || by_its_runtime(test, language),
+        Some("runtime_error") => {
+            !exited_with(evidence, 0)
+                && !cpu
+                && !memory
+                && !output
+                && (facts["end"]["how"] == "exited" || facts["end"]["how"] == "signalled")
+        }
+        _ => false,
+    }
+}
+
+/// Whether it ended as the language's recipe says that its runtime does without memory.
+fn by_its_runtime(test: &Value, language: &Language) -> bool {
+    let stderr = test["stderr"].as_str().unwrap();
+    language.execution.out_of_memory.iter().any(|rule| {
+        let ended = rule.exit_code.map(Value::from) == Some(test["exit_code"].clone())
+            || rule.signal.clone().map(Value::from) == Some(test["signal"].clone());
+        // Of a long one only the beginning is kept.
+        let said = rule
+            .stderr_contains
+            .as_ref()
+            .is_none_or(|part| stderr.contains(part));
+        ended && (said || test["stderr_truncated"] == true)
+    })
+}

@@ -1,0 +1,105 @@
+//! Where boxes come from.
+
+use std::{process::id, sync::Arc, time::Duration};
+
+use bollard::Docker;
+use optimus_common::{WorkerId, limits::Limits, settings::Settings};
+use optimus_sandbox::{
+    Backend, BoxSpec,
+    docker::DockerBackend,
+    native::{HostPath, NativeBackend, Root, Roots},
+    session::Session,
+};
+use tokio::sync::OnceCell;
+
+use crate::{
+    groups,
+    image::{self, IMAGE},
+    program::{self, Ran},
+};
+
+/// Longer than any single step takes on a busy machine; reached only where something hangs.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Native,
+    Docker,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Docker => "docker",
+        }
+    }
+}
+
+/// One worker's backend.
+pub(crate) struct Place {
+    pub(crate) kind: Kind,
+    backend: Arc<dyn Backend>,
+}
+
+impl Place {
+    pub(crate) async fn new(kind: Kind) -> Self {
+        let mut settings = Settings::defaults();
+        let worker = WorkerId::new();
+        let backend: Arc<dyn Backend> = match kind {
+            Kind::Docker => {
+                let docker = Docker::connect_with_defaults().unwrap();
+                IMAGE_BUILT.get_or_init(|| image::build(&docker)).await;
+                settings.docker.scope = format!("test-{worker}");
+                Arc::new(DockerBackend::connect(&settings.docker, worker).await.unwrap())
+            }
+            Kind::Native => {
+                settings.native.cgroup = format!("/{}", group()).into();
+                let paths: Vec<_> = settings.native.paths.iter().map(HostPath::same).collect();
+                let roots = Roots::new(move |_| {
+                    Ok(Root::Host {
+                        paths: paths.clone(),
+                        path: "/usr/bin:/bin".to_owned(),
+                        toolchain: "none".to_owned(),
+                        support: None,
+                    })
+                });
+                let started = NativeBackend::start(&settings.native, roots, worker).await;
+                Arc::new(started.unwrap())
+            }
+        };
+        Self { kind, backend }
+    }
+
+    /// Runs the program in a box of its own, once for each command.
+    pub(crate) async fn run(&self, limits: Limits, commands: &[String]) -> Vec<Ran> {
+        let spec = BoxSpec {
+            language: "c".parse().unwrap(),
+            image: IMAGE.to_owned(),
+            runtime: String::new(),
+            memory_bytes: limits.memory_bytes * 2,
+            cpus: 1.0,
+            processes: 96,
+            disk_bytes: 256 << 20,
+            open_files: 256,
+        };
+        let live = self.backend.create(&spec).await.unwrap();
+        let session = Session::open(live, PATIENCE).await.unwrap();
+        tokio::time::timeout(PATIENCE, program::run(session, limits, commands))
+            .await
+            .expect("the job hangs")
+    }
+}
+
+fn group() -> String {
+    format!("optimus-evidence-{}", id())
+}
+
+/// Removes what native boxes were made below.
+pub(crate) fn clean_up() {
+    if groups::exists(&group()) {
+        groups::remove(&group());
+    }
+}

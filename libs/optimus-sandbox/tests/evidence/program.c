@@ -1,0 +1,118 @@
+/* Uses what it is told to: the first word of its input says what, the numbers after it how much. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Keeps a CPU busy until this thread has used so much of it. The clock of the whole process would be up to a tick late where
+   its CPU time is limited. */
+static void burn(long ms) {
+    struct timespec used;
+    do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < ms);
+}
+
+static void pause_for(long ms) {
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&time, 0);
+}
+
+static void touch(volatile char *memory, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 4096) memory[at] = 1;
+}
+
+static char *map(size_t bytes, int how) {
+    char *memory = mmap(0, bytes, PROT_READ | PROT_WRITE, how | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) exit(99);
+    return memory;
+}
+
+static void *burn_in_thread(void *ms) {
+    burn((long)ms);
+    return 0;
+}
+
+static void *touch_a_stack(void *bytes) {
+    /* Below this frame, and no more than it was made for. */
+    char *stack = alloca((size_t)bytes);
+    touch(stack, (size_t)bytes);
+    return 0;
+}
+
+static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+int main(void) {
+    char what[32];
+    long n = 0, much = 0, hold = 0;
+    if (scanf("%31s %ld %ld %ld", what, &n, &much, &hold) < 2) return 98;
+    size_t bytes = (size_t)much << 10;
+
+    if (is(what, "process")) burn(much);
+    else if (is(what, "threads")) {
+        pthread_t threads[64];
+        for (long i = 0; i < n; i++) pthread_create(threads + i, 0, burn_in_thread, (void *)much);
+        for (long i = 0; i < n; i++) pthread_join(threads[i], 0);
+    } else if (is(what, "children")) {
+        for (long i = 0; i < n; i++)
+            if (!fork()) { burn(much); _exit(0); }
+        while (wait(0) > 0) ;
+    } else if (is(what, "unwaited")) {
+        /* Children that the kernel buries without telling anybody what they have used. */
+        signal(SIGCHLD, SIG_IGN);
+        for (long i = 0; i < n; i++)
+            if (!fork()) { burn(much); _exit(0); }
+        while (wait(0) > 0) ;
+    } else if (is(what, "sleep")) pause_for(much);
+    else if (is(what, "print")) {
+        char *text = malloc(much);
+        memset(text, 'x', much);
+        for (long at = 0; at < much;) {
+            ssize_t written = write(n, text + at, much - at);
+            if (written <= 0) return 97;
+            at += written;
+        }
+    } else if (is(what, "heap")) touch(malloc(bytes), bytes);
+    else if (is(what, "mmap")) touch(map(bytes, MAP_PRIVATE), bytes);
+    else if (is(what, "shared")) touch(map(bytes, MAP_SHARED), bytes);
+    else if (is(what, "stack")) touch_a_stack((void *)bytes);
+    else if (is(what, "file")) {
+        int file = open("/tmp/file", O_CREAT | O_RDWR, 0600);
+        char *data = calloc(1, 1 << 16);
+        for (size_t at = 0; at < bytes; at += 1 << 16)
+            if (write(file, data, 1 << 16) != 1 << 16) return 96;
+    } else if (is(what, "freed")) {
+        /* A peak that is gone long before the end. */
+        char *memory = map(bytes, MAP_PRIVATE);
+        touch(memory, bytes);
+        munmap(memory, bytes);
+    } else if (is(what, "family")) {
+        /* All at the same time: each ends when all have touched their part. */
+        int ready[2], go[2];
+        if (pipe(ready) || pipe(go)) return 95;
+        for (long i = 0; i < n; i++)
+            if (!fork()) {
+                char byte;
+                close(go[1]);
+                touch(map(bytes / n, MAP_PRIVATE), bytes / n);
+                if (write(ready[1], "x", 1) != 1) _exit(1);
+                _exit(read(go[0], &byte, 1) != 0);
+            }
+        char byte;
+        for (long i = 0; i < n; i++)
+            if (read(ready[0], &byte, 1) != 1) return 94;
+        pause_for(hold);
+        close(go[1]);
+        while (wait(0) > 0) ;
+        return 0;
+    } else return 93;
+    pause_for(hold);
+    return 0;
+}

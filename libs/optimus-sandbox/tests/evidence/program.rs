@@ -1,0 +1,116 @@
+//! The one program of this suite, and a job that runs it.
+
+use std::{collections::BTreeMap, env, fs, path::Path, process::Command, sync::OnceLock, time::Duration};
+
+use optimus_common::{
+    facts::{RunEnd, RunFacts},
+    limits::Limits,
+    protocol::{CommandSpec, FileHeader, JobHeader, VERSION},
+    result::Verdict,
+};
+use optimus_judge::{
+    capture::Capture,
+    compare::Check,
+    verdict::{Evidence, judge},
+};
+use optimus_sandbox::session::{Event, Session, SessionError};
+
+/// The program, linked so that it runs in every box.
+fn program() -> &'static [u8] {
+    static PROGRAM: OnceLock<Vec<u8>> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/evidence/program.c");
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("program");
+        let compiler = env::var("CC").unwrap_or_else(|_| "gcc".to_owned());
+        let status = Command::new(compiler)
+            .args(["-O1", "-static", "-pthread", "-o"])
+            .args([&binary, &source])
+            .status()
+            .expect("this suite needs a C compiler");
+        assert!(status.success(), "the program does not compile: {status}");
+        fs::read(binary).unwrap()
+    })
+}
+
+/// Generous, save where a test says otherwise.
+pub(crate) fn limits() -> Limits {
+    Limits {
+        cpu_time: Duration::from_secs(20),
+        wall_time: Duration::from_secs(40),
+        memory_bytes: 256 << 20,
+        output_bytes: 16 << 20,
+        processes: 64,
+        open_files: 256,
+        file_size_bytes: 256 << 20,
+    }
+}
+
+/// What came of one run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) verdict: Verdict,
+    pub(crate) facts: RunFacts,
+    /// Of the first try, if this is the second one.
+    pub(crate) earlier: Option<RunFacts>,
+}
+
+/// Runs the program in this box, once for each command.
+pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -> Vec<Ran> {
+    let program = program();
+    let command = |argv: &[&str], limits| CommandSpec {
+        argv: argv.iter().map(ToString::to_string).collect(),
+        env: BTreeMap::new(),
+        limits,
+    };
+    let header = JobHeader {
+        version: VERSION,
+        files: vec![FileHeader {
+            name: "program".to_owned(),
+            bytes: program.len() as u64,
+        }],
+        compile: Some(command(&["chmod", "755", "program"], self::limits())),
+        run: command(&["./program"], limits),
+        max_parallel_tests: 1,
+    };
+    let mut job = session.start_job(&header, &[program]).await.unwrap();
+    let (mut sender, mut receiver) = job.split();
+    let send = async {
+        for (run, command) in (0..).zip(commands) {
+            sender.test(run, command.as_bytes()).await?;
+        }
+        sender.end().await
+    };
+    let receive = async {
+        let (mut runs, mut earlier) = (Vec::new(), None);
+        while runs.len() < commands.len() {
+            match receiver.next().await? {
+                Event::Output { .. } => {}
+                Event::CompileDone(done) => {
+                    assert_eq!(done.facts.unwrap().end, RunEnd::Exited { code: 0 });
+                }
+                Event::RunAgain(again) => earlier = Some(again.facts),
+                Event::RunDone(done) => runs.push(Ran {
+                    verdict: verdict(&done.facts, &limits),
+                    facts: done.facts,
+                    earlier: earlier.take(),
+                }),
+            }
+        }
+        Ok::<_, SessionError>(runs)
+    };
+    let ((), runs) = async { tokio::try_join!(send, receive) }.await.unwrap();
+    job.handle().destroy().await.unwrap();
+    runs
+}
+
+/// That of a program whose output is right.
+fn verdict(facts: &RunFacts, limits: &Limits) -> Verdict {
+    let evidence = Evidence {
+        facts,
+        limits,
+        out_of_memory: &[],
+        stderr: &Capture::new(0),
+    };
+    judge(evidence, || Check::Accepted).verdict
+}
