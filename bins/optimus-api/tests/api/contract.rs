@@ -64,13 +64,14 @@ async fn the_original_submission_is_graded_under_the_original_names() {
             "total_tests": 1, "passed_tests": 1,
             "compile": {
                 "verdict": "ok", "stdout": "", "stderr": "", "execution_time_ms": 0,
-                "cpu_time_ms": 0, "peak_memory_bytes": 0, "message": null
+                "cpu_time_ms": 0, "peak_memory_bytes": 0, "message": null,
+                "evidence": null
             },
             "test_results": [{
                 "test_id": 1, "passed": true, "verdict": "accepted", "stdout": "hi\n", "stderr": "",
                 "execution_time_ms": 14, "cpu_time_ms": 11, "peak_memory_bytes": 9_437_184,
                 "exit_code": 0, "signal": null, "stdout_truncated": false, "stderr_truncated": false,
-                "message": null
+                "message": null, "evidence": null
             }]
         })
     );
