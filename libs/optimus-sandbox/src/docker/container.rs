@@ -84,7 +84,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         cap_add: Some(["SETUID", "SETGID", "KILL"].map(str::to_owned).to_vec()),
         security_opt: wanted("no-new-privileges", vec!["no-new-privileges".to_owned()]),
         readonly_rootfs: wanted("read-only-root", true),
-        network_mode: wanted("network-namespace", "none".to_owned()),
+        network_mode: Some(network_mode().to_owned()),
         ipc_mode: Some(ipc_mode().to_owned()),
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
@@ -112,6 +112,14 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
             (AGENT_DIR.to_owned(), tmpfs("0700", AGENT_DIR_BYTES)),
         ])),
         ..Default::default()
+    }
+}
+
+fn network_mode() -> &'static str {
+    if weaken::is_off("network-namespace") {
+        "host"
+    } else {
+        "none"
     }
 }
 

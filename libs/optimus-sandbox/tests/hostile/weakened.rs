@@ -195,10 +195,23 @@ fn has(kind: Kind, layer: &str) -> bool {
             "box-descriptors",
             "box-session",
             "parent-death",
+            "dumpable",
         ],
-        Kind::Native => &["kill", "seal"],
+        // A quota is not seen from inside; its canary misses it. Runs end with their namespace, and change copies only.
+        Kind::Native => &["cgroup-cpu", "kill", "seal"],
     };
     layer.split('+').all(|part| !lacking.contains(&part))
+}
+
+/// Whether an attack got through, and no box was just slow or could not be made.
+fn is_evidence(line: &str) -> bool {
+    let other = [
+        "TimeLimitExceeded",
+        "the box failed",
+        "no box can be made",
+        "hangs",
+    ];
+    line.starts_with(BROKEN) && other.iter().all(|reason| !line.contains(reason))
 }
 
 /// Starts this program without the layer; at least one of the attacks must get through.
@@ -217,7 +230,7 @@ fn breaks(kind: Kind, layer: &str, attacks: &[String]) -> Result<(), Failed> {
     if env::var_os(ALL).is_some() {
         println!("without {layer}:\n{said}");
     }
-    if said.lines().any(|line| line.starts_with(BROKEN)) {
+    if said.lines().any(is_evidence) {
         return Ok(());
     }
     Err(format!("without {layer} everything still holds: {said}").into())

@@ -14,6 +14,7 @@ use std::{
     ptr,
 };
 
+use optimus_cell::Nest;
 use rustix::{
     fs::StatVfsMountFlags,
     io::Errno,
@@ -266,6 +267,10 @@ pub(super) fn capabilities() -> io::Result<Song> {
         if !bits.trim_start_matches('0').is_empty() {
             return broken(format!("{set} is {bits}"));
         }
+    }
+    let bounding = u64::from_str_radix(&status("CapBnd")?, 16).map_err(io::Error::other)?;
+    if bounding & !Nest::CAPABILITIES.bits() != 0 {
+        return broken(format!("the agent has more than it needs: {bounding:x}"));
     }
     let target = c"/tmp".as_ptr();
     // SAFETY: asks the kernel for a change that it must refuse; all strings are C strings.

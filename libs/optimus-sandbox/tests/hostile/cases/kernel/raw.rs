@@ -1,8 +1,8 @@
 mod hostile;
 
-use std::ffi::c_long;
+use std::os::raw::c_long;
 
-unsafe extern "C" {
+extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
 }
 

@@ -1,5 +1,5 @@
 import hostile
-import os
+import os, stat
 
 # Everything below /proc that is not of this process, and all of /sys: written with what it says already.
 through = []
@@ -10,6 +10,9 @@ for top in ("/proc/sys", "/sys", "/proc"):
         for name in names:
             path = os.path.join(folder, name)
             try:
+                # An engine has put /dev/null over some.
+                if stat.S_ISCHR(os.stat(path).st_mode):
+                    continue
                 os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
                 through.append(path)
             except OSError:
