@@ -64,7 +64,8 @@ fn or_cannot_read<T>(path: &Path, result: io::Result<T>) -> Result<T, Failure> {
         .usage()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::{fs::symlink, net::UnixListener};
 

@@ -128,9 +128,7 @@ impl Job<'_> {
             handle: Box::new(NoBox),
         };
         let text = |error: SessionError| chain(&error);
-        let session = Session::open(live, Duration::from_secs(600))
-            .await
-            .map_err(text)?;
+        let session = Session::open(live, Duration::from_mins(10)).await.map_err(text)?;
         check_text(session.toolchain().unwrap_or_default(), LONGEST_TEXT);
         let files: Vec<_> = file_contents(&self.submission, self.language).collect();
         let mut session = session.start_job(&self.plan.header, &files).await.map_err(text)?;

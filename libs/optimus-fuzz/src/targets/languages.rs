@@ -65,8 +65,8 @@ fn check(language: &Language) {
 /// Texts of the entry stand inside of the instructions they belong to, and add none.
 fn check_dockerfile(language: &Language) {
     let mut plain = language.clone();
-    plain.build.base_image = "x".to_owned();
-    plain.build.version_command = "x".to_owned();
+    "x".clone_into(&mut plain.build.base_image);
+    "x".clone_into(&mut plain.build.version_command);
     plain.build.debian_packages.clear();
     let lines = |language: &Language| dockerfile(language).lines().count();
     assert_eq!(lines(language), lines(&plain), "{:?}", language.build);

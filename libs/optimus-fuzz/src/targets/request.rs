@@ -9,7 +9,7 @@ use crate::memory::bounded;
 
 const MEMORY: usize = 256 << 10;
 
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 const TOKEN: &str = "secret-token";
 

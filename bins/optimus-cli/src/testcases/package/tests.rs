@@ -104,14 +104,12 @@ fn limits_beyond_all_bounds_are_not_small_ones() {
 
 #[test]
 fn aliases_of_aliases_do_not_multiply() {
-    let mut yaml = "name: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
-    for (n, key) in ["author", "source", "license", "keywords", "rights_owner"]
-        .iter()
-        .enumerate()
-    {
-        let aliases = format!("*a{n}, ").repeat(9);
-        yaml.push_str(&format!("{key}: &a{} [{aliases}]\n", n + 1));
-    }
+    let keys = ["author", "source", "license", "keywords", "rights_owner"];
+    let levels = (1..).zip(keys).map(|(level, key)| {
+        let below = format!("*a{}, ", level - 1).repeat(9);
+        format!("{key}: &a{level} [{below}]\n")
+    });
+    let yaml = format!("name: &a0 [{}]\n{}", "x, ".repeat(9), levels.collect::<String>());
     refused(&[("problem.yaml", &yaml)], "alias");
 }
 
