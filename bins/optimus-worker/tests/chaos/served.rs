@@ -158,6 +158,8 @@ impl Drop for Served {
         if std::thread::panicking() {
             println!("{}", self.process.log_end());
         }
+        // The cgroup in which all of them get theirs, which stays as long as the machine is up.
+        self.boxes.remove_all();
     }
 }
 

@@ -143,6 +143,7 @@ pub(crate) async fn redis() {
         acknowledged: fleet.acknowledged(),
         left_over: fleet.stop().await,
     };
+    redis.stop().await;
     round.conclude();
     assert_back("Redis", before, after, 2 * MIB);
     for ((name, before), (_, after)) in processes_before.into_iter().zip(processes_after) {

@@ -99,8 +99,17 @@ fn launch(dir: &Path, port: u16, arguments: &[String]) -> Process {
     command
         .current_dir(dir)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    // It is killed here, and what it had answered to must be there again: see docs/queue.md.
     command
-        .args(["--appendonly", "yes", "--save", "", "--dir"])
+        .args([
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--save",
+            "",
+            "--dir",
+        ])
         .arg(dir)
         .args(arguments);
     Process::start("redis", dir, &mut command)

@@ -26,6 +26,17 @@ pub(super) async fn check(link: &mut (impl ConnectionLike + Send)) -> Result<(),
             "Redis runs without its append-only file: jobs accepted since the last snapshot are lost when it \
              crashes; start it with --appendonly yes"
         );
+    } else if let Ok((_, policy)) = redis::cmd("CONFIG")
+        .arg(&["GET", "appendfsync"])
+        .query_async::<(String, String)>(link)
+        .await
+        && policy != "always"
+    {
+        tracing::warn!(
+            appendfsync = policy,
+            "Redis answers before its append-only file is written: jobs accepted in the last two seconds may be lost \
+             when it dies while its disk is busy; start it with --appendfsync always"
+        );
     }
     Ok(())
 }
