@@ -1,6 +1,7 @@
 //! Every seed and every input that once broke a target goes through that target again.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{
     collections::BTreeSet,
