@@ -38,7 +38,7 @@ done
 export RUSTFLAGS
 
 for target in $chosen; do
-    (cd fuzz && cargo build --quiet --locked --release --target "$host" --bin "$target")
+    (cd fuzz && cargo build --quiet --release --target "$host" --bin "$target")
     program="fuzz/target/$host/release/$target"
     if [ -e "${1:-}" ]; then
         "$program" -timeout=$SLOWEST "$@"
