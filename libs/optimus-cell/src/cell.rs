@@ -330,7 +330,9 @@ impl Run {
         let granted = self.started + self.limits.wall_time_granting(waited);
         self.deadline = self.deadline.max(granted);
         let longest = self.started + self.limits.longest_wall_time();
-        if now >= self.deadline && now < longest && self.looks.is_waiting(self.tree.ready()?) {
+        if (self.deadline..longest).contains(&now)
+            && (self.tree.is_over()? || self.looks.is_waiting(self.tree.ready()?))
+        {
             self.deadline = now + Looks::FIRST;
         }
         Ok(())

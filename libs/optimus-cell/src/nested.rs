@@ -255,7 +255,7 @@ impl NestedTree {
             waited_for_cpu,
             mapped_bytes,
         } = match &self.group {
-            Some(group) => proc_files::glance_at(&group.processes()?),
+            Some(group) => proc_files::glance_at(&self.guests(group)?),
             None => proc_files::glance(self.guest)?,
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
@@ -264,9 +264,25 @@ impl NestedTree {
 
     pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
         match &self.group {
-            Some(group) => Ok(proc_files::ready_at(&group.processes()?)),
+            Some(group) => Ok(proc_files::ready_at(&self.guests(group)?)),
             None => proc_files::ready(self.guest),
         }
+    }
+
+    /// Whether all of the guest's processes have ended, and the cell's first one has not got round to tell it. Not known
+    /// without a group.
+    pub(crate) fn is_over(&self) -> Result<bool, CellError> {
+        match &self.group {
+            Some(group) => Ok(self.guests(group)?.is_empty()),
+            None => Ok(false),
+        }
+    }
+
+    /// The cell's living processes without its first one, which waits for CPUs on its own account.
+    fn guests(&self, group: &Lease) -> Result<Vec<i32>, CellError> {
+        let mut processes = group.processes()?;
+        processes.retain(|pid| *pid != self.init);
+        Ok(processes)
     }
 
     /// How long the guest's first process had waited for a CPU when it died.

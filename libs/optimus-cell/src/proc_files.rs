@@ -153,6 +153,12 @@ fn ready_of(processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
     threads.filter_map(ready).collect()
 }
 
+/// Whether a process is dead and not waited for.
+pub(crate) fn is_dead(pid: i32) -> bool {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state_of_stat(&stat) == Some(b'Z')
+}
+
 /// The letter behind the name, whose closing parenthesis is the last one of the line.
 fn state_of_stat(line: &[u8]) -> Option<u8> {
     let name_end = line.iter().rposition(|byte| *byte == b')')?;

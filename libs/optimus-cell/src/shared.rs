@@ -142,6 +142,11 @@ impl SharedTree {
         proc_files::ready(self.guest)
     }
 
+    /// Whether the first process has ended, and was not waited for yet.
+    pub(crate) fn is_over(&self) -> bool {
+        proc_files::is_dead(self.pid)
+    }
+
     pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
         self.waited_for_cpu
     }

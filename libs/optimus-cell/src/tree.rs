@@ -158,6 +158,15 @@ impl Tree {
         }
     }
 
+    /// Whether it has ended by itself at this moment, and only the news of it is on its way.
+    pub(crate) fn is_over(&self) -> Result<bool, CellError> {
+        match self {
+            Self::Empty => Ok(false),
+            Self::Shared(tree) => Ok(tree.is_over()),
+            Self::Nested(tree) => tree.is_over(),
+        }
+    }
+
     /// How long the first process had waited for a CPU when it died, where that is known.
     pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
         match self {

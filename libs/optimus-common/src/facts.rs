@@ -113,3 +113,111 @@ impl RunFacts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    const LIMITS: Limits = Limits {
+        cpu_time: Duration::from_secs(1),
+        wall_time: Duration::from_secs(3),
+        memory_bytes: 100,
+        output_bytes: 10,
+        processes: 1,
+        open_files: 1,
+        file_size_bytes: 1,
+    };
+
+    fn facts(end: RunEnd, cpu_time: Duration, wall_time: Duration) -> RunFacts {
+        RunFacts {
+            end,
+            cpu_time,
+            cpu_time_from: Witness::Cgroup,
+            wall_time,
+            waited_for_cpu: None,
+            peak_memory_bytes: 100,
+            peak_memory_from: Witness::Cgroup,
+            oom_kills: 0,
+            process_limit_hits: 0,
+            stdout_bytes: 10,
+            stderr_bytes: 10,
+        }
+    }
+
+    const EXITED: RunEnd = RunEnd::Exited { code: 0 };
+
+    fn killed(limit: LimitKind) -> RunEnd {
+        RunEnd::Killed { limit }
+    }
+
+    #[test]
+    fn what_ended_by_itself_within_the_margin_is_close() {
+        for (cpu_ms, wall_ms, close) in [
+            (900, 900, false),
+            (1000, 1000, false),
+            (1001, 1001, true),
+            (1100, 1100, true),
+            (1101, 1101, false),
+            (500, 3000, false),
+            (500, 3001, true),
+            (500, 3300, true),
+            (500, 3301, false),
+            (1050, 3301, false),
+            (1101, 3001, false),
+        ] {
+            for end in [
+                EXITED,
+                RunEnd::Exited { code: 1 },
+                RunEnd::Signalled { signal: 11 },
+            ] {
+                let facts = facts(end, MS * cpu_ms, MS * wall_ms);
+                assert_eq!(facts.is_close_time_out(&LIMITS), close, "{facts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn waiting_for_a_cpu_is_granted_also_to_what_ended_by_itself() {
+        let mut facts = facts(EXITED, MS * 500, MS * 3500);
+        assert!(facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
+        facts.waited_for_cpu = Some(MS * 400);
+        assert!(facts.is_over_wall_time(&LIMITS) && facts.is_close_time_out(&LIMITS));
+        facts.waited_for_cpu = Some(MS * 500);
+        assert!(!facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
+    }
+
+    #[test]
+    fn of_the_killed_only_those_that_waited_long_are_close() {
+        let mut wall = facts(killed(LimitKind::WallTime), MS * 900, MS * 3299);
+        for (waited, close) in [(None, false), (Some(MS * 299), false), (Some(MS * 300), true)] {
+            wall.waited_for_cpu = waited;
+            assert_eq!(wall.is_close_time_out(&LIMITS), close, "{wall:?}");
+        }
+        wall.cpu_time = MS * 1001;
+        assert!(!wall.is_close_time_out(&LIMITS));
+        for limit in [LimitKind::CpuTime, LimitKind::Memory, LimitKind::Output] {
+            let mut facts = facts(killed(limit), MS * 1050, MS * 1050);
+            facts.waited_for_cpu = Some(MS * 900);
+            assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn what_fails_otherwise_too_is_not_close() {
+        let close = facts(EXITED, MS * 1050, MS * 1050);
+        assert!(close.is_close_time_out(&LIMITS));
+        let failing: [fn(&mut RunFacts); 4] = [
+            |facts| facts.oom_kills = 1,
+            |facts| facts.peak_memory_bytes += 1,
+            |facts| facts.stdout_bytes += 1,
+            |facts| facts.stderr_bytes += 1,
+        ];
+        for fail in failing {
+            let mut facts = close.clone();
+            fail(&mut facts);
+            assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+        }
+    }
+}

@@ -179,3 +179,24 @@ pub struct TestResult {
     #[serde(default)]
     pub evidence: Option<Box<RunEvidence>>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As it was stored before results had evidence.
+    #[test]
+    fn a_result_without_evidence_is_still_read() {
+        let old = r#"{
+            "overall_status": "success", "verdict": "accepted", "score": 1.0, "total_tests": 1, "passed_tests": 1,
+            "compile": {"verdict": "ok", "stdout": "", "stderr": "", "execution_time_ms": 0, "cpu_time_ms": 0,
+                        "peak_memory_bytes": 0, "message": null},
+            "test_results": [{"test_id": 1, "passed": true, "verdict": "accepted", "stdout": "hi", "stderr": "",
+                              "execution_time_ms": 14, "cpu_time_ms": 11, "peak_memory_bytes": 9437184, "exit_code": 0,
+                              "signal": null, "stdout_truncated": false, "stderr_truncated": false, "message": null}]
+        }"#;
+        let result: JobResult = serde_json::from_str(old).expect("it was valid then");
+        assert_eq!(result.test_results[0].evidence, None);
+        assert_eq!(result.compile.expect("it is there").evidence, None);
+    }
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts, Witness},
     language::Language,
-    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
+    protocol::{CompileDone, OutputTag, RunAgain, RunDone, Step, Stream},
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
     settings::{Results, Settings},
     submission::Submission,
@@ -158,6 +158,56 @@ fn a_job_whose_tests_are_all_accepted_succeeds() {
         (test.cpu_time_ms, test.execution_time_ms, test.peak_memory_bytes),
         (1, 3, 4096)
     );
+}
+
+/// The end of a first try, after which the run begins anew.
+fn again(grading: &mut Grading<'_>, run: u32, stdout_bytes: u64) -> Result<(), GradingError> {
+    let facts = RunFacts {
+        stdout_bytes,
+        ..facts(RunEnd::Exited { code: 1 })
+    };
+    grading.run_again(&RunAgain { run, facts })
+}
+
+#[test]
+fn of_a_test_that_is_run_again_the_second_try_decides() {
+    let job = Job::new("");
+    let mut grading = job.compiled();
+    // What it printed would have been wrong, and more than the right answer's beginning.
+    grading.output(tag(1, Stream::Stdout), b"2 and more").unwrap();
+    again(&mut grading, 1, 10).unwrap();
+    assert_eq!(run(&mut grading, 1, "2"), Verdict::Accepted);
+    // One that printed nothing.
+    again(&mut grading, 0, 0).unwrap();
+    assert_eq!(run(&mut grading, 0, "3"), Verdict::WrongAnswer);
+    assert_eq!(run(&mut grading, 2, "3"), Verdict::Accepted);
+    let result = grading.finish().unwrap();
+    let test = &result.test_results[1];
+    assert_eq!((test.stdout.as_str(), test.exit_code), ("2", Some(0)));
+    let evidence = test.evidence.as_deref().unwrap();
+    assert_eq!(evidence.facts.stdout_bytes, 1);
+    assert_eq!(evidence.limits, job.plan.header.run.limits);
+    let earlier = evidence.earlier.as_ref().unwrap();
+    assert_eq!(
+        (earlier.stdout_bytes, &earlier.end),
+        (10, &RunEnd::Exited { code: 1 })
+    );
+    assert_eq!(result.test_results[2].evidence.as_deref().unwrap().earlier, None);
+}
+
+#[test]
+fn a_first_try_must_be_whole_and_there_is_no_third_one() {
+    let job = Job::new("");
+    let mut grading = job.compiled();
+    assert!(matches!(
+        again(&mut grading, 1, 1),
+        Err(GradingError::LostOutput { .. })
+    ));
+    again(&mut grading, 1, 0).unwrap();
+    assert_eq!(again(&mut grading, 1, 0), Err(GradingError::ThirdTry(1)));
+    run(&mut grading, 1, "2");
+    assert_eq!(again(&mut grading, 1, 0), Err(GradingError::UnexpectedRun(1)));
+    assert_eq!(again(&mut grading, 7, 0), Err(GradingError::UnexpectedRun(7)));
 }
 
 #[test]

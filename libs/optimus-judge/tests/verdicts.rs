@@ -419,3 +419,19 @@ fn a_compile_step_fails_by_its_exit_or_by_its_limits() {
         error("died by SIGSEGV")
     );
 }
+
+#[test]
+fn whether_somebody_was_there_to_kill_it_in_time_decides_nothing() {
+    let late = RunFacts {
+        wall_time: LIMITS.wall_time + Duration::from_millis(1),
+        ..facts(OK)
+    };
+    let (verdict, message) = judged(&late);
+    assert_eq!(verdict, Verdict::TimeLimitExceeded);
+    assert!(message.contains("wall time"), "{message}");
+    let waited = RunFacts {
+        waited_for_cpu: Some(Duration::from_millis(1)),
+        ..late
+    };
+    assert_eq!(judged(&waited).0, Verdict::Accepted);
+}

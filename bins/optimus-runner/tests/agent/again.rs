@@ -111,7 +111,7 @@ fn a_wall_time_out_after_much_waiting_for_a_cpu_is_tried_once_more() {
     let mut session = Session::start();
     session.send_job(&job("int main() { burn(100); sleep(1000); }").limit(|limits| limits.wall_time = wall));
     session.expect_compiled();
-    let crowd = Crowd::of(8);
+    let crowd = Crowd::of(4);
     let runs = session.run_all(&[b""]);
     drop(crowd);
     let ends = [&runs[0], runs[0].earlier.as_deref().expect("it waited")];

@@ -156,6 +156,23 @@ impl Drop for Cgroup {
     }
 }
 
+/// A control group beside the boxes'.
+#[derive(Debug)]
+pub(crate) struct Neighbour(Cgroup);
+
+impl Neighbour {
+    pub(crate) fn make() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self(Cgroup::make(format!("optimus-agent-crowd-{}-{number}", id())))
+    }
+
+    /// Shell commands that put the shell itself into it.
+    pub(crate) fn entering(&self) -> String {
+        self.0.entering(".")
+    }
+}
+
 /// A started box. Dropping it kills everything inside.
 #[derive(Debug)]
 pub(crate) struct TestBox {

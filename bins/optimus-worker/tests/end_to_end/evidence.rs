@@ -28,7 +28,7 @@ pub(crate) async fn every_way_to_end_in_every_language(system: &System) {
             ("kill\n", ""),
             ("crash\n", ""),
         ];
-        let limits = json!({"timeout_ms": 2500, "wall_timeout_ms": 4000, "output_limit_bytes": OUTPUT});
+        let limits = json!({"timeout_ms": 2000, "wall_timeout_ms": 6000, "output_limit_bytes": OUTPUT});
         let record = system
             .client
             .grade(&with(submission(name, source, &tests), limits))
