@@ -103,9 +103,7 @@ pub(crate) fn become_program(
     if !weaken::is_off("identity") {
         become_guest(guest).map_err(at(Step::Identity))?;
     }
-    if !weaken::is_off("cell-parent-death") {
-        set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
-    }
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
     if !weaken::is_off("cell-no-new-privileges") {
         set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
     }

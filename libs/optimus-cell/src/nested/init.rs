@@ -71,9 +71,7 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
         group.enter().map_err(at(Step::Group))?;
     }
     let entered = own_cpu();
-    if !weaken::is_off("cell-parent-death") {
-        set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
-    }
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
     if !weaken::is_off("cgroup-namespace") {
         // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
         unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;

@@ -1,6 +1,9 @@
 //! The layers of native boxes as `optimus-cli doctor` proves them: each canary notices when its layer is not there.
 
-use std::process::{Command, ExitCode};
+use std::{
+    process::{Command, ExitCode},
+    sync::{Mutex, PoisonError},
+};
 
 use libtest_mimic::{Failed, Trial};
 use optimus_common::weaken;
@@ -12,8 +15,9 @@ use crate::stage::{leave, native_settings};
 /// The first argument of a process that says which layers are missing.
 const ROLE: &str = "survey-weakened-boxes";
 
-/// Their canaries cannot notice it: others stand before them.
-const BEHIND_OTHERS: [Layer; 2] = [Layer::PidNamespace, Layer::NoNewPrivileges];
+/// Their canaries cannot notice it: others stand before them, such as a worker's next spawner, which kills what the last
+/// one has left.
+const BEHIND_OTHERS: [Layer; 3] = [Layer::PidNamespace, Layer::NoNewPrivileges, Layer::ParentDeath];
 
 pub(super) fn trials() -> Vec<Trial> {
     let noticed = Layer::ALL
@@ -24,7 +28,11 @@ pub(super) fn trials() -> Vec<Trial> {
         .collect()
 }
 
+/// One at a time: they lock the same file of the host, as bait.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn notices(layer: Layer) -> Result<(), Failed> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new("/proc/self/exe")
         .arg(ROLE)
         .env(weaken::VARIABLE, layer.name())
