@@ -148,12 +148,11 @@ pub(crate) async fn running_jobs_survive_it() {
 }
 
 impl Drop for Engine {
-    /// After a failure: what containers run in outlives the engine, as it must.
+    /// What containers ran in outlives an engine that is killed.
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
+        if std::thread::panicking() {
+            println!("{}", self.process.log_end());
         }
-        println!("{}", self.process.log_end());
         let dir = self.dir.path().to_string_lossy();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
