@@ -21,6 +21,7 @@ use crate::{
     launch::{Restrictions, Stdio},
     looks::Looks,
     meter::{Pace, Usage},
+    proc_files,
     reaper::{Death, Reaped},
     supervisor::{Event, Intake, Slot, Start},
     tree::{Begun, Ground, Traces, Tree},
@@ -62,6 +63,9 @@ struct Run {
     deadline: Instant,
     next_sample: Instant,
     looks: Looks,
+    /// When it was last seen alive, and how long the agent had waited for a CPU until then.
+    seen: Instant,
+    agent_waited: Duration,
     stdout: Capture,
     stderr: Capture,
 }
@@ -128,6 +132,8 @@ impl Cell {
                 deadline: started + limits.wall_time,
                 next_sample: started + pace.until_next(&limits, Usage::default()),
                 looks: Looks::new(started, &limits),
+                seen: started,
+                agent_waited: proc_files::own_run_delay(),
                 stdout,
                 stderr,
             }
@@ -206,15 +212,17 @@ impl Cell {
 
     fn watch(&self, mut run: Run, context: &mut Context<'_>) -> Result<Step, CellError> {
         let now = Instant::now();
-        let end = match run.tree.death()? {
-            Some(Death::Exited(code)) => Some(RunEnd::Exited { code }),
-            Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
-            None => run
-                .limit_reached(now, self.slot, context)?
-                .map(|limit| RunEnd::Killed { limit }),
+        let seen = run.see(now);
+        let (end, at) = match run.tree.death()? {
+            Some(Death::Exited(code)) => (Some(RunEnd::Exited { code }), seen),
+            Some(Death::Signalled(signal)) => (Some(RunEnd::Signalled { signal }), seen),
+            None => {
+                let limit = run.limit_reached(now, self.slot, context)?;
+                (limit.map(|limit| RunEnd::Killed { limit }), now)
+            }
         };
         Ok(match end {
-            Some(end) => Step::On(Phase::Dying(Over { run, end, at: now })),
+            Some(end) => Step::On(Phase::Dying(Over { run, end, at })),
             None => Step::Wait(Phase::Running(run)),
         })
     }
@@ -297,6 +305,15 @@ enum Flow {
 }
 
 impl Run {
+    /// When what is seen at this moment has happened: the agent may have had to wait for a CPU since.
+    fn see(&mut self, now: Instant) -> Instant {
+        let waited = proc_files::own_run_delay();
+        let late = waited.saturating_sub(self.agent_waited);
+        let happened = now.checked_sub(late).unwrap_or(now).max(self.seen);
+        (self.seen, self.agent_waited) = (now, waited);
+        happened
+    }
+
     fn limit_reached(
         &mut self,
         now: Instant,

@@ -171,6 +171,12 @@ pub(crate) fn run_delay(pid: i32) -> Option<Duration> {
     run_delay_of_schedstat(&schedstat)
 }
 
+/// How long this thread has waited for a CPU; zero where the kernel does not tell.
+pub(crate) fn own_run_delay() -> Duration {
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    run_delay_of_schedstat(&schedstat).unwrap_or_default()
+}
+
 /// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
 pub(crate) fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
     let waited = schedstat.split_ascii_whitespace().nth(1)?;

@@ -31,6 +31,9 @@ use crate::{
     step::{Failure, Step, at, last_errno},
 };
 
+/// This process' number in its own namespace.
+const OWN: i32 = 1;
+
 /// Where the guest's process runs before it has a program: some calls deep, and with small buffers.
 #[repr(C, align(16))]
 struct Stack([u8; 64 << 10]);
@@ -121,18 +124,21 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
 fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
     loop {
         note_usage(notes, entered);
+        let waited = run_delay(OWN).unwrap_or(0);
         let Some((pid, death)) = bury(|pid| {
             if pid == guest
-                && let Some(waited) = run_delay(pid)
+                && let Some(of_guest) = run_delay(pid)
             {
-                notes.waited(waited);
+                notes.waited(of_guest);
             }
         }) else {
             // SAFETY: ends this process, and with it the cell.
             unsafe { libc::_exit(1) }
         };
         if pid == guest {
-            notes.end(death);
+            // It had ended when this process was woken up, which then had to wait for a CPU.
+            let late = run_delay(OWN).unwrap_or(0).saturating_sub(waited);
+            notes.end(death, late);
             // They go with the cell.
             notes.files(bytes_in_files().saturating_sub(files));
             note_usage(notes, entered);

@@ -48,8 +48,9 @@ impl Notes {
         self.started.store(now(), Relaxed);
     }
 
-    pub(crate) fn end(&self, death: Death) {
-        self.ended.store(now(), Relaxed);
+    /// Its death was so many nanoseconds ago.
+    pub(crate) fn end(&self, death: Death, ago: u64) {
+        self.ended.store(now().saturating_sub(ago), Relaxed);
         self.death.store(encode(death), Relaxed);
     }
 
@@ -205,7 +206,7 @@ mod tests {
         notes.get().waited(0);
         assert_eq!(notes.get().waited_for_cpu(), Some(Duration::ZERO));
         notes.get().start();
-        notes.get().end(Death::Exited(3));
+        notes.get().end(Death::Exited(3), 0);
         assert_eq!(notes.get().death(), Some(Death::Exited(3)));
         assert!(notes.get().lifetime().is_some());
     }
