@@ -75,7 +75,7 @@ int main() {
     if (what == "sleep") sleep(600);
     if (what == "exit") return much;
     if (what == "kill") raise(SIGKILL);
-    if (what == "crash") { volatile int zero = 0; std::cout << 1 / zero; }
+    if (what == "crash") { volatile int zero = 0; std::cout << much / zero; }
     if (what == "burn") {
         auto burn = [] { for (volatile int i = 0;; i = i + 1) {} };
         std::thread other(burn);
