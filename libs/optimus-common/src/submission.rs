@@ -438,8 +438,8 @@ pub fn check_file_name(name: &str) -> Result<(), &'static str> {
     {
         return Err("must not have empty, '.' or '..' components");
     }
-    if name.starts_with('-') {
-        return Err("must not start with '-', which a compiler would take for an option");
+    if name.starts_with(['-', '@']) {
+        return Err("must not start with '-' or '@', which a compiler would take for options");
     }
     Ok(())
 }
