@@ -195,8 +195,10 @@ fn launch(dir: &Path, number: u32) -> Process {
     let below = |name: &str| -> PathBuf { dir.join(name) };
     // Of an engine that was killed.
     let _ = fs::remove_file(below("docker.pid"));
-    let mut command = Command::new("dockerd");
+    // Without a bridge, an engine removes the one that it finds: that of this machine's engine.
+    let mut command = Command::new("unshare");
     command
+        .args(["--net", "--", "dockerd"])
         .args([
             "--host",
             &host(dir),
