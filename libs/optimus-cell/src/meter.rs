@@ -26,7 +26,7 @@ use crate::{
     cgroup::{self, Counters},
     error::CellError,
     guest::GuestId,
-    peak::Peak,
+    peak::{Peak, without_mapped_files},
     proc_files::{self, Census, Glance},
     reaper::{Death, Reaped},
 };
@@ -243,7 +243,7 @@ impl Meter {
         let mut cpu = Figure::new(self.reaped_cpu, Witness::Rusage);
         cpu.add(last.cpu.max(self.proof), accounting.witness());
         let mut memory = Figure::new(
-            self.max_rss_bytes.saturating_sub(self.mapped_bytes),
+            without_mapped_files(self.max_rss_bytes, self.mapped_bytes),
             Witness::Rusage,
         );
         memory.add(

@@ -27,6 +27,7 @@ use crate::{
     kill::Remains,
     launch::{Restrictions, Stdio},
     meter::{Figure, Pace, Total, Usage},
+    peak::without_mapped_files,
     proc_files::{self, Census, Glance, Ready},
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
@@ -318,9 +319,11 @@ impl NestedTree {
                 cpu.add(dead.cpu.saturating_sub(own.cpu), Witness::Rusage);
             }
         }
-        match highest {
-            Some(highest) => memory.add(highest, Witness::Cgroup),
-            None => memory.add(self.high_water_mark(), Witness::Rusage),
+        if let Some(highest) = highest {
+            memory.add(highest, Witness::Cgroup);
+        }
+        if highest.is_none() || memory.value == 0 {
+            memory.add(self.high_water_mark(), Witness::Rusage);
         }
         Ok(Total {
             cpu,
@@ -336,9 +339,11 @@ impl NestedTree {
         let (own, reaped) = (notes.read_own(), notes.read_reaped());
         // Those that died with the first process are in its mark. Its own is known, so a higher one is theirs.
         let died_with_it = self.dead.map_or(0, |dead| dead.max_rss_bytes);
-        let theirs = [reaped.max_rss_bytes, died_with_it]
-            .into_iter()
-            .filter(|mark| *mark > own.max_rss_bytes);
-        theirs.max().unwrap_or(0).saturating_sub(self.mapped_bytes)
+        let theirs = if died_with_it > own.max_rss_bytes {
+            died_with_it
+        } else {
+            0
+        };
+        without_mapped_files(reaped.max_rss_bytes.max(theirs), self.mapped_bytes)
     }
 }

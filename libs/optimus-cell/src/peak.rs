@@ -49,6 +49,15 @@ impl Peak {
     }
 }
 
+/// The high-water mark of a process, without the files it had mapped, such as its own code. Both are rough for small
+/// processes; a program that ran has touched something.
+pub(crate) fn without_mapped_files(mark: u64, mapped_bytes: u64) -> u64 {
+    match mark.saturating_sub(mapped_bytes) {
+        0 => mark,
+        touched => touched,
+    }
+}
+
 fn highest_charge(counters: &Counters) -> Result<Option<u64>, CellError> {
     counters
         .highest_charge()

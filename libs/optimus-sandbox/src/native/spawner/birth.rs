@@ -218,6 +218,8 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
 fn enter_user_namespace(reports: &OwnedFd, uids: Uids) -> io::Result<()> {
     let maker = rustix::process::Uid::from_raw(uids.root());
     set_thread_res_uid(maker, maker, maker)?;
+    // The change has closed this process to a spawner that is an ordinary user's, and so could not map its UIDs.
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
     unshare(UnshareFlags::NEWUSER)?;
     tell(reports, b"M")?;
     if rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut [0; 1]))? != 1 {
