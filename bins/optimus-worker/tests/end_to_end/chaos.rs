@@ -137,7 +137,9 @@ pub(crate) async fn a_job_whose_boxes_always_die_is_not_blamed(boxes: Kind) {
     for attempt in 1..=3 {
         until("the next attempt runs", async || {
             let record = system.client.record(&id).await;
-            record["status"] == "running" && record["attempts"] == attempt
+            // Boxes die one after the other: an attempt that came soon may have been in one of the last.
+            let runs = record["status"] == "running" && record["attempts"].as_u64() >= Some(attempt);
+            runs || record["status"] == "failed"
         })
         .await;
         system.kill_boxes();
