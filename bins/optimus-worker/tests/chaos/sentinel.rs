@@ -82,7 +82,10 @@ impl Sentinel {
         until("the master has a replica", async || {
             let Some(master) = self.master() else { return false };
             let info = self.servers[master].ask(&["INFO", "replication"]);
-            let follows = |line: &String| line.starts_with("slave0:") && line.contains("state=online");
+            // Online is one that has the file; it says a while later what it has of the stream.
+            let follows = |line: &String| {
+                line.contains("state=online") && line.contains("slave0:") && !line.contains("offset=0,")
+            };
             let known = self.ask(&["SENTINEL", "REPLICAS", NAME]);
             let healthy = known
                 .windows(2)
