@@ -125,13 +125,14 @@ impl Cell {
         let run = |tree: Tree| {
             let limits = command.limits;
             let started = tree.started().unwrap_or(started);
+            let looks = Looks::new(started, tree.first_look(), &limits);
             Run {
                 tree,
                 limits,
                 started,
                 deadline: started + limits.wall_time,
                 next_sample: started + pace.until_next(&limits, Usage::default()),
-                looks: Looks::new(started, &limits),
+                looks,
                 seen: started,
                 agent_waited: proc_files::own_run_delay(),
                 stdout,

@@ -10,8 +10,8 @@ use optimus_common::limits::Limits;
 
 use crate::proc_files::Ready;
 
-/// The looks at one run. They cost more than a sample: many at first, so that of a short run something is seen too, then
-/// fewer and fewer.
+/// The looks at one run. They cost more than a sample: the first one soon where a short run would leave no other trace, and
+/// then fewer and fewer.
 #[derive(Debug)]
 pub(crate) struct Looks {
     pub(crate) next: Instant,
@@ -36,11 +36,16 @@ impl Looks {
     /// About what a program takes to load.
     pub(crate) const FIRST: Duration = Duration::from_millis(2);
 
-    pub(crate) fn new(started: Instant, limits: &Limits) -> Self {
+    /// For a run that tells at its end what the looks at a short one are for.
+    pub(crate) const FIRST_OF_KNOWN: Duration = Duration::from_millis(20);
+
+    pub(crate) fn new(started: Instant, first: Duration, limits: &Limits) -> Self {
+        let longest = (limits.wall_time / 16).max(Self::FIRST);
+        let pause = first.min(longest);
         Self {
-            next: started + Self::FIRST,
-            pause: Self::FIRST,
-            longest: (limits.wall_time / 16).max(Self::FIRST),
+            next: started + pause,
+            pause,
+            longest,
             waited_for_cpu: None,
             question: None,
         }
@@ -91,7 +96,7 @@ mod tests {
             open_files: 0,
             file_size_bytes: 0,
         };
-        Looks::new(Instant::now(), &limits)
+        Looks::new(Instant::now(), Looks::FIRST, &limits)
     }
 
     fn thread(ran: u64) -> Vec<Ready> {

@@ -26,6 +26,7 @@ use crate::{
     guest::GuestId,
     kill::Remains,
     launch::{Restrictions, Stdio},
+    looks::Looks,
     meter::{Figure, Pace, Total, Usage},
     peak::without_mapped_files,
     proc_files::{self, Census, Glance, Ready},
@@ -248,6 +249,14 @@ impl NestedTree {
             cpu: group.cpu()?.saturating_sub(notes.read_own().cpu),
             memory_bytes: group.memory_bytes()?,
         })
+    }
+
+    /// The group tells of memory, and the first process at its end how long it had waited.
+    pub(crate) fn first_look(&self) -> Duration {
+        match &self.group {
+            Some(group) if group.knows_highest_memory() => Looks::FIRST_OF_KNOWN,
+            _ => Looks::FIRST,
+        }
     }
 
     /// Looks at its processes one by one, and tells how long the run was ready and got no CPU.

@@ -28,6 +28,11 @@ impl Peak {
         })
     }
 
+    /// Whether the kernel tells.
+    pub(crate) fn is_known(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Memory at this moment.
     pub(crate) fn look(&mut self, counters: &Counters) -> Result<u64, CellError> {
         let Charge {

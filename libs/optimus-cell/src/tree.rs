@@ -13,6 +13,7 @@ use crate::{
     guest::GuestId,
     kill::Remains,
     launch::{Restrictions, Stdio},
+    looks::Looks,
     meter::{Pace, Total, Usage},
     nested::{Cells, NestedTree},
     proc_files::Ready,
@@ -136,6 +137,14 @@ impl Tree {
             Self::Empty => Ok(Usage::default()),
             Self::Shared(tree) => tree.sample(limits),
             Self::Nested(tree) => tree.sample(limits),
+        }
+    }
+
+    /// How long after its start it is first looked at.
+    pub(crate) fn first_look(&self) -> Duration {
+        match self {
+            Self::Empty | Self::Shared(_) => Looks::FIRST,
+            Self::Nested(tree) => tree.first_look(),
         }
     }
 

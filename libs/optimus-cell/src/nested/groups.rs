@@ -175,6 +175,10 @@ impl Lease {
         peak.look(&held(group.as_ref()).counters)
     }
 
+    pub(super) fn knows_highest_memory(&self) -> bool {
+        self.peak.is_known()
+    }
+
     /// The highest memory at any moment of the run, where the kernel tells.
     pub(super) fn highest_memory_bytes(&mut self) -> Result<Option<u64>, CellError> {
         let Self { group, peak, .. } = self;
