@@ -13,7 +13,8 @@ mod state;
 
 use std::{
     collections::BTreeSet,
-    env,
+    env, fs, io,
+    path::Path,
     process::{Command, ExitCode},
     sync::{Arc, OnceLock},
 };
@@ -121,6 +122,7 @@ pub(crate) fn trials(groups: &[Group]) -> Vec<Trial> {
         .map(|case| Dialect::of(&case.program).name())
         .chain(["shell", "python"])
         .collect();
+    let mut tried: BTreeSet<String> = canaries::layers().map(str::to_owned).collect();
     for kind in Kind::ALL {
         let layers: BTreeSet<_> = cases
             .iter()
@@ -128,6 +130,12 @@ pub(crate) fn trials(groups: &[Group]) -> Vec<Trial> {
             .chain(trials_of(kind).iter().map(|layer| (*layer).to_owned()))
             .filter(|layer| has(kind, layer))
             .collect();
+        tried.extend(
+            layers
+                .iter()
+                .flat_map(|layer| layer.split('+'))
+                .map(str::to_owned),
+        );
         for layer in layers {
             let attacks: Vec<_> = attacks_on(kind, &layer, &cases).collect();
             let languages = languages.clone();
@@ -142,7 +150,42 @@ pub(crate) fn trials(groups: &[Group]) -> Vec<Trial> {
             ));
         }
     }
+    trials.push(Trial::test("weakened::every_switch_is_tried", move || {
+        let untried: Vec<_> = switches()?
+            .into_iter()
+            .filter(|layer| !tried.contains(layer))
+            .collect();
+        if untried.is_empty() {
+            return Ok(());
+        }
+        Err(format!("nothing shows that these layers are needed: {untried:?}").into())
+    }));
     trials
+}
+
+/// The layers that the product's sources can leave out.
+fn switches() -> io::Result<BTreeSet<String>> {
+    let mut layers = BTreeSet::new();
+    let mut folders: Vec<_> = ["libs", "bins"]
+        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(folder))
+        .into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs")
+                && !path.components().any(|part| part.as_os_str() == "tests")
+            {
+                let text = fs::read_to_string(path)?;
+                for asked in ["is_off(\"", "limit_unless_off(\"", "wanted(\""] {
+                    let names = text.split(asked).skip(1).filter_map(|rest| rest.split_once('"'));
+                    layers.extend(names.map(|(name, _)| name.to_owned()));
+                }
+            }
+        }
+    }
+    Ok(layers)
 }
 
 /// The languages whose images were built, once for all trials.

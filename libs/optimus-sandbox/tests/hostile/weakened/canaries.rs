@@ -18,11 +18,19 @@ const ROLE: &str = "survey-weakened-boxes";
 /// Their canaries cannot notice it: others stand before them.
 const BEHIND_OTHERS: [Layer; 2] = [Layer::PidNamespace, Layer::NoNewPrivileges];
 
-pub(super) fn trials() -> Vec<Trial> {
-    let noticed = Layer::ALL
+fn noticed() -> impl Iterator<Item = Layer> {
+    Layer::ALL
         .into_iter()
-        .filter(|layer| !BEHIND_OTHERS.contains(layer));
-    noticed
+        .filter(|layer| !BEHIND_OTHERS.contains(layer))
+}
+
+/// Names of the layers that are tried here.
+pub(super) fn layers() -> impl Iterator<Item = &'static str> {
+    noticed().map(Layer::name)
+}
+
+pub(super) fn trials() -> Vec<Trial> {
+    noticed()
         .map(|layer| Trial::test(format!("weakened::canary::{layer}"), move || notices(layer)))
         .collect()
 }
