@@ -126,6 +126,45 @@ async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_try_decides_whether_a_submission_stops() {
+    let running = Running::start();
+    let mut submission = twins::submission("late", &[("a", "a"), ("b", "c"), ("d", "d")]);
+    submission.stop_on_failure = true;
+    let record = running.graded(submission).await;
+    assert_eq!(
+        verdicts(&record),
+        [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
+    );
+    assert_eq!(running.backend.tests_begun(), 2);
+    let tried: Vec<_> = record
+        .result
+        .unwrap()
+        .test_results
+        .iter()
+        .map(|test| {
+            test.evidence
+                .as_ref()
+                .is_some_and(|evidence| evidence.earlier.is_some())
+        })
+        .collect();
+    assert_eq!(tried, [true, true, false]);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_cancelled_in_a_second_try() {
+    let running = Running::start();
+    let id = running.put("later").await;
+    running.backend.until_tried_again().await;
+    let asked = Instant::now();
+    running.store.cancel(id).await.unwrap();
+    let record = running.store.until(id, JobStatus::Cancelled).await;
+    assert!(asked.elapsed() < Duration::from_secs(1));
+    assert_eq!(record.result.unwrap().verdict, Verdict::Cancelled);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_input_larger_than_any_pipe_passes() {
     let running = Running::start();
     let input = "x\n".repeat(1 << 20);

@@ -13,8 +13,8 @@ use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts, Witness},
     protocol::{
-        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
-        Stream, TestHeader, VERSION,
+        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunAgain,
+        RunDone, Step, Stream, TestHeader, VERSION,
     },
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
@@ -24,8 +24,9 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `hang`
-/// never ends, `die` breaks the box, `fault` makes the agent give up. After a `,` stands what later boxes do.
+/// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `late` does
+/// so in a second try, `later` hangs in that, `hang` never ends, `die` breaks the box, `fault` makes the agent give up.
+/// After a `,` stands what later boxes do.
 #[derive(Clone, Default)]
 pub(crate) struct TwinBackend(Arc<Shared>);
 
@@ -35,6 +36,7 @@ struct Shared {
     /// Jobs that boxes have begun.
     begun: watch::Sender<usize>,
     tests_begun: AtomicUsize,
+    tried_again: watch::Sender<bool>,
     go_on: watch::Sender<bool>,
     made: AtomicU64,
     alive: watch::Sender<usize>,
@@ -56,6 +58,12 @@ impl TwinBackend {
             .wait_for(|begun| *begun >= jobs)
             .await
             .unwrap();
+    }
+
+    /// A second try goes on.
+    pub(crate) async fn until_tried_again(&self) {
+        let mut tried = self.0.tried_again.subscribe();
+        tried.wait_for(|tried| *tried).await.unwrap();
     }
 
     pub(crate) fn begun(&self) -> usize {
@@ -200,9 +208,21 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         }
         shared.tests_begun.fetch_add(1, Ordering::SeqCst);
         match part {
-            "echo" | "hold" => {
+            "echo" | "hold" | "late" | "later" => {
                 if part == "hold" {
                     shared.go_on.subscribe().wait_for(|go_on| *go_on).await.unwrap();
+                }
+                if part.starts_with("late") {
+                    let facts = RunFacts {
+                        cpu_time: header.run.limits.cpu_time + Duration::from_micros(1),
+                        ..facts(0)
+                    };
+                    let again = RunAgain { run: test.run, facts };
+                    send(&mut stream, FrameKind::RunAgain, &again).await?;
+                }
+                if part == "later" {
+                    shared.tried_again.send_replace(true);
+                    std::future::pending::<()>().await;
                 }
                 let tag = OutputTag {
                     step: Step::Run(test.run),
