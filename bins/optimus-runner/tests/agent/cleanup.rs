@@ -111,7 +111,7 @@ fn a_killed_run_leaves_nothing_either() {
     let job = Job::sh(
         "read turn; ls /tmp; [ $turn = second ] || { mkdir -p /tmp/a/b; sleep 1000 & while :; do :; done; }",
     )
-    .limit(|limits| limits.cpu_time = std::time::Duration::from_millis(200));
+    .limit(|limits| limits.cpu_time = std::time::Duration::from_secs(1));
     let runs = job.run(&[b"first\n", b"second\n"]);
     assert_eq!(
         runs[0].facts.end,

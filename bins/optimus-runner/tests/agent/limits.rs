@@ -14,7 +14,7 @@ use crate::{
     session::{Job, Ran, Session},
 };
 
-const CPU: Duration = Duration::from_millis(300);
+const CPU: Duration = Duration::from_millis(600);
 const MEMORY: u64 = 64 << 20;
 
 fn killed(ran: &Ran, limit: LimitKind) {
@@ -252,7 +252,7 @@ fn fork_bombs_end_with_their_run_and_the_next_one_is_unharmed() {
                 for (int i = 0; i < 8; i++) if (!fork()) exit(0);
                 int n = 0; while (wait(0) > 0) n++; printf(\"%d\\n\", n); return 0; }";
         // Much for a few processes, also on a machine that is emulated.
-        let job = Job::c(&source).limit(|limits| limits.cpu_time = CPU * 4);
+        let job = Job::c(&source).limit(|limits| limits.cpu_time = CPU * 2);
         let runs = job.run(&[b"b", b"x", b"b", b"x"]);
         for ran in [&runs[0], &runs[2]] {
             killed(ran, LimitKind::CpuTime);

@@ -38,7 +38,7 @@ fn each_run_is_measured_and_killed_alone() {
     )
     .slots(3)
     .limit(|limits| {
-        limits.cpu_time = Duration::from_millis(300);
+        limits.cpu_time = Duration::from_secs(1);
         limits.memory_bytes = 64 << 20;
     });
     let runs = job.run(&[b"b", b"x", b"m", b"x", b"b", b"m", b"x"]);
