@@ -192,13 +192,13 @@ impl Tests<'_> {
             Event::Ended { slot, facts } => over.extend(going_on[slot.index()].take().zip(Some(facts))),
         })?;
         for (test, facts) in over {
-            self.conclude(test, facts)?;
+            self.conclude(&test, facts)?;
         }
         Ok(())
     }
 
     /// A run is over: its facts count, or the first of its close time-outs is followed by a second try.
-    fn conclude(&mut self, test: Test, facts: RunFacts) -> anyhow::Result<()> {
+    fn conclude(&mut self, test: &Test, facts: RunFacts) -> anyhow::Result<()> {
         let run = test.run;
         if test.tried == Try::Second || !facts.is_close_time_out(&self.command.limits) {
             return self
@@ -207,11 +207,10 @@ impl Tests<'_> {
         }
         self.outbox
             .push_message(FrameKind::RunAgain, &RunAgain { run, facts })?;
-        // All who had the input are gone.
-        test.input.rewind()?;
         self.again.push_back(Test {
+            run,
+            input: test.input.copied()?,
             tried: Try::Second,
-            ..test
         });
         Ok(())
     }

@@ -30,9 +30,21 @@ enum Access {
 /// `personality` flags that only switch the randomisation of addresses off, or ask without changing anything.
 const PERSONALITIES: [u32; 3] = [0, libc::ADDR_NO_RANDOMIZE.cast_unsigned(), 0xffff_ffff];
 
-/// Largest protocol number of a plain socket, that of UDP. TCP, ICMP and "the usual one" are below it; SCTP, MPTCP, SMC
-/// and other rarely tested ones above.
-const LAST_PROTOCOL: u32 = libc::IPPROTO_UDP.cast_unsigned();
+/// Protocols of a plain socket: the usual one, TCP and UDP. For any other, a kernel may load a module.
+const PROTOCOLS: [u32; 3] = [0, 6, 17];
+
+/// Options of sockets that nobody needs here: larger buffers, which the kernel may not charge to anybody, and programs that
+/// it runs for each packet.
+const BUFFERS_AND_PROGRAMS: [libc::c_int; 8] = [
+    libc::SO_SNDBUF,
+    libc::SO_RCVBUF,
+    libc::SO_SNDBUFFORCE,
+    libc::SO_RCVBUFFORCE,
+    libc::SO_ATTACH_FILTER,
+    libc::SO_ATTACH_BPF,
+    libc::SO_ATTACH_REUSEPORT_CBPF,
+    libc::SO_ATTACH_REUSEPORT_EBPF,
+];
 
 /// The types of a socket without its flags: the two highest bits are `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
 const SOCKET_TYPE: u32 = 0xf;
@@ -55,6 +67,7 @@ fn allow_list() -> BTreeMap<u32, Access> {
             libc::SYS_socketpair,
             vec![vec![equal(0, libc::AF_UNIX.cast_unsigned())]],
         ),
+        (libc::SYS_setsockopt, socket_options()),
         (libc::SYS_ioctl, vec![harmless_ioctls()]),
         (libc::SYS_personality, personalities()),
         // One's own limits only: those of the agent must stay what they are even where it has the guest's UID.
@@ -97,7 +110,28 @@ fn sockets() -> Rule {
     vec![
         condition(0, one_of(u32::MAX, &FAMILIES)),
         condition(1, one_of(SOCKET_TYPE, &TYPES)),
-        condition(2, Test::AtMost(LAST_PROTOCOL)),
+        condition(2, one_of(u32::MAX, &PROTOCOLS)),
+    ]
+}
+
+/// All but [`BUFFERS_AND_PROGRAMS`], and flow labels, which outlive their socket and are seen by whoever comes next.
+fn socket_options() -> Vec<Rule> {
+    let (socket, ipv6) = (
+        libc::SOL_SOCKET.cast_unsigned(),
+        libc::IPPROTO_IPV6.cast_unsigned(),
+    );
+    let (level, name) = (1, 2);
+    let harmless = BUFFERS_AND_PROGRAMS.map(|option| condition(name, Test::NotEqual(option.cast_unsigned())));
+    vec![
+        vec![
+            condition(level, Test::NotEqual(socket)),
+            condition(level, Test::NotEqual(ipv6)),
+        ],
+        [&[equal(level, socket)], &harmless[..]].concat(),
+        vec![
+            equal(level, ipv6),
+            condition(name, Test::NotEqual(libc::IPV6_FLOWLABEL_MGR.cast_unsigned())),
+        ],
     ]
 }
 

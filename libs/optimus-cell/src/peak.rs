@@ -9,6 +9,10 @@ use crate::{
     error::CellError,
 };
 
+/// What the kernel may keep for a run beside its memory: page tables, stacks of threads, names of files. What is more is
+/// counted as the run's memory, since pipes and sockets hold whatever a program writes to them.
+const KERNEL_BYTES: u64 = 64 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Peak {
     /// The highest charge before the run; `None` where the kernel does not tell.
@@ -40,9 +44,10 @@ impl Peak {
             page_cache_bytes,
             kernel_bytes,
         } = counters.charge().map_err(CellError::counter("memory"))?;
+        let free = kernel_bytes.min(KERNEL_BYTES);
         self.page_cache_bytes = self.page_cache_bytes.max(page_cache_bytes);
-        self.kernel_bytes = self.kernel_bytes.max(kernel_bytes);
-        Ok(memory_bytes)
+        self.kernel_bytes = self.kernel_bytes.max(free);
+        Ok(memory_bytes + (kernel_bytes - free))
     }
 
     /// The highest memory at any moment of the run. `None` where a higher charge before the run hides it.

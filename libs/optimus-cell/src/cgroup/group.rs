@@ -58,6 +58,9 @@ struct Hierarchy {
     folder: OwnedFd,
 }
 
+/// Bytes that TCP may hold for a group of version 1.
+const TCP_BUFFERS: &[u8] = b"33554432";
+
 /// One period of a CPU quota, in microseconds: the kernel's own default.
 const PERIOD_US: u32 = 100_000;
 /// The smallest quota the kernel accepts, in microseconds.
@@ -219,6 +222,8 @@ impl Group {
             // Absent where the kernel does not account for swap.
             return unless_absent(write(folder, c"memory.swap.max", b"0"));
         }
+        // Buffers of TCP are charged apart; those of other sockets are the kernel's memory or nobody's.
+        unless_absent(write(folder, c"memory.kmem.tcp.limit_in_bytes", TCP_BUFFERS))?;
         let limit = c"memory.limit_in_bytes";
         // Of memory and swap together, and never below that of memory alone: the order depends on the direction.
         let with_swap = c"memory.memsw.limit_in_bytes";

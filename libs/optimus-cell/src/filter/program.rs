@@ -31,7 +31,6 @@ pub(super) struct Condition {
 pub(super) enum Test {
     Equal(u32),
     NotEqual(u32),
-    AtMost(u32),
     /// None of these bits is set.
     NoneOf(u32),
     /// With these bits alone, one of the values.
@@ -54,7 +53,6 @@ const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
-const IF_GREATER: u32 = libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 
@@ -236,7 +234,6 @@ impl Assembly {
         match test {
             Test::Equal(value) => self.branch(IF_EQUAL, value, then, otherwise),
             Test::NotEqual(value) => self.branch(IF_EQUAL, value, otherwise, then),
-            Test::AtMost(value) => self.branch(IF_GREATER, value, otherwise, then),
             Test::NoneOf(bits) => self.branch(IF_ANY_BIT, bits, otherwise, then),
             Test::OneOf { mask, values } => {
                 self.statement(AND, mask);

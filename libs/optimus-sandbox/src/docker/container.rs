@@ -85,6 +85,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         security_opt: wanted("no-new-privileges", vec!["no-new-privileges".to_owned()]),
         readonly_rootfs: wanted("read-only-root", true),
         network_mode: Some(network_mode().to_owned()),
+        sysctls: sysctls(spec),
         ipc_mode: Some(ipc_mode().to_owned()),
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
@@ -113,6 +114,21 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         ])),
         ..Default::default()
     }
+}
+
+/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
+/// that one run could leave for the next one of its box. Other runtimes have a network of their own making.
+fn sysctls(spec: &BoxSpec) -> Option<HashMap<String, String>> {
+    let settings = [
+        ("net.ipv4.tcp_max_tw_buckets", "0"),
+        ("net.ipv4.tcp_no_metrics_save", "1"),
+    ];
+    let own = spec.runtime.is_empty() && !weaken::is_off("network-namespace");
+    own.then(|| {
+        settings
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    })
 }
 
 fn network_mode() -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    fs, io,
     mem::zeroed,
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
@@ -57,7 +57,9 @@ impl Nets {
 
     fn make(&self) -> Result<OwnedFd, Failure> {
         unshare(UnshareFlags::NEWNET).map_err(Failure::at("make a network namespace"))?;
-        let made = raise_loopback().and_then(|()| current());
+        let made = raise_loopback()
+            .and_then(|()| forget_connections())
+            .and_then(|()| current());
         move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(Failure::at("return to the spawner's network namespace"))?;
         made.map_err(Failure::at("make a network namespace ready"))
@@ -67,6 +69,13 @@ impl Nets {
 fn current() -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     Ok(openat(CWD, "/proc/self/ns/net", flags, Mode::empty())?)
+}
+
+/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
+/// that one run could leave for the next one of its box.
+fn forget_connections() -> io::Result<()> {
+    fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0")?;
+    fs::write("/proc/sys/net/ipv4/tcp_no_metrics_save", "1")
 }
 
 fn raise_loopback() -> io::Result<()> {
