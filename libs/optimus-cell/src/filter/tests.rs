@@ -51,8 +51,15 @@ fn allowed(number: u32, arguments: [u64; 6]) -> bool {
     let [first, second, third, ..] = arguments.map(|argument| argument as u32);
     match i64::from(number) {
         libc::SYS_clone => first & 0x7e02_0000 == 0,
-        libc::SYS_socket => [1, 2, 10].contains(&first) && [1, 2].contains(&(second & 15)) && third <= 17,
+        libc::SYS_socket => {
+            [1, 2, 10].contains(&first) && [1, 2].contains(&(second & 15)) && [0, 6, 17].contains(&third)
+        }
         libc::SYS_socketpair => first == 1,
+        libc::SYS_setsockopt => match second {
+            1 => ![7, 8, 32, 33, 26, 50, 51, 52].contains(&third),
+            41 => third != 32,
+            _ => true,
+        },
         libc::SYS_ioctl => ![0x5412, 0x541c, 0x5423].contains(&second),
         libc::SYS_personality => [0, 0x0004_0000, 0xffff_ffff].contains(&first),
         libc::SYS_prlimit64 => first == 0,
@@ -78,6 +85,7 @@ fn values() -> impl Strategy<Value = u64> {
     // Mostly numbers that mean something, with anything in the upper half.
     let low = prop_oneof![
         0..20_u64,
+        20..60_u64,
         Just(0x5412),
         Just(0x541c),
         Just(0x5423),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
 use optimus_common::{WorkerId, language::BOX_DIR, weaken};
 
-use crate::backend::BoxSpec;
+use crate::backend::{BoxSpec, NETWORK_SETTINGS};
 
 /// On every box, with the value `1`.
 const BOX_LABEL: &str = "optimus.box";
@@ -116,19 +116,11 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
     }
 }
 
-/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
-/// that one run could leave for the next one of its box. Other runtimes have a network of their own making.
+/// Other runtimes than the engine's own have a network of their own making.
 fn sysctls(spec: &BoxSpec) -> Option<HashMap<String, String>> {
-    let settings = [
-        ("net.ipv4.tcp_max_tw_buckets", "0"),
-        ("net.ipv4.tcp_no_metrics_save", "1"),
-    ];
     let own = spec.runtime.is_empty() && !weaken::is_off("network-namespace");
-    own.then(|| {
-        settings
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into()
-    })
+    let setting = |(name, value): (&str, &str)| (format!("net.ipv4.{name}"), value.to_owned());
+    own.then(|| NETWORK_SETTINGS.map(setting).into())
 }
 
 fn network_mode() -> &'static str {

@@ -14,6 +14,7 @@ use rustix::{
 };
 
 use super::{failure::Failure, unshare};
+use crate::backend::NETWORK_SETTINGS;
 
 /// How many wait for their boxes. Making one takes the kernel from a third of a millisecond to several.
 const READY: usize = 8;
@@ -58,7 +59,7 @@ impl Nets {
     fn make(&self) -> Result<OwnedFd, Failure> {
         unshare(UnshareFlags::NEWNET).map_err(Failure::at("make a network namespace"))?;
         let made = raise_loopback()
-            .and_then(|()| forget_connections())
+            .and_then(|()| arrange_connections())
             .and_then(|()| current());
         move_into_link_name_space(self.home.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(Failure::at("return to the spawner's network namespace"))?;
@@ -71,11 +72,10 @@ fn current() -> io::Result<OwnedFd> {
     Ok(openat(CWD, "/proc/self/ns/net", flags, Mode::empty())?)
 }
 
-/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
-/// that one run could leave for the next one of its box.
-fn forget_connections() -> io::Result<()> {
-    fs::write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0")?;
-    fs::write("/proc/sys/net/ipv4/tcp_no_metrics_save", "1")
+fn arrange_connections() -> io::Result<()> {
+    NETWORK_SETTINGS
+        .iter()
+        .try_for_each(|(name, value)| fs::write(format!("/proc/sys/net/ipv4/{name}"), value))
 }
 
 fn raise_loopback() -> io::Result<()> {
