@@ -1,7 +1,7 @@
 //! Layers that stand behind others, so that no program in a box can tell whether they are there: looked at from outside,
 //! at the first process of a box.
 
-use std::{fs, os::unix::fs::MetadataExt};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
     groups,
@@ -12,13 +12,15 @@ use crate::{
 /// Before the names of layers, where cases are named.
 pub(super) const PREFIX: &str = "seen-from-outside::";
 
-pub(super) const OF_CONTAINERS: [&str; 4] = [
+pub(super) const OF_CONTAINERS: [&str; 5] = [
+    "cgroup-memory",
     "no-new-privileges",
     "ipc-namespace",
     "box-oom-score",
     "box-limits",
 ];
-pub(super) const OF_NATIVE_BOXES: [&str; 9] = [
+pub(super) const OF_NATIVE_BOXES: [&str; 10] = [
+    "cgroup-memory",
     "no-new-privileges",
     "ipc-namespace",
     "pid-namespace",
@@ -61,6 +63,7 @@ fn is_there(process: i32, layer: &str, kind: Kind) -> std::io::Result<bool> {
         Ok::<_, std::io::Error>(line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     };
     match layer {
+        "cgroup-memory" => has_memory_limit(process),
         "no-new-privileges" => Ok(line("status", "NoNewPrivs:")? == ["1"]),
         "ipc-namespace" => namespace("ipc"),
         "pid-namespace" => namespace("pid"),
@@ -93,6 +96,37 @@ fn is_there(process: i32, layer: &str, kind: Kind) -> std::io::Result<bool> {
         "dumpable" => Ok(fs::metadata(own("environ"))?.uid() == 0),
         unknown => panic!("nobody knows how to see {unknown} of {kind:?} boxes"),
     }
+}
+
+/// Whether one of the control groups that this process is in, and we are not, has a limit of memory.
+fn has_memory_limit(process: i32) -> std::io::Result<bool> {
+    let groups_of = |process: &str| fs::read_to_string(format!("/proc/{process}/cgroup"));
+    let memory = |groups: String| {
+        let find = |wanted: &str| {
+            groups.lines().find_map(|line| {
+                let (_, rest) = line.split_once(':')?;
+                let (controllers, path) = rest.split_once(':')?;
+                (controllers == wanted).then(|| path.to_owned())
+            })
+        };
+        find("memory")
+            .map(|path| ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", path))
+            .or_else(|| find("").map(|path| ("/sys/fs/cgroup", "memory.max", path)))
+            .unwrap_or_default()
+    };
+    let (root, file, path) = memory(groups_of(&process.to_string())?);
+    let (.., ours) = memory(groups_of("self")?);
+    for group in Path::new(&path).ancestors() {
+        if Path::new(&ours).starts_with(group) {
+            break;
+        }
+        let limit = fs::read_to_string(format!("{root}{}/{file}", group.display()))?;
+        // Without a limit: a word, or as many pages as there are numbers.
+        if limit.trim().parse().is_ok_and(|limit: u64| limit < 1 << 60) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Outside {
