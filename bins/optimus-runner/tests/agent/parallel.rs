@@ -38,8 +38,8 @@ fn each_run_is_measured_and_killed_alone() {
     )
     .slots(3)
     .limit(|limits| {
-        limits.cpu_time = Duration::from_secs(1);
-        limits.memory_bytes = 64 << 20;
+        limits.cpu_time = Duration::from_secs(2);
+        limits.memory_bytes = 16 << 20;
     });
     let runs = job.run(&[b"b", b"x", b"m", b"x", b"b", b"m", b"x"]);
     for (ran, how) in runs.iter().zip(*b"bxmxbmx") {
@@ -64,7 +64,7 @@ fn each_run_is_measured_and_killed_alone() {
                     (&RunEnd::Exited { code: 0 }, "done\n")
                 );
                 assert!(ran.facts.cpu_time < Duration::from_millis(300), "{ran:?}");
-                assert!(ran.facts.peak_memory_bytes < 32 << 20, "{ran:?}");
+                assert!(ran.facts.peak_memory_bytes < 8 << 20, "{ran:?}");
             }
         }
     }
