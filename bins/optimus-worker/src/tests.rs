@@ -111,10 +111,9 @@ async fn a_job_is_graded() {
     running.leave().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop() {
-    let running = Running::start();
-    let mut submission = twins::submission("echo", &[("a", "a"), ("b", "c"), ("d", "d")]);
+/// A submission that wants to stop fails its second test, and never gets to its third.
+async fn stops_at_the_second_test(running: &Running, program: &str) -> JobRecord {
+    let mut submission = twins::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]);
     submission.stop_on_failure = true;
     let record = running.graded(submission).await;
     assert_eq!(
@@ -122,20 +121,20 @@ async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop
         [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
     );
     assert_eq!(running.backend.tests_begun(), 2);
+    record
+}
+
+#[tokio::test(start_paused = true)]
+async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop() {
+    let running = Running::start();
+    stops_at_the_second_test(&running, "echo").await;
     running.leave().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_second_try_decides_whether_a_submission_stops() {
     let running = Running::start();
-    let mut submission = twins::submission("late", &[("a", "a"), ("b", "c"), ("d", "d")]);
-    submission.stop_on_failure = true;
-    let record = running.graded(submission).await;
-    assert_eq!(
-        verdicts(&record),
-        [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
-    );
-    assert_eq!(running.backend.tests_begun(), 2);
+    let record = stops_at_the_second_test(&running, "late").await;
     let tried: Vec<_> = record
         .result
         .unwrap()
