@@ -185,6 +185,7 @@ fn switches() -> io::Result<BTreeSet<String>> {
             }
         }
     }
+    assert!(!layers.is_empty(), "the sources are not where they were");
     Ok(layers)
 }
 
