@@ -9,6 +9,7 @@
 //! [`program`].
 
 mod program;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,11 @@ enum Access {
     Always,
     /// Only with arguments that satisfy one of the rules.
     If(Vec<Rule>),
+    /// Where the rule holds, answered as a success without being done; else as `otherwise` says.
+    Pretended {
+        rule: Rule,
+        otherwise: Box<Access>,
+    },
 }
 
 /// `personality` flags that only switch the randomisation of addresses off, or ask without changing anything.
@@ -75,6 +81,7 @@ fn allow_list() -> BTreeMap<u32, Access> {
     ] {
         list.insert(number(call), Access::If(rules));
     }
+    streams::keep_blocking(&mut list);
     list
 }
 

@@ -33,6 +33,8 @@ pub(super) enum Test {
     NotEqual(u32),
     /// None of these bits is set.
     NoneOf(u32),
+    /// At least one of these bits is set.
+    AnyOf(u32),
     /// With these bits alone, one of the values.
     OneOf {
         mask: u32,
@@ -47,6 +49,8 @@ pub(super) const ARCHITECTURE: u32 = 0xc000_00b7;
 
 pub(super) const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 pub(super) const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
+/// Success, without the call being made.
+pub(super) const PRETEND: u32 = libc::SECCOMP_RET_ERRNO;
 pub(super) const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
@@ -123,9 +127,11 @@ enum Target {
     Label(usize),
 }
 
-/// The two answers, which stand once, at the end.
+/// The answers, which stand once, at the end.
 const ALLOWED: Target = Target::Label(0);
 const REFUSED: Target = Target::Label(1);
+const PRETENDED: Target = Target::Label(2);
+const ANSWERS: [(Target, u32); 3] = [(ALLOWED, ALLOW), (REFUSED, REFUSE), (PRETENDED, PRETEND)];
 
 /// A program whose branches still lead to names.
 #[derive(Debug)]
@@ -147,7 +153,7 @@ impl Default for Assembly {
     fn default() -> Self {
         Self {
             lines: Vec::new(),
-            labels: vec![None; 2],
+            labels: vec![None; ANSWERS.len()],
         }
     }
 }
@@ -195,33 +201,45 @@ impl Assembly {
     }
 
     fn answer(&mut self, access: Option<&Access>) {
-        let rules = match access {
-            None => return self.statement(RETURN, REFUSE),
-            Some(Access::Always) => return self.statement(RETURN, ALLOW),
-            Some(Access::If(rules)) => rules,
-        };
-        for (index, rule) in rules.iter().enumerate() {
-            let otherwise = if index + 1 == rules.len() {
-                REFUSED
+        match access {
+            None => self.statement(RETURN, REFUSE),
+            Some(Access::Always) => self.statement(RETURN, ALLOW),
+            Some(Access::If(rules)) => {
+                for (index, rule) in rules.iter().enumerate() {
+                    let otherwise = if index + 1 == rules.len() {
+                        REFUSED
+                    } else {
+                        self.label()
+                    };
+                    self.check_all(rule, ALLOWED, otherwise);
+                    self.place_own(otherwise);
+                }
+            }
+            Some(Access::Pretended { rule, otherwise }) => {
+                let next = self.label();
+                self.check_all(rule, PRETENDED, next);
+                self.place(next);
+                self.answer(Some(otherwise));
+            }
+        }
+    }
+
+    /// Leads to `answer` where all of the rule's conditions hold.
+    fn check_all(&mut self, rule: &Rule, answer: Target, otherwise: Target) {
+        for (index, condition) in rule.iter().enumerate() {
+            let then = if index + 1 == rule.len() {
+                answer
             } else {
                 self.label()
             };
-            for (index, condition) in rule.iter().enumerate() {
-                let then = if index + 1 == rule.len() {
-                    ALLOWED
-                } else {
-                    self.label()
-                };
-                self.check(*condition, then, otherwise);
-                self.place_own(then);
-            }
-            self.place_own(otherwise);
+            self.check(*condition, then, otherwise);
+            self.place_own(then);
         }
     }
 
     /// Places a label that is none of the answers'.
     fn place_own(&mut self, target: Target) {
-        if !matches!(target, Target::Label(0 | 1)) {
+        if !matches!(target, Target::Label(label) if label < ANSWERS.len()) {
             self.place(target);
         }
     }
@@ -235,6 +253,7 @@ impl Assembly {
             Test::Equal(value) => self.branch(IF_EQUAL, value, then, otherwise),
             Test::NotEqual(value) => self.branch(IF_EQUAL, value, otherwise, then),
             Test::NoneOf(bits) => self.branch(IF_ANY_BIT, bits, otherwise, then),
+            Test::AnyOf(bits) => self.branch(IF_ANY_BIT, bits, then, otherwise),
             Test::OneOf { mask, values } => {
                 self.statement(AND, mask);
                 for (index, value) in values.iter().enumerate() {
@@ -251,7 +270,7 @@ impl Assembly {
     }
 
     fn finish(mut self) -> Vec<sock_filter> {
-        for (answer, value) in [(ALLOWED, ALLOW), (REFUSED, REFUSE)] {
+        for (answer, value) in ANSWERS {
             self.place(answer);
             self.statement(RETURN, value);
         }

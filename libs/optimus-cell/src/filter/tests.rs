@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{
     for_guests,
-    program::{ALLOW, ARCHITECTURE, KILL, REFUSE},
+    program::{ALLOW, ARCHITECTURE, KILL, PRETEND, REFUSE},
 };
 use crate::syscalls;
 
@@ -67,9 +67,23 @@ fn allowed(number: u32, arguments: [u64; 6]) -> bool {
     }
 }
 
+/// What would make standard output or error non-blocking.
+fn pretended(number: u32, arguments: [u64; 6]) -> bool {
+    #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
+    let [descriptor, command, flags, ..] = arguments.map(|argument| argument as u32);
+    let asks = match i64::from(number) {
+        libc::SYS_fcntl => command == 4 && flags & 0o4000 != 0,
+        libc::SYS_ioctl => command == 0x5421,
+        _ => false,
+    };
+    asks && [1, 2].contains(&descriptor)
+}
+
 fn expected(number: u32, architecture: u32, arguments: [u64; 6]) -> u32 {
     if architecture != ARCHITECTURE {
         KILL
+    } else if pretended(number, arguments) {
+        PRETEND
     } else if allowed(number, arguments) {
         ALLOW
     } else {
@@ -89,6 +103,8 @@ fn values() -> impl Strategy<Value = u64> {
         Just(0x5412),
         Just(0x541c),
         Just(0x5423),
+        Just(0x5421),
+        Just(0o4001),
         Just(0x0004_0000),
         Just(0xffff_ffff),
         (0..32_u32).prop_map(|bit| 1 << bit),
@@ -125,6 +141,36 @@ proptest! {
                 expected(number, ARCHITECTURE, arguments)
             );
         }
+    }
+}
+
+#[test]
+fn standard_output_and_error_cannot_be_made_non_blocking() {
+    let program = for_guests().0;
+    let answer = |call, arguments| {
+        let [descriptor, command, flags] = arguments;
+        let number = u32::try_from(call).unwrap();
+        run(
+            &program,
+            number,
+            ARCHITECTURE,
+            [descriptor, command, flags, 0, 0, 0],
+        )
+    };
+    let (set, get, non_blocking) = (4, 3, 0o4001);
+    let upper = 0xdead_0000_0000_0000_u64;
+    for descriptor in [1, 2, upper | 1, upper | 2] {
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, non_blocking]), PRETEND);
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, 1]), ALLOW);
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, get, non_blocking]), ALLOW);
+        assert_eq!(
+            answer(libc::SYS_ioctl, [descriptor, 0x5421, 0x7fff_0000]),
+            PRETEND
+        );
+    }
+    for descriptor in [0, 3, 1 << 32, 0x101] {
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, non_blocking]), ALLOW);
+        assert_eq!(answer(libc::SYS_ioctl, [descriptor, 0x5421, 0x7fff_0000]), ALLOW);
     }
 }
 

@@ -1,0 +1,55 @@
+//! Standard output and error block, whatever a program says.
+//!
+//! They are pipes. A runtime that makes a pipe non-blocking keeps in its own memory what the pipe does not take at once, and
+//! drops it when it exits: Node.js does both with the usual frame of a solution, which prints and calls `process.exit()`. Other
+//! programs then die by an `EAGAIN` that they do not expect. With a file instead of a pipe nothing would be lost so, but
+//! `/dev/stdout`, opened a second time, would write over what is there. So the pipes stay, and the wish not to block is answered
+//! as if it had been fulfilled.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Access, condition, equal,
+    program::{Condition, Rule, Test},
+};
+
+/// Standard output and standard error.
+const STREAMS: &[u32] = &[1, 2];
+
+/// Has the calls that would make [`STREAMS`] non-blocking answered without being done; all else stays as it is.
+pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
+    for (call, rule) in [
+        (libc::SYS_fcntl, non_blocking_flag()),
+        (libc::SYS_ioctl, non_blocking_request()),
+    ] {
+        let number = u32::try_from(call).expect("system calls have small numbers");
+        if let Some(access) = list.remove(&number) {
+            let otherwise = Box::new(access);
+            list.insert(number, Access::Pretended { rule, otherwise });
+        }
+    }
+}
+
+fn of_a_stream() -> Condition {
+    condition(
+        0,
+        Test::OneOf {
+            mask: u32::MAX,
+            values: STREAMS,
+        },
+    )
+}
+
+fn non_blocking_flag() -> Rule {
+    vec![
+        of_a_stream(),
+        equal(1, libc::F_SETFL.cast_unsigned()),
+        condition(2, Test::AnyOf(libc::O_NONBLOCK.cast_unsigned())),
+    ]
+}
+
+/// Whether it is switched on or off stands in memory, where a filter cannot look; it is never on.
+fn non_blocking_request() -> Rule {
+    let request = u32::try_from(libc::FIONBIO).expect("requests have 32 bits");
+    vec![of_a_stream(), equal(1, request)]
+}
