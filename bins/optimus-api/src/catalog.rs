@@ -1,7 +1,6 @@
 //! The configured languages, read again when their file changes.
 
 use std::{
-    error::Error,
     fs,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -9,6 +8,7 @@ use std::{
 };
 
 use optimus_common::{
+    causes,
     language::{Languages, LanguagesError},
     settings::LanguagesFile,
 };
@@ -79,16 +79,6 @@ impl Catalog {
         }
         Arc::clone(&read.languages)
     }
-}
-
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

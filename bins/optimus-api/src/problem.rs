@@ -1,12 +1,12 @@
 //! Every error the API answers, as `application/problem+json` (RFC 9457).
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use optimus_common::{JobId, LanguageName, job::JobStatus, submission::InvalidSubmission};
+use optimus_common::{JobId, LanguageName, causes, job::JobStatus, submission::InvalidSubmission};
 use optimus_queue::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -290,14 +290,13 @@ impl From<InvalidSubmission> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let cause = error.source().map(ToString::to_string);
         match &error {
             StoreError::Unavailable(_) => {
-                tracing::warn!(error = %error, cause, "the store refused a request");
+                tracing::warn!(error = causes(&error), "the store refused a request");
                 Self::store_unavailable()
             }
             StoreError::Misconfigured(_) | StoreError::Damaged { .. } => {
-                tracing::error!(error = %error, cause, "the store failed");
+                tracing::error!(error = causes(&error), "the store failed");
                 Self::internal()
             }
         }

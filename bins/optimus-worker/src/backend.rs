@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc};
 
 use clap::ValueEnum;
 use optimus_common::{
-    LanguageName, WorkerId,
+    LanguageName, WorkerId, causes,
     language::Language,
     settings::{BackendChoice, Settings},
 };
 use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{job::causes, pool::box_spec};
+use crate::pool::box_spec;
 
 #[cfg_attr(not(target_os = "linux"), path = "backend/elsewhere.rs")]
 mod native;

@@ -6,7 +6,7 @@ use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use optimus_common::{
-    WorkerId,
+    WorkerId, causes,
     job::Outcome,
     language::Language,
     result::{JobResult, OverallStatus, Verdict},
@@ -250,17 +250,6 @@ impl Workshop {
 /// The keeper's reason. A keeper that broke renews no more.
 fn stopped(why: Result<Stop, tokio::task::JoinError>) -> Ending {
     Ending::Stopped(why.unwrap_or(Stop::NotRenewed))
-}
-
-/// An error with its causes, for people to read in one line.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

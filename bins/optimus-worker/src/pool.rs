@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use optimus_common::{LanguageName, WorkerId, language::Language, settings::Settings};
+use optimus_common::{LanguageName, WorkerId, causes, language::Language, settings::Settings};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvent, JobStore, StoreError};
 use optimus_sandbox::{
@@ -22,7 +22,7 @@ use tracing::{debug, warn};
 use crate::{
     backoff::Backoff,
     board::{PoolBoard, Stage},
-    job::{Workshop, causes},
+    job::Workshop,
     lease::{Keeper, Timing},
 };
 

@@ -1,12 +1,11 @@
 //! Which languages a worker serves, also after their file has changed.
 
 use optimus_common::{
+    causes,
     language::{Language, Languages, LanguagesError},
     settings::{LanguagesFile, Settings},
 };
 use tracing::{info, warn};
-
-use crate::job::causes;
 
 /// The languages chosen among those in `languages.json`.
 #[derive(Debug)]

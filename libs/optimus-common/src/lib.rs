@@ -12,6 +12,7 @@
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 
+mod causes;
 pub mod checker;
 pub mod facts;
 pub mod ids;
@@ -29,4 +30,5 @@ mod unique;
 mod units;
 pub mod weaken;
 
+pub use causes::causes;
 pub use ids::{FencingToken, JobId, LanguageName, WorkerId};

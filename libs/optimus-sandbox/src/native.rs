@@ -33,7 +33,7 @@ use std::{
 
 use async_trait::async_trait;
 use optimus_cell::Nest;
-use optimus_common::{LanguageName, WorkerId, settings, weaken};
+use optimus_common::{LanguageName, WorkerId, causes, settings, weaken};
 use tokio::sync::Mutex;
 use tracing::debug;
 
@@ -127,7 +127,7 @@ impl NativeBackend {
         let allowed = layers::allowed(settings)?;
         let inner = Inner::start(settings, worker)
             .await
-            .map_err(|error| NativeError::Host(error.to_string()))?;
+            .map_err(|error| NativeError::Host(causes(&error)))?;
         let proofs = if weaken::is_active() {
             Vec::new()
         } else {

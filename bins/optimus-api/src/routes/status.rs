@@ -8,6 +8,7 @@ use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+use optimus_common::causes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -55,7 +56,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, 
     })
     .await
     .map_err(|error| {
-        tracing::warn!(error = %error, "not ready: the store does not answer");
+        tracing::warn!(error = causes(&error), "not ready: the store does not answer");
         Problem::not_ready(vec![("store", "the job store does not answer".to_owned())])
     })?;
 
@@ -92,7 +93,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, 
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let fleet = Fleet::look(&*app.store, &app.catalog.current()).await;
-    let fleet = fleet.inspect_err(|error| tracing::warn!(error = %error, "metrics without the store's"));
+    let fleet =
+        fleet.inspect_err(|error| tracing::warn!(error = causes(error), "metrics without the store's"));
     let text = app
         .metrics
         .encode(app.waiting.count(), fleet.ok())

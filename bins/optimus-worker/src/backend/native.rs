@@ -2,7 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
-use optimus_common::{WorkerId, language::Language, settings::Settings};
+use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
     layers::{self, Proof, State},
@@ -13,7 +13,6 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::{Choice, Kind, Lack, Layer, LayerState, Offer, Survey};
-use crate::job::causes;
 
 /// Boxes of this host, where every layer of them is proved or allowed to be missing.
 pub(super) async fn start(

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    error::Error,
     io,
     pin::Pin,
     sync::LazyLock,
@@ -13,6 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use optimus_common::{
+    causes,
     language::{Language, Languages},
     result::{JobResult, Verdict},
     settings::Settings,
@@ -127,7 +127,7 @@ impl Job<'_> {
             writer: Box::pin(sink()),
             handle: Box::new(NoBox),
         };
-        let text = |error: SessionError| chain(&error);
+        let text = |error: SessionError| causes(&error);
         let session = Session::open(live, Duration::from_mins(10)).await.map_err(text)?;
         check_text(session.toolchain().unwrap_or_default(), LONGEST_TEXT);
         let files: Vec<_> = file_contents(&self.submission, self.language).collect();
@@ -193,14 +193,6 @@ fn check_text(text: &str, longest: usize) {
         text.len()
     );
     assert!(!text.chars().any(char::is_control), "{text:?}");
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {}", chain(source)),
-        None => error.to_string(),
-    }
 }
 
 /// A stream that gives one frame at a time, whole or in parts, and lets everything else go on before each read.

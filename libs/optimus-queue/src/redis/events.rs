@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
+use optimus_common::causes;
 use redis::{
     RedisResult,
     aio::{PubSubSink, PubSubStream},
@@ -81,7 +82,7 @@ async fn keep_subscribed(
         subscription = loop {
             match subscribe(&connections, &channel).await {
                 Ok(subscription) => break subscription,
-                Err(error) => tracing::debug!(%error, "failed to subscribe to job events"),
+                Err(error) => tracing::debug!(error = causes(&error), "failed to subscribe to job events"),
             }
             time::sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);

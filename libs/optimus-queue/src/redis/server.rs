@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use optimus_common::causes;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, RedisError, RedisResult, Value, aio::MultiplexedConnection,
 };
@@ -76,7 +77,10 @@ pub(super) async fn keep_looking(server: Weak<Server>) {
         time::sleep(LOOK_EVERY).await;
         let Some(server) = server.upgrade() else { return };
         if let Err(error) = server.client().await {
-            tracing::warn!(%error, "the master of the job store is not to be found");
+            tracing::warn!(
+                error = causes(&error),
+                "the master of the job store is not to be found"
+            );
         }
     }
 }

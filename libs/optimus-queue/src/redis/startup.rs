@@ -1,5 +1,6 @@
 //! What is asked of a Redis before it is trusted with jobs.
 
+use optimus_common::causes;
 use redis::aio::ConnectionLike;
 
 use super::connection::unavailable;
@@ -16,7 +17,10 @@ pub(super) async fn check(link: &mut (impl ConnectionLike + Send)) -> Result<(),
         Ok(info) => info,
         Err(error) if error.is_io_error() => return Err(unavailable(error)),
         Err(error) => {
-            tracing::warn!(%error, "Redis does not tell its settings; whether it keeps jobs safely is unknown");
+            tracing::warn!(
+                error = causes(&error),
+                "Redis does not tell its settings; whether it keeps jobs safely is unknown"
+            );
             return Ok(());
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId,
+    FencingToken, JobId, LanguageName, WorkerId, causes,
     ids::InvalidLanguageName,
     job::{JobRecord, Outcome},
     submission::Submission,
@@ -130,7 +130,7 @@ impl JobStore for RedisStore {
                     }));
                 }
                 Err(cause) => {
-                    tracing::error!(job_id = %lease.job, %language, error = %cause, "a submission is damaged");
+                    tracing::error!(job_id = %lease.job, %language, error = causes(&cause), "a submission is damaged");
                     self.conclude(&lease, &Ending::unreadable(&cause)).await?;
                 }
             }
@@ -252,7 +252,9 @@ impl JobStore for RedisStore {
             match serde_json::from_str::<WorkerInfo>(&entry) {
                 Ok(worker) => workers.push(worker),
                 // Of a version that says other things.
-                Err(error) => tracing::warn!(%error, "a worker's announcement cannot be read"),
+                Err(error) => {
+                    tracing::warn!(error = causes(&error), "a worker's announcement cannot be read");
+                }
             }
         }
         workers.sort_by(|a, b| a.id.cmp(&b.id));

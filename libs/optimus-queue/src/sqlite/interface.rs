@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId,
+    FencingToken, JobId, LanguageName, WorkerId, causes,
     job::{JobRecord, Outcome},
     submission::Submission,
 };
@@ -232,7 +232,7 @@ impl SqliteStore {
                 submission,
             })),
             Err(cause) => {
-                tracing::error!(job_id = %job, %language, error = %cause, "a submission is damaged");
+                tracing::error!(job_id = %job, %language, error = causes(&cause), "a submission is damaged");
                 self.end(&lease, Ending::unreadable(&cause)).await?;
                 Ok(None)
             }

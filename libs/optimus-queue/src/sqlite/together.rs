@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_common::causes;
 use rusqlite::Connection;
 
 use super::{
@@ -109,7 +110,10 @@ impl Thread {
                 if !self.db.is_autocommit()
                     && let Err(error) = self.execute("ROLLBACK")
                 {
-                    tracing::error!(%error, "a transaction of the job store cannot be rolled back");
+                    tracing::error!(
+                        error = causes(&error),
+                        "a transaction of the job store cannot be rolled back"
+                    );
                 }
                 End::Undone(Arc::new(fault))
             }
@@ -196,7 +200,10 @@ impl Thread {
             .db
             .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = outcome {
-            tracing::warn!(%error, "the write-ahead log of the job store cannot be moved into it yet");
+            tracing::warn!(
+                error = causes(&error),
+                "the write-ahead log of the job store cannot be moved into it yet"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, settings, weaken};
+use optimus_common::{WorkerId, causes, settings, weaken};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -271,7 +271,10 @@ async fn listen(shared: Arc<Shared>) {
         }
     };
     if let Some(error) = failure {
-        warn!(%error, "cannot understand the process that makes boxes");
+        warn!(
+            error = causes(&error),
+            "cannot understand the process that makes boxes"
+        );
         // It is of no use any more, and ends by this.
         shutdown(shared.socket.get_ref(), Shutdown::Both).ok();
     }

@@ -3,7 +3,7 @@
 mod canary;
 mod prover;
 
-use optimus_common::{WorkerId, settings};
+use optimus_common::{WorkerId, causes, settings};
 
 pub(super) use self::{canary::sing, prover::prove};
 use super::{Inner, NativeError};
@@ -182,7 +182,7 @@ impl Layer {
 pub async fn survey(settings: &settings::Native) -> Result<Vec<Proof>, NativeError> {
     let inner = Inner::start(settings, WorkerId::new())
         .await
-        .map_err(|error| NativeError::Host(error.to_string()))?;
+        .map_err(|error| NativeError::Host(causes(&error)))?;
     prove(&inner).await
 }
 

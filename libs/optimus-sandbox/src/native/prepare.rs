@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use optimus_common::{
-    LanguageName,
+    LanguageName, causes,
     facts::RunEnd,
     limits::Limits,
     protocol::{CommandSpec, JobHeader, VERSION},
@@ -67,7 +67,7 @@ impl NativeBackend {
         let (live, _) = Arc::clone(&self.inner)
             .make(&spec, root, Support::Writable)
             .await?;
-        let failed = |error: SessionError| NativeError::Preparation(error.to_string());
+        let failed = |error: SessionError| NativeError::Preparation(causes(&error));
         let session = Session::open(live, self.inner.settings.start_timeout)
             .await
             .map_err(failed)?;
@@ -87,7 +87,7 @@ async fn watch(job: &mut crate::session::JobSession) -> Result<(), NativeError> 
         let event = events
             .next()
             .await
-            .map_err(|error| NativeError::Preparation(error.to_string()))?;
+            .map_err(|error| NativeError::Preparation(causes(&error)))?;
         match event {
             Event::Output { data, .. } => told.extend_from_slice(&data),
             Event::CompileDone(done) => {

@@ -17,7 +17,7 @@ use std::{
 };
 
 use optimus_common::{
-    LanguageName,
+    LanguageName, causes,
     language::Language,
     settings::{LanguagesFile, Settings},
 };
@@ -178,7 +178,7 @@ impl Inner {
                 state.toolchain()
             }
             Some(State::Missing(_)) | None => {
-                let languages = self.languages_file.load().map_err(|error| error.to_string())?;
+                let languages = self.languages_file.load().map_err(|error| causes(&error))?;
                 let language = languages
                     .get(name)
                     .ok_or_else(|| "it is not in the languages' file".to_owned())?;

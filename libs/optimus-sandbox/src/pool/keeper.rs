@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use optimus_common::causes;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
@@ -179,7 +180,7 @@ impl Keeper {
     }
 
     fn failed(&mut self, error: &dyn Error) {
-        let reason = reason(error);
+        let reason = causes(error);
         let delay = self.backoff.failed();
         // Several starts that fail together are one failure of the engine, told once.
         if self.error.as_ref() != Some(&reason) {
@@ -218,7 +219,7 @@ impl Keeper {
         }
         let ends = join_all(self.warm.iter().map(|session| session.handle().destroy())).await;
         for error in ends.iter().filter_map(|end| end.as_ref().err()) {
-            warn!(language = %self.spec.language, reason = reason(error), "a box is left behind");
+            warn!(language = %self.spec.language, reason = causes(error), "a box is left behind");
         }
         self.warm.clear();
         self.publish();
@@ -238,15 +239,4 @@ async fn one_fails(warm: &mut VecDeque<Session>) -> SessionError {
         Poll::Pending
     })
     .await
-}
-
-/// An error with all its causes in one line.
-fn reason(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -5,6 +5,7 @@ mod bait;
 use std::{collections::BTreeMap, env, sync::Arc, time::Duration};
 
 use optimus_common::{
+    causes,
     facts::{RunEnd, RunFacts},
     limits::Limits,
     protocol::{CommandSpec, JobHeader, Stream, VERSION},
@@ -129,8 +130,8 @@ fn nothing_to_tell_guests_by(inner: &Inner, offer: &Offer) -> Option<Vec<Proof>>
     Some(missing.map(proof).into())
 }
 
-fn host(error: impl std::fmt::Display) -> NativeError {
-    NativeError::Host(error.to_string())
+fn host(error: impl std::error::Error) -> NativeError {
+    NativeError::Host(causes(&error))
 }
 
 /// What the offer says of a layer goes before what a canary found: it knows the reason.
@@ -301,7 +302,7 @@ async fn drive(job: &mut JobSession, inputs: &[String]) -> Result<Vec<Run>, Nati
     let both = async { tokio::try_join!(send, receive) };
     let ((), runs) = tokio::time::timeout(PATIENCE * 2, both)
         .await
-        .map_err(|_| host("a canary hangs"))?
+        .map_err(|_| NativeError::Host("a canary hangs".to_owned()))?
         .map_err(host)?;
     Ok(runs)
 }
@@ -385,7 +386,7 @@ async fn spin(inner: &Arc<Inner>) -> Result<Result<String, String>, NativeError>
                     "a program that spins was not held back at {FEW_CPUS} CPUs"
                 ));
             }
-            Err(error) => break Err(error.to_string()),
+            Err(error) => break Err(causes(&error)),
         }
     };
     gone(&job).await?;
@@ -407,7 +408,7 @@ async fn dies_with(spawner: u32, mut session: Session) -> Result<String, String>
     kill_process(spawner, Signal::KILL).map_err(|errno| errno.to_string())?;
     match tokio::time::timeout(PATIENCE, session.failed()).await {
         Ok(SessionError::Closed) => Ok("a box died with the process that had made it".to_owned()),
-        Ok(error) => Err(error.to_string()),
+        Ok(error) => Err(causes(&error)),
         Err(_) => Err("a box lived on after the process that had made it".to_owned()),
     }
 }

@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use optimus_common::{LanguageName, language::Language, settings::LanguagesFile, support};
+use optimus_common::{LanguageName, causes, language::Language, settings::LanguagesFile, support};
 use rustix::fs::syncfs;
 use sha2::{Digest, Sha256};
 
@@ -89,7 +89,7 @@ impl Preparation {
         let turn = self.clone();
         let _alone = tokio::task::spawn_blocking(move || turn.lock())
             .await
-            .map_err(|error| error.to_string())?
+            .map_err(|error| causes(&error))?
             .map_err(cannot)?;
         if let Some(made) = self.existing() {
             return Ok(made);
