@@ -7,6 +7,7 @@
 //! What a checker says of a wrong answer is for the program's author: where the output differs, and what the program
 //! itself wrote there. It never shows what was expected.
 
+mod decimal;
 mod difference;
 mod exact;
 mod lines;
@@ -16,6 +17,7 @@ mod unordered;
 use optimus_common::checker::Checker;
 
 use self::{
+    decimal::Tolerance,
     exact::Exact,
     lines::Lines,
     tokens::{Case, NotFinite, Numbers, Rule, Space, Tokens},
@@ -62,8 +64,8 @@ impl<'e> Comparison<'e> {
             } => tokens(Rule {
                 case: Case::Sensitive,
                 numbers: Some(Numbers {
-                    abs_tolerance,
-                    rel_tolerance,
+                    abs_tolerance: Tolerance::new(abs_tolerance),
+                    rel_tolerance: Tolerance::new(rel_tolerance),
                     not_finite: NotFinite::Numbers,
                 }),
                 space: Space::Any,
@@ -79,8 +81,8 @@ impl<'e> Comparison<'e> {
                     .or(float_relative_tolerance)
                     .map(|_| Numbers {
                         // By a tolerance of zero, only what is equal anyway is equal.
-                        abs_tolerance: float_absolute_tolerance.unwrap_or(0.0),
-                        rel_tolerance: float_relative_tolerance.unwrap_or(0.0),
+                        abs_tolerance: Tolerance::new(float_absolute_tolerance.unwrap_or(0.0)),
+                        rel_tolerance: Tolerance::new(float_relative_tolerance.unwrap_or(0.0)),
                         not_finite: NotFinite::Text,
                     }),
                 space: if space_change_sensitive {

@@ -2,10 +2,15 @@
 
 use memchr::memchr_iter;
 
-use super::{common_prefix, difference::Difference, is_space};
+use super::{
+    common_prefix,
+    decimal::{self, Number, Tolerance},
+    difference::Difference,
+    is_space,
+};
 
-/// The longest token read as a number; a longer one is text. No double needs more than 1100 digits.
-const LONGEST_NUMBER: usize = 4 << 10;
+/// The longest token read as a number, since it is kept until it is complete; a longer one is text.
+const LONGEST_NUMBER: usize = 1 << 20;
 
 /// When two outputs are equal.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +31,8 @@ pub(super) enum Case {
 /// How far two numbers may be apart: by either tolerance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers {
-    pub(super) abs_tolerance: f64,
-    pub(super) rel_tolerance: f64,
+    pub(super) abs_tolerance: Tolerance,
+    pub(super) rel_tolerance: Tolerance,
     pub(super) not_finite: NotFinite,
 }
 
@@ -214,7 +219,7 @@ impl<'e> Tokens<'e> {
         self.gap = self.end;
         let complete = self.same && self.at == self.end;
         let equal = match self.rule.numbers {
-            // Equal text goes first, so that integers too large for a double are compared in every digit.
+            // Equal text needs no numbers, and may be longer than they are.
             Some(Numbers {
                 not_finite: NotFinite::Numbers,
                 ..
@@ -258,25 +263,27 @@ impl Numbers {
         let (Some(got), Some(expected)) = (parse(got), parse(expected)) else {
             return false;
         };
-        if !(got.is_finite() && expected.is_finite()) {
-            return self.not_finite == NotFinite::Numbers
-                && !got.is_nan()
-                && got.total_cmp(&expected).is_eq();
+        match (got, expected) {
+            (Number::Finite(got), Number::Finite(expected)) => {
+                decimal::within(&got, &expected, self.abs_tolerance)
+                    || decimal::relatively_within(&got, &expected, self.rel_tolerance)
+            }
+            (Number::Infinite { negative: got }, Number::Infinite { negative: expected }) => {
+                self.not_finite == NotFinite::Numbers && got == expected
+            }
+            _ => false,
         }
-        let distance = (got - expected).abs();
-        distance <= self.abs_tolerance || distance <= self.rel_tolerance * expected.abs()
     }
 }
 
-/// A number in decimal notation, an infinity, or NaN.
-fn parse(token: &[u8]) -> Option<f64> {
+fn parse(token: &[u8]) -> Option<Number<'_>> {
     if token.len() > LONGEST_NUMBER {
         return None;
     }
-    str::from_utf8(token).ok()?.parse().ok()
+    Number::parse(token)
 }
 
 /// Only `nan` is, with or without a sign, in any case of its letters.
 fn is_nan(token: &[u8]) -> bool {
-    token.len() <= 4 && parse(token).is_some_and(f64::is_nan)
+    matches!(parse(token), Some(Number::Undefined))
 }

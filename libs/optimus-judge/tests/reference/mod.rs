@@ -1,5 +1,6 @@
 //! What each checker promises, in the shortest words. The fuzz targets use it too.
 
+use num_bigint::BigInt;
 use optimus_common::checker::Checker;
 
 pub(crate) fn accepts(checker: Checker, expected: &[u8], output: &[u8]) -> bool {
@@ -49,10 +50,8 @@ pub(crate) fn accepts(checker: Checker, expected: &[u8], output: &[u8]) -> bool 
                 && expected.iter().zip(output).all(|(e, o)| match tolerances {
                     (None, None) => text(e, o),
                     (abs, rel) => match (finite(e), finite(o)) {
-                        (Some(e), Some(o)) => {
-                            abs.is_some_and(|abs| (e - o).abs() <= abs)
-                                || rel.is_some_and(|rel| (e - o).abs() <= rel * e.abs())
-                        }
+                        // By a tolerance of zero, only what is equal is near.
+                        (Some(e), Some(o)) => near(&e, &o, abs.unwrap_or(0.0), rel.unwrap_or(0.0)),
                         (Some(_), None) => false,
                         (None, _) => text(e, o),
                     },
@@ -104,25 +103,92 @@ fn spaces(text: &[u8]) -> Vec<&[u8]> {
     spaces
 }
 
+/// Whether the powers of ten in a text are small enough to be made.
+pub(crate) fn can_tell(text: &[u8]) -> bool {
+    const LARGEST: i64 = 2000;
+    tokens(text)
+        .into_iter()
+        .filter_map(split)
+        .all(|(_, _, exponent)| exponent.abs() <= LARGEST)
+}
+
+/// A decimal number's sign, its digits with or without a point, and its exponent.
+fn split(token: &[u8]) -> Option<(bool, &str, i64)> {
+    let text = str::from_utf8(token).ok()?;
+    // What the standard library takes for a number, of which only the words are none here.
+    text.parse::<f64>().ok()?;
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
+    let (digits, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let exponent = exponent
+        .parse()
+        .ok()
+        .filter(|exponent: &i64| exponent.abs() < 10_i64.pow(18))?;
+    Some((text.starts_with('-'), digits, exponent))
+}
+
+/// `mantissa × 10^exponent`.
+struct Number {
+    mantissa: BigInt,
+    exponent: i64,
+}
+
+impl Number {
+    /// In units of a smaller power of ten.
+    fn in_units_of(&self, exponent: i64) -> BigInt {
+        &self.mantissa * BigInt::from(10).pow(u32::try_from(self.exponent - exponent).expect("a smaller one"))
+    }
+}
+
 /// What the format's grammar takes: digits with a point and an exponent, and nothing else.
-fn finite(token: &[u8]) -> Option<f64> {
-    let plain = token.iter().all(|byte| b"+-.eE0123456789".contains(byte));
-    str::from_utf8(token)
-        .ok()
-        .filter(|_| plain)?
-        .parse::<f64>()
-        .ok()
-        .filter(|value| value.is_finite())
+fn finite(token: &[u8]) -> Option<Number> {
+    let (negative, digits, exponent) = split(token)?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let mantissa: BigInt = format!("{whole}{fraction}").parse().expect("digits");
+    Some(Number {
+        mantissa: if negative { -mantissa } else { mantissa },
+        exponent: exponent - i64::try_from(fraction.len()).expect("a short text"),
+    })
+}
+
+fn near(expected: &Number, output: &Number, abs: f64, rel: f64) -> bool {
+    let exponent = expected.exponent.min(output.exponent);
+    let (expected, output) = (expected.in_units_of(exponent), output.in_units_of(exponent));
+    let distance = Number {
+        mantissa: magnitude(&(&expected - output)),
+        exponent,
+    };
+    let at_most = |tolerance: Number| {
+        let exponent = exponent.min(tolerance.exponent);
+        distance.in_units_of(exponent) <= tolerance.in_units_of(exponent)
+    };
+    // A tolerance as somebody wrote it: the shortest number that is read as this double.
+    let [absolute, mut relative] =
+        [abs, rel].map(|value| finite(format!("{value:e}").as_bytes()).expect("it is finite"));
+    relative.mantissa *= magnitude(&expected);
+    relative.exponent += exponent;
+    at_most(absolute) || at_most(relative)
+}
+
+fn magnitude(value: &BigInt) -> BigInt {
+    value.magnitude().clone().into()
 }
 
 fn equal(expected: &[u8], output: &[u8], abs_tolerance: f64, rel_tolerance: f64) -> bool {
-    let number = |token: &[u8]| str::from_utf8(token).ok()?.parse::<f64>().ok();
-    match (number(expected), number(output)) {
-        (Some(e), Some(o)) if e.is_nan() || o.is_nan() => false,
-        (Some(e), Some(o)) if e.is_infinite() || o.is_infinite() => {
-            e.is_infinite() && o.is_infinite() && e.signum().total_cmp(&o.signum()).is_eq()
-        }
-        (Some(e), Some(o)) => (e - o).abs() <= abs_tolerance || (e - o).abs() <= rel_tolerance * e.abs(),
-        _ => expected == output,
+    // Of what is no finite number, the standard library knows what it is.
+    let word = |token: &[u8]| match split(token) {
+        Some(_) => None,
+        None => str::from_utf8(token).ok()?.parse::<f64>().ok(),
+    };
+    match (finite(expected), finite(output)) {
+        (Some(e), Some(o)) => near(&e, &o, abs_tolerance, rel_tolerance),
+        (None, None) => match (word(expected), word(output)) {
+            (Some(e), _) | (_, Some(e)) if e.is_nan() => false,
+            (Some(e), Some(o)) => e.signum().total_cmp(&o.signum()).is_eq(),
+            _ => expected == output,
+        },
+        _ => false,
     }
 }
