@@ -19,7 +19,6 @@ mod queue;
 mod report;
 mod throughput;
 
-use indicatif::ProgressBar;
 use optimus_common::submission::{Submission, TestCase};
 
 pub(crate) use self::report::{Report, text};
@@ -59,7 +58,7 @@ impl Setting {
     }
 }
 
-fn progress(what: &str, rounds: usize) -> ProgressBar {
+fn progress(what: &str, rounds: usize) -> output::Bar {
     output::bar(what, rounds as u64)
 }
 

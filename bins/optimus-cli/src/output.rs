@@ -1,4 +1,7 @@
 //! What a command prints: text and tables for people, JSON for programs.
+//!
+//! Everything that reaches a terminal goes through here, and nothing that was read from a package, a program or a server
+//! gets to it as it is: see [`harmless`].
 
 use std::{
     fmt::Display,
@@ -9,6 +12,11 @@ use std::{
 use comfy_table::{ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+
+mod harmless;
+
+pub(crate) use self::harmless::harmless;
+use self::harmless::{harmless_json, harmless_lines};
 
 use crate::exit::{Blame, Failure};
 
@@ -39,15 +47,15 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Text => self.write(&text()),
-            Format::Json => self.write(&serde_json::to_string_pretty(value).trouble()?),
+            Format::Text => self.write(&harmless_lines(&text())),
+            Format::Json => self.write(&harmless_json(&serde_json::to_string_pretty(value).trouble()?)),
         }
     }
 
     /// A word to a person about what was done; nothing where a program reads.
     pub(crate) fn say(&self, text: impl Display) -> Result<(), Failure> {
         match self.format {
-            Format::Text => self.write(&text.to_string()),
+            Format::Text => self.write(&harmless_lines(&text.to_string())),
             Format::Json => Ok(()),
         }
     }
@@ -66,10 +74,19 @@ impl Output {
     }
 }
 
-/// A word on standard error, where results must not be disturbed.
+/// A word on standard error, where results must not be disturbed. Lines after the first are indented: a name with a line
+/// break in it cannot look like a message of its own.
 pub(crate) fn note(text: impl Display) {
+    let text = harmless_lines(text.to_string().trim_end()).replace('\n', "\n  ");
     // Nothing is left to do where even standard error is gone.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// What a problem holds and nobody looks at.
+pub(crate) fn passed_over(notes: &[String]) {
+    for text in notes {
+        note(format_args!("note: {text}"));
+    }
 }
 
 pub(crate) fn complain(failure: &Failure) {
@@ -93,19 +110,50 @@ pub(crate) fn text_table(header: &[&str]) -> Table {
 }
 
 /// Something under way; shown on a terminal alone.
-pub(crate) fn spinner(message: impl Into<String>) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(message.into());
-    bar.set_style(style("{spinner} {msg} ({elapsed})"));
-    bar.enable_steady_tick(Duration::from_millis(100));
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(crate) fn say(&self, message: impl Display) {
+        self.0.set_message(harmless(&message.to_string()));
+    }
+
+    pub(crate) fn inc(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+
+    pub(crate) fn inc_length(&self, steps: u64) {
+        self.0.inc_length(steps);
+    }
+
+    /// So many of so many.
+    pub(crate) fn at(&self, position: u64, steps: u64) {
+        self.0.set_length(steps);
+        self.0.set_position(position);
+    }
+
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.0.is_hidden()
+    }
+
+    pub(crate) fn finish_and_clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+pub(crate) fn spinner(message: impl Display) -> Bar {
+    let bar = Bar(ProgressBar::new_spinner());
+    bar.say(message);
+    bar.0.set_style(style("{spinner} {msg} ({elapsed})"));
+    bar.0.enable_steady_tick(Duration::from_millis(100));
     bar
 }
 
-/// Something under way in so many steps; shown on a terminal alone.
-pub(crate) fn bar(prefix: &str, steps: u64) -> ProgressBar {
-    let bar = ProgressBar::new(steps).with_prefix(prefix.to_owned());
+/// In so many steps.
+pub(crate) fn bar(prefix: &str, steps: u64) -> Bar {
+    let bar = ProgressBar::new(steps).with_prefix(harmless(prefix));
     bar.set_style(style("{spinner} {prefix} [{bar:20}] {pos}/{len} {wide_msg}"));
     bar.enable_steady_tick(Duration::from_millis(100));
-    bar
+    Bar(bar)
 }
 
 fn style(template: &str) -> ProgressStyle {

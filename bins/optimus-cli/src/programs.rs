@@ -65,15 +65,15 @@ impl Program {
             None => by_extensions(path, &files, languages)?,
         };
         let extension = &found.execution.file_extension;
-        if !found.execution.compile.is_empty() {
-            // A compile step is given the sources that have the language's own extension.
-            for (name, path) in &mut files {
-                if usual_extension(path) == *extension {
-                    *name = Path::new(name)
-                        .with_extension(&extension[1..])
-                        .to_string_lossy()
-                        .into_owned();
-                }
+        // A compile step is given the sources that have the language's own extension, written as it writes it.
+        let compiled = !found.execution.compile.is_empty();
+        for (name, path) in &mut files {
+            let written = path.extension().unwrap_or_default();
+            if has_extension(path, extension) && (compiled || written.eq_ignore_ascii_case(&extension[1..])) {
+                *name = Path::new(name)
+                    .with_extension(&extension[1..])
+                    .to_string_lossy()
+                    .into_owned();
             }
         }
         let entry_point = if path.is_dir() {
@@ -141,16 +141,23 @@ pub(crate) fn file_name(path: &Path) -> Result<String, Failure> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// A file's extension with its dot, as the languages spell it.
+/// Whether a file has a language's extension, in any case, or another one for the same.
+pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
+    usual_extension(file).eq_ignore_ascii_case(extension)
+}
+
+/// A file's extension with its dot: the usual one for its language, such as `.cpp` for `.cc`.
 pub(crate) fn usual_extension(file: &Path) -> String {
     let extension = file
         .extension()
         .map(|extension| format!(".{}", extension.to_string_lossy()))
         .unwrap_or_default();
-    OTHER_EXTENSIONS
-        .iter()
-        .find(|(other, _)| *other == extension)
-        .map_or(extension, |(_, usual)| (*usual).to_owned())
+    let lower = extension.to_ascii_lowercase();
+    // As it is written first: to compilers `.C` is C++ and `.c` is not.
+    let mut others = OTHER_EXTENSIONS.iter().filter(|(other, _)| *other == extension);
+    let mut in_any_case = OTHER_EXTENSIONS.iter().filter(|(other, _)| *other == lower);
+    let usual = others.next().or_else(|| in_any_case.next());
+    usual.map_or(extension, |(_, usual)| (*usual).to_owned())
 }
 
 fn collect(
@@ -192,9 +199,8 @@ fn by_extensions<'a>(
 ) -> Result<&'a Language, Failure> {
     let mut found: Vec<&Language> = Vec::new();
     for (_, file) in files {
-        let extension = usual_extension(file);
         let mut all = languages.languages.iter();
-        if let Some(language) = all.find(|language| language.execution.file_extension == extension)
+        if let Some(language) = all.find(|language| has_extension(file, &language.execution.file_extension))
             && !found.iter().any(|other| other.name == language.name)
         {
             found.push(language);
@@ -225,7 +231,7 @@ fn entry_of(
 ) -> Result<String, Failure> {
     let of_language: Vec<&String> = files
         .iter()
-        .filter(|(_, path)| usual_extension(path) == language.execution.file_extension)
+        .filter(|(_, path)| has_extension(path, &language.execution.file_extension))
         .map(|(name, _)| name)
         .collect();
     let stem = |name: &str| {
@@ -305,6 +311,25 @@ mod tests {
             let error = found(files).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn extensions_are_taken_in_any_case() {
+        let read = |name: &str| {
+            let folder = folder(&[name]);
+            let program = Program::read(&folder.path().join(name), None, None, &languages()).unwrap();
+            (program.language.to_string(), program.files[0].name.clone())
+        };
+        let is = |language: &str, name: &str| (language.to_owned(), name.to_owned());
+        assert_eq!(read("Sum.CPP"), is("cpp", "Sum.cpp"));
+        assert_eq!(read("Sum.CC"), is("cpp", "Sum.cpp"));
+        assert_eq!(read("sum.C"), is("cpp", "sum.cpp"), "as compilers take it");
+        assert_eq!(read("sum.PY"), is("python", "sum.py"));
+        assert_eq!(
+            read("sum.mjs"),
+            is("javascript", "sum.mjs"),
+            "which means something"
+        );
     }
 
     #[test]

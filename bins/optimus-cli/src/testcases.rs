@@ -6,9 +6,15 @@
 
 mod folder;
 mod look_over;
+mod notes;
 pub(crate) mod package;
+mod text;
 
-use std::{fs, path::Path};
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use optimus_common::{
@@ -35,6 +41,8 @@ pub(crate) struct Loaded {
     /// For people, one for each case, such as `secret/02`.
     pub(crate) names: Vec<String>,
     pub(crate) settings: Settings,
+    /// What was passed over, for people.
+    pub(crate) notes: Vec<String>,
     /// Fields of a whole submission that this does not look into, to be sent as they are.
     pub(crate) rest: serde_json::Map<String, Value>,
 }
@@ -62,6 +70,7 @@ impl From<Package> for Loaded {
             cases: package.cases,
             names: package.names,
             settings: package.settings,
+            notes: package.notes,
             rest: serde_json::Map::new(),
         }
     }
@@ -107,18 +116,24 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
     Ok(loaded)
 }
 
-/// How many folders may still be read.
+/// The folders that were read, and how many more may be.
 #[derive(Debug)]
-pub(crate) struct FoldersLeft(usize);
+pub(crate) struct FoldersLeft {
+    more: usize,
+    read: HashSet<PathBuf>,
+}
 
 impl FoldersLeft {
     pub(crate) fn new() -> Self {
-        Self(MOST_FOLDERS)
+        Self {
+            more: MOST_FOLDERS,
+            read: HashSet::new(),
+        }
     }
 
     pub(crate) fn enter(&mut self, folder: &Path) -> Result<(), Failure> {
-        self.0 = self
-            .0
+        self.more = self
+            .more
             .checked_sub(1)
             .with_context(|| {
                 format!(
@@ -127,7 +142,20 @@ impl FoldersLeft {
                 )
             })
             .usage()?;
+        self.read.extend(folder.canonicalize());
         Ok(())
+    }
+
+    /// Ends at a folder that is too deep: one that a link in a circle leads to has been read, and any other would be
+    /// missed.
+    fn stop_at(&self, folder: &Path) -> Result<(), Failure> {
+        match folder.canonicalize() {
+            Ok(real) if self.read.contains(&real) => Ok(()),
+            _ => Err(Failure::usage(format!(
+                "{}: it lies more than {DEEPEST} folders deep",
+                folder.display()
+            ))),
+        }
     }
 }
 
@@ -150,11 +178,14 @@ fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
 }
 
 fn from_json(path: &Path) -> Result<Loaded, Failure> {
-    let text = fs::read(path)
+    let bytes = fs::read(path)
         .with_context(|| format!("cannot read {}", path.display()))
         .usage()?;
     let not_json = || format!("{} is not JSON", path.display());
-    let (cases, rest) = match serde_json::from_slice(&text).with_context(not_json).usage()? {
+    let (cases, rest) = match serde_json::from_slice(text::without_mark(&bytes))
+        .with_context(not_json)
+        .usage()?
+    {
         Value::Object(mut submission) => {
             let cases = submission.remove("test_cases");
             let cases = cases
@@ -177,6 +208,7 @@ fn from_json(path: &Path) -> Result<Loaded, Failure> {
         cases,
         names,
         settings: Settings::default(),
+        notes: Vec::new(),
         rest,
     })
 }

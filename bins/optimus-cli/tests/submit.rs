@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{
-    Root,
+    Ended, Root,
     server::{Request, Server},
 };
 
@@ -377,4 +377,31 @@ fn waiting_goes_on_until_the_job_has_ended() {
         .exits(0);
     assert_eq!(server.requests().len(), 4);
     assert!(server.requests()[0].line.contains("?wait="));
+}
+
+#[test]
+fn what_a_server_says_moves_no_cursor() {
+    let evil = "\u{1b}[2J\u{202e}\u{9b}1m\nerror: all is well";
+    let server = Server::start(move |_| {
+        let problem = json!({"title": evil, "status": 400, "detail": evil, "errors": [{"field": evil, "message": evil}]});
+        (400, problem)
+    });
+    let root = root();
+    let api = server.url();
+    for args in [
+        &["queues"][..],
+        &["status", "00000000-0000-0000-0000-000000000000"],
+        &["queues", "--json"],
+    ] {
+        let mut command = root.command(args);
+        let ended = Ended(command.env("OPTIMUS_API", &api).output().unwrap());
+        let told = ended.stderr();
+        assert!(!told.contains(['\u{1b}', '\u{202e}', '\u{9b}']), "{told:?}");
+        assert!(told.contains("\\u{1b}[2J\\u{202e}\\u{9b}1m"), "{told:?}");
+        assert_eq!(
+            told.lines().filter(|line| line.starts_with("error:")).count(),
+            1,
+            "{told}"
+        );
+    }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
 
     let progress = spinner("trying each layer of isolation");
     let survey = backend::survey(&settings).await;
-    progress.set_message("looking for toolchains, Docker and Redis");
+    progress.say("looking for toolchains, Docker and Redis");
     let (offers, docker, redis) = tokio::join!(
         backend::host_offers(&settings, &languages),
         docker(),

@@ -32,7 +32,7 @@ use crate::{
     args::{Grade, ToGrade},
     embedded::{Embedded, Jobs},
     exit::{Blame, Exit, Failure},
-    output::{Output, note},
+    output::{Output, note, passed_over},
     testcases::{
         self, Loaded, Package,
         package::{Expectation, TimeRule},
@@ -45,6 +45,8 @@ struct Problem {
     name: String,
     /// Names of its tests.
     names: Vec<String>,
+    /// What of it is passed over.
+    notes: Vec<String>,
     cases: Vec<TestCase>,
     settings: testcases::Settings,
     time: Time,
@@ -68,8 +70,10 @@ struct Limit {
 pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
     let mut settings = args.embedded.settings(root)?;
     let languages = settings.languages_file.load().usage()?;
-    let (mut problem, candidates) = read(&args.asked, &settings, &languages)?;
-    check(&mut problem, &candidates, &languages, &settings.limits)?;
+    let (mut problem, mut candidates) = read(&args.asked, &settings, &languages)?;
+    check(&mut problem, &mut candidates, &languages, &settings.limits)?;
+    passed_over(&problem.notes);
+    tell_who_is_left(&candidates, &args.asked)?;
     let mut chosen: Vec<_> = candidates.iter().filter_map(Candidate::language).collect();
     chosen.sort_unstable();
     chosen.dedup();
@@ -104,7 +108,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     } else {
         Detail::CompileErrors
     };
-    let report = Report::new(&problem, &limit, backend, &candidates, &outcomes);
+    let report = Report::new(&problem, &limit, backend, &candidates, &outcomes, detail);
     output.result(&report, || {
         let mut text = report.text();
         text.push_str(&details::text(&problem, &candidates, &outcomes, detail));
@@ -160,6 +164,7 @@ fn read(
     let mut problem = Problem {
         name: name.unwrap_or(folder),
         names: loaded.names,
+        notes: loaded.notes,
         cases: loaded.cases,
         settings: loaded.settings,
         time,
@@ -168,10 +173,11 @@ fn read(
     Ok((problem, candidates))
 }
 
-/// Refuses what the API would refuse, before anything starts.
+/// Finds what the API would refuse, before anything starts. What is wrong with the problem is wrong with all programs;
+/// what is wrong with one is told beside it.
 fn check(
     problem: &mut Problem,
-    candidates: &[Candidate],
+    candidates: &mut [Candidate],
     languages: &Languages,
     limits: &LimitSettings,
 ) -> Result<(), Failure> {
@@ -182,24 +188,43 @@ fn check(
     });
     // The tests of a problem may be large: they are lent, not copied.
     submission.test_cases = mem::take(&mut problem.cases);
-    let checked = candidates.iter().try_for_each(|candidate| {
+    for candidate in candidates {
         let Ok(program) = &candidate.program else {
-            return Ok(());
+            continue;
         };
         program.clone().put_into(&mut submission);
-        let language = languages
+        let checked = languages
             .get(&submission.language)
             .with_context(|| format!("there is no language {}", submission.language))
-            .usage()?;
-        submission
-            .validate(&limits.max)
-            .and_then(|()| JobPlan::new(&submission, language, limits))
-            .with_context(|| candidate.name.clone())
-            .usage()?;
-        Ok(())
-    });
+            .and_then(|language| {
+                submission.validate(&limits.max)?;
+                JobPlan::new(&submission, language, limits)?;
+                Ok(())
+            });
+        if let Err(why) = checked {
+            candidate.program = Err(format!("{why:#}"));
+        }
+    }
     problem.cases = submission.test_cases;
-    checked
+    Ok(())
+}
+
+/// Names at once everybody who was named and cannot be graded. Where nobody can, nothing starts.
+fn tell_who_is_left(candidates: &[Candidate], args: &ToGrade) -> Result<(), Failure> {
+    let refused: Vec<_> = candidates
+        .iter()
+        .filter_map(|candidate| {
+            let why = candidate.program.as_ref().err()?;
+            Some(format!("{}: {why}", candidate.name))
+        })
+        .collect();
+    if refused.len() == candidates.len() && !args.all {
+        return Err(Failure::usage(refused.join("\n")));
+    }
+    for why in &refused {
+        note(format_args!("not graded: {why}"));
+    }
+    Ok(())
 }
 
 const NOBODY_SAYS: &str = "the default; the problem names none";
@@ -299,6 +324,6 @@ pub(crate) fn examine(folder: &Path, settings: &Settings, languages: &Languages)
         stop_on_failure: false,
         verbose: false,
     };
-    let (mut problem, candidates) = read(&asked, settings, languages)?;
-    check(&mut problem, &candidates, languages, &settings.limits)
+    let (mut problem, mut candidates) = read(&asked, settings, languages)?;
+    check(&mut problem, &mut candidates, languages, &settings.limits)
 }

@@ -9,7 +9,7 @@ use crate::{
     api::Api,
     args::{Cancel, Status},
     exit::{Exit, Failure},
-    output::{Output, mebibytes, spinner, table},
+    output::{Output, harmless, mebibytes, spinner, table},
 };
 
 /// Lines of a compiler's output that are shown.
@@ -39,7 +39,7 @@ pub(super) async fn wait(api: &Api, id: optimus_common::JobId) -> Result<JobReco
     let progress = spinner(format!("{id}: submitted"));
     let record = api
         .job_ended(id, |record| {
-            progress.set_message(format!("{id}: {}", record.status.as_str()));
+            progress.say(format_args!("{id}: {}", record.status.as_str()));
         })
         .await;
     progress.finish_and_clear();
@@ -115,7 +115,9 @@ pub(super) fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
 fn tests_text(results: &[TestResult], names: &[String]) -> String {
     let mut table = table(&["test", "verdict", "time", "CPU", "memory", ""]);
     for (i, test) in results.iter().enumerate() {
-        let name = names.get(i).cloned().unwrap_or_else(|| test.test_id.to_string());
+        let name = names
+            .get(i)
+            .map_or_else(|| test.test_id.to_string(), |name| harmless(name));
         let ran = !matches!(test.verdict, Verdict::Skipped | Verdict::Cancelled);
         let measured = |text: String| if ran { text } else { String::new() };
         table.add_row([
@@ -149,27 +151,4 @@ fn summary(result: &JobResult) -> String {
 
 pub(super) fn spaced(verdict: Verdict) -> String {
     verdict.as_str().replace('_', " ")
-}
-
-/// What a submission wrote must not move the cursor of whoever looks at it.
-pub(super) fn harmless(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_not_shown() {
-        assert_eq!(harmless("a\x1b[2Jb\tc"), "a\u{fffd}[2Jb\tc");
-    }
 }

@@ -15,14 +15,15 @@ use crate::{
     api::{Api, LanguageEntry},
     args::Submit,
     exit::{Blame, Exit, Failure},
-    output::{Output, note},
-    programs::{self, usual_extension},
+    output::{Output, note, passed_over},
+    programs::{self, has_extension, usual_extension},
     testcases::{self, Loaded},
 };
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
     let api = Api::new(&args.api)?;
     let mut loaded = testcases::load(&args.tests)?;
+    passed_over(&loaded.notes);
     let sources = sources(&args)?;
     let language = language(&args, &mut loaded, &api).await?;
     let names = std::mem::take(&mut loaded.names);
@@ -59,7 +60,7 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName
     let usual = usual_extension(file);
     let same: Vec<_> = languages
         .iter()
-        .filter(|language| language.file_extension == usual)
+        .filter(|language| has_extension(file, &language.file_extension))
         .collect();
     let Some(language) = same.first() else {
         let known: Vec<_> = languages.iter().map(|language| language.name.as_str()).collect();
@@ -178,6 +179,7 @@ mod tests {
         let found = |file: &str| by_extension(Path::new(file), &languages).map(|name| name.to_string());
         assert_eq!(found("a/b.py").unwrap(), "python");
         assert_eq!(found("x.cc").unwrap(), "cpp");
+        assert_eq!(found("X.CPP").unwrap(), "cpp");
         for unknown in ["x.zig", "Makefile"] {
             let error = found(unknown).unwrap_err().to_string();
             assert!(error.contains("--language") && error.contains("cpp"), "{error}");

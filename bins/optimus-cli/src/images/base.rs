@@ -4,14 +4,13 @@ use std::{env, time::Duration};
 
 use bollard::{Docker, errors::Error, query_parameters::CreateImageOptionsBuilder};
 use futures_util::StreamExt;
-use indicatif::ProgressBar;
 use optimus_common::language::Language;
 
 use crate::{
     dockerfile::is_plain_debian,
     engine::has_image,
     exit::Failure,
-    output::{note, spinner},
+    output::{Bar, note, spinner},
 };
 
 /// A registry that does not begin to answer in this time is not there.
@@ -129,7 +128,7 @@ impl<'a> Bases<'a> {
     }
 }
 
-async fn pull(docker: &Docker, image: &str, progress: &ProgressBar) -> Pull {
+async fn pull(docker: &Docker, image: &str, progress: &Bar) -> Pull {
     let options = CreateImageOptionsBuilder::new().from_image(image).build();
     let mut steps = docker.create_image(Some(options), None, None);
     let mut patience = FIRST_ANSWER;
@@ -142,7 +141,10 @@ async fn pull(docker: &Docker, image: &str, progress: &ProgressBar) -> Pull {
                 if let Some(failure) = step.error_detail {
                     return Pull::Refused(failure.message.unwrap_or_else(|| "refused".to_owned()));
                 }
-                progress.set_message(format!("pulling {image}: {}", step.status.unwrap_or_default()));
+                progress.say(format_args!(
+                    "pulling {image}: {}",
+                    step.status.unwrap_or_default()
+                ));
             }
             // 404: there is no such image, or none for everybody. Anything else is a registry out of reach.
             Ok(Some(Err(Error::DockerResponseServerError {

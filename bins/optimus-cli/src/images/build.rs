@@ -13,7 +13,6 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bollard::{Docker, body_full, query_parameters::BuildImageOptionsBuilder};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use indicatif::ProgressBar;
 use optimus_common::language::{Build, Language};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -22,7 +21,7 @@ use super::base::Base;
 use crate::{
     engine::label_of,
     exit::{Blame, Failure},
-    output::{bar, note},
+    output::{Bar, bar, note},
     project::Project,
 };
 
@@ -252,7 +251,7 @@ fn append(context: &mut tar::Builder<Vec<u8>>, path: &Path, name: &str, mode: Mo
 /// The build's output: its steps as progress, its end for the case that it fails.
 struct Log<'a> {
     language: &'a Language,
-    bar: ProgressBar,
+    bar: Bar,
     tail: VecDeque<String>,
 }
 
@@ -273,14 +272,13 @@ impl<'a> Log<'a> {
             self.tail.push_back(line.to_owned());
             match step(line) {
                 Some((position, steps, what)) => {
-                    self.bar.set_length(steps);
-                    self.bar.set_position(position);
-                    self.bar.set_message(what.to_owned());
+                    self.bar.at(position, steps);
+                    self.bar.say(what);
                     if self.bar.is_hidden() {
                         note(format_args!("{} {position}/{steps} {what}", self.language.name));
                     }
                 }
-                None => self.bar.set_message(line.to_owned()),
+                None => self.bar.say(line),
             }
         }
     }

@@ -1,66 +1,144 @@
 //! Test cases from a folder that is no problem's. Folders in it are groups. Cases are taken in the order of their
-//! names, numbers by their value: `2.in` before `10.in`.
+//! names, numbers by their value: `2.in` before `10.in`. Extensions are taken in any case: `2.IN` is an input.
 
 use std::{
     cmp::Ordering,
+    collections::{BTreeMap, btree_map::Entry},
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 
-use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, look_over};
+use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, look_over, notes::Notes};
 use crate::exit::{Blame, Failure};
 
-/// What an answer's file is called, the usual one first.
-const ANSWERS: [&str; 2] = ["ans", "out"];
+/// Files by which packages are configured; a plain folder has no configuration.
+const OF_PACKAGES: [&str; 5] = [
+    "problem.yaml",
+    "testdata.yaml",
+    "test_group.yaml",
+    "domjudge-problem.ini",
+    ".timelimit",
+];
+
+/// What there is of a test.
+#[derive(Debug, Default)]
+struct Files {
+    input: Option<PathBuf>,
+    /// `.ans`, the usual name of an answer, goes before `.out`.
+    ans: Option<PathBuf>,
+    out: Option<PathBuf>,
+}
+
+/// By their paths without an extension.
+type Tests = BTreeMap<PathBuf, Files>;
 
 pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
     look_over(folder)?;
-    let mut inputs = Vec::new();
-    collect(folder, DEEPEST, &mut FoldersLeft::new(), &mut inputs)?;
-    inputs.sort_by(|a, b| natural(&a.to_string_lossy(), &b.to_string_lossy()));
+    let mut notes = Notes::default();
+    let mut tests = Tests::new();
+    let mut walk = Walk {
+        root: folder,
+        left: FoldersLeft::new(),
+        tests: &mut tests,
+        notes: &mut notes,
+    };
+    walk.folder(folder, DEEPEST)?;
+    let mut tests: Vec<_> = tests.into_iter().collect();
+    tests.sort_by(|(a, _), (b, _)| natural(&a.to_string_lossy(), &b.to_string_lossy()));
     let mut cases = Vec::new();
     let mut names = Vec::new();
-    for (id, input) in (1..).zip(&inputs) {
-        cases.push(case(id, input, &answer(input)?)?);
-        let name = input.strip_prefix(folder).unwrap_or(input).with_extension("");
-        names.push(name.to_string_lossy().into_owned());
+    for (test, files) in &tests {
+        let name = test.strip_prefix(folder).unwrap_or(test).to_string_lossy();
+        match (&files.input, files.ans.as_ref().or(files.out.as_ref())) {
+            (Some(input), Some(answer)) => {
+                cases.push(case(cases.len() as u64 + 1, input, answer)?);
+                names.push(name.into_owned());
+            }
+            (Some(input), None) => {
+                return Err(Failure::usage(format!(
+                    "{} has neither an .ans nor an .out beside it",
+                    input.display()
+                )));
+            }
+            (None, answer) => {
+                let answer = answer.and_then(|path| path.file_name()).unwrap_or_default();
+                notes.say(format!(
+                    "{}: not looked at; there is no {name}.in beside it",
+                    Path::new(&*name).with_file_name(answer).display()
+                ));
+            }
+        }
     }
     Ok(Loaded {
         cases,
         names,
         settings: Settings::default(),
+        notes: notes.into_lines(),
         rest: serde_json::Map::new(),
     })
 }
 
-fn collect(
-    folder: &Path,
-    deeper: usize,
-    left: &mut FoldersLeft,
-    found: &mut Vec<PathBuf>,
-) -> Result<(), Failure> {
-    left.enter(folder)?;
-    let cannot = || format!("cannot read the folder {}", folder.display());
-    for entry in fs::read_dir(folder).with_context(cannot).usage()? {
-        let path = entry.with_context(cannot).usage()?.path();
-        if path.is_dir() && deeper > 0 {
-            collect(&path, deeper - 1, left, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "in") {
-            found.push(path);
-        }
-    }
-    Ok(())
+struct Walk<'a> {
+    root: &'a Path,
+    left: FoldersLeft,
+    tests: &'a mut Tests,
+    notes: &'a mut Notes,
 }
 
-fn answer(input: &Path) -> Result<PathBuf, Failure> {
-    ANSWERS
-        .map(|extension| input.with_extension(extension))
-        .into_iter()
-        .find(|path| path.is_file())
-        .with_context(|| format!("{} has neither an .ans nor an .out beside it", input.display()))
-        .usage()
+impl Walk<'_> {
+    fn folder(&mut self, folder: &Path, deeper: usize) -> Result<(), Failure> {
+        self.left.enter(folder)?;
+        let cannot = || format!("cannot read the folder {}", folder.display());
+        for entry in fs::read_dir(folder).with_context(cannot).usage()? {
+            let path = entry.with_context(cannot).usage()?.path();
+            if !path.is_dir() {
+                self.file(&path)?;
+            } else if deeper > 0 {
+                self.folder(&path, deeper - 1)?;
+            } else {
+                self.left.stop_at(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let inner = path.strip_prefix(self.root).unwrap_or(path).display().to_string();
+        if OF_PACKAGES.contains(&&*name) {
+            self.notes.say(format!(
+                "{inner}: not looked at; it says something about problem packages, whose tests are in a folder data"
+            ));
+            return Ok(());
+        }
+        let extension = path.extension().unwrap_or_default().to_string_lossy();
+        let extension = extension.to_ascii_lowercase();
+        if !["in", "ans", "out"].contains(&extension.as_str()) {
+            if !name.starts_with('.') {
+                self.notes.unknown_file(inner);
+            }
+            return Ok(());
+        }
+        let files = match self.tests.entry(path.with_extension("")) {
+            Entry::Vacant(entry) => entry.insert(Files::default()),
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        let place = match extension.as_str() {
+            "in" => &mut files.input,
+            "ans" => &mut files.ans,
+            _ => &mut files.out,
+        };
+        match place.replace(path.to_owned()) {
+            None => Ok(()),
+            Some(other) => Err(Failure::usage(format!(
+                "{} and {} are the same file of one test",
+                other.display(),
+                path.display()
+            ))),
+        }
+    }
 }
 
 /// Digits compare by their value, everything else by its bytes.
@@ -123,6 +201,66 @@ mod tests {
         let error = load(folder.path()).unwrap_err().to_string();
         assert!(error.contains("2.in"), "{error}");
         fs::remove_file(folder.path().join("2.in")).unwrap();
-        assert_eq!(load(folder.path()).unwrap().cases[0].expected_output(), b"2");
+        let loaded = load(folder.path()).unwrap();
+        assert_eq!(loaded.cases[0].expected_output(), b"2");
+        assert!(loaded.notes.is_empty(), "{:?}", loaded.notes);
+    }
+
+    #[test]
+    fn extensions_are_taken_in_any_case() {
+        let folder = tempfile::tempdir().unwrap();
+        write(
+            folder.path(),
+            &[
+                ("3.IN", b"1"),
+                ("3.OUT", b"2"),
+                ("g/4.In", b""),
+                ("g/4.ANS", b"5"),
+            ],
+        );
+        let loaded = load(folder.path()).unwrap();
+        assert_eq!(loaded.names, ["3", "g/4"]);
+        assert_eq!(loaded.cases[0].expected_output(), b"2");
+        write(folder.path(), &[("3.in", b"9")]);
+        let error = load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("3.IN") && error.contains("3.in"), "{error}");
+    }
+
+    #[test]
+    fn what_is_passed_over_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        write(
+            folder.path(),
+            &[
+                ("1.in", b""),
+                ("1.ans", b""),
+                ("g/2.ans", b""),
+                ("a.out", b""),
+                ("testdata.yaml", b"output_validator_flags: case_sensitive"),
+                ("hw.pdf", b""),
+                ("5.a", b""),
+                (".DS_Store", b""),
+            ],
+        );
+        let loaded = load(folder.path()).unwrap();
+        assert_eq!(loaded.cases.len(), 1);
+        for part in [
+            "g/2.ans: not looked at; there is no g/2.in",
+            "a.out: not looked at",
+            "testdata.yaml: not looked at",
+            "not looked at: 5.a, hw.pdf",
+        ] {
+            let told = loaded.notes.iter().any(|note| note.starts_with(part));
+            assert!(told, "{part:?} is not in {:?}", loaded.notes);
+        }
+        assert_eq!(loaded.notes.len(), 4, "{:?}", loaded.notes);
+    }
+
+    #[test]
+    fn folders_that_are_too_deep_do_not_vanish() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[("1/2/3/4/5/6/7/8/9/1.in", b"")]);
+        let error = load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("folders deep"), "{error}");
     }
 }

@@ -5,10 +5,12 @@
 //! none. The specification: <https://icpc.io/problem-package-format/>.
 //!
 //! - [`metadata`] reads `problem.yaml`
-//! - [`data`] reads the tests, in their order, with their groups' configuration; [`validator`] how outputs are compared
+//! - [`data`] reads the tests, in their order, with their groups' configuration; [`files`] tells its files apart;
+//!   [`validator`] how outputs are compared
 //! - [`submissions`] lists the package's own programs; [`rules`] is what they must get; [`tag`] what one says of itself
 
 mod data;
+mod files;
 mod glob;
 mod metadata;
 mod rules;
@@ -26,7 +28,7 @@ pub(crate) use self::{
     rules::Expectation,
     submissions::{Listed, Submissions, entries_of, tagged},
 };
-use super::{Settings, look_over};
+use super::{Settings, look_over, notes::Notes};
 use crate::exit::Failure;
 
 /// A problem.
@@ -44,6 +46,8 @@ pub(crate) struct Package {
     pub(crate) time_rule: TimeRule,
     /// The largest program in bytes.
     pub(crate) code_bytes: Option<u64>,
+    /// What was passed over, for people.
+    pub(crate) notes: Vec<String>,
     /// Constants whose uses in a program stand for their values.
     constants: Vec<String>,
 }
@@ -89,9 +93,11 @@ pub(crate) fn is_package(folder: &Path) -> bool {
 impl Package {
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
         look_over(folder)?;
-        let metadata = metadata::read(folder)?;
-        refuse_parts(folder, &metadata)?;
-        let tests = data::read(&folder.join("data"), &metadata)?;
+        let mut notes = Notes::default();
+        tell_misspelt(folder, &mut notes)?;
+        let metadata = metadata::read(folder, &mut notes)?;
+        refuse_parts(folder, &metadata, &mut notes)?;
+        let tests = data::read(&folder.join("data"), &metadata, &mut notes)?;
         let mut settings = metadata.settings;
         settings.args = tests.args;
         settings.checker = settings.checker.or(tests.checker);
@@ -104,6 +110,7 @@ impl Package {
             time_limit_from: metadata.time_limit_from,
             time_rule: metadata.time_rule,
             code_bytes: metadata.code_bytes,
+            notes: notes.into_lines(),
             constants: metadata.constants,
         })
     }
@@ -123,7 +130,7 @@ fn used_constant<'a>(constants: &'a [String], text: &[u8]) -> Option<&'a str> {
 }
 
 /// Folders whose content takes part in grading, where we cannot let it.
-fn refuse_parts(folder: &Path, metadata: &metadata::Metadata) -> Result<(), Failure> {
+fn refuse_parts(folder: &Path, metadata: &metadata::Metadata, notes: &mut Notes) -> Result<(), Failure> {
     let has = |name: &str| {
         let content = folder.join(name).read_dir().into_iter().flatten().flatten();
         content
@@ -152,10 +159,42 @@ fn refuse_parts(folder: &Path, metadata: &metadata::Metadata) -> Result<(), Fail
             "validation: custom, an output validator of its own,",
         );
     }
-    for part in ["output_validator", "output_validators"] {
-        // In the legacy versions `validation` decides.
-        if metadata.format != Format::Legacy && has(part) {
+    for part in ["output_validator", "output_validators"]
+        .into_iter()
+        .filter(|part| has(part))
+    {
+        if metadata.format != Format::Legacy {
             return refuse(part, "an output validator of its own");
+        }
+        notes.say(format!(
+            "{part}/: not run; in this version of the format problem.yaml would say validation: custom"
+        ));
+    }
+    Ok(())
+}
+
+/// Names of the package's own folder that say something about grading.
+const KNOWN: [&str; 10] = [
+    "problem.yaml",
+    "domjudge-problem.ini",
+    "data",
+    "submissions",
+    "include",
+    "graders",
+    "static_validator",
+    "output_validator",
+    "output_validators",
+    "input_validators",
+];
+
+/// What is nearly called as something that would have been looked at.
+fn tell_misspelt(folder: &Path, notes: &mut Notes) -> Result<(), Failure> {
+    for (name, _) in entries_of(folder)? {
+        let lower = name.to_ascii_lowercase().replace(".yml", ".yaml");
+        if !KNOWN.contains(&name.as_str())
+            && let Some(known) = KNOWN.iter().find(|known| **known == lower)
+        {
+            notes.say(format!("{name}: not looked at; the format has {known}"));
         }
     }
     Ok(())

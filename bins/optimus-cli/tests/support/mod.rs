@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub(crate) mod problem;
 pub(crate) mod server;
 
 use std::{

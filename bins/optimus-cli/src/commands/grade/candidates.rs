@@ -36,7 +36,7 @@ impl Candidate {
     }
 }
 
-/// Those that were named. What cannot be read is the caller's mistake.
+/// Those that were named. One that is no program of any language keeps none of the others from being graded.
 pub(super) fn named(
     args: &ToGrade,
     package: Option<&Package>,
@@ -44,6 +44,9 @@ pub(super) fn named(
 ) -> Result<Vec<Candidate>, Failure> {
     let language = match &args.language[..] {
         [] => None,
+        [language] if languages.get(language).is_none() => {
+            return Err(unknown_language(language));
+        }
         [language] => Some(language),
         _ => {
             return Err(Failure::usage(
@@ -57,18 +60,24 @@ pub(super) fn named(
     };
     let candidate = |path: &std::path::PathBuf| {
         let listed = submissions.as_ref().and_then(|submissions| submissions.at(path));
-        let program = program(path, language, listed.as_ref(), package, languages)?;
+        let read = program(path, language, listed.as_ref(), package, languages)
+            .map_err(|failure| without_path(&failure, path));
+        let sources = read.iter().flat_map(Program::sources);
         let expectation = match &listed {
-            Some(listed) => listed.expectation(program.sources()),
-            None => tagged(program.sources()),
+            Some(listed) => listed.expectation(sources),
+            None => tagged(sources),
         };
-        Ok(Candidate {
+        let (program, expectation) = match expectation {
+            Ok(expectation) => (read, expectation),
+            Err(why) => (Err(why), None),
+        };
+        Candidate {
             name: listed.map_or_else(|| path.display().to_string(), |listed| listed.name),
-            expectation: expectation.map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?,
-            program: Ok(program),
-        })
+            expectation,
+            program,
+        }
     };
-    args.solutions.iter().map(candidate).collect()
+    Ok(args.solutions.iter().map(candidate).collect())
 }
 
 /// The package's own.
@@ -85,9 +94,7 @@ pub(super) fn all(
     };
     for name in &args.language {
         if languages.get(name).is_none() {
-            return Err(Failure::usage(format!(
-                "--language: no language is called {name}"
-            )));
+            return Err(unknown_language(name));
         }
     }
     let (listed, left_out) = Submissions::read(&args.problem, package.format)?.all()?;
@@ -97,7 +104,7 @@ pub(super) fn all(
     let mut candidates = Vec::new();
     for listed in listed {
         let read = program(&listed.path, None, Some(&listed), Some(package), languages)
-            .map_err(|failure| failure.to_string());
+            .map_err(|failure| without_path(&failure, &listed.path));
         let (program, expectation) = match read {
             Ok(program) => match listed.expectation(program.sources()) {
                 Ok(expectation) => (Ok(program), expectation),
@@ -130,6 +137,17 @@ pub(super) fn all(
     Ok(candidates)
 }
 
+fn unknown_language(name: &LanguageName) -> Failure {
+    Failure::usage(format!("--language: no language is called {name}"))
+}
+
+/// The reason alone: the program's name stands beside it.
+fn without_path(failure: &Failure, path: &Path) -> String {
+    let told = failure.to_string();
+    let prefix = format!("{}: ", path.display());
+    told.strip_prefix(&prefix).map_or(told.clone(), str::to_owned)
+}
+
 fn program(
     path: &Path,
     language: Option<&LanguageName>,
@@ -150,10 +168,23 @@ fn program(
         };
     let entry_point = listed.and_then(|listed| listed.entry_point.as_deref());
     let program = Program::read(path, language.or(of_package.as_ref()), entry_point, languages)?;
+    if language.is_none() && program.sources().any(is_for_python_2) {
+        return Err(Failure::usage(format!(
+            "{}: its first line asks for Python 2, which is another language than Python 3",
+            path.display()
+        )));
+    }
     if let Some(package) = package {
         refuse(path, &program, package)?;
     }
     Ok(program)
+}
+
+/// By the line that the format tells the two by.
+fn is_for_python_2(source: &[u8]) -> bool {
+    let source = source.strip_prefix(b"\xef\xbb\xbf").unwrap_or(source);
+    let first = source.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    first.starts_with(b"#!") && String::from_utf8_lossy(first).contains("python2")
 }
 
 /// What the package says of programs, and is not kept.
@@ -173,5 +204,24 @@ fn refuse(path: &Path, program: &Program, package: &Package) -> Result<(), Failu
             path.display()
         ))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_2_is_told_by_the_first_line() {
+        for (source, is) in [
+            ("#!/usr/bin/python2\nprint 1", true),
+            ("\u{feff}#!/usr/bin/env python2.7", true),
+            ("#!/usr/bin/env python3\n# not python2", false),
+            ("#!/usr/bin/env python", false),
+            ("print('#!python2')", false),
+            ("", false),
+        ] {
+            assert_eq!(is_for_python_2(source.as_bytes()), is, "{source}");
+        }
     }
 }

@@ -3,7 +3,10 @@
 use optimus_common::result::{CompileVerdict, TestResult, Verdict};
 
 use super::{Problem, candidates::Candidate, runs::Outcome};
-use crate::commands::jobs::{compile_text, harmless, spaced};
+use crate::{
+    commands::jobs::{compile_text, spaced},
+    output::harmless,
+};
 
 /// Lines and characters of a line shown of each text.
 const LINES: usize = 10;
@@ -77,7 +80,8 @@ fn excerpt(title: &str, text: &[u8], lines: &mut Vec<String>) {
     let mut indent = format!("  {title:<10}");
     let mut count = 0;
     for line in shown.lines().take(LINES) {
-        let cut: String = line.chars().take(COLUMNS).flat_map(visible).collect();
+        let cut: String = line.chars().take(COLUMNS).collect();
+        let cut = harmless(&cut);
         let more = if line.chars().nth(COLUMNS).is_some() {
             " …"
         } else {
@@ -92,15 +96,6 @@ fn excerpt(title: &str, text: &[u8], lines: &mut Vec<String>) {
     } else if shown.lines().nth(LINES).is_some() || head.len() < text.len() {
         lines.push(format!("{indent}… {} bytes in all", text.len()));
     }
-}
-
-fn visible(c: char) -> impl Iterator<Item = char> {
-    let (plain, escaped) = if c.is_control() && c != '\t' {
-        (None, Some(c.escape_default()))
-    } else {
-        (Some(c), None)
-    };
-    plain.into_iter().chain(escaped.into_iter().flatten())
 }
 
 #[cfg(test)]

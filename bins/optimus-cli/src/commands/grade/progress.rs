@@ -5,13 +5,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use indicatif::ProgressBar;
-
-use crate::output::{bar, note};
+use crate::output::{Bar, bar, note};
 
 /// How far the programs are. Standard error, so that results are not disturbed.
 pub(super) struct Progress {
-    bar: ProgressBar,
+    bar: Bar,
     seen: Seen,
     state: Mutex<State>,
 }
@@ -59,7 +57,7 @@ impl Progress {
     pub(super) fn begins(&self, name: &str) {
         let mut state = self.state();
         state.under_way.push(name.to_owned());
-        self.bar.set_message(state.message());
+        self.bar.say(state.message());
     }
 
     pub(super) fn ends(&self, name: &str, how: &str) {
@@ -68,7 +66,7 @@ impl Progress {
         if let Some(at) = state.under_way.iter().position(|other| other == name) {
             state.under_way.remove(at);
         }
-        self.bar.set_message(state.message());
+        self.bar.say(state.message());
         self.bar.inc(1);
         if self.seen == Seen::Lines {
             note(format_args!("{}/{} {name}: {how}", state.done, state.total));

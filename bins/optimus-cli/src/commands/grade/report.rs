@@ -1,13 +1,16 @@
 //! What came of it: a row for each program.
 
-use optimus_common::result::{CompileResult, CompileVerdict, JobResult, Verdict};
+use optimus_common::{
+    payload::Base64Bytes,
+    result::{CompileResult, CompileVerdict, JobResult, TestResult, Verdict},
+};
 use serde::Serialize;
 
-use super::{Limit, Problem, candidates::Candidate, runs::Outcome};
+use super::{Limit, Problem, candidates::Candidate, details::Detail, runs::Outcome};
 use crate::{
-    commands::jobs::{harmless, spaced},
+    commands::jobs::spaced,
     exit::Exit,
-    output::{mebibytes, table},
+    output::{harmless, mebibytes, table},
 };
 
 /// Characters of a cell's text; `--json` has all of it.
@@ -22,6 +25,8 @@ pub(super) struct Report<'a> {
     time_limit_ms: u64,
     time_limit_from: &'a str,
     backend: &'a str,
+    /// What of the problem was passed over.
+    notes: &'a [String],
     solutions: Vec<Row<'a>>,
 }
 
@@ -59,6 +64,39 @@ struct Test<'a> {
     execution_time_ms: u64,
     peak_memory_bytes: u64,
     message: Option<&'a str>,
+    /// Of a test that failed, where it was asked for.
+    #[serde(flatten)]
+    ended: Option<Ended<'a>>,
+}
+
+/// How a run ended, and what it wrote, in the words of `GET /jobs/:id`.
+#[derive(Debug, Clone, Serialize)]
+struct Ended<'a> {
+    exit_code: Option<i32>,
+    signal: Option<&'a str>,
+    stdout: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<&'a Base64Bytes>,
+    stdout_truncated: bool,
+    stderr: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<&'a Base64Bytes>,
+    stderr_truncated: bool,
+}
+
+impl<'a> From<&'a TestResult> for Ended<'a> {
+    fn from(test: &'a TestResult) -> Self {
+        Self {
+            exit_code: test.exit_code,
+            signal: test.signal.as_deref(),
+            stdout: &test.stdout,
+            stdout_base64: test.stdout_base64.as_ref(),
+            stdout_truncated: test.stdout_truncated,
+            stderr: &test.stderr,
+            stderr_base64: test.stderr_base64.as_ref(),
+            stderr_truncated: test.stderr_truncated,
+        }
+    }
 }
 
 impl<'a> Report<'a> {
@@ -68,11 +106,12 @@ impl<'a> Report<'a> {
         backend: &'a str,
         candidates: &'a [Candidate],
         outcomes: &'a [Outcome],
+        detail: Detail,
     ) -> Self {
         let solutions = candidates
             .iter()
             .zip(outcomes)
-            .map(|(candidate, outcome)| row(candidate, outcome, &problem.names))
+            .map(|(candidate, outcome)| row(candidate, outcome, &problem.names, detail))
             .collect();
         Self {
             problem: &problem.name,
@@ -80,6 +119,7 @@ impl<'a> Report<'a> {
             time_limit_ms: limit.ms,
             time_limit_from: &limit.from,
             backend,
+            notes: &problem.notes,
             solutions,
         }
     }
@@ -148,7 +188,7 @@ impl<'a> Report<'a> {
     }
 }
 
-fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String]) -> Row<'a> {
+fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String], detail: Detail) -> Row<'a> {
     let mut row = Row {
         name: &candidate.name,
         language: candidate.language(),
@@ -179,7 +219,7 @@ fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String]) 
                 .compile
                 .as_ref()
                 .filter(|compile| compile.verdict != CompileVerdict::Ok);
-            row.results = tests(result, names);
+            row.results = tests(result, names, detail);
             row.slowest_cpu_time_ms = row.results.iter().map(|test| test.cpu_time_ms).max();
             row.peak_memory_bytes = row.results.iter().map(|test| test.peak_memory_bytes).max();
             row.first_failure = row
@@ -198,7 +238,7 @@ fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String]) 
     row
 }
 
-fn tests<'a>(result: &'a JobResult, names: &'a [String]) -> Vec<Test<'a>> {
+fn tests<'a>(result: &'a JobResult, names: &'a [String], detail: Detail) -> Vec<Test<'a>> {
     names
         .iter()
         .zip(&result.test_results)
@@ -209,6 +249,7 @@ fn tests<'a>(result: &'a JobResult, names: &'a [String]) -> Vec<Test<'a>> {
             execution_time_ms: test.execution_time_ms,
             peak_memory_bytes: test.peak_memory_bytes,
             message: test.message.as_deref(),
+            ended: (detail == Detail::FailedTests && test.verdict != Verdict::Accepted).then(|| test.into()),
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Tests of a package, in the order of their names, with what their groups say of them.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -8,10 +9,16 @@ use std::{
 use anyhow::Context;
 use optimus_common::{checker::Checker, submission::TestCase};
 
-use super::{Format, metadata::Metadata, used_constant, validator, yaml::Section};
+use super::{
+    Format,
+    files::{self, File},
+    metadata::Metadata,
+    used_constant, validator,
+    yaml::Section,
+};
 use crate::{
     exit::{Blame, Failure},
-    testcases::{DEEPEST, FoldersLeft, case},
+    testcases::{DEEPEST, FoldersLeft, case, notes::Notes},
 };
 
 /// The only parts of `data` that programs are run on.
@@ -30,6 +37,8 @@ const ABOUT: &[&str] = &[
 ];
 /// Keys of groups of the older versions that scoring problems alone have a use for, or that say when to stop.
 const LEGACY: &[&str] = &["on_reject", "accept_score", "reject_score", "range"];
+/// The first of them changes no verdict, and the others say something about scoring problems.
+const SCORES: &[&str] = &["accept_score", "reject_score", "range"];
 const LEGACY_CHECKED: &[&str] = &["grading", "grader_flags", "output_validator_flags"];
 const MODERN_CHECKED: &[&str] = &["args", "output_validator_args"];
 /// Keys by which a problem is not one of passing or failing every test.
@@ -70,14 +79,16 @@ struct Group {
     config: Option<Config>,
 }
 
-pub(super) fn read(data: &Path, metadata: &Metadata) -> Result<Tests, Failure> {
+pub(super) fn read(data: &Path, metadata: &Metadata, notes: &mut Notes) -> Result<Tests, Failure> {
     let mut walk = Walk {
         data,
         metadata,
+        notes,
         left: FoldersLeft::new(),
         groups: Vec::new(),
         found: Vec::new(),
     };
+    walk.look_beside_parts()?;
     walk.enter(Path::new(""))?;
     for part in PARTS {
         if data.join(part).is_dir() {
@@ -99,6 +110,7 @@ struct Found {
 struct Walk<'a> {
     data: &'a Path,
     metadata: &'a Metadata,
+    notes: &'a mut Notes,
     left: FoldersLeft,
     /// From `data` down to the folder that is being read.
     groups: Vec<Group>,
@@ -131,33 +143,102 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// What is in `data` itself, where only its parts belong.
+    fn look_beside_parts(&mut self) -> Result<(), Failure> {
+        for name in names_in(self.data)? {
+            let path = self.data.join(&name);
+            if PARTS.contains(&name.as_str()) || is_group_config(&name) {
+                continue;
+            }
+            if path.is_dir() {
+                if !files::is_for_validators(&name) && !is_hidden(&name) {
+                    self.notes.say(format!(
+                        "data/{name}: not looked at; programs are run on data/sample and data/secret"
+                    ));
+                }
+            } else if files::looks_like_a_test(&name) && !is_hidden(&name) {
+                return Err(Failure::usage(format!(
+                    "{}: tests lie in data/sample and data/secret, and in folders there",
+                    path.display()
+                )));
+            } else {
+                self.pass_over(Path::new(&name));
+            }
+        }
+        Ok(())
+    }
+
     fn folder(&mut self, folder: &Path, deeper: usize) -> Result<(), Failure> {
         self.enter(folder)?;
         let path = self.data.join(folder);
         self.left.enter(&path)?;
-        let cannot = || format!("cannot read the folder {}", path.display());
-        for entry in fs::read_dir(&path).with_context(cannot).usage()? {
-            let name = entry.with_context(cannot).usage()?.file_name();
-            // As if it were not there, says the format.
-            if name.to_string_lossy().starts_with(['.', '-']) {
-                continue;
-            }
+        let mut names = Vec::new();
+        for name in names_in(&path)? {
             let inner = folder.join(&name);
             let extension = inner.extension().unwrap_or_default();
-            if ["files", "args"].iter().any(|refused| extension == *refused) {
+            if is_hidden(&name) {
+                self.pass_over(&inner);
+            } else if ["files", "args"].iter().any(|refused| extension == *refused) {
                 return Err(Failure::usage(format!(
                     "{}: tests with files or arguments of their own beside the input cannot be graded yet",
                     self.data.join(&inner).display()
                 )));
-            }
-            if self.data.join(&inner).is_dir() && deeper > 0 {
+            } else if !self.data.join(&inner).is_dir() {
+                names.push(name);
+            } else if deeper > 0 {
                 self.folder(&inner, deeper - 1)?;
-            } else if extension == "in" {
-                self.test(&inner.with_extension(""))?;
+            } else {
+                self.left.stop_at(&self.data.join(&inner))?;
             }
         }
+        self.files(folder, &names)?;
         self.groups.pop();
         Ok(())
+    }
+
+    /// The files of one folder: its tests, and nothing that belongs to a test which is not there.
+    fn files(&mut self, folder: &Path, names: &[String]) -> Result<(), Failure> {
+        let tests: HashSet<&str> = names.iter().filter_map(|name| name.strip_suffix(".in")).collect();
+        for name in names {
+            let inner = folder.join(name);
+            let refuse = |why: String| {
+                Err(Failure::usage(format!(
+                    "{}: {why}",
+                    self.data.join(&inner).display()
+                )))
+            };
+            if is_group_config(name) {
+                continue;
+            }
+            match files::file(name, self.metadata.format) {
+                File::Input(test) => {
+                    if !names.contains(&format!("{test}.ans")) {
+                        return refuse(format!("there is no {test}.ans beside it"));
+                    }
+                    self.test(&folder.join(test))?;
+                }
+                File::Answer(test) | File::Config(test) if !tests.contains(test) => {
+                    return refuse(format!("there is no {test}.in beside it, so no test for it"));
+                }
+                File::Misspelt => {
+                    return refuse("the format has .in and .ans, in small letters".to_owned());
+                }
+                File::Shown(Some(test)) if !tests.contains(test) => self.pass_over(&inner),
+                File::Unknown => self.pass_over(&inner),
+                File::Answer(_) | File::Config(_) | File::Shown(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that nobody has a use for. Hidden ones are as if they were not there, says the format, and worth a word
+    /// only where somebody may think that they are.
+    fn pass_over(&mut self, inner: &Path) {
+        let name = inner.file_name().unwrap_or_default().to_string_lossy();
+        if !is_hidden(&name) || files::looks_like_a_test(&name) && !name.starts_with("._") {
+            self.notes
+                .unknown_file(Path::new("data").join(inner).display().to_string());
+        }
     }
 
     fn test(&mut self, name: &Path) -> Result<(), Failure> {
@@ -193,8 +274,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The value that holds in the folder being read. Only `2023-07-draft` says that groups inherit key by key;
-    /// where the others leave open whether a value holds, nothing is guessed.
+    /// The value that holds in the folder being read: that of the nearest group which gives one. Where the version
+    /// leaves open whether it holds, nothing is guessed.
     fn inherited(
         &self,
         what: &str,
@@ -207,11 +288,8 @@ impl Walk<'_> {
         };
         let here = self.groups.last().unwrap_or(setter);
         let clear = match self.metadata.format {
-            Format::Of2023 => true,
-            // A file holds until the next one replaces it as a whole.
-            Format::Legacy => innermost_first()
-                .find(|group| group.config.is_some())
-                .is_some_and(|nearest| nearest.folder == setter.folder),
+            // Key by key, says the text of the legacy versions since 2025-12, and so their tools have always done.
+            Format::Legacy | Format::Of2023 => true,
             // Groups are `sample`, and `secret` or the folders in it; below them there are none.
             Format::Of2025 => setter.folder == here.folder || setter.folder.components().count() >= 2,
         };
@@ -225,7 +303,7 @@ impl Walk<'_> {
         Ok(of(setter).unwrap_or_default())
     }
 
-    fn config(&self, name: &Path) -> Result<Config, Failure> {
+    fn config(&mut self, name: &Path) -> Result<Config, Failure> {
         let path = self.data.join(name);
         let place = Path::new("data").join(name).display().to_string();
         let yaml = Section::read(&path, &place)?;
@@ -244,9 +322,14 @@ impl Walk<'_> {
         }
         let config = if legacy {
             refuse_graders(&yaml)?;
+            for key in SCORES.iter().filter(|key| yaml.get(key).is_some()) {
+                self.notes.say(format!(
+                    "{place}: {key}: not looked at; it is for scoring problems"
+                ));
+            }
             Config {
                 args: None,
-                validator_args: yaml.words("output_validator_flags")?,
+                validator_args: self.validator_flags(&yaml)?,
             }
         } else {
             Config {
@@ -264,6 +347,24 @@ impl Walk<'_> {
             }
         }
         Ok(config)
+    }
+
+    /// Words, or a mapping that names a validator and its flags.
+    fn validator_flags(&self, yaml: &Section) -> Result<Option<Vec<String>>, Failure> {
+        const KEY: &str = "output_validator_flags";
+        if !yaml.get(KEY).is_some_and(serde_json::Value::is_object) {
+            return yaml.words(KEY);
+        }
+        let map = yaml.section(KEY)?;
+        map.allow_only(&[&["name", "flags"]])?;
+        // Where the package's own section names a checker, no validator is asked, whatever it is called.
+        if let Some(name) = map.text("name")?
+            && name != "default"
+            && self.metadata.settings.checker.is_none()
+        {
+            return Err(yaml.refuse(KEY, &format!("the output validator {name} cannot be run yet")));
+        }
+        Ok(Some(map.words("flags")?.unwrap_or_default()))
     }
 
     fn finish(mut self) -> Result<Tests, Failure> {
@@ -301,6 +402,34 @@ impl Walk<'_> {
         }
         Ok(tests)
     }
+}
+
+/// What is in a folder, in the order of the names.
+fn names_in(folder: &Path) -> Result<Vec<String>, Failure> {
+    let cannot = || format!("cannot read the folder {}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(cannot).usage()? {
+        let name = entry.with_context(cannot).usage()?.file_name();
+        let name = name.into_string().map_err(|name| {
+            Failure::usage(format!(
+                "{}: its name is no text in UTF-8",
+                folder.join(name).display()
+            ))
+        })?;
+        names.push(name);
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Where it stands in the wrong version of the format, it is refused when its folder is entered.
+fn is_group_config(name: &str) -> bool {
+    ["testdata.yaml", "test_group.yaml"].contains(&name)
+}
+
+/// As if it were not there, says the format.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['.', '-'])
 }
 
 fn refuse_graders(yaml: &Section) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! `problem.yaml`, and the files beside it that say something about limits.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Format, TimeRule, yaml::Section};
 use crate::{
     exit::{Blame, Failure},
-    testcases::Settings,
+    testcases::{Settings, notes::Notes, text},
 };
 
 const FILE: &str = "problem.yaml";
@@ -24,10 +24,9 @@ const ABOUT: &[&str] = &[
     "license",
     "rights_owner",
     "keywords",
-    "languages",
 ];
 /// Keys of which some say something. `optimus` is ours.
-const COMMON: &[&str] = &["type", "limits", "optimus"];
+const COMMON: &[&str] = &["type", "limits", "languages", "optimus"];
 const LEGACY: &[&str] = &["validation", "validator_flags", "grading", "libraries"];
 const MODERN: &[&str] = &[
     "version",
@@ -48,6 +47,9 @@ const LIMITS: &[&str] = &[
     "validation_memory",
     "validation_output",
 ];
+/// Limits that are not kept, and values by which the others would be. Those of validators have nothing to limit: there
+/// are none but ours.
+const LIMITS_NOT_KEPT: &[&str] = &["compilation_memory", "time_safety_margin"];
 const LEGACY_LIMITS: &[&str] = &["time_multiplier", "time_safety_margin"];
 const MODERN_LIMITS: &[&str] = &["time_multipliers", "time_resolution", "validation_passes"];
 
@@ -78,7 +80,7 @@ pub(super) enum Validation {
     Custom,
 }
 
-pub(super) fn read(folder: &Path) -> Result<Metadata, Failure> {
+pub(super) fn read(folder: &Path, notes: &mut Notes) -> Result<Metadata, Failure> {
     let path = folder.join(FILE);
     let yaml = if path.is_file() {
         Section::read(&path, FILE)?
@@ -96,9 +98,10 @@ pub(super) fn read(folder: &Path) -> Result<Metadata, Failure> {
         MODERN_LIMITS
     };
     limits.allow_only(&[LIMITS, of_version])?;
+    tell_what_is_not_kept(&yaml, &limits, notes)?;
 
     let mut settings = settings(&yaml)?;
-    let time_limit = time_limit(folder, &limits, &settings)?;
+    let time_limit = time_limit(folder, &limits, &settings, notes)?;
     settings.timeout_ms = time_limit.map(|(ms, _)| ms);
     let mebibytes = |key| limits.whole_number(key);
     settings.memory_limit_mb = settings.memory_limit_mb.or(mebibytes("memory")?);
@@ -200,7 +203,9 @@ fn time_limit(
     folder: &Path,
     limits: &Section,
     settings: &Settings,
+    notes: &mut Notes,
 ) -> Result<Option<(u64, &'static str)>, Failure> {
+    let domjudge = DomjudgeFile::read(folder, settings, notes)?;
     if let Some(ms) = settings.timeout_ms {
         return Ok(Some((ms, "problem.yaml: optimus: timeout_ms")));
     }
@@ -208,36 +213,118 @@ fn time_limit(
     if let Some(ms) = milliseconds(limits, "time_limit")? {
         return Ok(Some((ms, "problem.yaml: limits: time_limit")));
     }
-    for (file, key) in [("domjudge-problem.ini", Some("timelimit")), (".timelimit", None)] {
-        let path = folder.join(file);
-        if !path.is_file() {
-            continue;
-        }
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .usage()?;
-        let value = match key {
-            None => Some(text.trim()),
-            Some(key) => ini_value(&text, key),
-        };
-        if let Some(value) = value {
-            let seconds = value
-                .parse()
-                .ok()
-                .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
-            let seconds =
-                seconds.ok_or_else(|| Failure::usage(format!("{file}: {value:?} is no time in seconds")))?;
-            return Ok(Some((from_seconds(seconds), file)));
-        }
-    }
-    Ok(None)
+    let own_file = folder.join(TIME_LIMIT_FILE);
+    let (value, file) = if let Some(value) = domjudge.time_limit {
+        (value, DOMJUDGE_FILE)
+    } else if own_file.is_file() {
+        (text::read(&own_file)?.trim().to_owned(), TIME_LIMIT_FILE)
+    } else {
+        return Ok(None);
+    };
+    let seconds = value
+        .parse()
+        .ok()
+        .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
+        .ok_or_else(|| Failure::usage(format!("{file}: {value:?} is no time in seconds")))?;
+    Ok(Some((from_seconds(seconds), file)))
 }
 
-/// The value of a key in `key = value` lines, with or without quotes.
-fn ini_value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    let mut pairs = text.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = pairs.find(|(found, _)| found.trim() == key)?;
-    Some(value.trim().trim_matches(['\'', '"']).trim())
+const TIME_LIMIT_FILE: &str = ".timelimit";
+const DOMJUDGE_FILE: &str = "domjudge-problem.ini";
+/// Keys of that file that say nothing about grading.
+const DOMJUDGE_ABOUT: [&str; 9] = [
+    "name",
+    "short-name",
+    "probid",
+    "problemtext-file",
+    "externalid",
+    "allow_submit",
+    "allow_judge",
+    "points",
+    "color",
+];
+
+/// What [`DOMJUDGE_FILE`] says.
+#[derive(Debug, Default)]
+struct DomjudgeFile {
+    time_limit: Option<String>,
+}
+
+impl DomjudgeFile {
+    fn read(folder: &Path, settings: &Settings, notes: &mut Notes) -> Result<Self, Failure> {
+        let path = folder.join(DOMJUDGE_FILE);
+        let mut found = Self::default();
+        if !path.is_file() {
+            return Ok(found);
+        }
+        let text = text::read(&path)?;
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with([';', '#', '[']) {
+                continue;
+            }
+            let (key, value) = line
+                .split_once('=')
+                .with_context(|| format!("{DOMJUDGE_FILE}: {line:?} is no key with a value"))
+                .usage()?;
+            let (key, value) = (key.trim(), value.trim().trim_matches(['\'', '"']).trim());
+            match key {
+                // Of several the last one holds, as where DOMjudge reads it.
+                "timelimit" => found.time_limit = Some(value.to_owned()),
+                // Whoever wrote `optimus: checker` has said what is to take the comparing program's place.
+                "special_compare" if settings.checker.is_some() => {}
+                "special_run" | "special_compare" if !value.is_empty() => {
+                    return Err(Failure::usage(format!(
+                        "{DOMJUDGE_FILE}: {key}: a program of the judge's own cannot be run yet"
+                    )));
+                }
+                "special_run" | "special_compare" => {}
+                _ if DOMJUDGE_ABOUT.contains(&key) => {}
+                _ => notes.say(format!(
+                    "{DOMJUDGE_FILE}: {key}: not looked at; nobody knows this key"
+                )),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Keys of the format that say something about grading, and are passed over.
+fn tell_what_is_not_kept(yaml: &Section, limits: &Section, notes: &mut Notes) -> Result<(), Failure> {
+    let mut say = |key: &str, why: &str| notes.say(format!("{FILE}: {key}: not looked at; {why}"));
+    if yaml
+        .words("languages")?
+        .is_some_and(|languages| languages != ["all"])
+    {
+        say("languages", "programs of every language are graded");
+    }
+    if yaml
+        .get("allow_file_writing")
+        .is_some_and(|value| *value == Value::Bool(false))
+    {
+        say(
+            "allow_file_writing",
+            "programs may write in their box, which is theirs alone",
+        );
+    }
+    for key in ["grading", "libraries"] {
+        if yaml.get(key).is_some() {
+            say(key, "it changes no verdict of a problem without scores");
+        }
+    }
+    for key in LIMITS_NOT_KEPT.iter().filter(|key| limits.get(key).is_some()) {
+        say(&format!("limits: {key}"), "this limit is not kept");
+    }
+    if limits
+        .section("time_multipliers")?
+        .get("time_limit_to_tle")
+        .is_some()
+    {
+        say(
+            "limits: time_multipliers: time_limit_to_tle",
+            "this limit is not kept",
+        );
+    }
+    Ok(())
 }
 
 fn time_rule(limits: &Section, format: Format) -> Result<TimeRule, Failure> {

@@ -139,6 +139,13 @@ impl Submissions {
                 left_out.push(format!("{FOLDER}/{group}: for scoring problems alone"));
             } else if group != FILE {
                 left_out.push(format!("{FOLDER}/{group}: it is in none of the folders"));
+            } else if self.format == Format::Legacy {
+                left_out.push(format!("{FOLDER}/{FILE}: this version of the format has none"));
+            }
+        }
+        for entry in &self.entries {
+            if !programs.iter().any(|program| entry.glob.matches(&program.name)) {
+                left_out.push(format!("{FILE}: {}: no program is called so", entry.pattern));
             }
         }
         Ok((programs, left_out))

@@ -365,7 +365,7 @@ fn groups_inherit_as_far_as_the_version_says() {
     assert!(unclear.unwrap_err().to_string().contains("does not say"));
     let own = folder(NEW, &[("data/secret/g/test_group.yaml", above)]);
     assert_eq!(own.unwrap(), sensitive);
-    // By whole files.
+    // Key by key, too.
     let above = "output_validator_flags: case_sensitive";
     let inherited = folder("", &[("data/testdata.yaml", above)]);
     assert_eq!(inherited.unwrap(), sensitive);
@@ -373,13 +373,15 @@ fn groups_inherit_as_far_as_the_version_says() {
         ("data/testdata.yaml", above),
         ("data/secret/testdata.yaml", "on_reject: continue"),
     ];
-    assert!(
-        folder("", &replaced)
-            .unwrap_err()
-            .to_string()
-            .contains("does not say")
-    );
+    assert_eq!(folder("", &replaced).unwrap(), sensitive);
+    let nearer = [
+        ("data/testdata.yaml", above),
+        ("data/secret/testdata.yaml", "output_validator_flags: ''"),
+    ];
+    assert_eq!(folder("", &nearer).unwrap(), Some(PLAIN));
 }
+
+mod passed_over;
 
 mod submissions {
     use super::*;
@@ -437,6 +439,20 @@ mod submissions {
         );
         assert_eq!(left_out.len(), 2, "{left_out:?}");
         assert!(left_out[0].contains("lost.py") && left_out[1].contains("partially_accepted"));
+    }
+
+    #[test]
+    fn what_submissions_yaml_says_of_nobody_is_told() {
+        let yaml = ("submissions/submissions.yaml", "acepted/*:\n  permitted: [AC]\n");
+        let files = [yaml, ("submissions/accepted/a.py", "")];
+        for (format, part) in [
+            (Format::Of2025, "acepted/*: no program"),
+            (Format::Legacy, "this version of the format has none"),
+        ] {
+            let (_folder, submissions) = listed(format, &files);
+            let (_, left_out) = submissions.all().unwrap();
+            assert!(left_out.len() == 1 && left_out[0].contains(part), "{left_out:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! Mappings of a package's YAML files. Every key is accounted for: what is not known is refused by name, as the
 //! format asks.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::Context;
 use serde_json::{Map, Value};
 use serde_saphyr::Options;
 
-use crate::exit::{Blame, Failure};
+use crate::{
+    exit::{Blame, Failure},
+    testcases::text,
+};
 
 /// A mapping, and where it stands.
 #[derive(Debug, Clone)]
@@ -20,10 +23,7 @@ pub(super) struct Section {
 impl Section {
     /// Reads a file; `place` is its name for people. An empty one is an empty mapping.
     pub(super) fn read(path: &Path, place: &str) -> Result<Self, Failure> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .usage()?;
-        Self::parse(&text, place)
+        Self::parse(&text::read(path)?, place)
     }
 
     pub(super) fn parse(text: &str, place: &str) -> Result<Self, Failure> {

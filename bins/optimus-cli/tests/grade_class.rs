@@ -1,0 +1,191 @@
+//! `grade` with what people really hand in: files that are no programs, problems with files that nobody knows, names that
+//! were made to harm.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod support;
+
+use std::fs;
+
+use support::problem::{DOUBLE, Problem, solution};
+
+#[test]
+fn one_bad_file_stops_nobody_else() {
+    let problem = Problem::new(&[
+        ("mine.py", DOUBLE),
+        ("LOUD.PY", DOUBLE),
+        ("hw.docx", "PK"),
+        ("old.py", "#!/usr/bin/env python2\nprint 2 * input()\n"),
+        ("wrong.py", "print(input())\n"),
+        ("empty/readme.txt", ""),
+    ]);
+    let ended = problem
+        .grade(&[
+            "p", "hw.docx", "mine.py", "LOUD.PY", "gone.cpp", "old.py", "empty",
+        ])
+        .exits(3);
+    let text = ended.stdout();
+    assert!(text.contains("2 of 6 accepted, 4 not graded"), "{text}");
+    for part in [
+        "not graded: no language has files like this",
+        "not graded: cannot read gone.cpp",
+        "asks for Python 2",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+    // All of them at once, before the first is graded.
+    let told = ended.stderr();
+    let graded = told.find("accepted").unwrap();
+    for bad in ["hw.docx", "gone.cpp", "old.py", "empty"] {
+        let told_first = told.find(&format!("not graded: {bad}: "));
+        assert!(told_first.is_some_and(|at| at < graded), "{bad}: {told}");
+    }
+
+    // A verdict goes before what could not be graded.
+    problem.grade(&["p", "hw.docx", "wrong.py"]).exits(1);
+    let report = problem
+        .grade(&["p", "hw.docx", "mine.py", "--json"])
+        .exits(3)
+        .json();
+    let bad = solution(&report, "hw.docx");
+    assert_eq!(bad["as_expected"], serde_json::Value::Null);
+    assert!(bad["not_graded"].as_str().unwrap().starts_with("no language"));
+
+    // Nobody is left to be graded.
+    problem
+        .grade(&["p", "hw.docx", "gone.cpp"])
+        .exits(2)
+        .complains_of("hw.docx: no language")
+        .complains_of("gone.cpp: cannot read");
+    assert!(!problem.path().join("data").exists());
+}
+
+#[test]
+fn json_tells_what_a_failed_test_wrote_where_that_is_asked_for() {
+    let problem = Problem::new(&[(
+        "wrong.py",
+        "import sys\nn = int(input())\nprint(n * n)\nprint('why', file=sys.stderr)\nsys.exit(n - 2)\n",
+    )]);
+    let report = problem
+        .grade(&["p", "wrong.py", "--json", "--verbose"])
+        .exits(1)
+        .json();
+    let wrong = solution(&report, "wrong.py");
+    for failed in [&wrong["first_failure"], &wrong["results"][1]] {
+        assert_eq!(failed["stdout"], "9\n", "{report:#}");
+        assert_eq!(failed["stderr"], "why\n");
+        assert_eq!(failed["exit_code"], 1);
+        assert_eq!(failed["stdout_truncated"], false);
+    }
+    assert!(
+        wrong["results"][0].get("stdout").is_none(),
+        "that one is accepted"
+    );
+    let report = problem.grade(&["p", "wrong.py", "--json"]).exits(1).json();
+    assert!(
+        solution(&report, "wrong.py")["first_failure"]
+            .get("stdout")
+            .is_none()
+    );
+}
+
+#[test]
+fn names_that_were_made_to_harm_are_shown_and_do_nothing() {
+    let problem = Problem::new(&[
+        ("mine.py", DOUBLE),
+        ("evil\x1b]0;OWNED\x07.py", DOUBLE),
+        ("turned\u{202e}yp.py", "x"),
+        ("q/data/secret/b\x1b]0;OWNED\x07.ans", ""),
+        ("k/data/secret/1.in", ""),
+        ("k/data/secret/1.ans", ""),
+        ("k/problem.yaml", "\"k\\e[2J\\nerror: all is well\": 1\n"),
+        ("n/1\x1b[2J.in", "1\n"),
+        ("n/1\x1b[2J.ans", "2\n"),
+        ("n/odd\x1b[2J.txt", ""),
+    ]);
+    for (args, code, part) in [
+        (&["q", "mine.py"][..], 2, "b\\u{1b}]0;OWNED\\u{7}.ans"),
+        (&["k", "mine.py"], 2, "k\\u{1b}[2J"),
+        (&["p", "gone\x1b[2J.py"], 2, "gone\\u{1b}[2J.py"),
+        (
+            &["p", "mine.py", "evil\x1b]0;OWNED\x07.py"],
+            0,
+            "evil\\u{1b}]0;OWNED",
+        ),
+        (
+            &["p", "mine.py", "turned\u{202e}yp.py"],
+            1,
+            "turned\\u{202e}yp.py",
+        ),
+        (&["n", "mine.py", "turned\u{202e}yp.py"], 1, "odd\\u{1b}[2J.txt"),
+    ] {
+        for json in [false, true] {
+            let mut args = args.to_vec();
+            args.extend(json.then_some("--json"));
+            let ended = problem.grade(&args).exits(code);
+            let told = format!("{}{}", ended.stdout(), ended.stderr());
+            assert!(!told.contains(['\x1b', '\x07', '\u{202e}']), "{told:?}");
+            assert!(told.contains(part), "{part:?} is not in {told}");
+            assert!(
+                !told.lines().any(|line| line.starts_with("error: all is well")),
+                "{told}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_passed_over_is_told_beside_the_verdicts() {
+    let problem = Problem::new(&[
+        ("mine.py", DOUBLE),
+        ("n/1.IN", "1\n"),
+        ("n/1.OUT", "2\n"),
+        ("n/2.ans", "4\n"),
+        ("n/testdata.yaml", "output_validator_flags: case_sensitive\n"),
+        ("p/data/secret/4.inp", ""),
+    ]);
+    let ended = problem
+        .grade(&["n", "mine.py"])
+        .exits(0)
+        .complains_of("note: 2.ans: not looked at")
+        .complains_of("note: testdata.yaml: not looked at");
+    assert!(ended.stdout().contains("1/1"), "{}", ended.stdout());
+    let report = problem.grade(&["p", "mine.py", "--json"]).exits(0).json();
+    assert_eq!(report["notes"][0], "not looked at: data/secret/4.inp");
+}
+
+/// Each key holds in the groups below until one of them says it anew.
+#[test]
+fn keys_of_a_group_are_inherited_one_by_one() {
+    let problem = Problem::new(&[(
+        "p/submissions/accepted/half.py",
+        "a, b = map(int, input().split())\nprint(a / b)\n",
+    )]);
+    fs::remove_dir_all(problem.path().join("p/data")).unwrap();
+    problem.write(&[
+        ("p/problem.yaml", "name: x\nlimits: {time_limit: 1}\n"),
+        (
+            "p/data/testdata.yaml",
+            "output_validator_flags: float_tolerance 1e-4\n",
+        ),
+        ("p/data/secret/testdata.yaml", "on_reject: break\n"),
+        ("p/data/secret/1.in", "1 2\n"),
+        ("p/data/secret/1.ans", "0.50001\n"),
+    ]);
+    problem.grade(&["p", "--all"]).exits(0);
+}
+
+#[test]
+fn an_answer_without_an_input_is_refused_by_name() {
+    let problem = Problem::new(&[
+        ("p/submissions/accepted/double.py", DOUBLE),
+        ("p/data/secret/2.IN", "9 9\n"),
+        ("p/data/secret/2.ans", "18\n"),
+    ]);
+    problem.grade(&["p", "--all"]).exits(2).complains_of("2.IN");
+    fs::remove_file(problem.path().join("p/data/secret/2.IN")).unwrap();
+    problem
+        .grade(&["p", "--all"])
+        .exits(2)
+        .complains_of("2.ans: there is no 2.in");
+}
