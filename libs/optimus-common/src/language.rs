@@ -71,12 +71,15 @@ pub struct Execution {
     /// Added to a run's memory limit for what the runtime itself needs, in MiB.
     #[serde(default)]
     pub memory_allowance_mb: u64,
-    /// How the runtime ends when it is out of memory. Any one that matches is proof.
+    /// How the runtime ends when it is out of memory. Any one that matches is believed of a run that has used memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_memory: Vec<OutOfMemory>,
 }
 
-/// One way a runtime ends when it is out of memory. All fields given must match, and one of the first two is given.
+/// One way a runtime ends when it is out of memory. One of the first two fields is given, and one of the next two; all
+/// that are given must match, and the run must have used memory beside: words and exit codes are anybody's.
+///
+/// A `*` in a line stands for any characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutOfMemory {
@@ -85,9 +88,16 @@ pub struct OutOfMemory {
     /// A signal's name, such as `SIGABRT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
-    /// A part of what the runtime then writes to standard error.
+    /// The last line of standard error, the indented and the empty ones left out: what follows a message, as a stack
+    /// trace does, is indented in most languages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stderr_contains: Option<String>,
+    pub stderr_last_line: Option<String>,
+    /// A line near the end of standard error, for a runtime that goes on to tell of its threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_line: Option<String>,
+    /// What the runtime uses when it has just started, in MiB.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub runtime_mb: u64,
 }
 
 /// What a box of this language may use beside memory and CPU.
@@ -146,6 +156,11 @@ pub struct Build {
     pub debian_packages: Vec<String>,
     /// Prints the toolchain's version; run by `sh -c` when the image is built.
     pub version_command: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn one() -> f64 {
@@ -315,9 +330,15 @@ impl Language {
                 Self::queue_name_of(&self.name)
             ));
         }
-        let vague = |rule: &OutOfMemory| rule.exit_code.is_none() && rule.signal.is_none();
+        let vague = |rule: &OutOfMemory| {
+            rule.exit_code.is_none() && rule.signal.is_none()
+                || rule.stderr_last_line.is_none() && rule.stderr_line.is_none()
+        };
         if self.execution.out_of_memory.iter().any(vague) {
-            return Some("execution.out_of_memory needs an exit_code or a signal in each rule".to_owned());
+            return Some(
+                "execution.out_of_memory needs, in each rule, an exit_code or a signal, and a stderr_last_line or a stderr_line"
+                    .to_owned(),
+            );
         }
         self.host.problem()
     }
@@ -363,6 +384,21 @@ mod tests {
             let mut languages = shipped();
             change(&mut languages.languages[0]);
             assert!(languages.validate().is_err(), "{:?}", languages.languages[0]);
+        }
+    }
+
+    #[test]
+    fn a_runtime_without_memory_is_known_by_its_end_and_its_words() {
+        let rule = |json: &str| serde_json::from_str::<OutOfMemory>(json).unwrap();
+        for (rule, valid) in [
+            (rule(r#"{"exit_code": 1, "stderr_last_line": "x"}"#), true),
+            (rule(r#"{"signal": "SIGABRT", "stderr_line": "x"}"#), true),
+            (rule(r#"{"exit_code": 1}"#), false),
+            (rule(r#"{"stderr_last_line": "x"}"#), false),
+        ] {
+            let mut languages = shipped();
+            languages.languages[0].execution.out_of_memory = vec![rule.clone()];
+            assert_eq!(languages.validate().is_ok(), valid, "{rule:?}");
         }
     }
 

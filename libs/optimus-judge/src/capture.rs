@@ -1,10 +1,9 @@
 //! What of an output stream is kept for people to read.
 
-use memchr::memmem;
 use optimus_common::payload::Base64Bytes;
 
 /// Bytes kept of a stream's end, where runtimes write why they died.
-const TAIL: usize = 4 << 10;
+const TAIL: usize = 16 << 10;
 
 /// Keeps the first bytes of a stream, and a few of the last, whatever its length.
 #[derive(Debug, Clone)]
@@ -56,10 +55,17 @@ impl Capture {
         self.total
     }
 
-    /// Whether `needle` stands in what was kept.
-    pub fn contains(&self, needle: &str) -> bool {
-        let finder = memmem::Finder::new(needle);
-        finder.find(&self.head).is_some() || finder.find(&self.tail).is_some()
+    /// The stream's last lines, the last one first, without their ends and without one that is not kept whole.
+    pub fn last_lines(&self) -> impl Iterator<Item = &[u8]> {
+        let cut = self.total > self.tail.len() as u64;
+        let whole = match self.tail.iter().position(|byte| *byte == b'\n') {
+            Some(newline) if cut => &self.tail[newline + 1..],
+            None if cut => &[],
+            _ => &self.tail[..],
+        };
+        whole
+            .rsplit(|byte| *byte == b'\n')
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     pub fn into_captured(mut self) -> Captured {
@@ -149,18 +155,19 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_long_stream_can_be_searched() {
+    fn the_last_lines_of_a_long_stream_are_known() {
         let mut capture = Capture::new(10);
-        capture.feed(b"beginning ");
+        assert_eq!(capture.last_lines().collect::<Vec<_>>(), [b""]);
+        capture.feed(b"beginning\r\n");
+        assert_eq!(capture.last_lines().collect::<Vec<_>>(), [&b""[..], b"beginning"]);
         for _ in 0..1000 {
             capture.feed(&[b'.'; 100]);
         }
-        capture.feed(b"out of ");
+        assert_eq!(capture.last_lines().collect::<Vec<_>>(), [b""], "none is whole");
+        capture.feed(b"\nout of ");
         capture.feed(b"memory");
-        assert!(capture.contains("beginning"));
-        assert!(capture.contains("out of memory"));
-        assert!(!capture.contains("elsewhere"));
-        assert_eq!(capture.total_bytes(), 100_023);
+        assert_eq!(capture.last_lines().collect::<Vec<_>>(), [b"out of memory"]);
+        assert_eq!(capture.total_bytes(), 100_025);
     }
 
     proptest! {

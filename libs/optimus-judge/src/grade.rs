@@ -15,7 +15,7 @@ use crate::{
     compare::Comparison,
     plan::JobPlan,
     signals,
-    verdict::{self, Evidence, Judgement},
+    verdict::{self, Evidence, Judgement, Runtime},
 };
 
 /// Takes what a box reports of a job, in the order it comes, and gives its result.
@@ -237,7 +237,14 @@ impl<'a> Grading<'a> {
         let evidence = Evidence {
             facts,
             limits,
-            out_of_memory: &self.language.execution.out_of_memory,
+            runtime: Runtime {
+                out_of_memory: &self.language.execution.out_of_memory,
+                allowance_bytes: self
+                    .language
+                    .execution
+                    .memory_allowance_mb
+                    .saturating_mul(1 << 20),
+            },
             stderr: &streams.stderr,
         };
         let Judgement { verdict, message } = verdict::judge(evidence, || comparison.finish());
@@ -331,7 +338,7 @@ fn compile_result(facts: RunFacts, limits: &Limits, output: Streams) -> CompileR
     let evidence = Evidence {
         facts: &facts,
         limits,
-        out_of_memory: &[],
+        runtime: Runtime::default(),
         stderr: &output.stderr,
     };
     let (verdict, message) = verdict::judge_compile(evidence);

@@ -3,6 +3,7 @@
 //! The rows, first match wins: output limit, memory limit, time limit, runtime error, the checker. That Optimus
 //! itself failed, or that the job was cancelled, is known elsewhere and comes before all of them.
 
+use memchr::memmem;
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
     language::OutOfMemory,
@@ -12,15 +13,25 @@ use optimus_common::{
 
 use crate::{capture::Capture, compare::Check, signals};
 
+const MIB: u64 = 1 << 20;
+
 /// What the verdict on one run rests on.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     pub facts: &'a RunFacts,
     /// The limits it ran under.
     pub limits: &'a Limits,
-    /// How the language's runtime ends when it is out of memory.
-    pub out_of_memory: &'a [OutOfMemory],
+    pub runtime: Runtime<'a>,
     pub stderr: &'a Capture,
+}
+
+/// What is known of the language's runtime.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Runtime<'a> {
+    /// How it ends when it is out of memory.
+    pub out_of_memory: &'a [OutOfMemory],
+    /// What of the memory limit is its own.
+    pub allowance_bytes: u64,
 }
 
 /// A verdict, and what lies behind it in words.
@@ -88,14 +99,9 @@ fn output(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
     ))
 }
 
-/// Exit code 137 alone proves nothing: any program may exit with it.
+/// Exit code 137 alone proves nothing: any program may exit with it. Nor do words: any program may write them.
 fn memory(evidence: Evidence<'_>) -> Option<String> {
-    let Evidence {
-        facts,
-        limits,
-        out_of_memory,
-        stderr,
-    } = evidence;
+    let Evidence { facts, limits, .. } = evidence;
     let killed = facts.end
         == RunEnd::Killed {
             limit: LimitKind::Memory,
@@ -104,29 +110,63 @@ fn memory(evidence: Evidence<'_>) -> Option<String> {
     if killed || struck || facts.peak_memory_bytes > limits.memory_bytes {
         return Some(format!(
             "used more than {} MiB of memory",
-            limits.memory_bytes >> 20
+            limits.memory_bytes / MIB
         ));
     }
-    let matched = out_of_memory.iter().any(|rule| matches(rule, &facts.end, stderr));
-    matched.then(|| {
+    let rules = evidence.runtime.out_of_memory;
+    let believed = rules
+        .iter()
+        .any(|rule| is_end_of(rule, evidence) && facts.peak_memory_bytes >= least_used(rule, evidence));
+    believed.then(|| {
         format!(
             "its runtime found no more memory within {} MiB",
-            limits.memory_bytes >> 20
+            limits.memory_bytes / MIB
         )
     })
 }
 
-fn matches(rule: &OutOfMemory, end: &RunEnd, stderr: &Capture) -> bool {
-    let ended = match (end, rule.exit_code, rule.signal.as_deref()) {
+/// What a run whose runtime finds no more memory has used at least: what the runtime itself needs, and a third of what
+/// the submission may use. What grows by doubling holds that much when the next step has no room.
+fn least_used(rule: &OutOfMemory, Evidence { limits, runtime, .. }: Evidence<'_>) -> u64 {
+    let asked_for = limits.memory_bytes.saturating_sub(runtime.allowance_bytes);
+    rule.runtime_mb.saturating_mul(MIB).saturating_add(asked_for / 3)
+}
+
+/// Whether a run ended as the rule says that one does whose runtime finds no more memory.
+fn is_end_of(rule: &OutOfMemory, evidence: Evidence<'_>) -> bool {
+    let Evidence { facts, stderr, .. } = evidence;
+    let ended = match (&facts.end, rule.exit_code, rule.signal.as_deref()) {
         (RunEnd::Exited { code }, Some(expected), None) => *code == expected,
         (RunEnd::Signalled { signal }, None, Some(expected)) => signals::name(*signal) == expected,
         _ => false,
     };
+    let is_last = |pattern: &String| {
+        let starts_with_text = |line: &&[u8]| line.first().is_some_and(|first| !first.is_ascii_whitespace());
+        let last = stderr.last_lines().find(starts_with_text);
+        matches(pattern, last.unwrap_or_default())
+    };
+    let is_there = |pattern: &String| stderr.last_lines().any(|line| matches(pattern, line));
     ended
-        && rule
-            .stderr_contains
-            .as_ref()
-            .is_none_or(|part| stderr.contains(part))
+        && rule.stderr_last_line.as_ref().is_none_or(is_last)
+        && rule.stderr_line.as_ref().is_none_or(is_there)
+}
+
+/// Whether a line is as a pattern says, in which `*` stands for any bytes.
+fn matches(pattern: &str, line: &[u8]) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern.as_bytes() == line;
+    };
+    let Some(mut line) = line.strip_prefix(first.as_bytes()) else {
+        return false;
+    };
+    let (between, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in between.split('*') {
+        let Some(at) = memmem::find(line, part.as_bytes()) else {
+            return false;
+        };
+        line = &line[at + part.len()..];
+    }
+    line.ends_with(last.as_bytes())
 }
 
 /// CPU time is what the client asked for: it is named where both clocks ran out. Whether a run that went over a limit was
@@ -150,7 +190,8 @@ fn time(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
         .then(|| format!("ran longer than {} ms of wall time", limits.wall_time.as_millis()))
 }
 
-fn death(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
+fn death(evidence: Evidence<'_>) -> Option<String> {
+    let Evidence { facts, limits, .. } = evidence;
     let message = match &facts.end {
         RunEnd::Exited { code: 0 } => return None,
         RunEnd::Exited { code } => format!("exited with code {code}"),
@@ -158,11 +199,46 @@ fn death(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
         RunEnd::NotStarted { error } => format!("could not be started: {error}"),
         RunEnd::Killed { limit } => unreachable!("a kill for {limit:?} is a verdict of its own"),
     };
-    Some(match facts.process_limit_hits {
-        0 => message,
-        _ => format!(
+    if facts.process_limit_hits > 0 {
+        return Some(format!(
             "{message}; it had run into the limit of {} processes",
             limits.processes
-        ),
-    })
+        ));
+    }
+    let rules = evidence.runtime.out_of_memory;
+    if rules.iter().any(|rule| is_end_of(rule, evidence)) {
+        return Some(format!(
+            "{message}; it says that it found no more memory, and used {} of {} MiB",
+            facts.peak_memory_bytes / MIB,
+            limits.memory_bytes / MIB
+        ));
+    }
+    Some(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_in_a_pattern_is_any_bytes() {
+        for (pattern, line, fits) in [
+            ("MemoryError", "MemoryError", true),
+            ("MemoryError", "MemoryError: x", false),
+            ("MemoryError*", "MemoryError: x", true),
+            ("MemoryError*", "PoolMemoryError", false),
+            ("a * b", "a  b", true),
+            ("a * b", "a b", false),
+            ("a * b", "a 1 2 b", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c-b", false),
+            ("a*b*b", "ab", false),
+            ("*x*", "..x", true),
+            ("*", "", true),
+            ("**", "any", true),
+            ("ab*ba", "aba", false),
+        ] {
+            assert_eq!(matches(pattern, line.as_bytes()), fits, "{pattern} {line}");
+        }
+    }
 }

@@ -26,7 +26,7 @@ const CPP: &str = r#"{
     "execution": {
         "command": "./main", "file_extension": ".cpp", "source_name": "main.cpp",
         "compile": ["g++", "{sources}"],
-        "out_of_memory": [{"signal": "SIGABRT", "stderr_contains": "bad_alloc"}]
+        "out_of_memory": [{"signal": "SIGABRT", "stderr_last_line": "*bad_alloc"}]
     },
     "queue_name": "optimus:queue:cpp", "memory_limit_mb": 64, "cpu_limit": 1.0,
     "build": {"base_image": "b", "version_command": "v"}
@@ -235,12 +235,19 @@ fn the_jobs_verdict_is_that_of_the_first_test_in_order_that_is_not_accepted() {
 }
 
 #[test]
-fn a_runtime_out_of_memory_is_known_by_what_it_wrote_last() {
-    let job = Job::new("");
-    let mut grading = job.compiled();
-    let long = "x".repeat(1 << 20) + "terminate called: std::bad_alloc\n";
-    let verdict = end(&mut grading, 0, RunEnd::Signalled { signal: 6 }, "", &long);
-    assert_eq!(verdict, Verdict::MemoryLimitExceeded);
+fn a_runtime_out_of_memory_is_known_by_what_it_wrote_last_and_what_it_used() {
+    let job = Job::new(r#", "memory_limit_mb": 64"#);
+    let long = "x".repeat(1 << 20) + "\nterminate called: std::bad_alloc\n";
+    for (peak_mb, verdict) in [(22, Verdict::MemoryLimitExceeded), (21, Verdict::RuntimeError)] {
+        let mut grading = job.compiled();
+        grading.output(tag(0, Stream::Stderr), long.as_bytes()).unwrap();
+        let facts = RunFacts {
+            stderr_bytes: long.len() as u64,
+            peak_memory_bytes: peak_mb << 20,
+            ..facts(RunEnd::Signalled { signal: 6 })
+        };
+        assert_eq!(grading.run_done(&RunDone { run: 0, facts }), Ok(verdict));
+    }
 }
 
 #[test]

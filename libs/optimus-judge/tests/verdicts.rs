@@ -1,10 +1,10 @@
 //! The table of verdicts, a test for each row and for each pair of rows that meet.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts, Witness},
-    language::OutOfMemory,
+    language::{Languages, OutOfMemory},
     limits::Limits,
     result::{CompileVerdict, Verdict},
 };
@@ -12,7 +12,7 @@ use optimus_judge::{
     capture::Capture,
     compare::Check,
     signals,
-    verdict::{Evidence, Judgement, judge, judge_compile},
+    verdict::{Evidence, Judgement, Runtime, judge, judge_compile},
 };
 
 const LIMITS: Limits = Limits {
@@ -24,6 +24,9 @@ const LIMITS: Limits = Limits {
     open_files: 64,
     file_size_bytes: 1 << 20,
 };
+
+/// Of the memory limit, so that the submission asked for 48 MiB.
+const ALLOWANCE: u64 = 16 << 20;
 
 const OK: RunEnd = RunEnd::Exited { code: 0 };
 const SIGKILL: i32 = 9;
@@ -63,7 +66,10 @@ fn judged_with(facts: &RunFacts, out_of_memory: &[OutOfMemory], stderr: &str, ch
         Evidence {
             facts,
             limits: &LIMITS,
-            out_of_memory,
+            runtime: Runtime {
+                out_of_memory,
+                allowance_bytes: ALLOWANCE,
+            },
             stderr: &capture,
         },
         || check,
@@ -104,7 +110,7 @@ fn the_checker_is_not_asked_about_a_run_that_failed() {
     let evidence = Evidence {
         facts: &facts,
         limits: &LIMITS,
-        out_of_memory: &[],
+        runtime: Runtime::default(),
         stderr: &stderr,
     };
     let judgement = judge(evidence, || unreachable!("the run failed"));
@@ -205,37 +211,152 @@ fn no_memory_verdict_without_evidence() {
     );
 }
 
+/// What the shipped languages' runtimes write when they are out of memory, and how they end then.
+const OUT_OF_MEMORY: [(&str, RunEnd, &str); 8] = [
+    (
+        "python",
+        RunEnd::Exited { code: 1 },
+        "Traceback (most recent call last):\n  File \"/box/main.py\", line 1, in <module>\n    a=[0]*10**13\n      ~~~^~~~~~~\nMemoryError\n",
+    ),
+    (
+        "java",
+        RunEnd::Exited { code: 3 },
+        "Terminating due to java.lang.OutOfMemoryError: Java heap space\n",
+    ),
+    (
+        "java",
+        RunEnd::Exited { code: 1 },
+        "Exception in thread \"main\" java.lang.OutOfMemoryError: Cannot reserve 1048576 bytes of direct buffer memory (allocated: 15728640, limit: 16252928)\n\tat java.base/java.nio.Bits.reserveMemory(Bits.java:178)\n\tat Main.main(Main.java:1)\n",
+    ),
+    (
+        "rust",
+        RunEnd::Signalled { signal: SIGABRT },
+        "memory allocation of 20000000000000 bytes failed\n",
+    ),
+    (
+        "cpp",
+        RunEnd::Signalled { signal: SIGABRT },
+        "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n",
+    ),
+    (
+        "go",
+        RunEnd::Exited { code: 2 },
+        "runtime: out of memory: cannot allocate 8796093022208-byte block (3899392 in use)\nfatal error: out of memory\n\ngoroutine 1 [running]:\nmain.main()\n\t/box/main.go:3 +0x1d\n\ngoroutine 2 [force gc (idle)]:\ncreated by runtime.init.7 in goroutine 1\n",
+    ),
+    (
+        "javascript",
+        RunEnd::Signalled { signal: SIGABRT },
+        "\n<--- Last few GCs --->\n\n[3:0x1] 90 ms: Mark-Compact 15.9 (19.0) -> 15.9 (19.0) MB\n\n<--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native stack trace -----\n\n 1: 0xb8ced1 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]\n10: 0x195e476  [node]\n",
+    ),
+    (
+        "javascript",
+        RunEnd::Exited { code: 1 },
+        "/box/main.js:1\nlet a=new ArrayBuffer(1e13)\n      ^\n\nRangeError: Array buffer allocation failed\n    at new ArrayBuffer (<anonymous>)\n\nNode.js v20.20.2\n",
+    ),
+];
+
+fn shipped_rules(language: &str) -> Vec<OutOfMemory> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
+    let languages = Languages::load(&path).expect("it is shipped");
+    let language = languages
+        .languages
+        .iter()
+        .find(|other| other.name.as_str() == language)
+        .expect("it is shipped");
+    language.execution.out_of_memory.clone()
+}
+
+/// A run that has used what a runtime without memory has used at least, and one that has used a little less.
+fn used(end: &RunEnd, rules: &[OutOfMemory]) -> [RunFacts; 2] {
+    let runtime_mb = rules.iter().map(|rule| rule.runtime_mb).max().unwrap_or_default();
+    let least = (runtime_mb << 20) + (LIMITS.memory_bytes - ALLOWANCE) / 3;
+    [least, least - 1].map(|peak_memory_bytes| RunFacts {
+        peak_memory_bytes,
+        ..facts(end.clone())
+    })
+}
+
 #[test]
-fn a_runtime_out_of_memory_is_known_by_its_recipe() {
-    let by_code = OutOfMemory {
-        exit_code: Some(3),
-        signal: None,
-        stderr_contains: None,
-    };
-    let by_text = OutOfMemory {
-        exit_code: None,
-        signal: Some("SIGABRT".to_owned()),
-        stderr_contains: Some("heap out of memory".to_owned()),
-    };
-    let rules = [by_code, by_text];
-    let verdict = |end, stderr| judged_with(&facts(end), &rules, stderr, Check::Accepted).verdict;
-    assert_eq!(
-        verdict(RunEnd::Exited { code: 3 }, ""),
-        Verdict::MemoryLimitExceeded
-    );
-    assert_eq!(
-        verdict(RunEnd::Exited { code: 6 }, "heap out of memory"),
-        Verdict::RuntimeError
-    );
-    let abort = RunEnd::Signalled { signal: SIGABRT };
-    assert_eq!(
-        verdict(abort.clone(), "FATAL: heap out of memory!"),
-        Verdict::MemoryLimitExceeded
-    );
-    assert_eq!(verdict(abort, "assertion failed"), Verdict::RuntimeError);
-    let segfault = RunEnd::Signalled { signal: SIGSEGV };
-    assert_eq!(verdict(segfault, "heap out of memory"), Verdict::RuntimeError);
-    assert_eq!(verdict(OK, "heap out of memory"), Verdict::Accepted);
+fn a_runtime_without_memory_is_believed_where_memory_was_used() {
+    for (language, end, stderr) in OUT_OF_MEMORY {
+        let rules = shipped_rules(language);
+        let [enough, less] = used(&end, &rules);
+        let judged = |facts| judged_with(facts, &rules, stderr, Check::Accepted);
+        let believed = judged(&enough);
+        assert_eq!(believed.verdict, Verdict::MemoryLimitExceeded, "{stderr}");
+        let message = believed.message.unwrap();
+        assert_eq!(
+            message, "its runtime found no more memory within 64 MiB",
+            "{stderr}"
+        );
+        // A program of three megabytes may write anything.
+        let told = judged(&less);
+        assert_eq!(told.verdict, Verdict::RuntimeError, "{stderr}");
+        let message = told.message.unwrap();
+        assert!(
+            message.contains("; it says that it found no more memory, and used "),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn words_elsewhere_another_end_or_success_are_no_memory_verdict() {
+    for (language, end, stderr) in OUT_OF_MEMORY {
+        let rules = shipped_rules(language);
+        let [enough, _] = used(&end, &rules);
+        let verdict = |end: &RunEnd, stderr: &str| {
+            let facts = RunFacts {
+                end: end.clone(),
+                ..enough.clone()
+            };
+            judged_with(&facts, &rules, stderr, Check::Accepted).verdict
+        };
+        assert_eq!(verdict(&OK, stderr), Verdict::Accepted, "{stderr}");
+        for other in [RunEnd::Exited { code: 42 }, RunEnd::Signalled { signal: SIGSEGV }] {
+            assert_eq!(verdict(&other, stderr), Verdict::RuntimeError, "{stderr}");
+        }
+        let indented = stderr.replace('\n', "\n  ");
+        let quoted = format!("  {indented}\n{}", "not so\n".repeat(3));
+        assert_eq!(verdict(&end, &quoted), Verdict::RuntimeError, "{quoted}");
+    }
+    for (language, end, stderr) in [
+        (
+            "python",
+            RunEnd::Exited { code: 1 },
+            "__main__.PoolMemoryError: segment 3\n",
+        ),
+        (
+            "python",
+            RunEnd::Exited { code: 1 },
+            "    raise ValueError()  # stands for a MemoryError\nValueError: pool is empty\n",
+        ),
+        (
+            "python",
+            RunEnd::Exited { code: 1 },
+            "MemoryError\nValueError: later\n",
+        ),
+        (
+            "cpp",
+            RunEnd::Signalled { signal: SIGABRT },
+            "terminate called after throwing an instance of 'std::runtime_error'\n  what():  expected std::bad_alloc from the allocator\n",
+        ),
+        (
+            "java",
+            RunEnd::Exited { code: 3 },
+            "Terminating due to java.lang.OutOfMemoryError: unable to create native thread\n",
+        ),
+        (
+            "go",
+            RunEnd::Exited { code: 2 },
+            "panic: the queue is out of memory\n",
+        ),
+    ] {
+        let rules = shipped_rules(language);
+        let [enough, _] = used(&end, &rules);
+        let verdict = judged_with(&enough, &rules, stderr, Check::Accepted).verdict;
+        assert_eq!(verdict, Verdict::RuntimeError, "{stderr}");
+    }
 }
 
 #[test]
@@ -388,7 +509,7 @@ fn a_compile_step_fails_by_its_exit_or_by_its_limits() {
         judge_compile(Evidence {
             facts,
             limits: &LIMITS,
-            out_of_memory: &[],
+            runtime: Runtime::default(),
             stderr: &stderr,
         })
     };

@@ -11,7 +11,7 @@ use optimus_common::{
 use optimus_judge::{
     capture::Capture,
     compare::Check,
-    verdict::{Evidence, judge},
+    verdict::{Evidence, Runtime, judge},
 };
 use optimus_sandbox::session::{Event, Session, SessionError};
 
@@ -109,7 +109,7 @@ fn verdict(facts: &RunFacts, limits: &Limits) -> Verdict {
     let evidence = Evidence {
         facts,
         limits,
-        out_of_memory: &[],
+        runtime: Runtime::default(),
         stderr: &Capture::new(0),
     };
     judge(evidence, || Check::Accepted).verdict
