@@ -114,6 +114,11 @@ impl PoolBoard {
         self.change(|now| now.store_trouble = Some(reason));
     }
 
+    /// No box is ready, and none is being made at the moment.
+    pub(crate) fn boxes_failed(&self, reason: String) {
+        self.change(|now| now.box_trouble = Some(reason));
+    }
+
     /// Takes over what the pool of warm boxes says of itself.
     pub(crate) fn learn(&self, warm: &PoolStatus) {
         self.change(|now| {

@@ -1,18 +1,15 @@
 //! The pools of a worker: one for each language it serves, started and stopped as the languages change.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use optimus_common::language::Language;
-use tokio::{sync::Notify, task::JoinSet, time::sleep};
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::error;
 
 use crate::{
     board::PoolBoard,
     pool::{Pool, Shared},
+    supervise::supervise,
 };
 
 /// What all pools are doing, as the heartbeat tells it.
@@ -92,20 +89,15 @@ impl Crew {
             board: Arc::clone(pool.board()),
             shutdown,
         });
-        self.running.spawn(supervise(pool));
+        // A panic in its loop is a fault of ours, and no reason to stop serving the language.
+        self.running.spawn(async move {
+            let what = format!("the claim loop of {}", pool.language());
+            supervise(&what, || Arc::clone(&pool).run()).await;
+        });
     }
 
     /// Returns when every pool has ended.
     pub(crate) async fn ended(&mut self) {
         while self.running.join_next().await.is_some() {}
-    }
-}
-
-/// Runs a pool until it ends by itself. A panic in its loop is a fault of ours, and no reason to stop serving the
-/// language.
-async fn supervise(pool: Arc<Pool>) {
-    while let Err(panic) = tokio::spawn(Arc::clone(&pool).run()).await {
-        error!(language = %pool.language(), error = &panic as &dyn std::error::Error, "a claim loop broke; starting it again");
-        sleep(Duration::from_secs(1)).await;
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::{backoff::Backoff, crew::Boards};
+use crate::{backoff::Backoff, crew::Boards, supervise::supervise};
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);
@@ -72,18 +72,24 @@ pub(crate) struct Rhythm {
     pub(crate) reap: Duration,
 }
 
-/// Starts everything; dropping the answer stops it.
+/// Starts everything, each task so that a panic in it does not end it; dropping the answer stops it.
 pub(crate) fn start(announcer: Announcer, backend: Arc<dyn Backend>, rhythm: Rhythm) -> JoinSet<()> {
+    let Rhythm { heartbeat, reap } = rhythm;
     let mut tasks = JoinSet::new();
-    tasks.spawn(reap(Arc::clone(&announcer.store), rhythm.reap));
-    tasks.spawn(audit(Arc::clone(&announcer.store)));
-    tasks.spawn(remove_orphans(
-        Arc::clone(&announcer.store),
-        backend,
-        announcer.id.clone(),
-        rhythm.heartbeat,
-    ));
-    tasks.spawn(announcer.keep_announcing(rhythm.heartbeat));
+    let store = Arc::clone(&announcer.store);
+    tasks.spawn(supervise("taking back expired leases", move || {
+        take_back(Arc::clone(&store), reap)
+    }));
+    let store = Arc::clone(&announcer.store);
+    tasks.spawn(supervise("the audit", move || audit(Arc::clone(&store))));
+    let (store, me) = (Arc::clone(&announcer.store), announcer.id.clone());
+    tasks.spawn(supervise("removing orphaned boxes", move || {
+        remove_orphans(Arc::clone(&store), Arc::clone(&backend), me.clone(), heartbeat)
+    }));
+    // Without it the other workers would soon remove the boxes of this one.
+    tasks.spawn(supervise("the heartbeat", move || {
+        announcer.clone().keep_announcing(heartbeat)
+    }));
     tasks
 }
 
@@ -94,7 +100,7 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     ticks
 }
 
-async fn reap(store: Arc<dyn JobStore>, every: Duration) {
+async fn take_back(store: Arc<dyn JobStore>, every: Duration) {
     let mut ticks = ticks(every);
     loop {
         ticks.tick().await;
@@ -227,6 +233,20 @@ mod tests {
         assert_eq!(*backend.spared().borrow(), None);
         store.set_unreachable(false);
         backend.spared().wait_for(Option::is_some).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_goes_on() {
+        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let _housekeeping = start(&store, &backend);
+        for _ in 0..3 {
+            store.panic_when_announced();
+            sleep(HEARTBEAT).await;
+            store.goodbye(&"me".to_owned().into()).await.unwrap();
+            let begun = Instant::now();
+            store.until_announced(|worker| worker.id.as_str() == "me").await;
+            assert!(begun.elapsed() <= HEARTBEAT * 2);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@ use optimus_common::{
 use optimus_judge::plan::{JobPlan, file_contents};
 use optimus_queue::{Claim, Finish, JobStore, Retry, StoreError};
 use optimus_sandbox::{
+    BoxHandle,
     pool::PoolClosed,
     session::{JobSession, Session},
 };
@@ -48,23 +49,27 @@ enum Ending {
     Stopped(Stop),
 }
 
-/// A box whose job is over.
-#[derive(Debug)]
+/// The box of a job, from the moment it is taken to its end.
+#[derive(Default)]
 #[must_use = "the box is still there"]
-pub(crate) struct Leftover(Option<JobSession>);
+pub(crate) struct Leftover {
+    /// Open for as long as the box is to live: without it the agent leaves by itself.
+    session: Option<JobSession>,
+    handle: Option<Arc<dyn BoxHandle>>,
+}
 
 impl Leftover {
-    /// Destroys the box, and returns when it is gone.
-    pub(crate) async fn destroy(mut self) {
-        // A box that never got its job was dropped, and thereby destroyed, already.
-        let Some(session) = self.0.take() else { return };
-        if let Err(error) = session.handle().destroy().await {
+    /// Destroys the box, where there is one, and returns when it is gone.
+    pub(crate) async fn destroy(self) {
+        let Some(handle) = self.handle else { return };
+        if let Err(error) = handle.destroy().await {
             warn!(
-                box_name = session.handle().name(),
+                box_name = handle.name(),
                 error = &error as &dyn std::error::Error,
                 "box not destroyed yet"
             );
         }
+        drop(self.session);
     }
 }
 
@@ -78,26 +83,26 @@ impl Workshop {
     ) -> Leftover {
         let begun = keeper.claimed;
         let mut stop = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
-        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop)).catch_unwind();
-        let (ending, leftover) = work.await.unwrap_or_else(|panic| {
-            (
-                Ending::Broken(format!("a panic: {}", panic_text(&*panic))),
-                Leftover(None),
-            )
-        });
+        // Outside of what may panic or be dropped: whatever ends the work, the box is known.
+        let mut leftover = Leftover::default();
+        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop, &mut leftover)).catch_unwind();
+        let ending = work
+            .await
+            .unwrap_or_else(|panic| Ending::Broken(format!("a panic: {}", panic_text(&*panic))));
         match ending {
             Ending::Graded(result) => {
                 self.finish(&claim, Outcome::Completed(result), begun).await;
                 leftover
             }
             Ending::Broken(reason) => {
+                // Gone before the next attempt begins: two boxes never run one job.
                 leftover.destroy().await;
                 self.retry(&claim, &reason).await;
-                Leftover(None)
+                Leftover::default()
             }
             Ending::Stopped(why) => {
                 self.stopped(&claim, why, leftover, begun).await;
-                Leftover(None)
+                Leftover::default()
             }
         }
     }
@@ -108,18 +113,19 @@ impl Workshop {
         claim: &Claim,
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
         stop: &mut AbortOnDropHandle<Stop>,
-    ) -> (Ending, Leftover) {
+        taken: &mut Leftover,
+    ) -> Ending {
         let plan = match JobPlan::new(&claim.submission, &self.language, &self.settings.limits) {
             Ok(plan) => plan,
-            Err(error) => return (Ending::Broken(causes(&error)), Leftover(None)),
+            Err(error) => return Ending::Broken(causes(&error)),
         };
         let started = tokio::select! {
-            started = self.start(claim, &plan, get_box) => started,
-            why = &mut *stop => return (stopped(why), Leftover(None)),
+            started = self.start(claim, &plan, get_box, &mut taken.handle) => started,
+            why = &mut *stop => return stopped(why),
         };
-        let mut session = match started {
-            Ok(session) => session,
-            Err(reason) => return (Ending::Broken(reason), Leftover(None)),
+        let session = match started {
+            Ok(session) => taken.session.insert(session),
+            Err(reason) => return Ending::Broken(reason),
         };
         let task = Task {
             submission: &claim.submission,
@@ -127,14 +133,13 @@ impl Workshop {
             plan: &plan,
             results: &self.settings.results,
         };
-        let ending = tokio::select! {
-            graded = grading::grade(&mut session, task) => match graded {
+        tokio::select! {
+            graded = grading::grade(session, task) => match graded {
                 Ok(result) => Ending::Graded(result),
                 Err(error) => Ending::Broken(causes(&error)),
             },
             why = &mut *stop => stopped(why),
-        };
-        (ending, Leftover(Some(session)))
+        }
     }
 
     /// Takes a box, makes it large enough, and sends it the job.
@@ -143,8 +148,10 @@ impl Workshop {
         claim: &Claim,
         plan: &JobPlan,
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        taken: &mut Option<Arc<dyn BoxHandle>>,
     ) -> Result<JobSession, String> {
         let session = get_box.await.map_err(|error| causes(&error))?;
+        *taken = Some(session.shared_handle());
         if plan.box_memory_bytes > self.box_memory_bytes {
             session
                 .handle()
@@ -174,10 +181,17 @@ impl Workshop {
                 leftover.destroy().await;
             }
             Stop::GivenBack => {
-                // Gone before the next owner begins: two boxes never run one job.
+                // Gone before the next owner begins, too.
                 leftover.destroy().await;
                 let released = self.until_told(|| self.store.release(&claim.lease)).await;
-                info!(job_id = %claim.lease.job, attempt = claim.attempt, ?released, "gave a job back");
+                let (job_id, attempt) = (claim.lease.job, claim.attempt);
+                match released {
+                    Some(Finish::Accepted) => info!(%job_id, attempt, "gave a job back"),
+                    Some(Finish::Refused) => info!(%job_id, attempt, "a job to give back was no longer ours"),
+                    None => {
+                        warn!(%job_id, attempt, "could not give a job back; it is taken back when its lease expires");
+                    }
+                }
             }
         }
     }
@@ -202,7 +216,7 @@ impl Workshop {
                 warn!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "a result came too late and was refused");
             }
             None => {
-                error!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "a result could not be stored; the job will be run again");
+                error!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "the job store did not say whether it has the result; if not, the job is run again when its lease expires");
             }
         }
     }
@@ -216,11 +230,20 @@ impl Workshop {
             claim.attempt,
         );
         match retried {
+            Some(Retry::Requeued) => {
+                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded; it will be tried again");
+            }
             Some(Retry::Dead) => {
                 error!(%job_id, %language, %worker_id, attempt, reason, "job failed: no attempts left");
             }
-            _ => {
-                warn!(%job_id, %language, %worker_id, attempt, reason, ?retried, "job not graded; it will be tried again");
+            Some(Retry::Cancelled) => {
+                info!(%job_id, %language, %worker_id, attempt, reason, "job cancelled, as was asked for; it could not be graded anyway");
+            }
+            Some(Retry::Refused) => {
+                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded here, and no longer this worker's");
+            }
+            None => {
+                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded, and the job store did not answer; it is taken back when its lease expires");
             }
         }
     }

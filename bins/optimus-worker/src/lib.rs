@@ -11,6 +11,7 @@
 //! - `lease`: keeps a job's lease and says when the job must stop
 //! - `board`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
+//! - `supervise`: starts what panicked again
 
 pub mod backend;
 mod backoff;
@@ -26,6 +27,7 @@ mod lease;
 mod pool;
 pub mod process;
 mod roster;
+mod supervise;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -13,11 +13,11 @@ use optimus_sandbox::{
     pool::{PoolClosed, PoolOptions, WarmPool},
 };
 use tokio::{
-    sync::{Mutex, Notify, OnceCell, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
     time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::{
     backoff::Backoff,
@@ -57,8 +57,6 @@ pub(crate) struct Pool {
     workshop: Workshop,
     spec: BoxSpec,
     options: PoolOptions,
-    /// Made when the loop starts, which is after the worker has announced itself.
-    warm: OnceCell<WarmPool>,
     slots: Arc<Semaphore>,
     /// Held from a claim until its box is there, so that no second claim counts on the same box.
     door: Arc<Mutex<()>>,
@@ -91,9 +89,7 @@ impl Pool {
             spec,
             options: PoolOptions {
                 size: warm_boxes as usize,
-                ready_timeout: shared.settings.docker.start_timeout,
             },
-            warm: OnceCell::new(),
             slots: Arc::new(Semaphore::new(slots as usize)),
             door: Arc::new(Mutex::new(())),
             tasks: TaskTracker::new(),
@@ -112,29 +108,29 @@ impl Pool {
 
     /// Serves the language until shutdown, and returns when every job is over and every box is gone.
     pub(crate) async fn run(self: Arc<Self>) {
-        let start = || async {
-            WarmPool::start(
-                Arc::clone(&self.shared.backend),
-                self.spec.clone(),
-                self.options.clone(),
-            )
-        };
-        let warm = self.warm.get_or_init(start).await;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-        while let Some(turned) = self.turn(warm).await {
+        // Not before the worker has announced itself, as this runs only then.
+        let mut warm = self.make_boxes();
+        while let Some(turned) = self.turn(&warm).await {
             match turned {
                 Ok(()) => {
                     self.board.store_answered();
                     backoff.reset();
+                    continue;
                 }
-                Err(error) => {
+                Err(TurnError::Store(error)) => {
                     let reason = causes(&error);
                     warn!(language = %self.language(), reason, "nothing claimed");
                     self.board.store_failed(reason);
-                    if self.until_shutdown(sleep(backoff.next_delay())).await.is_none() {
-                        break;
-                    }
                 }
+                Err(TurnError::Boxes(gone)) => {
+                    error!(language = %self.language(), "what makes boxes broke; starting it again");
+                    self.board.boxes_failed(causes(&gone));
+                    warm = self.make_boxes();
+                }
+            }
+            if self.until_shutdown(sleep(backoff.next_delay())).await.is_none() {
+                break;
             }
         }
         self.board.enter(Stage::Stopped);
@@ -144,8 +140,13 @@ impl Pool {
         warm.close().await;
     }
 
+    fn make_boxes(&self) -> WarmPool {
+        let backend = Arc::clone(&self.shared.backend);
+        WarmPool::start(backend, self.spec.clone(), self.options.clone())
+    }
+
     /// One turn of the claim loop. `None`: the worker leaves.
-    async fn turn(self: &Arc<Self>, warm: &WarmPool) -> Option<Result<(), StoreError>> {
+    async fn turn(self: &Arc<Self>, warm: &WarmPool) -> Option<Result<(), TurnError>> {
         self.board.enter(Stage::WaitingForSlot);
         let slot = self
             .until_shutdown(Arc::clone(&self.slots).acquire_owned())
@@ -153,7 +154,9 @@ impl Pool {
             .ok()?;
         self.board.enter(Stage::WaitingForBox);
         let door = self.until_shutdown(Arc::clone(&self.door).lock_owned()).await?;
-        self.until_shutdown(self.box_ready(warm)).await?.ok()?;
+        if let Err(gone) = self.until_shutdown(self.box_ready(warm)).await? {
+            return Some(Err(gone.into()));
+        }
 
         self.board.enter(Stage::WaitingForSlot);
         let places = Arc::clone(&self.shared.places);
@@ -182,10 +185,11 @@ impl Pool {
             }
             Ok(None) => {
                 drop((door, place));
-                self.until_shutdown(self.shared.store.wait_for_work(self.language(), LONGEST_WAIT))
-                    .await
+                let waited = self.shared.store.wait_for_work(self.language(), LONGEST_WAIT);
+                let waited = self.until_shutdown(waited).await?;
+                Some(waited.map_err(TurnError::Store))
             }
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(error.into())),
         }
     }
 
@@ -236,6 +240,16 @@ impl Pool {
     }
 }
 
+/// Why a turn of the claim loop claimed nothing.
+#[derive(Debug, thiserror::Error)]
+enum TurnError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its task has ended, which only a fault of ours makes it do.
+    #[error(transparent)]
+    Boxes(#[from] PoolClosed),
+}
+
 /// A job just claimed.
 struct Begun {
     slot: OwnedSemaphorePermit,
@@ -276,7 +290,6 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
             .field("board", &self.board)
-            .field("warm", &self.warm)
             .finish_non_exhaustive()
     }
 }

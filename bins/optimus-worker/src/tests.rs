@@ -40,7 +40,11 @@ impl Running {
     }
 
     fn with(languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
-        let (store, backend, shutdown) = (TwinStore::new(), TwinBackend::default(), CancellationToken::new());
+        Self::on(TwinBackend::default(), languages, change)
+    }
+
+    fn on(backend: TwinBackend, languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
+        let (store, shutdown) = (TwinStore::new(), CancellationToken::new());
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
         change(&mut settings.worker);
@@ -228,6 +232,37 @@ async fn a_panic_while_grading_is_a_failure_of_ours() {
     submission.memory_limit_mb = Some(1024);
     let record = running.graded(submission).await;
     assert_eq!(record.attempts, 2);
+    assert_eq!(
+        running.backend.abandoned(),
+        0,
+        "a box was still there when its job was given back"
+    );
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_what_makes_boxes_ends_no_language() {
+    let running = Running::start();
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.backend.panic_when_making_boxes();
+    for _ in 0..2 {
+        running.graded(twins::submission("echo", &[("", "")])).await;
+    }
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_box_has_as_long_to_be_ready_as_its_backend_says() {
+    let backend = TwinBackend::default();
+    backend.set_mute(true);
+    let running = Running::on(backend, &[twins::language("python")], |_| {});
+    running
+        .until_pool(|pool| {
+            let reason = pool.unavailable.as_deref();
+            reason.is_some_and(|reason| reason.contains("not ready within 7 s"))
+        })
+        .await;
     running.leave().await;
 }
 

@@ -146,8 +146,10 @@ pub enum Finish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
     Requeued,
-    /// Over: `failed`, being out of attempts, or `cancelled`, where that was asked for.
+    /// Over, as `failed`: it is out of attempts.
     Dead,
+    /// Over, as `cancelled`, which was asked for.
+    Cancelled,
     Refused,
 }
 

@@ -1,6 +1,6 @@
 //! What a backend promises.
 
-use std::{fmt, pin::Pin};
+use std::{fmt, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use optimus_common::{LanguageName, WorkerId};
@@ -20,6 +20,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Whether boxes of this specification can be made at all, such as whether the image is there.
     async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError>;
+
+    /// How long the agent in a new box may take to be ready.
+    fn ready_timeout(&self) -> Duration;
 }
 
 /// What is set for a box's network, below `net.ipv4`.

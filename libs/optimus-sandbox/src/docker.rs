@@ -154,6 +154,10 @@ impl Backend for DockerBackend {
             Err(error) => Err(engine_error("look for the image", error)),
         }
     }
+
+    fn ready_timeout(&self) -> Duration {
+        self.start_timeout
+    }
 }
 
 /// Create, attach, start, in this order: what the agent says first must not be lost.

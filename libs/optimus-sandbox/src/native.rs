@@ -2,7 +2,7 @@
 //!
 //! - `connection`, `wire`: a process of ours that makes boxes, the *spawner*, and how it is spoken to
 //! - `spawner`: that process. It is this very program, started again with [`SPAWNER_ARG`]
-//! - `roots`: what boxes see as their root
+//! - `roots`, `lookup`: what boxes see as their root, and how it is asked for
 //! - `handle`: a box's control and its end
 //! - [`layers`]: what isolates a box, each layer proved by an attempt to break out of it
 //! - [`toolchains`]: which languages the toolchains of this host serve
@@ -16,6 +16,7 @@
 mod connection;
 mod handle;
 pub mod layers;
+mod lookup;
 mod prepare;
 mod roots;
 mod spawner;
@@ -41,6 +42,7 @@ use self::{
     connection::{Connection, SpawnerError},
     handle::NativeBox,
     layers::{Layer, Proof},
+    lookup::Lookup,
     wire::{Make, Offer, Order, Outcome, RootId, Support, Ticket},
 };
 pub use self::{
@@ -91,7 +93,7 @@ pub enum NativeError {
 #[derive(Debug)]
 pub struct NativeBackend {
     inner: Arc<Inner>,
-    roots: Roots,
+    roots: Lookup,
     proofs: Vec<Proof>,
 }
 
@@ -134,7 +136,11 @@ impl NativeBackend {
             layers::prove(&inner).await?
         };
         layers::refuse_missing(&proofs, &allowed)?;
-        Ok(Self { inner, roots, proofs })
+        Ok(Self {
+            inner,
+            roots: Lookup::new(roots),
+            proofs,
+        })
     }
 
     /// What was proved at the start.
@@ -148,7 +154,7 @@ impl NativeBackend {
         current.as_ref().map(|current| current.connection.process())
     }
 
-    fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
+    async fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
         let unavailable = |reason: String| BackendError::Unavailable {
             language: spec.language.clone(),
             reason,
@@ -159,14 +165,18 @@ impl NativeBackend {
                 spec.runtime
             )));
         }
-        self.roots.find(&spec.language).map_err(unavailable)
+        let timeout = self.inner.settings.start_timeout;
+        match tokio::time::timeout(timeout, self.roots.find(&spec.language)).await {
+            Ok(found) => found.map_err(unavailable),
+            Err(_) => Err(timed_out("find the language on this host", timeout)),
+        }
     }
 }
 
 #[async_trait]
 impl Backend for NativeBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
-        let root = self.root(spec)?;
+        let root = self.root(spec).await?;
         let timeout = self.inner.settings.start_timeout;
         let making = Arc::clone(&self.inner).make(spec, root, Support::ReadOnly);
         tokio::time::timeout(timeout, making)
@@ -193,7 +203,11 @@ impl Backend for NativeBackend {
     }
 
     async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
-        self.root(spec).map(drop)
+        self.root(spec).await.map(drop)
+    }
+
+    fn ready_timeout(&self) -> Duration {
+        self.inner.settings.start_timeout
     }
 }
 

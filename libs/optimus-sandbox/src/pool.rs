@@ -6,7 +6,7 @@
 mod backoff;
 mod keeper;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use keeper::{Command, Keeper};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,8 +24,6 @@ const COMMANDS: usize = 64;
 pub struct PoolOptions {
     /// Boxes ready and waiting, at least 1.
     pub size: usize,
-    /// How long the agent in a new box may take to be ready.
-    pub ready_timeout: Duration,
 }
 
 /// Boxes of one specification, ready for a job. Clones are the same pool; the last one dropped destroys its boxes in

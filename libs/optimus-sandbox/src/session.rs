@@ -39,7 +39,7 @@ mod ledger;
 use std::{
     fmt, io,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -105,7 +105,7 @@ pub enum Event {
 pub struct Session {
     frames: FrameReader,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
-    handle: Box<dyn BoxHandle>,
+    handle: Arc<dyn BoxHandle>,
     toolchain: Option<String>,
 }
 
@@ -141,7 +141,7 @@ impl Session {
         Ok(Self {
             frames,
             writer,
-            handle,
+            handle: Arc::from(handle),
             toolchain: ready.toolchain.as_deref().map(readable),
         })
     }
@@ -153,6 +153,12 @@ impl Session {
 
     pub fn handle(&self) -> &dyn BoxHandle {
         &*self.handle
+    }
+
+    /// The box's control, for one who is to see to its end whatever becomes of the session. The box is destroyed when
+    /// nobody has it any more.
+    pub fn shared_handle(&self) -> Arc<dyn BoxHandle> {
+        Arc::clone(&self.handle)
     }
 
     /// Resolves when the box can no longer be used, for one that has no job yet. Cancel safe.
@@ -191,7 +197,7 @@ pub struct JobSession {
     frames: FrameReader,
     /// Joins a frame's header with its payload, and small frames with each other.
     writer: BufWriter<Pin<Box<dyn AsyncWrite + Send>>>,
-    handle: Box<dyn BoxHandle>,
+    handle: Arc<dyn BoxHandle>,
     ledger: Mutex<Ledger>,
 }
 

@@ -24,6 +24,9 @@ use tokio::{
     task::AbortHandle,
 };
 
+/// Unlike that of any backend's settings.
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(7);
+
 /// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `late` does
 /// so in a second try, `later` hangs in that, `hang` never ends, `die` breaks the box, `fault` makes the agent give up.
 /// After a `,` stands what later boxes do.
@@ -42,6 +45,12 @@ struct Shared {
     alive: watch::Sender<usize>,
     grown: Mutex<Vec<u64>>,
     panic: AtomicBool,
+    /// The next box that is begun breaks the task that keeps the pool.
+    panic_of_the_pool: AtomicBool,
+    /// Boxes are never ready.
+    mute: AtomicBool,
+    /// Boxes dropped while they were alive, which are destroyed while nobody waits for it.
+    abandoned: AtomicUsize,
     orphans_of_others_than: watch::Sender<Option<Vec<WorkerId>>>,
 }
 
@@ -93,6 +102,19 @@ impl TwinBackend {
         self.0.panic.store(true, Ordering::SeqCst);
     }
 
+    pub(crate) fn panic_when_making_boxes(&self) {
+        self.0.panic_of_the_pool.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_mute(&self, mute: bool) {
+        self.0.mute.store(mute, Ordering::SeqCst);
+    }
+
+    /// How many boxes were left alone while they lived.
+    pub(crate) fn abandoned(&self) -> usize {
+        self.0.abandoned.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn grown(&self) -> Vec<u64> {
         self.0.grown.lock().unwrap().clone()
     }
@@ -134,6 +156,12 @@ impl Backend for TwinBackend {
     async fn check(&self, _spec: &BoxSpec) -> Result<(), BackendError> {
         Ok(())
     }
+
+    fn ready_timeout(&self) -> Duration {
+        let panics = self.0.panic_of_the_pool.swap(false, Ordering::SeqCst);
+        assert!(!panics, "as asked for");
+        READY_TIMEOUT
+    }
 }
 
 struct Handle {
@@ -174,11 +202,17 @@ impl BoxHandle for Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        if !self.gone.load(Ordering::SeqCst) {
+            self.shared.abandoned.fetch_add(1, Ordering::SeqCst);
+        }
         self.end();
     }
 }
 
 async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> {
+    if shared.mute.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
     send(
         &mut stream,
         FrameKind::Ready,

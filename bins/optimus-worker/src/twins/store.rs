@@ -46,6 +46,7 @@ struct State {
     tokens: u64,
     workers: Vec<WorkerInfo>,
     renewals: u64,
+    panics: bool,
 }
 
 struct Job {
@@ -95,6 +96,11 @@ impl TwinStore {
     /// Asks for a cancel without telling anybody, as where an event is lost.
     pub(crate) fn cancel_silently(&self, id: JobId) {
         self.0.state.lock().unwrap().jobs.get_mut(&id).unwrap().cancel = true;
+    }
+
+    /// The next worker that announces itself panics instead.
+    pub(crate) fn panic_when_announced(&self) {
+        self.0.state.lock().unwrap().panics = true;
     }
 
     pub(crate) fn renewals(&self) -> u64 {
@@ -305,6 +311,8 @@ impl JobStore for TwinStore {
     }
 
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
+        let panics = std::mem::take(&mut self.reach()?.panics);
+        assert!(!panics, "as asked for");
         let mut state = self.reach()?;
         state.workers.retain(|known| known.id != worker.id);
         state.workers.push(worker.clone());

@@ -106,7 +106,7 @@ pub async fn a_job_given_back_after_a_cancel_is_over(factory: &dyn StoreFactory)
         assert_eq!(store.cancel(id).await.unwrap(), Cancel::Requested);
         match way {
             "release" => assert_eq!(store.release(&lease).await.unwrap(), Finish::Accepted),
-            "retry" => assert_eq!(store.retry(&lease, "x").await.unwrap(), Retry::Dead),
+            "retry" => assert_eq!(store.retry(&lease, "x").await.unwrap(), Retry::Cancelled),
             _ => assert_eq!(store.reap().await.unwrap(), Reaped::default()),
         }
         let record = record(store, id).await;

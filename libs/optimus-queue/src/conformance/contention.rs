@@ -177,12 +177,11 @@ async fn act(store: &dyn JobStore, ledger: &Mutex<Ledger>, dice: &mut Dice) {
         }
         (8, Some(lease), _) => drop(store.renew(&lease).await.unwrap()),
         (9, Some(lease), _) => drop(store.release(&lease).await.unwrap()),
-        // Dead is failed, or cancelled where that was asked for; which, the record alone tells.
-        (10, Some(lease), _) => {
-            if store.retry(&lease, "x").await.unwrap() == Retry::Dead {
-                end(lease.job, record(store, lease.job).await.status);
-            }
-        }
+        (10, Some(lease), _) => match store.retry(&lease, "x").await.unwrap() {
+            Retry::Dead => end(lease.job, JobStatus::Failed),
+            Retry::Cancelled => end(lease.job, JobStatus::Cancelled),
+            Retry::Requeued | Retry::Refused => {}
+        },
         (11, _, Some(id)) => match store.cancel(id).await.unwrap() {
             Cancel::Cancelled => end(id, JobStatus::Cancelled),
             Cancel::AlreadyFinished(status) => assert!(status.is_terminal()),

@@ -177,8 +177,9 @@ impl JobStore for RedisStore {
         let answer: String = self.control_call(call).await?;
         Ok(match answer.as_str() {
             "requeued" => Retry::Requeued,
-            "refused" => Retry::Refused,
-            _ => Retry::Dead,
+            "dead" => Retry::Dead,
+            "cancelled" => Retry::Cancelled,
+            _ => Retry::Refused,
         })
     }
 

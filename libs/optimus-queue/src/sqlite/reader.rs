@@ -1,6 +1,7 @@
 //! The thread that reads, so that looking at a job waits for no disk.
 
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         mpsc::{self, Sender},
@@ -34,7 +35,14 @@ impl Reader {
         let (queue, waiting) = mpsc::channel::<Question>();
         let thread = thread::Builder::new()
             .name("sqlite-reader".to_owned())
-            .spawn(move || waiting.into_iter().for_each(|question| question(&db)))
+            .spawn(move || {
+                for question in waiting {
+                    // A panic is a fault of ours, and costs no more than its own answer.
+                    if panic::catch_unwind(AssertUnwindSafe(|| question(&db))).is_err() {
+                        tracing::error!("a question to the job store panicked");
+                    }
+                }
+            })
             .map_err(|error| StoreError::Unavailable(error.into()))?;
         Ok(Self {
             shared,
@@ -82,5 +90,31 @@ impl Drop for Reader {
             // It panicked where this fails, and has said so.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use optimus_common::settings::Settings;
+
+    use super::*;
+    use crate::sqlite::{clock::Clock, file::DatabaseFile, hub::Hub, rules::Rules, writer::Writer};
+
+    #[tokio::test]
+    async fn a_question_that_panics_silences_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Shared {
+            file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
+            rules: Rules::of(&Settings::defaults().queue),
+            clock: Clock::start(),
+            hub: Hub::new(),
+        });
+        let _writer = Writer::start(Arc::clone(&shared)).await.unwrap();
+        let reader = Reader::start(shared).unwrap();
+        let panics = reader.ask(|_| -> rusqlite::Result<()> { panic!("as asked for") });
+        panics.await.unwrap_err();
+        let count =
+            |db: &Connection| db.query_row("SELECT count(*) FROM totals", [], |row| row.get::<_, u64>(0));
+        assert_eq!(reader.ask(count).await.unwrap(), 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    panic::{self, AssertUnwindSafe},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -45,8 +46,16 @@ impl Thread {
         Self { db, shared, waiting }
     }
 
-    /// Until nobody can ask any more.
+    /// Until nobody can ask any more. A panic is a fault of ours: it costs the transaction that it came in, whose
+    /// callers learn that it was not made, and no other.
     pub(super) fn run(self) {
+        while panic::catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            tracing::error!("a transition of the job store panicked; its transaction is undone");
+            self.roll_back();
+        }
+    }
+
+    fn serve(&self) {
         let mut logged = false;
         loop {
             let next = if logged {
@@ -106,17 +115,21 @@ impl Thread {
         match attempt() {
             Ok(()) => End::Kept,
             Err(fault) => {
-                // Some errors end the transaction by themselves.
-                if !self.db.is_autocommit()
-                    && let Err(error) = self.execute("ROLLBACK")
-                {
-                    tracing::error!(
-                        error = causes(&error),
-                        "a transaction of the job store cannot be rolled back"
-                    );
-                }
+                self.roll_back();
                 End::Undone(Arc::new(fault))
             }
+        }
+    }
+
+    fn roll_back(&self) {
+        // Some errors end the transaction by themselves.
+        if !self.db.is_autocommit()
+            && let Err(error) = self.execute("ROLLBACK")
+        {
+            tracing::error!(
+                error = causes(&error),
+                "a transaction of the job store cannot be rolled back"
+            );
         }
     }
 

@@ -88,7 +88,8 @@ pub(super) fn retry(unit: &Unit<'_>, held: &Held, reason: &str) -> Result<Retry,
     };
     Ok(match take_back(unit, &job, reason)? {
         TakenBack::Requeued => Retry::Requeued,
-        TakenBack::Dead | TakenBack::Cancelled => Retry::Dead,
+        TakenBack::Dead => Retry::Dead,
+        TakenBack::Cancelled => Retry::Cancelled,
     })
 }
 

@@ -94,6 +94,7 @@ impl Writer {
         }
     }
 
+    /// Also where a panic has lost the transaction.
     fn closed(&self) -> StoreError {
         unavailable(self.shared.file.path(), Arc::new(Fault::Closed))
     }
@@ -267,6 +268,29 @@ mod tests {
         fails.await.unwrap().unwrap_err();
         after.await.unwrap().unwrap();
         assert_eq!(notes(&writer).await, ["after", "twice"]);
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_is_undone_and_others_come_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = start(&folder).await;
+        let busy = keep_busy(&writer);
+        let panics = {
+            let writer = writer.clone();
+            tokio::spawn(async move {
+                writer
+                    .make(|unit| -> Result<(), Fault> {
+                        unit.run(NOTE, ["never"])?;
+                        panic!("as asked for")
+                    })
+                    .await
+            })
+        };
+        all_have_asked().await;
+        drop(busy);
+        panics.await.unwrap().unwrap_err();
+        note(&writer, "after".to_owned()).await.unwrap().unwrap();
+        assert_eq!(notes(&writer).await, ["after"]);
     }
 
     #[tokio::test]

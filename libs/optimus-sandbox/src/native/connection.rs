@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Child, Command, Stdio},
     sync::{
@@ -88,23 +88,19 @@ impl Connection {
         )
         .map_err(|errno| SpawnerError::Start(errno.into()))?;
         rustix::io::ioctl_fionbio(&ours, true).map_err(|errno| SpawnerError::Start(errno.into()))?;
-        let mut child = Command::new(THIS_PROGRAM)
+        let child = Command::new(THIS_PROGRAM)
             .arg(SPAWNER_ARG)
             .env_clear()
             .envs(weaken::handed_on())
             .current_dir("/")
             .stdin(theirs)
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .map_err(SpawnerError::Start)?;
         let process = child.id();
         // Until here, an error leaves a process that ends with its standard input.
-        let watched = thread::Builder::new()
-            .name("spawner-log".to_owned())
-            .stack_size(LOG_STACK)
-            .spawn(move || watch(&mut child));
-        watched.map_err(SpawnerError::Start)?;
+        overhear(child, log).map_err(SpawnerError::Start)?;
         let shared = Arc::new(Shared {
             // SAFETY: the descriptor is the value's own for as long as it lives.
             socket: unsafe { AsyncFd::register(ours) }.map_err(|error| SpawnerError::Start(error.into()))?,
@@ -282,20 +278,79 @@ async fn listen(shared: Arc<Shared>) {
     *shared.asked() = Asked::Dead;
 }
 
-/// Logs what a spawner and the agents in its boxes complain about, and reaps it.
-fn watch(child: &mut Child) {
-    if let Some(stderr) = child.stderr.take() {
-        let mut lines = BufReader::new(stderr);
-        let mut line = Vec::new();
-        while let Ok(1..) = lines.read_until(b'\n', &mut line) {
-            let text = String::from_utf8_lossy(&line);
-            warn!(
-                text = text.trim().chars().take(MAX_LINE).collect::<String>(),
-                "a box complains"
-            );
-            line.clear();
-        }
+/// Whose words they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Speaker {
+    Spawner,
+    /// The agent in one of its boxes.
+    Box,
+}
+
+fn log(speaker: Speaker, text: &str) {
+    match speaker {
+        Speaker::Spawner => warn!(text, "the process that makes boxes complains"),
+        Speaker::Box => warn!(text, "a box complains"),
     }
-    // Fails only where somebody else has reaped it.
-    child.wait().ok();
+}
+
+/// Hands on what a spawner writes to standard error, and what its boxes write to theirs, which is its standard output;
+/// and reaps it.
+fn overhear(mut child: Child, hear: impl Fn(Speaker, &str) + Clone + Send + 'static) -> io::Result<()> {
+    let (spawner, boxes) = (child.stderr.take(), child.stdout.take());
+    let heard = hear.clone();
+    let listen = |work: Box<dyn FnOnce() + Send>| {
+        thread::Builder::new()
+            .name("spawner-log".to_owned())
+            .stack_size(LOG_STACK)
+            .spawn(work)
+            .map(drop)
+    };
+    listen(Box::new(move || {
+        lines(spawner, |text| heard(Speaker::Spawner, text));
+        // Fails only where somebody else has reaped it.
+        child.wait().ok();
+    }))?;
+    listen(Box::new(move || lines(boxes, |text| hear(Speaker::Box, text))))
+}
+
+fn lines(stream: Option<impl Read>, hear: impl Fn(&str)) {
+    let Some(stream) = stream else { return };
+    let mut lines = BufReader::new(stream);
+    let mut line = Vec::new();
+    while let Ok(1..) = lines.read_until(b'\n', &mut line) {
+        let text = String::from_utf8_lossy(&line);
+        hear(&text.trim().chars().take(MAX_LINE).collect::<String>());
+        line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_the_spawner_says_is_not_taken_for_the_words_of_a_box() {
+        let child = Command::new("sh")
+            .args(["-c", "echo from a box; echo from the spawner >&2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (told, heard) = mpsc::channel();
+        overhear(child, move |speaker, text: &str| {
+            told.send((speaker, text.to_owned())).unwrap();
+        })
+        .unwrap();
+        let mut heard: Vec<_> = heard.iter().take(2).collect();
+        heard.sort_unstable();
+        assert_eq!(
+            heard,
+            [
+                (Speaker::Spawner, "from the spawner".to_owned()),
+                (Speaker::Box, "from a box".to_owned())
+            ]
+        );
+    }
 }

@@ -59,10 +59,11 @@ pub(super) fn run(agent: fn(Nest) -> ExitCode) -> ExitCode {
     }
 }
 
-/// Standard error is read by the worker, which logs it. A worker that is gone reads nothing, and what it left must be
+/// Standard error is read by the worker, which logs it; so is standard output, which all boxes have for their standard
+/// error. A worker that is gone reads nothing, and what it left must be
 /// removed all the same.
 fn complain(failure: &Failure) {
-    let _ = writeln!(io::stderr(), "spawner: {failure}");
+    let _ = writeln!(io::stderr(), "{failure}");
 }
 
 fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {

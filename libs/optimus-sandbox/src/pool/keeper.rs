@@ -153,7 +153,7 @@ impl Keeper {
         };
         while self.starts.len() < wanted {
             let (backend, spec) = (Arc::clone(&self.backend), self.spec.clone());
-            let ready_timeout = self.options.ready_timeout;
+            let ready_timeout = self.backend.ready_timeout();
             self.starts.spawn(async move {
                 let live = backend.create(&spec).await?;
                 Ok(Session::open(live, ready_timeout).await?)
@@ -221,6 +221,14 @@ impl Keeper {
         for error in ends.iter().filter_map(|end| end.as_ref().err()) {
             warn!(language = %self.spec.language, reason = causes(error), "a box is left behind");
         }
+        self.warm.clear();
+        self.publish();
+    }
+}
+
+/// However the task ends, by a panic too, nobody may count on boxes that are no longer there.
+impl Drop for Keeper {
+    fn drop(&mut self) {
         self.warm.clear();
         self.publish();
     }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,8 @@ struct MemoryBackend {
     plan: Mutex<VecDeque<Plan>>,
     peers: Mutex<Vec<Peer>>,
     created: Mutex<usize>,
+    ready_timeout: Option<Duration>,
+    panics: AtomicBool,
 }
 
 impl MemoryBackend {
@@ -74,6 +79,12 @@ impl Backend for MemoryBackend {
     async fn check(&self, _: &BoxSpec) -> Result<(), BackendError> {
         Ok(())
     }
+
+    /// Asked by the pool's own task.
+    fn ready_timeout(&self) -> Duration {
+        assert!(!self.panics.load(Ordering::SeqCst), "as asked for");
+        self.ready_timeout.unwrap_or(PATIENCE)
+    }
 }
 
 fn spec() -> BoxSpec {
@@ -90,12 +101,8 @@ fn spec() -> BoxSpec {
 }
 
 fn pool(backend: &Arc<MemoryBackend>, size: usize) -> WarmPool {
-    pool_with_patience(backend, size, PATIENCE)
-}
-
-fn pool_with_patience(backend: &Arc<MemoryBackend>, size: usize, ready_timeout: Duration) -> WarmPool {
     let backend: Arc<dyn Backend> = backend.clone();
-    WarmPool::start(backend, spec(), PoolOptions { size, ready_timeout })
+    WarmPool::start(backend, spec(), PoolOptions { size })
 }
 
 async fn until(pool: &WarmPool, wanted: impl FnMut(&PoolStatus) -> bool) {
@@ -161,8 +168,12 @@ async fn a_pool_says_why_it_has_no_box_and_recovers() {
 
 #[tokio::test]
 async fn a_box_that_is_never_ready_is_destroyed() {
-    let backend = MemoryBackend::planned([Plan::Silent]);
-    let pool = pool_with_patience(&backend, 1, Duration::from_millis(50));
+    let backend = Arc::new(MemoryBackend {
+        plan: Mutex::new([Plan::Silent].into()),
+        ready_timeout: Some(Duration::from_millis(50)),
+        ..MemoryBackend::default()
+    });
+    let pool = pool(&backend, 1);
     until(&pool, |status| {
         status
             .error
@@ -202,6 +213,20 @@ async fn a_closed_pool_leaves_no_box_and_gives_none() {
     drop(taken);
     assert_eq!(backend.census.alive(), 0);
     pool.close().await;
+}
+
+#[tokio::test]
+async fn a_pool_whose_task_panics_offers_nothing_any_more() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 2);
+    until(&pool, |status| status.warm == 2).await;
+    backend.panics.store(true, Ordering::SeqCst);
+    let taken = pool.acquire().await;
+    assert_eq!(pool.ready().await, Err(PoolClosed));
+    assert_eq!(pool.acquire().await.unwrap_err(), PoolClosed);
+    assert_eq!(pool.status().warm, 0);
+    drop(taken);
+    assert_eq!(backend.census.alive(), 0);
 }
 
 #[tokio::test]

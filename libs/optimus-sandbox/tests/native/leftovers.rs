@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, fs, future::poll_fn, path::Path, pin::pin, process, task::Poll};
 
 use futures_util::{StreamExt, stream};
-use optimus_common::{WorkerId, facts::RunEnd};
-use optimus_sandbox::{Backend, native::NativeBackend};
+use optimus_common::{WorkerId, causes, facts::RunEnd};
+use optimus_sandbox::{Backend, BoxSpec, native::NativeBackend};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -109,6 +109,26 @@ pub(crate) async fn a_thousand_boxes_leave_nothing(place: &Place) {
         Some(spawner_now),
         "the spawner died"
     );
+}
+
+/// A pool tries again for as long as boxes cannot be made: what each try leaves would add up.
+pub(crate) async fn a_box_that_cannot_be_limited_leaves_no_group(place: &Place) {
+    let worker = WorkerId::new();
+    let backend = start(place, worker.clone()).await;
+    let spawner = backend.spawner_process().await.unwrap();
+    let impossible = BoxSpec {
+        cpus: 1e300,
+        ..shell()
+    };
+    for _ in 0..3 * READY {
+        let error = backend.create(&impossible).await.unwrap_err();
+        assert!(causes(&error).contains("limit a control group"), "{error:?}");
+    }
+    eventually("only what is made ahead is there", async || {
+        Traces::of(place, &worker, spawner).groups == READY
+    })
+    .await;
+    drop(open(&backend, &shell()).await);
 }
 
 /// Control groups that a spawner has made ahead when it has nothing to do.

@@ -230,6 +230,8 @@ fn enter_user_namespace(reports: &OwnedFd, uids: Uids) -> io::Result<()> {
 
 /// Leaves the channel as standard input and output, standard error, the reports, and the box's control group.
 fn arrange_descriptors(plan: &Plan<'_>, reports: &OwnedFd) -> io::Result<()> {
+    // What boxes complain about goes where the spawner's own words do not.
+    rustix::stdio::dup2_stderr(rustix::stdio::stdout())?;
     rustix::stdio::dup2_stdin(&plan.channel)?;
     rustix::stdio::dup2_stdout(&plan.channel)?;
     let mut kept = vec![2, reports.as_raw_fd()];

@@ -153,7 +153,11 @@ impl Cgroups {
         .and_then(|()| unless_off("cgroup-memory", || group.set_memory(limits.memory_bytes)))
         .and_then(|()| unless_off("cgroup-cpu", || group.set_cpus(limits.cpus)))
         .and_then(|()| group.delegate(root, root));
-        limited.map_err(Failure::at("limit a control group"))?;
+        if let Err(error) = limited {
+            // Nobody else knows of it. What cannot be removed goes with the spawner.
+            self.own.remove(&taken.name).ok();
+            return Err(Failure::at("limit a control group")(error));
+        }
         Ok(taken)
     }
 

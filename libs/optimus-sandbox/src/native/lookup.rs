@@ -1,0 +1,141 @@
+//! Asks for a language's root without holding anybody up.
+//!
+//! To find a root may mean to search the host's folders and to run its toolchains, for seconds where a disk or a shell
+//! hangs. That happens on a thread of its own, once at a time for each language, and what was missing is not looked for
+//! at every try of a pool that wants a box.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
+
+use optimus_common::{LanguageName, causes};
+use tokio::{
+    sync::Mutex,
+    task::{JoinHandle, spawn_blocking},
+    time::Instant,
+};
+
+use super::roots::{Root, Roots};
+
+/// How long a language stays missing before it is looked for again. Somebody who has just installed it waits as long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(super) struct Lookup {
+    roots: Roots,
+    languages: StdMutex<HashMap<LanguageName, Arc<Mutex<Asked>>>>,
+}
+
+/// What is known of one language. Locked while it is looked for, so that others wait for the same answer.
+#[derive(Debug, Default)]
+struct Asked {
+    /// Goes on when whoever asked has given up, and is taken up by the next one.
+    looking: Option<JoinHandle<Result<Root, String>>>,
+    missing: Option<(Instant, String)>,
+}
+
+impl Lookup {
+    pub(super) fn new(roots: Roots) -> Self {
+        Self {
+            roots,
+            languages: StdMutex::default(),
+        }
+    }
+
+    /// The language's root, or why there is none. Cancel safe.
+    pub(super) async fn find(&self, language: &LanguageName) -> Result<Root, String> {
+        let asked = Arc::clone(
+            self.languages
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(language.clone())
+                .or_default(),
+        );
+        let mut asked = asked.lock().await;
+        if let Some((since, reason)) = &asked.missing
+            && since.elapsed() < LOOK_AGAIN
+        {
+            return Err(reason.clone());
+        }
+        let looking = asked.looking.get_or_insert_with(|| {
+            let (roots, language) = (self.roots.clone(), language.clone());
+            spawn_blocking(move || roots.find(&language))
+        });
+        let found = looking.await.unwrap_or_else(|panic| Err(causes(&panic)));
+        asked.looking = None;
+        asked.missing = found
+            .as_ref()
+            .err()
+            .map(|reason| (Instant::now(), reason.clone()));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        path::PathBuf,
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+    };
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    fn python() -> LanguageName {
+        "python".parse().unwrap()
+    }
+
+    /// Answers when it is told what, and counts how often it was asked.
+    fn slow_roots() -> (mpsc::Sender<Result<Root, String>>, Arc<AtomicUsize>, Lookup) {
+        let (answer, answers) = mpsc::channel();
+        let (answers, asked) = (StdMutex::new(answers), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&asked);
+        let roots = Roots::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            answers.lock().unwrap().recv().unwrap()
+        });
+        (answer, asked, Lookup::new(roots))
+    }
+
+    fn root() -> Root {
+        Root::Image {
+            folder: PathBuf::from("/images/python"),
+        }
+    }
+
+    /// On a runtime of one thread, a search that blocks it would never let the timeout strike.
+    #[tokio::test]
+    async fn a_search_that_hangs_holds_up_nobody_and_is_not_begun_twice() {
+        let (answer, asked, lookup) = slow_roots();
+        for _ in 0..3 {
+            timeout(Duration::from_millis(5), lookup.find(&python()))
+                .await
+                .unwrap_err();
+        }
+        answer.send(Ok(root())).unwrap();
+        assert_eq!(lookup.find(&python()).await, Ok(root()));
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_looked_for_again_only_after_a_while() {
+        let (answer, asked, lookup) = slow_roots();
+        let missing = Err("it is not here".to_owned());
+        answer.send(missing.clone()).unwrap();
+        for _ in 0..10 {
+            assert_eq!(lookup.find(&python()).await, missing);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        tokio::time::pause();
+        advance(LOOK_AGAIN).await;
+        tokio::time::resume();
+        answer.send(Ok(root())).unwrap();
+        assert_eq!(lookup.find(&python()).await, Ok(root()));
+    }
+}
