@@ -3,7 +3,9 @@
 #   .\setup.ps1            everything below
 #   .\setup.ps1 -NoStart   images only; starts no service of Optimus
 #
-# The same steps as setup.sh. Everything is compiled inside official images, so nothing but Docker is needed.
+# The same steps as setup.sh --docker. Everything is compiled inside official images, so nothing but Docker is needed, and
+# the command line is called in one: docker compose run --rm --no-deps images optimus-cli --help
+# Settings may stand in .env, which this script neither writes nor removes.
 param([switch]$NoStart)
 
 $ErrorActionPreference = "Stop"
@@ -26,8 +28,8 @@ if ($LASTEXITCODE -ne 0) { Stop-With "the Docker engine does not answer: start D
 docker compose version | Out-Null
 if ($LASTEXITCODE -ne 0) { Stop-With "docker compose is missing: update Docker Desktop" }
 
-Say "Building the services' image"
-Invoke-Checked "docker compose build" { docker compose build --quiet api }
+Say "Building the services' image (the first time takes minutes)"
+Invoke-Checked "docker compose build" { docker compose build api }
 
 Say "Building the languages' images that are missing"
 Invoke-Checked "building the images" { docker compose run --rm --no-deps images optimus-cli build-image --missing }

@@ -5,6 +5,9 @@
 #   ./setup.sh --docker             the services: API, Redis and a worker for each language, boxes made of containers
 #   ./setup.sh --docker --no-start  their prerequisites, binaries and images only
 #
+# Either way dist/ then holds optimus-cli, optimus-api and optimus-worker. As root on Debian, what is missing is installed with
+# apt-get, and named before. In .env it writes between two marks of its own, and nothing else.
+#
 # With --docker, official images are pulled where a registry answers, and the binaries are then compiled inside one. Where
 # none answers, the binaries are compiled with this machine's cargo and every image is made from a Debian by debootstrap.
 # Running it again is quick and changes nothing that is already right.
@@ -17,7 +20,7 @@ for arg in "$@"; do
     case "$arg" in
         --docker) DOCKER=yes ;;
         --no-start) START=no ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown option $arg (see --help)" ;;
     esac
 done
@@ -31,11 +34,8 @@ if [ "$DOCKER" = no ]; then
     install_wanted
     stop_if_missing
 
-    say "Building optimus-cli (release mode)"
-    cargo build --quiet --release --locked -p optimus-cli
-    mkdir -p dist
-    install -m 755 "${CARGO_TARGET_DIR:-target}/release/optimus-cli" dist/.optimus-cli.new
-    mv dist/.optimus-cli.new dist/optimus-cli
+    say "Building optimus-cli, optimus-api and optimus-worker (release mode; the first time takes minutes)"
+    build_binaries
     python3 examples/generate.py >/dev/null
 
     say "What this machine offers"
@@ -62,7 +62,7 @@ note "Docker engine $(docker version --format '{{.Server.Version}}')"
 
 if registry_answers; then
     note "official images can be pulled"
-    rm -f .env
+    keep_in_env
 else
     note "no image registry answers: everything is built from Debian packages"
     need_cargo
@@ -70,37 +70,40 @@ else
     stop_if_missing
     make_debian_base
     image_exists optimus/redis:local ||
-        docker build -q -t optimus/redis:local --build-arg BASE_IMAGE="$DEBIAN_BASE" dockerfiles/redis >"$BUILD_LOG" 2>&1 ||
-        { tail -n 20 "$BUILD_LOG" >&2; die "cannot build the Redis image"; }
-    cat >.env <<ENV
-# Written by setup.sh: no registry answered, so nothing may be pulled.
-REDIS_IMAGE=optimus/redis:local
-BUILD_IMAGE=$DEBIAN_BASE
-BASE_IMAGE=$DEBIAN_BASE
-OPTIMUS_DEBIAN_BASE=$DEBIAN_BASE
-ENV
-    say "Building the binaries (release mode)"
+        quietly "building the Redis image" \
+            docker build -t optimus/redis:local --build-arg BASE_IMAGE="$DEBIAN_BASE" dockerfiles/redis
+    keep_in_env REDIS_IMAGE=optimus/redis:local BUILD_IMAGE="$DEBIAN_BASE" BASE_IMAGE="$DEBIAN_BASE" \
+        OPTIMUS_DEBIAN_BASE="$DEBIAN_BASE"
+    say "Building the binaries (release mode; the first time takes minutes)"
     sh dockerfiles/optimus/build.sh --force
 fi
 
 say "Building the services' image"
-compose build api >"$BUILD_LOG" 2>&1 || { tail -n 40 "$BUILD_LOG" >&2; die "cannot build the services' image"; }
+quietly "building the services' image" compose build api
 if registry_answers; then
-    # The command line for this machine, out of the image it was compiled in.
+    # The programs for this machine, out of the image they were compiled in.
     mkdir -p dist
     box="$(docker create optimus/services:latest)"
-    docker cp -q "$box:/usr/local/bin/optimus-cli" dist/optimus-cli
+    for name in optimus-cli optimus-api optimus-worker; do
+        docker cp -q "$box:/usr/local/bin/$name" "dist/$name"
+    done
     docker cp -q "$box:/opt/optimus/dockerfiles/optimus-runner" dockerfiles/optimus-runner
     docker rm "$box" >/dev/null
 fi
 
+# What is in dist/ comes out of a Linux image. Elsewhere it is called in one.
+HERE="$(uname -s)"
 say "Building the languages' images that are missing"
-OPTIMUS_DEBIAN_BASE="$DEBIAN_BASE" dist/optimus-cli build-image --missing
+if [ "$HERE" = Linux ]; then
+    OPTIMUS_DEBIAN_BASE="$DEBIAN_BASE" dist/optimus-cli build-image --missing
+else
+    compose run --rm --no-deps images optimus-cli build-image --missing
+fi
 
 [ "$START" = yes ] || exit 0
 
 say "Starting API, Redis and one worker per language"
-compose up -d >"$BUILD_LOG" 2>&1 || { tail -n 40 "$BUILD_LOG" >&2; die "cannot start the services"; }
+quietly "starting the services" compose up -d
 API="http://127.0.0.1:${API_PORT:-8080}"
 tries=0
 until curl -fsS "$API/ready" >/dev/null 2>&1; do
@@ -111,6 +114,11 @@ done
 
 say "Grading an example through $API"
 python3 examples/generate.py >/dev/null
-OPTIMUS_API="$API" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+if [ "$HERE" = Linux ]; then
+    OPTIMUS_API="$API" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+else
+    compose run --rm --no-deps -v "$PWD/examples:/examples" api \
+        optimus-cli submit /examples/sum/submissions/accepted/sum.py --tests /examples/sum --wait --api http://api:8080
+fi
 
 say "Optimus is up at $API (stop it with: docker compose down)"

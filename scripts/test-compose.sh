@@ -35,6 +35,8 @@ eventually() { # eventually SECONDS COMMAND...
 cleanup() {
     [ "$FAILED" = 0 ] || compose logs --tail 50 || true
     compose down -v --remove-orphans >/dev/null 2>&1 || true
+    [ -z "${ADDED:-}" ] || docker rmi "optimus/$ADDED:5.2" >/dev/null 2>&1 || true
+    [ -z "${COPY:-}" ] || rm -rf "$COPY"
 }
 trap cleanup EXIT
 
@@ -80,7 +82,34 @@ check "a job queued before down is graded after up" eventually 60 completed "$jo
 compose up -d --scale worker-python=3 >/dev/null 2>&1
 check "scales to three workers" eventually 60 has_workers 3
 
-compose down -v >/dev/null 2>&1
+compose down >/dev/null 2>&1
+
+# An operator adds two languages, of which one cannot be built: its files are gone. In a copy, as files are edited.
+COPY="$(mktemp -d)"
+cp -R docker-compose.yml config dockerfiles "$COPY"
+[ ! -f .env ] || cp .env "$COPY"
+CLI="$PWD/dist/optimus-cli"
+ADDED="awk-compose-$$"
+"$CLI" --root "$COPY" add-lang --name "$ADDED" --ext awk --version 5.2 --skip-docker >/dev/null
+"$CLI" --root "$COPY" add-lang --name broken --ext rb --version 3.1 --skip-docker >/dev/null
+rm -r "$COPY/dockerfiles/broken"
+sed -i "s/^volumes:\$/  worker-added:\n    <<: *worker\n    command: optimus-worker --language $ADDED\n\n&/" \
+    "$COPY/docker-compose.yml"
+printf '{ print }\n' >"$COPY/same.awk"
+printf '[{"id": 1, "input": "hi\\n", "expected_output": "hi\\n"}]\n' >"$COPY/tests.json"
+graded_by_added() {
+    "$CLI" submit "$COPY/same.awk" --language "$ADDED" --tests "$COPY/tests.json" --wait >/dev/null
+}
+up_in_copy() { (cd "$COPY" && compose up -d >"$COPY/log" 2>&1) || { cat "$COPY/log"; return 1; }; }
+told_of_broken() { (cd "$COPY" && compose logs images 2>&1) | grep -q "not built: broken"; }
+
+check "comes up although a language cannot be built" up_in_copy
+check "becomes ready with the languages that were added" eventually 120 ready
+check "the language that cannot be built is named" told_of_broken
+check "the others go on" "$CLI" submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+check "the language that was added is served" eventually 60 graded_by_added
+
+(cd "$COPY" && compose down -v >/dev/null 2>&1)
 check "leaves no box behind" eventually 30 no_boxes
 
 echo "compose: $PASSED passed, $FAILED failed"

@@ -9,10 +9,5 @@ if [ -x dist/optimus-api ] && [ "${1:-}" != --force ]; then
 fi
 
 . scripts/common.sh
-cargo build --release --locked -p optimus-api -p optimus-worker -p optimus-cli
+build_binaries
 build_runner
-mkdir -p dist
-for name in optimus-api optimus-worker optimus-cli; do
-    install -m 755 "${CARGO_TARGET_DIR:-target}/release/$name" "dist/$name.new"
-    mv "dist/$name.new" "dist/$name"
-done

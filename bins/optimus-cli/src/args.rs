@@ -168,7 +168,7 @@ pub(crate) struct AddLang {
     /// CPUs a box may use at once
     #[arg(long, value_parser = positive)]
     pub(crate) cpu: Option<f64>,
-    /// Write the entry and the Dockerfile, and build nothing
+    /// Write the entry and the Dockerfile, and build nothing; so it is where no container engine answers
     #[arg(long)]
     pub(crate) skip_docker: bool,
     /// The compile step, such as 'gcc -o main {sources}'; empty: none
@@ -216,6 +216,9 @@ pub(crate) struct BuildImage {
     /// The languages whose image is not there, or was built from other files than there are now
     #[arg(long)]
     pub(crate) missing: bool,
+    /// End with 0 although images could not be built, which are named: what has its image can work
+    #[arg(long)]
+    pub(crate) allow_failures: bool,
     /// Build every step anew
     #[arg(long)]
     pub(crate) no_cache: bool,

@@ -112,3 +112,47 @@ fn a_build_that_fails_shows_its_end() {
     assert!(ended.stderr().contains("VERSION_COMMAND"), "{}", ended.stderr());
     assert_eq!(root.languages(), [name], "the entry stays, to be mended");
 }
+
+#[test]
+fn one_language_that_cannot_be_built_stops_no_other() {
+    let debian = debian();
+    let root = Root::new();
+    root.write("dockerfiles/runner.sh", "#!/bin/sh\n");
+    root.write("agent", "#!/bin/sh\n");
+    let agent = root.path().join("agent");
+    let run = |args: &[&str]| {
+        let mut command = root.command(args);
+        command
+            .env("OPTIMUS_AGENT", &agent)
+            .env("OPTIMUS_DEBIAN_BASE", &debian);
+        Ended(command.output().unwrap())
+    };
+    let id = process::id();
+    let (bad, good) = (format!("gone-test-{id}"), format!("awk-two-test-{id}"));
+    for name in [&bad, &good] {
+        let add = [
+            "add-lang",
+            "--name",
+            name,
+            "--ext",
+            "awk",
+            "--version",
+            "5.2",
+            "--skip-docker",
+        ];
+        run(&[&add[..], &["--base-image", &debian]].concat()).exits(0);
+    }
+    std::fs::remove_file(root.path().join(format!("dockerfiles/{bad}/Dockerfile"))).unwrap();
+    std::fs::remove_dir(root.path().join(format!("dockerfiles/{bad}"))).unwrap();
+    let built = run(&["build-image", "--missing", "--allow-failures", "--json"])
+        .exits(0)
+        .complains_of(&format!("cannot read dockerfiles/{bad}"))
+        .complains_of(&format!("not built: {bad}"))
+        .json();
+    assert_eq!(built[0]["language"], good.as_str());
+    // The other is there now, and without the word it is a failure.
+    run(&["build-image", "--missing"])
+        .exits(3)
+        .complains_of(&format!("not built: {bad}"));
+    docker(&["rmi", &format!("optimus/{good}:5.2")]).exits(0);
+}

@@ -314,3 +314,32 @@ fn the_root_is_found_from_below_and_by_name() {
         .unwrap();
     Ended(lost).exits(2).complains_of("OPTIMUS_ROOT");
 }
+
+#[test]
+fn a_machine_without_an_engine_gets_the_language_and_is_told_how_to_run_it() {
+    let root = Root::new();
+    let add = |name: &str, more: &[&str]| {
+        let args = [
+            &["add-lang", "--name", name, "--ext", "rb", "--version", "3.1"],
+            more,
+        ]
+        .concat();
+        let mut command = root.command(&args);
+        Ended(
+            command
+                .env("DOCKER_HOST", "unix:///no/such.sock")
+                .output()
+                .unwrap(),
+        )
+    };
+    let ended = add("ruby", &[]).exits(0).complains_of("note: no image was built");
+    let text = ended.stdout();
+    assert!(
+        text.contains("serve takes ruby as soon as") && text.contains("apt-get install ruby"),
+        "{text}"
+    );
+    assert!(text.contains("build-image ruby"), "{text}");
+    let entry = add("ruby2", &["--json"]).exits(0).json();
+    assert_eq!(entry["name"], "ruby2");
+    assert_eq!(root.languages(), ["ruby", "ruby2"]);
+}

@@ -5,12 +5,13 @@ use std::{fs, io, path::Path};
 use anyhow::Context;
 use optimus_common::language::{Build, Execution, Language, Languages};
 
-use super::build_image;
+use super::build_image::{self, AllowFailures};
 use crate::{
     args::AddLang,
+    engine,
     exit::{Blame, Exit, Failure},
     images::build::Cache,
-    output::Output,
+    output::{Output, note},
     presets::{self, Preset},
     project::Project,
     registry,
@@ -48,15 +49,29 @@ pub(crate) async fn run(args: AddLang, project: &Project, output: &Output) -> Re
         output.result(&language, || done)?;
         return Ok(Exit::Done);
     }
+    if let Err(failure) = engine::connect().await {
+        note(format_args!("note: no image was built: {failure}"));
+        output.result(&language, || format!("{done}\n{}", without_engine(&language)))?;
+        return Ok(Exit::Done);
+    }
     output.say(done)?;
-    build_image::build_all(
-        project,
-        &[language],
-        args.base_image.as_deref(),
-        Cache::Use,
-        output,
+    let base = args.base_image.as_deref();
+    build_image::build_all(project, &[language], base, Cache::Use, output)
+        .await?
+        .exit(AllowFailures::No)
+}
+
+/// Who can do without images can do without an engine.
+fn without_engine(language: &Language) -> String {
+    let name = &language.name;
+    let packages = match &language.build.debian_packages[..] {
+        [] => String::new(),
+        packages => format!(" (on Debian: apt-get install {})", packages.join(" ")),
+    };
+    format!(
+        "optimus-cli serve takes {name} as soon as its toolchain is on this machine{packages}, also one that runs already\n\
+         its image, where a container engine answers: optimus-cli build-image {name}"
     )
-    .await
 }
 
 /// What is known of the language, changed by what was asked for.

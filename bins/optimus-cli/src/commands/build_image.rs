@@ -11,7 +11,7 @@ use crate::{
         base::{Base, Bases},
         build::{self, Built, Cache},
     },
-    output::{Output, complain, mebibytes, table},
+    output::{Output, complain, mebibytes, note, table},
     project::Project,
     registry,
 };
@@ -24,7 +24,12 @@ pub(crate) async fn run(args: BuildImage, project: &Project, output: &Output) ->
         return Ok(Exit::Done);
     }
     let cache = if args.no_cache { Cache::Ignore } else { Cache::Use };
-    build_all(project, &chosen, args.base_image.as_deref(), cache, output).await
+    let built = build_all(project, &chosen, args.base_image.as_deref(), cache, output).await?;
+    built.exit(if args.allow_failures {
+        AllowFailures::Yes
+    } else {
+        AllowFailures::No
+    })
 }
 
 async fn chosen(
@@ -39,7 +44,11 @@ async fn chosen(
     if args.missing {
         let docker = engine::connect().await?;
         for language in languages.languages {
-            if !build::is_current(&docker, project, &language).await? {
+            // Where that cannot be told, as a file of it is missing, the build says so, and of this language alone.
+            if !build::is_current(&docker, project, &language)
+                .await
+                .unwrap_or(false)
+            {
                 chosen.push(language);
             }
         }
@@ -54,6 +63,34 @@ async fn chosen(
     Ok(chosen)
 }
 
+/// Whether the command ends well although an image could not be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AllowFailures {
+    Yes,
+    No,
+}
+
+/// What came of building images.
+pub(crate) struct Outcome {
+    failed: Vec<String>,
+}
+
+impl Outcome {
+    /// How the command ends: those that failed were told, and are named once more, unless they are allowed to.
+    pub(crate) fn exit(self, allow: AllowFailures) -> Result<Exit, Failure> {
+        if self.failed.is_empty() {
+            return Ok(Exit::Done);
+        }
+        let failed = self.failed.join(" ");
+        let told = format!("not built: {failed}; once mended: optimus-cli build-image {failed}");
+        if allow == AllowFailures::Yes {
+            note(told);
+            return Ok(Exit::Done);
+        }
+        Err(Failure::trouble(told))
+    }
+}
+
 /// Builds one after the other. One that fails does not keep the others from being built.
 pub(crate) async fn build_all(
     project: &Project,
@@ -61,7 +98,7 @@ pub(crate) async fn build_all(
     base_image: Option<&str>,
     cache: Cache,
     output: &Output,
-) -> Result<Exit, Failure> {
+) -> Result<Outcome, Failure> {
     let docker = engine::connect().await?;
     let mut bases = Bases::new(&docker);
     let mut built = Vec::new();
@@ -78,18 +115,12 @@ pub(crate) async fn build_all(
             Ok(image) => built.push(image),
             Err(failure) => {
                 complain(&failure);
-                failed.push(language.name.as_str());
+                failed.push(language.name.to_string());
             }
         }
     }
     output.result(&built, || text(&built))?;
-    if failed.is_empty() {
-        return Ok(Exit::Done);
-    }
-    let failed = failed.join(" ");
-    Err(Failure::trouble(format!(
-        "not built: {failed}; once mended: optimus-cli build-image {failed}"
-    )))
+    Ok(Outcome { failed })
 }
 
 fn text(built: &[Built]) -> String {

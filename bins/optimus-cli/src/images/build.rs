@@ -2,9 +2,10 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    env,
     fs::{self, DirEntry, File},
     io,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -25,8 +26,12 @@ use crate::{
     project::Project,
 };
 
-/// The files of the context that every image gets a copy of.
-const COMMON: [&str; 2] = ["runner.sh", "optimus-runner"];
+/// What every image gets a copy of: a script, and the agent that it calls.
+const SCRIPT: &str = "runner.sh";
+const AGENT: &str = "optimus-runner";
+
+/// The agent elsewhere than in `dockerfiles/`. Workers in an image bring the one that they understand.
+const AGENT_AT: &str = "OPTIMUS_AGENT";
 
 /// On every image: the fingerprint of what it was built from.
 const CONTEXT_LABEL: &str = "optimus.context";
@@ -195,7 +200,10 @@ impl Context {
 }
 
 fn pack(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
-    let [_, agent] = COMMON.map(|name| dockerfiles.join(name));
+    let agent = match env::var_os(AGENT_AT) {
+        Some(agent) if !agent.is_empty() => PathBuf::from(agent),
+        _ => dockerfiles.join(AGENT),
+    };
     if !agent.is_file() {
         return Err(Failure::trouble(format!(
             "{} is missing, the program inside every box; build it with: sh dockerfiles/optimus/build.sh",
@@ -204,9 +212,8 @@ fn pack(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
     }
     let packed = || -> anyhow::Result<Vec<u8>> {
         let mut context = tar::Builder::new(Vec::new());
-        for name in COMMON {
-            append(&mut context, &dockerfiles.join(name), name, Mode::Executable)?;
-        }
+        append(&mut context, &dockerfiles.join(SCRIPT), SCRIPT, Mode::Executable)?;
+        append(&mut context, &agent, AGENT, Mode::Executable)?;
         let folder = dockerfile.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut entries = fs::read_dir(dockerfiles.join(folder))
             .and_then(Iterator::collect::<io::Result<Vec<_>>>)
