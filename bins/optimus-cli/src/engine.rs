@@ -2,7 +2,7 @@
 
 use std::{env, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bollard::{Docker, errors::Error, models::ImageInspect};
 
 use crate::exit::{Blame, Failure};
@@ -13,25 +13,35 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) async fn connect() -> Result<Docker, Failure> {
     let docker = match env::var("DOCKER_HOST") {
         Ok(host) if !host.is_empty() => Docker::connect_with_host(&host),
-        _ => local(),
+        _ => Docker::connect_with_local_defaults(),
     };
     let docker = docker
         .context("cannot find the container engine; is Docker installed and running?")
         .trouble()?;
-    tokio::time::timeout(CONNECT_TIMEOUT, docker.negotiate_version())
+    tokio::time::timeout(CONNECT_TIMEOUT, reach(docker))
         .await
         .context("the container engine does not answer")
         .and_then(|docker| docker.context("cannot reach the container engine; is Docker running?"))
+        .and_then(|(docker, engine)| match engine {
+            Engine::Docker => Ok(docker),
+            Engine::Podman => {
+                bail!("the container engine is Podman, in which boxes cannot be made as they have to be")
+            }
+        })
         .trouble()
 }
 
-/// Docker's socket, else Podman's.
-fn local() -> Result<Docker, Error> {
-    match Docker::connect_with_local_defaults() {
-        #[cfg(unix)]
-        Err(Error::SocketNotFoundError(_)) => Docker::connect_with_podman_defaults(),
-        found => found,
-    }
+/// Who answers. Workers refuse the second.
+enum Engine {
+    Docker,
+    Podman,
+}
+
+async fn reach(docker: Docker) -> Result<(Docker, Engine), Error> {
+    let docker = docker.negotiate_version().await?;
+    let parts = docker.version().await?.components.unwrap_or_default();
+    let podman = parts.iter().any(|part| part.name.starts_with("Podman"));
+    Ok((docker, if podman { Engine::Podman } else { Engine::Docker }))
 }
 
 /// Whether the engine has an image of this name.

@@ -9,9 +9,9 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{Ended, Root};
+use crate::support::{Ended, Root, server::Server};
 
 fn layers(report: &Value) -> Vec<(&str, &str)> {
     let layers = report["native"]["layers"].as_array().unwrap();
@@ -156,4 +156,43 @@ fn languages_are_told_with_what_they_lack() {
             .unwrap()
             .contains("no-such-interpreter")
     );
+}
+
+#[test]
+fn an_engine_in_which_no_box_can_be_made_is_refused_by_its_name() {
+    let podman = Server::start(|_| {
+        (
+            200,
+            json!({
+                "Components": [{"Name": "Podman Engine", "Version": "4.3.1"}, {"Name": "Conmon", "Version": "2.1.6"}],
+                "Version": "4.3.1", "ApiVersion": "1.41", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64",
+            }),
+        )
+    });
+    let root = Root::new();
+    add_python(&root);
+    let run = |args: &[&str]| {
+        let mut command = root.command(args);
+        Ended(
+            command
+                .env("DOCKER_HOST", podman.url().replace("http:", "tcp:"))
+                .output()
+                .unwrap(),
+        )
+    };
+    let report = run(&["doctor", "--json"]).json();
+    assert_eq!(report["docker"]["reachable"], false, "{report:#}");
+    assert!(report["docker"]["detail"].as_str().unwrap().contains("Podman"));
+    run(&["build-image", "python"]).exits(3).complains_of("Podman");
+    run(&[
+        "serve",
+        "--backend",
+        "docker",
+        "--port",
+        "0",
+        "--data-dir",
+        "data",
+    ])
+    .exits(3)
+    .complains_of("it is Podman");
 }

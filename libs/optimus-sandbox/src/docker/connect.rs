@@ -2,7 +2,7 @@
 
 use std::env;
 
-use bollard::{ClientVersion, Docker, errors::Error};
+use bollard::{ClientVersion, Docker};
 
 use super::engine_error;
 use crate::backend::BackendError;
@@ -21,18 +21,9 @@ pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
         .find(|host| !host.is_empty())
     {
         Some(host) => Docker::connect_with_host(host),
-        None => local(),
+        None => Docker::connect_with_local_defaults(),
     };
     docker.map_err(|error| engine_error("find the container engine", error))
-}
-
-/// Docker's socket, else Podman's.
-fn local() -> Result<Docker, Error> {
-    match Docker::connect_with_local_defaults() {
-        #[cfg(unix)]
-        Err(Error::SocketNotFoundError(_)) => Docker::connect_with_podman_defaults(),
-        found => found,
-    }
 }
 
 /// Agrees on a version with the engine, and returns how many CPUs its machine has.
@@ -42,6 +33,13 @@ pub(super) async fn probe(docker: Docker) -> Result<(Docker, f64), BackendError>
     let version = docker.client_version();
     if version < OLDEST_API {
         let reason = format!("it speaks version {version} of the API; {OLDEST_API} or newer is needed");
+        return Err(engine_error("use the container engine", reason));
+    }
+    let engine = docker.version().await.map_err(unreachable)?;
+    let parts = engine.components.unwrap_or_default();
+    if parts.iter().any(|part| part.name.starts_with("Podman")) {
+        // It speaks the same API, and takes neither the bounds of files in memory nor the limits of processes that boxes have.
+        let reason = "it is Podman, which does not make boxes as they have to be; Docker and native boxes do";
         return Err(engine_error("use the container engine", reason));
     }
     let info = docker.info().await.map_err(unreachable)?;
