@@ -14,7 +14,7 @@ use anyhow::Context;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{JobStore, sqlite::SqliteStore};
 use optimus_worker::{
-    Roster, Worker,
+    Availability, Roster, Worker,
     backend::{self, Choice},
 };
 use sha2::{Digest, Sha256};
@@ -100,6 +100,10 @@ impl Embedded {
             roster,
             store: Arc::clone(&store),
             backend: Arc::clone(&choice.backend),
+            availability: match jobs {
+                Jobs::Kept => Availability::Proved,
+                Jobs::Passing => Availability::Assumed,
+            },
         };
         let leave = CancellationToken::new();
         let worker = tokio::spawn(worker.run(leave.clone()));

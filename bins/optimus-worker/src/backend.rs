@@ -11,7 +11,7 @@ use optimus_common::{
 use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::pool::box_spec;
+use crate::{pool::box_spec, proof};
 
 #[cfg_attr(not(target_os = "linux"), path = "backend/elsewhere.rs")]
 mod native;
@@ -53,6 +53,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Runs a program of every language that is offered, and takes back what does not run.
+    pub async fn prove(&mut self, languages: &[Language], settings: &Settings) {
+        prove(&*self.backend, &mut self.offers, languages, settings).await;
+    }
+
     /// Returns when everything is prepared that can be.
     pub async fn settle(&mut self) {
         if let Some(preparing) = self.preparing.take()
@@ -185,6 +190,30 @@ async fn docker(
         offers,
         preparing: None,
     })
+}
+
+/// Runs a program of every language that is offered, and takes back what does not run.
+async fn prove(backend: &dyn Backend, offers: &mut [Offer], languages: &[Language], settings: &Settings) {
+    let mut seeming: Vec<_> = offers
+        .iter_mut()
+        .filter(|offer| offer.toolchain.is_ok())
+        .filter_map(|offer| {
+            let language = languages
+                .iter()
+                .find(|language| language.name == offer.language)?;
+            Some((language, offer))
+        })
+        .collect();
+    let wanted = seeming.iter().map(|(language, _)| *language);
+    let proved = proof::prove_all(backend, wanted, settings).await;
+    for ((_, offer), proved) in seeming.iter_mut().zip(proved) {
+        match proved {
+            Ok(Some(toolchain)) => offer.toolchain = Ok(toolchain),
+            // What is known of it before a box is made.
+            Ok(None) => {}
+            Err(reason) => offer.toolchain = Err(reason),
+        }
+    }
 }
 
 impl fmt::Debug for Choice {

@@ -32,6 +32,8 @@ struct State {
     store_trouble: Option<String>,
     /// Why no box is ready; gone with the next one.
     box_trouble: Option<String>,
+    /// Why jobs would fail although a box is ready.
+    language_trouble: Option<String>,
     toolchain: Option<String>,
 }
 
@@ -41,6 +43,8 @@ pub(crate) enum Stage {
     /// All slots are busy, or may be.
     WaitingForSlot,
     WaitingForBox,
+    /// Runs the language's sample, which has limits of its own.
+    Proving,
     /// Talks to the store.
     Claiming,
     /// The loop is over: the worker leaves.
@@ -52,7 +56,8 @@ impl State {
         if self.stage == Stage::Stopped {
             return Some("the worker is shutting down".to_owned());
         }
-        self.box_trouble.clone().or_else(|| self.store_trouble.clone())
+        let troubles = [&self.box_trouble, &self.language_trouble, &self.store_trouble];
+        troubles.into_iter().find_map(Clone::clone)
     }
 
     /// A loop that stands still cannot say so itself.
@@ -60,7 +65,7 @@ impl State {
         let what = match self.stage {
             Stage::WaitingForBox => "no box became ready",
             Stage::Claiming => "the claim loop has stood still",
-            Stage::WaitingForSlot | Stage::Stopped => return None,
+            Stage::WaitingForSlot | Stage::Proving | Stage::Stopped => return None,
         };
         let waited = self.since.elapsed();
         (waited > WEDGED).then(|| format!("{what} for {} s", waited.as_secs()))
@@ -75,6 +80,7 @@ impl PoolBoard {
             since: Instant::now(),
             store_trouble: None,
             box_trouble: Some("the first box is not ready yet".to_owned()),
+            language_trouble: None,
             toolchain: None,
         };
         Self {
@@ -117,6 +123,14 @@ impl PoolBoard {
     /// No box is ready, and none is being made at the moment.
     pub(crate) fn boxes_failed(&self, reason: String) {
         self.change(|now| now.box_trouble = Some(reason));
+    }
+
+    pub(crate) fn unproved(&self, reason: String) {
+        self.change(|now| now.language_trouble = Some(reason));
+    }
+
+    pub(crate) fn proved(&self) {
+        self.change(|now| now.language_trouble = None);
     }
 
     /// Takes over what the pool of warm boxes says of itself.

@@ -27,6 +27,7 @@ use crate::{
     backoff::Backoff,
     grading::{self, Task},
     lease::{Keeper, Stop},
+    proof::Proof,
 };
 
 /// What every job of a pool needs.
@@ -38,6 +39,7 @@ pub(crate) struct Workshop {
     pub(crate) store: Arc<dyn JobStore>,
     /// Memory of a box as the pool makes it.
     pub(crate) box_memory_bytes: u64,
+    pub(crate) proof: Arc<Proof>,
 }
 
 /// How the work in a box ended.
@@ -91,10 +93,12 @@ impl Workshop {
             .unwrap_or_else(|panic| Ending::Broken(format!("a panic: {}", panic_text(&*panic))));
         match ending {
             Ending::Graded(result) => {
+                self.proof.job_graded();
                 self.finish(&claim, Outcome::Completed(result), begun).await;
                 leftover
             }
             Ending::Broken(reason) => {
+                self.proof.job_broken();
                 // Gone before the next attempt begins: two boxes never run one job.
                 leftover.destroy().await;
                 self.retry(&claim, &reason).await;

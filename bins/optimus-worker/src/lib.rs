@@ -5,6 +5,7 @@
 //! - [`process`]: logs and signals of a process around a worker
 //! - [`backend`]: where boxes come from, and why
 //! - `crew`: one pool for each language
+//! - [`proof`]: whether a program of a language runs in a box
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
@@ -26,6 +27,7 @@ mod job;
 mod lease;
 mod pool;
 pub mod process;
+pub mod proof;
 mod roster;
 mod supervise;
 #[cfg(test)]
@@ -45,10 +47,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-pub use crate::roster::{Roster, RosterError};
 use crate::{
     crew::{Boards, Crew},
     housekeeping::{Announcer, Rhythm},
+};
+pub use crate::{
+    proof::Availability,
+    roster::{Roster, RosterError},
 };
 
 /// How long giving jobs back, destroying boxes and saying goodbye may take, after the time for draining.
@@ -62,6 +67,7 @@ pub struct Worker {
     pub roster: Roster,
     pub store: Arc<dyn JobStore>,
     pub backend: Arc<dyn Backend>,
+    pub availability: Availability,
 }
 
 impl Worker {
@@ -97,6 +103,8 @@ impl Worker {
                 store: Arc::clone(&self.store),
                 backend: Arc::clone(&self.backend),
                 places: Arc::new(Semaphore::new(places(worker.total_concurrency))),
+                availability: self.availability,
+                proofs: Arc::new(Semaphore::new(proof::at_once())),
                 shutdown: shutdown.clone(),
                 give_back: give_back.clone(),
             },

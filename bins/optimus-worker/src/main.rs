@@ -7,7 +7,7 @@ use clap::Parser;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{StoreError, redis::RedisStore};
 use optimus_worker::{
-    Roster, Worker,
+    Availability, Roster, Worker,
     backend::{self, BackendFlag},
     process::{start_logging, stop_on_signals},
 };
@@ -83,6 +83,7 @@ async fn run() -> anyhow::Result<()> {
         roster,
         store: Arc::new(store),
         backend: Arc::clone(&choice.backend),
+        availability: Availability::Proved,
     };
     worker.run(shutdown).await;
     Ok(())

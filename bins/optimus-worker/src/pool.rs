@@ -17,13 +17,14 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     backoff::Backoff,
     board::{PoolBoard, Stage},
     job::Workshop,
     lease::{Keeper, Timing},
+    proof::{self, Availability, Proof},
 };
 
 /// Longest wait for work before the claim is tried anyway, and the loop has visibly turned.
@@ -32,6 +33,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Boxes kept warm beside one for each slot, so that the engine has work while jobs run: with none, short jobs wait for
 /// their successors' boxes (see `docs/benchmarks.md`).
 const SPARE_BOXES: u32 = 2;
+
+/// From a sample that did not run to the next try.
+const FIRST_DOUBT: Duration = Duration::from_secs(1);
+const LONGEST_DOUBT: Duration = Duration::from_mins(1);
+
+/// Why a language is not available that probably will be in a moment.
+const BEING_PROVED: &str = "a program of it is being tried in a box";
 
 /// Processes the agent needs in a box beside the guest's.
 const AGENT_PROCESSES: u32 = 16;
@@ -45,6 +53,9 @@ pub(crate) struct Shared {
     pub(crate) backend: Arc<dyn Backend>,
     /// Jobs at once over all languages. A place is held for a job, and never while waiting for one or for its box.
     pub(crate) places: Arc<Semaphore>,
+    pub(crate) availability: Availability,
+    /// Samples at once over all languages.
+    pub(crate) proofs: Arc<Semaphore>,
     /// No claims any more.
     pub(crate) shutdown: CancellationToken,
     /// Time is over: running jobs are given back.
@@ -77,11 +88,15 @@ impl Pool {
         };
         let spec = box_spec(&language);
         let board = Arc::new(PoolBoard::new(language.name.clone(), slots, news));
+        if shared.availability == Availability::Proved {
+            board.unproved(BEING_PROVED.to_owned());
+        }
         let workshop = Workshop {
             worker: shared.worker.clone(),
             settings: Arc::clone(&shared.settings),
             store: Arc::clone(&shared.store),
             box_memory_bytes: spec.memory_bytes,
+            proof: Arc::new(Proof::new(shared.availability)),
             language: Arc::new(language),
         };
         Self {
@@ -109,27 +124,36 @@ impl Pool {
     /// Serves the language until shutdown, and returns when every job is over and every box is gone.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut doubt = Backoff::new(FIRST_DOUBT, LONGEST_DOUBT);
         // Not before the worker has announced itself, as this runs only then.
         let mut warm = self.make_boxes();
         while let Some(turned) = self.turn(&warm).await {
-            match turned {
+            let delay = match turned {
                 Ok(()) => {
                     self.board.store_answered();
                     backoff.reset();
+                    doubt.reset();
                     continue;
                 }
                 Err(TurnError::Store(error)) => {
                     let reason = causes(&error);
                     warn!(language = %self.language(), reason, "nothing claimed");
                     self.board.store_failed(reason);
+                    backoff.next_delay()
+                }
+                Err(TurnError::Unproved(reason)) => {
+                    warn!(language = %self.language(), reason, "no jobs are claimed");
+                    self.board.unproved(reason);
+                    doubt.next_delay()
                 }
                 Err(TurnError::Boxes(gone)) => {
                     error!(language = %self.language(), "what makes boxes broke; starting it again");
                     self.board.boxes_failed(causes(&gone));
                     warm = self.make_boxes();
+                    backoff.next_delay()
                 }
-            }
-            if self.until_shutdown(sleep(backoff.next_delay())).await.is_none() {
+            };
+            if self.until_shutdown(sleep(delay)).await.is_none() {
                 break;
             }
         }
@@ -156,6 +180,9 @@ impl Pool {
         let door = self.until_shutdown(Arc::clone(&self.door).lock_owned()).await?;
         if let Err(gone) = self.until_shutdown(self.box_ready(warm)).await? {
             return Some(Err(gone.into()));
+        }
+        if !self.workshop.proof.holds(warm.toolchain().as_deref()) {
+            return self.prove(warm).await;
         }
 
         self.board.enter(Stage::WaitingForSlot);
@@ -191,6 +218,40 @@ impl Pool {
             }
             Err(error) => Some(Err(error.into())),
         }
+    }
+
+    /// Runs the language's sample. `None`: the worker leaves.
+    async fn prove(&self, warm: &WarmPool) -> Option<Result<(), TurnError>> {
+        self.board.enter(Stage::Proving);
+        let proofs = Arc::clone(&self.shared.proofs);
+        let _turn = self.until_shutdown(proofs.acquire_owned()).await?.ok()?;
+        let session = match self.until_shutdown(warm.acquire()).await? {
+            Ok(session) => session,
+            Err(gone) => return Some(Err(gone.into())),
+        };
+        let (toolchain, handle) = (session.toolchain().map(str::to_owned), session.shared_handle());
+        let Workshop {
+            language, settings, ..
+        } = &self.workshop;
+        let tried = self
+            .until_shutdown(proof::try_in(session, language, settings))
+            .await;
+        if let Err(error) = handle.destroy().await {
+            warn!(
+                box_name = handle.name(),
+                error = &error as &dyn std::error::Error,
+                "box not destroyed yet"
+            );
+        }
+        Some(match tried? {
+            Ok(()) => {
+                info!(language = %self.language(), toolchain, "a program of it ran in a box");
+                self.workshop.proof.found(toolchain);
+                self.board.proved();
+                Ok(())
+            }
+            Err(reason) => Err(TurnError::Unproved(reason)),
+        })
     }
 
     /// Returns when a job could have a box at once.
@@ -248,6 +309,9 @@ enum TurnError {
     /// Its task has ended, which only a fault of ours makes it do.
     #[error(transparent)]
     Boxes(#[from] PoolClosed),
+    /// Jobs would fail by it.
+    #[error("{0}")]
+    Unproved(String),
 }
 
 /// A job just claimed.

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Roster, Worker,
+    Availability, Roster, Worker,
     twins::{self, LanguagesFile, TwinBackend, TwinStore},
 };
 
@@ -44,6 +44,21 @@ impl Running {
     }
 
     fn on(backend: TwinBackend, languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
+        // Most tests count what boxes do, and a sample is a job as well.
+        Self::of_availability(Availability::Assumed, backend, languages, change)
+    }
+
+    /// Jobs are claimed only for a language whose sample has run.
+    fn proving(language: Language) -> Self {
+        Self::of_availability(Availability::Proved, TwinBackend::default(), &[language], |_| {})
+    }
+
+    fn of_availability(
+        availability: Availability,
+        backend: TwinBackend,
+        languages: &[Language],
+        change: impl FnOnce(&mut settings::Worker),
+    ) -> Self {
         let (store, shutdown) = (TwinStore::new(), CancellationToken::new());
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
@@ -54,6 +69,7 @@ impl Running {
             settings: Arc::new(settings),
             store: Arc::new(store.clone()),
             backend: Arc::new(backend.clone()),
+            availability,
         };
         let worker = tokio::spawn(worker.run(shutdown.clone()));
         Self {
@@ -449,5 +465,78 @@ async fn a_language_added_or_changed_is_served_without_a_restart() {
         record.attempts, 1,
         "a job that was running when its language changed"
     );
+    running.leave().await;
+}
+
+fn with_sample(sample: &str) -> Language {
+    let mut language = twins::language("python");
+    language.execution.sample = Some(sample.to_owned());
+    language
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_language_is_available_when_its_sample_has_run() {
+    let running = Running::proving(with_sample("hold"));
+    running.backend.until_begun(1).await;
+    running
+        .until_pool(|pool| {
+            let reason = pool.unavailable.as_deref();
+            reason == Some("a program of it is being tried in a box")
+        })
+        .await;
+    let id = running.put("echo").await;
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(running.store.record(id).status, JobStatus::Queued);
+    running.backend.go_on();
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.store.until(id, JobStatus::Completed).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_wait_while_the_sample_of_their_language_does_not_run() {
+    for (sample, why) in [("hush", "wrong_answer"), ("fault", "no space for the twin")] {
+        let running = Running::proving(with_sample(sample));
+        let id = running.put("echo").await;
+        running
+            .until_pool(|pool| {
+                pool.unavailable
+                    .as_deref()
+                    .is_some_and(|reason| reason.contains(why))
+            })
+            .await;
+        sleep(Duration::from_mins(10)).await;
+        assert_eq!(running.store.record(id).status, JobStatus::Queued);
+
+        running.languages.write(&[with_sample("echo")]);
+        let record = running.store.until(id, JobStatus::Completed).await;
+        assert_eq!(record.attempts, 1);
+        running.leave().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_language_whose_jobs_all_break_is_tried_again() {
+    // The sample runs at first, and no more after the job has failed for good.
+    let running = Running::proving(with_sample("echo,echo,echo,echo,fault"));
+    let id = running.put("fault").await;
+    running.store.until(id, JobStatus::Failed).await;
+    running
+        .until_pool(|pool| {
+            let reason = pool.unavailable.as_deref();
+            reason.is_some_and(|reason| reason.contains("no space for the twin"))
+        })
+        .await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_toolchain_is_proved_anew() {
+    let running = Running::proving(with_sample("echo,echo,echo,fault"));
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.backend.set_toolchain("Twin 2.0");
+    // Takes the last box of the old one.
+    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.until_pool(|pool| pool.unavailable.is_some()).await;
     running.leave().await;
 }

@@ -32,6 +32,7 @@ pub(crate) fn language(name: &str) -> Language {
             env: BTreeMap::new(),
             time_multiplier: 1.0,
             memory_allowance_mb: 0,
+            sample: Some("echo".to_owned()),
             out_of_memory: Vec::new(),
         },
         queue_name: format!("optimus:queue:{name}"),

@@ -71,6 +71,10 @@ pub struct Execution {
     /// Added to a run's memory limit for what the runtime itself needs, in MiB.
     #[serde(default)]
     pub memory_allowance_mb: u64,
+    /// A program that copies one line from its input to its output. The language is available only where it has run in a
+    /// box; without it, where what the recipe calls could be started on an empty program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
     /// How the runtime ends when it is out of memory. Any one that matches is believed of a run that has used memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_memory: Vec<OutOfMemory>,

@@ -283,6 +283,7 @@ mod tests {
                 env: map(&[("PATH", "/usr/bin"), ("LANG", "C.UTF-8")]),
                 time_multiplier: 1.5,
                 memory_allowance_mb: 100,
+                sample: None,
                 out_of_memory: Vec::new(),
             },
             queue_name: "optimus:queue:java".to_owned(),

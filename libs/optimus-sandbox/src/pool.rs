@@ -43,7 +43,7 @@ pub struct PoolStatus {
     pub starting: usize,
     /// Why the last attempt failed; none after a success.
     pub error: Option<String>,
-    /// What the toolchain says of its version, once a box was ready.
+    /// What the toolchain in the latest box says of its version, once one was ready.
     pub toolchain: Option<String>,
 }
 

@@ -144,6 +144,7 @@ fn unknown(args: &AddLang) -> Result<Preset, Failure> {
         env: [("LANG".to_owned(), "C.UTF-8".to_owned())].into(),
         time_multiplier: 1.0,
         memory_allowance_mb: 0,
+        sample: None,
         out_of_memory: Vec::new(),
     };
     Ok(Preset::unknown(

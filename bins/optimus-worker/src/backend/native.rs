@@ -20,6 +20,24 @@ pub(super) async fn start(
     languages: &[Language],
     worker: &WorkerId,
 ) -> Result<Choice, Lack> {
+    let (toolchains, backend) = open(settings, languages, worker).await?;
+    Ok(Choice {
+        kind: Kind::Native,
+        why: told(backend.proofs(), settings).summary(),
+        offers: offers(&toolchains),
+        preparing: Some(AbortOnDropHandle::new(tokio::spawn(prepare(
+            toolchains,
+            Arc::clone(&backend),
+        )))),
+        backend,
+    })
+}
+
+async fn open(
+    settings: &Settings,
+    languages: &[Language],
+    worker: &WorkerId,
+) -> Result<(Toolchains, Arc<NativeBackend>), Lack> {
     let toolchains = find(settings, languages)
         .await
         .map_err(|error| Lack::Trouble(causes(&error)))?;
@@ -36,16 +54,7 @@ pub(super) async fn start(
             return Err(Lack::Trouble(causes(&error)));
         }
     };
-    Ok(Choice {
-        kind: Kind::Native,
-        why: told(backend.proofs(), settings).summary(),
-        offers: offers(&toolchains),
-        preparing: Some(AbortOnDropHandle::new(tokio::spawn(prepare(
-            toolchains,
-            Arc::clone(&backend),
-        )))),
-        backend,
-    })
+    Ok((toolchains, backend))
 }
 
 /// Prepares what was never prepared here. Pools of these languages have no boxes until then.
@@ -109,8 +118,14 @@ fn told(proofs: &[Proof], settings: &Settings) -> Survey {
     }
 }
 
-/// What the toolchains of this host serve.
+/// What the toolchains of this host serve: where there can be boxes, what has run in one.
 pub async fn host_offers(settings: &Settings, languages: &[Language]) -> Vec<Offer> {
+    // Trying every layer takes a large future.
+    if let Ok((toolchains, backend)) = Box::pin(open(settings, languages, &WorkerId::new())).await {
+        let mut offers = offers(&toolchains);
+        super::prove(&*backend, &mut offers, languages, settings).await;
+        return offers;
+    }
     match find(settings, languages).await {
         Ok(toolchains) => offers(&toolchains),
         Err(panic) => {

@@ -28,7 +28,7 @@ use tokio::{
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `late` does
-/// so in a second try, `later` hangs in that, `hang` never ends, `die` breaks the box, `fault` makes the agent give up.
+/// so in a second try, `later` hangs in that, `hush` prints nothing, `hang` never ends, `die` breaks the box, `fault` makes the agent give up.
 /// After a `,` stands what later boxes do.
 #[derive(Clone, Default)]
 pub(crate) struct TwinBackend(Arc<Shared>);
@@ -49,6 +49,7 @@ struct Shared {
     panic_of_the_pool: AtomicBool,
     /// Boxes are never ready.
     mute: AtomicBool,
+    toolchain: Mutex<Option<String>>,
     /// Boxes dropped while they were alive, which are destroyed while nobody waits for it.
     abandoned: AtomicUsize,
     orphans_of_others_than: watch::Sender<Option<Vec<WorkerId>>>,
@@ -108,6 +109,11 @@ impl TwinBackend {
 
     pub(crate) fn set_mute(&self, mute: bool) {
         self.0.mute.store(mute, Ordering::SeqCst);
+    }
+
+    /// That of boxes made from now on.
+    pub(crate) fn set_toolchain(&self, toolchain: &str) {
+        *self.0.toolchain.lock().unwrap() = Some(toolchain.to_owned());
     }
 
     /// How many boxes were left alone while they lived.
@@ -213,12 +219,13 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
     if shared.mute.load(Ordering::SeqCst) {
         std::future::pending::<()>().await;
     }
+    let toolchain = shared.toolchain.lock().unwrap().clone();
     send(
         &mut stream,
         FrameKind::Ready,
         &Ready {
             version: VERSION,
-            toolchain: Some("Twin 1.0".to_owned()),
+            toolchain: toolchain.or(Some("Twin 1.0".to_owned())),
         },
     )
     .await?;
@@ -242,7 +249,10 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         }
         shared.tests_begun.fetch_add(1, Ordering::SeqCst);
         match part {
-            "echo" | "hold" | "late" | "later" => {
+            "echo" | "hold" | "late" | "later" | "hush" => {
+                if part == "hush" {
+                    input.clear();
+                }
                 if part == "hold" {
                     shared.go_on.subscribe().wait_for(|go_on| *go_on).await.unwrap();
                 }

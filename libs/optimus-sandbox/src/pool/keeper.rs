@@ -169,9 +169,7 @@ impl Keeper {
                 }
                 self.backoff.succeeded();
                 self.error = None;
-                if self.toolchain.is_none() {
-                    self.toolchain = session.toolchain().map(str::to_owned);
-                }
+                self.toolchain = session.toolchain().map(str::to_owned);
                 self.warm.push_back(session);
             }
             Ok(Err(error)) => self.failed(&error),

@@ -1,0 +1,270 @@
+//! Whether a language is what it is said to be: a program of it has run in a box.
+//!
+//! A box that is ready says little. Its image may lack a library, a mount may cover the compiler, an engine may make boxes
+//! in which nothing runs. So before a language is called available its sample is run as any job is, and again when the
+//! toolchain in its boxes is another one, or when job after job fails by no fault of its own.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use futures_util::{StreamExt, stream};
+use optimus_common::{
+    causes,
+    checker::Checker,
+    facts::RunEnd,
+    job::Priority,
+    language::Language,
+    result::{CompileVerdict, JobResult, RunEvidence, Verdict},
+    settings::Settings,
+    submission::{Submission, TestCase},
+};
+use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_sandbox::{
+    Backend,
+    session::{JobSession, Session},
+};
+
+use crate::{
+    grading::{self, Task},
+    pool::box_spec,
+};
+
+/// What a sample reads, and has to print.
+const LINE: &str = "a program of this language runs here\n";
+
+/// By these a shell and the dynamic loader say that a program could not be run.
+const NOT_RUN: [i32; 2] = [126, 127];
+
+/// Attempts in a row that may fail by a fault of ours before the language itself is doubted.
+const DOUBTFUL: u32 = 3;
+
+/// Characters told of what a program or a compiler said.
+const TOLD: usize = 300;
+
+/// When a language is called available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Availability {
+    /// When its sample has run in a box. For those who ask what there is before they bring jobs.
+    Proved,
+    /// When a box is ready. For those whose jobs are there already, and show the same.
+    Assumed,
+}
+
+/// What is known of one pool's language.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    availability: Availability,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unproved,
+    Proved {
+        /// What the toolchain said of its version when the sample ran.
+        toolchain: Option<String>,
+        /// Attempts since the last job that was graded.
+        broken: u32,
+    },
+}
+
+impl Proof {
+    pub(crate) fn new(availability: Availability) -> Self {
+        Self {
+            availability,
+            state: Mutex::new(State::Unproved),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether jobs may be claimed for boxes with this toolchain.
+    pub(crate) fn holds(&self, toolchain: Option<&str>) -> bool {
+        match (self.availability, &*self.state()) {
+            (Availability::Assumed, _) => true,
+            (Availability::Proved, State::Unproved) => false,
+            (
+                Availability::Proved,
+                State::Proved {
+                    toolchain: proved, ..
+                },
+            ) => proved.as_deref() == toolchain,
+        }
+    }
+
+    pub(crate) fn found(&self, toolchain: Option<String>) {
+        *self.state() = State::Proved { toolchain, broken: 0 };
+    }
+
+    pub(crate) fn job_graded(&self) {
+        if let State::Proved { broken, .. } = &mut *self.state() {
+            *broken = 0;
+        }
+    }
+
+    pub(crate) fn job_broken(&self) {
+        let mut state = self.state();
+        if let State::Proved { broken, .. } = &mut *state {
+            *broken += 1;
+            if *broken >= DOUBTFUL {
+                *state = State::Unproved;
+            }
+        }
+    }
+}
+
+/// Makes a box, runs the language's sample in it, and answers what the toolchain in it says of its version; else why a job
+/// would fail.
+pub async fn prove(
+    backend: &dyn Backend,
+    language: &Language,
+    settings: &Settings,
+) -> Result<Option<String>, String> {
+    let live = backend
+        .create(&box_spec(language))
+        .await
+        .map_err(|error| causes(&error))?;
+    let session = Session::open(live, backend.ready_timeout())
+        .await
+        .map_err(|error| causes(&error))?;
+    let (toolchain, handle) = (session.toolchain().map(str::to_owned), session.shared_handle());
+    let tried = try_in(session, language, settings).await;
+    // Only a box that can be removed is one.
+    handle.destroy().await.map_err(|error| causes(&error))?;
+    tried.map(|()| toolchain)
+}
+
+/// [`prove`] for many languages, as many at once as there are processors; in their order.
+pub async fn prove_all<'a>(
+    backend: &dyn Backend,
+    languages: impl Iterator<Item = &'a Language>,
+    settings: &Settings,
+) -> Vec<Result<Option<String>, String>> {
+    // Collected first: a stream that borrows its items' makers is no future that may move between threads.
+    let proofs: Vec<_> = languages
+        .map(|language| prove(backend, language, settings))
+        .collect();
+    stream::iter(proofs).buffered(at_once()).collect().await
+}
+
+/// How many samples may run at once without making each other slow.
+pub(crate) fn at_once() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Runs the sample in this box, which is only to be destroyed afterwards.
+pub(crate) async fn try_in(session: Session, language: &Language, settings: &Settings) -> Result<(), String> {
+    let submission = sample(language, settings);
+    let result = run(session, &submission, language, settings).await?;
+    if language.execution.sample.is_some() {
+        if result.verdict == Verdict::Accepted {
+            return Ok(());
+        }
+        return Err(format!("its sample does not run in a box: {}", ended(&result)));
+    }
+    match not_run(&result) {
+        Some(why) => Err(format!("its recipe does not run in a box: {why}")),
+        None => Ok(()),
+    }
+}
+
+async fn run(
+    session: Session,
+    submission: &Submission,
+    language: &Language,
+    settings: &Settings,
+) -> Result<JobResult, String> {
+    let plan = JobPlan::new(submission, language, &settings.limits).map_err(|error| causes(&error))?;
+    let files: Vec<_> = file_contents(submission, language).collect();
+    let mut session: JobSession = session
+        .start_job(&plan.header, &files)
+        .await
+        .map_err(|error| causes(&error))?;
+    let task = Task {
+        submission,
+        language,
+        plan: &plan,
+        results: &settings.results,
+    };
+    grading::grade(&mut session, task)
+        .await
+        .map_err(|error| causes(&error))
+}
+
+/// An empty program where the language has no sample: it need not be right, but what its recipe calls must start.
+fn sample(language: &Language, settings: &Settings) -> Submission {
+    let test = TestCase {
+        id: 1,
+        input: Some(LINE.to_owned()),
+        input_base64: None,
+        expected_output: Some(LINE.to_owned()),
+        expected_output_base64: None,
+        points: None,
+    };
+    Submission {
+        language: language.name.clone(),
+        source_code: Some(language.execution.sample.clone().unwrap_or_default()),
+        files: Vec::new(),
+        entry_point: None,
+        test_cases: vec![test],
+        // A first start reads everything from a cold disk.
+        timeout_ms: Some(settings.limits.max.timeout_ms),
+        wall_timeout_ms: None,
+        compile_timeout_ms: Some(settings.limits.max.compile_timeout_ms),
+        memory_limit_mb: None,
+        output_limit_bytes: None,
+        args: Vec::new(),
+        env: BTreeMap::new(),
+        checker: Checker::default(),
+        stop_on_failure: false,
+        priority: Priority::default(),
+        metadata: None,
+    }
+}
+
+/// How a sample ended that was not accepted.
+fn ended(result: &JobResult) -> String {
+    if let Some(compile) = &result.compile
+        && compile.verdict == CompileVerdict::CompilationError
+    {
+        return told("it does not compile", compile.message.as_deref(), &compile.stderr);
+    }
+    match result.test_results.first() {
+        Some(test) => told(test.verdict.as_str(), test.message.as_deref(), &test.stderr),
+        None => result.verdict.as_str().to_owned(),
+    }
+}
+
+/// Why the recipe's programs could not be run at all, if they could not.
+fn not_run(result: &JobResult) -> Option<String> {
+    let compile = result.compile.iter().map(|step| (&step.evidence, &step.stderr));
+    let runs = result
+        .test_results
+        .iter()
+        .map(|test| (&test.evidence, &test.stderr));
+    compile.chain(runs).find_map(|(evidence, stderr)| {
+        let RunEvidence { facts, .. } = evidence.as_deref()?;
+        match &facts.end {
+            RunEnd::NotStarted { error } => Some(error.clone()),
+            RunEnd::Exited { code } if NOT_RUN.contains(code) => {
+                Some(told(&format!("it ended with code {code}"), None, stderr))
+            }
+            _ => None,
+        }
+    })
+}
+
+fn told(what: &str, message: Option<&str>, stderr: &str) -> String {
+    let last = stderr.lines().map(str::trim).rfind(|line| !line.is_empty());
+    let words = [message, last].into_iter().flatten();
+    words.fold(what.to_owned(), |text, words| {
+        let words: String = words.chars().take(TOLD).collect();
+        format!("{text}: {words}")
+    })
+}
