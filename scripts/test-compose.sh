@@ -65,6 +65,11 @@ submit_one() {
 compose up -d >"$BUILD_LOG" 2>&1 || { cat "$BUILD_LOG"; die "compose up failed"; }
 check "becomes ready" eventually 120 ready
 check "every language has a worker" eventually 60 all_available
+answers_to() { # answers_to HOST
+    curl -fsS -o /dev/null -H "Host: $1" "$API/queues" 2>/dev/null
+}
+check "answers to its name in the project" answers_to api:8080
+if answers_to evil.example; then check "refuses the name of a page" false; else check "refuses the name of a page" true; fi
 check "grades an example" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
 
 api="$(compose ps -q api)"

@@ -1,11 +1,8 @@
-//! Receiving a request's body: in time, within its limit, and within the memory set aside for all of them.
+//! Receiving a request's body: at the least rate, within its limit, and within the memory set aside for all of them.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -13,15 +10,28 @@ use axum::{
     http::{HeaderMap, header},
 };
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 
-use crate::problem::Problem;
+use crate::{
+    pace::{Pace, Patience},
+    problem::Problem,
+};
 
-/// Longest wait for the next bytes of a body.
-const NEXT_BYTES: Duration = Duration::from_secs(30);
+/// Bodies up to this size have memory of their own, which large ones cannot take.
+const SMALL: usize = 64 << 10;
 
-/// How many bodies of the largest size may be in memory at once, in all requests together.
-const LARGEST_BODIES: usize = 8;
+/// Memory for all small bodies, and for all large ones; those at least one of the largest size.
+const SMALL_BODIES: usize = 32 << 20;
+const LARGE_BODIES: usize = 128 << 20;
+
+/// What a body may have without a share of any memory: the number of connections bounds it. An ordinary submission is
+/// smaller, so it waits for nobody.
+const UNCOUNTED: usize = 8 << 10;
+
+const KIB: usize = 1 << 10;
 
 /// What is still read of a refused body, so that its sender gets to read the answer before the connection is closed.
 const LINGER_BYTES: usize = 64 << 20;
@@ -32,8 +42,10 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(crate) struct Intake {
     /// Largest body.
     limit: usize,
-    /// Bytes of all bodies held at the moment.
-    held: Arc<AtomicUsize>,
+    pace: Pace,
+    /// In KiB.
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 /// A body, and its share of the memory set aside for bodies.
@@ -43,48 +55,144 @@ pub(crate) struct Received {
     pub(crate) share: Share,
 }
 
+/// What a body holds of the memory until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    small: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
+}
+
 impl Intake {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, pace: Pace) -> Self {
         Self {
             limit,
-            held: Arc::default(),
+            pace,
+            small: Arc::new(Semaphore::new(SMALL_BODIES / KIB)),
+            large: Arc::new(Semaphore::new(LARGE_BODIES.max(limit).div_ceil(KIB))),
         }
     }
 
     pub(crate) async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Problem> {
-        if body.size_hint().lower() > self.limit as u64 {
+        let size = body.size_hint();
+        if size.lower() > self.limit as u64 {
             // A client that asked first has sent nothing yet; to read on would tell it to.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(linger(body.into_data_stream()));
             }
             return Err(Problem::body_too_large(self.limit));
         }
+        let announced = size.exact().and_then(|exact| usize::try_from(exact).ok());
+        let mut room = Room::new(self, announced.unwrap_or(self.limit));
+        // All at once: bodies that each hold a part and wait for the rest would wait for each other. Nothing has to be
+        // read meanwhile, so the client waits too.
+        room.reach(announced.filter(|size| *size > SMALL).unwrap_or(0))
+            .await?;
         let mut stream = body.into_data_stream();
-        let mut bytes = Vec::new();
-        let mut share = Share {
-            held: Arc::clone(&self.held),
-            bytes: 0,
-        };
-        let most_held = self.limit.saturating_mul(LARGEST_BODIES);
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+        let mut patience = Patience::new(self.pace);
         loop {
-            match timeout(NEXT_BYTES, stream.next()).await {
-                Err(_) => return Err(Problem::slow_body()),
-                Ok(None) => return Ok(Received { bytes, share }),
-                Ok(Some(Err(_))) => return Err(Problem::unreadable_body()),
-                Ok(Some(Ok(chunk))) => {
-                    let problem = if bytes.len() + chunk.len() > self.limit {
-                        Problem::body_too_large(self.limit)
-                    } else if !share.grow(chunk.len(), most_held) {
-                        Problem::busy()
-                    } else {
-                        bytes.extend_from_slice(&chunk);
-                        continue;
-                    };
-                    tokio::spawn(linger(stream));
-                    return Err(problem);
+            let began = Instant::now();
+            let next = timeout(patience.left(), stream.next()).await;
+            patience.waited(began.elapsed());
+            let chunk = match next {
+                Err(_) => return Err(Problem::slow_body(self.pace.bytes_per_second)),
+                Ok(None) => {
+                    return Ok(Received {
+                        bytes,
+                        share: room.share,
+                    });
                 }
+                Ok(Some(Err(_))) => return Err(Problem::unreadable_body()),
+                Ok(Some(Ok(chunk))) => chunk,
+            };
+            patience.moved(chunk.len());
+            let length = bytes.len() + chunk.len();
+            let taken = if length > self.limit {
+                Err(Problem::body_too_large(self.limit))
+            } else {
+                room.reach(length).await
+            };
+            if let Err(problem) = taken {
+                tokio::spawn(linger(stream));
+                return Err(problem);
             }
+            bytes.extend_from_slice(&chunk);
         }
+    }
+}
+
+/// The memory of one body while it is received.
+struct Room<'a> {
+    intake: &'a Intake,
+    share: Share,
+    /// The most it can become.
+    most: usize,
+    /// Bytes it may have by now.
+    reached: usize,
+    /// How long it may still wait for others to leave.
+    wait: Duration,
+}
+
+impl<'a> Room<'a> {
+    fn new(intake: &'a Intake, most: usize) -> Self {
+        Self {
+            intake,
+            most,
+            share: Share::default(),
+            reached: UNCOUNTED,
+            wait: intake.pace.grace,
+        }
+    }
+
+    /// Makes room for a body of `length` bytes so far. A small body takes what it has; a large one takes more at once,
+    /// for whose length was not announced.
+    async fn reach(&mut self, length: usize) -> Result<(), Problem> {
+        if length <= self.reached {
+            return Ok(());
+        }
+        if length <= SMALL {
+            let more = (length - self.reached).div_ceil(KIB);
+            let permit = take(&self.intake.small, more, &mut self.wait).await?;
+            merge(&mut self.share.small, permit);
+            self.reached += more * KIB;
+            return Ok(());
+        }
+        let held = self
+            .share
+            .large
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits)
+            * KIB;
+        let wanted = (length.div_ceil(SMALL) * SMALL).min(self.most.next_multiple_of(KIB));
+        let more = wanted.saturating_sub(held).div_ceil(KIB);
+        let permit = take(&self.intake.large, more, &mut self.wait).await?;
+        merge(&mut self.share.large, permit);
+        self.share.small = None;
+        self.reached = held + more * KIB;
+        Ok(())
+    }
+}
+
+fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+}
+
+/// So many KiB, as soon as others leave them, within what is left of the wait.
+async fn take(
+    memory: &Arc<Semaphore>,
+    kib: usize,
+    wait: &mut Duration,
+) -> Result<OwnedSemaphorePermit, Problem> {
+    let kib = u32::try_from(kib).map_err(|_| Problem::busy())?;
+    let began = Instant::now();
+    let taken = timeout(*wait, Arc::clone(memory).acquire_many_owned(kib)).await;
+    *wait = wait.saturating_sub(began.elapsed());
+    match taken {
+        Ok(permit) => permit.map_err(|_| Problem::internal()),
+        Err(_) => Err(Problem::busy()),
     }
 }
 
@@ -101,34 +209,6 @@ async fn linger(mut stream: BodyDataStream) {
     };
     // Whether it ended or the time did, the connection may be closed now.
     let _ = timeout(LINGER, discard).await;
-}
-
-/// Bytes counted as held until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Share {
-    held: Arc<AtomicUsize>,
-    bytes: usize,
-}
-
-impl Share {
-    /// Takes more; `false`, and nothing taken, where all shares together would pass `most`.
-    fn grow(&mut self, bytes: usize, most: usize) -> bool {
-        let grown = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= most);
-        let taken = self
-            .held
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown)
-            .is_ok();
-        if taken {
-            self.bytes += bytes;
-        }
-        taken
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
 }
 
 /// Refuses what does not say that it is JSON, or is compressed.
@@ -155,21 +235,72 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn shares_never_pass_what_is_set_aside() {
-        let held = Arc::default();
-        let share = || Share {
-            held: Arc::clone(&held),
-            bytes: 0,
+    const PACE: Pace = Pace {
+        grace: Duration::from_millis(50),
+        bytes_per_second: 1 << 20,
+    };
+
+    async fn received(intake: &Intake, body: impl Into<Body>) -> Result<Received, Problem> {
+        intake.receive(&HeaderMap::new(), body.into()).await
+    }
+
+    /// A body whose length is not announced.
+    fn chunked(bytes: usize) -> Body {
+        let chunks = vec![vec![b'x'; 10_000]; bytes / 10_000];
+        Body::from_stream(futures_util::stream::iter(
+            chunks.into_iter().map(Ok::<_, std::io::Error>),
+        ))
+    }
+
+    #[tokio::test]
+    async fn large_bodies_leave_the_small_ones_their_memory() {
+        const LARGE: usize = 1024;
+        let intake = Intake {
+            large: Arc::new(Semaphore::new(LARGE)),
+            ..Intake::new(LARGE * KIB, PACE)
         };
-        let (mut first, mut second) = (share(), share());
-        assert!(first.grow(60, 100));
-        assert!(!second.grow(50, 100));
-        assert!(second.grow(40, 100));
-        drop(first);
-        assert!(second.grow(60, 100));
+        let first = received(&intake, vec![b'x'; 700 * KIB]).await.unwrap();
+        let second = received(&intake, vec![b'x'; 324 * KIB]).await.unwrap();
+        assert_eq!(intake.large.available_permits(), 0);
+        for large in [Body::from(vec![b'x'; SMALL + 1]), chunked(SMALL + 10_000)] {
+            assert!(received(&intake, large).await.is_err(), "no room");
+        }
+        let small = received(&intake, vec![b'x'; SMALL]).await.unwrap();
+        assert_eq!(small.bytes.len(), SMALL);
         drop(second);
-        assert_eq!(held.load(Ordering::Relaxed), 0);
+        let again = received(&intake, chunked(300_000)).await.unwrap();
+        assert_eq!(again.bytes.len(), 300_000);
+        drop((first, again, small));
+        assert_eq!(intake.large.available_permits(), LARGE);
+        assert_eq!(intake.small.available_permits(), SMALL_BODIES / KIB);
+    }
+
+    #[tokio::test]
+    async fn an_ordinary_submission_needs_no_share() {
+        let intake = Intake::new(1 << 20, PACE);
+        let _all = Arc::clone(&intake.small)
+            .acquire_many_owned(u32::try_from(SMALL_BODIES / KIB).unwrap())
+            .await
+            .unwrap();
+        assert!(received(&intake, vec![b'x'; UNCOUNTED]).await.is_ok());
+        assert!(received(&intake, vec![b'x'; UNCOUNTED + 1]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_after_a_quick_beginning_is_cut_off() {
+        let intake = Intake::new(1 << 20, PACE);
+        let quick = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b'x'; 1 << 19])]);
+        let drip = futures_util::stream::repeat(()).then(|()| async {
+            tokio::time::sleep(PACE.grace / 4).await;
+            Ok(vec![b'x'])
+        });
+        let body = Body::from_stream(quick.chain(drip));
+        let problem = timeout(Duration::from_secs(30), received(&intake, body))
+            .await
+            .unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&problem.unwrap_err().to_json()).unwrap();
+        assert_eq!(problem["status"], 408);
+        assert_eq!(intake.large.available_permits(), LARGE_BODIES / KIB);
     }
 
     #[test]

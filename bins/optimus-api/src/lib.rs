@@ -2,20 +2,27 @@
 //!
 //! [`serve`] runs it over any [`JobStore`], with a listener and a shutdown that come from outside. The way of a
 //! submission: `routes::jobs` takes the request, `body` receives it, `json` and `submit` read and check it, the store
-//! takes it; `waiting` lets the client wait for its end. Every error leaves as [`ProblemDetails`]; `observe` is around
-//! it all.
+//! takes it; `waiting` lets the client wait for its end, and `answer` sends its result. Every error leaves as
+//! [`ProblemDetails`]; `observe` is around it all.
+//!
+//! Clients may be slow, greedy and many: `connections` bounds how many there are, `pace` how slow one may be, `body` and
+//! `answer` what all of them hold in memory.
 
+mod answer;
 mod auth;
 mod body;
 mod catalog;
+mod connections;
 mod extract;
 mod fleet;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod json;
 mod metrics;
 mod observe;
+mod pace;
 mod problem;
 mod router;
 mod routes;
@@ -29,6 +36,7 @@ use optimus_common::{language::LanguagesError, settings::Settings};
 use optimus_queue::JobStore;
 use tokio::sync::Semaphore;
 
+pub use host::{Exposed, check_exposure};
 pub use problem::{FieldError, ProblemDetails};
 pub use router::document;
 pub use server::serve;
@@ -39,7 +47,9 @@ pub struct App {
     settings: Settings,
     catalog: catalog::Catalog,
     tokens: auth::Tokens,
+    hosts: host::Hosts,
     intake: body::Intake,
+    outgoing: answer::Outgoing,
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
     waiting: Arc<waiting::Waiting>,
@@ -49,11 +59,14 @@ pub struct App {
 impl App {
     /// Reads the languages from `settings.languages_file`, and again whenever that file changes.
     pub fn new(store: Arc<dyn JobStore>, settings: Settings) -> Result<Self, LanguagesError> {
+        let pace = pace::Pace::of(&settings.api);
         Ok(Self {
             store,
             catalog: catalog::Catalog::open(settings.languages_file.clone())?,
             tokens: auth::Tokens::new(&settings.api.tokens),
-            intake: body::Intake::new(settings.api.body_limit_bytes),
+            hosts: host::Hosts::new(&settings.api),
+            intake: body::Intake::new(settings.api.body_limit_bytes, pace),
+            outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             waiting: Arc::new(waiting::Waiting::new()),
             metrics: metrics::HttpMetrics::new(),

@@ -26,6 +26,9 @@ struct Flags {
     /// The port to listen on; 0: any free one, which the log names.
     #[arg(long)]
     port: Option<u16>,
+    /// Serve an address beyond loopback without tokens: whoever reaches it may run programs here.
+    #[arg(long)]
+    insecure: bool,
     /// Where Redis is, such as `redis://127.0.0.1:6379`.
     #[arg(long, value_name = "URL")]
     redis_url: Option<String>,
@@ -37,8 +40,10 @@ impl Flags {
             config: _,
             host,
             port,
+            insecure,
             redis_url,
         } = self;
+        settings.api.allow_anonymous |= insecure;
         settings.api.host = host.unwrap_or_else(|| settings.api.host.clone());
         settings.api.port = port.unwrap_or(settings.api.port);
         settings.redis.url = redis_url.unwrap_or_else(|| settings.redis.url.clone());
@@ -51,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
     let mut settings = Settings::load(flags.config.as_deref())?;
     flags.apply(&mut settings);
     start_log(&settings.log)?;
+    optimus_api::check_exposure(&settings.api).await?;
 
     let shutdown = shutdown_signal().context("cannot listen for signals")?;
     let mut shutdown = std::pin::pin!(shutdown);

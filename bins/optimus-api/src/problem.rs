@@ -166,13 +166,33 @@ impl Problem {
         )
     }
 
-    pub(crate) fn slow_body() -> Self {
+    pub(crate) fn slow_body(least: u64) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "slow-body",
             "The body came too slowly",
-            "no further byte of the body arrived in time",
+            format!("the body fell too far behind {least} bytes a second (api.least_bytes_per_second)"),
         )
+    }
+
+    /// `host` is what the request names; empty where it names none.
+    pub(crate) fn host_not_allowed(host: &str) -> Self {
+        let named = if host.is_empty() {
+            "the request names no host".to_owned()
+        } else {
+            format!("the host {host:?} of the request is none of this server's")
+        };
+        let mut problem = Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "host-not-allowed",
+            "The host is not allowed",
+            format!(
+                "{named}: without tokens only localhost, its addresses, api.host and the names in api.allowed_hosts \
+                 (OPTIMUS__API__ALLOWED_HOSTS=name,other) are answered"
+            ),
+        );
+        problem.0.field = Some("Host".to_owned());
+        problem
     }
 
     pub(crate) fn already_finished(id: JobId, status: JobStatus) -> Self {
@@ -235,6 +255,30 @@ impl Problem {
             "busy",
             "Too many large requests at once",
             "the bodies being read at the moment fill the memory set aside for them; come again later",
+        );
+        problem.0.retry_after = Some(STORE_RETRY);
+        problem
+    }
+
+    /// Answers being read already fill the memory set aside for them.
+    pub(crate) fn busy_answering() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too many large answers at once",
+            "the answers being read at the moment fill the memory set aside for them; come again later",
+        );
+        problem.0.retry_after = Some(STORE_RETRY);
+        problem
+    }
+
+    /// Every connection there may be has a request under way.
+    pub(crate) fn too_many_connections() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many-connections",
+            "Too many connections at once",
+            "every connection the server may have (api.max_connections) is in use; come again later",
         );
         problem.0.retry_after = Some(STORE_RETRY);
         problem

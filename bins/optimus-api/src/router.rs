@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::{Router, http::StatusCode, middleware};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        Content, OpenApi as Document, Ref, RefOr,
+        Content, OpenApi as Document, Ref, RefOr, ResponseBuilder,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -16,6 +16,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     App,
     auth::require_token,
+    host::require_host,
     observe::observe,
     problem::{Problem, ProblemDetails},
     routes::{jobs, openapi, state, status},
@@ -27,7 +28,9 @@ use crate::{
         title = "Optimus",
         description = "Grades programs nobody trusts: compiles each once, runs it on every test case in an isolated \
                        box, and answers a verdict per test.\n\nEvery error is `application/problem+json` (RFC 9457). \
-                       Unknown fields are refused by name. Every answer carries `X-Request-Id`.",
+                       Unknown fields are refused by name. Every answer carries `X-Request-Id`.\n\nWhat is no HTTP/1.1 is \
+                       answered 400 without a body, a request's head above 64 KiB 431. A client that sends or reads too \
+                       slowly (`api.least_bytes_per_second`) is cut off.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     tags(
@@ -76,14 +79,39 @@ fn open() -> OpenApiRouter<Arc<App>> {
 pub fn document() -> Document {
     let mut document = open().merge(guarded()).into_openapi();
     for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.post, &mut path.delete];
+        let operations = [
+            &mut path.get,
+            &mut path.put,
+            &mut path.post,
+            &mut path.delete,
+            &mut path.options,
+            &mut path.head,
+            &mut path.patch,
+            &mut path.trace,
+        ];
         operations.into_iter().flatten().for_each(describe_problems);
     }
     document
 }
 
+/// What any route may answer, whatever it does.
+const EVERYWHERE: [(StatusCode, &str); 3] = [
+    (
+        StatusCode::MISDIRECTED_REQUEST,
+        "No tokens are configured, and the `Host` is none of this server's (`api.allowed_hosts`)",
+    ),
+    (StatusCode::INTERNAL_SERVER_ERROR, "Optimus failed"),
+    (StatusCode::SERVICE_UNAVAILABLE, "Too many connections at once"),
+];
+
 /// Every error has the same body.
 fn describe_problems(operation: &mut Operation) {
+    for (status, description) in EVERYWHERE {
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry(status.as_str().to_owned())
+            .or_insert_with(|| RefOr::T(ResponseBuilder::new().description(description).build()));
+    }
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.as_str() >= "400"
@@ -102,6 +130,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     router
         .fallback(async || Problem::route_not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), require_host))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), observe))
         .with_state(app)
 }

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{JobId, job::JobRecord};
-use optimus_queue::{JobEvent, JobStore, StoreError};
+use optimus_common::JobId;
+use optimus_queue::{JobEvent, JobStore, StoreError, StoredJob};
 use tokio::{
     sync::{
         Notify,
@@ -109,7 +109,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// Returns the job's record as soon as it is terminal, else as it is at the deadline.
+    /// Returns the job as soon as it is terminal, else as it is at the deadline.
     ///
     /// A store that fails is asked again until the deadline, but only for a job that is known to exist.
     pub(crate) async fn wait(
@@ -117,14 +117,14 @@ impl Waiter {
         store: &dyn JobStore,
         existence: Existence,
         deadline: Instant,
-    ) -> Result<Option<JobRecord>, StoreError> {
+    ) -> Result<Option<StoredJob>, StoreError> {
         let mut closed = self.waiting.closed.subscribe();
         let mut is_known = existence == Existence::Certain;
         loop {
-            let found = store.get(self.job).await;
+            let found = store.look(self.job).await;
             let over = Instant::now() >= deadline || *closed.borrow_and_update();
             match found {
-                Ok(Some(record)) if over || record.status.is_terminal() => return Ok(Some(record)),
+                Ok(Some(job)) if over || job.record.status.is_terminal() => return Ok(Some(job)),
                 Ok(None) => return Ok(None),
                 Err(error) if over || !is_known => return Err(error),
                 Ok(Some(_)) => is_known = true,

@@ -71,6 +71,9 @@ pub(crate) struct Serve {
     /// The API's port; 0: any free one, which is printed [default: 8080]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// Listen beyond loopback without tokens: whoever reaches the API may run programs here
+    #[arg(long)]
+    pub(crate) insecure: bool,
     /// Languages to serve, separated by commas [default: all]
     #[arg(long, value_name = "NAMES")]
     pub(crate) language: Option<String>,

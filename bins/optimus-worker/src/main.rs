@@ -48,6 +48,8 @@ fn main() -> anyhow::Result<ExitCode> {
 #[tokio::main]
 async fn run() -> anyhow::Result<()> {
     let flags = Flags::parse();
+    // Boxes need many.
+    optimus_common::open_files::raise_limit();
     let mut settings = Settings::load(flags.config.as_deref())?;
     if let Some(backend) = flags.backend {
         settings.worker.backend = Some(backend.into());

@@ -102,6 +102,11 @@ pub struct JobRecord {
     pub finished_at: Option<Timestamp>,
     /// Set in every terminal state.
     pub result: Option<JobResult>,
+    /// Whether `result` has the totals alone, without `compile` and `test_results`: those of the oldest results make
+    /// room where all results together are larger than the installation keeps (`queue.max_result_bytes`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub details_dropped: bool,
     /// Why Optimus could not grade it; set where `status` is `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -10,6 +10,7 @@
 //! - [`support`]: what some languages bring along for their boxes
 //! - [`protocol`]: the frames between a worker and the agent in its box
 //! - [`settings`]: `optimus.toml`, the environment, the flags
+//! - [`open_files`]: how many a process may have open
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 
 mod causes;
@@ -19,6 +20,8 @@ pub mod ids;
 pub mod job;
 pub mod language;
 pub mod limits;
+#[cfg(feature = "settings")]
+pub mod open_files;
 pub mod payload;
 pub mod protocol;
 pub mod result;

@@ -62,6 +62,16 @@ pub struct Api {
     pub shutdown: Duration,
     /// Bearer tokens that may use the API; empty: no authentication.
     pub tokens: Vec<String>,
+    /// Whether an address beyond loopback may be served without tokens.
+    pub allow_anonymous: bool,
+    /// Names that the `Host` of a request may have beside the machine's own, where there are no tokens.
+    pub allowed_hosts: Vec<String>,
+    /// Connections at once; 0: as the limit on open files allows.
+    pub max_connections: u32,
+    /// How long a client may in all fall behind `least_bytes_per_second` while it sends a body or reads an answer.
+    #[serde(rename = "slow_client_ms", with = "units::ms")]
+    pub slow_client: Duration,
+    pub least_bytes_per_second: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -84,6 +94,8 @@ pub struct Queue {
     pub max_waiting_jobs: u64,
     /// Bytes of all waiting and running submissions before `POST /jobs` answers 429.
     pub max_stored_bytes: u64,
+    /// Bytes of all results; above, the oldest lose all but their totals.
+    pub max_result_bytes: u64,
     /// How long a worker owns a job without renewing.
     #[serde(rename = "lease_ms", with = "units::ms")]
     pub lease: Duration,
@@ -193,9 +205,9 @@ pub struct LimitSettings {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Results {
-    /// Bytes kept of each stream of a test, and of the compile step.
+    /// Bytes kept of each stream of a test, and of the compile step, as they stand in the result.
     pub max_stream_bytes: u64,
-    /// Bytes of all streams kept in one job's result.
+    /// Bytes of all streams kept in one job's result, as they stand there.
     pub max_job_bytes: u64,
 }
 
@@ -251,6 +263,7 @@ impl Settings {
                     .try_parsing(true)
                     .list_separator(",")
                     .with_list_parse_key("api.tokens")
+                    .with_list_parse_key("api.allowed_hosts")
                     .with_list_parse_key("native.allow_missing")
                     .with_list_parse_key("native.paths")
                     .source(Some(vars)),
@@ -305,6 +318,8 @@ mod tests {
             ("WORKER_CONCURRENCY", "7"),
             ("OPTIMUS__QUEUE__LEASE_MS", "1500"),
             ("OPTIMUS__API__TOKENS", "a,b"),
+            ("OPTIMUS__API__ALLOWED_HOSTS", "api,judge.example"),
+            ("OPTIMUS__API__ALLOW_ANONYMOUS", "true"),
             ("OPTIMUS__NATIVE__ALLOW_MISSING", "landlock,guest-uids"),
             ("OPTIMUS__WORKER__BACKEND", "auto"),
             ("OPTIMUS__DATA_DIR", "/srv/optimus"),
@@ -315,6 +330,8 @@ mod tests {
         assert_eq!(settings.worker.concurrency, 7);
         assert_eq!(settings.queue.lease, Duration::from_millis(1500));
         assert_eq!(settings.api.tokens, ["a", "b"]);
+        assert_eq!(settings.api.allowed_hosts, ["api", "judge.example"]);
+        assert!(settings.api.allow_anonymous && !Settings::defaults().api.allow_anonymous);
         assert_eq!(settings.native.allow_missing, ["landlock", "guest-uids"]);
         assert_eq!(settings.worker.backend, Some(BackendChoice::Auto));
         assert_eq!(Settings::defaults().worker.backend, None);

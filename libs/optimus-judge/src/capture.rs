@@ -27,7 +27,7 @@ pub struct Captured {
 }
 
 impl Capture {
-    /// Keeps at most `max` bytes for display.
+    /// Keeps at most `max` bytes for display, counted as they stand in a result.
     pub fn new(max: usize) -> Self {
         Self {
             head: Vec::new(),
@@ -68,11 +68,18 @@ impl Capture {
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
     }
 
+    /// What of it is stored: as much of its beginning as takes no more than the maximum in a result.
     pub fn into_captured(mut self) -> Captured {
-        let truncated = self.total > self.head.len() as u64;
-        if truncated {
+        if self.total > self.head.len() as u64 {
             self.head.truncate(whole_characters(&self.head));
         }
+        let text_alone = fitting(&self.head, self.max, |_| 0);
+        let kept = match std::str::from_utf8(&self.head[..text_alone]) {
+            Ok(_) => text_alone,
+            Err(_) => fitting(&self.head, self.max, base64_bytes),
+        };
+        self.head.truncate(kept);
+        let truncated = self.total > self.head.len() as u64;
         match String::from_utf8(self.head) {
             Ok(text) => Captured {
                 text,
@@ -86,6 +93,38 @@ impl Capture {
             },
         }
     }
+}
+
+/// The length of the longest beginning of `bytes` that takes at most `max` as text in JSON, and what `beside` says its
+/// length takes besides. A program must not choose how much is stored by what it prints: a control character takes six
+/// bytes there.
+fn fitting(bytes: &[u8], max: usize, beside: impl Fn(usize) -> usize) -> usize {
+    let (mut kept, mut taken) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().chars().map(|c| (c.len_utf8(), json_bytes(c)));
+        let replaced = Some((chunk.invalid().len(), char::REPLACEMENT_CHARACTER.len_utf8()));
+        for (length, takes) in valid.chain(replaced.filter(|(length, _)| *length > 0)) {
+            if taken + takes + beside(kept + length) > max {
+                return kept;
+            }
+            kept += length;
+            taken += takes;
+        }
+    }
+    kept
+}
+
+/// As `serde_json` writes a character in a string.
+fn json_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        c => c.len_utf8(),
+    }
+}
+
+fn base64_bytes(length: usize) -> usize {
+    length.div_ceil(3) * 4
 }
 
 /// The length of `bytes` without a UTF-8 character that is cut at the end.
@@ -119,7 +158,7 @@ mod tests {
     #[test]
     fn a_short_stream_is_kept_whole() {
         assert_eq!(
-            captured(5, b"hi\n\0!"),
+            captured(11, b"hi\n\0!"),
             Captured {
                 text: "hi\n\0!".to_owned(),
                 base64: None,
@@ -148,7 +187,8 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_kept_exactly_beside_the_readable_form() {
-        let captured = captured(3, b"a\xFFbc");
+        // Five bytes as text, and four as base64.
+        let captured = captured(9, b"a\xFFbc");
         assert_eq!(captured.text, "a\u{FFFD}b");
         assert_eq!(captured.base64, Some(Base64Bytes(b"a\xFFb".to_vec())));
         assert!(captured.truncated);
@@ -170,7 +210,32 @@ mod tests {
         assert_eq!(capture.total_bytes(), 100_025);
     }
 
+    #[test]
+    fn what_is_stored_counts_as_it_is_stored() {
+        assert_eq!(captured(60, &[1; 100]).text, "\u{1}".repeat(10));
+        assert_eq!(captured(60, &[b'"'; 100]).text, "\"".repeat(30));
+        assert_eq!(captured(60, &[b'x'; 100]).text, "x".repeat(60));
+        let cut = captured(60, &[1; 10]);
+        assert_eq!((cut.text.len(), cut.truncated), (10, false));
+        let bytes = captured(60, &[0xFF; 100]);
+        // 13 times three bytes as text, and 13 bytes as base64.
+        assert_eq!(bytes.base64.map(|bytes| bytes.0.len()), Some(13));
+        assert!(bytes.truncated);
+    }
+
     proptest! {
+        #[test]
+        fn no_stream_takes_more_than_its_maximum(data in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..32], 0..200), max in 0usize..300) {
+            let captured = captured(max, &data);
+            // Without the quotes.
+            let text = serde_json::to_string(&captured.text).unwrap().len() - 2;
+            let base64 = captured.base64.as_ref().map_or(0, |bytes| serde_json::to_string(bytes).unwrap().len() - 2);
+            let stored = text + base64;
+            prop_assert!(stored <= max, "{} of {}", stored, max);
+            let kept = captured.base64.map_or(captured.text.len(), |bytes| bytes.0.len());
+            prop_assert_eq!(captured.truncated, kept < data.len());
+        }
+
         #[test]
         fn chunks_do_not_matter(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9000), 0..5), max in 0usize..9000) {
             let whole = chunks.concat();

@@ -21,8 +21,44 @@ pub trait JobStore: Send + Sync + 'static {
     /// Stores a job with its queue entry. The caller has validated the submission.
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
 
-    /// The record as `GET /jobs/:id` shows it; `None` where the id is unknown or expired.
-    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+    /// The job with the first part of its result; `None` where the id is unknown or expired.
+    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;
+
+    /// One of the further parts of a result, which never changes once it is written. Counted from 1: the first part
+    /// comes with [`JobStore::look`]. `None` where the result is gone meanwhile, or has no such part.
+    async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The record as `GET /jobs/:id` shows it, all in memory; `None` where the id is unknown or expired.
+    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        'again: loop {
+            let Some(StoredJob { mut record, result }) = self.look(id).await? else {
+                return Ok(None);
+            };
+            let Some(StoredResult {
+                head: mut json,
+                bytes,
+            }) = result
+            else {
+                return Ok(Some(record));
+            };
+            for part in 1.. {
+                if json.len() as u64 >= bytes {
+                    break;
+                }
+                match self.result_part(id, part).await? {
+                    Some(more) => json.extend_from_slice(&more),
+                    // It has expired, or lost its details.
+                    None => continue 'again,
+                }
+            }
+            let result = serde_json::from_slice(&json).map_err(|source| StoreError::Damaged {
+                job: id,
+                source: source.into(),
+            })?;
+            record.result = Some(result);
+            return Ok(Some(record));
+        }
+    }
 
     /// Leases the next due job of this language: attempt + 1, a fresh token.
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError>;
@@ -34,7 +70,9 @@ pub trait JobStore: Send + Sync + 'static {
     /// Extends the lease to its full length from now.
     async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError>;
 
-    /// Writes the result, if the token is still the job's latest and no result was written.
+    /// Writes the result, if the token is still the job's latest and no result was written. Called again under the token
+    /// that has finished the job, it is accepted and changes nothing. Where all results together are larger than is kept,
+    /// the oldest lose their details.
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError>;
 
     /// Gives the job back unstarted: to the head of its list, attempt - 1. For draining. One that is to be cancelled
@@ -79,6 +117,23 @@ pub trait JobStore: Send + Sync + 'static {
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A job as it is stored: its record, and its result as the bytes that were written, which nobody needs to read in order
+/// to hand them on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredJob {
+    /// Without a result where `result` has one.
+    pub record: JobRecord,
+    pub result: Option<StoredResult>,
+}
+
+/// A result as JSON, of which the rest is read by [`JobStore::result_part`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredResult {
+    pub head: Vec<u8>,
+    /// Of the whole.
+    pub bytes: u64,
 }
 
 /// A validated submission on its way into the store.
@@ -139,7 +194,7 @@ pub enum Renewal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
     Accepted,
-    /// The token is not the job's latest, or the job is finished: nothing was changed.
+    /// The token is not the job's latest, or the job ended otherwise: nothing was changed.
     Refused,
 }
 
@@ -233,6 +288,8 @@ pub struct Totals {
     pub requeued: BTreeMap<LanguageName, u64>,
     /// Bytes of all submissions held for jobs that are not finished.
     pub stored_bytes: u64,
+    /// Bytes of all results held.
+    pub result_bytes: u64,
 }
 
 /// Why a store could not do it. None of these says that nothing happened.

@@ -8,11 +8,15 @@ use optimus_common::{
     result::{JobResult, OverallStatus, Verdict},
 };
 
-use crate::StoreError;
+use crate::{StoreError, StoredResult};
 
 /// Largest result that is written, as JSON. A worker caps the streams it keeps far below this; a result that is larger
 /// nevertheless fails its job rather than filling the store.
 const MAX_RESULT_BYTES: usize = 64 << 20;
+
+/// Results are stored and read in parts of this size, so that handing one on takes no memory for the whole. Part of the
+/// format of the stores.
+pub(crate) const PART_BYTES: usize = 64 << 10;
 
 /// A terminal state as it is stored.
 #[derive(Debug)]
@@ -21,15 +25,20 @@ pub(crate) struct Ending {
     pub(crate) verdict: Verdict,
     /// As JSON. Without one, [`ungraded`] says what the record shows.
     pub(crate) result: Option<String>,
+    /// The totals of the result, as JSON of the same shape: what stays when its details have to make room.
+    pub(crate) gist: Option<String>,
     pub(crate) error: Option<String>,
 }
 
 impl Ending {
     pub(crate) fn of(job: JobId, outcome: Outcome) -> Result<Self, StoreError> {
-        let result = serde_json::to_string(outcome.result()).map_err(|source| StoreError::Damaged {
-            job,
-            source: source.into(),
-        })?;
+        let json = |result: &JobResult| {
+            serde_json::to_string(result).map_err(|source| StoreError::Damaged {
+                job,
+                source: source.into(),
+            })
+        };
+        let result = json(outcome.result())?;
         if result.len() > MAX_RESULT_BYTES {
             return Ok(Self::failed(format!(
                 "its result has {} bytes, of which at most {MAX_RESULT_BYTES} can be kept",
@@ -40,6 +49,7 @@ impl Ending {
             status: outcome.status(),
             verdict: outcome.result().verdict,
             result: Some(result),
+            gist: Some(json(&gist(outcome.result()))?),
             error: match outcome {
                 Outcome::Failed { error, .. } => Some(error),
                 Outcome::Completed(_) | Outcome::Cancelled(_) => None,
@@ -53,6 +63,7 @@ impl Ending {
             status: JobStatus::Failed,
             verdict: Verdict::InternalError,
             result: None,
+            gist: None,
             error: Some(error),
         }
     }
@@ -63,8 +74,66 @@ impl Ending {
     }
 }
 
+fn gist(result: &JobResult) -> JobResult {
+    JobResult {
+        overall_status: result.overall_status,
+        verdict: result.verdict,
+        score: result.score,
+        total_tests: result.total_tests,
+        passed_tests: result.passed_tests,
+        compile: None,
+        test_results: Vec::new(),
+    }
+}
+
+/// What a store holds of a job's end.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: JobStatus,
+    pub(crate) total_tests: u32,
+    /// The first part of the result.
+    pub(crate) head: Option<Vec<u8>>,
+    /// Length of the whole; where it was stored before lengths were, the first part is the whole.
+    pub(crate) bytes: Option<u64>,
+    pub(crate) gist: Option<Vec<u8>>,
+}
+
+/// What a record shows of it.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) stored: Option<StoredResult>,
+    /// Where there is no stored result.
+    pub(crate) totals: Option<JobResult>,
+    pub(crate) details_dropped: bool,
+}
+
+impl Ended {
+    pub(crate) fn shown(self) -> serde_json::Result<Shown> {
+        Ok(match (self.head, self.gist) {
+            (Some(head), _) => Shown {
+                stored: Some(StoredResult {
+                    bytes: self.bytes.unwrap_or(head.len() as u64),
+                    head,
+                }),
+                totals: None,
+                details_dropped: false,
+            },
+            (None, Some(gist)) => Shown {
+                stored: None,
+                totals: Some(serde_json::from_slice(&gist)?),
+                details_dropped: true,
+            },
+            (None, None) => Shown {
+                stored: None,
+                totals: ungraded(self.status, self.total_tests),
+                details_dropped: false,
+            },
+        })
+    }
+}
+
 /// The result of a job that ended without being graded.
-pub(crate) fn ungraded(status: JobStatus, total_tests: u32) -> Option<JobResult> {
+fn ungraded(status: JobStatus, total_tests: u32) -> Option<JobResult> {
     match status {
         JobStatus::Cancelled => Some(JobResult::not_graded(
             OverallStatus::Cancelled,

@@ -22,6 +22,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
+    answer::show,
     body::{Received, Share, require_json},
     extract::{IdempotencyKey, JobPath, Wait},
     problem::Problem,
@@ -69,7 +70,7 @@ pub(crate) struct JobState {
         (status = 422, description = "The idempotency key came with another body before"),
         (status = 429, description = "The queue is full",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 503, description = "The store is not available",
+        (status = 503, description = "The store is not available, or there are too many large bodies or connections at once",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
     )
 )]
@@ -102,22 +103,24 @@ pub(crate) async fn submit(
     if replayed {
         status = app
             .store
-            .get(id)
+            .look(id)
             .await?
             .ok_or_else(|| Problem::job_not_found(id))?
+            .record
             .status;
     }
     if let (Some(waiter), Some(wait)) = (waiter, wait) {
         // The job is accepted: whatever goes wrong from here on must not make the answer an error.
-        match waiter
+        if let Ok(Some(job)) = waiter
             .wait(&*app.store, Existence::Certain, Instant::now() + wait)
             .await
         {
-            Ok(Some(record)) if record.status.is_terminal() => {
-                return Ok(accepted(StatusCode::OK, id, replayed, Json(record)));
+            status = job.record.status;
+            if status.is_terminal()
+                && let Ok(answer) = show(&app, job).await
+            {
+                return Ok(accepted(StatusCode::OK, id, replayed, answer));
             }
-            Ok(Some(record)) => status = record.status,
-            Ok(None) | Err(_) => {}
         }
     }
     Ok(accepted(
@@ -178,17 +181,18 @@ fn accepted(status: StatusCode, id: JobId, replayed: bool, body: impl IntoRespon
         (status = 400, description = "The id or `wait` is malformed"),
         (status = 401, description = "A token is needed"),
         (status = 404, description = "No such job, or its result has expired"),
-        (status = 503, description = "The store is not available"),
+        (status = 503, description = "The store is not available, or there are too many large answers or connections at once",
+            headers(("Retry-After" = u64, description = "Seconds to wait"))),
     )
 )]
 pub(crate) async fn read_job(
     State(app): State<Arc<App>>,
     JobPath { id }: JobPath,
     Wait { wait }: Wait,
-) -> Result<Json<JobRecord>, Problem> {
+) -> Result<Response, Problem> {
     Span::current().record("job_id", tracing::field::display(id));
-    let record = match wait {
-        None => app.store.get(id).await?,
+    let job = match wait {
+        None => app.store.look(id).await?,
         Some(wait) => {
             app.waiting
                 .register(id)
@@ -196,7 +200,7 @@ pub(crate) async fn read_job(
                 .await?
         }
     };
-    record.map(Json).ok_or_else(|| Problem::job_not_found(id))
+    show(&app, job.ok_or_else(|| Problem::job_not_found(id))?).await
 }
 
 /// Cancels a job: a queued one at once, a running one within a second.

@@ -127,3 +127,18 @@ fn a_wrong_setting_is_told_and_ends_the_program() {
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(told.contains("prot"), "{told}");
 }
+
+#[test]
+fn an_address_for_everybody_is_refused_without_tokens() {
+    for address in ["0.0.0.0", "::"] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_optimus-api"))
+            .args(["--host", address, "--port", "0"])
+            .output()
+            .unwrap();
+        assert!(!ended.status.success());
+        let told = String::from_utf8(ended.stderr).unwrap();
+        for word in [address, "api.tokens", "--insecure", "api.allow_anonymous"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+    }
+}

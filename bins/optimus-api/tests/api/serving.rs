@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use optimus_queue::JobStore;
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::{
@@ -78,7 +79,7 @@ async fn a_shutdown_does_not_wait_for_a_client_that_never_ends_its_body() {
     let limit = Duration::from_millis(300);
     let mut api = Api::start_with(|settings| settings.api.shutdown = limit).await;
     let mut slow = TcpStream::connect(api.address()).await.unwrap();
-    let head = "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
+    let head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
                 Expect: 100-continue\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 25];
@@ -98,8 +99,7 @@ async fn a_shutdown_does_not_wait_for_a_client_that_never_ends_its_body() {
 async fn a_body_that_ends_early_harms_nobody() {
     let api = Api::start().await;
     let mut broken = TcpStream::connect(api.address()).await.unwrap();
-    let head =
-        "POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    let head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     broken.write_all(head.as_bytes()).await.unwrap();
     drop(broken);
     api.accepted(&submission()).await;
@@ -132,4 +132,66 @@ async fn a_large_body_does_not_hold_up_other_requests() {
         "{longest:?} while a body was read that takes {reading:?}"
     );
     assert_eq!(problem(large.await.unwrap()).await["field"], "unknown");
+}
+
+/// Sends these bytes and reads all that is answered.
+async fn exchange(api: &Api, request: &str) -> String {
+    let mut client = TcpStream::connect(api.address()).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = client.read_to_string(&mut answer);
+    timeout(PATIENCE, read).await.expect("an answer").unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn without_tokens_only_requests_for_this_machine_are_answered() {
+    let api = Api::start_with(|settings| settings.api.allowed_hosts = vec!["judge.example".to_owned()]).await;
+    let body = submission().to_string();
+    let submit = |head: &str| {
+        format!(
+            "{head}Connection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for head in [
+        "POST /jobs HTTP/1.1\r\nHost: evil.example\r\n",
+        "POST /jobs HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n",
+        "POST /jobs HTTP/1.0\r\n",
+        "POST /jobs HTTP/1.1\r\nHost:\r\n",
+        "POST http://evil.example/jobs HTTP/1.1\r\nHost: localhost\r\n",
+        "POST http://localhost/jobs HTTP/1.1\r\nHost: evil.example\r\n",
+        "POST /jobs HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n",
+    ] {
+        let answer = exchange(&api, &submit(head)).await;
+        let code = answer.split(' ').nth(1);
+        assert_eq!(code, Some("421"), "{head}: {answer}");
+        assert!(answer.contains("allowed_hosts"), "{answer}");
+    }
+    for head in [
+        "GET /queues HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        "GET /no/such/route HTTP/1.0\r\n\r\n",
+        "GET /health HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    ] {
+        let answer = exchange(&api, head).await;
+        assert_eq!(answer.split(' ').nth(1), Some("421"), "{head}: {answer}");
+    }
+    assert!(api.store.totals().await.unwrap().submitted.is_empty());
+    for head in [
+        "POST /jobs HTTP/1.1\r\nHost: localhost:1\r\n",
+        "POST /jobs HTTP/1.1\r\nHost: [::1]\r\n",
+        "POST /jobs HTTP/1.0\r\nHost: judge.example\r\n",
+        "POST http://localhost/jobs HTTP/1.1\r\nHost: localhost\r\n",
+    ] {
+        let answer = exchange(&api, &submit(head)).await;
+        assert_eq!(answer.split(' ').nth(1), Some("202"), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn with_tokens_every_host_is_answered() {
+    let api = Api::start_with(|settings| settings.api.tokens = vec!["secret".to_owned()]).await;
+    let head = "GET /queues HTTP/1.1\r\nHost: judge.example\r\nAuthorization: Bearer secret\r\nConnection: close\r\n\r\n";
+    let answer = exchange(&api, head).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }

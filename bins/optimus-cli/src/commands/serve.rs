@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use optimus_api::App;
+use optimus_common::open_files;
 use optimus_worker::process::{start_logging, stop_on_signals};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -37,7 +38,11 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
     if let Some(languages) = args.language {
         settings.worker.languages = languages;
     }
+    settings.api.allow_anonymous |= args.insecure;
     start_logging(&settings.log).usage()?;
+    optimus_api::check_exposure(&settings.api).await.usage()?;
+    // Boxes and connections need many.
+    open_files::raise_limit();
     let shutdown = stop_on_signals().trouble()?;
 
     // Before anything is started: a port that is taken is found out at once.

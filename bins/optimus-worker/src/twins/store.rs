@@ -16,7 +16,7 @@ use optimus_common::{
 };
 use optimus_queue::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, Submitted, Totals, WorkerInfo,
+    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
 };
 use tokio::{
     sync::{Notify, broadcast},
@@ -132,6 +132,7 @@ impl TwinStore {
             started_at: None,
             finished_at: None,
             result: job.result.clone(),
+            details_dropped: false,
             error: job.error.clone(),
             metadata: None,
         }
@@ -201,9 +202,16 @@ impl JobStore for TwinStore {
         Ok(Submitted::Created)
     }
 
-    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         drop(self.reach()?);
-        Ok(Some(self.record(id)))
+        Ok(Some(StoredJob {
+            record: self.record(id),
+            result: None,
+        }))
+    }
+
+    async fn result_part(&self, _id: JobId, _part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(None)
     }
 
     async fn claim(&self, language: &LanguageName, _worker: &WorkerId) -> Result<Option<Claim>, StoreError> {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{JobId, job::JobStatus, job::Outcome, result::Verdict};
+use optimus_common::{FencingToken, JobId, job::JobStatus, job::Outcome, result::Verdict};
 use tokio::task::JoinSet;
 
 use super::{
@@ -79,6 +79,8 @@ struct Ledger {
     jobs: Vec<JobId>,
     /// Every lease ever handed out, the stale ones included.
     leases: Vec<Lease>,
+    /// The token under which each job was finished: told again and again, it still is one end.
+    finished_under: HashMap<JobId, FencingToken>,
     /// Ends that a call was told it brought about.
     ends: HashMap<JobId, Vec<JobStatus>>,
 }
@@ -162,7 +164,8 @@ async fn act(store: &dyn JobStore, ledger: &Mutex<Ledger>, dice: &mut Dice) {
             }
         }
         (6..=7, Some(lease), _) => {
-            let outcome = match dice.below(3) {
+            // Whoever finishes again sends the same as before.
+            let outcome = match lease.token.0 % 3 {
                 0 => completed(),
                 1 => Outcome::Failed {
                     result: result(Verdict::InternalError),
@@ -172,7 +175,14 @@ async fn act(store: &dyn JobStore, ledger: &Mutex<Ledger>, dice: &mut Dice) {
             };
             let status = outcome.status();
             if store.finish(&lease, outcome).await.unwrap() == Finish::Accepted {
-                end(lease.job, status);
+                let before = ledger
+                    .lock()
+                    .unwrap()
+                    .finished_under
+                    .insert(lease.job, lease.token);
+                if before != Some(lease.token) {
+                    end(lease.job, status);
+                }
             }
         }
         (8, Some(lease), _) => drop(store.renew(&lease).await.unwrap()),

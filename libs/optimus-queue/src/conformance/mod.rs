@@ -11,6 +11,7 @@ pub mod contention;
 pub mod leases;
 pub mod lifecycle;
 pub mod ordering;
+pub mod results;
 mod support;
 pub mod watching;
 
@@ -61,6 +62,7 @@ macro_rules! conformance_tests {
             }
             leases {
                 a_job_finishes_once,
+                only_who_finished_a_job_may_repeat_it,
                 a_stale_token_can_do_nothing,
                 tokens_grow,
                 a_lease_lasts_as_long_as_it_is_renewed,
@@ -86,6 +88,13 @@ macro_rules! conformance_tests {
                 interactive_comes_before_normal_before_batch,
                 waiting_jobs_age,
                 languages_are_apart,
+            }
+            results {
+                a_large_result_comes_in_parts,
+                an_unfinished_job_has_no_parts,
+                the_oldest_results_make_room,
+                a_result_larger_than_all_may_be_keeps_its_totals,
+                expired_results_no_longer_count,
             }
             watching {
                 ends_and_cancels_are_announced,

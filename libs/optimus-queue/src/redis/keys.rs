@@ -9,14 +9,17 @@
 //! | `optimus:dead:<language>` | list | ids of jobs that ran out of attempts, the newest at the tail; capped |
 //! | `optimus:wake:<language>` | list | tokens on which idle workers block; bounded, of no meaning otherwise |
 //! | `optimus:job:<id>` | hash | the job, see below; expires after its end |
+//! | `optimus:result:<id>` | string | the result of a job after its first part; expires with the job |
+//! | `optimus:results` | sorted set | `<id>:<bytes>` of every stored result; score: when it expires |
 //! | `optimus:idem:<sha256>` | string | job id and body digest of an idempotency key; expires |
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
-//! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes` |
+//! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes`, `result_bytes` |
 //! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
 //! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!
 //! A job's fields: `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
-//! `finished`, `tests` (how many), `metadata`, `error`, `result`; only until it ends: `submission`, `bytes` (its
+//! `finished`, `tests` (how many), `metadata`, `error`, `result` (its first part), `result_bytes` (the length of the whole),
+//! `gist` (its totals, which stay when the rest has to make room), `ended_by` (the token that finished it); only until it ends: `submission`, `bytes` (its
 //! length), `worker`, `cancel`. A job that ended without being graded has no `result`: it follows from `status` and
 //! `tests`. All times are milliseconds since 1970.
 
@@ -84,6 +87,18 @@ impl Keys {
 
     pub(super) fn job_prefix(&self) -> String {
         format!("{}:job:", self.prefix)
+    }
+
+    pub(super) fn result(&self, id: JobId) -> String {
+        format!("{}{id}", self.result_prefix())
+    }
+
+    pub(super) fn result_prefix(&self) -> String {
+        format!("{}:result:", self.prefix)
+    }
+
+    pub(super) fn results(&self) -> String {
+        format!("{}:results", self.prefix)
     }
 
     /// Hashed, because a client may put anything into its key, of any length.

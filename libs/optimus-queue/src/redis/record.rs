@@ -6,14 +6,24 @@ use jiff::Timestamp;
 use optimus_common::{JobId, job::JobRecord};
 
 use crate::{
-    StoreError, Totals,
-    terms::{status_from, ungraded},
+    StoreError, StoredJob, Totals,
+    terms::{Ended, status_from},
 };
 
 /// What a record is made of. Not the submission, which may be large.
-pub(super) const FIELDS: [&str; 10] = [
-    "status", "language", "attempts", "created", "started", "finished", "tests", "metadata", "error",
+pub(super) const FIELDS: [&str; 12] = [
+    "status",
+    "language",
+    "attempts",
+    "created",
+    "started",
+    "finished",
+    "tests",
+    "metadata",
+    "error",
     "result",
+    "result_bytes",
+    "gist",
 ];
 
 pub(super) type RawFields = [Option<Vec<u8>>; FIELDS.len()];
@@ -21,7 +31,7 @@ pub(super) type RawFields = [Option<Vec<u8>>; FIELDS.len()];
 type Cause = Box<dyn Error + Send + Sync>;
 
 /// `None` where there is no such job.
-pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<JobRecord>, StoreError> {
+pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<StoredJob>, StoreError> {
     if fields.iter().all(Option::is_none) {
         return Ok(None);
     }
@@ -30,7 +40,7 @@ pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<JobRecord>, 
         .map_err(|source| StoreError::Damaged { job: id, source })
 }
 
-fn parse(id: JobId, fields: RawFields) -> Result<JobRecord, Cause> {
+fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {
     let [
         status,
         language,
@@ -42,14 +52,20 @@ fn parse(id: JobId, fields: RawFields) -> Result<JobRecord, Cause> {
         metadata,
         error,
         result,
+        result_bytes,
+        gist,
     ] = fields;
     let status = status_from(&text(required("status", status)?)?)?;
     let total_tests = number(required("tests", tests)?)?;
-    let result = match result {
-        Some(json) => Some(serde_json::from_slice(&json)?),
-        None => ungraded(status, total_tests),
+    let ended = Ended {
+        status,
+        total_tests,
+        head: result,
+        bytes: result_bytes.map(number).transpose()?,
+        gist,
     };
-    Ok(JobRecord {
+    let shown = ended.shown()?;
+    let record = JobRecord {
         job_id: id,
         status,
         language: text(required("language", language)?)?.parse()?,
@@ -57,9 +73,14 @@ fn parse(id: JobId, fields: RawFields) -> Result<JobRecord, Cause> {
         created_at: time(required("created", created)?)?,
         started_at: started.map(time).transpose()?,
         finished_at: finished.map(time).transpose()?,
-        result,
+        result: shown.totals,
+        details_dropped: shown.details_dropped,
         error: error.map(text).transpose()?,
         metadata: metadata.map(|json| serde_json::from_slice(&json)).transpose()?,
+    };
+    Ok(StoredJob {
+        record,
+        result: shown.stored,
     })
 }
 
@@ -100,6 +121,7 @@ pub(super) fn totals(counters: &[(String, String)]) -> Totals {
                 }
             }
             _ if field == "stored_bytes" => totals.stored_bytes = value,
+            _ if field == "result_bytes" => totals.result_bytes = value,
             _ => {}
         }
     }
@@ -136,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_queued_job_has_neither_result_nor_times() {
-        let record = decode(JobId::new(), raw(&QUEUED)).unwrap().unwrap();
+        let StoredJob { record, result } = decode(JobId::new(), raw(&QUEUED)).unwrap().unwrap();
+        assert_eq!(result, None);
         assert_eq!(record.status, JobStatus::Queued);
         assert_eq!(
             record.created_at,
@@ -155,6 +178,7 @@ mod tests {
         let result = decode(JobId::new(), raw(&fields))
             .unwrap()
             .unwrap()
+            .record
             .result
             .unwrap();
         assert_eq!(

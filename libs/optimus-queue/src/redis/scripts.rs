@@ -20,6 +20,7 @@ pub(super) struct Scripts {
     pub(super) cancel: Script,
     pub(super) reap: Script,
     pub(super) idle: Script,
+    pub(super) make_room: Script,
     pub(super) mend: Script,
     pub(super) recount: Script,
     pub(super) heartbeat: Script,
@@ -32,12 +33,13 @@ impl Scripts {
             submit: with_lib(include_str!("lua/submit.lua")),
             claim: with_lib(include_str!("lua/claim.lua")),
             renew: with_lib(include_str!("lua/renew.lua")),
-            finish: with_lib(include_str!("lua/finish.lua")),
+            finish: with_results(include_str!("lua/finish.lua")),
             release: with_lib(include_str!("lua/release.lua")),
             retry: with_lib(include_str!("lua/retry.lua")),
             cancel: with_lib(include_str!("lua/cancel.lua")),
             reap: with_lib(include_str!("lua/reap.lua")),
             idle: with_lib(include_str!("lua/idle.lua")),
+            make_room: with_results(include_str!("lua/make_room.lua")),
             mend: with_lib(include_str!("lua/mend.lua")),
             recount: Script::new(include_str!("lua/recount.lua")),
             heartbeat: Script::new(include_str!("lua/heartbeat.lua")),
@@ -46,10 +48,21 @@ impl Scripts {
     }
 }
 
-/// The `#!lua` line must stay the first one: by its flags Redis decides whether the script runs with memory full.
 fn with_lib(body: &str) -> Script {
+    after(&[include_str!("lua/lib.lua")], body)
+}
+
+fn with_results(body: &str) -> Script {
+    after(
+        &[include_str!("lua/lib.lua"), include_str!("lua/results.lua")],
+        body,
+    )
+}
+
+/// The `#!lua` line must stay the first one: by its flags Redis decides whether the script runs with memory full.
+fn after(shared: &[&str], body: &str) -> Script {
     let (flags, rest) = body.split_once('\n').unwrap_or((body, ""));
-    Script::new(&[flags, include_str!("lua/lib.lua"), rest].join("\n"))
+    Script::new(&[&[flags], shared, &[rest]].concat().join("\n"))
 }
 
 /// One call of a script.

@@ -5,9 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId, causes,
-    ids::InvalidLanguageName,
-    job::{JobRecord, Outcome},
+    FencingToken, JobId, LanguageName, WorkerId, causes, ids::InvalidLanguageName, job::Outcome,
     submission::Submission,
 };
 use redis::Value;
@@ -22,8 +20,8 @@ use super::{
 };
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, Submitted, Totals, WorkerInfo,
-    terms::{Ending, priority_name, status_from},
+    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
+    terms::{Ending, PART_BYTES, priority_name, status_from},
 };
 
 #[async_trait]
@@ -82,19 +80,36 @@ impl JobStore for RedisStore {
         })
     }
 
-    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.job(id)).arg(&FIELDS);
         let fields: RawFields = read
             .query_async(&mut self.connections.bulk())
             .await
             .map_err(unavailable)?;
-        let record = record::decode(id, fields)?;
-        let has_ended = record.as_ref().is_some_and(|record| record.status.is_terminal());
+        let job = record::decode(id, fields)?;
+        let has_ended = job.as_ref().is_some_and(|job| job.record.status.is_terminal());
         if has_ended && self.copies.are_asked_for() {
             return record::decode(id, self.lasting_read(read).await?);
         }
-        Ok(record)
+        Ok(job)
+    }
+
+    async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(begin) = u64::from(part)
+            .checked_sub(1)
+            .map(|before| before * PART_BYTES as u64)
+        else {
+            return Ok(None);
+        };
+        let bytes: Vec<u8> = redis::cmd("GETRANGE")
+            .arg(self.keys.result(id))
+            .arg(begin)
+            .arg(begin + PART_BYTES as u64 - 1)
+            .query_async(&mut self.connections.bulk())
+            .await
+            .map_err(unavailable)?;
+        Ok(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
@@ -214,13 +229,24 @@ impl JobStore for RedisStore {
 
     async fn reap(&self) -> Result<Reaped, StoreError> {
         let mut total = Reaped::default();
-        for language in self.languages().await? {
+        let languages = self.languages().await?;
+        for language in &languages {
             loop {
-                let call = self.with_rules(self.call(&self.scripts.reap, &language));
+                let call = self.with_rules(self.call(&self.scripts.reap, language));
                 let (requeued, dead, more): (u64, u64, bool) = self.control_call(call).await?;
                 total.requeued += requeued;
                 total.dead += dead;
                 if !more {
+                    break;
+                }
+            }
+        }
+        // The results of all languages have one bound.
+        if let Some(any) = languages.first() {
+            let keys = [self.keys.results()];
+            loop {
+                let call = Call::on(&self.scripts.make_room, &self.keys, any, &keys);
+                if !self.control_call::<bool>(self.with_room(call)).await? {
                     break;
                 }
             }
@@ -307,14 +333,27 @@ impl JobStore for RedisStore {
 
 impl RedisStore {
     async fn conclude(&self, lease: &Lease, ending: &Ending) -> Result<Finish, StoreError> {
-        let call = self
-            .call_for(&self.scripts.finish, lease)
+        let result = ending.result.as_deref().unwrap_or_default().as_bytes();
+        let (head, rest) = result.split_at(result.len().min(PART_BYTES));
+        let keys = [self.keys.results(), self.keys.result(lease.job)];
+        let call = Call::on(&self.scripts.finish, &self.keys, &lease.language, &keys)
+            .arg(lease.job.to_string())
+            .arg(lease.token.0)
             .arg(millis(self.queue.result_ttl))
             .arg(ending.status.as_str())
             .arg(ending.verdict.as_str())
-            .arg(ending.result.as_deref().unwrap_or_default())
+            .arg(head)
+            .arg(rest)
+            .arg(result.len())
+            .arg(ending.gist.as_deref().unwrap_or_default())
             .arg(ending.error.as_deref().unwrap_or_default());
-        Ok(accepted(self.lasting_call(call).await?))
+        Ok(accepted(self.lasting_call(self.with_room(call)).await?))
+    }
+
+    /// The arguments `make_room` of `results.lua` goes by.
+    fn with_room<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.arg(self.keys.result_prefix())
+            .arg(self.queue.max_result_bytes)
     }
 }
 

@@ -8,7 +8,9 @@ use super::{trouble::Fault, unit::Unit};
 /// Every list, counted; then what the lists should be.
 const COUNTED: &str = "
     SELECT list, language, COUNT(*), SUM(bytes) FROM jobs WHERE list IS NOT NULL GROUP BY language, list
-    UNION ALL SELECT 'dead', language, COUNT(*), 0 FROM dead GROUP BY language";
+    UNION ALL SELECT 'dead', language, COUNT(*), 0 FROM dead GROUP BY language
+    UNION ALL SELECT 'results', '', COUNT(*), SUM(result_bytes) FROM jobs WHERE result_bytes IS NOT NULL
+      HAVING COUNT(*) > 0";
 
 /// Whether some list is longer or shorter than it says. Both are of one moment.
 pub(super) fn is_miscounted(db: &Connection) -> rusqlite::Result<bool> {

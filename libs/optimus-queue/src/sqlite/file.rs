@@ -1,7 +1,7 @@
 //! The database file: where it is, whose it is, and how much room there is around it.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
@@ -14,8 +14,10 @@ use crate::StoreError;
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    /// Locked. The system unlocks it when it is closed, also by a crash.
-    _lock: File,
+    /// Both locked. The system unlocks them when they are closed, also by a crash. The one beside the database tells who its
+    /// owner is; the database itself is one file by whichever names and paths it is reached. SQLite's own locks are of
+    /// another kind.
+    _locks: [File; 2],
 }
 
 impl DatabaseFile {
@@ -31,18 +33,32 @@ impl DatabaseFile {
         let path = create(path).map_err(misplaced)?;
         let mut lock_path = OsString::from(&path);
         lock_path.push(".lock");
-        let mut lock = private(&lock_path).map_err(misplaced)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(taken(&path, lock)),
-            Err(TryLockError::Error(error)) => return Err(misplaced(error)),
+        let mut beside = open_lock(&lock_path)?;
+        let lock = |file: &File| match file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(misplaced(error)),
+        };
+        if !lock(&beside)? {
+            return Err(taken(&path, beside));
         }
-        // Only told to whoever comes second; the lock itself is what counts.
-        let _ = lock
+        let database = private(path.as_os_str(), Links::Followed).map_err(misplaced)?;
+        if !lock(&database)? {
+            return Err(StoreError::Misconfigured(format!(
+                "the database {} is in use under another name or path, with which it shares its contents; stop the \
+                 process that uses it, or use another data directory",
+                path.display()
+            )));
+        }
+        // Only told to whoever comes second; the locks themselves are what counts.
+        let _ = beside
             .set_len(0)
-            .and_then(|()| lock.rewind())
-            .and_then(|()| write!(lock, "{}", process::id()));
-        Ok(Self { path, _lock: lock })
+            .and_then(|()| beside.rewind())
+            .and_then(|()| write!(beside, "{}", process::id()));
+        Ok(Self {
+            path,
+            _locks: [beside, database],
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -72,7 +88,7 @@ fn create(path: &Path) -> io::Result<PathBuf> {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
     }
-    private(path.as_os_str())?;
+    private(path.as_os_str(), Links::Followed)?;
     let path = fs::canonicalize(path)?;
     // A file is only as safe as the names that lead to it; SQLite looks after what is in it. A folder that may not be
     // listed was there before.
@@ -85,12 +101,52 @@ fn create(path: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// The file beside the database, which is written to. In a folder that others may write to it could be a link to a file of
+/// somebody else's.
+fn open_lock(path: &OsStr) -> Result<File, StoreError> {
+    let shown = Path::new(path).display();
+    let refused = |why: String| StoreError::Misconfigured(format!("cannot lock the database: {shown} {why}"));
+    let file = private(path, Links::Refused).map_err(|error| {
+        if fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) {
+            refused("is a symbolic link; remove it".to_owned())
+        } else {
+            refused(format!("cannot be opened: {error}"))
+        }
+    })?;
+    let found = file.metadata().map_err(|error| refused(error.to_string()))?;
+    if !found.is_file() {
+        return Err(refused("is no regular file; remove it".to_owned()));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::MetadataExt::nlink(&found) != 1 {
+        return Err(refused(
+            "is a file that has other names as well; remove it".to_owned(),
+        ));
+    }
+    Ok(file)
+}
+
+/// What is done with a symbolic link in a file's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Followed,
+    Refused,
+}
+
 /// Opens a file that only this user may read, as SQLite's own files beside it will be.
-fn private(path: &std::ffi::OsStr) -> io::Result<File> {
+fn private(path: &OsStr, links: Links) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+        if links == Links::Refused {
+            // Nor is a pipe waited for.
+            let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+            options.custom_flags(flags.bits().cast_signed());
+        }
+    }
     options.open(path)
 }
 

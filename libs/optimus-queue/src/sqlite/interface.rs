@@ -5,9 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId, causes,
-    job::{JobRecord, Outcome},
-    submission::Submission,
+    FencingToken, JobId, LanguageName, WorkerId, causes, job::Outcome, submission::Submission,
 };
 use sha2::{Digest, Sha256};
 use tokio::{sync::broadcast, time};
@@ -23,7 +21,7 @@ use super::{
 };
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, Submitted, Totals, WorkerInfo,
+    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
     terms::{Ending, priority_name, status_from},
 };
 
@@ -52,13 +50,20 @@ impl JobStore for SqliteStore {
         })
     }
 
-    async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         let now = self.shared.clock.now();
         let record = self
             .reader
             .ask(move |db| reading::record(db, &id.to_string(), now))
             .await?;
         record.map(|record| record.decode(id)).transpose()
+    }
+
+    async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        let now = self.shared.clock.now();
+        self.reader
+            .ask(move |db| reading::result_part(db, &id.to_string(), part, now))
+            .await
     }
 
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
@@ -156,6 +161,7 @@ impl JobStore for SqliteStore {
             }
         }
         while self.writer.make(expiry::expire).await? == Pass::More {}
+        while self.writer.make(transitions::make_room).await? == Pass::More {}
         while self.writer.make(expiry::give_back).await? == Pass::More {}
         Ok(total)
     }

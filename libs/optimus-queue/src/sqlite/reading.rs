@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{clock::Moment, statements};
 use crate::{
-    QueueDepth, StoreError, Totals,
-    terms::{status_from, ungraded},
+    QueueDepth, StoreError, StoredJob, Totals,
+    terms::{Ended, status_from},
 };
 
 /// A record as it is stored.
@@ -24,7 +24,9 @@ pub(super) struct RawRecord {
     tests: u32,
     metadata: Option<String>,
     error: Option<String>,
-    result: Option<Vec<u8>>,
+    result_bytes: Option<u64>,
+    gist: Option<String>,
+    head: Option<Vec<u8>>,
 }
 
 pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<RawRecord>> {
@@ -40,38 +42,60 @@ pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result
                 tests: row.get(6)?,
                 metadata: row.get(7)?,
                 error: row.get(8)?,
-                result: row.get(9)?,
+                result_bytes: row.get(9)?,
+                gist: row.get(10)?,
+                head: row.get(11)?,
             })
         })
         .optional()
 }
 
+/// One of the further parts of a result.
+pub(super) fn result_part(
+    db: &Connection,
+    id: &str,
+    part: u32,
+    now: Moment,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    db.prepare_cached(statements::RESULT_PART)?
+        .query_row(params![id, part, now.wall], |row| row.get(0))
+        .optional()
+}
+
 impl RawRecord {
-    pub(super) fn decode(self, id: JobId) -> Result<JobRecord, StoreError> {
+    pub(super) fn decode(self, id: JobId) -> Result<StoredJob, StoreError> {
         self.parse(id)
             .map_err(|source| StoreError::Damaged { job: id, source })
     }
 
-    fn parse(self, id: JobId) -> Result<JobRecord, Box<dyn Error + Send + Sync>> {
+    fn parse(self, id: JobId) -> Result<StoredJob, Box<dyn Error + Send + Sync>> {
         let status = status_from(&self.status)?;
-        let result = match self.result {
-            Some(json) => Some(serde_json::from_slice(&json)?),
-            None => ungraded(status, self.tests),
-        };
-        Ok(JobRecord {
-            job_id: id,
+        let ending = Ended {
             status,
-            language: self.language.parse()?,
-            attempts: self.attempts,
-            created_at: Timestamp::from_millisecond(self.created)?,
-            started_at: self.started.map(Timestamp::from_millisecond).transpose()?,
-            finished_at: self.finished.map(Timestamp::from_millisecond).transpose()?,
-            result,
-            error: self.error,
-            metadata: self
-                .metadata
-                .map(|json| serde_json::from_str(&json))
-                .transpose()?,
+            total_tests: self.tests,
+            head: self.head,
+            bytes: self.result_bytes,
+            gist: self.gist.map(String::into_bytes),
+        };
+        let shown = ending.shown()?;
+        Ok(StoredJob {
+            record: JobRecord {
+                job_id: id,
+                status,
+                language: self.language.parse()?,
+                attempts: self.attempts,
+                created_at: Timestamp::from_millisecond(self.created)?,
+                started_at: self.started.map(Timestamp::from_millisecond).transpose()?,
+                finished_at: self.finished.map(Timestamp::from_millisecond).transpose()?,
+                result: shown.totals,
+                details_dropped: shown.details_dropped,
+                error: self.error,
+                metadata: self
+                    .metadata
+                    .map(|json| serde_json::from_str(&json))
+                    .transpose()?,
+            },
+            result: shown.stored,
         })
     }
 }
@@ -121,6 +145,11 @@ pub(super) fn totals(db: &Connection) -> rusqlite::Result<Totals> {
         stored_bytes: db
             .prepare_cached(statements::STORED_BYTES)?
             .query_row([], |row| row.get(0))?,
+        result_bytes: db
+            .prepare_cached(statements::RESULT_BYTES)?
+            .query_row([], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0),
         ..Totals::default()
     };
     let mut counters = db.prepare_cached(statements::TOTALS)?;

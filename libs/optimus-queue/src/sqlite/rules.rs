@@ -8,6 +8,7 @@ use super::clock::millis;
 pub(super) struct Rules {
     pub(super) max_waiting_jobs: u64,
     pub(super) max_stored_bytes: u64,
+    pub(super) max_result_bytes: u64,
     pub(super) max_attempts: i64,
     pub(super) max_dead_jobs: i64,
     // Milliseconds.
@@ -22,6 +23,7 @@ impl Rules {
         Self {
             max_waiting_jobs: queue.max_waiting_jobs,
             max_stored_bytes: queue.max_stored_bytes,
+            max_result_bytes: queue.max_result_bytes,
             max_attempts: queue.max_attempts.into(),
             max_dead_jobs: i64::try_from(queue.max_dead_jobs).unwrap_or(i64::MAX),
             lease: millis(queue.lease),

@@ -8,7 +8,7 @@ use super::trouble::at_opening;
 use crate::StoreError;
 
 /// Applied in order; `PRAGMA user_version` counts those that were. Never changed, only added to.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("schema/1.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// As the first migration writes it.
 const APPLICATION_ID: i64 = 0x4f70_7469;
@@ -120,6 +120,30 @@ mod tests {
             })
             .unwrap();
         assert_eq!(kept, (7, None::<String>));
+    }
+
+    #[test]
+    fn results_of_the_first_format_are_counted() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, &MIGRATIONS[..1]).unwrap();
+        db.execute_batch(
+            "INSERT INTO jobs (seq, id, language, priority, status, bytes, tests, created, expires) VALUES
+               (1, 'a', 'c', 'normal', 'completed', 1, 1, 0, 9), (2, 'b', 'c', 'normal', 'cancelled', 1, 1, 0, 9);
+             INSERT INTO results VALUES (1, x'7b7d');",
+        )
+        .unwrap();
+        let counted = |db: &Connection| {
+            db.query_row(
+                "SELECT jobs, bytes FROM lists WHERE name = 'results'",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )
+            .unwrap()
+        };
+        migrate(&mut db, &MIGRATIONS).unwrap();
+        assert_eq!(counted(&db), (1, 2));
+        db.execute("DELETE FROM jobs", []).unwrap();
+        assert_eq!(counted(&db), (0, 0));
     }
 
     #[test]

@@ -45,11 +45,19 @@ statements! {
     RENEW = "UPDATE jobs SET rank = ?3 WHERE id = ?1 AND status = 'running' AND token = ?2 RETURNING cancel";
     HELD = "SELECT seq, id, language, attempts, cancel, worker FROM jobs
         WHERE id = ?1 AND status = 'running' AND token = ?2";
+    FINISHED_UNDER = "SELECT TRUE FROM jobs WHERE id = ?1 AND ended_by = ?2 AND expires > ?3";
     END = "UPDATE jobs SET status = ?2, list = NULL, rank = NULL, finished = ?3, expires = ?4, error = ?5,
-          worker = NULL, cancel = 0
+          result_bytes = ?6, gist = ?7, ended_by = ?8, worker = NULL, cancel = 0
         WHERE seq = ?1";
     DROP_SUBMISSION = "DELETE FROM submissions WHERE job = ?1";
     INSERT_RESULT = "INSERT INTO results (job, json) VALUES (?1, ?2)";
+    INSERT_PART = "INSERT INTO result_parts (job, part, json) VALUES (?1, ?2, ?3)";
+    RESULT_BYTES = "SELECT MAX(0, bytes) FROM lists WHERE name = 'results' AND language = ''";
+    OLDEST_RESULT = "SELECT seq FROM jobs WHERE result_bytes IS NOT NULL AND expires > 0
+        ORDER BY expires LIMIT 1";
+    DROP_RESULT = "DELETE FROM results WHERE job = ?1";
+    DROP_PARTS = "DELETE FROM result_parts WHERE job = ?1";
+    FORGET_RESULT = "UPDATE jobs SET result_bytes = NULL WHERE seq = ?1";
     UNCLAIM = "UPDATE jobs SET attempts = attempts - 1, started = NULL, worker = NULL WHERE seq = ?1";
     DELAY = "UPDATE jobs SET status = 'queued', list = 'delayed', rank = ?2, worker = NULL WHERE seq = ?1";
     BURY = "INSERT INTO dead (language, job) VALUES (?1, ?2)";
@@ -72,9 +80,12 @@ statements! {
     REMOVE_KEY = "DELETE FROM idempotency WHERE key = ?1";
 
     // Looking.
-    RECORD = "SELECT status, language, attempts, created, started, finished, tests, metadata, error, json
+    RECORD = "SELECT status, language, attempts, created, started, finished, tests, metadata, error,
+          result_bytes, gist, json
         FROM jobs LEFT JOIN results ON results.job = jobs.seq
         WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
+    RESULT_PART = "SELECT json FROM result_parts
+        WHERE job = (SELECT seq FROM jobs WHERE id = ?1 AND expires > ?3) AND part = ?2";
     DEPTHS = "SELECT name, MAX(0, jobs) FROM lists
         WHERE name IN ('interactive', 'normal', 'batch', 'delayed', 'running', 'dead') AND language = ?1";
     READY = "SELECT MAX(0, COALESCE(SUM(jobs), 0)) FROM lists

@@ -3,8 +3,11 @@
 use optimus_common::{job::JobStatus, result::Verdict};
 use rusqlite::{Row, params};
 
-use super::{statements, trouble::Fault, unit::Unit};
-use crate::{Finish, JobEvent, Reaped, Renewal, Retry, terms::Ending};
+use super::{expiry::Pass, statements, trouble::Fault, unit::Unit};
+use crate::{
+    Finish, JobEvent, Reaped, Renewal, Retry,
+    terms::{Ending, PART_BYTES},
+};
 
 /// Jobs taken back in one transition.
 const AT_ONCE: usize = 100;
@@ -62,9 +65,17 @@ pub(super) fn renew(unit: &Unit<'_>, held: &Held) -> Result<Renewal, Fault> {
 
 pub(super) fn finish(unit: &Unit<'_>, held: &Held, ending: &Ending) -> Result<Finish, Fault> {
     let Some(job) = held.job(unit)? else {
-        return Ok(Finish::Refused);
+        // The caller asks again because it did not hear the first answer.
+        let known = unit.first(
+            statements::FINISHED_UNDER,
+            params![held.id, held.token, unit.now.wall],
+            |row| row.get::<_, bool>(0),
+        )?;
+        return Ok(known.map_or(Finish::Refused, |_| Finish::Accepted));
     };
-    conclude(unit, &job, ending)?;
+    end(unit, &job, ending, Some(held.token))?;
+    // What is left to be done, the next reap does.
+    let _ = make_room(unit)?;
     Ok(Finish::Accepted)
 }
 
@@ -189,9 +200,16 @@ fn take_back(unit: &Unit<'_>, job: &Job, reason: &str) -> Result<TakenBack, Faul
     Ok(TakenBack::Requeued)
 }
 
-/// The one way into a terminal state. The submission goes at once: only the record stays until it expires.
+/// A job ends by itself, not by the one who held it.
 pub(super) fn conclude(unit: &Unit<'_>, job: &Job, ending: &Ending) -> Result<(), Fault> {
+    end(unit, job, ending, None)
+}
+
+/// The one way into a terminal state; `token` is the one under which the job was finished. The submission goes at once:
+/// only the record stays until it expires.
+fn end(unit: &Unit<'_>, job: &Job, ending: &Ending, token: Option<i64>) -> Result<(), Fault> {
     let expires = unit.now.wall.saturating_add(unit.rules.result_ttl);
+    let result = ending.result.as_ref().map(String::as_bytes);
     unit.run(
         statements::END,
         params![
@@ -199,12 +217,22 @@ pub(super) fn conclude(unit: &Unit<'_>, job: &Job, ending: &Ending) -> Result<()
             ending.status.as_str(),
             unit.now.wall,
             expires,
-            ending.error
+            ending.error,
+            result.map(<[u8]>::len),
+            ending.gist,
+            token
         ],
     )?;
     unit.run(statements::DROP_SUBMISSION, [job.seq])?;
-    if let Some(result) = &ending.result {
-        unit.run(statements::INSERT_RESULT, params![job.seq, result.as_bytes()])?;
+    if let Some(result) = result {
+        let mut parts = result.chunks(PART_BYTES);
+        unit.run(
+            statements::INSERT_RESULT,
+            params![job.seq, parts.next().unwrap_or_default()],
+        )?;
+        for (number, part) in (1_u32..).zip(parts) {
+            unit.run(statements::INSERT_PART, params![job.seq, number, part])?;
+        }
     }
     unit.run(
         statements::COUNT,
@@ -214,11 +242,29 @@ pub(super) fn conclude(unit: &Unit<'_>, job: &Job, ending: &Ending) -> Result<()
     Ok(())
 }
 
+/// Drops the details of the oldest results until all together are within the bound.
+pub(super) fn make_room(unit: &Unit<'_>) -> Result<Pass, Fault> {
+    for _ in 0..AT_ONCE {
+        let bytes = unit.first(statements::RESULT_BYTES, [], |row| row.get::<_, u64>(0))?;
+        if bytes.unwrap_or(0) <= unit.rules.max_result_bytes {
+            return Ok(Pass::Done);
+        }
+        let Some(oldest) = unit.first(statements::OLDEST_RESULT, [], |row| row.get::<_, i64>(0))? else {
+            return Ok(Pass::Done);
+        };
+        unit.run(statements::DROP_RESULT, [oldest])?;
+        unit.run(statements::DROP_PARTS, [oldest])?;
+        unit.run(statements::FORGET_RESULT, [oldest])?;
+    }
+    Ok(Pass::More)
+}
+
 fn cancelled() -> Ending {
     Ending {
         status: JobStatus::Cancelled,
         verdict: Verdict::Cancelled,
         result: None,
+        gist: None,
         error: None,
     }
 }

@@ -46,6 +46,49 @@ async fn a_database_has_one_owner() {
 }
 
 #[tokio::test]
+async fn a_database_of_two_names_has_one_owner() {
+    let folder = Folder::new();
+    let store = folder.store(&queue()).await;
+    for alias in ["beside.db", "elsewhere/jobs.db"] {
+        let alias = folder.path().join(alias);
+        fs::create_dir_all(alias.parent().unwrap()).unwrap();
+        fs::hard_link(folder.database(), &alias).unwrap();
+        let why = refusal(&alias).await;
+        assert!(why.contains("another name"), "{why}");
+    }
+    let id = submit(&store).await;
+    drop(store);
+    let next = folder.store(&queue()).await;
+    assert_eq!(status(&next, id).await, JobStatus::Queued);
+}
+
+#[tokio::test]
+async fn a_link_in_the_place_of_the_lock_is_refused_and_its_target_kept() {
+    let folder = Folder::new();
+    drop(folder.store(&queue()).await);
+    let mut lock = folder.database().into_os_string();
+    lock.push(".lock");
+    let target = folder.path().join("precious");
+    fs::write(&target, "kept").unwrap();
+    let missing = folder.path().join("missing");
+    for make in [
+        &|| symlink(&target, &lock) as std::io::Result<()>,
+        &|| symlink(&missing, &lock),
+        &|| fs::hard_link(&target, &lock),
+    ] as [&dyn Fn() -> std::io::Result<()>; 3]
+    {
+        fs::remove_file(&lock).unwrap();
+        make().unwrap();
+        let why = refusal(&folder.database()).await;
+        assert!(why.contains(".lock"), "{why}");
+        assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
+        assert!(!missing.exists());
+    }
+    fs::remove_file(&lock).unwrap();
+    drop(folder.store(&queue()).await);
+}
+
+#[tokio::test]
 async fn nobody_else_may_read_it() {
     let folder = Folder::new();
     let store = folder.store(&queue()).await;

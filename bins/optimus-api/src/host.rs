@@ -1,0 +1,258 @@
+//! Who may use an API without tokens: whoever is on this machine, and nobody else.
+//!
+//! Two ways lead around that. A server may be bound to an address that others reach; that has to be said twice. And a page
+//! in a browser on this machine may come from a name that its owner has changed to lead to 127.0.0.1 (DNS rebinding): the
+//! browser then takes the API for that page's own server. It still sends the page's name as `Host`, by which it is told.
+
+use std::{io, net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Uri, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use optimus_common::settings::Api;
+use tokio::net::lookup_host;
+
+use crate::{App, problem::Problem};
+
+/// An API that anybody could use from elsewhere.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{host} can be reached from other machines, and without tokens whoever reaches it may run programs here: set \
+     api.tokens (OPTIMUS__API__TOKENS=one,two), or say that this is meant with --insecure (api.allow_anonymous)"
+)]
+pub struct Exposed {
+    host: String,
+}
+
+/// Refuses an address beyond loopback where neither tokens are set nor the address is meant to be open.
+pub async fn check_exposure(api: &Api) -> Result<(), Exposed> {
+    if has_tokens(api) || api.allow_anonymous {
+        return Ok(());
+    }
+    // What cannot be resolved cannot be bound either; that tells of itself.
+    let addresses: io::Result<Vec<_>> = lookup_host((api.host.as_str(), api.port))
+        .await
+        .map(Iterator::collect);
+    let is_open = addresses.is_ok_and(|all| all.iter().any(|address| !is_loopback(address.ip())));
+    if is_open {
+        return Err(Exposed {
+            host: api.host.clone(),
+        });
+    }
+    Ok(())
+}
+
+fn has_tokens(api: &Api) -> bool {
+    api.tokens.iter().any(|token| !token.is_empty())
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// The hosts a request may name.
+#[derive(Debug)]
+pub(crate) enum Hosts {
+    /// A token is proof enough: a browser has none to send.
+    Any,
+    Named {
+        names: Vec<String>,
+        addresses: Addresses,
+    },
+}
+
+/// The addresses a request may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    Loopback,
+    /// For a server that is meant to be reached from elsewhere. No page can have the name that is an address for its own.
+    Any,
+}
+
+impl Hosts {
+    pub(crate) fn new(api: &Api) -> Self {
+        if has_tokens(api) {
+            return Self::Any;
+        }
+        let is_open = api
+            .host
+            .parse()
+            .is_ok_and(|address: IpAddr| !is_loopback(address));
+        let names = api.allowed_hosts.iter().chain([&api.host]);
+        Self::Named {
+            names: names
+                .filter(|name| !name.is_empty())
+                .map(|name| plain(name))
+                .collect(),
+            addresses: if is_open {
+                Addresses::Any
+            } else {
+                Addresses::Loopback
+            },
+        }
+    }
+
+    /// Looks at everything in a request that names a host: the target, where it is a whole URI, and the header.
+    fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
+        let Self::Named { names, addresses } = self else {
+            return Ok(());
+        };
+        let mut given = headers.get_all(header::HOST).iter();
+        let named = match (given.next(), given.next()) {
+            (Some(host), None) => host.to_str().unwrap_or_default(),
+            (None, _) => return Err(Problem::host_not_allowed("")),
+            (Some(_), Some(_)) => return Err(Problem::host_not_allowed("several at once")),
+        };
+        for authority in uri.authority().map(Authority::as_str).into_iter().chain([named]) {
+            let is_known = host_of(authority).is_some_and(|host| match host.parse::<IpAddr>() {
+                Ok(address) => *addresses == Addresses::Any || is_loopback(address) || names.contains(&host),
+                Err(_) => host == "localhost" || host.ends_with(".localhost") || names.contains(&host),
+            });
+            if !is_known {
+                return Err(Problem::host_not_allowed(authority));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host of an authority without its port; `None` where it is none.
+fn host_of(authority: &str) -> Option<String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (address, port) = rest.split_once(']')?;
+            (address, port.strip_prefix(':').unwrap_or(port))
+        }
+        None => authority.split_once(':').unwrap_or((authority, "")),
+    };
+    let is_sane = !host.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    is_sane.then(|| plain(host))
+}
+
+/// As names are compared: without case, and without the dot that says there is nothing above.
+fn plain(name: &str) -> String {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let name = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .unwrap_or(name);
+    name.to_ascii_lowercase()
+}
+
+/// Lets a request through that is meant for this server.
+pub(crate) async fn require_host(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match app.hosts.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use optimus_common::settings::Settings;
+
+    use super::*;
+
+    fn api(change: impl FnOnce(&mut Api)) -> Api {
+        let mut api = Settings::defaults().api;
+        change(&mut api);
+        api
+    }
+
+    fn admits(api: &Api, target: &str, hosts: &[&str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for host in hosts {
+            headers.append(header::HOST, host.parse().unwrap());
+        }
+        Hosts::new(api).check(&target.parse().unwrap(), &headers).is_ok()
+    }
+
+    #[test]
+    fn only_this_machine_s_names_are_taken_without_tokens() {
+        let plain = api(|_| ());
+        for host in [
+            "localhost",
+            "localhost:8080",
+            "LOCALHOST.",
+            "optimus.localhost:1",
+            "127.0.0.1",
+            "127.8.8.8:80",
+            "[::1]",
+            "[::1]:8080",
+            "[::ffff:127.0.0.1]",
+        ] {
+            assert!(admits(&plain, "/jobs", &[host]), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil.example:8080",
+            "192.0.2.1",
+            "[2001:db8::1]",
+            "localhost:8080@evil.example",
+            "evil@localhost",
+            "",
+            "localhost:x",
+            "[::1",
+            "0.0.0.0",
+            "notlocalhost",
+            "localhost localhost",
+        ] {
+            assert!(!admits(&plain, "/jobs", &[host]), "{host}");
+        }
+        assert!(!admits(&plain, "/jobs", &[]), "HTTP/1.0 may name none");
+        assert!(!admits(&plain, "/jobs", &["localhost", "localhost"]));
+        assert!(admits(&plain, "http://localhost:8080/jobs", &["localhost"]));
+        assert!(!admits(&plain, "http://evil.example/jobs", &["localhost"]));
+        assert!(!admits(&plain, "http://localhost/jobs", &["evil.example"]));
+    }
+
+    #[test]
+    fn names_can_be_added_and_tokens_are_proof_enough() {
+        let named = api(|api| api.allowed_hosts = vec!["Judge.example".to_owned(), String::new()]);
+        assert!(admits(&named, "/", &["judge.example:80"]));
+        assert!(!admits(&named, "/", &["evil.example"]));
+        assert!(!admits(&named, "/", &[""]));
+        let tokens = api(|api| api.tokens = vec!["secret".to_owned()]);
+        assert!(admits(&tokens, "/", &["evil.example"]));
+        let empty = api(|api| api.tokens = vec![String::new()]);
+        assert!(!admits(&empty, "/", &["evil.example"]));
+        let open = api(|api| api.host = "0.0.0.0".to_owned());
+        assert!(
+            admits(&open, "/", &["192.0.2.1:8080"]),
+            "an address cannot be rebound"
+        );
+        assert!(!admits(&open, "/", &["evil.example"]));
+        let other = api(|api| api.host = "judge.lan".to_owned());
+        assert!(admits(&other, "/", &["judge.lan:8080"]));
+    }
+
+    #[tokio::test]
+    async fn an_address_beyond_loopback_has_to_be_said_twice() {
+        let is_refused = async |change: &dyn Fn(&mut Api)| check_exposure(&api(change)).await.is_err();
+        for host in ["127.0.0.1", "localhost", "::1", "127.1.2.3"] {
+            assert!(!is_refused(&|api| api.host = host.to_owned()).await, "{host}");
+        }
+        for host in ["0.0.0.0", "::", "192.0.2.1"] {
+            assert!(is_refused(&|api| api.host = host.to_owned()).await, "{host}");
+            let is_meant = |api: &mut Api| {
+                api.host = host.to_owned();
+                api.allow_anonymous = true;
+            };
+            assert!(!is_refused(&is_meant).await);
+            let has_tokens = |api: &mut Api| {
+                api.host = host.to_owned();
+                api.tokens = vec!["secret".to_owned()];
+            };
+            assert!(!is_refused(&has_tokens).await);
+        }
+        let error = check_exposure(&api(|api| api.host = "0.0.0.0".to_owned()))
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains("api.tokens"), "{error}");
+    }
+}
