@@ -25,6 +25,7 @@ elapsed() { note "$(($(date +%s) - started)) s so far"; }
 say "What the checks need"
 need cc "gcc libc6-dev" "links them"
 if [ "$QUICK" = no ]; then
+    [ -e /usr/include/seccomp.h ] || need seccomp-headers libseccomp-dev "compares the system call filter"
     need redis-server redis-server "the suites start their own"
     need newuidmap uidmap "boxes of an ordinary user"
     # What the examples are written in: native boxes use this machine's.

@@ -2,7 +2,8 @@
 //!
 //! An allow-list: what [`crate::syscalls`] does not name is refused. A refused call answers `ENOSYS`, as on a kernel
 //! that does not have it, because that is the refusal runtimes are written to survive: the C library then falls back
-//! from `clone3`, which a filter cannot look into, to `clone`, which it can. System calls of another architecture,
+//! from `clone3`, which a filter cannot look into, to `clone`, which it can. Calls whose argument names a command have
+//! an allow-list of their own, with the refusal that goes with it: [`crate::commands`]. System calls of another architecture,
 //! such as `int 0x80` on `x86_64`, kill the process; those of x32 have numbers that the list does not contain.
 //!
 //! Installed by each guest as its last step before `exec`. What it costs decides how the program looks: see
@@ -13,84 +14,133 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
-pub(crate) use program::Program;
-use program::{Condition, Rule, Test};
+pub(crate) use program::{Condition, Program, Width};
+use program::{Rule, Test};
 
-use crate::syscalls;
+use crate::{
+    commands::{self, Row, Table, ToldBy},
+    syscalls,
+};
 
 /// What the filter says to one system call number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Access {
     Always,
-    /// Only with arguments that satisfy one of the rules.
-    If(Vec<Rule>),
-    /// Where the rule holds, answered as a success without being done; else as `otherwise` says.
-    Pretended {
-        rule: Rule,
-        otherwise: Box<Access>,
+    /// The first of the clauses whose rule holds decides.
+    Judged {
+        clauses: Vec<Clause>,
+        otherwise: Answer,
     },
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Clause {
+    rule: Rule,
+    answer: Answer,
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Allow,
+    /// With this error, or as a success if it is 0; either way the call is not made.
+    Refuse(libc::c_int),
+}
+
+impl Answer {
+    /// Success, without the call being made.
+    pub(crate) const PRETEND: Self = Self::Refuse(0);
+    const ABSENT: Self = Self::Refuse(libc::ENOSYS);
+}
+
 /// `personality` flags that only switch the randomisation of addresses off, or ask without changing anything.
-const PERSONALITIES: [u32; 3] = [0, libc::ADDR_NO_RANDOMIZE.cast_unsigned(), 0xffff_ffff];
+const PERSONALITIES: &[u32] = &[0, libc::ADDR_NO_RANDOMIZE.cast_unsigned(), 0xffff_ffff];
 
 /// Protocols of a plain socket: the usual one, TCP and UDP. For any other, a kernel may load a module.
-const PROTOCOLS: [u32; 3] = [0, 6, 17];
-
-/// Options of sockets that nobody needs here: larger buffers, which the kernel may not charge to anybody, and programs that
-/// it runs for each packet.
-const BUFFERS_AND_PROGRAMS: [libc::c_int; 8] = [
-    libc::SO_SNDBUF,
-    libc::SO_RCVBUF,
-    libc::SO_SNDBUFFORCE,
-    libc::SO_RCVBUFFORCE,
-    libc::SO_ATTACH_FILTER,
-    libc::SO_ATTACH_BPF,
-    libc::SO_ATTACH_REUSEPORT_CBPF,
-    libc::SO_ATTACH_REUSEPORT_EBPF,
-];
+const PROTOCOLS: &[u32] = &[0, 6, 17];
 
 /// The types of a socket without its flags: the two highest bits are `SOCK_NONBLOCK` and `SOCK_CLOEXEC`.
 const SOCKET_TYPE: u32 = 0xf;
 
 /// The filter of guests.
 pub(crate) fn for_guests() -> Program {
-    Program::new(&allow_list())
+    let mut list = allow_list();
+    streams::keep_blocking(&mut list);
+    Program::new(&list)
 }
 
 fn allow_list() -> BTreeMap<u32, Access> {
-    let number = |number: i64| u32::try_from(number).expect("system calls have small numbers");
     let mut list: BTreeMap<_, _> = syscalls::GUEST
         .iter()
         .map(|call| (number(*call), Access::Always))
         .collect();
-    for (call, rules) in [
-        (libc::SYS_clone, vec![without_namespaces()]),
-        (libc::SYS_socket, vec![sockets()]),
+    for (call, rule) in [
+        (libc::SYS_clone, without_namespaces()),
+        (libc::SYS_socket, sockets()),
         (
             libc::SYS_socketpair,
-            vec![vec![equal(0, libc::AF_UNIX.cast_unsigned())]],
+            vec![Condition::equal(0, libc::AF_UNIX.cast_unsigned())],
         ),
-        (libc::SYS_setsockopt, socket_options()),
-        (libc::SYS_ioctl, vec![harmless_ioctls()]),
-        (libc::SYS_personality, personalities()),
-        // One's own limits only: those of the agent must stay what they are even where it has the guest's UID.
-        (libc::SYS_prlimit64, vec![vec![equal(0, 0)]]),
+        (
+            libc::SYS_personality,
+            vec![Condition::one_of(0, u32::MAX, PERSONALITIES)],
+        ),
     ] {
-        list.insert(number(call), Access::If(rules));
+        let clauses = vec![Clause {
+            rule,
+            answer: Answer::Allow,
+        }];
+        let otherwise = Answer::ABSENT;
+        list.insert(number(call), Access::Judged { clauses, otherwise });
     }
-    streams::keep_blocking(&mut list);
+    for table in commands::tables() {
+        let access = list.entry(number(table.call)).or_insert(Access::Judged {
+            clauses: Vec::new(),
+            otherwise: table.otherwise,
+        });
+        if let Access::Judged { clauses, .. } = access {
+            clauses.extend(clauses_of(table));
+        }
+    }
     list
 }
 
-fn condition(argument: u8, test: Test) -> Condition {
-    Condition { argument, test }
+fn number(call: i64) -> u32 {
+    u32::try_from(call).expect("system calls have small numbers")
 }
 
-fn equal(argument: u8, value: u32) -> Condition {
-    condition(argument, Test::Equal(value))
+/// Rows with the same answer are one clause.
+fn clauses_of(table: &Table) -> Vec<Clause> {
+    let mut by_answer: Vec<(Answer, Vec<u32>)> = Vec::new();
+    for Row { commands, answer, .. } in table.rows {
+        let values = commands.iter().map(|(_, value)| *value);
+        match by_answer.iter_mut().find(|(known, _)| known == answer) {
+            Some((_, all)) => all.extend(values),
+            None => by_answer.push((*answer, values.collect())),
+        }
+    }
+    by_answer
+        .into_iter()
+        .map(|(answer, values)| {
+            let told = match table.told_by {
+                ToldBy::Nothing => None,
+                ToldBy::Number { argument, ignoring } => Some(Condition::one_of(argument, !ignoring, values)),
+                ToldBy::Bits { argument, width } => {
+                    let known = values.iter().fold(0, |all, bit| all | bit);
+                    Some(Condition {
+                        width,
+                        ..Condition::none_of(argument, !known)
+                    })
+                }
+            };
+            Clause {
+                rule: table.also.iter().cloned().chain(told).collect(),
+                answer,
+            }
+        })
+        .collect()
 }
 
 /// `clone` that makes threads and processes, but no new namespace.
@@ -102,57 +152,54 @@ fn without_namespaces() -> Rule {
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWCGROUP;
-    vec![condition(0, Test::NoneOf(namespaces.cast_unsigned()))]
+    vec![Condition::none_of(0, namespaces.cast_unsigned())]
 }
 
 /// Local and internet sockets of the two usual types. The box has no network but its own loopback.
 fn sockets() -> Rule {
-    const FAMILIES: [u32; 3] = [1, 2, 10];
-    const TYPES: [u32; 2] = [1, 2];
+    const FAMILIES: &[u32] = &[1, 2, 10];
+    const TYPES: &[u32] = &[1, 2];
     const {
         assert!(libc::AF_UNIX == 1 && libc::AF_INET == 2 && libc::AF_INET6 == 10);
         assert!(libc::SOCK_STREAM == 1 && libc::SOCK_DGRAM == 2);
     }
-    let one_of = |mask, values| Test::OneOf { mask, values };
     vec![
-        condition(0, one_of(u32::MAX, &FAMILIES)),
-        condition(1, one_of(SOCKET_TYPE, &TYPES)),
-        condition(2, one_of(u32::MAX, &PROTOCOLS)),
+        Condition::one_of(0, u32::MAX, FAMILIES),
+        Condition::one_of(1, SOCKET_TYPE, TYPES),
+        Condition::one_of(2, u32::MAX, PROTOCOLS),
     ]
 }
 
-/// All but [`BUFFERS_AND_PROGRAMS`], and flow labels, which outlive their socket and are seen by whoever comes next.
-fn socket_options() -> Vec<Rule> {
-    let (socket, ipv6) = (
-        libc::SOL_SOCKET.cast_unsigned(),
-        libc::IPPROTO_IPV6.cast_unsigned(),
-    );
-    let (level, name) = (1, 2);
-    let harmless = BUFFERS_AND_PROGRAMS.map(|option| condition(name, Test::NotEqual(option.cast_unsigned())));
-    vec![
-        vec![
-            condition(level, Test::NotEqual(socket)),
-            condition(level, Test::NotEqual(ipv6)),
-        ],
-        [&[equal(level, socket)], &harmless[..]].concat(),
-        vec![
-            equal(level, ipv6),
-            condition(name, Test::NotEqual(libc::IPV6_FLOWLABEL_MGR.cast_unsigned())),
-        ],
-    ]
-}
+impl Condition {
+    pub(crate) const fn new(argument: u8, width: Width, test: Test) -> Self {
+        Self {
+            argument,
+            width,
+            test,
+        }
+    }
 
-/// All but those that type into a terminal somebody else reads.
-fn harmless_ioctls() -> Rule {
-    [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD]
-        .into_iter()
-        .map(|request| {
-            let request = u32::try_from(request).expect("requests have 32 bits");
-            condition(1, Test::NotEqual(request))
-        })
-        .collect()
-}
+    pub(crate) const fn equal(argument: u8, value: u32) -> Self {
+        Self::new(argument, Width::Half, Test::Equal(value))
+    }
 
-fn personalities() -> Vec<Rule> {
-    PERSONALITIES.map(|flags| vec![equal(0, flags)]).into()
+    /// None of these bits is set.
+    pub(crate) const fn none_of(argument: u8, bits: u32) -> Self {
+        Self::new(argument, Width::Half, Test::NoneOf(bits))
+    }
+
+    /// An address that is none.
+    pub(crate) const fn zero(argument: u8) -> Self {
+        Self::new(argument, Width::Whole, Test::Equal(0))
+    }
+
+    pub(crate) const fn not_zero(argument: u8) -> Self {
+        Self::new(argument, Width::Whole, Test::NotZero)
+    }
+
+    /// With these bits alone, one of the values.
+    fn one_of(argument: u8, mask: u32, values: impl Into<Cow<'static, [u32]>>) -> Self {
+        let values = values.into();
+        Self::new(argument, Width::Half, Test::OneOf { mask, values })
+    }
 }

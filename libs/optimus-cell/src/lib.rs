@@ -26,6 +26,7 @@ mod cell;
 pub mod cgroup;
 mod cleanup;
 mod command;
+mod commands;
 mod error;
 mod filter;
 #[cfg(feature = "fuzzing")]

@@ -5,11 +5,11 @@
 //! millisecond. Neighbouring numbers with the same answer are therefore one range, and ranges are found by bisection:
 //! some eight comparisons instead of some three hundred.
 
-use std::{collections::BTreeMap, mem::offset_of};
+use std::{borrow::Cow, collections::BTreeMap, mem::offset_of};
 
 use libc::{seccomp_data, sock_filter};
 
-use super::Access;
+use super::{Access, Answer, Clause};
 use crate::step::last_errno;
 
 /// A finished program.
@@ -19,18 +19,27 @@ pub(crate) struct Program(pub(super) Vec<sock_filter>);
 /// Conditions that must all hold.
 pub(super) type Rule = Vec<Condition>;
 
-/// What the lower half of one argument must be. The calls in question take 32 bits and ignore the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Condition {
+/// What one argument must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
     /// Counted from 0.
     pub(super) argument: u8,
+    pub(super) width: Width,
     pub(super) test: Test,
 }
 
+/// How much of an argument the kernel looks at, and so the filter. A register has 64 bits, whatever the call takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Test {
+pub(crate) enum Width {
+    /// The lower half. What stands in the upper one changes nothing, and must not change the answer.
+    Half,
+    /// All of it: the upper half must be zero.
+    Whole,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Test {
     Equal(u32),
-    NotEqual(u32),
     /// None of these bits is set.
     NoneOf(u32),
     /// At least one of these bits is set.
@@ -38,8 +47,10 @@ pub(super) enum Test {
     /// With these bits alone, one of the values.
     OneOf {
         mask: u32,
-        values: &'static [u32],
+        values: Cow<'static, [u32]>,
     },
+    /// Not even in the upper half, whatever the width.
+    NotZero,
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -47,15 +58,12 @@ pub(super) const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
 pub(super) const ARCHITECTURE: u32 = 0xc000_00b7;
 
-pub(super) const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
-pub(super) const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
-/// Success, without the call being made.
-pub(super) const PRETEND: u32 = libc::SECCOMP_RET_ERRNO;
 pub(super) const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+const ALWAYS: u32 = libc::BPF_JMP | libc::BPF_JA;
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
@@ -127,14 +135,8 @@ enum Target {
     Label(usize),
 }
 
-/// The answers, which stand once, at the end.
-const ALLOWED: Target = Target::Label(0);
-const REFUSED: Target = Target::Label(1);
-const PRETENDED: Target = Target::Label(2);
-const ANSWERS: [(Target, u32); 3] = [(ALLOWED, ALLOW), (REFUSED, REFUSE), (PRETENDED, PRETEND)];
-
 /// A program whose branches still lead to names.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Assembly {
     lines: Vec<Line>,
     /// The line each label stands before.
@@ -147,15 +149,6 @@ struct Line {
     k: u32,
     yes: Target,
     no: Target,
-}
-
-impl Default for Assembly {
-    fn default() -> Self {
-        Self {
-            lines: Vec::new(),
-            labels: vec![None; ANSWERS.len()],
-        }
-    }
 }
 
 impl Assembly {
@@ -181,81 +174,76 @@ impl Assembly {
     /// Finds the number's range, and answers.
     fn bisect(&mut self, ranges: &[Range<'_>]) {
         if let [range] = ranges {
-            return self.answer(range.access);
+            return self.decide(range.access);
         }
         let (low, high) = ranges.split_at(ranges.len() / 2);
-        let (to_low, to_high) = match (short_answer(low), short_answer(high)) {
-            (Some(low), Some(high)) => (low, high),
-            (Some(low), None) => (low, Target::Next),
-            (None, Some(high)) => (Target::Next, high),
-            (None, None) => (Target::Next, self.label()),
-        };
-        self.branch(IF_AT_LEAST, high[0].first, to_high, to_low);
-        if short_answer(low).is_none() {
-            self.bisect(low);
-        }
-        if short_answer(high).is_none() {
-            self.place(to_high);
-            self.bisect(high);
-        }
+        let to_high = self.label();
+        self.branch(IF_AT_LEAST, high[0].first, to_high, Target::Next);
+        self.bisect(low);
+        self.place(to_high);
+        self.bisect(high);
     }
 
-    fn answer(&mut self, access: Option<&Access>) {
+    fn decide(&mut self, access: Option<&Access>) {
         match access {
-            None => self.statement(RETURN, REFUSE),
-            Some(Access::Always) => self.statement(RETURN, ALLOW),
-            Some(Access::If(rules)) => {
-                for (index, rule) in rules.iter().enumerate() {
-                    let otherwise = if index + 1 == rules.len() {
-                        REFUSED
-                    } else {
-                        self.label()
-                    };
-                    self.check_all(rule, ALLOWED, otherwise);
-                    self.place_own(otherwise);
+            None => self.answer(Answer::ABSENT),
+            Some(Access::Always) => self.answer(Answer::Allow),
+            Some(Access::Judged { clauses, otherwise }) => {
+                for clause in clauses {
+                    self.clause(clause);
                 }
-            }
-            Some(Access::Pretended { rule, otherwise }) => {
-                let next = self.label();
-                self.check_all(rule, PRETENDED, next);
-                self.place(next);
-                self.answer(Some(otherwise));
+                self.answer(*otherwise);
             }
         }
     }
 
-    /// Leads to `answer` where all of the rule's conditions hold.
-    fn check_all(&mut self, rule: &Rule, answer: Target, otherwise: Target) {
-        for (index, condition) in rule.iter().enumerate() {
-            let then = if index + 1 == rule.len() {
-                answer
-            } else {
-                self.label()
-            };
-            self.check(*condition, then, otherwise);
-            self.place_own(then);
-        }
+    fn answer(&mut self, answer: Answer) {
+        self.statement(RETURN, encode(answer));
     }
 
-    /// Places a label that is none of the answers'.
-    fn place_own(&mut self, target: Target) {
-        if !matches!(target, Target::Label(label) if label < ANSWERS.len()) {
-            self.place(target);
+    fn clause(&mut self, Clause { rule, answer }: &Clause) {
+        let next = self.label();
+        for condition in rule {
+            let holds = self.label();
+            self.check(condition, holds, next);
+            self.place(holds);
         }
+        self.answer(*answer);
+        self.place(next);
     }
 
-    fn check(&mut self, Condition { argument, test }: Condition, then: Target, otherwise: Target) {
+    fn check(&mut self, condition: &Condition, then: Target, otherwise: Target) {
+        let Condition {
+            argument,
+            width,
+            test,
+        } = condition;
         // The lower half comes first on the processors we know.
         const { assert!(cfg!(target_endian = "little")) }
-        let at = offset_of!(seccomp_data, args) + usize::from(argument) * size_of::<u64>();
-        self.statement(LOAD, offset(at));
+        let low = offset_of!(seccomp_data, args) + usize::from(*argument) * size_of::<u64>();
+        let high = low + size_of::<u32>();
+        if *test == Test::NotZero {
+            for half in [high, low] {
+                self.statement(LOAD, offset(half));
+                let no = if half == low { otherwise } else { Target::Next };
+                self.branch(IF_EQUAL, 0, no, then);
+            }
+            return;
+        }
+        if *width == Width::Whole {
+            self.statement(LOAD, offset(high));
+            self.branch(IF_EQUAL, 0, Target::Next, otherwise);
+        }
+        self.statement(LOAD, offset(low));
         match test {
-            Test::Equal(value) => self.branch(IF_EQUAL, value, then, otherwise),
-            Test::NotEqual(value) => self.branch(IF_EQUAL, value, otherwise, then),
-            Test::NoneOf(bits) => self.branch(IF_ANY_BIT, bits, otherwise, then),
-            Test::AnyOf(bits) => self.branch(IF_ANY_BIT, bits, then, otherwise),
+            Test::NotZero => {}
+            Test::Equal(value) => self.branch(IF_EQUAL, *value, then, otherwise),
+            Test::NoneOf(bits) => self.branch(IF_ANY_BIT, *bits, otherwise, then),
+            Test::AnyOf(bits) => self.branch(IF_ANY_BIT, *bits, then, otherwise),
             Test::OneOf { mask, values } => {
-                self.statement(AND, mask);
+                if *mask != u32::MAX {
+                    self.statement(AND, *mask);
+                }
                 for (index, value) in values.iter().enumerate() {
                     let last = index + 1 == values.len();
                     self.branch(
@@ -269,39 +257,90 @@ impl Assembly {
         }
     }
 
-    fn finish(mut self) -> Vec<sock_filter> {
-        for (answer, value) in ANSWERS {
-            self.place(answer);
-            self.statement(RETURN, value);
-        }
-        let distance = |from: usize, target: Target| match target {
-            Target::Next => 0,
-            Target::Label(label) => {
-                let at = self.labels[label].expect("every label is placed");
-                u8::try_from(at - from - 1).expect("no branch of so short a program is long")
+    /// Branches reach 255 statements far. Those that lead farther go by a jump of their own, right behind them.
+    fn finish(self) -> Vec<sock_filter> {
+        let mut far = vec![[false; 2]; self.lines.len()];
+        loop {
+            let places = Self::places(&far);
+            let mut settled = true;
+            for (index, line) in self.lines.iter().enumerate() {
+                for (branch, target) in [line.yes, line.no].into_iter().enumerate() {
+                    let too_far = self.distance(&places, index, target) > usize::from(u8::MAX);
+                    if too_far && !far[index][branch] {
+                        far[index][branch] = true;
+                        settled = false;
+                    }
+                }
             }
+            if settled {
+                return self.written(&far, &places);
+            }
+        }
+    }
+
+    /// Where each line starts, and the end.
+    fn places(far: &[[bool; 2]]) -> Vec<usize> {
+        let mut at = 0;
+        let mut places = Vec::with_capacity(far.len() + 1);
+        for jumps in far {
+            places.push(at);
+            at += 1 + jumps.iter().filter(|jump| **jump).count();
+        }
+        places.push(at);
+        places
+    }
+
+    /// Statements between a line's own and its target.
+    fn distance(&self, places: &[usize], from: usize, target: Target) -> usize {
+        let to = match target {
+            Target::Next => from + 1,
+            Target::Label(label) => self.labels[label].expect("every label is placed"),
         };
-        let line = |(index, line): (usize, &Line)| sock_filter {
-            code: u16::try_from(line.code).expect("codes have 16 bits"),
-            jt: distance(index, line.yes),
-            jf: distance(index, line.no),
-            k: line.k,
+        places[to] - places[from] - 1
+    }
+
+    fn written(&self, far: &[[bool; 2]], places: &[usize]) -> Vec<sock_filter> {
+        let mut program = Vec::new();
+        let statement = |code, jt, jf, k| sock_filter {
+            code: u16::try_from(code).expect("codes have 16 bits"),
+            jt,
+            jf,
+            k,
         };
-        self.lines.iter().enumerate().map(line).collect()
+        for (index, line) in self.lines.iter().enumerate() {
+            let mut jumps = Vec::new();
+            let mut branches = [0; 2];
+            for (branch, target) in [line.yes, line.no].into_iter().enumerate() {
+                let distance = self.distance(places, index, target);
+                let reach = if far[index][branch] {
+                    jumps.push(distance - jumps.len() - 1);
+                    jumps.len() - 1
+                } else {
+                    distance
+                };
+                branches[branch] = u8::try_from(reach).expect("what is farther goes by a jump");
+            }
+            if !is_conditional(line.code) {
+                branches = [0; 2];
+            }
+            let [yes, no] = branches;
+            program.push(statement(line.code, yes, no, line.k));
+            for distance in jumps {
+                program.push(statement(ALWAYS, 0, 0, offset(distance)));
+            }
+        }
+        program
     }
 }
 
-/// The answer to all of the ranges, where no argument need be looked at.
-fn short_answer(ranges: &[Range<'_>]) -> Option<Target> {
-    match ranges {
-        [Range { access: None, .. }] => Some(REFUSED),
-        [
-            Range {
-                access: Some(Access::Always),
-                ..
-            },
-        ] => Some(ALLOWED),
-        _ => None,
+fn is_conditional(code: u32) -> bool {
+    [IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT].contains(&code)
+}
+
+pub(super) fn encode(answer: Answer) -> u32 {
+    match answer {
+        Answer::Allow => libc::SECCOMP_RET_ALLOW,
+        Answer::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
     }
 }
 

@@ -9,8 +9,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Access, condition, equal,
-    program::{Condition, Rule, Test},
+    Access, Answer, Clause, Condition, number,
+    program::{Rule, Test, Width},
 };
 
 /// Standard output and standard error.
@@ -22,34 +22,27 @@ pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
         (libc::SYS_fcntl, non_blocking_flag()),
         (libc::SYS_ioctl, non_blocking_request()),
     ] {
-        let number = u32::try_from(call).expect("system calls have small numbers");
-        if let Some(access) = list.remove(&number) {
-            let otherwise = Box::new(access);
-            list.insert(number, Access::Pretended { rule, otherwise });
+        if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
+            let answer = Answer::PRETEND;
+            clauses.insert(0, Clause { rule, answer });
         }
     }
 }
 
 fn of_a_stream() -> Condition {
-    condition(
-        0,
-        Test::OneOf {
-            mask: u32::MAX,
-            values: STREAMS,
-        },
-    )
+    Condition::one_of(0, u32::MAX, STREAMS)
 }
 
 fn non_blocking_flag() -> Rule {
     vec![
+        Condition::equal(1, libc::F_SETFL.cast_unsigned()),
         of_a_stream(),
-        equal(1, libc::F_SETFL.cast_unsigned()),
-        condition(2, Test::AnyOf(libc::O_NONBLOCK.cast_unsigned())),
+        Condition::new(2, Width::Half, Test::AnyOf(libc::O_NONBLOCK.cast_unsigned())),
     ]
 }
 
 /// Whether it is switched on or off stands in memory, where a filter cannot look; it is never on.
 fn non_blocking_request() -> Rule {
     let request = u32::try_from(libc::FIONBIO).expect("requests have 32 bits");
-    vec![of_a_stream(), equal(1, request)]
+    vec![Condition::equal(1, request), of_a_stream()]
 }

@@ -100,7 +100,8 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         ulimits: wanted(
             "box-limits",
             vec![
-                ulimit("core", 0),
+                // Shorter than any core file, and taken as "never" where cores go to a handler of the host's.
+                ulimit("core", 1),
                 ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
                 // The memory limit bounds the stack; a recursive program may have all of it.
                 ulimit("stack", -1),

@@ -1,6 +1,7 @@
 //! The machine as it is seen from outside of the boxes.
 
 pub(crate) mod docker;
+pub(crate) mod kernel_memory;
 pub(crate) mod native;
 
 use std::{

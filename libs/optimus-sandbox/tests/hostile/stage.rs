@@ -28,7 +28,7 @@ use crate::{
     case::Case,
     groups, languages,
     neighbour::Neighbour,
-    outside::{Outside, docker::Containers, native::Host},
+    outside::{Outside, docker::Containers, kernel_memory::KernelMemory, native::Host},
 };
 
 /// Longer than any one step takes on a busy machine, an emulated one too; reached only where something hangs.
@@ -71,6 +71,7 @@ pub(crate) struct Stage {
     pub(crate) settings: Settings,
     pub(crate) canaries: Arc<Canaries>,
     pub(crate) outside: Outside,
+    kernel_memory: KernelMemory,
     backend: Arc<dyn Backend>,
     languages: Vec<Language>,
     /// Held by cases that run; whoever gets all of it has the backend at rest.
@@ -136,6 +137,7 @@ impl Stage {
             settings,
             canaries,
             outside,
+            kernel_memory: KernelMemory::watch(),
             backend,
             languages: languages::all(),
             gate: RwLock::default(),
@@ -211,7 +213,8 @@ impl Stage {
                 neighbour.move_out().await?;
             }
             self.canaries.untouched()?;
-            self.outside.is_as_it_was().await
+            self.outside.is_as_it_was().await?;
+            self.kernel_memory.is_as_it_was().await
         };
         checked.await.map_err(|problem| {
             let cases: Vec<_> = cases.into_iter().collect();

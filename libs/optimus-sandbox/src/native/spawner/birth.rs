@@ -262,7 +262,8 @@ fn close_range(first: libc::c_uint, end: libc::c_uint) -> io::Result<()> {
 /// Of the agent, and the most its guests may have.
 fn set_limits(open_files: u32) -> io::Result<()> {
     let wanted = [
-        (Resource::Core, Some(0)),
+        // Shorter than any core file, and taken as "never" where cores go to a handler of the host's.
+        (Resource::Core, Some(1)),
         (Resource::Nofile, Some(u64::from(open_files) + AGENT_FILES)),
         // The memory limit bounds the stack; a recursive program may have all of it.
         (Resource::Stack, None),

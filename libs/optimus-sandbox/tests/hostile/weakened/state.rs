@@ -70,7 +70,7 @@ fn is_there(process: i32, layer: &str, kind: Kind) -> std::io::Result<bool> {
         "network-namespace" => namespace("net"),
         "box-oom-score" => Ok(fs::read_to_string(own("oom_score_adj"))?.trim() == "500"),
         "box-limits" => {
-            Ok(line("limits", "Max core file size")?.starts_with(&["0".to_owned(), "0".to_owned()]))
+            Ok(line("limits", "Max core file size")?.starts_with(&["1".to_owned(), "1".to_owned()]))
         }
         // What it has of the spawner would be namespaces and processes of other boxes.
         "box-descriptors" => {

@@ -7,6 +7,6 @@ int attack(void) {
     if (setrlimit(RLIMIT_CORE, &much) == 0) puts("core dumps are allowed");
     struct rlimit limit;
     getrlimit(RLIMIT_CORE, &limit);
-    if (limit.rlim_max != 0) return 0;
+    if (limit.rlim_max > 1) return 0;
     abort();
 }

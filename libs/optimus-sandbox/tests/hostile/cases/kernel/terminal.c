@@ -10,10 +10,14 @@ int attack(void) {
     int files[] = {0, 1, 2, open("/dev/tty", O_RDWR), open("/dev/ptmx", O_RDWR)};
     for (int i = 0; i < 5; i++) {
         if (files[i] == -1) continue;
-        unknown("TIOCSTI", ioctl(files[i], TIOCSTI, &key));
-        unknown("TIOCLINUX", ioctl(files[i], TIOCLINUX, &key));
-        unknown("TIOCSETD", ioctl(files[i], TIOCSETD, &discipline));
+        refused("TIOCSTI", ioctl(files[i], TIOCSTI, &key));
+        refused("TIOCLINUX", ioctl(files[i], TIOCLINUX, &key));
+        refused("TIOCSETD", ioctl(files[i], TIOCSETD, &discipline));
     }
     refused("/dev/tty", files[3]);
+    /* The kernel would say that there is no such descriptor. */
+    answered("TIOCSTI", ioctl(-1, TIOCSTI, &key), ENOTTY);
+    answered("TIOCLINUX", ioctl(-1, TIOCLINUX, &key), ENOTTY);
+    answered("TIOCSETD", ioctl(-1, TIOCSETD, &discipline), ENOTTY);
     return verdict();
 }

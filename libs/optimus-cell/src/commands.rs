@@ -1,0 +1,116 @@
+//! Calls whose argument names a command: which commands a guest may give, each with who needs it.
+//!
+//! One number of a call such as `ioctl` or `prctl` stands for hundreds of calls, most of which no program needs and some of
+//! which reach modules, privileges of others, or kernel memory that is charged to nobody. So these calls are allow-lists too.
+//! The rows were collected by running programs that use much of what their language offers (threads, servers and clients on the
+//! loopback, subprocesses, timers, memory maps, locks, asynchronous input and output) under `strace`, and their compilers:
+//! "every language" are the seven that come with the project, and Ruby, PHP, Perl, Lua and shells.
+//!
+//! What is answered instead is what runtimes take as "this kernel does not have it". A wish that changes nothing that a program
+//! could see is answered as if it had been fulfilled.
+//!
+//! `docs/sandbox.md` shows all of it, made from the same data.
+
+#[cfg(test)]
+mod documented;
+mod files;
+mod memory;
+mod processes;
+mod sockets;
+
+use crate::filter::{Answer, Condition, Width};
+
+/// One call, or one kind of uses of it.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) call: i64,
+    /// For people: the call, and which of its uses.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
+    pub(crate) title: &'static str,
+    pub(crate) told_by: ToldBy,
+    /// What must hold as well.
+    pub(crate) also: &'static [Condition],
+    pub(crate) rows: &'static [Row],
+    /// To everything else. The same in all tables of a call.
+    pub(crate) otherwise: Answer,
+}
+
+/// Where a call's commands stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ToldBy {
+    /// The lower half of an argument, without the bits of `ignoring`, is the number of a command.
+    Number { argument: u8, ignoring: u32 },
+    /// Each bit of an argument is a command.
+    Bits { argument: u8, width: Width },
+    /// The call has one use.
+    Nothing,
+}
+
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) commands: &'static [(&'static str, u32)],
+    pub(crate) answer: Answer,
+    /// Who needs it, or what the answer does.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
+    pub(crate) reason: &'static str,
+}
+
+const fn row(commands: &'static [(&'static str, u32)], reason: &'static str) -> Row {
+    let answer = Answer::Allow;
+    Row {
+        commands,
+        answer,
+        reason,
+    }
+}
+
+/// Answered as a success without being done.
+const fn pretended(commands: &'static [(&'static str, u32)], reason: &'static str) -> Row {
+    let answer = Answer::PRETEND;
+    Row {
+        commands,
+        answer,
+        reason,
+    }
+}
+
+const fn refused(commands: &'static [(&'static str, u32)], errno: libc::c_int, reason: &'static str) -> Row {
+    let answer = Answer::Refuse(errno);
+    Row {
+        commands,
+        answer,
+        reason,
+    }
+}
+
+const fn number(argument: u8) -> ToldBy {
+    ToldBy::Number {
+        argument,
+        ignoring: 0,
+    }
+}
+
+/// Of which the kernel looks at the lower half only.
+const fn bits(argument: u8) -> ToldBy {
+    let width = Width::Half;
+    ToldBy::Bits { argument, width }
+}
+
+/// Constants of the C library by their names.
+macro_rules! named {
+    ($($name:ident),* $(,)?) => {
+        const {
+            #[allow(clippy::cast_possible_truncation, reason = "their types differ, and none has more bits")]
+            const ALL: &[(&str, u32)] = &[$((stringify!($name), libc::$name as u32)),*];
+            ALL
+        }
+    };
+}
+use named;
+
+/// All tables, those of one call side by side.
+pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
+    [files::TABLES, memory::TABLES, processes::TABLES, sockets::TABLES]
+        .into_iter()
+        .flatten()
+}

@@ -1,0 +1,176 @@
+//! Files, descriptors and devices.
+
+use super::{Row, Table, ToldBy, bits, named, number, pretended, refused, row};
+use crate::filter::{Answer, Condition};
+
+/// Signals for whoever reads: nobody uses them, and the kernel had faults there.
+const WITHOUT_SIGNALS: &[Condition] = &[Condition::none_of(2, libc::O_ASYNC.cast_unsigned())];
+
+const FCNTL: &[Row] = &[
+    row(
+        named![F_DUPFD, F_DUPFD_CLOEXEC],
+        "a second number for a descriptor: shells, Python, Rust",
+    ),
+    row(
+        named![F_GETFD, F_SETFD],
+        "what is closed by `exec`: every language",
+    ),
+    row(named![F_GETFL], "how a descriptor was opened: every language"),
+    row(
+        named![F_GETPIPE_SZ, F_SETPIPE_SZ],
+        "the size of a pipe, which is charged: GNU tools, Python's `subprocess`",
+    ),
+    row(
+        named![F_GET_SEALS, F_ADD_SEALS],
+        "files in memory that cannot be changed any more: libraries that share memory",
+    ),
+    row(
+        named![F_GETLK, F_OFD_GETLK],
+        "whether somebody has locked a part of a file (nobody ever has): SQLite, with its write-ahead log",
+    ),
+    pretended(
+        named![F_SETLK, F_OFD_SETLK],
+        "SQLite, Java's `tryLock`. The kernel charges record locks to nobody, and their number has no bound. Granted without \
+         being made: nobody else sees the files of a run",
+    ),
+    refused(
+        named![F_SETLKW, F_OFD_SETLKW],
+        libc::ENOLCK,
+        "who waits for a record lock means to exclude another process, and is told that there are none. `flock` excludes",
+    ),
+];
+
+const SET_FLAGS: &[Row] = &[row(
+    named![F_SETFL],
+    "asynchronous input and output: Go, Java, JavaScript, Rust, shells",
+)];
+
+/// There is no terminal in a box: what asks for one is told so by the kernel.
+const IOCTL: &[Row] = &[
+    row(
+        named![FIONBIO],
+        "sockets and pipes that do not block: JavaScript, Python, Rust",
+    ),
+    row(named![FIOCLEX, FIONCLEX], "what is closed by `exec`: Python"),
+    row(
+        named![FIONREAD, TIOCOUTQ],
+        "how much there is to read: Java, Python",
+    ),
+    row(
+        named![TCGETS, TIOCGWINSZ, TIOCGPGRP],
+        "whether a stream is a terminal: every language",
+    ),
+];
+
+const RENAME: &[Row] = &[row(
+    &[
+        ("RENAME_NOREPLACE", libc::RENAME_NOREPLACE),
+        ("RENAME_EXCHANGE", libc::RENAME_EXCHANGE),
+    ],
+    "GNU tools, Rust",
+)];
+
+const PIPE: &[Row] = &[row(
+    named![O_CLOEXEC, O_NONBLOCK],
+    "every language. Not pipes of packets, nor those of notifications",
+)];
+
+const ADVICE: &[Row] = &[
+    row(
+        named![
+            POSIX_FADV_NORMAL,
+            POSIX_FADV_RANDOM,
+            POSIX_FADV_SEQUENTIAL,
+            POSIX_FADV_NOREUSE,
+        ],
+        "how a file will be read: GNU tools, Go, Java, JavaScript, PHP",
+    ),
+    pretended(
+        named![POSIX_FADV_WILLNEED, POSIX_FADV_DONTNEED],
+        "GNU tools, data bases. What the host keeps in memory of files that boxes share is nobody's to change: it would be a \
+         notebook, and a way to slow others down",
+    ),
+];
+
+const READ_AHEAD: &[Row] = &[pretended(&[], "as the advice that a file will be needed")];
+
+/// Not `RWF_NOWAIT`, which tells what the host keeps in memory.
+const READ_AND_WRITE: &[Row] = &[row(
+    &[("RWF_DSYNC", 2), ("RWF_SYNC", 4), ("RWF_APPEND", 16)],
+    "nobody as far as was seen; the calls themselves are those that the C library falls back from",
+)];
+
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        call: libc::SYS_fcntl,
+        title: "`fcntl`",
+        told_by: number(1),
+        also: &[],
+        rows: FCNTL,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_fcntl,
+        title: "`fcntl`, without `O_ASYNC`",
+        told_by: number(1),
+        also: WITHOUT_SIGNALS,
+        rows: SET_FLAGS,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_ioctl,
+        title: "`ioctl`",
+        told_by: number(1),
+        also: &[],
+        rows: IOCTL,
+        otherwise: Answer::Refuse(libc::ENOTTY),
+    },
+    Table {
+        call: libc::SYS_renameat2,
+        title: "`renameat2`, flags",
+        told_by: bits(4),
+        also: &[],
+        rows: RENAME,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_pipe2,
+        title: "`pipe2`, flags",
+        told_by: bits(1),
+        also: &[],
+        rows: PIPE,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_fadvise64,
+        title: "`fadvise64`",
+        told_by: number(3),
+        also: &[],
+        rows: ADVICE,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_readahead,
+        title: "`readahead`",
+        told_by: ToldBy::Nothing,
+        also: &[],
+        rows: READ_AHEAD,
+        otherwise: Answer::PRETEND,
+    },
+    Table {
+        call: libc::SYS_preadv2,
+        title: "`preadv2`, flags",
+        told_by: bits(5),
+        also: &[],
+        rows: READ_AND_WRITE,
+        otherwise: Answer::Refuse(libc::EOPNOTSUPP),
+    },
+    Table {
+        call: libc::SYS_pwritev2,
+        title: "`pwritev2`, flags",
+        told_by: bits(5),
+        also: &[],
+        rows: READ_AND_WRITE,
+        otherwise: Answer::Refuse(libc::EOPNOTSUPP),
+    },
+];

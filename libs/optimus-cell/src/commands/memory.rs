@@ -1,0 +1,106 @@
+//! Memory.
+
+use super::{Row, Table, ToldBy, bits, named, number, row};
+use crate::filter::{Answer, Width};
+
+/// The kernel takes 64 bits here.
+const fn whole(argument: u8) -> ToldBy {
+    let width = Width::Whole;
+    ToldBy::Bits { argument, width }
+}
+
+/// Not `MAP_HUGETLB`: huge pages are taken out of a pool of the host's, and no limit of memory counts them.
+const MAP: &[Row] = &[
+    row(
+        named![MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS],
+        "every language",
+    ),
+    row(
+        named![MAP_NORESERVE, MAP_STACK, MAP_FIXED_NOREPLACE],
+        "heaps and stacks: every language",
+    ),
+    row(
+        named![MAP_DENYWRITE, MAP_EXECUTABLE],
+        "the C library, for programs; the kernel ignores them",
+    ),
+    row(
+        named![MAP_POPULATE, MAP_NONBLOCK, MAP_LOCKED],
+        "memory that is there at once: Java, C and C++",
+    ),
+    #[cfg(target_arch = "x86_64")]
+    row(named![MAP_32BIT], "compilers at run time: LuaJIT, Mono, PHP"),
+];
+
+const REMAP: &[Row] = &[row(
+    named![MREMAP_MAYMOVE, MREMAP_FIXED],
+    "`realloc`: every language",
+)];
+
+/// Not those that merge, poison or page out, which reach into memory that others share or use CPU time of nobody's.
+const ADVICE: &[Row] = &[
+    row(
+        named![MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED],
+        "how a file that is mapped will be read: Python, Rust, data bases",
+    ),
+    row(
+        named![MADV_DONTNEED, MADV_FREE],
+        "memory that is given back: every language",
+    ),
+    row(
+        named![MADV_HUGEPAGE, MADV_NOHUGEPAGE],
+        "large pages that are charged: Go, Java, Rust",
+    ),
+    row(
+        named![MADV_DONTFORK, MADV_DOFORK, MADV_WIPEONFORK, MADV_KEEPONFORK],
+        "what children get: JavaScript, libraries of cryptography",
+    ),
+    row(
+        named![MADV_DONTDUMP, MADV_DODUMP],
+        "what would be in a dump: Java, JavaScript, Ruby",
+    ),
+];
+
+const MEMORY_FILE: &[Row] = &[row(
+    &[
+        ("MFD_CLOEXEC", libc::MFD_CLOEXEC),
+        ("MFD_ALLOW_SEALING", libc::MFD_ALLOW_SEALING),
+        ("MFD_NOEXEC_SEAL", 8),
+        ("MFD_EXEC", 16),
+    ],
+    "Python, C#. Not huge pages",
+)];
+
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        call: libc::SYS_mmap,
+        title: "`mmap`, flags",
+        told_by: whole(3),
+        also: &[],
+        rows: MAP,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_mremap,
+        title: "`mremap`, flags",
+        told_by: whole(3),
+        also: &[],
+        rows: REMAP,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_madvise,
+        title: "`madvise`",
+        told_by: number(2),
+        also: &[],
+        rows: ADVICE,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_memfd_create,
+        title: "`memfd_create`, flags",
+        told_by: bits(1),
+        also: &[],
+        rows: MEMORY_FILE,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+];
