@@ -8,6 +8,7 @@ mod offered;
 use std::{
     path::{self, Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -28,11 +29,14 @@ pub(crate) use self::{
 };
 use crate::{
     exit::{Blame, Failure},
-    output::spinner,
+    output::{note, spinner},
 };
 
 /// The store, in its folder.
 const DATABASE: &str = "jobs.sqlite";
+
+/// Longer than this nobody waits without a word, where no terminal shows what is under way.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// For how long jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +92,7 @@ impl Embedded {
             .trouble()?;
         if jobs == Jobs::Passing {
             // Whoever brings such jobs waits for their verdicts anyway.
-            let progress = spinner("preparing languages for boxes; this is done once");
-            choice.settle().await;
-            progress.finish_and_clear();
+            settle(&mut choice).await;
         }
         let settings = Arc::new(settings);
         let store: Arc<dyn JobStore> = Arc::new(store);
@@ -123,6 +125,24 @@ impl Embedded {
         self.leave.cancel();
         self.worker.await.context("the worker broke").trouble()
     }
+}
+
+/// Waits for languages that are prepared for boxes, and says so: some take minutes.
+async fn settle(choice: &mut Choice) {
+    const WHAT: &str = "preparing languages for boxes; this is done once";
+    let progress = spinner(WHAT);
+    let told = async {
+        tokio::time::sleep(SILENCE).await;
+        if progress.is_hidden() {
+            note(WHAT);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = choice.settle() => {}
+        () = told => {}
+    }
+    progress.finish_and_clear();
 }
 
 /// Workers remove the boxes of those whom their store does not know. So boxes on one engine are told apart by store.

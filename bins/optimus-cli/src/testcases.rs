@@ -108,12 +108,28 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Failure> {
         from_json(path)?
     };
     if loaded.cases.is_empty() {
-        return Err(Failure::usage(format!(
-            "there are no test cases in {}",
-            path.display()
-        )));
+        return Err(nothing_in(path));
     }
     Ok(loaded)
+}
+
+/// Says what was looked for.
+pub(crate) fn nothing_in(path: &Path) -> Failure {
+    let path_shown = path.display();
+    Failure::usage(if path.join("problem.xml").is_file() {
+        format!(
+            "there are no test cases in {path_shown}: it is a package of Polygon, which cannot be read yet; call its inputs \
+             and answers (tests/01, tests/01.a) 01.in and 01.ans, and name their folder"
+        )
+    } else if package::is_package(path) {
+        format!(
+            "there are no test cases in {path_shown}: none of data/sample and data/secret holds a NAME.in with a NAME.ans"
+        )
+    } else {
+        format!(
+            "there are no test cases in {path_shown}: a test is NAME.in with NAME.ans or NAME.out beside it"
+        )
+    })
 }
 
 /// The folders that were read, and how many more may be.

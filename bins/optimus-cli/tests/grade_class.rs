@@ -154,6 +154,24 @@ fn what_is_passed_over_is_told_beside_the_verdicts() {
     assert_eq!(report["notes"][0], "not looked at: data/secret/4.inp");
 }
 
+#[test]
+fn who_brings_no_tests_is_told_what_is_looked_for() {
+    let problem = Problem::new(&[
+        ("mine.py", DOUBLE),
+        ("odd/input01.txt", ""),
+        ("polygon/problem.xml", ""),
+        ("polygon/tests/01", ""),
+        ("hollow/data/secret/readme", ""),
+    ]);
+    for (folder, part) in [
+        ("odd", "a test is NAME.in with NAME.ans or NAME.out"),
+        ("polygon", "a package of Polygon"),
+        ("hollow", "none of data/sample and data/secret"),
+    ] {
+        problem.grade(&[folder, "mine.py"]).exits(2).complains_of(part);
+    }
+}
+
 /// Each key holds in the groups below until one of them says it anew.
 #[test]
 fn keys_of_a_group_are_inherited_one_by_one() {

@@ -159,7 +159,7 @@ fn read(
         None => (None, testcases::load(&args.problem)?),
     };
     if loaded.cases.is_empty() {
-        return Err(Failure::usage(format!("there are no test cases in {folder}")));
+        return Err(testcases::nothing_in(&args.problem));
     }
     let mut problem = Problem {
         name: name.unwrap_or(folder),

@@ -137,7 +137,7 @@ impl<'a> Report<'a> {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut table = table(&[
+        let mut columns = vec![
             "solution",
             "language",
             "verdict",
@@ -146,19 +146,29 @@ impl<'a> Report<'a> {
             "memory",
             "first failure",
             "expected",
-        ]);
+        ];
+        // The last one is worth its room only where something is expected.
+        if !self.expects() {
+            columns.pop();
+        }
+        let mut table = table(&columns);
         for row in &self.solutions {
-            table.add_row(row.cells());
+            table.add_row(row.cells().into_iter().take(columns.len()));
         }
         let head = format!(
-            "{}: {} tests, {} ms of CPU time each ({}), {} boxes",
+            "{}: {} {}, {} ms of CPU time each ({}), {} boxes",
             harmless(self.problem),
             self.tests,
+            if self.tests == 1 { "test" } else { "tests" },
             self.time_limit_ms,
             self.time_limit_from,
             self.backend
         );
         format!("{head}\n{table}\n{}\n", self.summary())
+    }
+
+    fn expects(&self) -> bool {
+        self.solutions.iter().any(|row| row.expected.is_some())
     }
 
     fn summary(&self) -> String {
@@ -168,8 +178,7 @@ impl<'a> Report<'a> {
                 .filter(|row| row.as_expected == state)
                 .count()
         };
-        let expects = self.solutions.iter().any(|row| row.expected.is_some());
-        let (right, wrong) = if expects {
+        let (right, wrong) = if self.expects() {
             ("as expected", "not as expected")
         } else {
             ("accepted", "not accepted")
