@@ -138,6 +138,9 @@ pub(crate) struct ToGrade {
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct Doctor {
+    /// One line
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
     /// Layers of isolation that may be missing, separated by commas
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub(crate) allow_missing: Vec<String>,

@@ -6,6 +6,7 @@ mod support;
 
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
     process::Command,
 };
 
@@ -24,7 +25,14 @@ fn layers(report: &Value) -> Vec<(&str, &str)> {
 /// By a user with no rights and no UIDs of its own to give away.
 fn as_nobody(root: &Root, args: &[&str]) -> Ended {
     let binary = root.path().join("optimus-cli");
-    std::fs::copy(env!("CARGO_BIN_EXE_optimus-cli"), &binary).unwrap();
+    // By another process: what this one has open for writing, a process that another test forks holds open for a moment, and
+    // nobody may start it meanwhile. Once: what makes boxes may still be running when its command has ended.
+    if !binary.exists() {
+        let copied = Command::new("cp")
+            .args([Path::new(env!("CARGO_BIN_EXE_optimus-cli")), &binary])
+            .status();
+        assert!(copied.unwrap().success());
+    }
     std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = Command::new(binary);
     command
@@ -82,6 +90,12 @@ fn who_lacks_a_layer_is_told_what_to_do_about_it() {
     }
     let text = as_nobody(&root, &["doctor"]).exits(6).stdout();
     assert!(text.contains("--add-subuids"), "{text}");
+    let line = as_nobody(&root, &["doctor", "-q"]).exits(6).stdout();
+    assert!(
+        line.starts_with("native boxes not possible, 0 of 0 languages"),
+        "{line}"
+    );
+    assert_eq!(line.lines().count(), 1, "{line}");
 
     // Who would start says the same, and does not.
     add_python(&root);
@@ -156,6 +170,45 @@ fn languages_are_told_with_what_they_lack() {
             .unwrap()
             .contains("no-such-interpreter")
     );
+}
+
+/// An interpreter that says its version is not yet one that runs programs.
+#[test]
+fn a_language_is_available_only_where_a_program_of_it_has_run_in_a_box() {
+    let root = Root::new();
+    add_python(&root);
+    let mut entries: Value = serde_json::from_str(&root.read("config/languages.json")).unwrap();
+    let mut broken = entries["languages"][0].clone();
+    broken["name"] = json!("broken");
+    broken["queue_name"] = json!("optimus:queue:broken");
+    broken["execution"]["sample"] = json!("import no_such_module_of_anybody\n");
+    entries["languages"].as_array_mut().unwrap().push(broken);
+    root.write("config/languages.json", entries.to_string());
+
+    let report = root.run(&["doctor", "--json"]).exits(0).json();
+    let [python, broken] = &report["languages"].as_array().unwrap()[..] else {
+        panic!("{report:#}")
+    };
+    assert_eq!(python["available"], true, "{report:#}");
+    assert_eq!(broken["available"], false, "{report:#}");
+    assert!(
+        broken["reason"]
+            .as_str()
+            .unwrap()
+            .contains("no_such_module_of_anybody")
+    );
+    let line = root.run(&["doctor", "-q"]).exits(0).stdout();
+    assert!(
+        line.starts_with("native boxes possible, 1 of 2 languages available"),
+        "{line}"
+    );
+
+    // Where there are no boxes, nothing can have run in one.
+    let report = as_nobody(&root, &["doctor", "--json"]).exits(6).json();
+    for language in report["languages"].as_array().unwrap() {
+        assert_eq!(language["available"], false, "{report:#}");
+        assert!(language["reason"].as_str().unwrap().contains("no native box"));
+    }
 }
 
 #[test]

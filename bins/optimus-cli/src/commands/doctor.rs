@@ -1,11 +1,11 @@
 //! `doctor`.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
-use optimus_common::settings::Settings;
+use optimus_common::{language::Language, settings::Settings};
 use optimus_queue::{JobStore, redis::RedisStore};
-use optimus_worker::backend::{self, Survey};
+use optimus_worker::backend::{self, Offer, Survey};
 use serde::Serialize;
 
 use crate::{
@@ -16,13 +16,16 @@ use crate::{
     output::{Output, spinner, text_table},
 };
 
+/// Programs of all languages run in far less, also on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(3);
+
 /// Everything that was found out.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     native: Native<'a>,
     docker: Service,
     redis: Service,
-    /// By the toolchains of this machine.
+    /// By what has run in native boxes of this machine.
     languages: Vec<Offered<'a>>,
 }
 
@@ -52,13 +55,37 @@ impl From<Result<String, Failure>> for Service {
 }
 
 impl Service {
-    fn text(&self) -> String {
-        let state = if self.reachable {
+    fn state(&self) -> &'static str {
+        if self.reachable {
             "reachable"
         } else {
             "not reachable"
-        };
-        format!("{state}: {}", self.detail)
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{}: {}", self.state(), self.detail)
+    }
+}
+
+impl Report<'_> {
+    /// All of it in a line.
+    fn line(&self) -> String {
+        let available = self.languages.iter().filter(|offered| offered.is_available());
+        format!(
+            "native boxes {}, {} of {} languages available in them; Docker {}, Redis {}",
+            self.native.state(),
+            available.count(),
+            self.languages.len(),
+            self.docker.state(),
+            self.redis.state()
+        )
+    }
+}
+
+impl Native<'_> {
+    fn state(&self) -> &'static str {
+        if self.possible { "possible" } else { "not possible" }
     }
 }
 
@@ -71,12 +98,9 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
 
     let progress = spinner("trying each layer of isolation");
     let survey = backend::survey(&settings).await;
-    progress.say("looking for toolchains, Docker and Redis");
-    let (offers, docker, redis) = tokio::join!(
-        backend::host_offers(&settings, &languages),
-        docker(),
-        redis(&settings)
-    );
+    progress.say("running a program of each language, looking for Docker and Redis");
+    let (offers, docker, redis) =
+        tokio::join!(offers(&settings, &languages, &survey), docker(), redis(&settings));
     progress.finish_and_clear();
 
     let report = Report {
@@ -89,12 +113,34 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
         redis: redis.into(),
         languages: offers.iter().map(Offered::from).collect(),
     };
-    output.result(&report, || text(&report))?;
+    output.result(&report, || if args.quiet { report.line() } else { text(&report) })?;
     Ok(if report.native.possible {
         Exit::Done
     } else {
         Exit::NoBoxes
     })
+}
+
+/// What has run in a box of this machine. Where there can be none, nothing is available, whatever is installed.
+async fn offers(settings: &Settings, languages: &[Language], survey: &Survey) -> Vec<Offer> {
+    let offers = tokio::time::timeout(PATIENCE, backend::host_offers(settings, languages));
+    let Ok(mut offers) = offers.await else {
+        let late = |language: &Language| Offer {
+            language: language.name.clone(),
+            toolchain: Err(format!("not known within {} s", PATIENCE.as_secs())),
+        };
+        return languages.iter().map(late).collect();
+    };
+    if !survey.is_enough() {
+        for offer in &mut offers {
+            if let Ok(toolchain) = &offer.toolchain {
+                offer.toolchain = Err(format!(
+                    "there is no native box to run it in; its toolchain is here: {toolchain}"
+                ));
+            }
+        }
+    }
+    offers
 }
 
 async fn docker() -> Result<String, Failure> {
@@ -138,14 +184,10 @@ fn text(report: &Report<'_>) -> String {
         [] => String::new(),
         _ => format!("{layers}\n\n"),
     };
-    let possible = if native.possible {
-        "possible"
-    } else {
-        "not possible"
-    };
     format!(
-        "{layers}{}\n\nnative boxes   {possible}: {}\nDocker         {}\nRedis (fleets) {}",
+        "{layers}{}\n\nnative boxes   {}: {}\nDocker         {}\nRedis (fleets) {}",
         languages_table(languages),
+        native.state(),
         native.summary,
         docker.text(),
         redis.text(),

@@ -28,6 +28,12 @@ impl<'a> From<&'a Offer> for Offered<'a> {
     }
 }
 
+impl Offered<'_> {
+    pub(crate) fn is_available(&self) -> bool {
+        self.available
+    }
+}
+
 pub(crate) fn languages_table(languages: &[Offered<'_>]) -> String {
     let mut table = text_table(&["language", "", "toolchain, or what is missing"]);
     for offered in languages {
