@@ -1,16 +1,81 @@
 #!/bin/sh
-# compile.sh ENTRY.go SOURCE.go...: makes ./main of one package, or of the module whose go.mod lies here.
-#
-# The standard library was compiled by prepare.sh. `go build` would find that too, if the read-only cache
-# were laid out for it again in every box; calling compiler and linker directly takes half the time.
+# compile.sh ENTRY SOURCE.go...: makes .optimus/main by `go build`. ENTRY is the file whose package that is; where it is
+# empty, it is the only package main among the sources.
 set -eu
 root="${0%/*}"
 entry="$1"
 shift
-if [ -f go.mod ]; then
-    cp -rs "$root/cache" /tmp/cache
-    export GOCACHE=/tmp/cache GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local CGO_ENABLED=0
-    exec "$root/bin/go" build -buildvcs=false -ldflags '-s -w' -o main "./$(dirname "$entry")"
+top="$PWD"
+output="$top/.optimus"
+# Nothing but the sources decides: no network, no other toolchain, no settings or workspace that came with them.
+. "$root/environment.sh"
+# The standard library was compiled by prepare.sh. `go build` now and then insists on writing beside what it finds.
+cp -rs "$root/cache" /tmp/cache
+export GOCACHE=/tmp/cache
+
+refuse() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+# The folders that $1, a pattern of packages, has programs in, relative to this one.
+programs() {
+    "$root/bin/go" list -e -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' "$1" | while IFS= read -r folder; do
+        case "$folder" in
+            "") ;;
+            "$PWD") echo . ;;
+            *) echo "./${folder#"$PWD/"}" ;;
+        esac
+    done
+}
+
+# Where the module is: above the entry, or the one that all others are below.
+module=.
+if [ -n "$entry" ]; then
+    module="$(dirname "$entry")"
+    while [ "$module" != . ] && [ ! -f "$module/go.mod" ]; do
+        module="$(dirname "$module")"
+    done
+elif [ ! -f go.mod ]; then
+    modules="$(find . -name go.mod -type f -printf '%d %h\n' | sort -n)"
+    depth="${modules%% *}"
+    if [ -n "$modules" ] && [ "$(echo "$modules" | grep -c "^$depth ")" -eq 1 ]; then
+        module="$(echo "$modules" | head -n 1 | cut -d ' ' -f 2-)"
+    fi
 fi
-"$root/tool/compile" -p main -complete -importcfg "$root/importcfg" -o /tmp/main.a "$@"
-exec "$root/tool/link" -importcfg "$root/importcfg" -s -w -o main /tmp/main.a
+if [ ! -f "$module/go.mod" ]; then
+    # Called so that packages in folders are found by the names that the sources import them by, or else `main`.
+    name=main
+    for source in "$@"; do
+        folder="$(dirname "$source")"
+        [ "$folder" = . ] && continue
+        ending="$(printf %s "$folder" | sed 's/[^A-Za-z0-9_/-]/\\&/g')"
+        guess="$(grep -oh '"[^" ]*"' -- "$@" | sed -n "s|^\"\(.*\)/$ending\"\$|\1|p" | head -n 1)"
+        # A folder may be called as one of the standard library's.
+        [ -n "$guess" ] && [ ! -d "$root/bin/../src/$guess" ] && name="$guess" && break
+    done
+    printf 'module %s\n\ngo %s\n' "$name" "$(cat "$root/language")" > "$module/go.mod"
+fi
+
+cd "$module"
+[ ! -f vendor/modules.txt ] || export GOFLAGS=-mod=vendor
+if [ -n "$entry" ]; then
+    package="./$(dirname "$(realpath --relative-to=. "$top/$entry")")"
+elif [ "$(for source in "$@"; do dirname "$source"; done | sort -u | wc -l)" -le 1 ]; then
+    package="./$(realpath --relative-to=. "$top/$(dirname "$1")")"
+else
+    package="$(programs ./...)"
+    case "$package" in
+        "") refuse "no package among the sources is a program: none is called main" ;;
+        *"
+"*) refuse "several packages are programs: $(echo $package); name a file of one as the entry point" ;;
+    esac
+    echo "entry point: $package"
+fi
+# The folder is away meanwhile: `//go:embed *` takes empty ones for mistakes.
+rmdir "$output"
+"$root/bin/go" build -buildvcs=false -ldflags '-s -w' -o /tmp/main "$package"
+# Of a package that is no program, `go build` makes an archive, which is none either.
+[ "$(head -c 4 /tmp/main)" = "$(printf '\177ELF')" ] || refuse "package $package is no program: it is not called main"
+mkdir "$output"
+mv /tmp/main "$output/main"

@@ -1,10 +1,14 @@
 #!/bin/sh
 # Compiles the standard library, so that it costs a job nothing. Runs once, in the folder where boxes see what it makes.
 set -eu
-here="$(pwd)"
-export CGO_ENABLED=0 GO111MODULE=off GOTOOLCHAIN=local GOENV=off GOPATH=/tmp/go GOCACHE="$here/cache"
+root="$(pwd)"
+. ./environment.sh
 cd /
-go list -export -f '{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}' std > "$here/importcfg"
-ln -s "$(go env GOTOOLDIR)" "$here/tool"
-ln -s "$(go env GOROOT)/bin" "$here/bin"
-chmod -R a+rX "$here"
+# Telemetry would write to every box, and start a process more.
+mkdir -p "$root/config/go/telemetry"
+echo off > "$root/config/go/telemetry/mode"
+GOFLAGS='' go build std
+# The language's version is that of the toolchain, for programs without a go.mod.
+go env GOVERSION | sed -n 's/^go\([0-9]*\.[0-9]*\).*/\1/p' > "$root/language"
+ln -s "$(go env GOROOT)/bin" "$root/bin"
+chmod -R a+rX "$root"

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,16 +15,15 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.jar.Attributes;
 import java.util.jar.Manifest;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
-import javax.lang.model.element.Element;
-import javax.lang.model.element.ElementKind;
 import javax.lang.model.element.ExecutableElement;
 import javax.lang.model.element.Modifier;
 import javax.lang.model.element.TypeElement;
@@ -40,12 +40,14 @@ import javax.tools.StandardJavaFileManager;
 import javax.tools.ToolProvider;
 
 /**
- * Compiles Java sources into a jar that {@code java -jar} runs.
+ * Compiles Java sources into a jar that {@code java -jar} runs, with the submission's own files on its class path.
  *
- * <p>Unlike javac, it takes a public class in a file of any name, and finds the class with {@code main} by itself: in
- * the entry file a public one first, then in the order written; then in the other files.
+ * <p>Unlike javac, it takes a public class in a file of any name, and finds the class with {@code main} by itself, as
+ * judges do: the one called {@code Main}, then the one called as its file, then the only public one, then the only
+ * one. Where none of that decides, it names those there are and fails. Where an entry file is given, only its classes
+ * count. The class is told on standard output.
  *
- * <p>Usage: {@code Compile OUTPUT.jar ENTRY.java SOURCE.java...}
+ * <p>Usage: {@code Compile OUTPUT.jar ENTRY.java SOURCE.java...}, with an empty name where no entry file is given.
  */
 public final class Compile {
     /** Nothing of the submission may run at compile time, and no processor is looked for. */
@@ -55,7 +57,6 @@ public final class Compile {
         var output = Path.of(args[0]);
         var entry = args[1];
         Set<String> sources = new LinkedHashSet<>(List.of(args).subList(2, args.length));
-        sources.add(entry);
 
         var compiler = ToolProvider.getSystemJavaCompiler();
         var standard = compiler.getStandardFileManager(null, null, StandardCharsets.UTF_8);
@@ -65,17 +66,28 @@ public final class Compile {
         standard.getJavaFileObjects(sources.toArray(String[]::new)).forEach(file -> units.add(new AnyName(file)));
 
         var task = (JavacTask) compiler.getTask(errors, files, null, OPTIONS, null, units);
-        var mains = new Mains(new File(entry), task.getElements());
+        var mains = new Mains(task.getElements(), sources.size() == 1);
         task.addTaskListener(mains);
         if (!task.call()) {
             System.exit(1);
         }
-        var main = mains.best();
-        if (main.isEmpty()) {
-            errors.println("error: no class has a method `public static void main(String[])`");
+        try {
+            var main = mains.choose(entry);
+            Files.write(output, files.jar(main, mains.sourceRoots));
+            System.out.println("entry point: " + main);
+        } catch (Undecided undecided) {
+            errors.println("error: " + undecided.getMessage());
             System.exit(1);
         }
-        Files.write(output, files.jar(main.get()));
+    }
+
+    /** Which class the program starts with is not clear. */
+    private static final class Undecided extends Exception {
+        private static final long serialVersionUID = 1;
+
+        Undecided(String message) {
+            super(message);
+        }
     }
 
     /** A source whose public class need not bear its name. */
@@ -88,6 +100,12 @@ public final class Compile {
         public boolean isNameCompatible(String simpleName, Kind kind) {
             // No class is called package-info or module-info: javac asks whether the file is such a one.
             return simpleName.contains("-") ? super.isNameCompatible(simpleName, kind) : kind == Kind.SOURCE;
+        }
+
+        /** Of any extension, too: it was given as a source. */
+        @Override
+        public Kind getKind() {
+            return Kind.SOURCE;
         }
 
         /** Without the byte order mark that some editors write, and javac refuses. */
@@ -120,11 +138,16 @@ public final class Compile {
             };
         }
 
-        /** Nothing in it is compressed: it lies in memory, and starting is what counts. */
-        byte[] jar(String mainClass) throws IOException {
+        /**
+         * Nothing in it is compressed: it lies in memory, and starting is what counts. Its class path goes on with the
+         * folders of the sources, seen from its own, so that what lies beside a class is found as a resource.
+         */
+        byte[] jar(String mainClass, Set<String> sourceRoots) throws IOException {
+            var roots = sourceRoots.stream().map(root -> inUrl("../" + root)).collect(Collectors.joining(" "));
             var manifest = new Manifest();
             manifest.getMainAttributes().put(Attributes.Name.MANIFEST_VERSION, "1.0");
             manifest.getMainAttributes().put(Attributes.Name.MAIN_CLASS, mainClass);
+            manifest.getMainAttributes().put(Attributes.Name.CLASS_PATH, roots);
             var text = new ByteArrayOutputStream();
             manifest.write(text);
 
@@ -139,6 +162,14 @@ public final class Compile {
             return bytes.toByteArray();
         }
 
+        private static String inUrl(String path) {
+            try {
+                return new URI(null, null, path, null).getRawPath();
+            } catch (URISyntaxException error) {
+                throw new IllegalArgumentException(error);
+            }
+        }
+
         private static void store(ZipOutputStream jar, String name, byte[] bytes) throws IOException {
             var crc = new CRC32();
             crc.update(bytes);
@@ -151,40 +182,108 @@ public final class Compile {
         }
     }
 
+    /** A class with a method {@code main}. */
+    private record Candidate(String name, String simpleName, Nesting nesting, Access access, Method method, String file) {
+        /** As files of this name have it: the same in any case, since people write it so. */
+        boolean isCalledAsItsFile() {
+            var name = new File(file).getName();
+            var end = name.lastIndexOf('.');
+            return simpleName.equalsIgnoreCase(end < 0 ? name : name.substring(0, end));
+        }
+    }
+
+    private enum Nesting { TOP, INNER }
+
+    private enum Access { PUBLIC, OTHER }
+
+    private enum Method { OWN, INHERITED }
+
     /** Sees every class once its members are known, and remembers those a program can start from. */
     private static final class Mains implements TaskListener {
-        private final File entry;
-        private final Elements elements;
-        private final List<String> publicInEntry = new ArrayList<>();
-        private final List<String> inEntry = new ArrayList<>();
-        private final List<String> elsewhere = new ArrayList<>();
+        /** Where packages begin, such as {@code src/}, or nothing; the work directory itself first. */
+        final Set<String> sourceRoots = new LinkedHashSet<>(List.of(""));
 
-        Mains(File entry, Elements elements) {
-            this.entry = entry;
+        private final Elements elements;
+        private final boolean oneFile;
+        private final List<Candidate> all = new ArrayList<>();
+
+        Mains(Elements elements, boolean oneFile) {
             this.elements = elements;
+            this.oneFile = oneFile;
         }
 
         @Override
         public void finished(TaskEvent event) {
-            if (event.getKind() == TaskEvent.Kind.ANALYZE && event.getTypeElement() != null) {
-                var here = new File(event.getSourceFile().getName()).equals(entry);
-                visit(event.getTypeElement(), here);
+            var type = event.getTypeElement();
+            if (event.getKind() == TaskEvent.Kind.ANALYZE && type != null) {
+                var file = event.getSourceFile().getName();
+                sourceRoots.add(sourceRoot(file, elements.getPackageOf(type).getQualifiedName().toString()));
+                visit(type, Nesting.TOP, file);
             }
         }
 
-        private void visit(TypeElement type, boolean here) {
+        /** The folder of a file without what of it is its package. */
+        private static String sourceRoot(String file, String packageName) {
+            var folder = file.substring(0, file.lastIndexOf('/') + 1);
+            var inner = packageName.isEmpty() ? "" : packageName.replace('.', '/') + "/";
+            var whole = folder.endsWith("/" + inner) || folder.equals(inner);
+            return whole ? folder.substring(0, folder.length() - inner.length()) : folder;
+        }
+
+        private void visit(TypeElement type, Nesting nesting, String file) {
             if (ElementFilter.methodsIn(elements.getAllMembers(type)).stream().anyMatch(Mains::isMain)) {
-                var list = !here ? elsewhere : type.getModifiers().contains(Modifier.PUBLIC) ? publicInEntry : inEntry;
-                list.add(elements.getBinaryName(type).toString());
+                var own = ElementFilter.methodsIn(type.getEnclosedElements()).stream().anyMatch(Mains::isMain);
+                all.add(new Candidate(
+                        elements.getBinaryName(type).toString(),
+                        type.getSimpleName().toString(),
+                        nesting,
+                        type.getModifiers().contains(Modifier.PUBLIC) ? Access.PUBLIC : Access.OTHER,
+                        own ? Method.OWN : Method.INHERITED,
+                        file));
             }
-            ElementFilter.typesIn(type.getEnclosedElements()).forEach(nested -> visit(nested, here));
+            ElementFilter.typesIn(type.getEnclosedElements()).forEach(nested -> visit(nested, Nesting.INNER, file));
         }
 
-        Optional<String> best() {
-            var all = new ArrayList<>(publicInEntry);
-            all.addAll(inEntry);
-            all.addAll(elsewhere);
-            return all.stream().findFirst();
+        /** The class to start with; of one file alone where that is given. */
+        String choose(String entry) throws Undecided {
+            var among = all.stream()
+                    .filter(each -> entry.isEmpty() || new File(each.file).equals(new File(entry)))
+                    .collect(Collectors.toList());
+            if (among.isEmpty()) {
+                var where = entry.isEmpty() ? "no class" : "no class in " + entry;
+                throw new Undecided(where + " has a method `public static void main(String[])`" + others());
+            }
+            Predicate<Candidate> top = each -> each.nesting == Nesting.TOP;
+            Predicate<Candidate> own = each -> each.method == Method.OWN;
+            // With several files and none named, that a class is called as its own file says nothing.
+            Predicate<Candidate> ofTheFile = each -> (oneFile || !entry.isEmpty()) && each.isCalledAsItsFile();
+            List<Predicate<Candidate>> rules = List.of(
+                    each -> each.name.equals("Main"),
+                    top.and(each -> each.simpleName.equals("Main")),
+                    top.and(ofTheFile),
+                    own.and(top).and(each -> each.access == Access.PUBLIC),
+                    own.and(top),
+                    own,
+                    each -> true);
+            for (var rule : rules) {
+                var matching = among.stream().filter(rule).collect(Collectors.toList());
+                if (matching.size() == 1) {
+                    return matching.get(0).name;
+                }
+                if (matching.size() > 1) {
+                    throw new Undecided("several classes have a method `main`: " + names(matching)
+                            + "; call one of them Main, or name its file as the entry point");
+                }
+            }
+            throw new IllegalStateException("the last rule takes every class");
+        }
+
+        private String others() {
+            return all.isEmpty() ? "" : "; of those in other files, " + names(all) + " have one";
+        }
+
+        private static String names(List<Candidate> candidates) {
+            return candidates.stream().map(Candidate::name).collect(Collectors.joining(", "));
         }
 
         private static boolean isMain(ExecutableElement method) {

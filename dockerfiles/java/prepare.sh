@@ -9,7 +9,7 @@ rm -r classes
 mkdir /tmp/sample
 cd /tmp/sample
 java -XX:ArchiveClassesAtExit="$here/compile.jsa" -XX:+UseSerialGC \
-    -cp "$here/compile.jar" Compile main.jar "$here/Sample.java" "$here/Sample.java"
+    -cp "$here/compile.jar" Compile main.jar "" "$here/Sample.java"
 java -jar main.jar < /dev/null
 rm -r /tmp/sample
 chmod -R a+rX "$here"

@@ -41,6 +41,8 @@ pub(crate) struct JobState {
 pub(crate) struct LanguageEntry {
     pub(crate) name: String,
     pub(crate) file_extension: String,
+    #[serde(default)]
+    pub(crate) other_extensions: Vec<String>,
     pub(crate) available: bool,
     pub(crate) reason: Option<String>,
 }

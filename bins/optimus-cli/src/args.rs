@@ -151,13 +151,14 @@ pub(crate) struct Doctor {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Placeholders in --compile and --run: {source} the entry point, {sources} every source file (an argument of its own),
-{memory_mb} the memory limit in MiB. Nothing is expanded by a shell.
+Placeholders in --compile and --run: {source} the entry point, {sources} every source file (arguments of their own),
+{entry_point} the same, and empty where the submission names none, {memory_mb} the memory limit in MiB. Nothing is
+expanded by a shell. The folder .optimus is there for what is compiled: no file of a submission can be in it.
 
 Examples:
   optimus-cli add-lang --name go --ext go --version 1.24
   optimus-cli add-lang --name bf --ext bf --version 1 --debian-packages 'bf' --run 'bf {source}'
-  optimus-cli add-lang --name cpp20 --ext cpp --version 14 --compile 'g++ -std=c++20 -O2 -o main {sources}'")]
+  optimus-cli add-lang --name cpp20 --ext cpp --version 14 --compile 'g++ -std=c++20 -O2 -o .optimus/main {sources}'")]
 pub(crate) struct AddLang {
     /// Its name; many need nothing more
     #[arg(long)]
@@ -177,10 +178,10 @@ pub(crate) struct AddLang {
     /// Write the entry and the Dockerfile, and build nothing; so it is where no container engine answers
     #[arg(long)]
     pub(crate) skip_docker: bool,
-    /// The compile step, such as 'gcc -o main {sources}'; empty: none
+    /// The compile step, such as 'gcc -o .optimus/main {sources}'; empty: none
     #[arg(long, value_name = "COMMAND")]
     pub(crate) compile: Option<String>,
-    /// How a program is run, such as './main' or 'python3 {source}'
+    /// How a program is run, such as './.optimus/main' or 'python3 {source}'
     #[arg(long, value_name = "COMMAND")]
     pub(crate) run: Option<String>,
     /// The image to build on

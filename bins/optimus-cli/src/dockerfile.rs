@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use optimus_common::{language::Language, support::PREPARE};
+use optimus_common::{
+    language::{Language, USERS_DIR},
+    support::PREPARE,
+};
 
 /// An image that is Debian and nothing else, as its name tells: the language's packages are installed on it.
 pub(crate) fn is_plain_debian(image: &str) -> bool {
@@ -65,6 +68,9 @@ RUN if [ -n "$DEBIAN_PACKAGES" ]; then \
 # The first line is what a worker reports as this image's toolchain.
 ARG VERSION_COMMAND="{version_command}"
 RUN mkdir -p /optimus && sh -c "$VERSION_COMMAND" > /optimus/toolchain 2>&1
+
+# Whoever runs in a box has a name there: the agent writes it when it has drawn the number.
+RUN mkdir -p {USERS_DIR} && cp /etc/passwd /etc/group {USERS_DIR}/ && ln -sf {USERS_DIR}/passwd {USERS_DIR}/group /etc/
 
 COPY runner.sh optimus-runner /optimus/
 ENTRYPOINT ["/optimus/runner.sh"]

@@ -69,7 +69,7 @@ pub(crate) fn find(name: &LanguageName, extension: &str) -> Option<&'static Pres
     named.or_else(|| {
         let mut same = all()
             .iter()
-            .filter(|preset| preset.execution.file_extension == extension);
+            .filter(|preset| preset.execution.extensions().any(|all| all == extension));
         match (same.next(), same.next()) {
             (Some(only), None) => Some(only),
             _ => None,
@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(found("go", ".go").as_deref(), Some("go"));
         assert_eq!(found("nodejs", ".js").as_deref(), Some("javascript"));
         assert_eq!(found("ruby-next", ".rb").as_deref(), Some("ruby"));
+        assert_eq!(found("gcc-cxx", ".cxx").as_deref(), Some("cpp"));
         assert_eq!(found("snake", ".py"), None, "more than one language has it");
         assert_eq!(found("brainfuck", ".bf"), None);
     }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use optimus_common::{
     LanguageName,
-    language::{Language, Languages},
+    language::{self, Language, Languages},
     payload::text_or_base64,
     submission::{SourceFile, Submission},
 };
@@ -18,20 +18,6 @@ use crate::{
     testcases::{FoldersLeft, package::entries_of},
 };
 
-/// Extensions beside the one each language has in its entry.
-const OTHER_EXTENSIONS: [(&str, &str); 9] = [
-    (".cc", ".cpp"),
-    (".cxx", ".cpp"),
-    (".c++", ".cpp"),
-    (".C", ".cpp"),
-    (".cjs", ".js"),
-    (".mjs", ".js"),
-    (".pyw", ".py"),
-    (".py3", ".py"),
-    (".mts", ".ts"),
-];
-/// Names of what runs first, without extension.
-const MAIN: [&str; 3] = ["main", "Main", "__main__"];
 /// Folders deeper than this hold no sources; a link in a circle ends here.
 const DEEPEST: usize = 8;
 
@@ -39,10 +25,10 @@ const DEEPEST: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) language: LanguageName,
-    /// The language's own, with its dot.
+    /// The extension that a program given without a name has, with its dot.
     extension: String,
     files: Vec<SourceFile>,
-    /// Where it is none of the files, or the first of them.
+    /// `None` where the compile step finds it.
     entry_point: Option<String>,
 }
 
@@ -64,20 +50,12 @@ impl Program {
             Some(name) => languages.get(name).ok_or_else(|| unknown(name, languages))?,
             None => by_extensions(path, &files, languages)?,
         };
-        let extension = &found.execution.file_extension;
-        // A compile step is given the sources that have the language's own extension, written as it writes it.
-        let compiled = !found.execution.compile.is_empty();
-        for (name, path) in &mut files {
-            let written = path.extension().unwrap_or_default();
-            if has_extension(path, extension) && (compiled || written.eq_ignore_ascii_case(&extension[1..])) {
-                *name = Path::new(name)
-                    .with_extension(&extension[1..])
-                    .to_string_lossy()
-                    .into_owned();
-            }
+        // Compilers know extensions in one case, people write them in any.
+        for (name, _) in &mut files {
+            *name = found.execution.as_listed(name);
         }
         let entry_point = if path.is_dir() {
-            Some(entry_of(path, &files, found, entry_point)?)
+            entry_of(path, &files, found, entry_point)?
         } else {
             None
         };
@@ -87,7 +65,7 @@ impl Program {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             language: found.name.clone(),
-            extension: extension.clone(),
+            extension: found.execution.file_extension.clone(),
             files,
             entry_point,
         })
@@ -141,25 +119,6 @@ pub(crate) fn file_name(path: &Path) -> Result<String, Failure> {
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// Whether a file has a language's extension, in any case, or another one for the same.
-pub(crate) fn has_extension(file: &Path, extension: &str) -> bool {
-    usual_extension(file).eq_ignore_ascii_case(extension)
-}
-
-/// A file's extension with its dot: the usual one for its language, such as `.cpp` for `.cc`.
-pub(crate) fn usual_extension(file: &Path) -> String {
-    let extension = file
-        .extension()
-        .map(|extension| format!(".{}", extension.to_string_lossy()))
-        .unwrap_or_default();
-    let lower = extension.to_ascii_lowercase();
-    // As it is written first: to compilers `.C` is C++ and `.c` is not.
-    let mut others = OTHER_EXTENSIONS.iter().filter(|(other, _)| *other == extension);
-    let mut in_any_case = OTHER_EXTENSIONS.iter().filter(|(other, _)| *other == lower);
-    let usual = others.next().or_else(|| in_any_case.next());
-    usual.map_or(extension, |(_, usual)| (*usual).to_owned())
-}
-
 fn collect(
     folder: &Path,
     prefix: &str,
@@ -198,9 +157,8 @@ fn by_extensions<'a>(
     languages: &'a Languages,
 ) -> Result<&'a Language, Failure> {
     let mut found: Vec<&Language> = Vec::new();
-    for (_, file) in files {
-        let mut all = languages.languages.iter();
-        if let Some(language) = all.find(|language| has_extension(file, &language.execution.file_extension))
+    for (name, _) in files {
+        if let Some(language) = language::of_file(&languages.languages, name).first()
             && !found.iter().any(|other| other.name == language.name)
         {
             found.push(language);
@@ -221,39 +179,30 @@ fn by_extensions<'a>(
     }
 }
 
-/// The file a program in a folder starts with: the one asked for, the only one, the one called main; any where they
-/// are all compiled together.
+/// The file a program in a folder starts with: the one asked for, else the one that [`Execution::main_source`] finds.
+/// Where all sources are compiled together, the compile step finds it, and refuses by name what it cannot decide.
+///
+/// [`Execution::main_source`]: optimus_common::language::Execution::main_source
 fn entry_of(
     folder: &Path,
     files: &[(String, PathBuf)],
     language: &Language,
     asked: Option<&str>,
-) -> Result<String, Failure> {
-    let of_language: Vec<&String> = files
-        .iter()
-        .filter(|(_, path)| has_extension(path, &language.execution.file_extension))
-        .map(|(name, _)| name)
-        .collect();
+) -> Result<Option<String>, Failure> {
+    let names = || files.iter().map(|(name, _)| name.as_str());
     let stem = |name: &str| {
         let stem = Path::new(name).file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
     };
-    let found = match (asked, &of_language[..]) {
+    let found = match asked {
         // A file, or as Java's packages do, a class.
-        (Some(asked), _) => files.iter().map(|(name, _)| name).find(|name| {
+        Some(asked) => names().find(|name| {
             *name == asked || stem(name) == asked || stem(name) == asked.rsplit('.').next().unwrap_or(asked)
         }),
-        (None, [only]) => Some(*only),
-        (None, several) => several
-            .iter()
-            .find(|name| MAIN.contains(&stem(name).as_str()))
-            .or_else(|| {
-                let together = language.execution.compile.iter().any(|word| word == "{sources}");
-                several.first().filter(|_| together)
-            })
-            .copied(),
+        None if language.execution.compiles_all_sources() => return Ok(None),
+        None => language.execution.main_source(names()),
     };
-    found.cloned().ok_or_else(|| {
+    found.map(|name| Some(name.to_owned())).ok_or_else(|| {
         let why = match asked {
             Some(asked) => format!("its entry point {asked} is none of its files"),
             None => format!("none of its {} files is called main", language.name),
@@ -294,10 +243,14 @@ mod tests {
     fn a_folder_is_one_program_of_one_language() {
         let found = |files: &[&str]| entry(files, None);
         let is = |language: &str, entry: &str| Ok((language.to_owned(), Some(entry.to_owned())));
+        let all = |language: &str| Ok((language.to_owned(), None));
         assert_eq!(found(&["only.py", "data.txt"]), is("python", "only.py"));
         assert_eq!(found(&["a.py", "main.py"]), is("python", "main.py"));
-        assert_eq!(found(&["b.cc", "a.cpp", "a.h"]), is("cpp", "a.cpp"));
-        assert_eq!(found(&["util/X.java", "Main.java"]), is("java", "Main.java"));
+        assert_eq!(found(&["a.py", "__main__.py"]), is("python", "__main__.py"));
+        assert_eq!(found(&["main.rs", "util.rs"]), is("rust", "main.rs"));
+        assert_eq!(found(&["HW.JS"]), is("javascript", "HW.js"));
+        assert_eq!(found(&["b.cc", "a.cpp", "c.C", "d.CXX", "a.h"]), all("cpp"));
+        assert_eq!(found(&["util/X.java", "Main.java"]), all("java"));
         assert_eq!(
             found(&["a.py", ".b.c", "__pycache__/a.c"]),
             is("python", "a.py"),
@@ -305,7 +258,9 @@ mod tests {
         );
         for (files, part) in [
             (&["a.py", "b.py"][..], "called main"),
+            (&["a.rs", "b.rs"], "called main"),
             (&["a.py", "b.c"], "several languages: python, c"),
+            (&["a.c", "b.C"], "several languages: c, cpp"),
             (&["README"], "no language"),
         ] {
             let error = found(files).unwrap_err();
@@ -322,8 +277,8 @@ mod tests {
         };
         let is = |language: &str, name: &str| (language.to_owned(), name.to_owned());
         assert_eq!(read("Sum.CPP"), is("cpp", "Sum.cpp"));
-        assert_eq!(read("Sum.CC"), is("cpp", "Sum.cpp"));
-        assert_eq!(read("sum.C"), is("cpp", "sum.cpp"), "as compilers take it");
+        assert_eq!(read("Sum.CC"), is("cpp", "Sum.cc"));
+        assert_eq!(read("sum.C"), is("cpp", "sum.C"), "as compilers take it");
         assert_eq!(read("sum.PY"), is("python", "sum.py"));
         assert_eq!(
             read("sum.mjs"),

@@ -82,7 +82,7 @@ fn what_was_asked_for_wins_over_the_preset() {
         "--cpu",
         "1.5",
         "--compile",
-        "g++ -std=c++20 '-DNAME=a b' -o main {sources}",
+        "g++ -std=c++20 '-DNAME=a b' -o .optimus/main {sources}",
         "--base-image",
         "gcc:13",
         "--debian-packages",
@@ -110,10 +110,17 @@ fn what_was_asked_for_wins_over_the_preset() {
     assert_eq!(language["queue_name"], "optimus:queue:cpp20");
     assert_eq!(
         language["execution"]["compile"],
-        serde_json::json!(["g++", "-std=c++20", "-DNAME=a b", "-o", "main", "{sources}"])
+        serde_json::json!([
+            "g++",
+            "-std=c++20",
+            "-DNAME=a b",
+            "-o",
+            ".optimus/main",
+            "{sources}"
+        ])
     );
     assert_eq!(
-        language["execution"]["command"], "./main",
+        language["execution"]["command"], "./.optimus/main",
         "the rest of the recipe is that of its extension"
     );
     assert_eq!(language["build"]["base_image"], "gcc:13");
@@ -121,6 +128,23 @@ fn what_was_asked_for_wins_over_the_preset() {
         language["build"]["debian_packages"],
         serde_json::json!(["g++-12", "libc6-dev"])
     );
+}
+
+#[test]
+fn a_compile_step_of_ones_own_leaves_its_program_where_the_preset_looks_for_it() {
+    let root = Root::new();
+    let elsewhere = ["--compile", "g++ -o main {sources}"];
+    add(&root, "cpp20", "cpp", &elsewhere)
+        .exits(2)
+        .complains_of(".optimus/main");
+    assert!(root.languages().is_empty());
+    add(
+        &root,
+        "cpp20",
+        "cpp",
+        &[&elsewhere[..], &["--run", "./main"]].concat(),
+    )
+    .exits(0);
 }
 
 #[test]

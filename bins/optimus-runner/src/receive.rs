@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use optimus_cell::{Guests, Workshop, become_guest};
 use optimus_common::{
-    language::BOX_DIR,
+    language::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
     protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION},
     submission::check_file_name,
 };
@@ -44,15 +44,35 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         Some(workshop) => workshop.guests(),
         None => Guests::random()?,
     };
+    if workshop.is_none() {
+        name_users(guests, job.max_parallel_tests).context("cannot say who the box's users are")?;
+    }
     let state = JobState::new(job, guests);
     state.save()?;
 
     // The sources belong to the compile step. Nothing hostile runs yet, so this process can simply become its user.
     become_guest(guests.compile()).context("cannot become the user of the compile step")?;
+    if state.job.compile.is_some() {
+        let folder = Path::new(BOX_DIR).join(OUTPUT_DIR);
+        DirBuilder::new()
+            .mode(0o755)
+            .create(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
+    }
     for file in &state.job.files {
         receive_file(file).with_context(|| format!("cannot store {:?}", file.name))?;
     }
     Ok(Next::GoOn)
+}
+
+/// In a container; a native box's root knows its users. An image made before there were names has no such folder.
+fn name_users(guests: Guests, runs: u32) -> std::io::Result<()> {
+    let folder = Path::new(USERS_DIR);
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    fs::write(folder.join("passwd"), guests.passwd(runs))?;
+    fs::write(folder.join("group"), guests.group(runs))
 }
 
 fn toolchain() -> Option<String> {

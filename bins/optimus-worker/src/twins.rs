@@ -27,6 +27,7 @@ pub(crate) fn language(name: &str) -> Language {
             command: "run".to_owned(),
             args: Vec::new(),
             file_extension: ".x".to_owned(),
+            other_extensions: Vec::new(),
             source_name: "main.x".to_owned(),
             compile: Vec::new(),
             env: BTreeMap::new(),

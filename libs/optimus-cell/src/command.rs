@@ -10,8 +10,16 @@ use std::{
 use optimus_common::{language::BOX_DIR, limits::Limits, protocol::CommandSpec};
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-/// What a guest finds in its environment where its command says nothing else.
-const DEFAULT_ENV: [(&str, &str); 3] = [("HOME", "/tmp"), ("TMPDIR", "/tmp"), ("LANG", "C.UTF-8")];
+use crate::guest::{GuestId, HOME, SHELL};
+
+/// What a guest finds in its environment where its command says nothing else; beside its name and `PATH`.
+const DEFAULT_ENV: [(&str, &str); 5] = [
+    ("HOME", HOME),
+    ("LANG", "C.UTF-8"),
+    ("PWD", BOX_DIR),
+    ("SHELL", SHELL),
+    ("TMPDIR", "/tmp"),
+];
 
 /// Where programs are looked for if not even the agent has a `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -49,8 +57,8 @@ impl CStrings {
 
 impl Command {
     /// `Err` says why the command names nothing that could be executed.
-    pub(crate) fn new(spec: &CommandSpec) -> Result<Self, String> {
-        let env = environment(spec);
+    pub(crate) fn new(spec: &CommandSpec, guest: GuestId) -> Result<Self, String> {
+        let env = environment(spec, guest);
         let name = spec.argv.first().ok_or("the command is empty")?;
         let program = find_program(name, &env)?;
         let env = env
@@ -86,14 +94,15 @@ impl Command {
 }
 
 /// The environment is the command's own, and these defaults; never the agent's, but for the box's `PATH`.
-fn environment(command: &CommandSpec) -> Vec<(String, String)> {
+fn environment(command: &CommandSpec, guest: GuestId) -> Vec<(String, String)> {
     let mut env: Vec<_> = command
         .env
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let path = std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned());
-    for (name, value) in DEFAULT_ENV.into_iter().chain([("PATH", path.as_str())]) {
+    let own = [("LOGNAME", guest.name()), ("USER", guest.name()), ("PATH", &path)];
+    for (name, value) in DEFAULT_ENV.into_iter().chain(own) {
         if !command.env.contains_key(name) {
             env.push((name.to_owned(), value.to_owned()));
         }

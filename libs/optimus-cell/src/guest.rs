@@ -118,6 +118,52 @@ impl Guests {
     }
 }
 
+/// How a guest is called, whatever its UID: nothing can be learnt from a name that all boxes share.
+const NAME: &str = "guest";
+/// Where programs that a guest starts keep what they remember; there is nothing else it could call its own.
+pub(crate) const HOME: &str = "/tmp";
+pub(crate) const SHELL: &str = "/bin/sh";
+
+impl GuestId {
+    /// The name that [`Guests::passwd`] has for it. A guest that has no UID but the agent's is root of its box.
+    pub(crate) fn name(self) -> &'static str {
+        if self.0 == 0 { "root" } else { NAME }
+    }
+}
+
+impl Guests {
+    /// The box's `/etc/passwd`, where up to `runs` go on at once. The first run's UID is the one that the name means.
+    pub fn passwd(self, runs: u32) -> String {
+        let nobody = "nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n";
+        let root = format!("root:x:0:0:root:{HOME}:{SHELL}\n");
+        let guests = self
+            .all(runs)
+            .map(|id| format!("{NAME}:x:{id}:{id}:{NAME}:{HOME}:{SHELL}\n"));
+        [root]
+            .into_iter()
+            .chain(guests)
+            .chain([nobody.to_owned()])
+            .collect()
+    }
+
+    /// The box's `/etc/group`, where up to `runs` go on at once.
+    pub fn group(self, runs: u32) -> String {
+        let guests = self.all(runs).map(|id| format!("{NAME}:x:{id}:\n"));
+        ["root:x:0:\n".to_owned()]
+            .into_iter()
+            .chain(guests)
+            .chain(["nogroup:x:65534:\n".to_owned()])
+            .collect()
+    }
+
+    /// The UIDs, those first that are most likely to be looked for.
+    fn all(self, runs: u32) -> impl Iterator<Item = u32> {
+        let mut all: Vec<_> = self.runs(runs).into_iter().map(GuestId::as_raw).collect();
+        all.insert(1, self.compile);
+        all.into_iter().filter(|id| *id != 0)
+    }
+}
+
 /// Gives up root for good: groups, UID and capabilities. Allocates nothing, so it may be called after `fork`.
 ///
 /// A guest that has the agent's own UID keeps it, and the groups, which its user namespace does not let it change;
@@ -164,6 +210,29 @@ mod tests {
         assert!(uids.iter().all(|uid| (FIRST_GUEST..=61_000).contains(uid)));
         uids.dedup();
         assert_eq!(uids.len(), MOST_RUNS as usize + 1);
+    }
+
+    #[test]
+    fn every_guest_has_a_name_and_the_first_run_is_meant_by_it() {
+        let guests = Guests::of_nest(GuestUids::Own { count: 5 });
+        let passwd = guests.passwd(MOST_RUNS);
+        let lines: Vec<_> = passwd.lines().collect();
+        assert_eq!(lines[0], "root:x:0:0:root:/tmp:/bin/sh");
+        assert_eq!(lines[1], "guest:x:10001:10001:guest:/tmp:/bin/sh");
+        assert_eq!(lines.len(), 5 + 2, "root, nobody and the guests");
+        for id in all(guests, MOST_RUNS) {
+            let of_it = |text: &str, field: usize| {
+                text.lines()
+                    .filter(|line| line.split(':').nth(field) == Some(&id.to_string()))
+                    .count()
+            };
+            assert_eq!(
+                (of_it(&passwd, 2), of_it(&guests.group(MOST_RUNS), 2)),
+                (1, 1),
+                "{id}"
+            );
+        }
+        assert_eq!(guests.passwd(1).lines().count(), 4);
     }
 
     #[test]

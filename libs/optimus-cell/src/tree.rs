@@ -57,7 +57,7 @@ impl Ground {
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
     ) -> Result<Begun, CellError> {
-        let command = match Command::new(spec) {
+        let command = match Command::new(spec, guest) {
             Ok(command) => command,
             Err(error) => return Ok(Begun::NotStarted(Tree::Empty, error)),
         };

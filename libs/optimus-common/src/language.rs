@@ -3,6 +3,7 @@
 //! A language is data. Neither the agent nor `runner.sh` knows any of them.
 
 mod host;
+mod sources;
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +13,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use self::host::Host;
+pub use self::{
+    host::Host,
+    sources::{of_file, with_extension_of},
+};
 use crate::ids::LanguageName;
 
 /// The working directory of the compile step and of every run, inside the box.
 pub const BOX_DIR: &str = "/box";
+
+/// The folder below the work directory that is there for what the compile step makes. No file of a submission may be in
+/// it, so whatever a submission brings along collides with nothing.
+pub const OUTPUT_DIR: &str = ".optimus";
+
+/// Where in an image `/etc/passwd` and `/etc/group` lead to: a container's root is read-only, and who its guests are is
+/// known only when it runs. The agent alone writes there.
+pub const USERS_DIR: &str = "/run/users";
 
 /// One entry of `languages.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,8 +67,11 @@ pub struct Execution {
     pub command: String,
     #[serde(default)]
     pub args: Vec<String>,
-    /// With its dot, such as `.py`.
+    /// With its dot, such as `.py`: that of `source_name`.
     pub file_extension: String,
+    /// What its sources may end in as well, such as `.cc`. In lower case it stands for any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_extensions: Vec<String>,
     /// The name `source_code` is stored under, such as `main.py`.
     pub source_name: String,
     /// The compile step's program and arguments; empty for a language without one.
@@ -171,12 +186,15 @@ fn one() -> f64 {
     1.0
 }
 
-/// What stands in place of `{source}`, `{sources}`, `{memory_mb}` in a recipe's arguments.
+/// What stands in place of `{source}`, `{entry_point}`, `{sources}`, `{memory_mb}` in a recipe's arguments.
 #[derive(Debug, Clone)]
 pub struct Placeholders<'a> {
-    /// `{source}`: the entry point, relative to the work directory.
+    /// `{source}`: the file that is started with, relative to the work directory.
     pub source: &'a str,
-    /// `{sources}`: as an argument of its own, becomes one argument for each file with the language's extension.
+    /// `{entry_point}`: that file where the submission names one, else nothing. For compile steps that choose by
+    /// themselves.
+    pub entry_point: Option<&'a str>,
+    /// `{sources}`: as an argument of its own, becomes one argument for each source of the language.
     pub sources: &'a [String],
     /// `{memory_mb}`: the run's memory limit without the allowance, in MiB.
     pub memory_mb: u64,
@@ -189,9 +207,12 @@ impl Placeholders<'_> {
             if arg == "{sources}" {
                 expanded.extend(self.sources.iter().cloned());
             } else {
-                // The source's name comes from outside: replaced last, so that nothing in it is replaced again.
+                // A file's name comes from outside: replaced last, so that nothing in it is replaced again.
                 let arg = arg.replace("{memory_mb}", &self.memory_mb.to_string());
-                expanded.push(arg.replace("{source}", self.source));
+                expanded.push(match arg.as_str() {
+                    "{entry_point}" => self.entry_point.unwrap_or_default().to_owned(),
+                    _ => arg.replace("{source}", self.source),
+                });
             }
         }
         expanded
@@ -322,8 +343,10 @@ impl Language {
         if !parts.all(|part| matches!(part, Component::Normal(_))) {
             return Some("dockerfile_path must be relative and must not contain '..'".to_owned());
         }
-        if !self.execution.file_extension.starts_with('.') {
-            return Some("execution.file_extension must start with a dot".to_owned());
+        if let Some(extension) = self.execution.extensions().find(|all| !all.starts_with('.')) {
+            return Some(format!(
+                "execution: the file extension {extension:?} must start with a dot"
+            ));
         }
         if self.execution.source_name.contains('/') || self.execution.source_name.is_empty() {
             return Some("execution.source_name must be a plain file name".to_owned());
@@ -361,6 +384,7 @@ mod tests {
         let sources = strings(&["a {memory_mb}.c", "b.c"]);
         let placeholders = Placeholders {
             source: "{memory_mb}.c",
+            entry_point: None,
             sources: &sources,
             memory_mb: 64,
         };
@@ -368,6 +392,13 @@ mod tests {
             placeholders.expand(&strings(&["cc", "-m{memory_mb}", "./{source}", "{sources}"])),
             strings(&["cc", "-m64", "./{memory_mb}.c", "a {memory_mb}.c", "b.c"]),
         );
+        let named = Placeholders {
+            entry_point: Some("{source}.c"),
+            ..placeholders.clone()
+        };
+        let template = strings(&["cc", "{entry_point}"]);
+        assert_eq!(placeholders.expand(&template), strings(&["cc", ""]));
+        assert_eq!(named.expand(&template), strings(&["cc", "{source}.c"]));
     }
 
     fn shipped() -> Languages {

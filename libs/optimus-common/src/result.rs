@@ -80,6 +80,10 @@ pub struct JobResult {
     pub score: Option<f64>,
     pub total_tests: u32,
     pub passed_tests: u32,
+    /// What the tests ran: the file that the program started with, or what the compile step says it chose, such as
+    /// Java's main class. Not there where that is no question, as when a linker finds `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<String>,
     /// `null` where the job ended before its compile step did.
     pub compile: Option<CompileResult>,
     /// One for each test case, in the order submitted; empty after a failed compile step or where nothing ran.
@@ -95,6 +99,7 @@ impl JobResult {
             score: None,
             total_tests,
             passed_tests: 0,
+            entry_point: None,
             compile: None,
             test_results: Vec::new(),
         }

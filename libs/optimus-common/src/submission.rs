@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{checker::Checker, ids::LanguageName, job::Priority, payload::Base64Bytes, unique};
+use crate::{
+    checker::Checker, ids::LanguageName, job::Priority, language::OUTPUT_DIR, payload::Base64Bytes, unique,
+};
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
 /// are required; every limit left out takes the language's or the installation's default.
@@ -24,7 +26,8 @@ pub struct Submission {
     /// The program, where it is several files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<SourceFile>,
-    /// Which of `files` is compiled or run; the first one by default.
+    /// Which of `files` the program starts with. By default the only source of the language, else the one called
+    /// `__main__`, `main` or `Main`, else the first; a compile step that is given all sources finds it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<String>,
     pub test_cases: Vec<TestCase>,
@@ -437,6 +440,9 @@ pub fn check_file_name(name: &str) -> Result<(), &'static str> {
         .any(|part| part.is_empty() || part == "." || part == "..")
     {
         return Err("must not have empty, '.' or '..' components");
+    }
+    if name.split('/').next() == Some(OUTPUT_DIR) {
+        return Err("must not be in the folder '.optimus', which is kept for the compiled program");
     }
     if name.starts_with(['-', '@']) {
         return Err("must not start with '-' or '@', which a compiler would take for options");

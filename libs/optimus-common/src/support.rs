@@ -29,6 +29,7 @@ macro_rules! support_files {
 
 const FILES: &[SupportFile] = support_files![
     "go" / "compile.sh",
+    "go" / "environment.sh",
     "go" / "prepare.sh",
     "java" / "Compile.java",
     "java" / "Sample.java",

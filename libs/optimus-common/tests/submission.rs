@@ -173,6 +173,8 @@ fn file_names_stay_inside_the_box() {
         "a\\b",
         "a\nb",
         "-o",
+        ".optimus",
+        ".optimus/main",
         "a\u{0}",
         &"x".repeat(256),
     ] {

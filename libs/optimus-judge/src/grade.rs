@@ -13,10 +13,13 @@ use optimus_common::{
 use crate::{
     capture::Capture,
     compare::Comparison,
-    plan::JobPlan,
+    plan::{self, JobPlan},
     signals,
     verdict::{self, Evidence, Judgement, Runtime},
 };
+
+/// How a compile step begins the line that says which program it chose.
+const ENTRY_POINT_TOLD: &str = "entry point: ";
 
 /// Takes what a box reports of a job, in the order it comes, and gives its result.
 ///
@@ -190,6 +193,9 @@ impl<'a> Grading<'a> {
         if compile.verdict == CompileVerdict::CompilationError {
             return Ok(not_compiled(self.submission, compile));
         }
+        let entry_point = told_entry_point(&compile)
+            .or_else(|| plan::entry_point(self.submission, self.language))
+            .map(str::to_owned);
         let stop_on_failure = self.submission.stop_on_failure;
         let mut stopped = false;
         let mut test_results = Vec::with_capacity(self.tests.len());
@@ -203,7 +209,10 @@ impl<'a> Grading<'a> {
             stopped = stop_on_failure && !result.passed;
             test_results.push(result);
         }
-        Ok(graded(self.submission, compile, test_results))
+        Ok(JobResult {
+            entry_point,
+            ..graded(self.submission, compile, test_results)
+        })
     }
 
     /// A run that is going on, as far as it was heard of.
@@ -393,6 +402,14 @@ fn skipped(test: &TestCase) -> TestResult {
     }
 }
 
+/// What a compile step that chose among several programs says of its choice, in a line of its standard output.
+fn told_entry_point(compile: &CompileResult) -> Option<&str> {
+    compile
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix(ENTRY_POINT_TOLD))
+}
+
 fn not_compiled(submission: &Submission, compile: CompileResult) -> JobResult {
     JobResult {
         overall_status: OverallStatus::CompilationError,
@@ -400,6 +417,7 @@ fn not_compiled(submission: &Submission, compile: CompileResult) -> JobResult {
         score: Some(0.0),
         total_tests: count(submission.test_cases.len()),
         passed_tests: 0,
+        entry_point: None,
         compile: Some(compile),
         test_results: Vec::new(),
     }
@@ -418,6 +436,7 @@ fn graded(submission: &Submission, compile: CompileResult, test_results: Vec<Tes
         score: Some(score(submission, &test_results)),
         total_tests: count(test_results.len()),
         passed_tests: count(test_results.iter().filter(|result| result.passed).count()),
+        entry_point: None,
         compile: Some(compile),
         test_results,
     }

@@ -48,15 +48,15 @@ impl JobPlan {
                 bytes: bytes.len() as u64,
             })
             .collect();
-        let entry_point = entry_point(submission, language);
-        let is_source = |name: &str| name == entry_point || name.ends_with(&execution.file_extension);
+        let source = main_file(submission, language);
         let source_names: Vec<_> = files
             .iter()
             .map(|file| file.name.clone())
-            .filter(|name| is_source(name))
+            .filter(|name| name == source || execution.is_source(name))
             .collect();
         let placeholders = Placeholders {
-            source: entry_point,
+            source,
+            entry_point: submission.entry_point.as_deref(),
             sources: &source_names,
             memory_mb: submission.memory_limit_mb.unwrap_or(language.memory_limit_mb),
         };
@@ -129,12 +129,26 @@ fn sources<'a>(
     )
 }
 
-fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> &'a str {
-    match (&submission.entry_point, submission.files.first()) {
-        (Some(name), _) => name,
-        (None, Some(first)) => &first.name,
-        (None, None) => &language.execution.source_name,
-    }
+/// The file that a program starts with, where the compile step does not choose by itself.
+fn main_file<'a>(submission: &'a Submission, language: &'a Language) -> &'a str {
+    let names = || submission.files.iter().map(|file| file.name.as_str());
+    let execution = &language.execution;
+    submission
+        .entry_point
+        .as_deref()
+        .or_else(|| execution.main_source(names()))
+        .or_else(|| names().find(|name| execution.is_source(name)))
+        .or_else(|| names().next())
+        .unwrap_or(&execution.source_name)
+}
+
+/// The file that a program starts with, for people; `None` where that is no question of files, as when a linker finds
+/// `main`.
+pub fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> Option<&'a str> {
+    let execution = &language.execution;
+    let asks = |word: &String| word.contains("{source}");
+    (execution.args.iter().any(asks) || execution.compile.iter().any(asks))
+        .then(|| main_file(submission, language))
 }
 
 fn check_size(submission: &Submission, language: &Language) -> Result<(), InvalidSubmission> {
@@ -278,6 +292,7 @@ mod tests {
                 command: "java".to_owned(),
                 args: strings(&["-Xmx{memory_mb}m", "Main"]),
                 file_extension: ".java".to_owned(),
+                other_extensions: vec![".jav".to_owned()],
                 source_name: "Main.java".to_owned(),
                 compile: strings(&["javac", "-d", ".", "{sources}"]),
                 env: map(&[("PATH", "/usr/bin"), ("LANG", "C.UTF-8")]),
@@ -456,16 +471,51 @@ mod tests {
     }
 
     #[test]
-    fn the_first_file_is_the_entry_point_where_none_is_named() {
+    fn the_source_called_main_is_started_with_else_the_first_one() {
         let mut submission = submission();
         submission.source_code = None;
-        submission.files = vec![file("b.java", ""), file("a.java", "")];
         let mut language = language();
         language.execution.compile.clear();
         language.execution.args = strings(&["./{source}"]);
-        let header = plan(&submission, &language).unwrap().header;
-        assert_eq!(header.run.argv, strings(&["java", "./b.java"]));
-        assert_eq!(header.compile, None);
+        for (names, main) in [
+            (&["words.txt", "b.java", "a.java"][..], "b.java"),
+            (&["b.java", "Main.java"], "Main.java"),
+            (&["words.txt", "only.JAV"], "only.JAV"),
+            (&["words.txt", "more.txt"], "words.txt"),
+        ] {
+            submission.files = names.iter().map(|name| file(name, "")).collect();
+            let header = plan(&submission, &language).unwrap().header;
+            assert_eq!(header.run.argv, ["java".to_owned(), format!("./{main}")]);
+            assert_eq!(header.compile, None);
+            assert_eq!(entry_point(&submission, &language), Some(main));
+        }
+    }
+
+    #[test]
+    fn a_compile_step_gets_every_source_and_the_entry_point_only_where_it_is_named() {
+        let mut submission = submission();
+        submission.source_code = None;
+        submission.files = ["a.jav", "B.JAVA", "c.txt", "Main.java"]
+            .iter()
+            .map(|name| file(name, ""))
+            .collect();
+        let mut language = language();
+        language.execution.compile = strings(&["javac", "{entry_point}", "{sources}"]);
+        let compile = |submission: &Submission| plan(submission, &language).unwrap().header.compile.unwrap();
+        assert_eq!(
+            compile(&submission).argv,
+            strings(&["javac", "", "a.jav", "B.JAVA", "Main.java"])
+        );
+        assert_eq!(
+            entry_point(&submission, &language),
+            None,
+            "the compile step knows that"
+        );
+        submission.entry_point = Some("c.txt".to_owned());
+        assert_eq!(
+            compile(&submission).argv,
+            strings(&["javac", "c.txt", "a.jav", "B.JAVA", "c.txt", "Main.java"])
+        );
     }
 
     #[test]

@@ -133,6 +133,32 @@ fn assert_score(result: &JobResult, expected: f64) {
 }
 
 #[test]
+fn what_a_compile_step_chose_is_told() {
+    let job = Job::new("");
+    let told = |words: &[u8]| {
+        let mut grading = job.grading();
+        let compiler = OutputTag {
+            step: Step::Compile,
+            stream: Stream::Stdout,
+        };
+        grading.output(compiler, words).unwrap();
+        let done = CompileDone {
+            facts: Some(facts(RunEnd::Exited { code: 0 })),
+        };
+        grading.compile_done(done).unwrap();
+        for number in 0..3 {
+            run(&mut grading, number, "1");
+        }
+        grading.finish().unwrap().entry_point
+    };
+    assert_eq!(told(b""), None, "a linker finds main");
+    assert_eq!(
+        told(b"warning: old\nentry point: zoo.Main\n").as_deref(),
+        Some("zoo.Main")
+    );
+}
+
+#[test]
 fn a_job_whose_tests_are_all_accepted_succeeds() {
     let job = Job::new("");
     let mut grading = job.compiled();

@@ -37,6 +37,9 @@ pub(crate) struct LanguageEntry {
     reason: Option<String>,
     #[schema(example = ".py")]
     file_extension: String,
+    /// What its sources may end in as well. In lower case it stands for any case.
+    #[schema(example = json!([".py3"]))]
+    other_extensions: Vec<String>,
     /// Tests of one job that run at once.
     max_parallel_tests: u32,
     limits: LanguageLimits,
@@ -71,6 +74,7 @@ impl LanguageEntry {
             available,
             reason,
             file_extension: language.execution.file_extension.clone(),
+            other_extensions: language.execution.other_extensions.clone(),
             max_parallel_tests: language.concurrency.max_parallel_tests,
             limits: LanguageLimits {
                 timeout_ms: limits.timeout_ms,

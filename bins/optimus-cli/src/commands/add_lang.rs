@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use anyhow::Context;
-use optimus_common::language::{Build, Execution, Language, Languages};
+use optimus_common::language::{Build, Execution, Language, Languages, OUTPUT_DIR};
 
 use super::build_image::{self, AllowFailures};
 use crate::{
@@ -87,10 +87,28 @@ fn preset(args: &AddLang) -> Result<Preset, Failure> {
             .source_name
             .trim_end_matches(execution.file_extension.as_str());
         execution.source_name = format!("{stem}{}", args.ext);
-        args.ext.clone_into(&mut execution.file_extension);
+        let usual = std::mem::replace(&mut execution.file_extension, args.ext.clone());
+        // Another one of its own stands in place of the usual one; any other makes it a language of its own.
+        match execution
+            .other_extensions
+            .iter_mut()
+            .find(|other| **other == args.ext)
+        {
+            Some(other) => *other = usual,
+            None => execution.other_extensions.clear(),
+        }
     }
     if let Some(compile) = &args.compile {
         execution.compile = words("--compile", compile)?;
+        let program = execution.command.trim_start_matches("./");
+        if args.run.is_none()
+            && program.starts_with(OUTPUT_DIR)
+            && !execution.compile.iter().any(|word| word.contains(program))
+        {
+            return Err(Failure::usage(format!(
+                "what is run is {program}, and --compile does not name it; give --run, too, if it is another program"
+            )));
+        }
     }
     if let Some(run) = &args.run {
         (execution.command, execution.args) = program("--run", run)?;
@@ -139,6 +157,7 @@ fn unknown(args: &AddLang) -> Result<Preset, Failure> {
         command,
         args: run_args,
         file_extension: args.ext.clone(),
+        other_extensions: Vec::new(),
         source_name: format!("main{}", args.ext),
         compile,
         env: [("LANG".to_owned(), "C.UTF-8".to_owned())].into(),

@@ -6,6 +6,7 @@ use anyhow::Context;
 use optimus_common::{
     LanguageName,
     checker::Checker,
+    language::with_extension_of,
     submission::{SourceFile, Submission},
 };
 use serde_json::Value;
@@ -16,9 +17,12 @@ use crate::{
     args::Submit,
     exit::{Blame, Exit, Failure},
     output::{Output, note, passed_over},
-    programs::{self, has_extension, usual_extension},
+    programs,
     testcases::{self, Loaded},
 };
+
+/// Extensions that say what kind of module a file is.
+const TELLING: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
     let api = Api::new(&args.api)?;
@@ -57,11 +61,11 @@ async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Langu
 
 /// The first language that has the file's extension: they are in the order of `languages.json`.
 fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName, Failure> {
-    let usual = usual_extension(file);
-    let same: Vec<_> = languages
-        .iter()
-        .filter(|language| has_extension(file, &language.file_extension))
-        .collect();
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let same = with_extension_of(languages, &name, |language| {
+        let others = language.other_extensions.iter().map(String::as_str);
+        others.chain([language.file_extension.as_str()]).collect()
+    });
     let Some(language) = same.first() else {
         let known: Vec<_> = languages.iter().map(|language| language.name.as_str()).collect();
         return Err(Failure::usage(format!(
@@ -72,7 +76,7 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName
     };
     if same.len() > 1 {
         note(format_args!(
-            "note: {} of {} languages for {usual}; --language names another",
+            "note: {} of {} languages for {name}; --language names another",
             language.name,
             same.len()
         ));
@@ -121,10 +125,13 @@ fn submission(
         // Alone and as text it gets the language's own name for a program.
         [
             SourceFile {
+                name,
                 content: Some(content),
                 ..
             },
-        ] => submission.source_code = Some(std::mem::take(content)),
+        ] if !TELLING.iter().any(|extension| name.ends_with(extension)) => {
+            submission.source_code = Some(std::mem::take(content))
+        }
         _ => submission.files = sources,
     }
     loaded.settings.apply(&mut submission);
@@ -168,6 +175,7 @@ mod tests {
         LanguageEntry {
             name: name.to_owned(),
             file_extension: extension.to_owned(),
+            other_extensions: Vec::new(),
             available: true,
             reason: None,
         }
@@ -175,11 +183,19 @@ mod tests {
 
     #[test]
     fn the_language_follows_from_the_extension() {
-        let languages = [entry("python", ".py"), entry("cpp", ".cpp"), entry("pypy", ".py")];
+        let mut languages = [
+            entry("python", ".py"),
+            entry("cpp", ".cpp"),
+            entry("pypy", ".py"),
+            entry("c", ".c"),
+        ];
+        languages[1].other_extensions = [".cc", ".C"].map(str::to_owned).into();
         let found = |file: &str| by_extension(Path::new(file), &languages).map(|name| name.to_string());
         assert_eq!(found("a/b.py").unwrap(), "python");
-        assert_eq!(found("x.cc").unwrap(), "cpp");
-        assert_eq!(found("X.CPP").unwrap(), "cpp");
+        for cpp in ["x.cc", "x.CPP", "x.C"] {
+            assert_eq!(found(cpp).unwrap(), "cpp", "{cpp}");
+        }
+        assert_eq!(found("x.c").unwrap(), "c");
         for unknown in ["x.zig", "Makefile"] {
             let error = found(unknown).unwrap_err().to_string();
             assert!(error.contains("--language") && error.contains("cpp"), "{error}");

@@ -10,6 +10,7 @@
 
 mod boxes;
 mod cancelling;
+mod cases;
 mod chaos;
 mod client;
 mod departing;
@@ -130,6 +131,7 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
         verdicts::an_exit_code_of_137_is_no_proof_of_memory,
         verdicts::sleeping_is_not_computing,
         evidence::every_way_to_end_in_every_language,
+        cases::every_case_gets_what_is_right_for_it,
         submissions::several_files,
         submissions::arguments_and_environment,
         submissions::a_java_class_may_have_any_name,

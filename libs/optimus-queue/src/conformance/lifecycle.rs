@@ -235,6 +235,7 @@ pub async fn a_result_comes_back_unchanged(factory: &dyn StoreFactory) {
         score: Some(1.0 / 3.0),
         total_tests: 1,
         passed_tests: 0,
+        entry_point: Some(odd.to_owned()),
         compile: Some(CompileResult {
             verdict: CompileVerdict::Ok,
             stdout: odd.to_owned(),

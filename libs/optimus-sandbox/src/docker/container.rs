@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
-use optimus_common::{WorkerId, language::BOX_DIR, weaken};
+use optimus_common::{
+    WorkerId,
+    language::{BOX_DIR, USERS_DIR},
+    weaken,
+};
 
 use crate::backend::{BoxSpec, NETWORK_SETTINGS};
 
@@ -21,6 +25,9 @@ const ENTRY_POINT: &str = "/optimus/runner.sh";
 /// What the agent alone may write to.
 const AGENT_DIR: &str = "/run/optimus";
 const AGENT_DIR_BYTES: u64 = 16 << 20;
+
+/// Room for the names of as many guests as a box may have.
+const USERS_DIR_BYTES: u64 = 256 << 10;
 
 /// Files the agent holds open beside those of one process of the guest.
 const AGENT_FILES: i64 = 256;
@@ -112,6 +119,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
             ("/tmp".to_owned(), shared_tmpfs(spec.disk_bytes)),
             ("/dev/shm".to_owned(), shared_tmpfs(spec.disk_bytes)),
             (AGENT_DIR.to_owned(), tmpfs("0700", AGENT_DIR_BYTES)),
+            (USERS_DIR.to_owned(), tmpfs("0755", USERS_DIR_BYTES)),
         ])),
         ..Default::default()
     }

@@ -7,6 +7,7 @@ use std::{
     path::Path,
 };
 
+use optimus_cell::{GuestUids, Guests};
 use optimus_common::{LanguageName, language::BOX_DIR};
 
 use super::{
@@ -18,13 +19,8 @@ use super::{
 /// Where something is mounted in every box.
 const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", "/run/optimus", "/tmp"];
 
-/// What programs look up about users and hosts.
-const FILES: [(&str, &str); 4] = [
-    (
-        "etc/passwd",
-        "root:x:0:0:root:/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
-    ),
-    ("etc/group", "root:x:0:\nnogroup:x:65534:\n"),
+/// What programs look up about hosts.
+const FILES: [(&str, &str); 2] = [
     ("etc/hosts", "127.0.0.1 localhost box\n::1 localhost\n"),
     ("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 ];
@@ -33,7 +29,22 @@ const FILES: [(&str, &str); 4] = [
 pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
     MOUNT_POINTS
         .iter()
-        .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))
+        .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))?;
+    users(skeleton)
+}
+
+/// What programs look up about users. The same in every box, whoever it is for the host.
+fn users(skeleton: &Path) -> Result<(), Failure> {
+    let uids = GuestUids::Own { count: u32::MAX };
+    let guests = Guests::of_nest(uids);
+    folder_at(&skeleton.join("etc"))?;
+    for (file, text) in [
+        ("passwd", guests.passwd(u32::MAX)),
+        ("group", guests.group(u32::MAX)),
+    ] {
+        write(&skeleton.join("etc").join(file), text.as_bytes(), 0o444)?;
+    }
+    Ok(())
 }
 
 /// Everything but the folders of the host, for which there are places to mount them.
@@ -44,9 +55,7 @@ pub(super) fn of_host(
     shown: &[Shown],
 ) -> Result<(), Failure> {
     of_image(skeleton)?;
-    for folder in [Path::new("/etc"), &Path::new("/optimus").join(language.as_str())] {
-        folder_at(&below(skeleton, folder))?;
-    }
+    folder_at(&skeleton.join("optimus").join(language.as_str()))?;
     for (file, text) in FILES.into_iter().chain([("optimus/toolchain", toolchain)]) {
         write(&skeleton.join(file), text.as_bytes(), 0o444)?;
     }

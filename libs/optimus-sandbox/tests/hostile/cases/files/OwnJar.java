@@ -18,7 +18,7 @@ public class Main {
 
     public static void main(String[] args) throws Exception {
         Hostile.main();
-        Path jar = Path.of("/box/main.jar");
+        Path jar = Path.of("/box/.optimus/main.jar");
         attempt("written", () -> Files.write(jar, new byte[10]));
         attempt("deleted", () -> Files.delete(jar));
         Path other = Files.write(Path.of("/box/other.jar"), new byte[10]);

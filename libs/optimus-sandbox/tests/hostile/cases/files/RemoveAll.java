@@ -10,7 +10,7 @@ public class Main {
     public static void main(String[] args) throws Exception {
         Hostile.main();
         for (String place : new String[] {"/box", "/tmp", "/dev", "/etc", "/optimus"}) remove(new File(place), 0);
-        for (String path : new String[] {"/box/main.jar", "/tmp", "/dev/null"})
+        for (String path : new String[] {"/box/.optimus/main.jar", "/tmp", "/dev/null"})
             if (!new File(path).exists()) System.out.println("removed: " + path);
         System.out.println("withstood");
     }

@@ -1,7 +1,7 @@
 #include "hostile.h"
 
 int attack(void) {
-    const char *targets[] = {"/etc/passwd", "/bin/sh", "/usr/bin/env", "/box/main", "/optimus/runner.sh", "/proc/self/exe"};
+    const char *targets[] = {"/etc/passwd", "/bin/sh", "/usr/bin/env", "/box/.optimus/main", "/optimus/runner.sh", "/proc/self/exe"};
     const char *places[] = {"/box", "/tmp", "/dev/shm"};
     char path[64];
     for (int i = 0; i < 3; i++) {

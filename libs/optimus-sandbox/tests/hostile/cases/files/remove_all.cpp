@@ -13,6 +13,6 @@ int attack(void) {
             fs::remove_all(entry->path(), ignored);
         }
     }
-    if (!access("/box/main", F_OK) && !access("/bin/sh", F_OK) && !access("/dev/null", F_OK)) puts("withstood");
+    if (!access("/box/.optimus/main", F_OK) && !access("/bin/sh", F_OK) && !access("/dev/null", F_OK)) puts("withstood");
     return 0;
 }

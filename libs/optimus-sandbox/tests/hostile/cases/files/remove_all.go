@@ -15,7 +15,7 @@ func attack() {
 			}
 		}
 	}
-	for _, path := range []string{"/box/main", "/bin/sh", "/dev/null", "/tmp"} {
+	for _, path := range []string{"/box/.optimus/main", "/bin/sh", "/dev/null", "/tmp"} {
 		if _, err := os.Stat(path); err != nil {
 			fmt.Println("removed:", path)
 		}

@@ -15,7 +15,7 @@ fn remove(path: &Path, depth: u32) {
 fn main() {
     hostile::main();
     remove(Path::new("/"), 0);
-    if ["/box/main", "/bin/sh", "/usr", "/proc", "/tmp"].iter().all(|path| Path::new(path).exists()) {
+    if ["/box/.optimus/main", "/bin/sh", "/usr", "/proc", "/tmp"].iter().all(|path| Path::new(path).exists()) {
         println!("withstood");
     }
 }

@@ -10,7 +10,7 @@ func attack() {
 	// As container tools written in Go do it.
 	through := ""
 	for _, flags := range []uintptr{syscall.CLONE_NEWUSER, syscall.CLONE_NEWNS, syscall.CLONE_NEWPID, syscall.CLONE_NEWNET} {
-		child := exec.Command("./main")
+		child := exec.Command("./.optimus/main")
 		child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
 		if child.Start() == nil {
 			through += fmt.Sprintf("a process in new namespaces %x\n", flags)

@@ -35,7 +35,7 @@ func attack() {
 		serve()
 	}
 	if number == 1 {
-		child := exec.Command("/box/main")
+		child := exec.Command("/box/.optimus/main")
 		child.Env = []string{"SERVE=1"}
 		child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		input, _ := child.StdinPipe()
