@@ -8,7 +8,7 @@ shift 4
 
 mount -t tmpfs -o mode=0755 root "$root"
 cd "$root"
-mkdir -p usr etc proc dev tmp box run/optimus optimus
+mkdir -p usr etc proc dev tmp box run/optimus run/users optimus
 for name in bin sbin lib lib32 lib64 libx32; do
     [ ! -L "/$name" ] || ln -s "$(readlink "/$name")" "$name"
 done
@@ -36,6 +36,12 @@ for name in tmp box dev/shm; do
     mount -t tmpfs -o mode=1777,nosuid,nodev,size=96m,nr_inodes=60000 tmpfs "$name"
 done
 mount -t tmpfs -o mode=0700,nosuid,nodev,noexec,size=4m tmpfs run/optimus
+# Where an image's links lead to.
+mount -t tmpfs -o mode=0755,nosuid,nodev,noexec,size=256k tmpfs run/users
+for name in passwd group; do
+    cp "/etc/$name" run/users/
+    mount --bind "run/users/$name" "etc/$name"
+done
 
 cp "$agent" optimus/optimus-runner
 cp "$runner" optimus/runner.sh

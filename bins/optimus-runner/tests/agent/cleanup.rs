@@ -134,7 +134,7 @@ fn the_compile_step_leaves_nothing_but_its_artefacts() {
     ))
     .compile(&["sh", "-c", compile]);
     for ran in job.run(&[b"", b""]) {
-        assert_eq!(ran.text(), "/box:\nmade\n\n/dev/shm:\n\n/tmp:\n");
+        assert_eq!(ran.text(), "/box:\n.optimus\nmade\n\n/dev/shm:\n\n/tmp:\n");
     }
 }
 

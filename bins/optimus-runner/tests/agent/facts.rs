@@ -150,6 +150,19 @@ fn arguments_and_environment_are_the_commands_own() {
 }
 
 #[test]
+fn a_guest_has_a_name_and_a_home_and_writes_neither() {
+    let look = "id -un; id -gn; echo $USER $LOGNAME $SHELL; cd ~ && : > note && pwd
+        for file in passwd group; do echo x >> /run/users/$file || rm -f /run/users/$file || echo closed; done 2> /dev/null";
+    let job = Job::sh(look).compile(&["sh", "-c", "id -un >&2; test $(id -un) = $USER"]);
+    for ran in job.run(&[b"", b""]) {
+        assert_eq!(
+            ran.text(),
+            "guest\nguest\nguest guest /bin/sh\n/tmp\nclosed\nclosed\n"
+        );
+    }
+}
+
+#[test]
 fn time_and_memory_are_measured() {
     let job = Job::c("int main() { burn(300); touch(48 << 20); usleep(200000); return 0; }");
     let facts = job.run_once().facts;
