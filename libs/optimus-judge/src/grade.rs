@@ -18,6 +18,9 @@ use crate::{
     verdict::{self, Evidence, Judgement, Runtime},
 };
 
+/// As long as a file's name may be, and some packages more.
+const LONGEST_ENTRY_POINT: usize = 512;
+
 /// How a compile step begins the line that says which program it chose.
 const ENTRY_POINT_TOLD: &str = "entry point: ";
 
@@ -408,6 +411,7 @@ fn told_entry_point(compile: &CompileResult) -> Option<&str> {
         .stdout
         .lines()
         .find_map(|line| line.strip_prefix(ENTRY_POINT_TOLD))
+        .filter(|name| name.len() <= LONGEST_ENTRY_POINT)
 }
 
 fn not_compiled(submission: &Submission, compile: CompileResult) -> JobResult {

@@ -81,6 +81,7 @@ fn gist(result: &JobResult) -> JobResult {
         score: result.score,
         total_tests: result.total_tests,
         passed_tests: result.passed_tests,
+        entry_point: None,
         compile: None,
         test_results: Vec::new(),
     }

@@ -307,6 +307,7 @@ pub(crate) fn accepted_result(claim: &Claim) -> JobResult {
         score: Some(1.0),
         total_tests: count,
         passed_tests: count,
+        entry_point: None,
         compile: Some(CompileResult {
             verdict: CompileVerdict::Ok,
             stdout: String::new(),

@@ -130,7 +130,7 @@ fn submission(
                 ..
             },
         ] if !TELLING.iter().any(|extension| name.ends_with(extension)) => {
-            submission.source_code = Some(std::mem::take(content))
+            submission.source_code = Some(std::mem::take(content));
         }
         _ => submission.files = sources,
     }

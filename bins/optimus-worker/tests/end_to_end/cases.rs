@@ -113,10 +113,8 @@ fn brief(record: &Value) -> String {
 /// Puts text in place of `{"numbers_below": n}`, a line for each, so that the files stay readable.
 fn expand(value: &mut Value) {
     if let Some(count) = value.get("numbers_below").and_then(Value::as_u64) {
-        *value = (0..count)
-            .map(|number| format!("{number}\n"))
-            .collect::<String>()
-            .into();
+        let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+        *value = (numbers.join("\n") + "\n").into();
         return;
     }
     match value {
