@@ -207,14 +207,23 @@ fn encode_totals(fleet: &Fleet, encoder: &mut DescriptorEncoder) -> fmt::Result 
             )
         }),
     )?;
-    let stored = ConstGauge::new(totals.stored_bytes);
-    let descriptor = encoder.encode_descriptor(
-        "optimus_store_submissions",
-        "Size of all submissions held for jobs that are not finished",
-        Some(&Unit::Bytes),
-        stored.metric_type(),
-    )?;
-    stored.encode(descriptor)
+    for (name, help, bytes) in [
+        (
+            "optimus_store_submissions",
+            "Size of all submissions held for jobs that are not finished",
+            totals.stored_bytes,
+        ),
+        (
+            "optimus_store_results",
+            "Size of all results held with their details",
+            totals.result_bytes,
+        ),
+    ] {
+        let held = ConstGauge::new(bytes);
+        let descriptor = encoder.encode_descriptor(name, help, Some(&Unit::Bytes), held.metric_type())?;
+        held.encode(descriptor)?;
+    }
+    Ok(())
 }
 
 fn encode_gauges(fleet: &Fleet, encoder: &mut DescriptorEncoder) -> fmt::Result {

@@ -42,6 +42,10 @@ const HEAD: Duration = Duration::from_secs(75);
 /// Largest head of a request, and what is read or kept to be written at once.
 const BUFFER: usize = 64 << 10;
 
+/// What the system keeps of an answer until its client has it; it takes twice as much.
+#[cfg(unix)]
+const SEND_BUFFER: usize = 256 << 10;
+
 /// Rest after a failed accept, such as for want of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
@@ -149,6 +153,9 @@ async fn accept(listener: &TcpListener) -> TcpStream {
             Ok((stream, _)) => {
                 // Answers are small and awaited; one that cannot be sent at once fails by itself soon.
                 let _ = stream.set_nodelay(true);
+                // The system would keep megabytes for a client that does not read them.
+                #[cfg(unix)]
+                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
                 return stream;
             }
             Err(error) => {

@@ -207,4 +207,5 @@ async fn metrics_count_requests_jobs_and_workers() {
         );
     }
     assert!(value("optimus_store_submissions_bytes") > 0.0);
+    assert!(value("optimus_store_results_bytes") > 0.0);
 }

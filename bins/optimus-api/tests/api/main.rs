@@ -5,6 +5,7 @@
 mod contract;
 mod fleet;
 mod jobs;
+mod load;
 mod process;
 mod refusals;
 mod serving;

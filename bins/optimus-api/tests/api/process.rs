@@ -12,24 +12,41 @@ use serde_json::Value;
 use crate::support::{Redis, submission};
 
 /// A running `optimus-api`, killed when the test ends before it does.
-struct Program {
+pub(crate) struct Program {
     process: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Program {
-    fn start(redis: &Redis) -> Self {
+    pub(crate) fn start(redis: &Redis) -> Self {
+        Self::start_with(redis, &[])
+    }
+
+    /// Starts with these variables set.
+    pub(crate) fn start_with(redis: &Redis, variables: &[(&str, &str)]) -> Self {
         let languages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
         let mut process = Command::new(env!("CARGO_BIN_EXE_optimus-api"))
             .args(["--port", "0", "--redis-url", &redis.url()])
             .env("OPTIMUS__LANGUAGES_FILE", languages)
             .env("OPTIMUS__LOG__JSON", "true")
             .env_remove("RUST_LOG")
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         Self { process, log }
+    }
+
+    /// Where it listens, as soon as it does.
+    pub(crate) fn address(&mut self) -> String {
+        let event = self.logs("listening");
+        event["fields"]["address"].as_str().unwrap().to_owned()
+    }
+
+    /// The most memory it ever had.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        memory_kib(self.process.id(), "VmHWM:")
     }
 
     /// Reads the log up to the event with this message.
@@ -71,12 +88,9 @@ impl Drop for Program {
     }
 }
 
-fn resident_kib(process: u32) -> u64 {
+fn memory_kib(process: u32, figure: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
 }
 
@@ -88,11 +102,8 @@ async fn the_program_waits_for_redis_serves_and_ends_on_sigterm() {
     program.logs("not reachable");
     redis.resume();
 
-    let address = program.logs("listening")["fields"]["address"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let idle = resident_kib(program.process.id());
+    let address = program.address();
+    let idle = memory_kib(program.process.id(), "VmRSS:");
     assert!(idle < 25 << 10, "{idle} KiB when idle");
 
     let url = format!("http://{address}/jobs?wait=0.01");

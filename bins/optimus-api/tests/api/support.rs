@@ -243,7 +243,7 @@ impl Api {
 }
 
 /// The server listens on its socket a moment after its start.
-async fn connect(settings: &Settings) -> RedisStore {
+pub(crate) async fn connect(settings: &Settings) -> RedisStore {
     let attempt = async {
         loop {
             if let Ok(store) = RedisStore::connect(&settings.redis, &settings.queue).await {

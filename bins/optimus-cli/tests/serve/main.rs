@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         scenarios::languages_that_cannot_be_had_are_listed_with_the_reason,
         scenarios::a_second_owner_is_refused,
         scenarios::a_taken_port_is_told_before_anything_is_started,
+        scenarios::an_address_for_everybody_has_to_be_said_twice,
         scenarios::an_idle_process_is_small,
         scenarios::running_jobs_are_finished_and_waiting_ones_resumed,
         scenarios::nothing_is_left_also_where_the_data_directory_vanishes,

@@ -99,6 +99,25 @@ pub(crate) async fn a_second_owner_is_refused() {
     machine.leftovers().assert_none().await;
 }
 
+pub(crate) async fn an_address_for_everybody_has_to_be_said_twice() {
+    let machine = Machine::new();
+    let refused = machine.serve_in_vain(&["--host", "0.0.0.0"]).await;
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    for word in ["0.0.0.0", "--insecure", "api.tokens"] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let served = machine.serve(&["--host", "0.0.0.0", "--insecure"]).await;
+    let files = std::fs::read_to_string(format!("/proc/{}/limits", served.pid())).unwrap();
+    let open = files
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    let numbers: Vec<_> = open.split_whitespace().skip(3).take(2).collect();
+    assert_eq!(numbers[0], numbers[1], "raised as far as it may be: {open}");
+    served.leave().await;
+}
+
 pub(crate) async fn a_taken_port_is_told_before_anything_is_started() {
     let machine = Machine::new();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,268 @@
+//! Slow, greedy and many clients at once, and one who only wants a small job graded.
+
+use std::time::Duration;
+
+use optimus_common::{JobId, WorkerId, job::Outcome, open_files, settings::Settings};
+use optimus_queue::{Claim, JobStore, redis::RedisStore};
+use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    process::Program,
+    support::{Api, Redis, accepted_result, connect, job_id, language_name, submission},
+};
+
+/// Much longer than any of this takes; it bounds a test that hangs.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What clients may be behind here: longer than the test, so that every one of them is held throughout.
+const HELD: &str = "3600000";
+
+async fn claim(store: &RedisStore) -> Claim {
+    let (language, worker) = (language_name("python"), WorkerId::new());
+    let claimed = async {
+        loop {
+            if let Some(claim) = store.claim(&language, &worker).await.unwrap() {
+                return claim;
+            }
+            store
+                .wait_for_work(&language, Duration::from_secs(1))
+                .await
+                .unwrap();
+        }
+    };
+    timeout(PATIENCE, claimed).await.expect("a job to claim")
+}
+
+/// Finishes a job with a result of 48 MiB: control characters, of which each is six bytes.
+async fn finish_with_a_large_result(store: &RedisStore) {
+    let claim = claim(store).await;
+    let mut result = accepted_result(&claim);
+    result.test_results[0].stdout = "\u{1}".repeat(8 << 20);
+    store
+        .finish(&claim.lease, Outcome::Completed(result))
+        .await
+        .unwrap();
+}
+
+async fn opened(address: &str, sent: &[u8]) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(sent).await.unwrap();
+    client
+}
+
+/// A client that asks for this job, reads the status and no more.
+async fn slow_reader(address: &str, job: JobId) -> TcpStream {
+    let request = format!("GET /jobs/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut client = opened(address, request.as_bytes()).await;
+    let mut status = [0; 12];
+    timeout(PATIENCE, client.read_exact(&mut status))
+        .await
+        .expect("an answer")
+        .unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    client
+}
+
+/// A submission of 1 MiB, of which all but nine bytes have been sent.
+async fn dripping_body(address: &str) -> (TcpStream, [u8; 9]) {
+    let mut job = submission();
+    job["source_code"] = format!("#{}", "x".repeat(1 << 20)).into();
+    let body = job.to_string();
+    let (most, rest) = body.as_bytes().split_last_chunk().unwrap();
+    let head = format!(
+        "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    (opened(address, &[head.as_bytes(), most].concat()).await, *rest)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_job_is_graded_among_slow_greedy_and_many_clients() {
+    open_files::raise_limit();
+    let redis = Redis::start();
+    let mut program = Program::start_with(&redis, &[("OPTIMUS__API__SLOW_CLIENT_MS", HELD)]);
+    let address = program.address();
+    let mut settings = Settings::defaults();
+    settings.redis.url = redis.url();
+    let store = connect(&settings).await;
+    let client = reqwest::Client::new();
+    let jobs = format!("http://{address}/jobs");
+    let posted = client.post(&jobs).json(&submission()).send().await.unwrap();
+    let large = job_id(&posted.json().await.unwrap());
+    finish_with_a_large_result(&store).await;
+
+    let mut idle = Vec::new();
+    for i in 0..1000 {
+        // Some have begun a request.
+        let sent: &[u8] = if i % 2 == 0 {
+            b""
+        } else {
+            b"GET /queues HTTP/1.1\r\nHost:"
+        };
+        idle.push(opened(&address, sent).await);
+    }
+    let mut readers = Vec::new();
+    for _ in 0..100 {
+        readers.push(slow_reader(&address, large).await);
+    }
+    let mut bodies = Vec::new();
+    for _ in 0..64 {
+        bodies.push(dripping_body(&address).await);
+    }
+
+    let graded = async {
+        let posted = client.post(format!("{jobs}?wait=60")).json(&submission()).send();
+        let working = async {
+            let claim = claim(&store).await;
+            let outcome = Outcome::Completed(accepted_result(&claim));
+            store.finish(&claim.lease, outcome).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(posted, working);
+        answer.unwrap()
+    };
+    let answer = timeout(PATIENCE, graded).await.expect("a small job is graded");
+    assert_eq!(answer.status(), StatusCode::OK);
+    let record: Value = answer.json().await.unwrap();
+    assert_eq!(record["result"]["verdict"], "accepted");
+    let read = client
+        .get(format!("{jobs}/{}", job_id(&record)))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(read.json::<Value>().await.unwrap()["status"], "completed");
+    let peak = program.peak_kib();
+    assert!(peak < 300 << 10, "{peak} KiB");
+
+    // All of them were still there.
+    let (mut body, rest) = bodies.pop().unwrap();
+    body.write_all(&rest).await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, body.read_to_string(&mut answer))
+        .await
+        .expect("an answer")
+        .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    let mut reader = readers.pop().unwrap();
+    let mut answer = Vec::new();
+    timeout(PATIENCE, reader.read_to_end(&mut answer))
+        .await
+        .expect("the whole answer")
+        .unwrap();
+    let body = answer.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+    let record: Value = serde_json::from_slice(&answer[body..]).unwrap();
+    let stdout = record["result"]["test_results"][0]["stdout"].as_str().unwrap();
+    assert_eq!(stdout.len(), 8 << 20);
+    let mut last = idle.pop().unwrap();
+    last.write_all(b" localhost\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let peak = program.peak_kib();
+    assert!(peak < 300 << 10, "{peak} KiB");
+}
+
+#[tokio::test]
+async fn idle_connections_give_way_where_there_is_room_for_no_more() {
+    let api = Api::start_with(|settings| settings.api.max_connections = 8).await;
+    // Long polls are under way, and stay.
+    let id = api.accepted(&submission()).await;
+    let poll = format!("GET /jobs/{id}?wait=60 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut polls = Vec::new();
+    for _ in 0..4 {
+        polls.push(opened(api.address(), poll.as_bytes()).await);
+    }
+    let waits = async {
+        loop {
+            let metrics = api
+                .get("/metrics")
+                .header("Connection", "close")
+                .send()
+                .await
+                .unwrap();
+            if metrics
+                .text()
+                .await
+                .unwrap()
+                .contains("optimus_http_waiting_requests 4")
+            {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, waits).await.expect("four long polls");
+    let mut idle = Vec::new();
+    for _ in 0..50 {
+        idle.push(opened(api.address(), b"").await);
+        assert_eq!(api.get("/health").send().await.unwrap().status(), StatusCode::OK);
+    }
+    let mut first = idle.swap_remove(0);
+    let closed = timeout(PATIENCE, first.read(&mut [0]))
+        .await
+        .expect("it was closed");
+    assert!(closed.map_or(true, |bytes| bytes == 0));
+
+    let claim = api.claim("python").await;
+    api.finish(&claim).await;
+    for mut poll in polls {
+        let mut answer = String::new();
+        timeout(PATIENCE, poll.read_to_string(&mut answer))
+            .await
+            .expect("the job's end")
+            .unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.contains("completed"),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_a_place_is_told_so() {
+    let api = Api::start_with(|settings| settings.api.max_connections = 2).await;
+    let id = api.accepted(&submission()).await;
+    let poll = format!("GET /jobs/{id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let _polls = [
+        opened(api.address(), poll.as_bytes()).await,
+        opened(api.address(), poll.as_bytes()).await,
+    ];
+    // As soon as both requests have arrived.
+    let told = async {
+        loop {
+            let mut client = opened(api.address(), b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+            let mut answer = String::new();
+            let _ = client.read_to_string(&mut answer).await;
+            if answer.starts_with("HTTP/1.1 503 ") {
+                return answer;
+            }
+        }
+    };
+    let answer = timeout(PATIENCE, told).await.expect("every place is taken");
+    assert!(
+        answer.contains("application/problem+json") && answer.contains("api.max_connections"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn who_reads_too_slowly_is_cut_off() {
+    let api = Api::start_with(|settings| settings.api.slow_client = Duration::from_millis(500)).await;
+    let id = api.accepted(&submission()).await;
+    finish_with_a_large_result(&api.store).await;
+    let mut client = slow_reader(api.address(), id).await;
+    // What is in the sockets already still arrives; then it ends.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let mut answer = Vec::new();
+    let _ = timeout(PATIENCE, client.read_to_end(&mut answer))
+        .await
+        .expect("the connection ends");
+    assert!(answer.len() < 40 << 20, "{} bytes", answer.len());
+}
