@@ -1,13 +1,13 @@
 //! Second phase: the compile step, once for all tests.
 
-use std::path::Path;
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, bail};
 use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, Workspace, seal_artefacts};
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
-    protocol::{CommandSpec, CompileDone, FrameKind, OutputTag, Step},
+    protocol::{COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FrameKind, OutputTag, Step, Stream},
 };
 use rustix::{
     event::{PollFd, PollFlags},
@@ -29,12 +29,27 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         }
         None => None,
     };
-    let compiled = facts
+    let ended_well = facts
         .as_ref()
         .is_none_or(|facts| facts.end == RunEnd::Exited { code: 0 });
-    outbox.push_message(FrameKind::CompileDone, &CompileDone { facts })?;
+    let program = state.job.program.as_deref();
+    let program_missing =
+        ended_well && facts.is_some() && program.is_some_and(|program| !is_program(program));
+    let done = CompileDone {
+        facts,
+        program_missing,
+    };
+    outbox.push_message(FrameKind::CompileDone, &done)?;
     outbox.flush_all()?;
+    let compiled = ended_well && !program_missing;
     Ok(if compiled { Next::GoOn } else { Next::Stop })
+}
+
+/// Whether there is a file that can be run. Compilers leave libraries and precompiled headers under its name too.
+fn is_program(name: &str) -> bool {
+    const EXECUTABLE: u32 = 0o111;
+    let path = Path::new(BOX_DIR).join(name);
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & EXECUTABLE != 0)
 }
 
 fn compile(
@@ -54,6 +69,7 @@ fn compile(
         bail!("the box's process limit leaves no room for the compile step");
     }
     let mut facts = None;
+    let mut room = [COMPILE_OUTPUT_KEPT; 2];
     while !supervisor.is_idle() {
         let intake = if outbox.is_full() {
             Intake::Held
@@ -68,11 +84,19 @@ fn compile(
         channel::check_worker(ends[0].revents())?;
         supervisor.advance(intake, &mut |event| match event {
             Event::Output { stream, data, .. } => {
-                let tag = OutputTag {
-                    step: Step::Compile,
-                    stream,
+                let room = match stream {
+                    Stream::Stdout => &mut room[0],
+                    Stream::Stderr => &mut room[1],
                 };
-                outbox.push(FrameKind::Output, &[&tag.encode(), data]);
+                let kept = usize::try_from(*room).map_or(data.len(), |room| data.len().min(room));
+                *room -= kept as u64;
+                if kept > 0 {
+                    let tag = OutputTag {
+                        step: Step::Compile,
+                        stream,
+                    };
+                    outbox.push(FrameKind::Output, &[&tag.encode(), &data[..kept]]);
+                }
             }
             Event::Ended { facts: all, .. } => facts = Some(all),
         })?;

@@ -338,6 +338,7 @@ pub(crate) fn box_spec(language: &Language) -> BoxSpec {
             .saturating_mul(language.concurrency.max_parallel_tests)
             .saturating_add(AGENT_PROCESSES),
         disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
+        compile_disk_bytes: resources.compile_disk_bytes(),
         open_files: resources.open_files,
     }
 }

@@ -1,5 +1,6 @@
 //! What a box offers to runs that are to have a cell of their own.
 
+pub use optimus_common::language::BYTES_PER_INODE;
 use rustix::thread::CapabilitySet;
 
 use crate::cgroup::Group;
@@ -15,8 +16,11 @@ pub const FIRST_GUEST: u32 = 10_000;
 pub struct Nest {
     /// The box's cgroup, delegated to the agent, which is itself in a group below it. `None` where the host gives none.
     pub group: Option<Group>,
-    /// Size of each writable file system of a cell; inodes are counted at [`BYTES_PER_INODE`] each.
+    /// Size of each writable file system of a run's cell. Inodes are counted at [`BYTES_PER_INODE`] each, here and for the
+    /// compile step.
     pub disk_bytes: u64,
+    /// Size of each writable file system of the compile step.
+    pub compile_disk_bytes: u64,
     pub guest_uids: GuestUids,
     pub landlock: Landlock,
 }
@@ -36,9 +40,6 @@ impl Nest {
         .union(CapabilitySet::FOWNER)
         .union(CapabilitySet::FSETID);
 }
-
-/// File systems in memory have one inode for so many bytes of their size.
-pub const BYTES_PER_INODE: u64 = 4096;
 
 /// Under which UIDs of the box's user namespace guests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -75,7 +75,7 @@ impl Cells {
     pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
         Self {
             groups: workshop.groups.clone(),
-            mounts: Mounts::new(workshop.disk_bytes, workspace),
+            mounts: Mounts::new(workshop, workspace),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Workshop {
     pub(crate) disk_bytes: u64,
+    pub(crate) compile_disk_bytes: u64,
     pub(crate) groups: Option<Rc<CellGroups>>,
     pub(crate) restrictions: Rc<Restrictions>,
     guest_uids: GuestUids,
@@ -35,6 +36,7 @@ impl Workshop {
         let groups = nest.group.as_ref().map(CellGroups::below).transpose()?;
         Ok(Self {
             disk_bytes: nest.disk_bytes,
+            compile_disk_bytes: nest.compile_disk_bytes,
             groups: groups.map(Rc::new),
             restrictions: Rc::new(Restrictions {
                 filter: filter::for_guests(),
@@ -59,6 +61,7 @@ mod tests {
         let nest = |guest_uids| Nest {
             group: None,
             disk_bytes: 1 << 20,
+            compile_disk_bytes: 1 << 20,
             guest_uids,
             landlock: Landlock::Absent,
         };

@@ -30,6 +30,9 @@ pub const OUTPUT_DIR: &str = ".optimus";
 /// known only when it runs. The agent alone writes there.
 pub const USERS_DIR: &str = "/run/users";
 
+/// File systems in memory have one inode for so many bytes of their size.
+pub const BYTES_PER_INODE: u64 = 4096;
+
 /// One entry of `languages.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,9 +129,9 @@ pub struct Resources {
     /// Processes and threads at once.
     pub processes: u32,
     pub open_files: u32,
-    /// Size of one written file, and of everything written to the work directory and `/tmp`, in MiB.
+    /// Size of one file that a run writes, and of everything it writes to the work directory and `/tmp`, in MiB.
     pub disk_mb: u64,
-    /// Memory of the compile step, in MiB.
+    /// Memory of the compile step, in MiB, which is also the most that it may write.
     pub compile_memory_mb: u64,
     /// The container runtime, such as `runsc`; the engine's default where it is empty.
     pub runtime: String,
@@ -276,6 +279,13 @@ impl Languages {
             }
         }
         Ok(())
+    }
+}
+
+impl Resources {
+    /// Size of each file system that the compile step can write to: what it writes is memory, and counts as such.
+    pub fn compile_disk_bytes(&self) -> u64 {
+        self.disk_mb.max(self.compile_memory_mb).saturating_mul(1 << 20)
     }
 }
 

@@ -37,7 +37,11 @@ use serde::{Deserialize, Serialize};
 use crate::{facts::RunFacts, limits::Limits};
 
 /// Raised with every incompatible change; a box of another version is refused.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
+
+/// Bytes of each stream of the compile step that travel. The agent counts what is more, and drops it: that a compiler
+/// says much is no fault of a program.
+pub const COMPILE_OUTPUT_KEPT: u64 = 1 << 20;
 
 /// Largest payload of one frame. A peer that announces more is broken or hostile.
 pub const MAX_PAYLOAD: usize = 1 << 20;
@@ -205,6 +209,8 @@ pub struct JobHeader {
     pub files: Vec<FileHeader>,
     /// The compile step, for a language that has one.
     pub compile: Option<CommandSpec>,
+    /// What the compile step has to make, relative to the box's work directory; `None` where that is not known.
+    pub program: Option<String>,
     pub run: CommandSpec,
     /// Runs going on at once, at least 1.
     pub max_parallel_tests: u32,
@@ -238,6 +244,8 @@ pub struct TestHeader {
 pub struct CompileDone {
     /// `None` where the language has no compile step. After anything but exit code 0 the box runs no test.
     pub facts: Option<RunFacts>,
+    /// Whether the compile step ended well and made no program. Then, too, the box runs no test.
+    pub program_missing: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -128,7 +128,13 @@ pub struct CompileResult {
     pub execution_time_ms: u64,
     pub cpu_time_ms: u64,
     pub peak_memory_bytes: u64,
-    /// Why it failed, where the compiler's own output does not say it (a limit, a signal).
+    /// Whether the text above is shorter than what the compiler wrote. That fails no compile step.
+    #[serde(default)]
+    pub stdout_truncated: bool,
+    #[serde(default)]
+    pub stderr_truncated: bool,
+    /// Why it failed, where the compiler's own output does not say it (a limit, a signal, no program); else how much of that
+    /// output is left out.
     pub message: Option<String>,
     /// What the verdict rests on; `null` for a language without a compile step.
     #[serde(default)]
@@ -202,6 +208,7 @@ mod tests {
         }"#;
         let result: JobResult = serde_json::from_str(old).expect("it was valid then");
         assert_eq!(result.test_results[0].evidence, None);
-        assert_eq!(result.compile.expect("it is there").evidence, None);
+        let compile = result.compile.expect("it is there");
+        assert_eq!((compile.evidence, compile.stderr_truncated), (None, false));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     compare::Comparison,
     plan::{self, JobPlan},
     signals,
-    verdict::{self, Evidence, Judgement, Runtime},
+    verdict::{self, Evidence, Judgement, Program, Runtime},
 };
 
 /// As long as a file's name may be, and some packages more.
@@ -142,7 +142,14 @@ impl<'a> Grading<'a> {
             ) => {
                 return Err(GradingError::CompilerNotStarted(error));
             }
-            (Some(command), Some(facts)) => compile_result(facts, &command.limits, output),
+            (Some(command), Some(facts)) => {
+                let program = if done.program_missing {
+                    Program::Missing
+                } else {
+                    Program::Made
+                };
+                compile_result(facts, &command.limits, output, program)
+            }
             (None, None) => not_needed(),
             (Some(_), None) | (None, Some(_)) => return Err(GradingError::OtherRecipe),
         };
@@ -346,22 +353,37 @@ fn max_stream(results: &Results, tests: usize) -> usize {
     usize::try_from(share).unwrap_or(usize::MAX)
 }
 
-fn compile_result(facts: RunFacts, limits: &Limits, output: Streams) -> CompileResult {
+fn compile_result(facts: RunFacts, limits: &Limits, output: Streams, program: Program) -> CompileResult {
     let evidence = Evidence {
         facts: &facts,
         limits,
         runtime: Runtime::default(),
         stderr: &output.stderr,
     };
-    let (verdict, message) = verdict::judge_compile(evidence);
+    let (verdict, message) = verdict::judge_compile(evidence, program);
+    let stdout = output.stdout.into_captured();
+    let stderr = output.stderr.into_captured();
+    let left_out = [
+        ("standard output", &stdout, facts.stdout_bytes),
+        ("standard error", &stderr, facts.stderr_bytes),
+    ]
+    .into_iter()
+    .filter(|(_, captured, _)| captured.truncated)
+    .map(|(stream, captured, written)| {
+        let kept = captured.text.len();
+        format!("wrote {written} bytes to {stream}, of which {kept} are kept")
+    });
+    let messages: Vec<_> = message.into_iter().chain(left_out).collect();
     CompileResult {
         verdict,
-        stdout: output.stdout.into_captured().text,
-        stderr: output.stderr.into_captured().text,
+        stdout: stdout.text,
+        stderr: stderr.text,
         execution_time_ms: ms(facts.wall_time),
         cpu_time_ms: ms(facts.cpu_time),
         peak_memory_bytes: facts.peak_memory_bytes,
-        message,
+        stdout_truncated: stdout.truncated,
+        stderr_truncated: stderr.truncated,
+        message: (!messages.is_empty()).then(|| messages.join("; ")),
         evidence: Some(Box::new(RunEvidence {
             facts,
             limits: *limits,
@@ -379,6 +401,8 @@ fn not_needed() -> CompileResult {
         execution_time_ms: 0,
         cpu_time_ms: 0,
         peak_memory_bytes: 0,
+        stdout_truncated: false,
+        stderr_truncated: false,
         message: None,
         evidence: None,
     }

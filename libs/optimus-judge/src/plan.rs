@@ -1,9 +1,12 @@
 //! From a submission and its language to the runs of the job.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use optimus_common::{
-    language::{Language, Placeholders},
+    language::{BYTES_PER_INODE, Language, Placeholders},
     limits::Limits,
     protocol::{self, CommandSpec, FileHeader, JobHeader},
     settings::LimitSettings,
@@ -11,9 +14,11 @@ use optimus_common::{
 };
 
 const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
 
-/// Bytes a compiler may write to each of its streams.
-const COMPILE_OUTPUT_BYTES: u64 = MIB;
+/// Bytes a compiler may write to each of its streams: no honest one writes so much. Little of it is kept, see
+/// [`protocol::COMPILE_OUTPUT_KEPT`].
+const COMPILE_OUTPUT_BYTES: u64 = 1 << 30;
 
 /// What the agent, its buffers and the kernel's own bookkeeping need in a box beside the programs.
 const AGENT_MEMORY_BYTES: u64 = 32 * MIB;
@@ -66,6 +71,7 @@ impl JobPlan {
             env: execution.env.clone(),
             limits: compile_limits(submission, language, settings),
         });
+        let program = compile.as_ref().and_then(|_| program(language));
         let mut argv = vec![execution.command.clone()];
         argv.extend(execution.args.iter().cloned());
         let mut argv = placeholders.expand(&argv);
@@ -88,6 +94,7 @@ impl JobPlan {
             version: protocol::VERSION,
             files,
             compile,
+            program,
             run,
             max_parallel_tests,
         };
@@ -151,26 +158,47 @@ pub fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> Op
         .then(|| main_file(submission, language))
 }
 
+/// What the recipe runs out of the work directory, such as `./main`, is what the compile step has to make.
+fn program(language: &Language) -> Option<String> {
+    let execution = &language.execution;
+    let mut words = std::iter::once(&execution.command).chain(&execution.args);
+    let program = words.find_map(|word| word.strip_prefix("./"))?;
+    (!program.contains('{')).then(|| program.to_owned())
+}
+
+/// Half of the inodes are left for what the compile step and the runs make.
+const INODES_FOR_SOURCES: u64 = 2;
+
 fn check_size(submission: &Submission, language: &Language) -> Result<(), InvalidSubmission> {
-    let total: u64 = sources(submission, language)
-        .map(|(_, bytes)| bytes.len() as u64)
-        .sum();
-    let room = language.resources.disk_mb.saturating_mul(MIB);
-    if total <= room {
-        return Ok(());
-    }
-    let field = if submission.source_code.is_some() {
-        "source_code"
-    } else {
-        "files"
+    let refused = |message: String| {
+        let field = if submission.source_code.is_some() {
+            "source_code"
+        } else {
+            "files"
+        };
+        Err(InvalidSubmission {
+            field: field.to_owned(),
+            message: format!("{message} that a box of {} has room for (disk_mb)", language.name),
+        })
     };
-    Err(InvalidSubmission {
-        field: field.to_owned(),
-        message: format!(
-            "{total} bytes do not fit the {room} that a box of {} has room for",
-            language.name
-        ),
-    })
+    let room = language.resources.disk_mb.saturating_mul(MIB);
+    // A file takes whole pages.
+    let total: u64 = sources(submission, language)
+        .map(|(_, bytes)| (bytes.len() as u64).next_multiple_of(PAGE))
+        .sum();
+    if total > room {
+        return refused(format!("{total} bytes, in whole pages, do not fit the {room}"));
+    }
+    let names = sources(submission, language).map(|(name, _)| name);
+    let folders: HashSet<&str> = names
+        .flat_map(|name| name.match_indices('/').map(|(at, _)| &name[..at]))
+        .collect();
+    let entries = folders.len() as u64 + sources(submission, language).count() as u64;
+    let most = room / BYTES_PER_INODE / INODES_FOR_SOURCES;
+    if entries > most {
+        return refused(format!("{entries} files and folders do not fit the {most}"));
+    }
+    Ok(())
 }
 
 /// The submission's variables are for its own runs alone: the compile step never sees them.
@@ -219,7 +247,7 @@ fn compile_limits(submission: &Submission, language: &Language, settings: &Limit
         output_bytes: COMPILE_OUTPUT_BYTES,
         processes: language.resources.processes,
         open_files: language.resources.open_files,
-        file_size_bytes: language.resources.disk_mb.saturating_mul(MIB),
+        file_size_bytes: language.resources.compile_disk_bytes(),
     }
 }
 
@@ -244,8 +272,8 @@ fn run_memory_bytes(memory_limit_mb: u64, language: &Language) -> u64 {
         .saturating_mul(MIB)
 }
 
-/// The compile step and the runs are never there at the same time; sources, artefacts and inputs always are. What a
-/// run writes to its own files counts as its memory.
+/// What the compile step leaves, which may be all of its memory, stays while the runs are there; so do sources and inputs.
+/// What a run writes to its own files counts as its memory.
 fn box_memory(language: &Language, run_memory_bytes: u64, largest_input_bytes: u64) -> u64 {
     let parallel = u64::from(language.concurrency.max_parallel_tests);
     let compile = if language.execution.compile.is_empty() {
@@ -255,7 +283,7 @@ fn box_memory(language: &Language, run_memory_bytes: u64, largest_input_bytes: u
     };
     run_memory_bytes
         .saturating_mul(parallel)
-        .max(compile)
+        .saturating_add(compile)
         .saturating_add(largest_input_bytes.saturating_mul(parallel))
         .saturating_add(language.resources.disk_mb.saturating_mul(MIB))
         .saturating_add(AGENT_MEMORY_BYTES)
@@ -380,7 +408,7 @@ mod tests {
         assert_eq!(plan.largest_input_bytes, 5);
         let resources = language().resources;
         let common = |limits: &Limits| (limits.processes, limits.open_files, limits.file_size_bytes);
-        let expected = (resources.processes, resources.open_files, 8 * MIB);
+        let expected = |files_mb: u64| (resources.processes, resources.open_files, files_mb * MIB);
 
         let run = &plan.header.run;
         assert_eq!(run.argv, strings(&["java", "-Xmx256m", "Main"]));
@@ -389,7 +417,7 @@ mod tests {
         assert_eq!(run.limits.wall_time, Duration::from_secs(16));
         assert_eq!(run.limits.memory_bytes, 356 * MIB);
         assert_eq!(run.limits.output_bytes, 16 * MIB);
-        assert_eq!(common(&run.limits), expected);
+        assert_eq!(common(&run.limits), expected(8));
 
         let compile = plan.header.compile.unwrap();
         assert_eq!(compile.argv, strings(&["javac", "-d", ".", "Main.java"]));
@@ -397,7 +425,11 @@ mod tests {
         assert_eq!(compile.limits.wall_time, Duration::from_secs(61));
         assert_eq!(compile.limits.memory_bytes, 512 * MIB);
         assert_eq!(compile.limits.output_bytes, COMPILE_OUTPUT_BYTES);
-        assert_eq!(common(&compile.limits), expected);
+        assert_eq!(
+            common(&compile.limits),
+            expected(512),
+            "a program may be as large as the memory it is made in"
+        );
     }
 
     #[test]
@@ -519,18 +551,18 @@ mod tests {
     }
 
     #[test]
-    fn a_box_has_room_for_all_parallel_runs_or_the_compiler_and_for_every_input() {
+    fn a_box_has_room_for_all_parallel_runs_beside_what_was_compiled_and_for_every_input() {
         let mut submission = submission();
         submission.test_cases.push(test(3, &"x".repeat(1000)));
         let beside = 2 * 1000 + 8 * MIB + AGENT_MEMORY_BYTES;
         assert_eq!(
             plan(&submission, &language()).unwrap().box_memory_bytes,
-            2 * 356 * MIB + beside
+            2 * 356 * MIB + 512 * MIB + beside
         );
         submission.memory_limit_mb = Some(1);
         assert_eq!(
             plan(&submission, &language()).unwrap().box_memory_bytes,
-            512 * MIB + beside
+            2 * 101 * MIB + 512 * MIB + beside
         );
         let mut interpreted = language();
         interpreted.execution.compile.clear();
@@ -558,6 +590,50 @@ mod tests {
         submission.source_code = None;
         submission.files = vec![file("a.java", &large), file("b.java", "x")];
         assert_eq!(plan(&submission, &language()).unwrap_err().field, "files");
+    }
+
+    #[test]
+    fn files_take_whole_pages_and_folders_take_places_too() {
+        let mut submission = submission();
+        submission.source_code = None;
+        // 8 MiB are 2048 pages, and as many inodes.
+        submission.files = (0..1024).map(|i| file(&format!("{i}"), "x")).collect();
+        assert!(plan(&submission, &language()).is_ok());
+        submission.files[0].content = Some("x".repeat(1024 * 4096));
+        assert!(plan(&submission, &language()).is_ok());
+        submission.files[0].content = Some("x".repeat(1025 * 4096 + 1));
+        assert_eq!(plan(&submission, &language()).unwrap_err().field, "files");
+        submission.files[0].content = None;
+        submission.files[0].name = "a/b".to_owned();
+        let error = plan(&submission, &language()).unwrap_err();
+        assert_eq!(
+            error.message,
+            "1025 files and folders do not fit the 1024 that a box of java has room for (disk_mb)"
+        );
+        let deep = |i: usize| format!("{i}/{}x", "d/".repeat(125));
+        submission.files = (0..8).map(|i| file(&deep(i), "x")).collect();
+        assert!(plan(&submission, &language()).is_ok(), "8 x 127 places");
+        submission.files = (0..9).map(|i| file(&deep(i), "x")).collect();
+        assert!(plan(&submission, &language()).is_err());
+    }
+
+    #[test]
+    fn what_the_recipe_runs_out_of_the_work_directory_has_to_be_made() {
+        let program = |compile: &[&str], command: &str, args: &[&str]| {
+            let mut language = language();
+            language.execution.compile = strings(compile);
+            language.execution.command = command.to_owned();
+            language.execution.args = strings(args);
+            plan(&submission(), &language).unwrap().header.program
+        };
+        assert_eq!(program(&["g++"], "./main", &[]).as_deref(), Some("main"));
+        assert_eq!(
+            program(&["go"], "env", &["A=b", "./main"]).as_deref(),
+            Some("main")
+        );
+        assert_eq!(program(&["javac"], "java", &["-jar", "main.jar"]), None);
+        assert_eq!(program(&[], "sh", &["./{source}"]), None);
+        assert_eq!(program(&["cc"], "sh", &["./{source}"]), None);
     }
 
     #[test]

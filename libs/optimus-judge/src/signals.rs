@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// `SIGXCPU`, sent by the kernel where the CPU time of a process is over its resource limit.
 pub const SIGXCPU: i32 = 24;
+/// `SIGXFSZ`, sent by the kernel to a process that would make a file larger than its resource limit.
+pub const SIGXFSZ: i32 = 25;
 
 const NAMES: [&str; 31] = [
     "SIGHUP",

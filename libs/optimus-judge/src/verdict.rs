@@ -44,6 +44,11 @@ pub struct Judgement {
 /// The verdict on one run. `check` is asked only where everything else was right.
 pub fn judge(evidence: Evidence<'_>, check: impl FnOnce() -> Check) -> Judgement {
     if let Some((verdict, message)) = failure(evidence) {
+        let message = if wrote_too_large_a_file(evidence) {
+            format!("{message} (disk_mb)")
+        } else {
+            message
+        };
         return Judgement {
             verdict,
             message: Some(message),
@@ -61,15 +66,40 @@ pub fn judge(evidence: Evidence<'_>, check: impl FnOnce() -> Check) -> Judgement
     }
 }
 
-/// The verdict on a compile step that was started, and why it failed where the compiler itself cannot say it.
-pub fn judge_compile(evidence: Evidence<'_>) -> (CompileVerdict, Option<String>) {
+/// The verdict on a compile step that was started, and why it failed where the compiler itself cannot say it. Limits have
+/// the names by which a language's `resources` set them.
+pub fn judge_compile(evidence: Evidence<'_>, program: Program) -> (CompileVerdict, Option<String>) {
     if evidence.facts.end == (RunEnd::Exited { code: 0 }) {
-        return (CompileVerdict::Ok, None);
+        return match program {
+            Program::Made => (CompileVerdict::Ok, None),
+            Program::Missing => (
+                CompileVerdict::CompilationError,
+                Some("made no program that can be run; is there a main function?".to_owned()),
+            ),
+        };
     }
-    (
-        CompileVerdict::CompilationError,
-        failure(evidence).map(|(_, message)| message),
-    )
+    let message = failure(evidence).map(|(verdict, message)| {
+        if verdict == Verdict::MemoryLimitExceeded || wrote_too_large_a_file(evidence) {
+            format!("{message} (compile_memory_mb)")
+        } else {
+            message
+        }
+    });
+    (CompileVerdict::CompilationError, message)
+}
+
+/// Whether a compile step that ended well has made what it is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Made,
+    Missing,
+}
+
+fn wrote_too_large_a_file(Evidence { facts, .. }: Evidence<'_>) -> bool {
+    facts.end
+        == RunEnd::Signalled {
+            signal: signals::SIGXFSZ,
+        }
 }
 
 fn failure(evidence: Evidence<'_>) -> Option<(Verdict, String)> {
@@ -195,6 +225,12 @@ fn death(evidence: Evidence<'_>) -> Option<String> {
     let message = match &facts.end {
         RunEnd::Exited { code: 0 } => return None,
         RunEnd::Exited { code } => format!("exited with code {code}"),
+        RunEnd::Signalled {
+            signal: signals::SIGXFSZ,
+        } => format!(
+            "died by SIGXFSZ: no file may have more than {} MiB",
+            limits.file_size_bytes / MIB
+        ),
         RunEnd::Signalled { signal } => format!("died by {}", signals::name(*signal)),
         RunEnd::NotStarted { error } => format!("could not be started: {error}"),
         RunEnd::Killed { limit } => unreachable!("a kill for {limit:?} is a verdict of its own"),

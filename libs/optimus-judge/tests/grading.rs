@@ -69,6 +69,7 @@ impl Job {
     fn compiled(&self) -> Grading<'_> {
         let mut grading = self.grading();
         let done = CompileDone {
+            program_missing: false,
             facts: Some(facts(RunEnd::Exited { code: 0 })),
         };
         assert_eq!(grading.compile_done(done), Ok(CompileVerdict::Ok));
@@ -143,6 +144,7 @@ fn what_a_compile_step_chose_is_told() {
         };
         grading.output(compiler, words).unwrap();
         let done = CompileDone {
+            program_missing: false,
             facts: Some(facts(RunEnd::Exited { code: 0 })),
         };
         grading.compile_done(done).unwrap();
@@ -286,7 +288,12 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
     };
     grading.output(compiler, b"main.cpp:1: error").unwrap();
     let facts = facts(RunEnd::Exited { code: 1 });
-    let verdict = grading.compile_done(CompileDone { facts: Some(facts) }).unwrap();
+    let verdict = grading
+        .compile_done(CompileDone {
+            program_missing: false,
+            facts: Some(facts),
+        })
+        .unwrap();
     assert_eq!(verdict, CompileVerdict::CompilationError);
     let result = grading.finish().unwrap();
     assert_eq!(result.overall_status, OverallStatus::CompilationError);
@@ -301,12 +308,62 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
 }
 
 #[test]
+fn a_compile_step_that_makes_no_program_is_a_compilation_error() {
+    let job = Job::new("");
+    assert_eq!(job.plan.header.program.as_deref(), Some("main"));
+    let mut grading = job.grading();
+    let done = CompileDone {
+        facts: Some(facts(RunEnd::Exited { code: 0 })),
+        program_missing: true,
+    };
+    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::CompilationError));
+    let result = grading.finish().unwrap();
+    assert_eq!(result.verdict, Verdict::CompilationError);
+    let message = result.compile.unwrap().message.unwrap();
+    assert!(message.starts_with("made no program"), "{message}");
+}
+
+#[test]
+fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
+    let mut job = Job::new("");
+    job.results.max_stream_bytes = 10;
+    let mut grading = job.grading();
+    let tag = OutputTag {
+        step: Step::Compile,
+        stream: Stream::Stderr,
+    };
+    grading.output(tag, b"a warning: unused").unwrap();
+    let facts = RunFacts {
+        stderr_bytes: 5_000_000,
+        ..facts(RunEnd::Exited { code: 0 })
+    };
+    let done = CompileDone {
+        facts: Some(facts),
+        program_missing: false,
+    };
+    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::Ok));
+    for i in 0..3 {
+        run(&mut grading, i, "1");
+    }
+    let compile = grading.finish().unwrap().compile.unwrap();
+    assert_eq!(compile.stderr, "a warning:");
+    assert!(compile.stderr_truncated && !compile.stdout_truncated);
+    assert_eq!(
+        compile.message.as_deref(),
+        Some("wrote 5000000 bytes to standard error, of which 10 are kept")
+    );
+}
+
+#[test]
 fn a_language_without_a_compile_step_has_an_empty_one() {
     let mut job = Job::new("");
     job.plan.header.compile = None;
     let mut grading = job.grading();
     assert_eq!(
-        grading.compile_done(CompileDone { facts: None }),
+        grading.compile_done(CompileDone {
+            program_missing: false,
+            facts: None
+        }),
         Ok(CompileVerdict::Ok)
     );
     for i in 0..3 {
@@ -363,6 +420,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
         facts: facts(RunEnd::Exited { code: 0 }),
     };
     let compiled = || CompileDone {
+        program_missing: false,
         facts: Some(facts(RunEnd::Exited { code: 0 })),
     };
 
@@ -372,13 +430,17 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
         Err(GradingError::UnexpectedRun(0))
     );
     assert_eq!(
-        job.grading().compile_done(CompileDone { facts: None }),
+        job.grading().compile_done(CompileDone {
+            program_missing: false,
+            facts: None
+        }),
         Err(GradingError::OtherRecipe)
     );
     let not_started = facts(RunEnd::NotStarted {
         error: "no g++".to_owned(),
     });
     let error = job.grading().compile_done(CompileDone {
+        program_missing: false,
         facts: Some(not_started),
     });
     assert_eq!(error, Err(GradingError::CompilerNotStarted("no g++".to_owned())));

@@ -12,7 +12,7 @@ use optimus_judge::{
     capture::Capture,
     compare::Check,
     signals,
-    verdict::{Evidence, Judgement, Runtime, judge, judge_compile},
+    verdict::{Evidence, Judgement, Program, Runtime, judge, judge_compile},
 };
 
 const LIMITS: Limits = Limits {
@@ -422,6 +422,12 @@ fn a_death_of_its_own_is_a_runtime_error() {
         told(RunEnd::Signalled { signal: SIGSEGV }),
         error("died by SIGSEGV")
     );
+    assert_eq!(
+        told(RunEnd::Signalled {
+            signal: signals::SIGXFSZ
+        }),
+        error("died by SIGXFSZ: no file may have more than 1 MiB (disk_mb)")
+    );
     let not_started = RunEnd::NotStarted {
         error: "no such file".to_owned(),
     };
@@ -505,14 +511,16 @@ fn what_a_run_was_killed_for_gives_way_to_earlier_rows() {
 #[test]
 fn a_compile_step_fails_by_its_exit_or_by_its_limits() {
     let stderr = Capture::new(0);
-    let compiled = |facts: &RunFacts| {
-        judge_compile(Evidence {
+    let judged = |facts: &RunFacts, program| {
+        let evidence = Evidence {
             facts,
             limits: &LIMITS,
             runtime: Runtime::default(),
             stderr: &stderr,
-        })
+        };
+        judge_compile(evidence, program)
     };
+    let compiled = |facts: &RunFacts| judged(facts, Program::Made);
     let error = |message: &str| (CompileVerdict::CompilationError, Some(message.to_owned()));
     assert_eq!(compiled(&facts(OK)), (CompileVerdict::Ok, None));
     assert_eq!(
@@ -529,7 +537,22 @@ fn a_compile_step_fails_by_its_exit_or_by_its_limits() {
     );
     assert_eq!(
         compiled(&killed(LimitKind::Memory)),
-        error("used more than 64 MiB of memory")
+        error("used more than 64 MiB of memory (compile_memory_mb)")
+    );
+    assert_eq!(
+        compiled(&facts(RunEnd::Signalled {
+            signal: signals::SIGXFSZ
+        })),
+        error("died by SIGXFSZ: no file may have more than 1 MiB (compile_memory_mb)")
+    );
+    assert_eq!(
+        judged(&facts(OK), Program::Missing),
+        error("made no program that can be run; is there a main function?")
+    );
+    // What the compiler itself says comes first.
+    assert_eq!(
+        judged(&facts(RunEnd::Exited { code: 1 }), Program::Missing),
+        error("exited with code 1")
     );
     assert_eq!(
         compiled(&killed(LimitKind::Output)),

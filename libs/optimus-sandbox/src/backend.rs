@@ -50,8 +50,10 @@ pub struct BoxSpec {
     pub cpus: f64,
     /// Processes and threads of everything in it.
     pub processes: u32,
-    /// Size of each writable file system.
+    /// Size of each file system that a run can write to.
     pub disk_bytes: u64,
+    /// Size of each file system that the compile step can write to, and of what it leaves for the runs.
+    pub compile_disk_bytes: u64,
     pub open_files: u32,
 }
 

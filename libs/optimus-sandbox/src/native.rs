@@ -299,6 +299,7 @@ impl Inner {
             cpus: spec.cpus,
             processes: spec.processes,
             disk_bytes: spec.disk_bytes,
+            compile_disk_bytes: spec.compile_disk_bytes,
             open_files: spec.open_files,
         });
         let made = connection

@@ -181,6 +181,7 @@ async fn grade(
         cpus: language.cpu_limit,
         processes: language.resources.processes + 8,
         disk_bytes: language.resources.disk_mb << 20,
+        compile_disk_bytes: language.resources.compile_disk_bytes(),
         open_files: language.resources.open_files,
     };
     let live = backend.create(&spec).await.unwrap();

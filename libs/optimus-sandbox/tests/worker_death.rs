@@ -72,6 +72,7 @@ async fn hold(worker: WorkerId) {
         cpus: 1.0,
         processes: 64,
         disk_bytes: 16 << 20,
+        compile_disk_bytes: 16 << 20,
         open_files: 256,
     };
     let mut held = Vec::new();

@@ -65,7 +65,7 @@ async fn the_original_submission_is_graded_under_the_original_names() {
             "compile": {
                 "verdict": "ok", "stdout": "", "stderr": "", "execution_time_ms": 0,
                 "cpu_time_ms": 0, "peak_memory_bytes": 0, "message": null,
-                "evidence": null
+                "stdout_truncated": false, "stderr_truncated": false, "evidence": null
             },
             "test_results": [{
                 "test_id": 1, "passed": true, "verdict": "accepted", "stdout": "hi\n", "stderr": "",

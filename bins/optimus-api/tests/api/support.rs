@@ -309,6 +309,8 @@ pub(crate) fn accepted_result(claim: &Claim) -> JobResult {
         passed_tests: count,
         entry_point: None,
         compile: Some(CompileResult {
+            stdout_truncated: false,
+            stderr_truncated: false,
             verdict: CompileVerdict::Ok,
             stdout: String::new(),
             stderr: String::new(),

@@ -179,6 +179,7 @@ fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
         cpus: 1.0,
         processes: 80,
         disk_bytes: 64 << 20,
+        compile_disk_bytes: 64 << 20,
         open_files: 256,
     })
 }
@@ -217,6 +218,7 @@ fn header() -> JobHeader {
         file_size_bytes: 64 << 20,
     };
     JobHeader {
+        program: None,
         version: VERSION,
         files: Vec::new(),
         compile: None,

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use optimus_common::facts::{LimitKind, RunEnd};
+use optimus_common::{
+    facts::{LimitKind, RunEnd},
+    protocol::COMPILE_OUTPUT_KEPT,
+};
 
 use crate::session::{Job, Ran, Session};
 
@@ -54,6 +57,51 @@ fn the_compile_step_has_limits_of_its_own() {
         }
     );
     assert_eq!(compiled.stdout.len(), 1000);
+}
+
+#[test]
+fn a_compiler_that_says_much_is_heard_out_and_cut() {
+    let kept = usize::try_from(COMPILE_OUTPUT_KEPT).unwrap();
+    let job = Job::sh("cat made").compile(&[
+        "sh",
+        "-c",
+        "head -c 3000000 /dev/zero >&2; echo out; echo x > made",
+    ]);
+    let mut session = Session::start();
+    session.send_job(&job);
+    let compiled = session.compiled().unwrap();
+    assert_eq!(compiled.facts.end, RunEnd::Exited { code: 0 });
+    assert_eq!(
+        (compiled.facts.stderr_bytes, compiled.stderr.len()),
+        (3_000_000, kept)
+    );
+    assert_eq!((compiled.facts.stdout_bytes, compiled.text()), (4, "out\n"));
+    assert_eq!(session.run_all(&[b""])[0].text(), "x\n");
+    session.expect_end();
+}
+
+#[test]
+fn a_compile_step_that_makes_no_program_ends_the_box_in_peace() {
+    for (script, made) in [
+        ("true", false),
+        ("echo x > main", false),
+        ("mkdir main", false),
+        ("ln -s nowhere main", false),
+        ("cp /bin/true main", true),
+    ] {
+        let job = Job::command(&["./main"])
+            .compile(&["sh", "-c", script])
+            .program("main");
+        let mut session = Session::start();
+        session.send_job(&job);
+        let (compiled, missing) = session.compile_done();
+        assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
+        assert_eq!(missing, !made, "{script}");
+        if made {
+            session.run_all(&[b""]);
+        }
+        session.expect_end();
+    }
 }
 
 #[test]

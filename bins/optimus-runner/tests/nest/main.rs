@@ -43,6 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let nest = Nest {
         group: open_group(group)?,
         disk_bytes: disk_bytes.parse()?,
+        compile_disk_bytes: disk_bytes.parse()?,
         guest_uids,
         landlock: Landlock::Enforced,
     };

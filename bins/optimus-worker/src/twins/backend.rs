@@ -240,7 +240,15 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
     let program = String::from_utf8(program).unwrap();
     let parts: Vec<_> = program.split(',').collect();
     let part = parts[begun.min(parts.len() - 1)];
-    send(&mut stream, FrameKind::CompileDone, &CompileDone { facts: None }).await?;
+    send(
+        &mut stream,
+        FrameKind::CompileDone,
+        &CompileDone {
+            program_missing: false,
+            facts: None,
+        },
+    )
+    .await?;
     while let (FrameKind::Test, test) = receive(&mut stream).await? {
         let test: TestHeader = serde_json::from_slice(&test)?;
         let mut input = Vec::new();

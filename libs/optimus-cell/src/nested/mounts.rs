@@ -13,6 +13,7 @@ use crate::{
     nest::BYTES_PER_INODE,
     step::{Failure, Step, at},
     supervisor::Workspace,
+    workshop::Workshop,
 };
 
 /// No file system has fewer inodes.
@@ -27,8 +28,12 @@ pub(crate) struct Mounts {
 }
 
 impl Mounts {
-    pub(crate) fn new(disk_bytes: u64, workspace: Workspace) -> Self {
-        let inodes = (disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
+    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
+        let inodes = (workshop.disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
+        let disk_bytes = match workspace {
+            Workspace::Kept => workshop.compile_disk_bytes,
+            Workspace::Fresh => workshop.disk_bytes,
+        };
         let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
         let disk_bytes = weaken::limit_unless_off("tmpfs-size", disk_bytes);
         let writable = format!("mode=1777,size={disk_bytes},nr_inodes={inodes}");

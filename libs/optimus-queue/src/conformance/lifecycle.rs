@@ -237,6 +237,8 @@ pub async fn a_result_comes_back_unchanged(factory: &dyn StoreFactory) {
         passed_tests: 0,
         entry_point: Some(odd.to_owned()),
         compile: Some(CompileResult {
+            stdout_truncated: false,
+            stderr_truncated: false,
             verdict: CompileVerdict::Ok,
             stdout: odd.to_owned(),
             stderr: String::new(),

@@ -18,6 +18,8 @@ use crate::{Finish, JobStore, StoredJob};
 fn large(bytes: usize) -> JobResult {
     JobResult {
         compile: Some(CompileResult {
+            stdout_truncated: false,
+            stderr_truncated: false,
             verdict: CompileVerdict::Ok,
             stdout: "x".repeat(bytes),
             stderr: String::new(),

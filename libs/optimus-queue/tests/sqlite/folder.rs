@@ -129,6 +129,8 @@ pub(crate) fn accepted_with(bytes: usize) -> Outcome {
         unreachable!()
     };
     result.compile = Some(CompileResult {
+        stdout_truncated: false,
+        stderr_truncated: false,
         verdict: CompileVerdict::Ok,
         stdout: "x".repeat(bytes),
         stderr: String::new(),

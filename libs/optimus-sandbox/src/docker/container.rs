@@ -115,11 +115,20 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
             ],
         ),
         tmpfs: Some(HashMap::from([
-            (BOX_DIR.to_owned(), shared_tmpfs(spec.disk_bytes)),
-            ("/tmp".to_owned(), shared_tmpfs(spec.disk_bytes)),
-            ("/dev/shm".to_owned(), shared_tmpfs(spec.disk_bytes)),
-            (AGENT_DIR.to_owned(), tmpfs("0700", AGENT_DIR_BYTES)),
-            (USERS_DIR.to_owned(), tmpfs("0755", USERS_DIR_BYTES)),
+            (BOX_DIR.to_owned(), compiled_into(spec)),
+            ("/tmp".to_owned(), compiled_into(spec)),
+            (
+                "/dev/shm".to_owned(),
+                tmpfs("1777", spec.disk_bytes, inodes(spec.disk_bytes)),
+            ),
+            (
+                AGENT_DIR.to_owned(),
+                tmpfs("0700", AGENT_DIR_BYTES, inodes(AGENT_DIR_BYTES)),
+            ),
+            (
+                USERS_DIR.to_owned(),
+                tmpfs("0755", USERS_DIR_BYTES, inodes(USERS_DIR_BYTES)),
+            ),
         ])),
         ..Default::default()
     }
@@ -154,13 +163,18 @@ fn wanted<T>(layer: &str, setting: T) -> Option<T> {
     (!weaken::is_off(layer)).then_some(setting)
 }
 
-/// Writable for the guest, and executable: compilers leave programs there.
-fn shared_tmpfs(bytes: u64) -> String {
-    tmpfs("1777", bytes)
+/// Writable for the guest, and executable: compilers leave programs there. A container's file systems are made once, so
+/// that a run has the compile step's room here, and is bounded by its memory.
+fn compiled_into(spec: &BoxSpec) -> String {
+    tmpfs("1777", spec.compile_disk_bytes, inodes(spec.disk_bytes))
 }
 
-fn tmpfs(mode: &str, bytes: u64) -> String {
-    let inodes = weaken::limit_unless_off("tmpfs-inodes", (bytes / BYTES_PER_INODE).max(64));
+fn inodes(bytes: u64) -> u64 {
+    (bytes / BYTES_PER_INODE).max(64)
+}
+
+fn tmpfs(mode: &str, bytes: u64, inodes: u64) -> String {
+    let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
     let bytes = weaken::limit_unless_off("tmpfs-size", bytes);
     format!("rw,exec,nosuid,nodev,mode={mode},size={bytes},nr_inodes={inodes}")
 }
@@ -199,6 +213,7 @@ mod tests {
             cpus: 1.5,
             processes: 64,
             disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
             open_files: 256,
         }
     }

@@ -62,6 +62,7 @@ impl NativeBackend {
             cpus: f64::from(u32::try_from(available_cpus()).unwrap_or(u32::MAX)),
             processes: PROCESSES * 2,
             disk_bytes: DISK_BYTES,
+            compile_disk_bytes: DISK_BYTES,
             open_files: OPEN_FILES,
         };
         let (live, _) = Arc::clone(&self.inner)
@@ -120,6 +121,7 @@ fn header(argv: &[String]) -> JobHeader {
         },
     };
     JobHeader {
+        program: None,
         version: VERSION,
         files: Vec::new(),
         compile: Some(command(argv)),

@@ -86,6 +86,7 @@ pub(super) struct Make {
     pub(super) cpus: f64,
     pub(super) processes: u32,
     pub(super) disk_bytes: u64,
+    pub(super) compile_disk_bytes: u64,
     pub(super) open_files: u32,
 }
 

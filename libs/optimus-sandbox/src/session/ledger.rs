@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     limits::Limits,
-    protocol::{CHUNK, CompileDone, JobHeader, OutputTag, RunAgain, RunDone, Step, Stream},
+    protocol::{
+        CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunAgain, RunDone, Step, Stream,
+    },
 };
 
 use super::SessionError;
@@ -98,7 +100,7 @@ impl Ledger {
             compile_limit: job
                 .compile
                 .as_ref()
-                .map_or(0, |compile| compile.limits.output_bytes),
+                .map_or(0, |compile| compile.limits.output_bytes.min(COMPILE_OUTPUT_KEPT)),
             run_limits: job.run.limits,
         }
     }
@@ -138,7 +140,7 @@ impl Ledger {
             (CompileState::Going(printed), Some(facts)) => {
                 printed.check(facts, self.compile_limit)?;
                 match facts.end {
-                    RunEnd::Exited { code: 0 } => CompileState::Succeeded,
+                    RunEnd::Exited { code: 0 } if !done.program_missing => CompileState::Succeeded,
                     _ => CompileState::Failed,
                 }
             }

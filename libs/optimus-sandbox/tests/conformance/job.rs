@@ -29,6 +29,7 @@ impl Job {
     /// Runs this script on every test.
     pub(crate) fn shell(script: &str) -> Self {
         let header = JobHeader {
+            program: None,
             version: VERSION,
             files: vec![FileHeader {
                 name: "main.sh".to_owned(),

@@ -49,6 +49,7 @@ impl Host for DockerHost {
             cpus: 1.0,
             processes: 64,
             disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
             open_files: 256,
         }
     }

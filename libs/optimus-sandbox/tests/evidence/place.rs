@@ -83,6 +83,7 @@ impl Place {
             cpus: 1.0,
             processes: 96,
             disk_bytes: 256 << 20,
+            compile_disk_bytes: 256 << 20,
             open_files: 256,
         };
         let live = self.backend.create(&spec).await.unwrap();

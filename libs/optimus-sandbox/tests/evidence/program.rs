@@ -64,6 +64,7 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
         limits,
     };
     let header = JobHeader {
+        program: None,
         version: VERSION,
         files: vec![FileHeader {
             name: "program".to_owned(),

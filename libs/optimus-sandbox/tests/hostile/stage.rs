@@ -277,6 +277,7 @@ fn box_spec(language: &Language) -> BoxSpec {
         cpus: language.cpu_limit,
         processes: resources.processes + AGENT_PROCESSES,
         disk_bytes: resources.disk_mb << 20,
+        compile_disk_bytes: resources.compile_disk_bytes(),
         open_files: resources.open_files,
     }
 }

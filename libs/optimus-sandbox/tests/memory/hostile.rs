@@ -20,13 +20,20 @@ fn json(kind: FrameKind, value: &impl serde::Serialize) -> Vec<u8> {
 }
 
 fn no_compile() -> Vec<u8> {
-    json(FrameKind::CompileDone, &CompileDone { facts: None })
+    json(
+        FrameKind::CompileDone,
+        &CompileDone {
+            program_missing: false,
+            facts: None,
+        },
+    )
 }
 
 fn compiled(code: i32) -> Vec<u8> {
     json(
         FrameKind::CompileDone,
         &CompileDone {
+            program_missing: false,
             facts: Some(facts(RunEnd::Exited { code }, 0)),
         },
     )
@@ -76,6 +83,7 @@ async fn hear(compile: bool, said: Vec<u8>) -> (Vec<Event>, SessionError) {
 #[tokio::test]
 async fn what_a_box_must_not_say_is_refused() {
     let signalled = CompileDone {
+        program_missing: false,
         facts: Some(facts(
             RunEnd::Killed {
                 limit: LimitKind::Memory,
@@ -367,7 +375,13 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(output(Step::Run(0), Stream::Stdout, b"x")),
         Just(output(Step::Run(9), Stream::Stderr, b"x")),
         Just(output(Step::Compile, Stream::Stderr, b"x")),
-        Just(serde_json::to_vec(&CompileDone { facts: None }).unwrap()),
+        Just(
+            serde_json::to_vec(&CompileDone {
+                program_missing: false,
+                facts: None
+            })
+            .unwrap()
+        ),
         Just(serde_json::to_vec(&run_done(0, 0)).unwrap()),
         Just(serde_json::to_vec(&run_done(0, 1)).unwrap()),
         Just(again(CPU_LIMIT + CPU_LIMIT / 20, 0).split_off(HEADER_LEN)),
@@ -436,6 +450,7 @@ async fn texts_of_a_box_are_short_and_without_control_characters() {
     };
 
     let done = CompileDone {
+        program_missing: false,
         facts: Some(facts(
             RunEnd::NotStarted {
                 error: hostile.clone(),
@@ -446,6 +461,7 @@ async fn texts_of_a_box_are_short_and_without_control_characters() {
     let (events, _) = hear(true, json(FrameKind::CompileDone, &done)).await;
     let [
         Event::CompileDone(CompileDone {
+            program_missing: false,
             facts:
                 Some(RunFacts {
                     end: RunEnd::NotStarted { error },

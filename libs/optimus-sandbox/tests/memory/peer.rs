@@ -132,8 +132,14 @@ impl Peer {
     pub(crate) async fn echo(mut self) {
         self.ready().await;
         self.receive_job().await;
-        self.json(FrameKind::CompileDone, &CompileDone { facts: None })
-            .await;
+        self.json(
+            FrameKind::CompileDone,
+            &CompileDone {
+                program_missing: false,
+                facts: None,
+            },
+        )
+        .await;
         loop {
             let (kind, payload) = self.receive().await;
             if kind == FrameKind::End {
@@ -226,6 +232,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
         bytes: file.len() as u64,
     };
     JobHeader {
+        program: None,
         version: VERSION,
         files: files.iter().enumerate().map(header).collect(),
         compile: None,
@@ -236,6 +243,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
 
 pub(crate) fn compiled_job() -> JobHeader {
     JobHeader {
+        program: None,
         compile: Some(command()),
         ..job(&[])
     }

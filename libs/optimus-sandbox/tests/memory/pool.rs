@@ -96,6 +96,7 @@ fn spec() -> BoxSpec {
         cpus: 1.0,
         processes: 64,
         disk_bytes: 64 << 20,
+        compile_disk_bytes: 64 << 20,
         open_files: 256,
     }
 }

@@ -103,7 +103,10 @@ async fn tests_streamed_ahead_come_back_unchanged() {
         let mut done = Vec::new();
         assert_eq!(
             receiver.next().await?,
-            Event::CompileDone(CompileDone { facts: None })
+            Event::CompileDone(CompileDone {
+                program_missing: false,
+                facts: None
+            })
         );
         while done.len() < inputs.len() {
             match receiver.next().await? {
@@ -160,7 +163,10 @@ async fn compiler_output_comes_before_its_facts() {
     .await;
     let mut failed = facts(RunEnd::Exited { code: 1 }, 0);
     failed.stderr_bytes = 16;
-    let done = CompileDone { facts: Some(failed) };
+    let done = CompileDone {
+        program_missing: false,
+        facts: Some(failed),
+    };
     peer.json(FrameKind::CompileDone, &done).await;
     let (_, mut receiver) = job_session.split();
     let first = receiver.next().await.unwrap();
@@ -185,7 +191,11 @@ async fn receiving_can_be_interrupted_at_any_byte() {
     let stream = [
         frame(
             FrameKind::CompileDone,
-            &serde_json::to_vec(&CompileDone { facts: None }).unwrap(),
+            &serde_json::to_vec(&CompileDone {
+                program_missing: false,
+                facts: None,
+            })
+            .unwrap(),
         ),
         frame(
             FrameKind::Output,
@@ -222,8 +232,14 @@ async fn the_byte_over_the_limit_is_still_taken() {
     let (mut sender, mut receiver) = job_session.split();
     sender.test(0, b"").await.unwrap();
     let feed = async {
-        peer.json(FrameKind::CompileDone, &CompileDone { facts: None })
-            .await;
+        peer.json(
+            FrameKind::CompileDone,
+            &CompileDone {
+                program_missing: false,
+                facts: None,
+            },
+        )
+        .await;
         for _ in 0..LIMIT >> 16 {
             peer.frame(
                 FrameKind::Output,

@@ -65,6 +65,7 @@ pub(crate) fn shell() -> BoxSpec {
         cpus: 1.0,
         processes: 64,
         disk_bytes: 64 << 20,
+        compile_disk_bytes: 64 << 20,
         open_files: 256,
     }
 }

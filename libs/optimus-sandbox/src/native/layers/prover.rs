@@ -214,6 +214,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
         cpus,
         processes: PROCESSES * 2,
         disk_bytes: DISK_BYTES,
+        compile_disk_bytes: DISK_BYTES,
         open_files: 64,
     };
     let timeout = inner.settings.start_timeout;
@@ -228,6 +229,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
 
 fn header() -> JobHeader {
     JobHeader {
+        program: None,
         version: VERSION,
         files: Vec::new(),
         compile: None,

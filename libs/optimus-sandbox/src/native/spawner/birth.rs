@@ -50,6 +50,7 @@ pub(super) struct Plan<'a> {
     pub(super) template: &'a Template,
     pub(super) uids: Uids,
     pub(super) disk_bytes: u64,
+    pub(super) compile_disk_bytes: u64,
     pub(super) open_files: u32,
     pub(super) nest: Nest,
 }

@@ -112,10 +112,12 @@ impl Boxes {
             template,
             uids,
             disk_bytes: make.disk_bytes,
+            compile_disk_bytes: make.compile_disk_bytes,
             open_files: make.open_files,
             nest: Nest {
                 group,
                 disk_bytes: make.disk_bytes,
+                compile_disk_bytes: make.compile_disk_bytes,
                 guest_uids: uids.of_guests(),
                 // A preparation runs nothing but ours and the host's, and writes where no other guest may.
                 landlock: match template.writable {

@@ -58,12 +58,12 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
         mount_bind(from.as_c_str(), to.as_c_str())?;
     }
     log.done(Step::Devices);
-    let shared = tmpfs("1777", plan.disk_bytes, *uids)?;
+    let shared = tmpfs("1777", plan.compile_disk_bytes, inodes(plan.disk_bytes), *uids)?;
     mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
     mount_tmpfs(
         "run/optimus",
         MountFlags::NOEXEC,
-        &tmpfs("0700", AGENT_DIR_BYTES, *uids)?,
+        &tmpfs("0700", AGENT_DIR_BYTES, inodes(AGENT_DIR_BYTES), *uids)?,
     )?;
     log.done(Step::Scratch);
     let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
@@ -84,8 +84,12 @@ fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io
     )
 }
 
-fn tmpfs(mode: &str, bytes: u64, uids: Uids) -> io::Result<CString> {
-    let inodes = weaken::limit_unless_off("tmpfs-inodes", (bytes / BYTES_PER_INODE).max(64));
+fn inodes(bytes: u64) -> u64 {
+    (bytes / BYTES_PER_INODE).max(64)
+}
+
+fn tmpfs(mode: &str, bytes: u64, inodes: u64, uids: Uids) -> io::Result<CString> {
+    let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
     let bytes = weaken::limit_unless_off("tmpfs-size", bytes);
     let owner = uids.root();
     Ok(CString::new(format!(
