@@ -36,12 +36,17 @@ use clap::Parser;
 use crate::{
     args::{Cli, Command},
     exit::Failure,
-    output::{Output, complain},
+    output::{Output, complain, refuse},
 };
 
 /// Reads the arguments, runs the command, and says by the exit code how it ended.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return refuse(&error),
+        // Help and version are no errors.
+        Err(error) => error.exit(),
+    };
     let output = Output::new(cli.format());
     let ended = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads(&cli.command))

@@ -6,6 +6,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -87,6 +88,16 @@ pub(crate) fn passed_over(notes: &[String]) {
     for text in notes {
         note(format_args!("note: {text}"));
     }
+}
+
+/// Arguments that mean nothing. Names of files may be among them.
+pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
+    let _ = writeln!(
+        io::stderr(),
+        "{}",
+        harmless_lines(error.render().to_string().trim_end())
+    );
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 pub(crate) fn complain(failure: &Failure) {

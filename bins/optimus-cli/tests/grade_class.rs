@@ -107,6 +107,7 @@ fn names_that_were_made_to_harm_are_shown_and_do_nothing() {
         (&["q", "mine.py"][..], 2, "b\\u{1b}]0;OWNED\\u{7}.ans"),
         (&["k", "mine.py"], 2, "k\\u{1b}[2J"),
         (&["p", "gone\x1b[2J.py"], 2, "gone\\u{1b}[2J.py"),
+        (&["p", "mine.py", "--evil\u{202e}\u{9b}2J"], 2, "--evil\\u{202e}"),
         (
             &["p", "mine.py", "evil\x1b]0;OWNED\x07.py"],
             0,
@@ -124,7 +125,7 @@ fn names_that_were_made_to_harm_are_shown_and_do_nothing() {
             args.extend(json.then_some("--json"));
             let ended = problem.grade(&args).exits(code);
             let told = format!("{}{}", ended.stdout(), ended.stderr());
-            assert!(!told.contains(['\x1b', '\x07', '\u{202e}']), "{told:?}");
+            assert!(!told.contains(['\x1b', '\x07', '\u{202e}', '\u{9b}']), "{told:?}");
             assert!(told.contains(part), "{part:?} is not in {told}");
             assert!(
                 !told.lines().any(|line| line.starts_with("error: all is well")),

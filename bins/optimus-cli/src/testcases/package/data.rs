@@ -36,8 +36,9 @@ const ABOUT: &[&str] = &[
     "description",
 ];
 /// Keys of groups of the older versions that scoring problems alone have a use for, or that say when to stop.
-const LEGACY: &[&str] = &["on_reject", "accept_score", "reject_score", "range"];
-/// The first of them changes no verdict, and the others say something about scoring problems.
+const LEGACY: &[&str] = &[ON_REJECT, "accept_score", "reject_score", "range"];
+const ON_REJECT: &str = "on_reject";
+/// All but the first say something about scoring problems.
 const SCORES: &[&str] = &["accept_score", "reject_score", "range"];
 const LEGACY_CHECKED: &[&str] = &["grading", "grader_flags", "output_validator_flags"];
 const MODERN_CHECKED: &[&str] = &["args", "output_validator_args"];
@@ -322,6 +323,13 @@ impl Walk<'_> {
         }
         let config = if legacy {
             refuse_graders(&yaml)?;
+            // Whether tests are run after one that failed changes no verdict of the whole.
+            if yaml
+                .text(ON_REJECT)?
+                .is_some_and(|word| !["break", "continue", "grade"].contains(&word.as_str()))
+            {
+                return Err(yaml.refuse(ON_REJECT, "knows break and continue"));
+            }
             for key in SCORES.iter().filter(|key| yaml.get(key).is_some()) {
                 self.notes.say(format!(
                     "{place}: {key}: not looked at; it is for scoring problems"

@@ -187,3 +187,19 @@ fn output_validator_flags_are_words_or_name_a_validator() {
         "validator_flags: must be a sequence",
     );
 }
+
+#[test]
+fn keys_that_stand_there_twice_and_second_documents_are_refused() {
+    for (yaml, part) in [
+        ("limits: {memory: 64}\nlimits: {memory: 128}\n", "limits"),
+        ("limits: {memory: 64, memory: 128}\n", "memory"),
+        ("name: X\n---\nlimits: {memory: 64}\n", "problem.yaml"),
+    ] {
+        refused(&[("problem.yaml", yaml)], part);
+    }
+    refused(
+        &[("data/testdata.yaml", "on_reject: never")],
+        "on_reject: knows break",
+    );
+    read(&[("data/testdata.yaml", "on_reject: continue")]).unwrap();
+}
