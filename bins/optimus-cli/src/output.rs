@@ -21,8 +21,9 @@ use self::harmless::{harmless_json, harmless_lines};
 
 use crate::exit::{Blame, Failure};
 
-/// Columns that nearly every terminal has room for.
+/// Columns that nearly every window has room for.
 const TEXT_WIDTH: u16 = 120;
+const NARROWEST: u16 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -104,20 +105,35 @@ pub(crate) fn complain(failure: &Failure) {
     note(format_args!("error: {failure}"));
 }
 
-/// A table in the one style of all of them.
+/// A table in the one style of all of them, as wide as its texts are; on a terminal, as it has room for.
 pub(crate) fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
-    table
+    styled(header, terminal_width())
 }
 
 /// A table with texts of any length, which are broken into lines.
 pub(crate) fn text_table(header: &[&str]) -> Table {
-    let mut table = table(header);
+    styled(
+        header,
+        Some(terminal_width().map_or(TEXT_WIDTH, |width| width.min(TEXT_WIDTH))),
+    )
+}
+
+fn styled(header: &[&str], width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(header);
+    if let Some(width) = width {
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
+    }
     table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(TEXT_WIDTH);
-    table
+}
+
+/// `None` where standard output is no terminal.
+fn terminal_width() -> Option<u16> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    // Narrower than this, texts are broken into letters.
+    Some(columns.max(NARROWEST))
 }
 
 /// Something under way; shown on a terminal alone.
@@ -176,4 +192,23 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let mebibytes = bytes as f64 / f64::from(1 << 20);
     format!("{mebibytes:.1} MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_fit_where_a_width_is_known() {
+        let row = [
+            "a solution's name",
+            "what is said of its first failed test, at some length",
+        ];
+        let widest = |mut table: Table| {
+            let text = table.add_row(row).to_string();
+            text.lines().map(|line| line.chars().count()).max()
+        };
+        assert_eq!(widest(styled(&["", ""], None)), Some(77));
+        assert!(widest(styled(&["", ""], Some(60))) <= Some(60));
+    }
 }
