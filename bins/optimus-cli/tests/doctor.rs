@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "../../../libs/optimus-sandbox/tests/support/executable.rs"]
+mod executable;
 mod support;
 
 use std::{
     os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::Path,
     process::Command,
 };
 
@@ -25,13 +26,9 @@ fn layers(report: &Value) -> Vec<(&str, &str)> {
 /// By a user with no rights and no UIDs of its own to give away.
 fn as_nobody(root: &Root, args: &[&str]) -> Ended {
     let binary = root.path().join("optimus-cli");
-    // By another process: what this one has open for writing, a process that another test forks holds open for a moment, and
-    // nobody may start it meanwhile. Once: what makes boxes may still be running when its command has ended.
+    // Once: what makes boxes may still be running when its command has ended.
     if !binary.exists() {
-        let copied = Command::new("cp")
-            .args([Path::new(env!("CARGO_BIN_EXE_optimus-cli")), &binary])
-            .status();
-        assert!(copied.unwrap().success());
+        executable::copy(env!("CARGO_BIN_EXE_optimus-cli"), &binary);
     }
     std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = Command::new(binary);

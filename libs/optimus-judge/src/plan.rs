@@ -213,7 +213,8 @@ fn run_env(submission: &Submission, language: &Language) -> BTreeMap<String, Str
     env
 }
 
-fn run_limits(submission: &Submission, language: &Language, settings: &LimitSettings) -> Limits {
+/// What every run of a submission may use.
+pub fn run_limits(submission: &Submission, language: &Language, settings: &LimitSettings) -> Limits {
     let multiplier = language.execution.time_multiplier;
     let cpu_time = scaled(submission.timeout_ms.unwrap_or(settings.timeout_ms), multiplier);
     let wall_time = match submission.wall_timeout_ms {

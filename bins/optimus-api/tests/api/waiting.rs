@@ -118,7 +118,7 @@ async fn a_repeated_submission_waits_for_the_first_one_s_job() {
 #[tokio::test]
 async fn waiting_costs_next_to_nothing_over_the_job_s_own_end() {
     let api = Api::start().await;
-    let mut overheads = Vec::new();
+    let (mut overheads, mut round_trips) = (Vec::new(), Vec::new());
     for _ in 0..15 {
         let waiting = waits(api.post("/jobs?wait=60").json(&submission()));
         let claim = api.claim("python").await;
@@ -134,15 +134,21 @@ async fn waiting_costs_next_to_nothing_over_the_job_s_own_end() {
         api.finish(&claim).await;
         let (ended, answered) = join!(ended, answered);
         overheads.push(answered.unwrap().saturating_duration_since(ended.unwrap()));
+        let asked = Instant::now();
+        api.get("/health").send().await.unwrap();
+        round_trips.push(asked.elapsed());
     }
     overheads.sort_unstable();
+    round_trips.sort_unstable();
     let median = overheads[overheads.len() / 2];
     println!(
         "from the event to the answer: median {median:?}, worst {:?}",
         overheads[overheads.len() - 1]
     );
-    // Without the event it would be 250 ms on average.
-    assert!(median < Duration::from_millis(100), "{overheads:?}");
+    // Without the event it would be 250 ms on average. Where the machine is so busy that any request takes long, nothing can
+    // be told.
+    let most = Duration::from_millis(100).max(5 * round_trips[round_trips.len() / 2]);
+    assert!(median < most, "{most:?}: {overheads:?}");
 }
 
 #[tokio::test]

@@ -287,7 +287,7 @@ async fn grade(
     };
     let mut outcomes: Vec<Option<Outcome>> = candidates.iter().map(|_| None).collect();
     for (i, outcome) in first.into_iter().zip(timed) {
-        if outcome.holds_under(limit.ms) {
+        if runs.holds_under(&outcome, &candidates[i], limit.ms)? {
             outcomes[i] = Some(outcome);
         } else {
             runs.progress().again();

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod client;
+#[path = "../../../../libs/optimus-sandbox/tests/support/executable.rs"]
+mod executable;
 mod killing;
 mod leftovers;
 mod process;

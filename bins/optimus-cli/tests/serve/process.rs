@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     client::Client,
+    executable,
     leftovers::{Leftovers, hierarchies},
     until,
 };
@@ -36,11 +37,10 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::copy(
+        executable::copy(
             env!("CARGO_BIN_EXE_optimus-cli"),
             folder.path().join("optimus-cli"),
-        )
-        .unwrap();
+        );
         // Free now; nobody else asks for a certain port while the tests run.
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()

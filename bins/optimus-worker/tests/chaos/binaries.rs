@@ -1,11 +1,11 @@
 //! Copies of the binaries that only this suite runs, so that whatever is left of its processes can be told from all others
 //! on this machine.
 
-use std::{fs, path::PathBuf, sync::Mutex};
+use std::{path::PathBuf, sync::Mutex};
 
 use tempfile::TempDir;
 
-use crate::project;
+use crate::{executable, project};
 
 static FOLDER: Mutex<Option<TempDir>> = Mutex::new(None);
 
@@ -17,7 +17,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
     let folder = folder.get_or_insert_with(|| tempfile::tempdir().unwrap());
     let path = folder.path().join(name);
     if !path.exists() {
-        fs::copy(project::binary(name), &path).unwrap();
+        executable::copy(project::binary(name), &path);
     }
     path
 }

@@ -30,6 +30,9 @@ mod sqlite;
 mod steps;
 mod trivial;
 
+#[path = "../../../../libs/optimus-sandbox/tests/support/executable.rs"]
+mod executable;
+
 #[path = "../end_to_end/boxes.rs"]
 #[allow(dead_code, reason = "each suite uses a part of it")]
 mod boxes;

@@ -12,6 +12,8 @@
     reason = "a test fails by panicking, and says what it has measured"
 )]
 
+#[path = "../support/bare.rs"]
+mod bare;
 mod burners;
 #[path = "../native/groups.rs"]
 #[allow(dead_code, reason = "this suite only cleans up")]

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use crate::{place::Place, program::limits};
+use crate::{bare, place::Place, program::limits};
 
 /// Of one run, in all.
 const BURNT: Duration = Duration::from_millis(240);
 
-/// What starting and ending processes may cost on a busy machine.
-const BESIDE: Duration = Duration::from_millis(20);
+/// What starting and ending a handful of processes may cost: as many times what one costs here without a sandbox.
+const BESIDE: u32 = 20;
+/// The same on the fastest of machines, where a clock's tick is all there is.
+const LEAST_BESIDE: Duration = Duration::from_millis(20);
 
 pub(crate) async fn cpu_time_of_threads_and_processes_is_summed(place: &Place) {
+    let most = BURNT + LEAST_BESIDE.max(BESIDE * bare::start());
     let commands = ["process 1 240", "threads 4 60", "children 4 60", "unwaited 4 60"];
     for (ran, command) in place
         .run(limits(), &commands.map(str::to_owned))
@@ -20,7 +23,7 @@ pub(crate) async fn cpu_time_of_threads_and_processes_is_summed(place: &Place) {
     {
         let told = ran.facts.cpu_time;
         println!("{command}: {told:?} told by {:?}", ran.facts.cpu_time_from);
-        assert!(told >= BURNT && told < BURNT + BESIDE, "{command}: {ran:?}");
+        assert!(told >= BURNT && told < most, "{command}: {ran:?}");
     }
 }
 
@@ -35,5 +38,7 @@ pub(crate) async fn starting_a_program_costs_it_little(place: &Place) {
         "an idle program: {median:?} of CPU time, {:?} at most",
         told[told.len() - 1]
     );
-    assert!(median < Duration::from_millis(5), "{told:?}");
+    // Beside what it costs without a sandbox, as this machine is.
+    let most = Duration::from_millis(5).max(5 * bare::start());
+    assert!(median < most, "{most:?}: {told:?}");
 }

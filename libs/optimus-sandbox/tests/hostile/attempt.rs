@@ -14,11 +14,14 @@ use crate::{
     case::{Case, Test},
     grading::{Graded, grade},
     languages::Dialect,
-    stage::{PATIENCE, Stage, time_factor},
+    stage::{Kind, PATIENCE, Stage, time_factor},
 };
 
 /// Characters told of each stream of a test that went wrong.
 const TOLD: usize = 600;
+
+/// How many times what honest tests need at most.
+const PLENTY: u64 = 4;
 
 /// What a hostile program prints where it was stopped as it should be.
 const WITHSTOOD: &str = "withstood\n";
@@ -35,7 +38,7 @@ pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), Strin
         language.execution.compile = ["sh", script].map(str::to_owned).into();
     }
     let language = &language;
-    let submission = submission(case, dialect, &stage.canaries);
+    let submission = submission(case, stage.kind, dialect, &stage.canaries);
     let plan =
         JobPlan::new(&submission, language, &stage.settings.limits).map_err(|error| error.to_string())?;
     let session = stage.open(language, plan.box_memory_bytes).await?;
@@ -62,7 +65,7 @@ pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), Strin
     }
 }
 
-fn submission(case: &Case, dialect: &Dialect, canaries: &Canaries) -> Submission {
+fn submission(case: &Case, kind: Kind, dialect: &Dialect, canaries: &Canaries) -> Submission {
     let mut files = vec![json!({
         "name": source_name(dialect),
         "content": canaries.fill_in(&case.read(&case.program)),
@@ -72,7 +75,10 @@ fn submission(case: &Case, dialect: &Dialect, canaries: &Canaries) -> Submission
     for name in case.files.iter().chain(&case.compile_by) {
         files.push(json!({"name": name, "content": canaries.fill_in(&case.read(name))}));
     }
-    let timeout_ms = time_factor() * case.timeout_ms.unwrap_or(dialect.timeout_ms);
+    let timeout_ms = time_factor()
+        * case
+            .timeout_ms
+            .unwrap_or_else(|| usual_timeout_ms(case, kind, dialect));
     let wall_timeout_ms = case.wall_timeout_ms.map(|ms| ms * time_factor());
     let mut attacks = 0;
     let tests: Vec<_> = (1..)
@@ -91,6 +97,20 @@ fn submission(case: &Case, dialect: &Dialect, canaries: &Canaries) -> Submission
         "args": case.args,
     });
     serde_json::from_value(submission).expect("it is a submission")
+}
+
+/// What is to run into its limit of time is not to take long. What is to end by itself, or by another limit, has plenty: its
+/// verdict must not depend on how quick a machine is.
+fn usual_timeout_ms(case: &Case, kind: Kind, dialect: &Dialect) -> u64 {
+    let ends_by_time = case
+        .verdict
+        .as_ref()
+        .is_some_and(|expected| expected.on(kind).contains(&Verdict::TimeLimitExceeded));
+    if ends_by_time {
+        dialect.timeout_ms
+    } else {
+        dialect.timeout_ms * PLENTY
+    }
 }
 
 fn source_name(dialect: &Dialect) -> &'static str {

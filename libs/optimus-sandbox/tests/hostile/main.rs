@@ -27,6 +27,7 @@ mod table;
 mod weakened;
 
 use std::{
+    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -128,6 +129,11 @@ impl Suite {
             let stage = self.stage(kind).await;
             if let Some(reason) = stage.lacks(Dialect::of(&case.program).name()).await {
                 let name = format!("{}::{}", kind.as_str(), case.full_name());
+                if env::var_os("OPTIMUS_REQUIRE_ALL").is_some_and(|required| required == "1") {
+                    return Err(
+                        format!("every case is required to run, and this one cannot: {reason}").into(),
+                    );
+                }
                 let mut not_run = self.not_run.lock().unwrap_or_else(PoisonError::into_inner);
                 not_run.push((name, reason.clone()));
                 return Ok(Completion::ignored_with(reason));

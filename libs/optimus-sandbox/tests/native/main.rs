@@ -15,6 +15,8 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod deaths;
+#[path = "../support/executable.rs"]
+mod executable;
 mod groups;
 mod host;
 mod isolation;

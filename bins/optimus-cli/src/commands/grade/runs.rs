@@ -7,9 +7,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_common::{
     JobId, LanguageName,
     job::{JobRecord, JobStatus},
+    limits::Limits,
     result::{JobResult, Verdict},
     settings::Settings,
 };
+use optimus_judge::plan::run_limits;
 use optimus_queue::{JobEvent, NewJob, Submitted};
 use tokio::{
     sync::broadcast::error::RecvError,
@@ -44,14 +46,16 @@ impl Outcome {
         }
     }
 
-    /// Whether a result under a longer time limit is the same under this one.
-    pub(super) fn holds_under(&self, limit_ms: u64) -> bool {
-        let wall_limit_ms = limit_ms.saturating_mul(2).saturating_add(1000);
+    /// Whether a result under longer time limits is the same under these.
+    fn holds_under(&self, limits: &Limits) -> bool {
         self.result().is_none_or(|result| {
             result.test_results.iter().all(|test| {
-                test.verdict != Verdict::TimeLimitExceeded
-                    && test.cpu_time_ms <= limit_ms
-                    && test.execution_time_ms <= wall_limit_ms
+                // Without evidence it did not run.
+                let is_within = test.evidence.as_ref().is_none_or(|evidence| {
+                    let facts = &evidence.facts;
+                    facts.cpu_time <= limits.cpu_time && !facts.is_over_wall_time(limits)
+                });
+                test.verdict != Verdict::TimeLimitExceeded && is_within
             })
         })
     }
@@ -98,6 +102,26 @@ impl<'a> Runs<'a> {
 
     pub(super) fn progress(&self) -> &Progress {
         self.progress
+    }
+
+    /// Whether a candidate's outcome under a longer time limit is the same under this one, which its language may scale.
+    pub(super) fn holds_under(
+        &self,
+        outcome: &Outcome,
+        candidate: &Candidate,
+        timeout_ms: u64,
+    ) -> Result<bool, Failure> {
+        let Ok(program) = &candidate.program else {
+            return Ok(true);
+        };
+        let languages = self.settings().languages_file.load().usage()?;
+        let Some(language) = languages.get(&program.language) else {
+            return Ok(false);
+        };
+        let mut submission = template(&self.problem.settings)?;
+        submission.timeout_ms = Some(timeout_ms);
+        let limits = run_limits(&submission, language, &self.settings().limits);
+        Ok(outcome.holds_under(&limits))
     }
 
     /// Grades these, as many at once as the workers take, and answers in their order.
@@ -227,34 +251,76 @@ fn ended(record: JobRecord) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use optimus_common::{
+        facts::{RunEnd, RunFacts, Witness},
+        result::RunEvidence,
+        settings::LanguagesFile,
+    };
     use serde_json::json;
 
     use super::*;
 
-    fn graded(verdict: &str, cpu_time_ms: u64, execution_time_ms: u64) -> Outcome {
+    /// Of one test, which was run under ten seconds.
+    fn graded(verdict: &str, cpu_time_us: u64, wall_time_us: u64) -> Outcome {
         let result = json!({
             "overall_status": "failed", "verdict": verdict, "score": 0.0, "total_tests": 1, "passed_tests": 0,
             "compile": null, "test_results": [{
                 "test_id": 1, "passed": false, "verdict": verdict, "stdout": "", "stderr": "",
-                "execution_time_ms": execution_time_ms, "cpu_time_ms": cpu_time_ms, "peak_memory_bytes": 1,
+                "execution_time_ms": wall_time_us / 1000, "cpu_time_ms": cpu_time_us / 1000, "peak_memory_bytes": 1,
                 "exit_code": null, "signal": null, "stdout_truncated": false, "stderr_truncated": false,
                 "message": null,
             }],
         });
-        Outcome::Graded(serde_json::from_value(result).unwrap())
+        let mut result: JobResult = serde_json::from_value(result).unwrap();
+        result.test_results[0].evidence = Some(Box::new(RunEvidence {
+            facts: RunFacts {
+                end: RunEnd::Exited { code: 0 },
+                cpu_time: Duration::from_micros(cpu_time_us),
+                cpu_time_from: Witness::Cgroup,
+                wall_time: Duration::from_micros(wall_time_us),
+                waited_for_cpu: None,
+                peak_memory_bytes: 1,
+                peak_memory_from: Witness::Cgroup,
+                oom_kills: 0,
+                process_limit_hits: 0,
+                stdout_bytes: 0,
+                stderr_bytes: 0,
+            },
+            limits: limits(1.0, 10_000),
+            earlier: None,
+        }));
+        Outcome::Graded(Box::new(result))
+    }
+
+    fn limits(time_multiplier: f64, timeout_ms: u64) -> Limits {
+        let mut language = LanguagesFile::BuiltIn.load().unwrap().languages.remove(0);
+        language.execution.time_multiplier = time_multiplier;
+        let mut submission = template(&crate::testcases::Settings::default()).unwrap();
+        submission.timeout_ms = Some(timeout_ms);
+        run_limits(&submission, &language, &Settings::defaults().limits)
     }
 
     #[test]
     fn a_result_under_a_longer_limit_holds_where_no_clock_would_have_struck() {
-        for (outcome, holds) in [
-            (graded("accepted", 1000, 3000), true),
-            (graded("wrong_answer", 900, 900), true),
-            (graded("accepted", 1001, 1001), false),
-            (graded("accepted", 10, 3001), false),
-            (graded("time_limit_exceeded", 10, 10), false),
-            (Outcome::NotGraded("why".to_owned()), true),
+        for (outcome, multiplier, holds) in [
+            (graded("accepted", 1_000_000, 3_000_000), 1.0, true),
+            (graded("wrong_answer", 900_000, 900_000), 1.0, true),
+            (graded("accepted", 1_000_001, 1_000_001), 1.0, false),
+            (graded("accepted", 10, 3_000_001), 1.0, false),
+            (graded("time_limit_exceeded", 10, 10), 1.0, false),
+            (Outcome::NotGraded("why".to_owned()), 1.0, true),
+            // The language is given less, or more, than the limit says.
+            (graded("accepted", 600_000, 600_000), 0.5, false),
+            (graded("accepted", 500_000, 500_000), 0.5, true),
+            (graded("accepted", 1_900_000, 1_900_000), 2.0, true),
         ] {
-            assert_eq!(outcome.holds_under(1000), holds, "{outcome:?}");
+            assert_eq!(
+                outcome.holds_under(&limits(multiplier, 1000)),
+                holds,
+                "{outcome:?}"
+            );
         }
     }
 }

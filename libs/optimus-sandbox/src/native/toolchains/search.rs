@@ -303,6 +303,10 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/support/executable.rs"]
+mod executable;
+
+#[cfg(test)]
 mod tests {
     use std::fs;
 
@@ -345,8 +349,7 @@ mod tests {
         fn program(&self, path: &str, script: &str) {
             let path = self.path(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            executable::write(&path, &format!("#!/bin/sh\n{script}\n"));
         }
 
         /// Looks with these folders in `PATH` and those seen.
