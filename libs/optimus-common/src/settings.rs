@@ -167,8 +167,10 @@ fn chosen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BackendCh
 pub struct Native {
     /// Names of layers that may be missing.
     pub allow_missing: Vec<String>,
-    /// Files and folders of the host that boxes see, read-only.
+    /// Files and folders of the host that boxes of every language see, beside what the language needs.
     pub paths: Vec<PathBuf>,
+    /// The most memory that what the boxes of one language see may take, in MiB.
+    pub root_max_mb: u64,
     /// Unpacked images, each in a folder named like its language; none where it is empty.
     pub roots: PathBuf,
     pub uid_base: u32,

@@ -3,6 +3,8 @@
 //! - `connection`, `wire`: a process of ours that makes boxes, the *spawner*, and how it is spoken to
 //! - `spawner`: that process. It is this very program, started again with [`SPAWNER_ARG`]
 //! - `roots`, `lookup`: what boxes see as their root, and how it is asked for
+//! - `described`: which roots are in memory
+//! - `packages`: what belongs to a toolchain by the package manager's lists
 //! - `handle`: a box's control and its end
 //! - [`layers`]: what isolates a box, each layer proved by an attempt to break out of it
 //! - [`toolchains`]: which languages the toolchains of this host serve
@@ -14,9 +16,11 @@
 //! mounts go at once; control groups that nobody was left to remove go with the next start of a worker.
 
 mod connection;
+mod described;
 mod handle;
 pub mod layers;
 mod lookup;
+mod packages;
 mod prepare;
 mod roots;
 mod spawner;
@@ -24,7 +28,6 @@ pub mod toolchains;
 mod wire;
 
 use std::{
-    collections::HashMap,
     env, fmt, io,
     os::{fd::AsFd, unix::net::UnixStream},
     process::ExitCode,
@@ -34,20 +37,21 @@ use std::{
 
 use async_trait::async_trait;
 use optimus_cell::Nest;
-use optimus_common::{LanguageName, WorkerId, causes, settings, weaken};
+use optimus_common::{WorkerId, causes, settings, weaken};
 use tokio::sync::Mutex;
 use tracing::debug;
 
 use self::{
     connection::{Connection, SpawnerError},
+    described::{Described, Known, Lease},
     handle::NativeBox,
     layers::{Layer, Proof},
     lookup::Lookup,
-    wire::{Make, Offer, Order, Outcome, RootId, Support, Ticket},
+    wire::{Make, Offer, Order, Outcome, Support, Ticket},
 };
 pub use self::{
     layers::CANARY_ARG,
-    roots::{HostPath, Root, Roots},
+    roots::{HostPath, HostRoot, Root, Roots},
 };
 use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
 
@@ -110,12 +114,11 @@ pub(super) struct Inner {
 #[derive(Debug)]
 struct Current {
     connection: Arc<Connection>,
-    described: HashMap<Described, RootId>,
-    /// Never used twice, so that nothing half described is built on.
-    next_root: u32,
+    known: Known,
 }
 
-type Described = (LanguageName, Root, Support);
+/// Longest wait for a root to be copied into memory, from the slowest of disks.
+const DESCRIBING: Duration = Duration::from_mins(10);
 
 impl NativeBackend {
     /// Starts a spawner, and proves every layer of its boxes.
@@ -154,6 +157,7 @@ impl NativeBackend {
         current.as_ref().map(|current| current.connection.process())
     }
 
+    /// Looks at the host, and may ask its toolchains.
     async fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
         let unavailable = |reason: String| BackendError::Unavailable {
             language: spec.language.clone(),
@@ -177,12 +181,8 @@ impl NativeBackend {
 impl Backend for NativeBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
         let root = self.root(spec).await?;
-        let timeout = self.inner.settings.start_timeout;
-        let making = Arc::clone(&self.inner).make(spec, root, Support::ReadOnly);
-        tokio::time::timeout(timeout, making)
-            .await
-            .map_err(|_| timed_out("make a box", timeout))?
-            .map(|(live, _)| live)
+        let made = Arc::clone(&self.inner).make(spec, root, Support::ReadOnly);
+        made.await.map(|(live, _)| live)
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
@@ -244,33 +244,42 @@ impl Inner {
             }
             *current = Some(Current {
                 connection,
-                described: HashMap::new(),
-                next_root: 0,
+                known: Known::default(),
             });
         }
         current.as_mut().ok_or(SpawnerError::Died)
     }
 
-    /// The spawner, and its name for this root.
-    async fn described(&self, root: Described) -> Result<(Arc<Connection>, RootId), SpawnerError> {
-        let mut current = self.current.lock().await;
-        let current = self.ensure(&mut current).await?;
-        let connection = Arc::clone(&current.connection);
-        if let Some(id) = current.described.get(&root) {
-            return Ok((connection, *id));
-        }
-        let id = RootId(current.next_root);
-        current.next_root += 1;
-        let (language, plan, support) = root.clone();
-        let order = Order::Describe {
-            root: id,
-            language,
-            plan,
-            support,
+    /// The spawner, once it has this root in memory. Others may ask for other roots meanwhile.
+    async fn described(&self, wanted: &Described) -> Result<(Arc<Connection>, Lease), BackendError> {
+        const OPERATION: &str = "copy what boxes see into memory";
+        let (connection, lease, ready) = {
+            let mut current = self.current.lock().await;
+            let current = self.ensure(&mut current).await;
+            let Current { connection, known } = current.map_err(|error| engine_error(OPERATION, error))?;
+            let most_bytes = self.settings.root_max_mb << 20;
+            let (lease, ready) = known.describe(connection, wanted, most_bytes);
+            known.forget_others(connection, wanted);
+            (Arc::clone(connection), lease, ready)
         };
-        connection.ask(order, None).await?;
-        current.described.insert(root, id);
-        Ok((connection, id))
+        let done = tokio::time::timeout(DESCRIBING, ready)
+            .await
+            .map_err(|_| timed_out(OPERATION, DESCRIBING))?;
+        if let Err(error) = done {
+            let mut current = self.current.lock().await;
+            if let Some(current) = current.as_mut() {
+                current.known.drop_failed(wanted, &lease);
+            }
+            return Err(engine_error(OPERATION, error));
+        }
+        Ok((connection, lease))
+    }
+
+    /// Gives the memory of a root back that is not needed any more.
+    async fn forget(&self, unwanted: &Described) {
+        if let Some(Current { connection, known }) = self.current.lock().await.as_mut() {
+            known.forget_this(connection, unwanted);
+        }
     }
 
     async fn make(
@@ -279,10 +288,29 @@ impl Inner {
         root: Root,
         support: Support,
     ) -> Result<(LiveBox, Ticket), BackendError> {
+        let wanted = Described {
+            language: spec.language.clone(),
+            root,
+            support,
+        };
+        let (connection, lease) = self.described(&wanted).await?;
+        let timeout = self.settings.start_timeout;
+        let making = self.make_of(spec, connection, lease);
+        tokio::time::timeout(timeout, making)
+            .await
+            .map_err(|_| timed_out("make a box", timeout))?
+    }
+
+    /// A box of a root that is in memory.
+    async fn make_of(
+        self: Arc<Self>,
+        spec: &BoxSpec,
+        connection: Arc<Connection>,
+        lease: Lease,
+    ) -> Result<(LiveBox, Ticket), BackendError> {
         const OPERATION: &str = "make a box";
         let failed = |error: SpawnerError| engine_error(OPERATION, error);
-        let described = (spec.language.clone(), root, support);
-        let (connection, root) = self.described(described).await.map_err(failed)?;
+        let root = lease.root();
         let (ours, theirs) = UnixStream::pair().map_err(|error| engine_error(OPERATION, error))?;
         let stream = nonblocking(ours).map_err(|error| engine_error(OPERATION, error))?;
         // There before the box: from here on every way out destroys it.
@@ -291,6 +319,7 @@ impl Inner {
             connection: Arc::clone(&connection),
             ticket: connection.ticket(),
             name: String::new(),
+            _root: lease,
             gone: Mutex::new(false),
         };
         let order = Order::Make(Make {

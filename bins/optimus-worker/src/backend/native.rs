@@ -1,6 +1,6 @@
 //! Native boxes: what this host lacks for them, and which languages its toolchains serve.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
 use optimus_sandbox::native::{
@@ -57,11 +57,33 @@ async fn open(
     Ok((toolchains, backend))
 }
 
-/// Prepares what was never prepared here. Pools of these languages have no boxes until then.
+/// How often it is looked whether a backend is still there that languages are to be prepared for.
+const WATCHED: Duration = Duration::from_mins(1);
+
+/// Prepares what was never prepared here. Pools of these languages have no boxes until then. What is found later, since it
+/// was added or its toolchain has changed, is prepared then.
 async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Offer> {
+    prepare_missing(&toolchains, &backend).await;
+    let offers = offers(&toolchains);
+    let backend = Arc::downgrade(&backend);
+    tokio::spawn(async move {
+        while backend.strong_count() > 0 {
+            if tokio::time::timeout(WATCHED, toolchains.unprepared())
+                .await
+                .is_ok()
+                && let Some(backend) = backend.upgrade()
+            {
+                prepare_missing(&toolchains, &backend).await;
+            }
+        }
+    });
+    offers
+}
+
+async fn prepare_missing(toolchains: &Toolchains, backend: &Arc<NativeBackend>) {
     toolchains
         .prepare_missing(|language, root, folder, argv| {
-            let backend = Arc::clone(&backend);
+            let backend = Arc::clone(backend);
             async move {
                 info!(%language, "preparing what its boxes need; this is done once");
                 let prepared = backend.prepare(&language, &root, &folder, &argv).await;
@@ -72,7 +94,6 @@ async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Off
             }
         })
         .await;
-    offers(&toolchains)
 }
 
 /// Fails where `native.allow_missing` names what is no layer, or one that boxes cannot do without.

@@ -9,6 +9,7 @@ use tracing::warn;
 use super::{
     Inner,
     connection::{Connection, SpawnerError},
+    described::Lease,
     engine_error,
     wire::{Order, Ticket},
 };
@@ -20,6 +21,7 @@ pub(super) struct NativeBox {
     pub(super) connection: Arc<Connection>,
     pub(super) ticket: Ticket,
     pub(super) name: String,
+    pub(super) _root: Lease,
     /// Whether it is known to be gone.
     pub(super) gone: Mutex<bool>,
 }

@@ -9,7 +9,12 @@ use optimus_common::{
     protocol::{CommandSpec, JobHeader, VERSION},
 };
 
-use super::{NativeBackend, NativeError, roots::Root, wire::Support};
+use super::{
+    NativeBackend, NativeError,
+    described::Described,
+    roots::{HostRoot, Root},
+    wire::Support,
+};
 use crate::{
     backend::BoxSpec,
     session::{Event, Session, SessionError},
@@ -38,17 +43,10 @@ impl NativeBackend {
         argv: &[String],
     ) -> Result<(), NativeError> {
         let root = match root.clone() {
-            Root::Host {
-                paths,
-                path,
-                toolchain,
-                ..
-            } => Root::Host {
-                paths,
-                path,
-                toolchain,
+            Root::Host(host) => Root::Host(HostRoot {
                 support: Some(folder.to_owned()),
-            },
+                ..host
+            }),
             Root::Image { .. } => {
                 let reason = "an image brings its own folder along".to_owned();
                 return Err(NativeError::Preparation(reason));
@@ -65,9 +63,8 @@ impl NativeBackend {
             compile_disk_bytes: DISK_BYTES,
             open_files: OPEN_FILES,
         };
-        let (live, _) = Arc::clone(&self.inner)
-            .make(&spec, root, Support::Writable)
-            .await?;
+        let made = Arc::clone(&self.inner).make(&spec, root.clone(), Support::Writable);
+        let (live, _) = made.await?;
         let failed = |error: SessionError| NativeError::Preparation(causes(&error));
         let session = Session::open(live, self.inner.settings.start_timeout)
             .await
@@ -76,6 +73,13 @@ impl NativeBackend {
         let outcome = tokio::time::timeout(TIME * 2, watch(&mut job)).await;
         // Only then is the folder ours again.
         job.handle().destroy().await?;
+        drop(job);
+        let wanted = Described {
+            language: language.clone(),
+            root,
+            support: Support::Writable,
+        };
+        self.inner.forget(&wanted).await;
         outcome.map_err(|_| NativeError::Preparation("it hangs".to_owned()))?
     }
 }

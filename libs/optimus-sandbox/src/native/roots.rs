@@ -1,31 +1,50 @@
 //! What a box has for a root.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use optimus_common::LanguageName;
 use serde::{Deserialize, Serialize};
 
-/// The root of one language's boxes. Boxes of equal roots share nothing that can be written, locked or watched.
+/// Folders in which every box has something of its own, which would cover whatever of the host is shown there.
+const COVERED: [&str; 5] = ["/tmp", "/box", "/dev", "/proc", "/run/optimus"];
+
+/// The root of one language's boxes. It is copied into memory once; boxes of equal roots share nothing that can be
+/// written, locked or watched.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Root {
     /// Parts of this host, read-only.
-    Host {
-        paths: Vec<HostPath>,
-        /// `PATH` of the guests.
-        path: String,
-        /// What the toolchain says of its version, in one line.
-        toolchain: String,
-        /// What was prepared for the language: becomes `/optimus/<language>`.
-        support: Option<PathBuf>,
-    },
+    Host(HostRoot),
     /// An unpacked image, read-only.
     Image { folder: PathBuf },
 }
 
+/// Which parts of this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HostRoot {
+    pub paths: Vec<HostPath>,
+    /// Packages of Debian's package manager, by the names of its lists of files: those files are shown as well.
+    pub packages: Vec<String>,
+    /// Patterns of paths that are left out of folders.
+    pub without: Vec<String>,
+    /// `PATH` of the guests.
+    pub path: String,
+    /// What the toolchain says of its version, in one line.
+    pub toolchain: String,
+    /// What was prepared for the language: becomes `/optimus/<language>`.
+    pub support: Option<PathBuf>,
+    /// Differs when something of it has changed on the host, which makes it another root.
+    pub stamp: String,
+}
+
 /// A file or folder of the host, and where boxes see it.
 ///
-/// A folder's contents are seen as they are; file systems mounted below it are not, unless they are listed as well. A
-/// symbolic link is made again. A file is copied once, and must be small. What does not exist is passed over.
+/// A folder is shown with what is in it; file systems mounted below it are not, unless they are listed as well. A
+/// symbolic link is made again, and where it leads is shown too, as are the libraries that a program is linked to. What
+/// does not exist is passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HostPath {
     pub host: PathBuf,
@@ -44,7 +63,12 @@ impl HostPath {
     }
 }
 
-/// The root of each language, or why it has none here. Asked whenever a box is made.
+/// The folder of every box's own that would cover this path.
+pub(super) fn covered_by(inside: &Path) -> Option<&'static str> {
+    COVERED.into_iter().find(|folder| inside.starts_with(folder))
+}
+
+/// The root of each language, or why it has none here. Asked whenever a box is made, on a thread that may wait.
 #[derive(Clone)]
 pub struct Roots(Arc<Find>);
 

@@ -8,10 +8,13 @@
 mod birth;
 mod boxes;
 mod cgroups;
+mod copy;
+mod describing;
 mod dynmods;
 mod failure;
 mod hierarchies;
 mod identity;
+mod libraries;
 mod nets;
 mod shown;
 mod skeleton;
@@ -34,16 +37,19 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
+pub(super) use self::copy::Copied;
 use self::{
     boxes::{Boxes, Parts},
     cgroups::{BoxGroup, Cgroups},
+    copy::Reader,
+    describing::{Describing, Task},
     failure::Failure,
     hierarchies::Hierarchies,
     identity::{Slots, Source, Uids},
     nets::Nets,
     stage::{Devices, Stage},
 };
-use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, Ticket};
+use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, RootId, Ticket};
 
 /// How soon the control group of a dead box is removed again that was still in use.
 const RETRY: Duration = Duration::from_millis(2);
@@ -173,6 +179,9 @@ struct Spawner {
     nets: Nets,
     slots: Slots,
     boxes: Boxes,
+    describing: Describing,
+    /// Roots that are cleared away when no box has them any more.
+    forgotten: Vec<RootId>,
     /// Whether things are made ahead. Not after a failure, until the next request.
     filling: bool,
 }
@@ -198,7 +207,7 @@ impl Spawner {
         } else {
             Source::Grant
         })?;
-        let stage = Stage::build()?;
+        let stage = Stage::build(if privileged { Reader::Root } else { Reader::User })?;
         let offer = Offer {
             cgroups: match &cgroups {
                 Ok(cgroups) => Ok(cgroups.path().display().to_string()),
@@ -213,6 +222,8 @@ impl Spawner {
             nets: Nets::new()?,
             slots,
             boxes: Boxes::new(agent),
+            describing: Describing::default(),
+            forgotten: Vec::new(),
             filling: true,
         };
         Ok((spawner, offer))
@@ -230,6 +241,9 @@ impl Spawner {
         let control = stdin();
         let mut waits = vec![PollFd::from_borrowed_fd(control, PollFlags::IN)];
         let subjects = self.boxes.watch(&mut waits);
+        let described = self.describing.watched();
+        waits.extend(described.map(|described| PollFd::from_borrowed_fd(described, PollFlags::IN)));
+        let described = described.map(|_| waits.len() - 1);
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: 0,
             tv_nsec: timeout.subsec_nanos().into(),
@@ -250,6 +264,11 @@ impl Spawner {
         }
         self.boxes
             .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)?;
+        if described.is_some_and(|at| ready[at]) {
+            self.described()?;
+        }
+        self.clear_forgotten();
+        self.describe_next()?;
         if ready[0] {
             let Some((request, descriptor)) = receive()? else {
                 return Ok(Next::Stop);
@@ -267,15 +286,15 @@ impl Spawner {
     ) -> Result<(), Failure> {
         let outcome = match order {
             Order::Begin(_) => Err(Failure::new("it has begun already")),
-            Order::Describe {
-                root,
-                language,
-                plan,
-                support,
-            } => self
-                .stage
-                .describe(root, &language, &plan, support)
-                .map(|()| Outcome::Done),
+            Order::Describe(order) => {
+                self.describing.add(Task::Copy(ticket, Box::new(order)));
+                // Answered when it is done.
+                return self.describe_next();
+            }
+            Order::Forget { root } => {
+                self.forgotten.push(root);
+                Ok(Outcome::Done)
+            }
             Order::Make(make) => {
                 let born = match descriptor {
                     Some(channel) => self.make(ticket, &make, channel),
@@ -311,6 +330,62 @@ impl Spawner {
             reason: failure.to_string(),
         });
         answer(ticket, outcome)
+    }
+
+    fn describe_next(&mut self) -> Result<(), Failure> {
+        match self.describing.begin(&self.stage) {
+            Ok(()) => Ok(()),
+            Err((task, failure)) => self.conclude(task, Err(failure)),
+        }
+    }
+
+    /// What was being described can be used now, or never.
+    fn described(&mut self) -> Result<(), Failure> {
+        match self.describing.end() {
+            Some((task, done)) => self.conclude(task, done),
+            None => Ok(()),
+        }
+    }
+
+    fn conclude(&mut self, task: Task, done: Result<Copied, Failure>) -> Result<(), Failure> {
+        let (ticket, order) = match task {
+            Task::Copy(ticket, order) => (ticket, order),
+            Task::Clear(_) => {
+                // What is left goes with the spawner.
+                if let Err(failure) = done {
+                    complain(&failure);
+                }
+                return Ok(());
+            }
+        };
+        let opened = done.and_then(|copied| self.stage.open_root(&order).map(|()| copied));
+        let outcome = match opened {
+            Ok(copied) => Outcome::Described(copied),
+            Err(failure) => {
+                self.forgotten.push(order.root);
+                Outcome::Failed {
+                    reason: failure.to_string(),
+                }
+            }
+        };
+        answer(ticket, outcome)
+    }
+
+    fn clear_forgotten(&mut self) {
+        let Self {
+            stage,
+            boxes,
+            describing,
+            ..
+        } = self;
+        self.forgotten.retain(|root| {
+            if boxes.uses(*root) {
+                return true;
+            }
+            stage.close_root(*root);
+            describing.add(Task::Clear(*root));
+            false
+        });
     }
 
     fn make(&mut self, ticket: Ticket, make: &wire::Make, channel: OwnedFd) -> Result<(), Failure> {
@@ -381,6 +456,7 @@ impl Spawner {
 
     /// Ends every box, and removes every trace of them.
     fn close(mut self) -> Result<(), Failure> {
+        self.describing.stop();
         self.boxes.kill_all();
         self.boxes.reap_all();
         self.boxes

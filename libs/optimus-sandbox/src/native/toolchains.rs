@@ -2,11 +2,12 @@
 //!
 //! A language is found by the programs its recipe calls (`search`); what it brings along for its boxes is prepared
 //! once per toolchain, in a folder that later processes find again (`support`). An unpacked image of the language,
-//! where the settings name a folder of such, goes before the host.
+//! where the settings name a folder of such, goes before the host. What has changed since, of the host or of a language's
+//! entry, is noticed (`stamp`) and looked for anew.
 
 mod command;
 mod search;
-mod sight;
+mod stamp;
 mod support;
 
 use std::{
@@ -14,6 +15,7 @@ use std::{
     path::{self, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use optimus_common::{
@@ -22,11 +24,16 @@ use optimus_common::{
     settings::{LanguagesFile, Settings},
 };
 
+use tokio::sync::Notify;
+
 use self::{
     search::Places,
     support::{InUse, Preparation},
 };
-use super::roots::{Root, Roots};
+use super::roots::{HostRoot, Root, Roots};
+
+/// How long what was found is taken for what is there.
+const TRUSTED: Duration = Duration::from_secs(2);
 
 /// What serves a language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +63,20 @@ struct Inner {
     prepared: PathBuf,
     languages_file: LanguagesFile,
     /// In the order they were asked for.
-    known: Mutex<Vec<(LanguageName, State)>>,
+    known: Mutex<Vec<Known>>,
+    /// Told when a language is found whose support files are to be made first.
+    unprepared: Notify,
+}
+
+/// What is known of one language.
+#[derive(Debug, Clone)]
+struct Known {
+    /// Its entry, as it was when its toolchain was looked for.
+    language: Language,
+    /// What it brought along then.
+    brought: support::Files,
+    state: State,
+    looked: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -68,7 +88,7 @@ enum State {
     /// Its support files are to be made first.
     Unprepared(Toolchain, Preparation),
     /// Preparing it failed, and would again.
-    Broken(String),
+    Broken(Toolchain, String),
     /// Somebody may install it.
     Missing(String),
 }
@@ -83,6 +103,7 @@ impl Toolchains {
             prepared: data_dir.join("toolchains"),
             languages_file: settings.languages_file.clone(),
             known: Mutex::default(),
+            unprepared: Notify::new(),
         };
         let known = thread::scope(|scope| {
             let looking: Vec<_> = languages
@@ -93,7 +114,7 @@ impl Toolchains {
                 .into_iter()
                 .map(|(language, looked)| {
                     let state = looked.join().expect("looking for a toolchain does not panic");
-                    (language.name.clone(), state)
+                    Known::now(language, &settings.languages_file, state)
                 })
                 .collect()
         });
@@ -108,15 +129,15 @@ impl Toolchains {
         let known = self.0.known();
         known
             .iter()
-            .map(|(language, state)| Found {
-                language: language.clone(),
-                outcome: state.toolchain(),
+            .map(|known| Found {
+                language: known.language.name.clone(),
+                outcome: known.state.toolchain(),
             })
             .collect()
     }
 
     /// Roots for a backend. A language that is missing, or was added to the languages' file since, is looked for
-    /// again whenever a box of it is wanted.
+    /// again whenever a box of it is wanted; one that has changed, or whose toolchain has, a moment later.
     pub fn roots(&self) -> Roots {
         let inner = Arc::clone(&self.0);
         Roots::new(move |language| inner.root(language))
@@ -134,69 +155,116 @@ impl Toolchains {
         Running: Future<Output = Result<(), String>>,
     {
         let known = self.0.known().clone();
-        for (language, state) in known {
+        for Known { language, state, .. } in known {
             let State::Unprepared(toolchain, preparation) = state else {
                 continue;
             };
+            let name = language.name.clone();
             let made = preparation.make(|folder, argv| {
                 let root = toolchain.root.clone().with_support(&folder);
-                run(language.clone(), root, folder, argv)
+                run(name.clone(), root, folder, argv)
             });
             let state = match made.await {
                 Ok(in_use) => State::ready(toolchain, Some(in_use)),
-                Err(why) => State::Broken(format!("{} cannot be prepared: {why}", toolchain.version)),
+                Err(why) => {
+                    let why = format!("{} cannot be prepared: {why}", toolchain.version);
+                    State::Broken(toolchain, why)
+                }
             };
-            self.0.learn(language, state);
+            self.0.learn(&language, state);
         }
+    }
+
+    /// Returns when a language was found since that waits for [`prepare_missing`](Self::prepare_missing).
+    pub async fn unprepared(&self) {
+        self.0.unprepared.notified().await;
+    }
+}
+
+impl Known {
+    fn now(language: &Language, languages_file: &LanguagesFile, state: State) -> Self {
+        Self {
+            language: language.clone(),
+            brought: support::brought(language, languages_file).unwrap_or_default(),
+            state,
+            looked: Instant::now(),
+        }
+    }
+
+    /// Whether it is certain without another look. What is missing may have been installed a moment ago.
+    fn is_certain(&self) -> bool {
+        !matches!(self.state, State::Missing(_)) && self.looked.elapsed() < TRUSTED
     }
 }
 
 impl Inner {
-    fn known(&self) -> std::sync::MutexGuard<'_, Vec<(LanguageName, State)>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self, language: &LanguageName) -> Option<State> {
+    fn find(&self, language: &LanguageName) -> Option<Known> {
         let known = self.known();
         known
             .iter()
-            .find(|(name, _)| name == language)
-            .map(|(_, state)| state.clone())
+            .find(|known| known.language.name == *language)
+            .cloned()
     }
 
-    fn learn(&self, language: LanguageName, state: State) {
+    fn learn(&self, language: &Language, state: State) {
+        if matches!(state, State::Unprepared(..)) {
+            self.unprepared.notify_one();
+        }
+        let new = Known::now(language, &self.languages_file, state);
         let mut known = self.known();
-        match known.iter_mut().find(|(name, _)| *name == language) {
-            Some((_, old)) => *old = state,
-            None => known.push((language, state)),
+        match known
+            .iter_mut()
+            .find(|known| known.language.name == language.name)
+        {
+            Some(old) => *old = new,
+            None => known.push(new),
         }
     }
 
     fn root(&self, name: &LanguageName) -> Result<Root, String> {
-        match self.state(name) {
-            Some(state @ (State::Ready { .. } | State::Unprepared(..) | State::Broken(_))) => {
-                state.toolchain()
-            }
-            Some(State::Missing(_)) | None => {
-                let languages = self.languages_file.load().map_err(|error| causes(&error))?;
-                let language = languages
-                    .get(name)
-                    .ok_or_else(|| "it is not in the languages' file".to_owned())?;
-                let state = self.look(language);
-                let toolchain = state.toolchain();
-                self.learn(name.clone(), state);
-                toolchain
-            }
-        }
-        .map(|toolchain| toolchain.root)
+        let state = match self.find(name) {
+            Some(known) if known.is_certain() => known.state,
+            known => self.look_again(name, known.as_ref())?,
+        };
+        state.toolchain().map(|toolchain| toolchain.root)
+    }
+
+    fn look_again(&self, name: &LanguageName, known: Option<&Known>) -> Result<State, String> {
+        let languages = self.languages_file.load();
+        let entry = languages.as_ref().map(|languages| languages.get(name));
+        let language = match (entry, known) {
+            (Ok(Some(language)), _) => language,
+            // Somebody is just writing the file, or whoever serves the language stops soon.
+            (_, Some(known)) => &known.language,
+            (Ok(None), None) => return Err("it is not in the languages' file".to_owned()),
+            (Err(error), None) => return Err(causes(error)),
+        };
+        let holds = |known: &&Known| {
+            known.language == *language
+                && known.brought == support::brought(language, &self.languages_file).unwrap_or_default()
+                && known.state.still_holds()
+                && known.state.is_of_image() == self.image(language).is_some()
+        };
+        let state = match known.filter(holds) {
+            Some(known) => known.state.clone(),
+            None => self.look(language),
+        };
+        self.learn(language, state.clone());
+        Ok(state)
+    }
+
+    fn image(&self, language: &Language) -> Option<PathBuf> {
+        let folder = absolute(&self.images).join(language.name.as_str());
+        (!self.images.as_os_str().is_empty() && folder.is_dir()).then_some(folder)
     }
 
     fn look(&self, language: &Language) -> State {
-        if !self.images.as_os_str().is_empty() {
-            let folder = absolute(&self.images).join(language.name.as_str());
-            if folder.is_dir() {
-                return State::ready(of_image(folder, language), None);
-            }
+        if let Some(folder) = self.image(language) {
+            return State::ready(of_image(folder, language), None);
         }
         self.look_on_host(language).unwrap_or_else(State::Missing)
     }
@@ -204,16 +272,16 @@ impl Inner {
     fn look_on_host(&self, language: &Language) -> Result<State, String> {
         let sighting = search::find(language, &self.places)?;
         let preparation = Preparation::of(language, &sighting, &self.languages_file, &self.prepared)?;
+        let stamp = stamp::of(&sighting.root);
         let toolchain = Toolchain {
-            version: sighting.version.clone(),
-            root: Root::Host {
-                paths: sighting.paths,
-                path: sighting.path,
-                toolchain: sighting.version,
+            version: sighting.root.toolchain.clone(),
+            root: Root::Host(HostRoot {
                 support: preparation
                     .as_ref()
                     .map(|preparation| preparation.folder().to_owned()),
-            },
+                stamp,
+                ..sighting.root
+            }),
         };
         Ok(match preparation {
             None => State::ready(toolchain, None),
@@ -233,6 +301,24 @@ impl State {
         }
     }
 
+    /// Whether the host is as it was.
+    fn still_holds(&self) -> bool {
+        match self {
+            Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, _) | Self::Broken(toolchain, _) => {
+                match &toolchain.root {
+                    Root::Host(root) => root.stamp == stamp::of(root),
+                    Root::Image { folder } => folder.is_dir(),
+                }
+            }
+            Self::Missing(_) => false,
+        }
+    }
+
+    fn is_of_image(&self) -> bool {
+        let toolchain = self.toolchain();
+        toolchain.is_ok_and(|toolchain| matches!(toolchain.root, Root::Image { .. }))
+    }
+
     fn toolchain(&self) -> Result<Toolchain, String> {
         match self {
             Self::Ready { toolchain, .. } => Ok(toolchain.clone()),
@@ -240,14 +326,14 @@ impl State {
                 "{} is here, and is made ready when a worker first starts",
                 toolchain.version
             )),
-            Self::Broken(why) | Self::Missing(why) => Err(why.clone()),
+            Self::Broken(_, why) | Self::Missing(why) => Err(why.clone()),
         }
     }
 }
 
 impl Root {
     fn with_support(mut self, folder: &Path) -> Self {
-        if let Self::Host { support, .. } = &mut self {
+        if let Self::Host(HostRoot { support, .. }) = &mut self {
             *support = Some(folder.to_owned());
         }
         self
@@ -284,14 +370,20 @@ mod tests {
 
     #[test]
     fn an_image_goes_before_the_host_also_when_it_comes_later() {
-        let languages = LanguagesFile::BuiltIn.load().unwrap().languages;
         let top = tempfile::tempdir().unwrap();
         let mut settings = Settings::defaults();
-        settings.languages_file = LanguagesFile::BuiltIn;
+        let mut languages = LanguagesFile::BuiltIn.load().unwrap();
+        let at = languages
+            .languages
+            .iter()
+            .position(|language| language.name.as_str() == "cpp");
+        languages.languages[at.unwrap()].execution.compile[0] = "no-such-compiler".to_owned();
+        let file = top.path().join("languages.json");
+        fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
+        settings.languages_file = LanguagesFile::At(file);
+        let languages = languages.languages;
         settings.set_data_dir(top.path().join("data"));
         settings.native.roots = top.path().join("images");
-        // Nothing of this host, so that there is no compiler.
-        settings.native.paths = Vec::new();
         let toolchains = Toolchains::find(&languages, &settings);
         let all = toolchains.list();
         assert!(

@@ -19,7 +19,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::roots::Root;
+use super::{roots::Root, spawner::Copied};
 
 /// Longest packet. A root with hundreds of paths fits.
 const MAX_PACKET: usize = 64 << 10;
@@ -45,12 +45,9 @@ pub(super) enum Order {
     /// First, and once.
     Begin(Begin),
     /// Prepares a root, so that boxes can be made of it.
-    Describe {
-        root: RootId,
-        language: LanguageName,
-        plan: Root,
-        support: Support,
-    },
+    Describe(Describe),
+    /// Gives the memory of a root back when its last box is gone. No box of it is asked for any more.
+    Forget { root: RootId },
     /// Makes a box. With it comes the agent's end of the box's stream.
     Make(Make),
     /// Raises the memory of a box to at least this.
@@ -69,6 +66,16 @@ pub(super) struct Begin {
     pub(super) uid_base: u32,
     /// As in the settings: empty where it is to be chosen.
     pub(super) cgroup: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Describe {
+    pub(super) root: RootId,
+    pub(super) language: LanguageName,
+    pub(super) plan: Root,
+    pub(super) support: Support,
+    /// The most it may take in memory.
+    pub(super) most_bytes: u64,
 }
 
 /// How a language's own folder appears in its boxes.
@@ -105,6 +112,8 @@ pub(super) enum Outcome {
         /// What each step cost, in microseconds.
         steps: Vec<(String, u64)>,
     },
+    /// A root can be used.
+    Described(Copied),
     Done,
     Throttled {
         periods: u64,

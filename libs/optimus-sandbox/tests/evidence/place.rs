@@ -7,7 +7,7 @@ use optimus_common::{WorkerId, limits::Limits, settings::Settings};
 use optimus_sandbox::{
     Backend, BoxSpec,
     docker::DockerBackend,
-    native::{HostPath, NativeBackend, Root, Roots},
+    native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     session::Session,
 };
 use tokio::sync::OnceCell;
@@ -59,12 +59,12 @@ impl Place {
                 settings.native.cgroup = format!("/{}", group()).into();
                 let paths: Vec<_> = settings.native.paths.iter().map(HostPath::same).collect();
                 let roots = Roots::new(move |_| {
-                    Ok(Root::Host {
+                    Ok(Root::Host(HostRoot {
                         paths: paths.clone(),
                         path: "/usr/bin:/bin".to_owned(),
                         toolchain: "none".to_owned(),
-                        support: None,
-                    })
+                        ..HostRoot::default()
+                    }))
                 });
                 let started = NativeBackend::start(&settings.native, roots, worker).await;
                 Arc::new(started.unwrap())

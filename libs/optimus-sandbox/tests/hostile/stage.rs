@@ -9,7 +9,7 @@ use std::{
 };
 
 use optimus_common::{
-    WorkerId,
+    LanguageName, WorkerId,
     language::Language,
     settings::{LanguagesFile, Settings},
     weaken,
@@ -72,6 +72,8 @@ pub(crate) struct Stage {
     pub(crate) canaries: Arc<Canaries>,
     pub(crate) outside: Outside,
     kernel_memory: KernelMemory,
+    /// Languages of which there was a box.
+    opened: Mutex<BTreeSet<LanguageName>>,
     backend: Arc<dyn Backend>,
     languages: Vec<Language>,
     /// Held by cases that run; whoever gets all of it has the backend at rest.
@@ -138,6 +140,7 @@ impl Stage {
             canaries,
             outside,
             kernel_memory: KernelMemory::watch(),
+            opened: Mutex::default(),
             backend,
             languages: languages::all(),
             gate: RwLock::default(),
@@ -165,11 +168,15 @@ impl Stage {
     pub(crate) async fn open(&self, language: &Language, memory_bytes: u64) -> Result<Session, String> {
         let spec = box_spec(language);
         let open = async {
-            let live = self
-                .backend
-                .create(&spec)
-                .await
-                .map_err(|error| format!("{error:?}"))?;
+            let creating = self.backend.create(&spec);
+            let first =
+                { self.opened.lock().unwrap_or_else(PoisonError::into_inner) }.insert(language.name.clone());
+            let live = if first {
+                self.kernel_memory.grow_with(creating).await
+            } else {
+                creating.await
+            };
+            let live = live.map_err(|error| format!("{error:?}"))?;
             self.outside.note(live.handle.name()).await;
             if memory_bytes > spec.memory_bytes {
                 let grown = live.handle.grow_memory(memory_bytes).await;

@@ -234,6 +234,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "cgroup-namespace",
             "cell-pid-namespace",
             "private-files",
+            "roots-in-memory",
             "private-devices",
             "agent-folder",
             "box-descriptors",

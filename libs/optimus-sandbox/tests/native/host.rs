@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
-    native::{HostPath, NativeBackend, Root, Roots},
+    native::{HostPath, HostRoot, NativeBackend, Root, Roots},
 };
 
 use crate::{
@@ -38,19 +38,29 @@ impl NativeHost {
     }
 }
 
+/// What programs of the suite use beside what every box sees.
+pub(crate) fn shell_root(settings: &optimus_common::settings::Native) -> HostRoot {
+    let paths = settings.paths.iter().map(HostPath::same);
+    let more = ["/usr/bin/perl", "/usr/bin/setsid"].map(HostPath::same);
+    HostRoot {
+        paths: paths.chain(more).collect(),
+        packages: vec!["perl-base".to_owned()],
+        path: "/usr/bin:/bin".to_owned(),
+        ..HostRoot::default()
+    }
+}
+
 /// The backend of a new worker.
 pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
     let mut settings = Settings::defaults().native;
     settings.cgroup = place.cgroup.clone().into();
     settings.allow_missing.clone_from(&place.allow_missing);
-    let paths: Vec<_> = settings.paths.iter().map(HostPath::same).collect();
+    let root = shell_root(&settings);
     let roots = Roots::new(move |language| match language.as_str() {
-        "shell" => Ok(Root::Host {
-            paths: paths.clone(),
-            path: "/usr/bin:/bin".to_owned(),
+        "shell" => Ok(Root::Host(HostRoot {
             toolchain: "shell 1.0".to_owned(),
-            support: None,
-        }),
+            ..root.clone()
+        })),
         other => Err(format!("nobody has installed {other}")),
     });
     NativeBackend::start(&settings, roots, worker).await.unwrap()

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path};
 use optimus_common::{WorkerId, facts::RunEnd, settings::Settings};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
-    native::{HostPath, NativeBackend, NativeError, Root, Roots},
+    native::{HostPath, HostRoot, NativeBackend, NativeError, Root, Roots},
 };
 
 use crate::{
@@ -152,11 +152,13 @@ pub(crate) async fn a_language_is_prepared_once_and_then_read_only(place: &Place
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let paths: Vec<_> = settings(place).paths.iter().map(HostPath::same).collect();
-    let root = |support: Option<&Path>| Root::Host {
-        paths: paths.clone(),
-        path: "/usr/bin:/bin".to_owned(),
-        toolchain: String::new(),
-        support: support.map(Path::to_owned),
+    let root = |support: Option<&Path>| {
+        Root::Host(HostRoot {
+            paths: paths.clone(),
+            path: "/usr/bin:/bin".to_owned(),
+            support: support.map(Path::to_owned),
+            ..HostRoot::default()
+        })
     };
     let prepared = root(Some(folder.path()));
     let roots = Roots::new(move |_| Ok(prepared.clone()));
@@ -208,12 +210,11 @@ fn settings(place: &Place) -> optimus_common::settings::Native {
 }
 
 async fn with_paths(place: &Place, paths: Vec<HostPath>) -> NativeBackend {
-    let root = Root::Host {
+    let root = Root::Host(HostRoot {
         paths,
         path: "/usr/bin:/bin".to_owned(),
-        toolchain: String::new(),
-        support: None,
-    };
+        ..HostRoot::default()
+    });
     let roots = Roots::new(move |_| Ok(root.clone()));
     NativeBackend::start(&settings(place), roots, WorkerId::new())
         .await

@@ -19,19 +19,16 @@ use super::{
     canary::{Canary, Song, understand},
 };
 use crate::{
-    backend::{BackendError, BoxSpec},
+    backend::BoxSpec,
     native::{
         Inner,
-        roots::{HostPath, Root},
+        roots::{HostPath, HostRoot, Root},
         wire::{Offer, Order, Outcome, Support, Ticket},
     },
     session::{Event, JobSession, Session, SessionError},
 };
 
 const PROGRAM: &str = "/optimus/native-canary";
-/// What a program that is linked with others needs, whatever else the settings show.
-const LIBRARIES: [&str; 3] = ["/usr", "/lib", "/lib64"];
-
 /// What a box of canaries may use. Less memory than a run in it may have, so that the box's own limit is what is met.
 const BOX_MEMORY_BYTES: u64 = 96 << 20;
 const RUN_MEMORY_BYTES: u64 = 1 << 30;
@@ -191,21 +188,15 @@ fn remedy(layer: Layer) -> &'static str {
 async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), NativeError> {
     let program = env::current_exe().map_err(host)?;
     let mut paths: Vec<_> = inner.settings.paths.iter().map(HostPath::same).collect();
-    for library in LIBRARIES.map(HostPath::same) {
-        if !paths.contains(&library) {
-            paths.push(library);
-        }
-    }
     paths.push(HostPath {
         host: program,
         inside: PROGRAM.into(),
     });
-    let root = Root::Host {
+    let root = Root::Host(HostRoot {
         paths,
         path: "/usr/bin:/bin".to_owned(),
-        toolchain: String::new(),
-        support: None,
-    };
+        ..HostRoot::default()
+    });
     let spec = BoxSpec {
         language: "canary".parse().map_err(host)?,
         image: String::new(),
@@ -218,11 +209,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
         open_files: 64,
     };
     let timeout = inner.settings.start_timeout;
-    let made = tokio::time::timeout(timeout, Arc::clone(inner).make(&spec, root, Support::ReadOnly));
-    let (live, ticket) = made.await.map_err(|_| BackendError::TimedOut {
-        operation: "make a box",
-        seconds: timeout.as_secs(),
-    })??;
+    let (live, ticket) = Arc::clone(inner).make(&spec, root, Support::ReadOnly).await?;
     let session = Session::open(live, timeout).await.map_err(host)?;
     Ok((session, ticket))
 }

@@ -23,7 +23,7 @@ use super::{
     identity::{Slots, Uids},
     stage::{Stage, Template},
 };
-use crate::native::wire::{Make, Outcome, Ticket};
+use crate::native::wire::{Make, Outcome, RootId, Ticket};
 
 #[derive(Debug)]
 pub(super) struct Boxes {
@@ -47,6 +47,7 @@ pub(super) struct Parts {
 struct Entry {
     life: Life,
     uids: Uids,
+    root: RootId,
     /// Its control group's.
     name: Option<String>,
     memory_bytes: u64,
@@ -130,6 +131,7 @@ impl Boxes {
         let entry = Entry {
             life: Life::Newborn(newborn),
             uids,
+            root: make.root,
             name,
             memory_bytes: make.memory_bytes,
             gift: template.gift.clone(),
@@ -262,6 +264,11 @@ impl Boxes {
             answer(mourner, Outcome::Done)?;
         }
         Ok(())
+    }
+
+    /// Whether a box has this root.
+    pub(super) fn uses(&self, root: RootId) -> bool {
+        self.all.values().any(|entry| entry.root == root)
     }
 
     /// Whether a box is on its way to its agent.

@@ -10,11 +10,7 @@ use std::{
 use optimus_cell::{GuestUids, Guests};
 use optimus_common::{LanguageName, language::BOX_DIR};
 
-use super::{
-    failure::Failure,
-    shown::{Content, Shown},
-    stage::folder_at,
-};
+use super::{failure::Failure, stage::folder_at};
 
 /// Where something is mounted in every box.
 const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", "/run/optimus", "/tmp"];
@@ -47,54 +43,14 @@ fn users(skeleton: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Everything but the folders of the host, for which there are places to mount them.
-pub(super) fn of_host(
-    skeleton: &Path,
-    language: &LanguageName,
-    toolchain: &str,
-    shown: &[Shown],
-) -> Result<(), Failure> {
+/// Everything that is no copy of the host's.
+pub(super) fn of_host(skeleton: &Path, language: &LanguageName, toolchain: &str) -> Result<(), Failure> {
     of_image(skeleton)?;
     folder_at(&skeleton.join("optimus").join(language.as_str()))?;
     for (file, text) in FILES.into_iter().chain([("optimus/toolchain", toolchain)]) {
         write(&skeleton.join(file), text.as_bytes(), 0o444)?;
     }
-    for (number, entry) in shown.iter().enumerate() {
-        let inside_another = shown[..number].iter().any(|other| {
-            matches!(other.content, Content::Folder(_)) && entry.inside.starts_with(&other.inside)
-        });
-        // Its place is in that folder of the host, or is missing there.
-        if !inside_another {
-            add(skeleton, entry)?;
-        }
-    }
     Ok(())
-}
-
-fn add(skeleton: &Path, shown: &Shown) -> Result<(), Failure> {
-    let place = below(skeleton, &shown.inside);
-    if let Some(parent) = place.parent() {
-        let link = parent
-            .ancestors()
-            .take_while(|folder| *folder != skeleton)
-            .find(|folder| folder.is_symlink());
-        if let Some(link) = link {
-            return Err(Failure::new(format!(
-                "{} lies behind the link {} in a box; list where that leads",
-                shown.inside.display(),
-                link.strip_prefix(skeleton).unwrap_or(link).display()
-            )));
-        }
-        folder_at(parent)?;
-    }
-    match &shown.content {
-        Content::Folder(_) => folder_at(&place),
-        Content::Link(target) => {
-            symlink(target, &place).map_err(Failure::at(format_args!("link {}", shown.inside.display())))
-        }
-        Content::SmallFile { bytes, mode } => write(&place, bytes, *mode),
-        Content::LargeFile(_) => write(&place, b"", 0o444),
-    }
 }
 
 /// What shells and libraries expect in `/dev` beside the device nodes.

@@ -14,7 +14,7 @@
 
 use std::{
     collections::HashMap,
-    ffi::CString,
+    ffi::{CStr, CString},
     fs::{self, DirBuilder},
     io,
     os::{
@@ -36,17 +36,26 @@ use rustix::{
 };
 
 use super::{
+    copy::{Copied, Copier, Reader, Target},
     failure::Failure,
-    shown::{self, Content, Shown},
-    skeleton, unshare,
+    shown, skeleton, unshare,
 };
 use crate::native::{
-    roots::Root,
-    wire::{RootId, Support},
+    roots::{HostPath, HostRoot, Root},
+    wire::{Describe, RootId, Support},
 };
 
-/// Size of the tmpfs that roots are prepared in. It holds small files only.
-const STAGE_OPTIONS: &std::ffi::CStr = c"mode=0755,size=64m";
+/// Of the tmpfs that boxes are built in. It holds small files only.
+const STAGE_OPTIONS: &CStr = c"mode=0755,size=64m";
+/// Of the tmpfs of copies: as the kernel bounds it by default, in half of the memory, but with room for the links of
+/// many roots. Nothing of it is to be swapped out, which Linux 6.4 and later promise to root.
+const COPIES_OPTIONS: [&CStr; 2] = [
+    c"mode=0755,nr_inodes=4000000,noswap",
+    c"mode=0755,nr_inodes=4000000",
+];
+const STORE: &str = "/roots/store";
+/// What of the host is shown as it is, where a test has taken the copies away.
+const UNCOPIED: &str = "/usr";
 /// Exists everywhere, and is not needed where the stage is.
 const MOUNT_POINT: &str = "/tmp";
 
@@ -66,6 +75,7 @@ pub(super) struct Stage {
     /// This process' own view.
     own: OwnedFd,
     devices: Devices,
+    reader: Reader,
     templates: HashMap<RootId, Template>,
 }
 
@@ -93,8 +103,6 @@ pub(super) struct Template {
     /// Layers of the root's own overlay.
     pub(super) root: CString,
     pub(super) folders: Vec<Folder>,
-    /// Single files to bind, and where.
-    pub(super) files: Vec<(CString, CString)>,
     /// The language's folder that is to be written to, and where it appears.
     pub(super) writable: Option<(CString, CString)>,
     /// Nodes to bind, and where.
@@ -115,7 +123,7 @@ pub(super) struct Folder {
 
 impl Stage {
     /// Turns this process' view of the file system into a stage.
-    pub(super) fn build() -> Result<Self, Failure> {
+    pub(super) fn build(reader: Reader) -> Result<Self, Failure> {
         unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
         // Mounts that the host removes vanish here, too, so that nothing is kept busy.
         mount_change(
@@ -136,10 +144,17 @@ impl Stage {
         mount_bind_recursive("/proc", Path::new(MOUNT_POINT).join("proc"))
             .map_err(Failure::at("bind /proc"))?;
         leave_for(MOUNT_POINT).map_err(Failure::at("enter the stage"))?;
+        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+        let [unswapped, usual] = COPIES_OPTIONS;
+        mount("roots", "/roots", "tmpfs", flags, unswapped)
+            .or_else(|_| mount("roots", "/roots", "tmpfs", flags, usual))
+            .map_err(Failure::at("mount a tmpfs"))?;
+        folder_at(Path::new(STORE))?;
         Ok(Self {
             host,
             own: namespace()?,
             devices,
+            reader,
             templates: HashMap::new(),
         })
     }
@@ -154,58 +169,74 @@ impl Stage {
             .ok_or_else(|| Failure::new("this root was never described"))
     }
 
-    /// Prepares a root.
-    pub(super) fn describe(
-        &mut self,
-        id: RootId,
-        language: &LanguageName,
-        root: &Root,
-        support: Support,
-    ) -> Result<(), Failure> {
-        let base = PathBuf::from(format!("/roots/{}", id.0));
-        folder_at(&base)?;
-        mount("root", &base, "tmpfs", MountFlags::NOSUID, STAGE_OPTIONS)
-            .map_err(Failure::at("mount a tmpfs"))?;
-        match self.prepare(&base, language, root, support) {
-            Ok(template) => {
-                self.templates.insert(id, template);
-                Ok(())
-            }
-            Err(failure) => {
-                // With everything that was attached in it.
-                unmount(&base, UnmountFlags::DETACH).map_err(Failure::at("clear the stage"))?;
-                Err(failure)
+    /// Copies what a root shows. Takes long, and changes what this process sees: to be called in one of its own.
+    pub(super) fn copy(&self, order: &Describe) -> Result<Copied, Failure> {
+        let base = base(order.root);
+        let (skeleton, tree) = (base.join("skeleton"), base.join("tree"));
+        match &order.plan {
+            Root::Image { .. } => skeleton::of_image(&skeleton)?,
+            Root::Host(HostRoot { toolchain, .. }) => {
+                skeleton::of_host(&skeleton, &order.language, toolchain)?;
             }
         }
+        folder_at(&tree)?;
+        let open = |path: &Path| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            open(path, flags, Mode::empty())
+                .map_err(Failure::at(format_args!("open {} of the stage", path.display())))
+        };
+        let target = Target {
+            store: open(Path::new(STORE))?,
+            tree: open(&tree)?,
+        };
+        let copier = Copier::new(target, self.reader, order.most_bytes);
+        self.on_the_host(|| match &order.plan {
+            Root::Image { folder } => copier.image(folder),
+            Root::Host(host) => {
+                let support = match order.support {
+                    Support::ReadOnly => host.support.clone().map(|prepared| HostPath {
+                        host: prepared,
+                        inside: own_folder(&order.language),
+                    }),
+                    Support::Writable => None,
+                };
+                copier.host(host, support.as_ref())
+            }
+        })?
     }
 
-    fn prepare(
-        &self,
-        base: &Path,
-        language: &LanguageName,
-        root: &Root,
-        support: Support,
-    ) -> Result<Template, Failure> {
-        match root {
-            Root::Image { folder } => self.of_image(base, folder),
-            Root::Host {
-                paths,
-                path,
-                toolchain,
-                support: prepared,
-            } => {
-                let mut shown = self.on_the_host(|| shown::look_up(paths))??;
-                // A folder before what is shown below it.
-                shown.sort_by(|one, other| one.inside.cmp(&other.inside));
-                let skeleton = base.join("skeleton");
-                skeleton::of_host(&skeleton, language, toolchain, &shown)?;
-                let mut template = self.of_host(base, &skeleton, shown)?;
-                template.path = Some(path.clone());
-                if let Some(prepared) = prepared {
-                    self.add_support(&mut template, base, language, prepared, support)?;
-                }
-                Ok(template)
+    /// Begins with boxes of a root that was copied.
+    pub(super) fn open_root(&mut self, order: &Describe) -> Result<(), Failure> {
+        let base = base(order.root);
+        let mut template = self.template_of(layers(&[&base.join("skeleton"), &base.join("tree")])?);
+        if weaken::is_off("roots-in-memory") {
+            let uncopied = base.join("uncopied");
+            self.place(Path::new(UNCOPIED), &uncopied, Access::ReadOnly)?;
+            template.folders.push(Folder {
+                layers: layers(&[Path::new("/empty"), &uncopied])?,
+                target: relative(Path::new(UNCOPIED))?,
+            });
+        }
+        if let Root::Host(HostRoot { path, support, .. }) = &order.plan {
+            template.path = Some(path.clone());
+            if let (Some(prepared), Support::Writable) = (support, order.support) {
+                let staged = base.join("support");
+                self.place(prepared, &staged, Access::Writable)?;
+                let target = relative(&own_folder(&order.language))?;
+                template.writable = Some((c_string(&staged)?, target));
+                template.gift = Some(prepared.clone());
             }
+        }
+        self.templates.insert(order.root, template);
+        Ok(())
+    }
+
+    /// Makes no box of this root any more. What it has is removed by [`clear`].
+    pub(super) fn close_root(&mut self, root: RootId) {
+        self.templates.remove(&root);
+        // Attached to folders that are about to be removed, where anything is.
+        for mounted in ["support", "uncopied"] {
+            unmount(base(root).join(mounted), UnmountFlags::DETACH).ok();
         }
     }
 
@@ -216,68 +247,6 @@ impl Stage {
                 "change the owner of {}",
                 folder.display()
             )))
-    }
-
-    fn of_image(&self, base: &Path, folder: &Path) -> Result<Template, Failure> {
-        let skeleton = base.join("skeleton");
-        skeleton::of_image(&skeleton)?;
-        let image = base.join("image");
-        self.place(folder, &image, Access::ReadOnly)?;
-        Ok(self.template_of(layers(&[&skeleton, &image])?))
-    }
-
-    fn of_host(&self, base: &Path, skeleton: &Path, shown: Vec<Shown>) -> Result<Template, Failure> {
-        let mut template = self.template_of(layers(&[Path::new("/empty"), skeleton])?);
-        for (number, shown) in shown.into_iter().enumerate() {
-            let staged = base.join(number.to_string());
-            let target = relative(&shown.inside)?;
-            match shown.content {
-                Content::Folder(tree) => {
-                    folder_at(&staged)?;
-                    attach(&tree, &staged, Access::ReadOnly)?;
-                    template.folders.push(Folder {
-                        layers: layers(&[Path::new("/empty"), &staged])?,
-                        target,
-                    });
-                }
-                Content::LargeFile(tree) => {
-                    fs::write(&staged, "").map_err(Failure::at("write to the stage"))?;
-                    attach(&tree, &staged, Access::ReadOnly)?;
-                    template.files.push((c_string(&staged)?, target));
-                }
-                // In the skeleton.
-                Content::Link(_) | Content::SmallFile { .. } => {}
-            }
-        }
-        Ok(template)
-    }
-
-    fn add_support(
-        &self,
-        template: &mut Template,
-        base: &Path,
-        language: &LanguageName,
-        prepared: &Path,
-        support: Support,
-    ) -> Result<(), Failure> {
-        let staged = base.join("support");
-        let access = match support {
-            Support::ReadOnly => Access::ReadOnly,
-            Support::Writable => Access::Writable,
-        };
-        self.place(prepared, &staged, access)?;
-        let target = relative(&Path::new("/optimus").join(language.as_str()))?;
-        match support {
-            Support::ReadOnly => template.folders.push(Folder {
-                layers: layers(&[Path::new("/empty"), &staged])?,
-                target,
-            }),
-            Support::Writable => {
-                template.writable = Some((c_string(&staged)?, target));
-                template.gift = Some(prepared.to_owned());
-            }
-        }
-        Ok(())
     }
 
     fn template_of(&self, root: CString) -> Template {
@@ -296,7 +265,6 @@ impl Stage {
         Template {
             root,
             folders: Vec::new(),
-            files: Vec::new(),
             writable: None,
             gift: None,
             devices,
@@ -320,6 +288,34 @@ impl Stage {
         enter(&self.own)?;
         Ok(result)
     }
+}
+
+/// Removes what was copied for a root, and every copy that no other root shows. No root may be copied meanwhile.
+pub(super) fn clear(root: RootId) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt;
+    let clear = || -> io::Result<()> {
+        match fs::remove_dir_all(base(root)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        for copy in fs::read_dir(STORE)? {
+            let copy = copy?;
+            if copy.metadata()?.nlink() == 1 {
+                fs::remove_file(copy.path())?;
+            }
+        }
+        Ok(())
+    };
+    clear().map_err(Failure::at("clear the stage"))
+}
+
+fn base(root: RootId) -> PathBuf {
+    PathBuf::from(format!("/roots/{}", root.0))
+}
+
+/// Where a language finds what was prepared for it.
+fn own_folder(language: &LanguageName) -> PathBuf {
+    Path::new("/optimus").join(language.as_str())
 }
 
 fn namespace() -> Result<OwnedFd, Failure> {

@@ -2,24 +2,33 @@
 
 use std::{
     env,
-    ffi::OsStr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use optimus_common::language::Language;
 
-use super::{command, sight::Sight};
-use crate::native::roots::HostPath;
+use super::command;
+use crate::native::{
+    packages,
+    roots::{HostPath, HostRoot, covered_by},
+};
 
 /// At the end of every `PATH` in a box, and looked into also where this process' own has less.
 const USUAL: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 
+/// Where the package manager puts programs: more than a language needs, so that it is asked what belongs to them.
+const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+/// No toolchain's own folder, whatever it says of itself.
+const SHARED: [&str; 2] = ["/", "/usr"];
+/// What is installed there is nobody's but its own.
+const LOCAL: &str = "/usr/local";
+
 /// What of this host languages are looked for in.
 #[derive(Debug)]
 pub(super) struct Places {
-    /// What every box sees.
-    sight: Sight,
+    /// What every box sees, as patterns.
+    seen: Vec<PathBuf>,
     /// This process' `PATH`, and the usual folders.
     path: Vec<PathBuf>,
     home: Option<PathBuf>,
@@ -38,16 +47,21 @@ impl Places {
             .map(PathBuf::from)
             .filter(|home| home.is_absolute());
         let mut private: Vec<_> = [
-            "/etc", "/home", "/proc", "/root", "/run", "/tmp", "/usr", "/var/lib",
+            "/etc", "/home", "/opt", "/proc", "/root", "/run", "/srv", "/tmp", "/usr", "/var/lib",
         ]
         .map(PathBuf::from)
         .into();
         private.push(data_dir.to_owned());
         if let Some(home) = &home {
-            private.extend([home.clone(), home.join(".local/share"), home.join(".config")]);
+            private.extend([
+                home.clone(),
+                home.join(".local"),
+                home.join(".local/share"),
+                home.join(".config"),
+            ]);
         }
         Self {
-            sight: Sight::new(seen.to_vec()),
+            seen: seen.to_vec(),
             path: without_repeats(path),
             home,
             private,
@@ -58,10 +72,7 @@ impl Places {
 /// A toolchain, and what a box must see of the host to run it.
 #[derive(Debug)]
 pub(super) struct Sighting {
-    pub(super) version: String,
-    pub(super) paths: Vec<HostPath>,
-    /// `PATH` in the box.
-    pub(super) path: String,
+    pub(super) root: HostRoot,
     /// The program that tells it from others, with all links followed.
     pub(super) program: PathBuf,
 }
@@ -69,12 +80,8 @@ pub(super) struct Sighting {
 /// Finds the language's toolchain, or says what is missing.
 pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, String> {
     let wanted = Wanted::by(language);
-    let extra = language.host.paths.iter().flat_map(|pattern| matches(pattern));
-    let sight = places.sight.with(extra);
-    for file in &wanted.files {
-        if !sight.shows(file) {
-            return Err(wanted.missing(&file.display().to_string()));
-        }
+    if let Some(file) = wanted.files.iter().find(|file| !file.exists()) {
+        return Err(wanted.missing(&file.display().to_string()));
     }
     let Some(main) = wanted.programs.first() else {
         return Err("its recipe calls no program that could be looked for".to_owned());
@@ -82,19 +89,20 @@ pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, Str
     let search = Search {
         language,
         folders: folders(language, places),
+        listed: { places.seen.iter() }
+            .flat_map(|pattern| matches(&pattern.to_string_lossy()))
+            .chain(language.host.paths.iter().flat_map(|pattern| matches(pattern)))
+            .collect(),
         places,
-        sight,
         wanted: &wanted,
     };
-    // What every box sees is the host's own; what it does not may only stand in for something else.
-    let (seen, unseen): (Vec<_>, Vec<_>) = search
-        .folders
-        .iter()
-        .map(|folder| folder.join(main))
-        .filter(|program| is_program(program))
-        .partition(|program| search.sight.shows(program));
+    // What the package manager has installed goes first: what it has not may only stand in for something else.
+    let (known, others): (Vec<_>, Vec<_>) = search
+        .candidates(main)
+        .into_iter()
+        .partition(|program| !matches!(search.place_of(program), Ok(Place::Folder(_)) | Err(_)));
     let mut first_trouble = None;
-    for program in seen.iter().chain(&unseen) {
+    for program in known.iter().chain(&others) {
         match search.try_with(program) {
             Ok(sighting) => return Ok(sighting),
             Err(trouble) => first_trouble = first_trouble.or(Some(trouble)),
@@ -107,7 +115,7 @@ pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, Str
 #[derive(Debug)]
 struct Wanted<'a> {
     language: &'a Language,
-    /// By name; the first tells one toolchain from another.
+    /// By name or by absolute path; the first tells one toolchain from another.
     programs: Vec<&'a str>,
     files: Vec<&'a Path>,
 }
@@ -118,13 +126,10 @@ impl<'a> Wanted<'a> {
         let called = recipe.compile.first().into_iter().chain([&recipe.command]);
         // Neither what a box makes itself nor what is prepared for it is on the host.
         let called = called.filter(|program| !program.starts_with("./") && !program.starts_with("/optimus/"));
-        let (files, programs): (Vec<_>, Vec<_>) = language
-            .host
-            .needs
-            .iter()
-            .chain(called)
+        let (files, named): (Vec<_>, Vec<_>) = { language.host.needs.iter() }
             .map(String::as_str)
             .partition(|need| need.contains('/'));
+        let programs = named.into_iter().chain(called.map(String::as_str)).collect();
         Self {
             language,
             programs: without_repeats(programs),
@@ -166,74 +171,146 @@ fn folders(language: &Language, places: &Places) -> Vec<PathBuf> {
     without_repeats(folders)
 }
 
+/// What boxes have to see of a program's surroundings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// Listed in the settings or the language's entry.
+    Listed,
+    /// The package manager's.
+    System,
+    /// The folder of a toolchain.
+    Folder(PathBuf),
+}
+
 /// A language being looked for.
 struct Search<'a> {
     language: &'a Language,
     places: &'a Places,
     folders: Vec<PathBuf>,
-    sight: Sight,
+    /// What its boxes see in any case.
+    listed: Vec<PathBuf>,
     wanted: &'a Wanted<'a>,
 }
 
 impl Search<'_> {
+    /// Where the program of this name, or path, may be.
+    fn candidates(&self, name: &str) -> Vec<PathBuf> {
+        // Joined to a folder, an absolute path is itself.
+        let places = self.folders.iter().map(|folder| folder.join(name));
+        without_repeats(places.filter(|program| is_program(program)).collect())
+    }
+
     /// The toolchain that this program belongs to.
     fn try_with(&self, program: &Path) -> Result<Sighting, String> {
         let main = program.file_name().expect("it has a name");
-        let own = self
-            .own_folder(program)?
-            .filter(|own| is_program(&own.join("bin").join(main)));
-        let (program, sight) = match own {
-            None if self.sight.shows(program) => (program.to_owned(), self.sight.clone()),
-            None => return Err(unseen(program)),
-            Some(own) => {
-                let program = own.join("bin").join(main);
-                if self.sight.shows(&program) {
-                    (program, self.sight.clone())
-                } else {
-                    self.check_own(&own, main)?;
-                    let sight = self.sight.with([own]);
-                    if !sight.shows(&program) {
-                        return Err(unseen(&program));
-                    }
-                    (program, sight)
-                }
-            }
+        let own = self.own_folder(program)?.filter(|own| {
+            !SHARED.iter().any(|shared| own == Path::new(shared)) && is_program(&own.join("bin").join(main))
+        });
+        let (program, place) = match own {
+            None => (program.to_owned(), self.place_of(program)?),
+            Some(own) => (
+                own.join("bin").join(main),
+                Place::Folder(self.checked(own, program)?),
+            ),
         };
 
         let mut path: Vec<_> = program.parent().map(Path::to_owned).into_iter().collect();
+        let mut programs = vec![program.clone()];
+        let mut places = vec![place];
         for other in &self.wanted.programs[1..] {
-            let mut places = path.iter().chain(&self.folders);
-            let there = |folder: &&PathBuf| {
-                let program = folder.join(other);
-                is_program(&program) && sight.shows(&program)
-            };
-            let folder = places.find(there).ok_or_else(|| self.wanted.missing(other))?;
-            path.push(folder.clone());
+            let mut found = { path.iter().chain(&self.folders) }.map(|folder| folder.join(other));
+            let found = found.find(|program| is_program(program));
+            let found = found.ok_or_else(|| self.wanted.missing(other))?;
+            let inside = |place: &Place| matches!(place, Place::Folder(own) if found.starts_with(own));
+            if !places.iter().any(inside) {
+                places.push(self.place_of(&found)?);
+            }
+            path.extend(found.parent().map(Path::to_owned));
+            programs.push(found);
         }
         path.extend(USUAL.map(PathBuf::from));
         let path = joined(&without_repeats(path));
+        let version = command::version(&self.language.build.version_command, &path)
+            .map_err(|trouble| self.wanted.with_remedy(trouble))?;
+        let (paths, packages) = self.seen(&programs, &places)?;
         Ok(Sighting {
-            version: self.version(&path)?,
-            paths: sight.paths().map(HostPath::same).collect(),
-            path,
+            root: HostRoot {
+                paths: paths.into_iter().map(HostPath::same).collect(),
+                packages,
+                without: self.language.host.without.clone(),
+                path,
+                toolchain: version,
+                ..HostRoot::default()
+            },
             program: program.canonicalize().unwrap_or(program),
         })
     }
 
-    /// What the toolchain says of its version, where that is new enough.
-    fn version(&self, path: &str) -> Result<String, String> {
-        let minimum = &self.language.host.minimum_version;
-        let name = &self.language.name;
-        let told = command::version(&self.language.build.version_command, path);
-        match told {
-            Ok(version) if self.language.host.takes(&version) => return Ok(version),
-            Ok(version) => Err(format!("{version} is too old: {name} needs {minimum} or newer")),
-            Err(trouble) if minimum.is_empty() => Err(trouble),
-            Err(trouble) => Err(format!(
-                "{trouble}; {name} needs version {minimum} or newer of it"
+    /// What boxes see of the host for these programs, and which packages of it.
+    fn seen(&self, programs: &[PathBuf], places: &[Place]) -> Result<(Vec<PathBuf>, Vec<String>), String> {
+        let mut paths = self.listed.clone();
+        paths.extend(programs.iter().cloned());
+        paths.extend(self.wanted.files.iter().map(|file| file.to_path_buf()));
+        let of_system = places.contains(&Place::System);
+        paths.extend(places.iter().filter_map(|place| match place {
+            Place::Folder(own) => Some(own.clone()),
+            Place::Listed | Place::System => None,
+        }));
+        let mut packages = Vec::new();
+        if of_system {
+            // Packages are named for the toolchain that comes of them.
+            let named: &[String] = match places.first() {
+                Some(Place::System) => &self.language.build.debian_packages,
+                _ => &[],
+            };
+            let files = programs
+                .iter()
+                .map(PathBuf::as_path)
+                .chain(self.wanted.files.iter().copied());
+            let files: Vec<_> = files
+                .flat_map(|file| [Some(file.to_owned()), file.canonicalize().ok()])
+                .flatten()
+                .collect();
+            packages = packages::needed_by(&files, named);
+            let told = self
+                .language
+                .host
+                .paths
+                .iter()
+                .any(|path| is_system(Path::new(path)));
+            if packages.is_empty() && !told {
+                // Nobody says what belongs to it.
+                paths.extend(SYSTEM.map(PathBuf::from));
+            }
+        }
+        let paths = without_repeats(paths);
+        let covered = |path: &PathBuf| Some((path.clone(), covered_by(path)?));
+        match paths.iter().find_map(covered) {
+            None => Ok((paths, packages)),
+            Some((path, folder)) => Err(format!(
+                "boxes cannot see {}, since each has a {folder} of its own: move it elsewhere",
+                path.display()
             )),
         }
-        .map_err(|trouble| self.wanted.with_remedy(trouble))
+    }
+
+    /// What boxes have to see around this program.
+    fn place_of(&self, program: &Path) -> Result<Place, String> {
+        let real = program
+            .canonicalize()
+            .map_err(|error| format!("{} cannot be followed: {error}", program.display()))?;
+        if { self.listed.iter() }.any(|listed| real.starts_with(listed) && listed.is_dir()) {
+            return Ok(Place::Listed);
+        }
+        if is_system(&real) {
+            return Ok(Place::System);
+        }
+        let folder = real.parent().unwrap_or(Path::new("/"));
+        let own = match (folder.file_name(), folder.parent()) {
+            (Some(name), Some(above)) if name == "bin" => above,
+            _ => folder,
+        };
+        self.checked(own.to_owned(), program).map(Place::Folder)
     }
 
     /// The folder the toolchain names as its own; none where nothing can be asked.
@@ -255,24 +332,22 @@ impl Search<'_> {
     }
 
     /// Boxes are to see a toolchain and nothing else.
-    fn check_own(&self, own: &Path, main: &OsStr) -> Result<(), String> {
+    fn checked(&self, own: PathBuf, program: &Path) -> Result<PathBuf, String> {
         let places = &self.places.private;
-        if places.iter().any(|private| private.starts_with(own)) {
+        if places.iter().any(|private| private.starts_with(&own)) {
             return Err(format!(
-                "{} is installed in {}, which holds more than boxes may see",
-                main.display(),
+                "{} is installed in {}, which holds more than boxes may see: name the folders it needs in host.paths of \
+                 the language's entry, or in native.paths",
+                program.display(),
                 own.display()
             ));
         }
-        Ok(())
+        Ok(own)
     }
 }
 
-fn unseen(program: &Path) -> String {
-    format!(
-        "{} is outside of what boxes see: add the folder of its toolchain to native.paths",
-        program.display()
-    )
+fn is_system(path: &Path) -> bool {
+    SYSTEM.iter().any(|folder| path.starts_with(folder)) && !path.starts_with(LOCAL)
 }
 
 fn is_program(path: &Path) -> bool {
@@ -280,8 +355,11 @@ fn is_program(path: &Path) -> bool {
         .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// What is there of a pattern, the last by name first: that is mostly the newest.
+/// What is there of a pattern, the last by name first: that is mostly the newest. What is no pattern is itself.
 fn matches(pattern: &str) -> Vec<PathBuf> {
+    if !pattern.contains(['*', '?']) {
+        return vec![PathBuf::from(pattern)];
+    }
     let mut found: Vec<_> = glob::glob(pattern).into_iter().flatten().flatten().collect();
     found.reverse();
     found
@@ -336,7 +414,8 @@ mod tests {
             language.build.debian_packages = vec!["optimus-cc-package".to_owned()];
             language.host = language::Host::default();
             Self {
-                top: tempfile::tempdir().unwrap(),
+                // Boxes would have a /tmp of their own.
+                top: tempfile::tempdir_in("/var/tmp").unwrap(),
                 language,
             }
         }
@@ -355,10 +434,10 @@ mod tests {
         /// Looks with these folders in `PATH` and those seen.
         fn find(&self, path: &[&str], seen: &[&str]) -> Result<Sighting, String> {
             let places = Places {
-                sight: Sight::new(seen.iter().map(|folder| self.path(folder)).collect()),
+                seen: seen.iter().map(|folder| self.path(folder)).collect(),
                 path: path.iter().map(|folder| self.path(folder)).collect(),
                 home: Some(self.path("home")),
-                private: vec![self.path("home"), self.path("data")],
+                private: vec![self.path("home"), self.path("data"), self.path("shared/x")],
             };
             find(&self.language, &places)
         }
@@ -377,25 +456,78 @@ mod tests {
         host.program("shims/optimus-cc", "echo shim");
         host.program("bin/optimus-cc", "echo real 1.0");
         let found = host.find(&["shims", "bin"], &["bin"]).unwrap();
-        assert_eq!(found.version, "real 1.0");
+        assert_eq!(found.root.toolchain, "real 1.0");
         assert!(
-            found.path.starts_with(&*host.path("bin").to_string_lossy()),
+            found.root.path.starts_with(&*host.path("bin").to_string_lossy()),
             "{}",
-            found.path
+            found.root.path
         );
         assert_eq!(found.program, host.path("bin/optimus-cc"));
     }
 
     #[test]
-    fn a_program_out_of_sight_is_refused_with_its_path() {
+    fn the_folder_around_a_program_is_seen_with_it_unless_it_holds_more() {
         let host = Host::new();
-        host.program("opt/bin/optimus-cc", "echo 1");
-        let why = host.find(&["opt/bin"], &["bin"]).unwrap_err();
+        for (program, seen) in [
+            ("opt/chain/bin/optimus-cc", "opt/chain"),
+            ("opt/flat/optimus-cc", "opt/flat"),
+        ] {
+            host.program(program, "echo 1");
+            let folder = host.path(program).parent().unwrap().to_owned();
+            let found = host.find(&[folder.to_str().unwrap()], &[]).unwrap();
+            assert!(
+                found.root.paths.contains(&HostPath::same(host.path(seen))),
+                "{found:?}"
+            );
+        }
+        host.program("shared/bin/optimus-cc", "echo 1");
+        let why = host.find(&["shared/bin"], &[]).unwrap_err();
         assert!(
-            why.contains("opt/bin/optimus-cc") && why.contains("native.paths"),
+            why.contains("shared/bin/optimus-cc")
+                && why.contains("more than boxes may see")
+                && why.contains("native.paths"),
             "{why}"
         );
-        assert!(host.find(&["opt/bin"], &["opt"]).is_ok());
+        let found = host.find(&["shared/bin"], &["shared/bin"]).unwrap();
+        assert!(!found.root.paths.contains(&HostPath::same(host.path("shared"))));
+    }
+
+    #[test]
+    fn a_program_may_be_named_by_its_path() {
+        let mut host = Host::new();
+        host.program("opt/chain/bin/other-cc", "echo 1");
+        let program = host.path("opt/chain/bin/other-cc").display().to_string();
+        host.language.execution.compile = vec![program.clone()];
+        host.language.build.version_command = format!("{program} --version");
+        let found = host.find(&["none"], &[]).unwrap();
+        assert!(found.root.paths.contains(&HostPath::same(host.path("opt/chain"))));
+
+        fs::remove_file(program).unwrap();
+        let why = host.find(&["none"], &[]).unwrap_err();
+        assert!(why.contains("other-cc on this host"), "{why}");
+    }
+
+    #[test]
+    fn what_a_box_would_cover_by_its_own_is_refused() {
+        let mut host = Host::new();
+        host.top = tempfile::tempdir_in("/tmp").unwrap();
+        host.program("chain/bin/optimus-cc", "echo 1");
+        let why = host.find(&["chain/bin"], &[]).unwrap_err();
+        assert!(why.contains("/tmp of its own"), "{why}");
+    }
+
+    #[test]
+    fn what_the_package_manager_has_of_a_program_is_seen_and_no_more() {
+        if !Path::new("/var/lib/dpkg/status").exists() {
+            return;
+        }
+        let mut host = Host::new();
+        host.language.execution.compile = vec!["/usr/bin/env".to_owned()];
+        host.language.build.version_command = "env --version".to_owned();
+        let found = host.find(&["none"], &[]).unwrap();
+        assert!(found.root.packages.contains(&"coreutils".to_owned()), "{found:?}");
+        assert!(found.root.packages.iter().any(|name| name.starts_with("libc6")));
+        assert!(!found.root.paths.contains(&HostPath::same("/usr")));
     }
 
     #[test]
@@ -406,8 +538,13 @@ mod tests {
         host.language.host.search = vec!["~/shims".to_owned()];
         host.language.host.folder_command = format!("echo {}", host.path("home/chains/2").display());
         let found = host.find(&["bin"], &["bin"]).unwrap();
-        assert_eq!(found.version, "chosen 2.0");
-        assert!(found.paths.contains(&HostPath::same(host.path("home/chains/2"))));
+        assert_eq!(found.root.toolchain, "chosen 2.0");
+        assert!(
+            found
+                .root
+                .paths
+                .contains(&HostPath::same(host.path("home/chains/2")))
+        );
 
         for private in ["home", "."] {
             host.program(&format!("{private}/bin/optimus-cc"), "echo 3");
@@ -428,38 +565,15 @@ mod tests {
         let found = host.find(&["bin", "tools"], &["bin", "tools"]).unwrap();
         let [bin, tools] = ["bin", "tools"].map(|folder| host.path(folder).display().to_string());
         assert!(
-            found.path.starts_with(&format!("{tools}:{bin}:")),
+            found.root.path.starts_with(&format!("{tools}:{bin}:")),
             "{}",
-            found.path
+            found.root.path
         );
 
         let header = host.path("include/stdio.h");
         host.language.host.needs = vec![header.display().to_string()];
-        let why = host.find(&["bin"], &["bin", "include"]).unwrap_err();
+        let why = host.find(&["bin"], &["bin"]).unwrap_err();
         assert!(why.contains("stdio.h on this host"), "{why}");
-    }
-
-    #[test]
-    fn an_old_toolchain_is_refused_with_the_version_that_is_needed() {
-        let mut host = Host::new();
-        host.language.host.minimum_version = "2.5".to_owned();
-        host.program("old/optimus-cc", "echo v2.4.9");
-        let why = host.find(&["old"], &["old"]).unwrap_err();
-        assert!(
-            why.starts_with("v2.4.9 is too old: c needs 2.5 or newer"),
-            "{why}"
-        );
-        host.program("older/optimus-cc", "echo bad option; exit 9");
-        let why = host.find(&["older"], &["older"]).unwrap_err();
-        assert!(
-            why.contains("bad option") && why.contains("c needs version 2.5 or newer of it"),
-            "{why}"
-        );
-        host.program("new/optimus-cc", "echo v2.10.0");
-        assert_eq!(
-            host.find(&["old", "new"], &["old", "new"]).unwrap().version,
-            "v2.10.0"
-        );
     }
 
     #[test]
@@ -469,6 +583,12 @@ mod tests {
         let why = host.find(&["old"], &["old"]).unwrap_err();
         assert!(why.contains("unknown option"), "{why}");
         host.program("new/optimus-cc", "echo 2");
-        assert_eq!(host.find(&["old", "new"], &["old", "new"]).unwrap().version, "2");
+        assert_eq!(
+            host.find(&["old", "new"], &["old", "new"])
+                .unwrap()
+                .root
+                .toolchain,
+            "2"
+        );
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Preparation {
     language: LanguageName,
     /// Where the outcome is.
     folder: PathBuf,
-    files: Vec<(String, Vec<u8>)>,
+    files: Files,
 }
 
 impl Preparation {
@@ -43,13 +43,7 @@ impl Preparation {
         languages_file: &LanguagesFile,
         prepared: &Path,
     ) -> Result<Option<Self>, String> {
-        let files = match beside_dockerfile(language, languages_file) {
-            Some(folder) => read(&folder)
-                .map_err(|error| format!("the files in {} cannot be read: {error}", folder.display()))?,
-            None => support::files(&language.name)
-                .map(|file| (file.name.to_owned(), file.content.into()))
-                .collect(),
-        };
+        let files = brought(language, languages_file)?;
         if files.is_empty() {
             return Ok(None);
         }
@@ -166,6 +160,20 @@ impl Preparation {
     }
 }
 
+/// Names and contents.
+pub(super) type Files = Vec<(String, Vec<u8>)>;
+
+/// What a language brings along.
+pub(super) fn brought(language: &Language, languages_file: &LanguagesFile) -> Result<Files, String> {
+    match beside_dockerfile(language, languages_file) {
+        Some(folder) => read(&folder)
+            .map_err(|error| format!("the files in {} cannot be read: {error}", folder.display())),
+        None => Ok(support::files(&language.name)
+            .map(|file| (file.name.to_owned(), file.content.into()))
+            .collect()),
+    }
+}
+
 /// The language's folder in the project, where its files can be changed and others added; none for a lone binary.
 fn beside_dockerfile(language: &Language, languages_file: &LanguagesFile) -> Option<PathBuf> {
     let config = languages_file.path()?.parent()?;
@@ -178,7 +186,7 @@ fn beside_dockerfile(language: &Language, languages_file: &LanguagesFile) -> Opt
     folder.join(support::PREPARE).is_file().then_some(folder)
 }
 
-fn read(folder: &Path) -> io::Result<Vec<(String, Vec<u8>)>> {
+fn read(folder: &Path) -> io::Result<Files> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -198,8 +206,8 @@ fn fingerprint(sighting: &Sighting, files: &[(String, Vec<u8>)]) -> String {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
-    take(sighting.version.as_bytes());
-    take(sighting.path.as_bytes());
+    take(sighting.root.toolchain.as_bytes());
+    take(sighting.root.path.as_bytes());
     take(sighting.program.as_os_str().as_encoded_bytes());
     // A rebuilt toolchain may call itself the same.
     if let Ok(program) = sighting.program.metadata() {
@@ -226,6 +234,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::native::roots::HostRoot;
 
     /// A project with one language that brings along a file, and a data directory.
     struct Project {
@@ -253,9 +262,11 @@ mod tests {
 
         fn preparation(&self, version: &str) -> Preparation {
             let sighting = Sighting {
-                version: version.to_owned(),
-                paths: Vec::new(),
-                path: "/usr/bin".to_owned(),
+                root: HostRoot {
+                    path: "/usr/bin".to_owned(),
+                    toolchain: version.to_owned(),
+                    ..HostRoot::default()
+                },
                 program: "/usr/bin/cc".into(),
             };
             let file = LanguagesFile::At(self.top.path().join("config/languages.json"));

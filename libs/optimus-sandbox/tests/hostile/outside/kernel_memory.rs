@@ -33,6 +33,15 @@ impl KernelMemory {
         Self(Mutex::new(used()))
     }
 
+    /// Does something of ours that keeps memory of the kernel's, as the first box of a language does: what it sees is
+    /// copied into memory, and each file there has an inode.
+    pub(crate) async fn grow_with<T>(&self, ours: impl Future<Output = T>) -> T {
+        let before = used();
+        let done = ours.await;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += used().saturating_sub(before);
+        done
+    }
+
     /// Waits until it is what it was, or nearly.
     pub(crate) async fn is_as_it_was(&self) -> Result<(), String> {
         let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);

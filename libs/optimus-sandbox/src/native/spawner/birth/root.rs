@@ -24,14 +24,14 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     // What follows is mounted relative to the root in the making.
     rustix::process::chdir("/new")?;
     log.done(Step::Root);
+    if weaken::is_off("private-files") {
+        // The copies themselves, which all boxes then share.
+        let layers = template.root.to_string_lossy();
+        let copies = layers.rsplit(':').next().unwrap_or_default();
+        mount_bind_recursive(format!("{copies}/usr"), "usr")?;
+    }
     for folder in &template.folders {
         log.about(&folder.target);
-        if weaken::is_off("private-files") {
-            let shared = folder.layers.to_string_lossy();
-            let place = shared.rsplit(':').next().unwrap_or_default();
-            mount_bind_recursive(place, folder.target.as_c_str())?;
-            continue;
-        }
         mount(
             "host",
             folder.target.as_c_str(),
@@ -40,7 +40,7 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
             folder.layers.as_c_str(),
         )?;
     }
-    for (from, to) in template.files.iter().chain(&template.writable) {
+    if let Some((from, to)) = &template.writable {
         log.about(to);
         mount_bind(from.as_c_str(), to.as_c_str())?;
     }

@@ -1,35 +1,58 @@
-import ctypes, glob, mmap, os, covert
+import glob, os, statistics, time, covert
 
 # What nothing else reads meanwhile.
 FILE = max(glob.glob(os.path.dirname(covert.SHARED) + "/*/topics.py") or [covert.SHARED], key=os.path.getsize)
-NOWAIT = 8
-libc = ctypes.CDLL(None, use_errno=True)
+PAGES = range(0, os.path.getsize(FILE) - 4096, 16384)
+# A disk takes longer than memory by more than this, whatever both are.
+TIMES = 4
+ROUNDS = 200
 
 
-def evict(file):
+def opened():
+    file = os.open(FILE, os.O_RDONLY)
+    # Each page is read by itself.
+    os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+    return file
+
+
+def usual(file):
+    # Noise makes some of them slow, and readahead some of them quick, never half.
+    taken = []
+    for page in PAGES:
+        began = time.perf_counter()
+        os.pread(file, 1, page)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def drop(file):
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def is_cached(file):
-    return os.preadv(file, [bytearray(1)], os.path.getsize(FILE) // 2, NOWAIT) == 1
-
-
 def hold(ready):
-    file = os.open(FILE, os.O_RDONLY)
+    file = opened()
     ready()
     while True:
-        evict(file)
+        drop(file)
+        # Seldom enough for the other to have it in memory between two times.
+        time.sleep(0.02)
+
+
+def slow_reads(file, rounds, meanwhile):
+    slow = 0
+    for _ in range(rounds):
+        # In memory by now, unless somebody drops it at this very moment.
+        warm = min(usual(file) for _ in range(3))
+        meanwhile()
+        slow += usual(file) > TIMES * warm
+    return slow
 
 
 def seek():
-    file = os.open(FILE, os.O_RDONLY)
-    os.read(file, 1 << 24)
-    for _ in covert.until(0.3):
-        try:
-            if not is_cached(file):
-                return True
-        except BlockingIOError:
-            return True
+    file = opened()
+    if slow_reads(file, 20, lambda: drop(file)) < 10:
+        raise NotImplementedError("what was dropped is in memory all the same")
+    return slow_reads(file, ROUNDS, lambda: time.sleep(0.025)) > ROUNDS // 4
 
 
 covert.channel(hold, seek)

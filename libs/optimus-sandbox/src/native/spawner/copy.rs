@@ -1,0 +1,683 @@
+//! Copies what a root shows of the host into memory.
+//!
+//! Boxes see copies in a tmpfs, never the host's own files. What is in a tmpfs stays in memory, whatever a box asks the
+//! kernel to forget; it was charged to whoever wrote it, which is the spawner; and which of it was read lately, nobody
+//! can tell by a clock. So a box can neither leave notes in the host's page cache nor slow a neighbour down by dropping
+//! from it, and reading costs no run memory.
+//!
+//! A file is copied once, into the *store*, and is a hard link in each root's *tree* that shows it.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    ffi::OsString,
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, ErrorKind},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
+    path::{Component, Path, PathBuf},
+};
+
+use glob::Pattern;
+use rustix::{
+    fs::{
+        AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, futimens, linkat, mkdirat, openat,
+        openat2, symlinkat, unlinkat,
+    },
+    io::Errno,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{failure::Failure, libraries::Libraries};
+use crate::native::{
+    packages,
+    roots::{HostPath, HostRoot, covered_by},
+};
+
+/// As many as the kernel follows.
+const MAX_LINKS: u32 = 40;
+/// Links out of a folder that is shown are followed to here, and nowhere else: they may lead to anything of the host's.
+const FOLLOWED: [&str; 8] = [
+    "/usr",
+    "/bin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/alternatives",
+    "/etc/ssl/certs",
+];
+/// A link to a folder is followed where that lies at least so deep: `/usr/lib` is more than a language needs.
+const FOLLOWED_DEPTH: usize = 3;
+
+/// What no program needs of an image.
+const FOR_PEOPLE: [&str; 4] = [
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/info",
+    "usr/share/locale",
+];
+
+/// What a root takes.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(in crate::native) struct Copied {
+    pub(in crate::native) files: u64,
+    pub(in crate::native) bytes: u64,
+}
+
+/// Where copies go, opened while the stage was in sight.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) store: OwnedFd,
+    pub(super) tree: OwnedFd,
+}
+
+/// Whose files may be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Root, who can read everything, copies only what everybody may read.
+    Root,
+    /// An ordinary user copies what that user can read.
+    User,
+}
+
+pub(super) struct Copier {
+    target: Target,
+    reader: Reader,
+    without: Vec<Pattern>,
+    most_bytes: u64,
+    copied: Copied,
+    /// Places in the tree that are done.
+    placed: HashSet<PathBuf>,
+    /// Files of the store that the tree has.
+    stored: HashSet<OsString>,
+    /// Folders of the host that were copied whole.
+    whole: HashSet<PathBuf>,
+    /// Folders of the tree and when they were last changed on the host.
+    times: HashMap<PathBuf, Timespec>,
+    /// Paths of the host that are to be shown as well.
+    ahead: VecDeque<PathBuf>,
+    libraries: Option<Libraries>,
+    /// The folder of the tree that was used last.
+    last: Option<(PathBuf, OwnedFd)>,
+}
+
+impl Copier {
+    pub(super) fn new(target: Target, reader: Reader, most_bytes: u64) -> Self {
+        Self {
+            target,
+            reader,
+            without: Vec::new(),
+            most_bytes,
+            copied: Copied::default(),
+            placed: HashSet::new(),
+            stored: HashSet::new(),
+            whole: HashSet::new(),
+            times: HashMap::new(),
+            ahead: VecDeque::new(),
+            libraries: None,
+            last: None,
+        }
+    }
+
+    /// Parts of this host, with what they are linked to.
+    pub(super) fn host(mut self, root: &HostRoot, support: Option<&HostPath>) -> Result<Copied, Failure> {
+        self.libraries = Some(Libraries::of_host());
+        self.without = root
+            .without
+            .iter()
+            .filter_map(|pattern| Pattern::new(pattern).ok())
+            .collect();
+        for path in root.paths.iter().chain(support) {
+            self.show(path)?;
+        }
+        for file in root.packages.iter().flat_map(|package| packages::files(package)) {
+            let left_out = self.without.iter().any(|pattern| {
+                // Of the folders it lies in, too.
+                file.ancestors().any(|part| pattern.matches_path(part))
+            });
+            if !left_out && !fs::symlink_metadata(&file).is_ok_and(|data| data.is_dir()) {
+                // A package may have a link to as much as /usr/bin.
+                self.follow(&file, Wanted::WithIt)?;
+            }
+        }
+        self.finish()
+    }
+
+    /// All of an unpacked image.
+    pub(super) fn image(mut self, folder: &Path) -> Result<Copied, Failure> {
+        let below = Pattern::escape(&folder.to_string_lossy());
+        self.without = FOR_PEOPLE
+            .iter()
+            .filter_map(|part| Pattern::new(&format!("{below}/{part}")).ok())
+            .collect();
+        self.walk(folder, Path::new("/"))?;
+        self.finish()
+    }
+
+    fn finish(mut self) -> Result<Copied, Failure> {
+        while let Some(path) = self.ahead.pop_front() {
+            self.follow(&path, Wanted::WithIt)?;
+        }
+        for (folder, time) in std::mem::take(&mut self.times) {
+            let folder = self.folder(&folder)?;
+            // For those who look; nothing depends on it.
+            futimens(folder, &times(time)).ok();
+        }
+        Ok(self.copied)
+    }
+
+    fn show(&mut self, path: &HostPath) -> Result<(), Failure> {
+        let HostPath { host, inside } = path;
+        if !inside.is_absolute() || inside.components().any(|part| part == Component::ParentDir) {
+            return Err(Failure::new(format!("{} is no place in a box", inside.display())));
+        }
+        if let Some(folder) = covered_by(inside) {
+            return Err(Failure::new(format!(
+                "{} would be covered by the {folder} that every box has of its own",
+                inside.display()
+            )));
+        }
+        if host == inside {
+            return self.follow(host, Wanted::ByName);
+        }
+        let data = match fs::symlink_metadata(host) {
+            Ok(data) => data,
+            Err(error) if is_absent(&error) => return Ok(()),
+            Err(error) => return Err(cannot_show(host)(error)),
+        };
+        if data.is_dir() {
+            self.walk(host, inside)
+        } else {
+            self.entry(host, inside, &data)
+        }
+    }
+
+    /// Shows a path of the host where it is there, with every symbolic link on the way to it; a folder with all that is
+    /// in it. What boxes have of their own is left out.
+    fn follow(&mut self, path: &Path, wanted: Wanted) -> Result<(), Failure> {
+        let mut ahead = parts(path);
+        let mut here = PathBuf::from("/");
+        let mut links = 0;
+        while let Some(part) = ahead.pop_front() {
+            if part == ".." {
+                here.pop();
+                continue;
+            }
+            here.push(part);
+            let data = match fs::symlink_metadata(&here) {
+                Ok(data) => data,
+                Err(error) if is_absent(&error) || error.kind() == ErrorKind::PermissionDenied => {
+                    return Ok(());
+                }
+                Err(error) => return Err(cannot_show(&here)(error)),
+            };
+            if !data.is_symlink() {
+                if !ahead.is_empty() {
+                    continue;
+                }
+                if covered_by(&here).is_some() {
+                    return Ok(());
+                }
+                if data.is_dir() {
+                    let here = here.clone();
+                    return match wanted {
+                        Wanted::WithIt if depth(&here) < FOLLOWED_DEPTH => Ok(()),
+                        Wanted::ByName | Wanted::WithIt => self.walk(&here, &here),
+                    };
+                }
+                return self.entry(&here.clone(), &here, &data);
+            }
+            links += 1;
+            if links > MAX_LINKS || covered_by(&here).is_some() {
+                return Ok(());
+            }
+            let target = fs::read_link(&here).map_err(cannot_show(&here))?;
+            self.link(&here, &target)?;
+            here.pop();
+            if target.is_absolute() {
+                here = PathBuf::from("/");
+            }
+            let rest = std::mem::replace(&mut ahead, parts(&target));
+            ahead.extend(rest);
+        }
+        Ok(())
+    }
+
+    /// A folder of the host with all that is in it, save other file systems.
+    fn walk(&mut self, host: &Path, inside: &Path) -> Result<(), Failure> {
+        let device = fs::symlink_metadata(host).map_err(cannot_show(host))?.dev();
+        let mut folders = vec![(host.to_owned(), inside.to_owned())];
+        while let Some((host, inside)) = folders.pop() {
+            if host == inside && !self.whole.insert(host.clone()) {
+                continue;
+            }
+            let data = match fs::symlink_metadata(&host) {
+                Ok(data) => data,
+                Err(error) if is_absent(&error) => continue,
+                Err(error) => return Err(cannot_show(&host)(error)),
+            };
+            if !data.is_dir() || data.dev() != device || !self.may_read(&data, 0o5) {
+                continue;
+            }
+            let entries = match fs::read_dir(&host) {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => continue,
+                entries => entries.map_err(cannot_show(&host))?,
+            };
+            self.folder(&inside)?;
+            self.times.insert(inside.clone(), time(&data));
+            for entry in entries {
+                let entry = entry.map_err(cannot_show(&host))?;
+                let (path, place) = (entry.path(), inside.join(entry.file_name()));
+                if self.without.iter().any(|pattern| pattern.matches_path(&path)) {
+                    continue;
+                }
+                let data = match fs::symlink_metadata(&path) {
+                    Ok(data) => data,
+                    Err(error) if is_absent(&error) => continue,
+                    Err(error) => return Err(cannot_show(&path)(error)),
+                };
+                if data.is_dir() {
+                    folders.push((path, place));
+                } else if data.is_file() || data.is_symlink() {
+                    self.entry(&path, &place, &data)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file or a symbolic link.
+    fn entry(&mut self, host: &Path, inside: &Path, data: &Metadata) -> Result<(), Failure> {
+        if data.is_file() {
+            return self.file(host, inside, data);
+        }
+        if !data.is_symlink() {
+            return Err(Failure::new(format!(
+                "cannot show {} to boxes: it is neither a file nor a folder",
+                host.display()
+            )));
+        }
+        let target = fs::read_link(host).map_err(cannot_show(host))?;
+        self.link(inside, &target)?;
+        if host == inside && self.libraries.is_some() && leads_to_what_is_followed(host) {
+            self.ahead.push_back(host.to_owned());
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, inside: &Path, target: &Path) -> Result<(), Failure> {
+        if !self.placed.insert(inside.to_owned()) {
+            return Ok(());
+        }
+        let (folder, name) = split(inside)?;
+        let folder = self.folder(folder)?;
+        match symlinkat(target, folder, name) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(Failure::at(format_args!("link {}", inside.display()))(errno)),
+        }
+    }
+
+    fn file(&mut self, host: &Path, inside: &Path, data: &Metadata) -> Result<(), Failure> {
+        if self.placed.contains(inside) || !self.may_read(data, 0o5) {
+            return Ok(());
+        }
+        self.placed.insert(inside.to_owned());
+        let key = key(data);
+        if self.stored.insert(key.clone()) {
+            self.copied.files += 1;
+            self.copied.bytes += data.len();
+            if self.copied.bytes > self.most_bytes {
+                return Err(Failure::new(format!(
+                    "what it shows of this host is larger than the {} MiB that native.root_max_mb allows a root; \
+                     `host.without` of the language's entry leaves parts out",
+                    self.most_bytes >> 20
+                )));
+            }
+        }
+        let (parent, name) = split(inside)?;
+        let parent = self.folder(parent)?.try_clone().map_err(cannot_show(host))?;
+        let placed = match linkat(&self.target.store, &key, &parent, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => match self.store(host, &key, data)? {
+                Stored::Unreadable => return Ok(()),
+                Stored::Done => linkat(&self.target.store, &key, &parent, name, AtFlags::empty()),
+            },
+            placed => placed,
+        };
+        match placed {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(Failure::at(format_args!("place {}", inside.display()))(errno)),
+        }
+        if let Some(libraries) = &self.libraries {
+            let copy = openat(
+                &self.target.store,
+                &key,
+                OFlags::RDONLY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(|errno| cannot_show(host)(errno.into()))?;
+            self.ahead.extend(libraries.needed_by(File::from(copy), host));
+        }
+        Ok(())
+    }
+
+    /// Copies a file of the host into the store.
+    fn store(&self, host: &Path, key: &OsString, data: &Metadata) -> Result<Stored, Failure> {
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(host);
+        let mut original = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Stored::Unreadable),
+            Err(error) => return Err(cannot_show(host)(error)),
+        };
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+        let copy = openat(&self.target.store, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|errno| Failure::at(format_args!("copy {}", host.display()))(errno))?;
+        let mut copy = File::from(copy);
+        let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
+        let now = original.metadata().map_err(cannot_show(host))?;
+        if length != data.len() || self::key(&now) != *key {
+            return Err(Failure::new(format!(
+                "{} is being changed; it will be tried again",
+                host.display()
+            )));
+        }
+        let mode = Mode::from_raw_mode(data.permissions().mode() & 0o555);
+        fchmod(&copy, mode)
+            .and_then(|()| futimens(&copy, &times(time(data))))
+            .and_then(|()| {
+                linkat(
+                    &self.target.store,
+                    UNFINISHED,
+                    &self.target.store,
+                    key,
+                    AtFlags::empty(),
+                )
+            })
+            .and_then(|()| unlinkat(&self.target.store, UNFINISHED, AtFlags::empty()))
+            .map_err(Failure::at(format_args!("copy {}", host.display())))?;
+        Ok(Stored::Done)
+    }
+
+    /// A folder of the tree, made where it is not there. No link in the tree is ever followed: it would lead to the host.
+    fn folder(&mut self, inside: &Path) -> Result<&OwnedFd, Failure> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != inside) {
+            let opened = self.open_folder(inside)?;
+            self.last = Some((inside.to_owned(), opened));
+        }
+        self.last
+            .as_ref()
+            .map(|(_, folder)| folder)
+            .ok_or_else(|| Failure::new("a folder has vanished"))
+    }
+
+    fn open_folder(&self, inside: &Path) -> Result<OwnedFd, Failure> {
+        let below = inside.strip_prefix("/").unwrap_or(inside);
+        let cannot = |errno: Errno| {
+            if matches!(errno, Errno::LOOP | Errno::NOTDIR) {
+                return Failure::new(format!(
+                    "{} lies behind the link {} in a box; list where that leads",
+                    inside.display(),
+                    inside.parent().unwrap_or(inside).display()
+                ));
+            }
+            Failure::at(format_args!("make {} in a root", inside.display()))(errno)
+        };
+        let open = |path: &Path| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+            let path = if path.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                path
+            };
+            openat2(&self.target.tree, path, flags, Mode::empty(), resolve)
+        };
+        match open(below) {
+            Err(Errno::NOENT) => {}
+            opened => return opened.map_err(cannot),
+        }
+        let (parent, name) = split(inside)?;
+        let parent = self.open_folder(parent)?;
+        match mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(cannot(errno)),
+        }
+        open(below).map_err(cannot)
+    }
+
+    fn may_read(&self, data: &Metadata, bits: u32) -> bool {
+        self.reader == Reader::User || data.permissions().mode() & bits != 0
+    }
+}
+
+/// Why a path is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// It was listed, however much it may be.
+    ByName,
+    /// Something that is shown leads to it.
+    WithIt,
+}
+
+/// A file of the store that is being written.
+const UNFINISHED: &str = ".new";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Done,
+    Unreadable,
+}
+
+/// Names one state of one file of the host.
+fn key(data: &Metadata) -> OsString {
+    format!(
+        "{:x}-{:x}-{:x}-{}.{}-{}.{}",
+        data.dev(),
+        data.ino(),
+        data.len(),
+        data.mtime(),
+        data.mtime_nsec(),
+        data.ctime(),
+        data.ctime_nsec()
+    )
+    .into()
+}
+
+fn time(data: &Metadata) -> Timespec {
+    Timespec {
+        tv_sec: data.mtime(),
+        tv_nsec: data.mtime_nsec(),
+    }
+}
+
+fn times(modified: Timespec) -> Timestamps {
+    Timestamps {
+        last_access: modified,
+        last_modification: modified,
+    }
+}
+
+/// Whether a link is worth following out of the folder it lies in.
+fn leads_to_what_is_followed(link: &Path) -> bool {
+    let Ok(real) = fs::canonicalize(link) else {
+        return false;
+    };
+    FOLLOWED.iter().any(|folder| real.starts_with(folder))
+        && (!real.is_dir() || depth(&real) >= FOLLOWED_DEPTH)
+}
+
+fn depth(folder: &Path) -> usize {
+    folder.components().count().saturating_sub(1)
+}
+
+fn parts(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .map(|part| part.as_os_str().to_owned())
+        .collect()
+}
+
+fn split(inside: &Path) -> Result<(&Path, &std::ffi::OsStr), Failure> {
+    inside
+        .parent()
+        .zip(inside.file_name())
+        .ok_or_else(|| Failure::new(format!("{} is no place in a box", inside.display())))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn cannot_show(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    Failure::at(format!("show {} to boxes", path.display()))
+}
+
+fn full(host: &Path, error: io::Error) -> Failure {
+    if error.kind() == ErrorKind::StorageFull {
+        return Failure::new(
+            "the roots of all languages together take half of this machine's memory, and there is no room for this \
+             one; serve fewer languages, or leave parts out with `host.without` of their entries",
+        );
+    }
+    Failure::at(format_args!("copy {}", host.display()))(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct Stage {
+        top: TempDir,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            // On the same file system as what is copied here, which changes nothing.
+            let top = tempfile::tempdir_in("/var/tmp").unwrap();
+            for folder in ["store", "one", "other", "host"] {
+                fs::create_dir(top.path().join(folder)).unwrap();
+            }
+            Self { top }
+        }
+
+        fn path(&self, below: &str) -> PathBuf {
+            self.top.path().canonicalize().unwrap().join(below)
+        }
+
+        fn copier(&self, tree: &str, most_bytes: u64) -> Copier {
+            let open = |name| {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                openat(rustix::fs::CWD, self.path(name), flags, Mode::empty()).unwrap()
+            };
+            let target = Target {
+                store: open("store"),
+                tree: open(tree),
+            };
+            Copier::new(target, Reader::Root, most_bytes)
+        }
+
+        /// Copies a root that shows these folders of the host at the same places.
+        fn copy(&self, tree: &str, paths: &[&str], without: &[&str]) -> Result<Copied, Failure> {
+            let root = HostRoot {
+                paths: paths.iter().map(|path| HostPath::same(self.path(path))).collect(),
+                without: without.iter().map(ToString::to_string).collect(),
+                ..HostRoot::default()
+            };
+            self.copier(tree, 1 << 30).host(&root, None)
+        }
+
+        /// A place in a tree.
+        fn shown(&self, tree: &str, path: &str) -> PathBuf {
+            self.path(tree).join(self.path(path).strip_prefix("/").unwrap())
+        }
+    }
+
+    #[test]
+    fn two_roots_share_one_copy_and_no_file_of_the_host() {
+        let stage = Stage::new();
+        fs::create_dir(stage.path("host/sub")).unwrap();
+        fs::write(stage.path("host/sub/a"), "text").unwrap();
+        fs::set_permissions(stage.path("host/sub/a"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::hard_link(stage.path("host/sub/a"), stage.path("host/b")).unwrap();
+        symlink("sub/a", stage.path("host/link")).unwrap();
+        let copied = stage.copy("one", &["host"], &[]).unwrap();
+        assert_eq!((copied.files, copied.bytes), (1, 4));
+        stage.copy("other", &["host/link"], &[]).unwrap();
+        let data = |path: PathBuf| fs::metadata(path).unwrap();
+        let (original, copy) = (data(stage.path("host/b")), data(stage.shown("one", "host/b")));
+        assert_ne!(original.ino(), copy.ino());
+        assert_eq!(
+            (original.mtime(), original.mtime_nsec()),
+            (copy.mtime(), copy.mtime_nsec())
+        );
+        assert_eq!(copy.permissions().mode() & 0o7777, 0o555);
+        for (tree, path) in [("one", "host/sub/a"), ("other", "host/sub/a")] {
+            assert_eq!(data(stage.shown(tree, path)).ino(), copy.ino());
+        }
+        let link = fs::read_link(stage.shown("other", "host/link")).unwrap();
+        assert_eq!(link, Path::new("sub/a"));
+        assert!(!stage.shown("other", "host/b").exists());
+    }
+
+    #[test]
+    fn what_not_everybody_may_read_and_what_is_left_out_is_never_copied() {
+        let stage = Stage::new();
+        for (name, mode) in [("secret", 0o600), ("doc", 0o644), ("kept", 0o644)] {
+            fs::write(stage.path("host").join(name), name).unwrap();
+            fs::set_permissions(stage.path("host").join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        fs::create_dir(stage.path("host/closed")).unwrap();
+        fs::write(stage.path("host/closed/file"), "").unwrap();
+        fs::set_permissions(stage.path("host/closed"), fs::Permissions::from_mode(0o700)).unwrap();
+        stage.copy("one", &["host"], &["*/doc"]).unwrap();
+        let shown = fs::read_dir(stage.shown("one", "host")).unwrap();
+        let shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(shown, ["kept"]);
+        assert_eq!(fs::read_dir(stage.path("store")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_root_that_is_too_large_is_refused_with_what_to_do() {
+        let stage = Stage::new();
+        fs::write(stage.path("host/large"), vec![0; 3 << 20]).unwrap();
+        let root = HostRoot {
+            paths: vec![HostPath::same(stage.path("host"))],
+            ..HostRoot::default()
+        };
+        let failure = stage
+            .copier("one", 2 << 20)
+            .host(&root, None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            failure.contains("2 MiB") && failure.contains("native.root_max_mb"),
+            "{failure}"
+        );
+        assert!(stage.copier("other", 3 << 20).host(&root, None).is_ok());
+    }
+
+    #[test]
+    fn a_program_comes_with_what_it_is_linked_to_and_no_more() {
+        let stage = Stage::new();
+        let root = HostRoot {
+            paths: vec![HostPath::same("/bin/sh")],
+            ..HostRoot::default()
+        };
+        let copied = stage.copier("one", 1 << 30).host(&root, None).unwrap();
+        assert!(copied.files >= 1 && copied.files < 10, "{copied:?}");
+        let shown = stage.path("one").join("bin/sh");
+        assert!(
+            fs::symlink_metadata(stage.path("one").join("bin")).is_ok(),
+            "{shown:?}"
+        );
+        assert!(!stage.path("one").join("usr/share").exists());
+    }
+}

@@ -1,0 +1,138 @@
+//! Describing roots, and forgetting them, in processes of their own: both take long, and boxes are made meanwhile.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Read, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid};
+
+use super::{
+    copy::Copied,
+    failure::Failure,
+    stage::{self, Stage},
+};
+use crate::native::wire::{Describe, RootId, Ticket};
+
+/// What is under way, one at a time, and what waits for it.
+#[derive(Debug, Default)]
+pub(super) struct Describing {
+    current: Option<(Task, Helper)>,
+    waiting: VecDeque<Task>,
+}
+
+#[derive(Debug)]
+pub(super) enum Task {
+    Copy(Ticket, Box<Describe>),
+    Clear(RootId),
+}
+
+/// How a task ended.
+type Done = Result<Copied, Failure>;
+
+/// A process that does one thing, and tells how that went.
+#[derive(Debug)]
+struct Helper {
+    pid: Pid,
+    told: OwnedFd,
+}
+
+impl Describing {
+    pub(super) fn add(&mut self, task: Task) {
+        self.waiting.push_back(task);
+    }
+
+    /// Begins with the next task, where none is under way.
+    pub(super) fn begin(&mut self, stage: &Stage) -> Result<(), (Task, Failure)> {
+        if self.current.is_some() {
+            return Ok(());
+        }
+        let Some(task) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        let helper = Helper::start(|| match &task {
+            Task::Copy(_, order) => stage.copy(order),
+            Task::Clear(root) => stage::clear(*root).map(|()| Copied::default()),
+        });
+        match helper {
+            Ok(helper) => {
+                self.current = Some((task, helper));
+                Ok(())
+            }
+            Err(error) => Err((task, Failure::at("make a process")(error))),
+        }
+    }
+
+    /// Readable when the task under way is done.
+    pub(super) fn watched(&self) -> Option<BorrowedFd<'_>> {
+        self.current.as_ref().map(|(_, helper)| helper.told.as_fd())
+    }
+
+    /// The task that was under way, once it is done.
+    pub(super) fn end(&mut self) -> Option<(Task, Done)> {
+        let (task, helper) = self.current.take()?;
+        Some((task, helper.outcome()))
+    }
+
+    /// Gives everything up.
+    pub(super) fn stop(&mut self) {
+        self.waiting.clear();
+        if let Some((_, helper)) = self.current.take() {
+            // Fails where it has ended.
+            kill_process(helper.pid, Signal::KILL).ok();
+            helper.reap();
+        }
+    }
+}
+
+impl Helper {
+    fn start(work: impl FnOnce() -> Done) -> io::Result<Self> {
+        let (told, mut tell) = io::pipe()?;
+        // SAFETY: the spawner has one thread, so the child may do what the parent may.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            0 => {
+                let worked = catch_unwind(AssertUnwindSafe(|| {
+                    set_parent_process_death_signal(Some(Signal::KILL))
+                        .map_err(Failure::at("be ended with the spawner"))?;
+                    work()
+                }));
+                let worked = worked.unwrap_or_else(|_| Err(Failure::new("a root was given up")));
+                let text = serde_json::to_vec(&worked.map_err(|failure| failure.to_string()));
+                // Where it cannot be told, silence tells it.
+                let told = text
+                    .map_err(io::Error::from)
+                    .and_then(|text| tell.write_all(&text));
+                // SAFETY: ends this process without running anything of the spawner's.
+                unsafe { libc::_exit(i32::from(told.is_err())) }
+            }
+            pid => Ok(Self {
+                pid: Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidData)?,
+                told: told.into(),
+            }),
+        }
+    }
+
+    fn outcome(self) -> Done {
+        let mut text = Vec::new();
+        let pid = self.pid;
+        let read = io::PipeReader::from(self.told).read_to_end(&mut text);
+        reap(pid);
+        read.map_err(Failure::at("hear of a root"))?;
+        match serde_json::from_slice::<Result<Copied, String>>(&text) {
+            Ok(Ok(copied)) => Ok(copied),
+            Ok(Err(reason)) => Err(Failure::new(reason)),
+            Err(_) => Err(Failure::new("the process that copies was killed")),
+        }
+    }
+
+    fn reap(&self) {
+        reap(self.pid);
+    }
+}
+
+fn reap(pid: Pid) {
+    while let Err(rustix::io::Errno::INTR) = waitpid(Some(pid), WaitOptions::empty()) {}
+}
