@@ -23,9 +23,9 @@ use crate::{
 /// Bodies up to this size have memory of their own, which large ones cannot take.
 const SMALL: usize = 64 << 10;
 
-/// Memory for all small bodies, and for all large ones; those at least one of the largest size.
+/// Memory for all small bodies, and for all large ones. One that is larger than that has all of it for itself.
 const SMALL_BODIES: usize = 32 << 20;
-const LARGE_BODIES: usize = 128 << 20;
+const LARGE_BODIES: usize = 96 << 20;
 
 /// What a body may have without a share of any memory: the number of connections bounds it. An ordinary submission is
 /// smaller, so it waits for nobody.
@@ -68,7 +68,7 @@ impl Intake {
             limit,
             pace,
             small: Arc::new(Semaphore::new(SMALL_BODIES / KIB)),
-            large: Arc::new(Semaphore::new(LARGE_BODIES.max(limit).div_ceil(KIB))),
+            large: Arc::new(Semaphore::new(LARGE_BODIES / KIB)),
         }
     }
 
@@ -163,12 +163,14 @@ impl<'a> Room<'a> {
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits)
             * KIB;
-        let wanted = (length.div_ceil(SMALL) * SMALL).min(self.most.next_multiple_of(KIB));
-        let more = wanted.saturating_sub(held).div_ceil(KIB);
+        let wanted = length
+            .next_multiple_of(SMALL)
+            .min(self.most.next_multiple_of(KIB));
+        let more = wanted.min(LARGE_BODIES).saturating_sub(held) / KIB;
         let permit = take(&self.intake.large, more, &mut self.wait).await?;
         merge(&mut self.share.large, permit);
         self.share.small = None;
-        self.reached = held + more * KIB;
+        self.reached = wanted;
         Ok(())
     }
 }
@@ -273,6 +275,18 @@ mod tests {
         drop((first, again, small));
         assert_eq!(intake.large.available_permits(), LARGE);
         assert_eq!(intake.small.available_permits(), SMALL_BODIES / KIB);
+    }
+
+    #[tokio::test]
+    async fn a_body_larger_than_all_the_memory_has_it_for_itself() {
+        let intake = Intake::new(2 * LARGE_BODIES, PACE);
+        let mut room = Room::new(&intake, 2 * LARGE_BODIES);
+        room.reach(LARGE_BODIES + 1).await.unwrap();
+        room.reach(2 * LARGE_BODIES).await.unwrap();
+        assert_eq!(intake.large.available_permits(), 0);
+        assert!(Room::new(&intake, SMALL + 1).reach(SMALL + 1).await.is_err());
+        drop(room);
+        assert_eq!(intake.large.available_permits(), LARGE_BODIES / KIB);
     }
 
     #[tokio::test]

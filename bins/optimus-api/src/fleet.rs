@@ -1,10 +1,13 @@
 //! The state of the whole installation, as the store tells it: queues, workers, totals.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use optimus_common::{LanguageName, language::Languages};
 use optimus_queue::{JobStore, PoolInfo, QueueDepth, StoreError, Totals, WorkerInfo};
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 /// Longest wait for the store where somebody asks how things are: probes and scrapes give up soon.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -58,6 +61,42 @@ pub(crate) async fn language_states(
     };
     Ok(depths.into_iter().map(state).collect())
 }
+
+/// How long what workers said is good enough for a hint.
+const STILL_TRUE: Duration = Duration::from_secs(1);
+
+/// The workers as they were a moment ago, for what every submission asks.
+#[derive(Debug, Default)]
+pub(crate) struct Roster(Mutex<Option<(Instant, Arc<[WorkerInfo]>)>>);
+
+impl Roster {
+    /// Why no worker takes this language's jobs at the moment; `None` where one does, or where nobody can tell.
+    pub(crate) async fn unserved(&self, store: &dyn JobStore, language: &LanguageName) -> Option<String> {
+        let workers = self.workers(store).await?;
+        let pools = || pools(&workers, language);
+        if pools().any(|pool| pool.unavailable.is_none()) {
+            return None;
+        }
+        let told = pools().find_map(|pool| pool.unavailable.clone());
+        Some(told.unwrap_or_else(|| NOBODY.to_owned()))
+    }
+
+    async fn workers(&self, store: &dyn JobStore) -> Option<Arc<[WorkerInfo]>> {
+        // Whoever comes while they are asked for waits for the same answer.
+        let mut known = self.0.lock().await;
+        if let Some((at, workers)) = &*known
+            && at.elapsed() < STILL_TRUE
+        {
+            return Some(Arc::clone(workers));
+        }
+        let workers = Arc::<[_]>::from(patiently(store.workers()).await.ok()?);
+        *known = Some((Instant::now(), Arc::clone(&workers)));
+        Some(workers)
+    }
+}
+
+/// Why a language is not available of which no worker says anything.
+pub(crate) const NOBODY: &str = "no worker is running for it";
 
 /// The pools of one language, over all workers.
 pub(crate) fn pools<'a>(

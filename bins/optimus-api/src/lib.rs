@@ -52,6 +52,7 @@ pub struct App {
     outgoing: answer::Outgoing,
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
+    roster: fleet::Roster,
     waiting: Arc<waiting::Waiting>,
     metrics: metrics::HttpMetrics,
 }
@@ -68,6 +69,7 @@ impl App {
             intake: body::Intake::new(settings.api.body_limit_bytes, pace),
             outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
+            roster: fleet::Roster::default(),
             waiting: Arc::new(waiting::Waiting::new()),
             metrics: metrics::HttpMetrics::new(),
             settings,

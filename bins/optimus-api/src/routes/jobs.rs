@@ -42,6 +42,13 @@ pub(crate) struct JobState {
     #[schema(value_type = String, format = "uuid")]
     job_id: JobId,
     status: JobStatus,
+    /// That no worker takes jobs of its language at the moment, and why: it waits until one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        required = false,
+        example = "no worker takes jobs of go at the moment: no worker is running for it"
+    )]
+    warning: Option<String>,
 }
 
 /// Submits a program with its test cases.
@@ -123,12 +130,16 @@ pub(crate) async fn submit(
             }
         }
     }
-    Ok(accepted(
-        StatusCode::ACCEPTED,
-        id,
-        replayed,
-        Json(JobState { job_id: id, status }),
-    ))
+    let warning = match status {
+        JobStatus::Queued => app.roster.unserved(&*app.store, &language).await,
+        _ => None,
+    };
+    let state = JobState {
+        job_id: id,
+        status,
+        warning: warning.map(|why| format!("no worker takes jobs of {language} at the moment: {why}")),
+    };
+    Ok(accepted(StatusCode::ACCEPTED, id, replayed, Json(state)))
 }
 
 /// Reads a body, elsewhere where that takes long. Its share of the memory is held until the job is with the store.
@@ -231,5 +242,10 @@ pub(crate) async fn cancel(
         Cancel::AlreadyFinished(status) => return Err(Problem::already_finished(id, status)),
         Cancel::NotFound => return Err(Problem::job_not_found(id)),
     };
-    Ok((code, Json(JobState { job_id: id, status })))
+    let state = JobState {
+        job_id: id,
+        status,
+        warning: None,
+    };
+    Ok((code, Json(state)))
 }

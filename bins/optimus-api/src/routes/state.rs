@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    fleet::{LanguageState, language_states, pools},
+    fleet::{LanguageState, NOBODY, language_states, pools},
     problem::Problem,
 };
 
@@ -65,7 +65,7 @@ impl LanguageEntry {
         let available = pools().any(|pool| pool.unavailable.is_none());
         let reason = (!available).then(|| {
             let told = pools().find_map(|pool| pool.unavailable.clone());
-            told.unwrap_or_else(|| "no worker is running for it".to_owned())
+            told.unwrap_or_else(|| NOBODY.to_owned())
         });
         Self {
             name: language.name.to_string(),

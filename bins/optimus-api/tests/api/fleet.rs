@@ -209,3 +209,36 @@ async fn metrics_count_requests_jobs_and_workers() {
     assert!(value("optimus_store_submissions_bytes") > 0.0);
     assert!(value("optimus_store_results_bytes") > 0.0);
 }
+
+#[tokio::test]
+async fn a_job_that_no_worker_takes_says_so_at_once() {
+    let warned = async |api: &Api| {
+        let answer = api.submit(&submission()).await;
+        assert_eq!(
+            answer.status(),
+            StatusCode::ACCEPTED,
+            "it is accepted all the same"
+        );
+        answer.json::<Value>().await.unwrap()["warning"].clone()
+    };
+    let api = Api::start().await;
+    let warning = warned(&api).await;
+    let warning = warning.as_str().unwrap();
+    assert!(
+        warning.contains("python") && warning.contains("no worker is running"),
+        "{warning}"
+    );
+
+    let api = Api::start().await;
+    api.announce(&[("python", Some("its image is missing")), ("c", None)])
+        .await;
+    let warning = warned(&api).await;
+    assert!(
+        warning.as_str().unwrap().contains("its image is missing"),
+        "{warning}"
+    );
+
+    let api = Api::start().await;
+    api.announce(&[("python", None)]).await;
+    assert_eq!(warned(&api).await, Value::Null);
+}
