@@ -71,6 +71,7 @@ fn submission(
     tests: u64,
 ) -> Result<Submission, Failure> {
     let test = |id| TestCase {
+        hidden: false,
         id,
         input: Some(input.to_owned()),
         input_base64: None,

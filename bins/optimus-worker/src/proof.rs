@@ -200,6 +200,7 @@ async fn run(
 /// An empty program where the language has no sample: it need not be right, but what its recipe calls must start.
 fn sample(language: &Language, settings: &Settings) -> Submission {
     let test = TestCase {
+        hidden: false,
         id: 1,
         input: Some(LINE.to_owned()),
         input_base64: None,
@@ -208,6 +209,7 @@ fn sample(language: &Language, settings: &Settings) -> Submission {
         points: None,
     };
     Submission {
+        message_detail: None,
         language: language.name.clone(),
         source_code: Some(language.execution.sample.clone().unwrap_or_default()),
         files: Vec::new(),

@@ -92,6 +92,7 @@ impl LanguagesFile {
 /// input and an expected output.
 pub(crate) fn submission(program: &str, tests: &[(&str, &str)]) -> Submission {
     let test = |(id, (input, expected)): (u64, &(&str, &str))| TestCase {
+        hidden: false,
         id,
         input: Some((*input).to_owned()),
         input_base64: None,
@@ -100,6 +101,7 @@ pub(crate) fn submission(program: &str, tests: &[(&str, &str)]) -> Submission {
         points: None,
     };
     Submission {
+        message_detail: None,
         language: "python".parse().unwrap(),
         source_code: Some(program.to_owned()),
         files: Vec::new(),

@@ -60,6 +60,9 @@ pub struct Submission {
     /// How outputs are compared.
     #[serde(default)]
     pub checker: Checker,
+    /// What the messages of wrong answers tell. Default: `verdict_only` for tests that are `hidden`, `full` for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_detail: Option<MessageDetail>,
     /// Do not run the tests after the first one that is not accepted; they are `skipped`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stop_on_failure: bool,
@@ -72,6 +75,17 @@ pub struct Submission {
         deserialize_with = "unique::json"
     )]
     pub metadata: Option<serde_json::Value>,
+}
+
+/// What the message of a wrong answer tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MessageDetail {
+    /// Where the output differs, and what the program wrote there. From enough of that an expected output can be learnt.
+    Full,
+    /// Nothing: there is no message.
+    VerdictOnly,
 }
 
 /// One source file, as text or as base64.
@@ -94,7 +108,8 @@ impl SourceFile {
     }
 }
 
-/// One test case. Input and expected output are text, or base64 where they are not UTF-8.
+/// One test case. Input and expected output are text, or base64 where they are not UTF-8. One of `expected_output` and
+/// `expected_output_base64` is required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -115,6 +130,9 @@ pub struct TestCase {
     /// Weight of this test in `score`; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<f64>,
+    /// Whether nobody who sees the result may learn what is expected, see `message_detail`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
 }
 
 impl TestCase {
@@ -178,6 +196,15 @@ fn invalid(field: impl Into<String>, message: impl Into<String>) -> InvalidSubmi
 }
 
 impl Submission {
+    /// What the message of a wrong answer to a test tells.
+    pub fn message_detail(&self, test: &TestCase) -> MessageDetail {
+        self.message_detail.unwrap_or(if test.hidden {
+            MessageDetail::VerdictOnly
+        } else {
+            MessageDetail::Full
+        })
+    }
+
     /// Checks every rule that needs no knowledge of the configured languages.
     pub fn validate(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
         self.validate_sources(maxima)?;

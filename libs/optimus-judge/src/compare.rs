@@ -14,6 +14,7 @@ mod lines;
 mod tokens;
 mod unordered;
 
+use memchr::{memchr_iter, memrchr};
 use optimus_common::checker::Checker;
 
 use self::{
@@ -134,5 +135,20 @@ fn trim_end(bytes: &[u8]) -> &[u8] {
 }
 
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    // Blocks are compared at once.
+    const BLOCK: usize = 64;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let same = BLOCK * blocks.take_while(|(a, b)| a == b).count();
+    let rest = a[same..].iter().zip(&b[same..]);
+    same + rest.take_while(|(a, b)| a == b).count()
+}
+
+/// The blank lines at the beginning of a text: their length, and how many they are.
+fn blank_lines(text: &[u8]) -> (usize, u64) {
+    let space = text
+        .iter()
+        .position(|byte| !is_space(*byte))
+        .unwrap_or(text.len());
+    let len = memrchr(b'\n', &text[..space]).map_or(0, |newline| newline + 1);
+    (len, memchr_iter(b'\n', &text[..len]).count() as u64)
 }

@@ -7,7 +7,7 @@ use optimus_common::{
     protocol::{CompileDone, OutputTag, RunAgain, RunDone, Step, Stream},
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
     settings::Results,
-    submission::{Submission, TestCase},
+    submission::{MessageDetail, Submission, TestCase},
 };
 
 use crate::{
@@ -267,6 +267,8 @@ impl<'a> Grading<'a> {
             stderr: &streams.stderr,
         };
         let Judgement { verdict, message } = verdict::judge(evidence, || comparison.finish());
+        let is_told =
+            verdict != Verdict::WrongAnswer || self.submission.message_detail(test) == MessageDetail::Full;
         let stdout = streams.stdout.into_captured();
         let stderr = streams.stderr.into_captured();
         TestResult {
@@ -290,7 +292,7 @@ impl<'a> Grading<'a> {
             },
             stdout_truncated: stdout.truncated,
             stderr_truncated: stderr.truncated,
-            message,
+            message: message.filter(|_| is_told),
             evidence: Some(Box::new(RunEvidence {
                 facts: facts.clone(),
                 limits: *limits,

@@ -353,6 +353,7 @@ mod tests {
 
     fn test(id: u64, input: &str) -> TestCase {
         TestCase {
+            hidden: false,
             id,
             input: Some(input.to_owned()),
             input_base64: None,
@@ -372,6 +373,7 @@ mod tests {
 
     fn submission() -> Submission {
         Submission {
+            message_detail: None,
             language: "java".parse().unwrap(),
             source_code: Some("class A {}".to_owned()),
             files: Vec::new(),

@@ -224,6 +224,31 @@ fn of_a_test_that_is_run_again_the_second_try_decides() {
 }
 
 #[test]
+fn the_message_of_a_hidden_test_tells_neither_places_nor_values() {
+    for (options, hidden, told) in [
+        ("", false, true),
+        ("", true, false),
+        (r#", "message_detail": "full""#, true, true),
+        (r#", "message_detail": "verdict_only""#, false, false),
+    ] {
+        let mut job = Job::new(options);
+        job.submission.test_cases[0].hidden = hidden;
+        let mut grading = job.compiled();
+        assert_eq!(run(&mut grading, 0, "wrong"), Verdict::WrongAnswer);
+        end(&mut grading, 1, RunEnd::Exited { code: 3 }, "", "");
+        run(&mut grading, 2, "3");
+        let result = grading.finish().unwrap();
+        assert_eq!(
+            result.test_results[0].message.is_some(),
+            told,
+            "{options} {hidden}"
+        );
+        let died = result.test_results[1].message.as_deref();
+        assert_eq!(died, Some("exited with code 3"), "nothing expected shows in it");
+    }
+}
+
+#[test]
 fn a_first_try_must_be_whole_and_there_is_no_third_one() {
     let job = Job::new("");
     let mut grading = job.compiled();

@@ -44,8 +44,22 @@ impl Difference {
             return self.place;
         }
         let excerpt = String::from_utf8_lossy(&excerpt);
-        format!("{}: \"{}\"", self.place, excerpt.escape_debug())
+        format!("{}: {:?}", self.place, excerpt)
     }
+}
+
+/// In which column, from 1 and in characters, a line goes on that began so. A character that is cut by the difference is
+/// the one that differs; what is no UTF-8 counts as one for each error.
+pub(super) fn column(matched: &[u8]) -> usize {
+    let mut columns = 1;
+    let mut chunks = matched.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        columns += chunk.valid().chars().count();
+        let is_cut = chunks.peek().is_none()
+            && std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
+        columns += usize::from(!chunk.invalid().is_empty() && !is_cut);
+    }
+    columns
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Equal after removing trailing white space of each line, and trailing blank lines.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::{
-    common_prefix,
+    blank_lines, common_prefix,
     difference::{self, Difference},
     trim_end,
 };
@@ -60,6 +60,7 @@ impl<'e> Lines<'e> {
 
     pub(super) fn feed(&mut self, mut chunk: &[u8]) {
         while !chunk.is_empty() && self.difference.is_none() {
+            chunk = &chunk[self.whole_lines(chunk)..];
             let newline = memchr(b'\n', chunk);
             let part = &chunk[..newline.unwrap_or(chunk.len())];
             if let Some((offset, difference)) = self.part_of_line(part) {
@@ -88,6 +89,27 @@ impl<'e> Lines<'e> {
             }
             None => None,
         }
+    }
+
+    /// Takes lines that are as expected to the byte, and blank ones behind the last that is expected, all at once, where
+    /// one begins. Returns their length.
+    fn whole_lines(&mut self, chunk: &[u8]) -> usize {
+        if self.at > self.start || self.pending.matched > 0 || !self.pending.excess.is_empty() {
+            return 0;
+        }
+        let (len, lines) = if self.start == self.expected.len() {
+            blank_lines(chunk)
+        } else {
+            let same = common_prefix(&self.expected[self.start..], chunk);
+            let len = memrchr(b'\n', &chunk[..same]).map_or(0, |newline| newline + 1);
+            (len, memchr_iter(b'\n', &chunk[..len]).count() as u64)
+        };
+        if len > 0 {
+            self.next = self.start + len;
+            self.number += lines;
+            self.load_line();
+        }
+        len
     }
 
     /// Compares bytes of one line; where they differ, from which of them on.
@@ -153,7 +175,7 @@ impl<'e> Lines<'e> {
             format!(
                 "line {} differs in column {}",
                 self.number,
-                self.at - self.start + 1
+                difference::column(&self.expected[self.start..self.at])
             )
         };
         Difference::new(place, &self.expected[self.start..self.at])

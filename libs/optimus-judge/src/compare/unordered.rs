@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use memchr::memchr;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::trim_end;
+use super::{blank_lines, is_space, trim_end};
 
 /// Two multisets of lines, compared by their sums of keyed hashes: one number each, however many lines there are.
 ///
@@ -65,6 +65,8 @@ struct Multiset {
     hasher: SipHasher13,
     /// The hasher as it was before white space that may turn out to be trailing.
     trimmed: SipHasher13,
+    /// Whether nothing of the current line has come.
+    at_start: bool,
     /// Whether the current line has anything but white space.
     blank: bool,
     /// Blank lines that may turn out to be trailing.
@@ -84,6 +86,7 @@ impl Multiset {
             empty,
             hasher: empty,
             trimmed: empty,
+            at_start: true,
             blank: true,
             blank_lines: 0,
             sum: Sum { hash: 0, count: 0 },
@@ -91,12 +94,31 @@ impl Multiset {
     }
 
     fn feed(&mut self, mut chunk: &[u8]) {
-        while let Some(newline) = memchr(b'\n', chunk) {
-            self.part_of_line(&chunk[..newline]);
-            self.end_line();
+        loop {
+            if self.at_start && chunk.first().is_some_and(|first| is_space(*first)) {
+                let (len, lines) = blank_lines(chunk);
+                self.blank_lines += lines;
+                chunk = &chunk[len..];
+            }
+            let Some(newline) = memchr(b'\n', chunk) else {
+                break;
+            };
+            let line = &chunk[..newline];
+            if self.at_start {
+                // It has something in it, and all of it is here.
+                let mut hasher = self.empty;
+                hasher.write(trim_end(line));
+                self.add(hasher);
+            } else {
+                self.part_of_line(line);
+                self.end_line();
+            }
             chunk = &chunk[newline + 1..];
         }
-        self.part_of_line(chunk);
+        if !chunk.is_empty() {
+            self.at_start = false;
+            self.part_of_line(chunk);
+        }
     }
 
     fn finish(mut self) -> Sum {
@@ -118,18 +140,23 @@ impl Multiset {
         if self.blank {
             self.blank_lines += 1;
         } else {
-            let blank = self
-                .empty
-                .finish128()
-                .as_u128()
-                .wrapping_mul(self.blank_lines.into());
-            let line = self.trimmed.finish128().as_u128();
-            self.sum.hash = self.sum.hash.wrapping_add(blank).wrapping_add(line);
-            self.sum.count += self.blank_lines + 1;
-            self.blank_lines = 0;
+            self.add(self.trimmed);
         }
         self.hasher = self.empty;
         self.trimmed = self.empty;
         self.blank = true;
+        self.at_start = true;
+    }
+
+    /// A line that is not blank, and the blank ones before it.
+    fn add(&mut self, line: SipHasher13) {
+        if self.blank_lines > 0 {
+            let blank = self.empty.finish128().as_u128();
+            let blank = blank.wrapping_mul(self.blank_lines.into());
+            self.sum.hash = self.sum.hash.wrapping_add(blank);
+        }
+        self.sum.hash = self.sum.hash.wrapping_add(line.finish128().as_u128());
+        self.sum.count += self.blank_lines + 1;
+        self.blank_lines = 0;
     }
 }

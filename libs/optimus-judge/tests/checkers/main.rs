@@ -327,6 +327,12 @@ fn messages_tell_where_and_show_the_programs_own_output() {
             "a\nbxd\n",
             "line 2 differs in column 2: \"bxd\"",
         ),
+        (
+            LINES,
+            "Привет, мир!",
+            "Пока, it's me",
+            "line 1 differs in column 2: \"Пока, it's me\"",
+        ),
         (LINES, "a\nbcd\n", "a\nb\n", "line 2 ends too early: \"b\""),
         (LINES, "a\nb\n", "a\n", "the output ends too early, in line 2"),
         (LINES, "a\n", "a\n\n b\n", "line 3 is one too many: \" b\""),

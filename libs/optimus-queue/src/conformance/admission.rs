@@ -197,6 +197,7 @@ pub async fn bytes_that_are_no_text_come_back_unchanged(factory: &dyn StoreFacto
     let test_cases = inputs.iter().enumerate().map(|(id, bytes)| {
         let (input, input_base64) = text_or_base64(bytes.clone());
         TestCase {
+            hidden: false,
             id: id as u64,
             input,
             input_base64,
@@ -206,6 +207,7 @@ pub async fn bytes_that_are_no_text_come_back_unchanged(factory: &dyn StoreFacto
         }
     });
     let sent = Submission {
+        message_detail: None,
         test_cases: test_cases.collect(),
         ..submission()
     };
