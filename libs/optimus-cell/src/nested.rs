@@ -1,9 +1,10 @@
-//! Runs that have a cell of their own: a cgroup, a PID namespace, and a mount namespace.
+//! Runs that have a cell of their own: a cgroup, a PID namespace, a mount namespace, and a network that nobody has used.
 //!
 //! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
 //! and nothing to remove.
 
 mod groups;
+mod home;
 mod init;
 mod mounts;
 mod notes;
@@ -37,7 +38,10 @@ use crate::{
 };
 pub(crate) use groups::CellGroups;
 use groups::Lease;
+pub(crate) use home::HomeNetwork;
+use home::Network;
 use init::Plan;
+pub use mounts::FACTS_OF_THE_HOST;
 use mounts::Mounts;
 use notes::SharedNotes;
 
@@ -49,6 +53,7 @@ const INTO_CGROUP: u64 = 1 << 33;
 pub(crate) struct Cells {
     /// `None` where the box has none to give.
     groups: Option<Rc<CellGroups>>,
+    network: Rc<HomeNetwork>,
     mounts: Mounts,
 }
 
@@ -60,6 +65,8 @@ pub(crate) struct NestedTree {
     guest: GuestId,
     notes: SharedNotes,
     group: Option<Lease>,
+    /// Given back when the run is over.
+    _network: Network,
     /// Of use where there is no group.
     census: Census,
     /// The first process' death, and so everybody's.
@@ -75,6 +82,7 @@ impl Cells {
     pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
         Self {
             groups: workshop.groups.clone(),
+            network: Rc::clone(&workshop.network),
             mounts: Mounts::new(workshop, workspace),
         }
     }
@@ -85,6 +93,11 @@ impl Cells {
             Some(_) => Pace::of_group(),
             None => Pace::of_processes(),
         }
+    }
+
+    /// For a moment in which no run goes on.
+    pub(crate) fn rest(&self) {
+        self.network.look();
     }
 
     /// Starts a command in a cell. `None` where the box has as many processes as it may.
@@ -102,6 +115,7 @@ impl Cells {
             let most = at_most(Resource::Nproc, spec.limits.processes.into());
             command.rlimits.push((Resource::Nproc, most));
         }
+        let network = HomeNetwork::network_of_next(&self.network);
         let notes = SharedNotes::new()?;
         let (report, writer) = Report::new()?;
         let into = group.as_ref().and_then(Lease::to_be_made_in);
@@ -111,6 +125,7 @@ impl Cells {
             Ok(None) => {
                 let plan = Plan {
                     group: group.as_ref().and_then(Lease::to_enter),
+                    network: &network,
                     mounts: &self.mounts,
                     command: &command,
                     guest,
@@ -136,6 +151,7 @@ impl Cells {
             guest,
             notes,
             group,
+            _network: network,
             census: Census::default(),
             dead: None,
             sampled_memory_bytes: 0,

@@ -25,6 +25,8 @@ pub(crate) enum Step {
     AgentDeath,
     /// The path of the cell's group is nobody's business in the cell.
     CgroupNamespace,
+    /// A network of its own, where the box's has been used or is in use.
+    Network,
     /// Only standard input, output and error are left. Of the guest where there is no cell.
     Descriptors,
     /// Nothing blocked, nothing ignored and nothing handled: Rust ignores SIGPIPE, which would outlive `exec`, and handles
@@ -60,10 +62,11 @@ pub(crate) enum Step {
     Exec,
 }
 
-const ALL: [(Step, &str); 22] = [
+const ALL: [(Step, &str); 23] = [
     (Step::Group, "enter the cell's control group"),
     (Step::AgentDeath, "tie the cell to the agent"),
     (Step::CgroupNamespace, "make a cgroup namespace"),
+    (Step::Network, "make a network namespace with a loopback"),
     (Step::Descriptors, "arrange file descriptors"),
     (Step::Signals, "reset signals"),
     (Step::PrivateMounts, "keep mounts to the cell"),

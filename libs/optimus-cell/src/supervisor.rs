@@ -165,6 +165,11 @@ impl Supervisor {
 
     /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.
     pub fn wait<'a>(&'a self, others: &mut Vec<PollFd<'a>>, intake: Intake) -> Result<(), CellError> {
+        if let Ground::Nested(cells) = &self.ground
+            && self.is_idle()
+        {
+            cells.rest();
+        }
         let count = others.len();
         others.push(PollFd::new(&self.child_signals, PollFlags::IN));
         if intake == Intake::Open {

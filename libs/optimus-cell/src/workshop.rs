@@ -9,7 +9,7 @@ use crate::{
     landlock,
     launch::Restrictions,
     nest::{GuestUids, Landlock, Nest},
-    nested::CellGroups,
+    nested::{CellGroups, HomeNetwork},
     signals::Signals,
 };
 
@@ -19,6 +19,7 @@ pub struct Workshop {
     pub(crate) disk_bytes: u64,
     pub(crate) compile_disk_bytes: u64,
     pub(crate) groups: Option<Rc<CellGroups>>,
+    pub(crate) network: Rc<HomeNetwork>,
     pub(crate) restrictions: Rc<Restrictions>,
     guest_uids: GuestUids,
 }
@@ -38,6 +39,7 @@ impl Workshop {
             disk_bytes: nest.disk_bytes,
             compile_disk_bytes: nest.compile_disk_bytes,
             groups: groups.map(Rc::new),
+            network: Rc::new(HomeNetwork::of_this_process()),
             restrictions: Rc::new(Restrictions {
                 filter: filter::for_guests(),
                 landlock,

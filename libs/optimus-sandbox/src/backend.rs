@@ -25,17 +25,6 @@ pub trait Backend: Send + Sync + 'static {
     fn ready_timeout(&self) -> Duration;
 }
 
-/// What is set for a box's network, below `net.ipv4`.
-///
-/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
-/// that one run could leave for the next one of its box. What buffers hold may be charged to nobody, so they are small.
-pub(crate) const NETWORK_SETTINGS: [(&str, &str); 4] = [
-    ("tcp_max_tw_buckets", "0"),
-    ("tcp_no_metrics_save", "1"),
-    ("tcp_rmem", "4096 131072 262144"),
-    ("tcp_wmem", "4096 16384 262144"),
-];
-
 /// What a box must offer. Equal specifications give interchangeable boxes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxSpec {

@@ -19,6 +19,7 @@ use rustix::{
 };
 
 use super::{
+    home::Network,
     mounts::Mounts,
     notes::{Notes, Reckoning},
 };
@@ -27,6 +28,7 @@ use crate::{
     command::Command,
     guest::{GuestId, drop_capabilities},
     launch::{Restrictions, Stdio, become_program, close_range, forget_agent, hide_memory, leave},
+    network::arrange_network,
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
 };
@@ -43,6 +45,7 @@ struct Stack([u8; 64 << 10]);
 pub(super) struct Plan<'a> {
     /// The group to enter; `None` where the process was made in it, or where there is none.
     pub(super) group: Option<&'a Group>,
+    pub(super) network: &'a Network,
     pub(super) mounts: &'a Mounts,
     pub(super) command: &'a Command,
     pub(super) guest: GuestId,
@@ -78,6 +81,11 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
     if !weaken::is_off("cgroup-namespace") {
         // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
         unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
+    }
+    if let Network::Own = plan.network {
+        // SAFETY: a network namespace; no descriptor or memory is unshared.
+        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(at(Step::Network))?;
+        arrange_network().map_err(at(Step::Network))?;
     }
     forget_agent(plan.stdio, report, plan.restrictions)?;
     plan.mounts.mount(plan.guest)?;

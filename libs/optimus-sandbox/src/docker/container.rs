@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
+use optimus_cell::{FACTS_OF_THE_HOST, NETWORK_SETTINGS};
 use optimus_common::{
     WorkerId,
     language::{BOX_DIR, USERS_DIR},
     weaken,
 };
 
-use crate::backend::{BoxSpec, NETWORK_SETTINGS};
+use crate::backend::BoxSpec;
 
 /// On every box, with the value `1`.
 const BOX_LABEL: &str = "optimus.box";
@@ -93,6 +94,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         readonly_rootfs: wanted("read-only-root", true),
         network_mode: Some(network_mode().to_owned()),
         sysctls: sysctls(spec),
+        masked_paths: Some(masked_paths()),
         ipc_mode: Some(ipc_mode().to_owned()),
         log_config: Some(HostConfigLogConfig {
             typ: Some("none".to_owned()),
@@ -132,6 +134,40 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         ])),
         ..Default::default()
     }
+}
+
+/// What engines cover by themselves, as long as they are not told what to cover.
+const USUALLY_MASKED: [&str; 12] = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+
+/// What tells one host from another, and what engines cover anyway.
+fn masked_paths() -> Vec<String> {
+    let facts: &[&str] = if weaken::is_off("proc-masks") {
+        &[]
+    } else {
+        &FACTS_OF_THE_HOST
+    };
+    let own = facts.iter().map(|name| format!("/proc/{name}"));
+    let mut all: Vec<_> = USUALLY_MASKED
+        .iter()
+        .map(ToString::to_string)
+        .chain(own)
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Other runtimes than the engine's own have a network of their own making.

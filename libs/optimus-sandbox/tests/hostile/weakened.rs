@@ -233,6 +233,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "uts-namespace",
             "cgroup-namespace",
             "cell-pid-namespace",
+            "cell-network-namespace",
             "private-files",
             "roots-in-memory",
             "private-devices",

@@ -1,0 +1,171 @@
+//! Which network a run gets: one that nobody has used before it.
+//!
+//! Whatever goes over a loopback is counted, and the next run could read the counters: a second try could be told by the
+//! first one where to go on. Making a network namespace takes the kernel a third of a millisecond to several, and hardly a run
+//! needs one. So runs have the box's as long as its counters are what they were when the box was made, and nobody else
+//! has it at the moment; any other run gets a new one, which goes with it.
+//!
+//! The counters are those of packets, and of addresses that there was no way to. A socket that nothing was sent by leaves
+//! nothing. What cannot be read counts as used.
+
+use std::{cell::Cell, fs::File, os::unix::fs::FileExt, rc::Rc};
+
+use optimus_common::weaken;
+
+/// Counters of both families. The rest of `/proc/net` shows what is open now, or counts what is counted here too.
+const COUNTERS: [&str; 2] = ["snmp", "snmp6"];
+
+/// Longer than any of them.
+const LONGEST: usize = 16 << 10;
+
+/// The box's own network namespace, which the agent is in.
+#[derive(Debug)]
+pub(crate) struct HomeNetwork {
+    /// With what they were when the box was made; of a kernel without the second family the second one is missing.
+    counters: Vec<(File, Vec<u8>)>,
+    state: Cell<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Fresh,
+    /// A run has it.
+    Occupied,
+    /// A run had it, and may have used it.
+    Left,
+    Used,
+}
+
+/// What a run has for a network.
+#[derive(Debug)]
+pub(super) enum Network {
+    /// The box's, given back when the run is over.
+    Home(Rc<HomeNetwork>),
+    /// To be made by the run's first process.
+    Own,
+}
+
+impl HomeNetwork {
+    /// Of the calling process, where nobody has been yet.
+    pub(crate) fn of_this_process() -> Self {
+        Self::of("/proc/self/net")
+    }
+
+    fn of(folder: &str) -> Self {
+        let counters: Vec<_> = COUNTERS
+            .iter()
+            .filter_map(|name| {
+                let file = File::open(format!("{folder}/{name}")).ok()?;
+                let text = read(&file)?;
+                Some((file, text))
+            })
+            .collect();
+        let state = if counters.is_empty() {
+            State::Used
+        } else {
+            State::Fresh
+        };
+        Self {
+            counters,
+            state: Cell::new(state),
+        }
+    }
+
+    /// Looks whether the last run has used it. Best called while there is nothing else to do.
+    pub(crate) fn look(&self) {
+        if self.state.get() == State::Left {
+            let fresh = self
+                .counters
+                .iter()
+                .all(|(file, before)| read(file).as_ref() == Some(before));
+            self.state.set(if fresh { State::Fresh } else { State::Used });
+        }
+    }
+
+    pub(super) fn network_of_next(home: &Rc<Self>) -> Network {
+        if weaken::is_off("cell-network-namespace") {
+            return Network::Home(Rc::clone(home));
+        }
+        home.look();
+        if home.state.get() != State::Fresh {
+            return Network::Own;
+        }
+        home.state.set(State::Occupied);
+        Network::Home(Rc::clone(home))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if let Self::Home(home) = self {
+            home.state.set(State::Left);
+        }
+    }
+}
+
+fn read(file: &File) -> Option<Vec<u8>> {
+    let mut text = vec![0; LONGEST];
+    let length = file.read_at(&mut text, 0).ok()?;
+    text.truncate(length);
+    (length > 0).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+
+    use super::*;
+    use crate::network::arrange_network;
+
+    fn is_home(network: &Network) -> bool {
+        matches!(network, Network::Home(_))
+    }
+
+    /// In a network namespace of its own, which takes root.
+    fn alone(test: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::spawn(move || {
+            // SAFETY: no descriptor or memory is unshared.
+            unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.unwrap();
+            arrange_network().unwrap();
+            test();
+        });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_network_is_handed_on_only_if_nothing_was_sent() {
+        alone(|| {
+            let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
+            let first = HomeNetwork::network_of_next(&home);
+            assert!(is_home(&first));
+            assert!(!is_home(&HomeNetwork::network_of_next(&home)), "somebody has it");
+            drop(first);
+            let second = HomeNetwork::network_of_next(&home);
+            assert!(is_home(&second), "nobody has used it");
+            // There is no way to there.
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.connect("192.0.2.1:9").unwrap_err();
+            drop((socket, second));
+            assert!(!is_home(&HomeNetwork::network_of_next(&home)));
+            assert!(!is_home(&HomeNetwork::network_of_next(&home)), "for good");
+        });
+    }
+
+    #[test]
+    fn packets_of_both_families_are_seen() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            alone(move || {
+                let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
+                drop(HomeNetwork::network_of_next(&home));
+                let network = HomeNetwork::network_of_next(&home);
+                assert!(is_home(&network));
+                let socket = UdpSocket::bind(address).unwrap();
+                socket.send_to(b"note", socket.local_addr().unwrap()).unwrap();
+                drop((socket, network));
+                assert!(!is_home(&HomeNetwork::network_of_next(&home)), "{address}");
+            });
+        }
+    }
+}
