@@ -35,8 +35,12 @@ fn record(status: &str, verdict: Option<&str>) -> Value {
 }
 
 fn languages() -> Value {
-    let entry = |name: &str, extension: &str| json!({"name": name, "file_extension": extension, "available": true, "reason": null});
-    json!({"languages": [entry("python", ".py"), entry("cpp", ".cpp")]})
+    let entry = |name: &str, extension: &str, others: &[&str]| {
+        json!({
+            "name": name, "file_extension": extension, "other_extensions": others, "available": true, "reason": null,
+        })
+    };
+    json!({"languages": [entry("python", ".py", &[]), entry("cpp", ".cpp", &[".cc"])]})
 }
 
 /// Takes a submission; the job then is as given.
