@@ -1,13 +1,8 @@
 //! Third phase: every test case, as PID 1 of the box.
 
-use std::collections::VecDeque;
-
 use anyhow::bail;
 use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
-use optimus_common::{
-    facts::RunFacts,
-    protocol::{CommandSpec, FrameKind, OutputTag, RunAgain, RunDone, Step, TestHeader},
-};
+use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::{
@@ -26,7 +21,6 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         command: state.job.run,
         inbox: Inbox::new(),
         next: Upcoming::Unknown,
-        again: VecDeque::new(),
         outbox,
     }
     .run_all()?;
@@ -38,10 +32,8 @@ struct Tests<'a> {
     command: CommandSpec,
     inbox: Inbox,
     next: Upcoming,
-    /// Tests to be run a second time.
-    again: VecDeque<Test>,
-    /// The test whose run is going on in each slot. There is none while the slot is cleared up after a run.
-    going_on: Vec<Option<Test>>,
+    /// The worker's name of the run that goes on in each slot. There is none while the slot is cleared up after a run.
+    going_on: Vec<Option<u32>>,
     outbox: &'a mut Outbox,
 }
 
@@ -50,13 +42,6 @@ struct Test {
     /// The worker's name of it.
     run: u32,
     input: Input,
-    tried: Try,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Try {
-    First,
-    Second,
 }
 
 /// What is known of the next test.
@@ -66,25 +51,6 @@ enum Upcoming {
     Test(Test),
     /// There is none.
     End,
-}
-
-impl Upcoming {
-    fn test(&self) -> Option<&Test> {
-        match self {
-            Self::Test(test) => Some(test),
-            Self::Unknown | Self::End => None,
-        }
-    }
-
-    fn take(&mut self) -> Option<Test> {
-        match std::mem::replace(self, Self::Unknown) {
-            Self::Test(test) => Some(test),
-            other => {
-                *self = other;
-                None
-            }
-        }
-    }
 }
 
 impl Tests<'_> {
@@ -104,11 +70,7 @@ impl Tests<'_> {
                 && let Some(request) = self.inbox.receive()?
             {
                 self.next = match request {
-                    Request::Test(TestHeader { run, .. }, input) => Upcoming::Test(Test {
-                        run,
-                        input,
-                        tried: Try::First,
-                    }),
+                    Request::Test(TestHeader { run, .. }, input) => Upcoming::Test(Test { run, input }),
                     Request::End => Upcoming::End,
                 };
             }
@@ -117,19 +79,22 @@ impl Tests<'_> {
     }
 
     fn is_done(&self) -> bool {
-        matches!(self.next, Upcoming::End) && self.again.is_empty() && self.supervisor.is_idle()
+        matches!(self.next, Upcoming::End) && self.supervisor.is_idle()
     }
 
-    /// Starts the next test as soon as a slot is free. Those to be run again go first: their inputs are in memory.
+    /// Starts the next test as soon as a slot is free.
     fn start_next(&mut self) -> anyhow::Result<()> {
         let Some(slot) = self.supervisor.free_slot() else {
             return Ok(());
         };
-        let Some(test) = self.again.front().or(self.next.test()) else {
+        let Upcoming::Test(test) = &self.next else {
             return Ok(());
         };
         match self.supervisor.start(slot, &self.command, &test.input)? {
-            Start::Started => self.going_on[slot.index()] = self.again.pop_front().or(self.next.take()),
+            Start::Started => {
+                self.going_on[slot.index()] = Some(test.run);
+                self.next = Upcoming::Unknown;
+            }
             Start::Crowded if self.supervisor.is_idle() => {
                 bail!("the box's process limit leaves no room for a run");
             }
@@ -144,9 +109,7 @@ impl Tests<'_> {
     /// The next test is read only when a slot is free, so that no more inputs are in memory than there are runs.
     fn wait(&self, intake: Intake) -> anyhow::Result<Arrived> {
         let ended = matches!(self.next, Upcoming::End);
-        let wanted = matches!(self.next, Upcoming::Unknown)
-            && self.again.is_empty()
-            && self.supervisor.free_slot().is_some();
+        let wanted = matches!(self.next, Upcoming::Unknown) && self.supervisor.free_slot().is_some();
         let mut ends = Vec::with_capacity(8);
         if !ended {
             let data = if wanted { PollFlags::IN } else { PollFlags::empty() };
@@ -181,9 +144,9 @@ impl Tests<'_> {
         let mut over = Vec::new();
         supervisor.advance(intake, &mut |event| match event {
             Event::Output { slot, stream, data } => {
-                if let Some(test) = &going_on[slot.index()] {
+                if let Some(run) = going_on[slot.index()] {
                     let tag = OutputTag {
-                        step: Step::Run(test.run),
+                        step: Step::Run(run),
                         stream,
                     };
                     outbox.push(FrameKind::Output, &[&tag.encode(), data]);
@@ -191,27 +154,9 @@ impl Tests<'_> {
             }
             Event::Ended { slot, facts } => over.extend(going_on[slot.index()].take().zip(Some(facts))),
         })?;
-        for (test, facts) in over {
-            self.conclude(&test, facts)?;
+        for (run, facts) in over {
+            outbox.push_message(FrameKind::RunDone, &RunDone { run, facts })?;
         }
-        Ok(())
-    }
-
-    /// A run is over: its facts count, or the first of its close time-outs is followed by a second try.
-    fn conclude(&mut self, test: &Test, facts: RunFacts) -> anyhow::Result<()> {
-        let run = test.run;
-        if test.tried == Try::Second || !facts.is_close_time_out(&self.command.limits) {
-            return self
-                .outbox
-                .push_message(FrameKind::RunDone, &RunDone { run, facts });
-        }
-        self.outbox
-            .push_message(FrameKind::RunAgain, &RunAgain { run, facts })?;
-        self.again.push_back(Test {
-            run,
-            input: test.input.copied()?,
-            tried: Try::Second,
-        });
         Ok(())
     }
 }

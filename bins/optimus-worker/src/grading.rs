@@ -11,13 +11,13 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::{
-    grade::{Grading, GradingError},
+    grade::{Grading, GradingError, Next},
     plan::JobPlan,
 };
 use optimus_sandbox::session::{Event, JobSession, Sender, SessionError};
 use tokio::{
-    sync::Semaphore,
-    time::{Instant, sleep_until},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::debug;
 
@@ -54,12 +54,16 @@ pub(crate) enum GradeError {
 /// Runs the tests in a box that has got its job, and grades them.
 pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<JobResult, GradeError> {
     let mut grading = Grading::new(task.submission, task.language, task.plan, task.results);
-    let tests = task.submission.test_cases.len();
-    // One permit for each test that may be sent.
-    let turns = Semaphore::new(if task.submission.stop_on_failure { 1 } else { tests });
+    // The runs that may be sent. It stays open until none can need a second try.
+    let (turns, may_be_sent) = unbounded_channel();
+    let mut left = task.submission.test_cases.len();
+    let mut next = (0_u32..).take(left);
+    let at_once = if task.submission.stop_on_failure { 1 } else { left };
+    for run in next.by_ref().take(at_once) {
+        let _ = turns.send(run);
+    }
     let (sender, mut receiver) = session.split();
-    let mut sending = Some(Box::pin(send_tests(sender, task.submission, &turns)));
-    let mut left = tests;
+    let mut sending = Some(Box::pin(send_tests(sender, task.submission, may_be_sent)));
     let mut allowed = compile_allowance(task.plan);
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut send_error = None;
@@ -75,15 +79,21 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
                     allowed = run_allowance(task.plan);
                     deadline.as_mut().reset(Instant::now() + allowed);
                 }
-                Event::RunAgain(again) => {
-                    debug!(run = again.run, facts = ?again.facts, "a time-out was close; the test is run again");
-                    grading.run_again(&again)?;
-                    deadline.as_mut().reset(Instant::now() + allowed);
-                }
                 Event::RunDone(done) => {
-                    grading.run_done(&done)?;
-                    left -= 1;
-                    turns.add_permits(1);
+                    let turn = match grading.run_done(&done)? {
+                        Next::Verdict(_) => {
+                            left -= 1;
+                            next.next()
+                        }
+                        Next::SecondTry => {
+                            debug!(run = done.run, facts = ?done.facts, "a time-out was close; the test is run again");
+                            Some(done.run)
+                        }
+                    };
+                    // Where nobody sends any more, the box is about to say why.
+                    if let Some(run) = turn {
+                        let _ = turns.send(run);
+                    }
                     deadline.as_mut().reset(Instant::now() + allowed);
                 }
             },
@@ -100,20 +110,22 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
             }
         }
     }
+    drop(turns);
+    if let Some(sending) = sending.filter(|_| left == 0) {
+        // So that the box leaves by itself. Its tests are over, whatever becomes of that.
+        let _ = timeout(LAST_WORDS, sending).await;
+    }
     Ok(grading.finish()?)
 }
 
+/// Sends the tests whose turn it is, and the end when none can come any more.
 async fn send_tests(
     mut sender: Sender<'_>,
     submission: &Submission,
-    turns: &Semaphore,
+    mut turns: UnboundedReceiver<u32>,
 ) -> Result<(), SessionError> {
-    for (run, test) in (0..).zip(&submission.test_cases) {
-        turns
-            .acquire()
-            .await
-            .expect("the semaphore is never closed")
-            .forget();
+    while let Some(run) = turns.recv().await {
+        let test = &submission.test_cases[run as usize];
         sender.test(run, test.input()).await?;
     }
     sender.end().await

@@ -132,7 +132,7 @@ async fn a_job_is_graded() {
 }
 
 /// A submission that wants to stop fails its second test, and never gets to its third.
-async fn stops_at_the_second_test(running: &Running, program: &str) -> JobRecord {
+async fn stops_at_the_second_test(running: &Running, program: &str, begun: usize) -> JobRecord {
     let mut submission = twins::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]);
     submission.stop_on_failure = true;
     let record = running.graded(submission).await;
@@ -140,34 +140,45 @@ async fn stops_at_the_second_test(running: &Running, program: &str) -> JobRecord
         verdicts(&record),
         [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
     );
-    assert_eq!(running.backend.tests_begun(), 2);
+    assert_eq!(running.backend.tests_begun(), begun);
     record
 }
 
 #[tokio::test(start_paused = true)]
 async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop() {
     let running = Running::start();
-    stops_at_the_second_test(&running, "echo").await;
+    stops_at_the_second_test(&running, "echo", 2).await;
     running.leave().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_try_decides_whether_a_submission_stops() {
+async fn only_what_was_right_but_late_is_tried_again() {
     let running = Running::start();
-    let record = stops_at_the_second_test(&running, "late").await;
-    let tried: Vec<_> = record
-        .result
-        .unwrap()
-        .test_results
-        .iter()
-        .map(|test| {
-            test.evidence
-                .as_ref()
-                .is_some_and(|evidence| evidence.earlier.is_some())
-        })
-        .collect();
-    assert_eq!(tried, [true, true, false]);
+    let mut submission = twins::submission("late", &[("a", "a"), ("b", "c"), ("d", "d")]);
+    let record = running.graded(submission.clone()).await;
+    assert_eq!(
+        verdicts(&record),
+        [Verdict::Accepted, Verdict::TimeLimitExceeded, Verdict::Accepted]
+    );
+    assert_eq!(tried_again(record), [true, false, true]);
+    assert_eq!(running.backend.tests_begun(), 5);
+    submission.stop_on_failure = true;
+    let record = running.graded(submission).await;
+    assert_eq!(
+        verdicts(&record),
+        [Verdict::Accepted, Verdict::TimeLimitExceeded, Verdict::Skipped]
+    );
+    assert_eq!(tried_again(record), [true, false, false]);
+    assert_eq!(running.backend.tests_begun(), 8);
     running.leave().await;
+}
+
+fn tried_again(record: JobRecord) -> Vec<bool> {
+    let tests = record.result.unwrap().test_results;
+    let evidence = tests.iter().map(|test| test.evidence.as_ref());
+    evidence
+        .map(|evidence| evidence.is_some_and(|evidence| evidence.earlier.is_some()))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]

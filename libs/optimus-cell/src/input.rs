@@ -2,10 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::{
-    fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek},
-    io::pread,
-};
+use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek};
 
 use crate::error::CellError;
 
@@ -51,22 +48,6 @@ impl Input {
         seek(&self.0, SeekFrom::Start(0)).map_err(CellError::system("rewind an input"))?;
         Ok(())
     }
-
-    /// The same bytes for another program. Not the same file: position, locks, flags and times of a file are one for all
-    /// who have it, so that one program could leave something there for the next one.
-    pub fn copied(&self) -> Result<Self, CellError> {
-        let mut writer = InputWriter::new()?;
-        let mut buffer = [0; 8192];
-        let mut at = 0;
-        loop {
-            let read = pread(&self.0, &mut buffer, at).map_err(CellError::system("read an input"))?;
-            if read == 0 {
-                return writer.finish();
-            }
-            writer.write(&buffer[..read])?;
-            at += read as u64;
-        }
-    }
 }
 
 impl AsFd for Input {
@@ -87,9 +68,6 @@ mod tests {
         let input = writer.finish().unwrap();
         let mut buffer = [0; 16];
         let read = rustix::io::read(&input, &mut buffer).unwrap();
-        assert_eq!(&buffer[..read], b"12 13\n");
-        let copy = input.copied().unwrap();
-        assert_eq!(rustix::io::read(&copy, &mut buffer).unwrap(), read);
         assert_eq!(&buffer[..read], b"12 13\n");
         assert!(rustix::io::write(&input, b"x").is_err());
         assert!(rustix::fs::ftruncate(&input, 0).is_err());

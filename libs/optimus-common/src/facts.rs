@@ -86,31 +86,24 @@ impl RunFacts {
         self.wall_time > limits.wall_time_granting(waited)
     }
 
-    /// Whether the run was over a time limit by so little that another one may well keep to it: then its test is run once
-    /// more.
+    /// Whether the run was over a time limit by so little that another one may well keep to it: then its test may be run
+    /// once more, if its output was right.
     ///
-    /// That is a run that ended by itself within the margin over its limit, see [`Limits::with_margin`], or one that was
-    /// killed by the wall clock and had waited much for a CPU. Never one that went beyond the margin, and never one that
-    /// fails for another reason too.
+    /// That is a run that ended by itself, with success, within the margin over its limit, see [`Limits::with_margin`]. Never
+    /// one that went beyond the margin or was killed, and never one that fails for another reason too: the first try may tell
+    /// the second one what it likes, and nothing of it is worth more than the margin.
     pub fn is_close_time_out(&self, limits: &Limits) -> bool {
-        let fails_otherwise = self.oom_kills > 0
+        let fails_otherwise = self.end != (RunEnd::Exited { code: 0 })
+            || self.oom_kills > 0
             || self.peak_memory_bytes > limits.memory_bytes
             || self.stdout_bytes.max(self.stderr_bytes) > limits.output_bytes;
         if fails_otherwise || self.cpu_time > Limits::with_margin(limits.cpu_time) {
             return false;
         }
         let waited = self.waited_for_cpu.unwrap_or_default();
-        match self.end {
-            RunEnd::Exited { .. } | RunEnd::Signalled { .. } => {
-                let latest = Limits::with_margin(limits.wall_time_granting(waited));
-                let over = self.cpu_time > limits.cpu_time || self.is_over_wall_time(limits);
-                over && self.wall_time <= latest
-            }
-            RunEnd::Killed {
-                limit: LimitKind::WallTime,
-            } => self.cpu_time <= limits.cpu_time && waited >= limits.wall_time / 10,
-            RunEnd::Killed { .. } | RunEnd::NotStarted { .. } => false,
-        }
+        let latest = Limits::with_margin(limits.wall_time_granting(waited));
+        let over = self.cpu_time > limits.cpu_time || self.is_over_wall_time(limits);
+        over && self.wall_time <= latest
     }
 }
 
@@ -153,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ended_by_itself_within_the_margin_is_close() {
+    fn what_ended_with_success_within_the_margin_is_close() {
         for (cpu_ms, wall_ms, close) in [
             (900, 900, false),
             (1000, 1000, false),
@@ -167,14 +160,8 @@ mod tests {
             (1050, 3301, false),
             (1101, 3001, false),
         ] {
-            for end in [
-                EXITED,
-                RunEnd::Exited { code: 1 },
-                RunEnd::Signalled { signal: 11 },
-            ] {
-                let facts = facts(end, MS * cpu_ms, MS * wall_ms);
-                assert_eq!(facts.is_close_time_out(&LIMITS), close, "{facts:?}");
-            }
+            let facts = facts(EXITED, MS * cpu_ms, MS * wall_ms);
+            assert_eq!(facts.is_close_time_out(&LIMITS), close, "{facts:?}");
         }
     }
 
@@ -189,18 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn of_the_killed_only_those_that_waited_long_are_close() {
-        let mut wall = facts(killed(LimitKind::WallTime), MS * 900, MS * 3299);
-        for (waited, close) in [(None, false), (Some(MS * 299), false), (Some(MS * 300), true)] {
-            wall.waited_for_cpu = waited;
-            assert_eq!(wall.is_close_time_out(&LIMITS), close, "{wall:?}");
-        }
-        wall.cpu_time = MS * 1001;
-        assert!(!wall.is_close_time_out(&LIMITS));
-        for limit in [LimitKind::CpuTime, LimitKind::Memory, LimitKind::Output] {
-            let mut facts = facts(killed(limit), MS * 1050, MS * 1050);
-            facts.waited_for_cpu = Some(MS * 900);
-            assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+    fn what_did_not_end_with_success_is_never_close() {
+        for end in [
+            RunEnd::Exited { code: 1 },
+            RunEnd::Signalled { signal: 11 },
+            killed(LimitKind::CpuTime),
+            killed(LimitKind::WallTime),
+            killed(LimitKind::Memory),
+            killed(LimitKind::Output),
+        ] {
+            for (cpu_ms, wall_ms) in [(1050, 1050), (500, 3200)] {
+                let mut facts = facts(EXITED, MS * cpu_ms, MS * wall_ms);
+                assert!(facts.is_close_time_out(&LIMITS), "{facts:?}");
+                facts.end = end.clone();
+                assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+            }
         }
     }
 

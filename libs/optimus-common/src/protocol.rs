@@ -24,9 +24,8 @@
 //! back. A worker that wants to see one result before it sends the next test simply waits. When the box's input
 //! closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!
-//! A run whose time-out was close ([`RunFacts::is_close_time_out`]) ends with a `RunAgain` instead of `RunDone`, once. The
-//! agent then runs the same test again: what follows of that run is of the second try, up to its `RunDone`, and what came
-//! before is void.
+//! The worker may send a test a second time, under the same number, after its `RunDone`: what follows of that run is of
+//! the second try, and what came before is void. Why it does so is its own affair: the agent decides nothing.
 //!
 //! Expected outputs never travel here.
 
@@ -37,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use crate::{facts::RunFacts, limits::Limits};
 
 /// Raised with every incompatible change; a box of another version is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Bytes of each stream of the compile step that travel. The agent counts what is more, and drops it: that a compiler
 /// says much is no fault of a program.
@@ -78,8 +77,6 @@ pub enum FrameKind {
     RunDone = 68,
     /// UTF-8 text: the agent cannot go on, and why. Always the system's fault, never the program's.
     Fault = 69,
-    /// JSON [`RunAgain`].
-    RunAgain = 70,
 }
 
 impl FrameKind {
@@ -95,7 +92,6 @@ impl FrameKind {
             67 => Self::CompileDone,
             68 => Self::RunDone,
             69 => Self::Fault,
-            70 => Self::RunAgain,
             _ => return None,
         })
     }
@@ -235,7 +231,7 @@ pub struct CommandSpec {
 /// Announces one run; its input follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestHeader {
-    /// Names this run in what the box answers. Chosen by the worker, unique in the job, below `u32::MAX`.
+    /// Names this run in what the box answers. Chosen by the worker, of one test in the job, below `u32::MAX`.
     pub run: u32,
     pub input_bytes: u64,
 }
@@ -251,14 +247,6 @@ pub struct CompileDone {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunDone {
     pub run: u32,
-    pub facts: RunFacts,
-}
-
-/// The first try of a run is over, and there is a second one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunAgain {
-    pub run: u32,
-    /// Of the first try.
     pub facts: RunFacts,
 }
 

@@ -1,10 +1,12 @@
 //! The grading of one job, from what its box reports to its result.
 
+use std::time::Duration;
+
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::Language,
     limits::Limits,
-    protocol::{CompileDone, OutputTag, RunAgain, RunDone, Step, Stream},
+    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
     settings::Results,
     submission::{MessageDetail, Submission, TestCase},
@@ -12,7 +14,7 @@ use optimus_common::{
 
 use crate::{
     capture::Capture,
-    compare::Comparison,
+    compare::{Check, Comparison},
     plan::{self, JobPlan},
     signals,
     verdict::{self, Evidence, Judgement, Program, Runtime},
@@ -65,13 +67,21 @@ struct Streams {
     stderr: Capture,
 }
 
+/// What follows the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The test has its verdict.
+    Verdict(Verdict),
+    /// The test is to be run once more, and what came of it so far is void: all was right but that it took a little too
+    /// long. The second try decides.
+    SecondTry,
+}
+
 /// What a box said that a sound one would not say. Always the system's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GradingError {
     #[error("the box speaks of run {0}, which nobody asked for or which is over")]
     UnexpectedRun(u32),
-    #[error("the box tries run {0} a third time")]
-    ThirdTry(u32),
     #[error("the box says twice how the compile step ended")]
     CompiledTwice,
     #[error("the box does not know whether it had to compile")]
@@ -159,37 +169,59 @@ impl<'a> Grading<'a> {
     }
 
     /// A run is over.
-    pub fn run_done(&mut self, done: &RunDone) -> Result<Verdict, GradingError> {
-        self.running(done.run)?;
-        let index = done.run as usize;
+    pub fn run_done(&mut self, done: &RunDone) -> Result<Next, GradingError> {
+        let RunDone { run, facts } = done;
+        self.running(*run)?;
+        let index = *run as usize;
         let TestState::Running(output) = std::mem::replace(&mut self.tests[index], TestState::Silent) else {
-            return Err(GradingError::UnexpectedRun(done.run));
+            return Err(GradingError::UnexpectedRun(*run));
         };
+        let RunOutput {
+            comparison,
+            streams,
+            earlier,
+        } = *output;
         let limits = &self.plan.header.run.limits;
-        output.streams.check_complete(done.run, &done.facts, limits)?;
-        let result = self.test_result(&self.submission.test_cases[index], &done.facts, *output);
-        let verdict = result.verdict;
+        streams.check_complete(*run, facts, limits)?;
+        let test = &self.submission.test_cases[index];
+        let evidence = Evidence {
+            facts,
+            limits,
+            runtime: Runtime {
+                out_of_memory: &self.language.execution.out_of_memory,
+                allowance_bytes: self
+                    .language
+                    .execution
+                    .memory_allowance_mb
+                    .saturating_mul(1 << 20),
+            },
+            stderr: &streams.stderr,
+        };
+        let judgement = if earlier.is_none() && facts.is_close_time_out(limits) {
+            let check = comparison.finish();
+            if is_right_but_for_time(evidence, &check) {
+                let second = RunOutput {
+                    earlier: Some(facts.clone()),
+                    ..RunOutput::new(self.submission, test, self.max_stream)
+                };
+                self.tests[index] = TestState::Running(Box::new(second));
+                return Ok(Next::SecondTry);
+            }
+            verdict::judge(evidence, || check)
+        } else {
+            verdict::judge(evidence, || comparison.finish())
+        };
+        let Judgement { verdict, message } = judgement;
+        let is_told =
+            verdict != Verdict::WrongAnswer || self.submission.message_detail(test) == MessageDetail::Full;
+        let judgement = Judgement {
+            verdict,
+            message: message.filter(|_| is_told),
+        };
+        let result = test_result(test, facts, limits, judgement, streams, earlier);
         self.failed |= !result.passed;
         self.tests[index] = TestState::Done(Box::new(result));
-        Ok(verdict)
-    }
-
-    /// What came of a run so far is void: its test is run again, once.
-    pub fn run_again(&mut self, again: &RunAgain) -> Result<(), GradingError> {
-        let (submission, max_stream) = (self.submission, self.max_stream);
-        let limits = self.plan.header.run.limits;
-        let output = self.running(again.run)?;
-        output.streams.check_complete(again.run, &again.facts, &limits)?;
-        if output.earlier.is_some() {
-            return Err(GradingError::ThirdTry(again.run));
-        }
-        // It is one of the test cases, since it is running.
-        let test = &submission.test_cases[again.run as usize];
-        *output = RunOutput {
-            earlier: Some(again.facts.clone()),
-            ..RunOutput::new(submission, test, max_stream)
-        };
-        Ok(())
+        Ok(Next::Verdict(verdict))
     }
 
     /// Whether no further test needs to be run, because one failed and the submission wants to stop there.
@@ -245,60 +277,59 @@ impl<'a> Grading<'a> {
             TestState::Silent | TestState::Done(_) => Err(unexpected),
         }
     }
+}
 
-    fn test_result(&self, test: &TestCase, facts: &RunFacts, output: RunOutput<'_>) -> TestResult {
-        let RunOutput {
-            comparison,
-            streams,
+/// Whether a run would have been accepted, had it had all the time in the world.
+fn is_right_but_for_time(evidence: Evidence<'_>, check: &Check) -> bool {
+    let limits = Limits {
+        cpu_time: Duration::MAX,
+        wall_time: Duration::MAX,
+        ..*evidence.limits
+    };
+    let forgiven = Evidence {
+        limits: &limits,
+        ..evidence
+    };
+    verdict::judge(forgiven, || check.clone()).verdict == Verdict::Accepted
+}
+
+fn test_result(
+    test: &TestCase,
+    facts: &RunFacts,
+    limits: &Limits,
+    Judgement { verdict, message }: Judgement,
+    streams: Streams,
+    earlier: Option<RunFacts>,
+) -> TestResult {
+    let stdout = streams.stdout.into_captured();
+    let stderr = streams.stderr.into_captured();
+    TestResult {
+        test_id: test.id,
+        passed: verdict == Verdict::Accepted,
+        verdict,
+        stdout: stdout.text,
+        stderr: stderr.text,
+        stdout_base64: stdout.base64,
+        stderr_base64: stderr.base64,
+        execution_time_ms: ms(facts.wall_time),
+        cpu_time_ms: ms(facts.cpu_time),
+        peak_memory_bytes: facts.peak_memory_bytes,
+        exit_code: match facts.end {
+            RunEnd::Exited { code } => Some(code),
+            _ => None,
+        },
+        signal: match facts.end {
+            RunEnd::Signalled { signal } => Some(signals::name(signal).into_owned()),
+            _ => None,
+        },
+        stdout_truncated: stdout.truncated,
+        stderr_truncated: stderr.truncated,
+        message,
+        evidence: Some(Box::new(RunEvidence {
+            facts: facts.clone(),
+            limits: *limits,
             earlier,
-        } = output;
-        let limits = &self.plan.header.run.limits;
-        let evidence = Evidence {
-            facts,
-            limits,
-            runtime: Runtime {
-                out_of_memory: &self.language.execution.out_of_memory,
-                allowance_bytes: self
-                    .language
-                    .execution
-                    .memory_allowance_mb
-                    .saturating_mul(1 << 20),
-            },
-            stderr: &streams.stderr,
-        };
-        let Judgement { verdict, message } = verdict::judge(evidence, || comparison.finish());
-        let is_told =
-            verdict != Verdict::WrongAnswer || self.submission.message_detail(test) == MessageDetail::Full;
-        let stdout = streams.stdout.into_captured();
-        let stderr = streams.stderr.into_captured();
-        TestResult {
-            test_id: test.id,
-            passed: verdict == Verdict::Accepted,
-            verdict,
-            stdout: stdout.text,
-            stderr: stderr.text,
-            stdout_base64: stdout.base64,
-            stderr_base64: stderr.base64,
-            execution_time_ms: ms(facts.wall_time),
-            cpu_time_ms: ms(facts.cpu_time),
-            peak_memory_bytes: facts.peak_memory_bytes,
-            exit_code: match facts.end {
-                RunEnd::Exited { code } => Some(code),
-                _ => None,
-            },
-            signal: match facts.end {
-                RunEnd::Signalled { signal } => Some(signals::name(signal).into_owned()),
-                _ => None,
-            },
-            stdout_truncated: stdout.truncated,
-            stderr_truncated: stderr.truncated,
-            message: message.filter(|_| is_told),
-            evidence: Some(Box::new(RunEvidence {
-                facts: facts.clone(),
-                limits: *limits,
-                earlier,
-            })),
-        }
+        })),
     }
 }
 
@@ -482,7 +513,7 @@ fn score(submission: &Submission, test_results: &[TestResult]) -> f64 {
     passed / all
 }
 
-fn ms(time: std::time::Duration) -> u64 {
+fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

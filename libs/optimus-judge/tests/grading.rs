@@ -10,13 +10,13 @@ use std::time::Duration;
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts, Witness},
     language::Language,
-    protocol::{CompileDone, OutputTag, RunAgain, RunDone, Step, Stream},
+    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
     settings::{Results, Settings},
     submission::Submission,
 };
 use optimus_judge::{
-    grade::{Grading, GradingError},
+    grade::{Grading, GradingError, Next},
     plan::JobPlan,
 };
 use proptest::prelude::*;
@@ -121,7 +121,10 @@ fn end(grading: &mut Grading<'_>, run: u32, end: RunEnd, stdout: &str, stderr: &
         stderr_bytes: stderr.len() as u64,
         ..facts(end)
     };
-    grading.run_done(&RunDone { run, facts }).unwrap()
+    match grading.run_done(&RunDone { run, facts }).unwrap() {
+        Next::Verdict(verdict) => verdict,
+        Next::SecondTry => panic!("it was in time"),
+    }
 }
 
 fn verdicts(result: &JobResult) -> Vec<Verdict> {
@@ -188,39 +191,96 @@ fn a_job_whose_tests_are_all_accepted_succeeds() {
     );
 }
 
-/// The end of a first try, after which the run begins anew.
-fn again(grading: &mut Grading<'_>, run: u32, stdout_bytes: u64) -> Result<(), GradingError> {
-    let facts = RunFacts {
-        stdout_bytes,
-        ..facts(RunEnd::Exited { code: 1 })
+/// The end of a run that took this much CPU time, of a limit of 5 s.
+fn after(
+    grading: &mut Grading<'_>,
+    run: u32,
+    cpu_time: Duration,
+    stdout: &str,
+    change: impl FnOnce(&mut RunFacts),
+) -> Result<Next, GradingError> {
+    if !stdout.is_empty() {
+        grading.output(tag(run, Stream::Stdout), stdout.as_bytes())?;
+    }
+    let mut facts = RunFacts {
+        cpu_time,
+        stdout_bytes: stdout.len() as u64,
+        ..facts(RunEnd::Exited { code: 0 })
     };
-    grading.run_again(&RunAgain { run, facts })
+    change(&mut facts);
+    grading.run_done(&RunDone { run, facts })
 }
+
+const CLOSE: Duration = Duration::from_millis(5400);
 
 #[test]
 fn of_a_test_that_is_run_again_the_second_try_decides() {
     let job = Job::new("");
     let mut grading = job.compiled();
-    // What it printed would have been wrong, and more than the right answer's beginning.
-    grading.output(tag(1, Stream::Stdout), b"2 and more").unwrap();
-    again(&mut grading, 1, 10).unwrap();
+    for run in 0..3 {
+        let right = (run + 1).to_string();
+        assert_eq!(
+            after(&mut grading, run, CLOSE, &right, |_| {}),
+            Ok(Next::SecondTry)
+        );
+    }
     assert_eq!(run(&mut grading, 1, "2"), Verdict::Accepted);
-    // One that printed nothing.
-    again(&mut grading, 0, 0).unwrap();
-    assert_eq!(run(&mut grading, 0, "3"), Verdict::WrongAnswer);
-    assert_eq!(run(&mut grading, 2, "3"), Verdict::Accepted);
+    // What the first one printed is void.
+    assert_eq!(run(&mut grading, 0, ""), Verdict::WrongAnswer);
+    assert_eq!(
+        after(&mut grading, 2, CLOSE, "3", |_| {}),
+        Ok(Next::Verdict(Verdict::TimeLimitExceeded)),
+        "there is no third try"
+    );
+    assert_eq!(
+        after(&mut grading, 2, CLOSE, "3", |_| {}),
+        Err(GradingError::UnexpectedRun(2))
+    );
     let result = grading.finish().unwrap();
     let test = &result.test_results[1];
     assert_eq!((test.stdout.as_str(), test.exit_code), ("2", Some(0)));
     let evidence = test.evidence.as_deref().unwrap();
-    assert_eq!(evidence.facts.stdout_bytes, 1);
     assert_eq!(evidence.limits, job.plan.header.run.limits);
+    assert!(evidence.facts.cpu_time < CLOSE);
     let earlier = evidence.earlier.as_ref().unwrap();
+    assert_eq!((earlier.stdout_bytes, earlier.cpu_time), (1, CLOSE));
+}
+
+/// Or the first try could do a part of the work, whatever it is worth, and tell the second one where to go on.
+#[test]
+fn only_what_would_have_been_accepted_but_for_the_time_is_run_again() {
+    let job = Job::new("");
+    let limit = job.plan.header.run.limits;
+    let late = Ok(Next::Verdict(Verdict::TimeLimitExceeded));
+    let tried = |cpu_time, stdout, change: &dyn Fn(&mut RunFacts)| {
+        let mut grading = job.compiled();
+        let next = after(&mut grading, 1, cpu_time, stdout, change);
+        assert!(next == Ok(Next::SecondTry) || after(&mut grading, 1, cpu_time, stdout, change).is_err());
+        next
+    };
+    assert_eq!(tried(CLOSE, "2", &|_| {}), Ok(Next::SecondTry));
     assert_eq!(
-        (earlier.stdout_bytes, &earlier.end),
-        (10, &RunEnd::Exited { code: 1 })
+        tried(limit.cpu_time, "2", &|_| {}),
+        Ok(Next::Verdict(Verdict::Accepted))
     );
-    assert_eq!(result.test_results[2].evidence.as_deref().unwrap().earlier, None);
+    assert_eq!(tried(CLOSE + CLOSE, "2", &|_| {}), late);
+    for wrong in ["", "1", "2 and more"] {
+        assert_eq!(tried(CLOSE, wrong, &|_| {}), late, "{wrong:?}");
+    }
+    for end in [
+        RunEnd::Exited { code: 1 },
+        RunEnd::Signalled { signal: 11 },
+        RunEnd::Killed {
+            limit: LimitKind::WallTime,
+        },
+    ] {
+        assert_eq!(tried(CLOSE, "2", &|facts| facts.end = end.clone()), late);
+    }
+    assert_eq!(
+        tried(CLOSE, "2", &|facts| facts.peak_memory_bytes =
+            limit.memory_bytes + 1),
+        Ok(Next::Verdict(Verdict::MemoryLimitExceeded))
+    );
 }
 
 #[test]
@@ -249,18 +309,11 @@ fn the_message_of_a_hidden_test_tells_neither_places_nor_values() {
 }
 
 #[test]
-fn a_first_try_must_be_whole_and_there_is_no_third_one() {
+fn a_first_try_must_be_whole() {
     let job = Job::new("");
     let mut grading = job.compiled();
-    assert!(matches!(
-        again(&mut grading, 1, 1),
-        Err(GradingError::LostOutput { .. })
-    ));
-    again(&mut grading, 1, 0).unwrap();
-    assert_eq!(again(&mut grading, 1, 0), Err(GradingError::ThirdTry(1)));
-    run(&mut grading, 1, "2");
-    assert_eq!(again(&mut grading, 1, 0), Err(GradingError::UnexpectedRun(1)));
-    assert_eq!(again(&mut grading, 7, 0), Err(GradingError::UnexpectedRun(7)));
+    let lost = after(&mut grading, 1, CLOSE, "2", |facts| facts.stdout_bytes = 2);
+    assert!(matches!(lost, Err(GradingError::LostOutput { .. })), "{lost:?}");
 }
 
 #[test]
@@ -517,7 +570,7 @@ fn lost_output_is_no_wrong_answer() {
                 limit: LimitKind::Output,
             },
         ));
-        assert_eq!(verdict, Ok(Verdict::OutputLimitExceeded));
+        assert_eq!(verdict, Ok(Next::Verdict(Verdict::OutputLimitExceeded)));
     }
 }
 

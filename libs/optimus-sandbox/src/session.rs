@@ -19,7 +19,7 @@
 //!     let mut left = inputs.len();
 //!     while left > 0 {
 //!         match receiver.next().await? {
-//!             Event::Output { .. } | Event::CompileDone(_) | Event::RunAgain(_) => {}
+//!             Event::Output { .. } | Event::CompileDone(_) => {}
 //!             Event::RunDone(_) => left -= 1,
 //!         }
 //!     }
@@ -49,8 +49,8 @@ use ledger::Ledger;
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     protocol::{
-        CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunAgain,
-        RunDone, Step, Stream, TestHeader, VERSION,
+        CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunDone, Step,
+        Stream, TestHeader, VERSION,
     },
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
@@ -94,10 +94,7 @@ pub enum Event {
     Output { step: Step, stream: Stream, data: Bytes },
     /// Comes once, also for a language without a compile step.
     CompileDone(CompileDone),
-    /// What came of this run so far is void: its time-out was close, and the test is run again. Comes at most once for
-    /// each run.
-    RunAgain(RunAgain),
-    /// Nothing more comes of this run.
+    /// Nothing more comes of this run, unless its test is sent again.
     RunDone(RunDone),
 }
 
@@ -228,11 +225,12 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends one test with its input. Returns when the box's pipe has taken it, which is long before it has run.
+    /// Sends one test with its input. Returns when the box's pipe has taken it, which is long before it has run. A test may
+    /// be sent a second time, after its run has ended.
     ///
     /// # Panics
     ///
-    /// Where the run's number was used before in this job, or is `u32::MAX`.
+    /// Where a run of this number is going on or was tried twice, or the number is `u32::MAX`.
     pub async fn test(&mut self, run: u32, input: &[u8]) -> Result<(), SessionError> {
         lock(self.ledger).announce(run);
         let header = TestHeader {
@@ -287,12 +285,6 @@ impl Receiver<'_> {
                 clean(&mut done.facts);
                 lock(self.ledger).run_done(&done)?;
                 Ok(Event::RunDone(done))
-            }
-            FrameKind::RunAgain => {
-                let mut again: RunAgain = frames::parse("second try of a run", &payload)?;
-                clean(&mut again.facts);
-                lock(self.ledger).run_again(&again)?;
-                Ok(Event::RunAgain(again))
             }
             FrameKind::Fault => Err(SessionError::Agent(readable(&String::from_utf8_lossy(&payload)))),
             other => Err(SessionError::violation(format!(

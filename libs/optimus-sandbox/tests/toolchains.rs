@@ -211,7 +211,6 @@ async fn grade(
                     sender.test(0, b"21\n").await.unwrap();
                     sender.end().await.unwrap();
                 }
-                Event::RunAgain(_) => output.retain(|(of_run, _), _| !of_run),
                 Event::RunDone(run) => {
                     done.run = Some(run.facts);
                     break;

@@ -73,10 +73,10 @@ fn cpu_time_of_threads_adds_up() {
 
 /// Busy programs, each in a control group beside the box's: wherever the kernel shares out CPU time by group, each gets as
 /// much of it as a whole box.
-pub(crate) struct Crowd(Vec<(Child, Neighbour)>);
+struct Crowd(Vec<(Child, Neighbour)>);
 
 impl Crowd {
-    pub(crate) fn of(programs_per_cpu: usize) -> Self {
+    fn of(programs_per_cpu: usize) -> Self {
         let cpus = available_parallelism().expect("known on Linux").get();
         let program = |_| {
             let group = Neighbour::make();

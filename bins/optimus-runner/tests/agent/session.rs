@@ -14,7 +14,7 @@ use optimus_common::{
     limits::Limits,
     protocol::{
         CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
-        JobHeader, OutputTag, Ready, RunAgain, RunDone, Step, Stream, TestHeader, VERSION,
+        JobHeader, OutputTag, Ready, RunDone, Step, Stream, TestHeader, VERSION,
     },
 };
 use serde::Serialize;
@@ -29,7 +29,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) enum Message {
     Ready(Ready),
     CompileDone(CompileDone),
-    RunAgain(RunAgain),
     RunDone(RunDone),
     Fault(String),
     Output(Step, Stream, Vec<u8>),
@@ -42,8 +41,6 @@ pub(crate) struct Session {
     messages: Receiver<Message>,
     /// Output that has come so far.
     output: HashMap<(Step, Stream), Vec<u8>>,
-    /// First tries of runs that are tried again.
-    earlier: HashMap<u32, Box<Ran>>,
     pub(crate) test_box: TestBox,
 }
 
@@ -53,9 +50,6 @@ pub(crate) struct Ran {
     pub(crate) facts: RunFacts,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
-    /// The first try, if this is the second one.
-    #[allow(dead_code, reason = "not every suite tries again")]
-    pub(crate) earlier: Option<Box<Ran>>,
 }
 
 impl Ran {
@@ -208,7 +202,6 @@ fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
         found(match kind {
             FrameKind::Ready => Message::Ready(serde_json::from_slice(&payload).expect(json)),
             FrameKind::CompileDone => Message::CompileDone(serde_json::from_slice(&payload).expect(json)),
-            FrameKind::RunAgain => Message::RunAgain(serde_json::from_slice(&payload).expect(json)),
             FrameKind::RunDone => Message::RunDone(serde_json::from_slice(&payload).expect(json)),
             FrameKind::Fault => Message::Fault(String::from_utf8(payload).expect(json)),
             FrameKind::Output => {
@@ -237,7 +230,6 @@ impl Session {
             input,
             messages,
             output: HashMap::new(),
-            earlier: HashMap::new(),
             test_box,
         };
         match session.next() {
@@ -330,14 +322,7 @@ impl Session {
         loop {
             match self.next() {
                 Some(Message::RunDone(done)) => {
-                    let mut ran = self.ran(Step::Run(done.run), done.facts);
-                    ran.earlier = self.earlier.remove(&done.run);
-                    return (done.run, ran);
-                }
-                Some(Message::RunAgain(again)) => {
-                    let ran = self.ran(Step::Run(again.run), again.facts);
-                    let third = self.earlier.insert(again.run, Box::new(ran));
-                    assert!(third.is_none(), "a third try: {third:?}");
+                    return (done.run, self.ran(Step::Run(done.run), done.facts));
                 }
                 Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
                 other => panic!("{other:?} instead of RunDone; {}", self.diagnostics()),
@@ -414,7 +399,6 @@ impl Session {
             stdout: take(Stream::Stdout),
             stderr: take(Stream::Stderr),
             facts,
-            earlier: None,
         };
         // What is reported and what has come must agree, up to the one byte that was too much, and up to what travels of a
         // compiler's words.

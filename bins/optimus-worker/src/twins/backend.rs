@@ -1,6 +1,7 @@
 //! A backend whose boxes are tasks that play the agent. What a box does is said by the program it gets.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -13,8 +14,8 @@ use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts, Witness},
     protocol::{
-        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunAgain,
-        RunDone, Step, Stream, TestHeader, VERSION,
+        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
+        Stream, TestHeader, VERSION,
     },
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
@@ -28,7 +29,8 @@ use tokio::{
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `late` does
-/// so in a second try, `later` hangs in that, `hush` prints nothing, `hang` never ends, `die` breaks the box, `fault` makes the agent give up.
+/// so too late at the first try of each test, `later` does so too and hangs in the second one, `hush` prints nothing, `hang` never ends,
+/// `die` breaks the box, `fault` makes the agent give up.
 /// After a `,` stands what later boxes do.
 #[derive(Clone, Default)]
 pub(crate) struct TwinBackend(Arc<Shared>);
@@ -249,6 +251,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         },
     )
     .await?;
+    let mut tried = HashSet::new();
     while let (FrameKind::Test, test) = receive(&mut stream).await? {
         let test: TestHeader = serde_json::from_slice(&test)?;
         let mut input = Vec::new();
@@ -264,15 +267,12 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                 if part == "hold" {
                     shared.go_on.subscribe().wait_for(|go_on| *go_on).await.unwrap();
                 }
-                if part.starts_with("late") {
-                    let facts = RunFacts {
-                        cpu_time: header.run.limits.cpu_time + Duration::from_micros(1),
-                        ..facts(0)
-                    };
-                    let again = RunAgain { run: test.run, facts };
-                    send(&mut stream, FrameKind::RunAgain, &again).await?;
+                let is_first = tried.insert(test.run);
+                let mut facts = facts(input.len());
+                if is_first && part.starts_with("late") {
+                    facts.cpu_time = header.run.limits.cpu_time + Duration::from_micros(1);
                 }
-                if part == "later" {
+                if !is_first && part == "later" {
                     shared.tried_again.send_replace(true);
                     std::future::pending::<()>().await;
                 }
@@ -288,15 +288,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                     )
                     .await?;
                 }
-                send(
-                    &mut stream,
-                    FrameKind::RunDone,
-                    &RunDone {
-                        run: test.run,
-                        facts: facts(input.len()),
-                    },
-                )
-                .await?;
+                send(&mut stream, FrameKind::RunDone, &RunDone { run: test.run, facts }).await?;
             }
             "hang" => std::future::pending().await,
             "die" => return Ok(()),

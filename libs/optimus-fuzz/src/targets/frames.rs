@@ -36,7 +36,6 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
         b'R' => FrameKind::Ready,
         b'C' => FrameKind::CompileDone,
         b'D' => FrameKind::RunDone,
-        b'A' => FrameKind::RunAgain,
         b'O' => FrameKind::Output,
         _ => FrameKind::Fault,
     };

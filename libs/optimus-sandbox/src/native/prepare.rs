@@ -105,7 +105,7 @@ async fn watch(job: &mut crate::session::JobSession) -> Result<(), NativeError> 
                 let told: String = told.trim().chars().skip(skipped).collect();
                 return Err(NativeError::Preparation(format!("it ended with {end:?}: {told}")));
             }
-            Event::RunAgain(_) | Event::RunDone(_) => {}
+            Event::RunDone(_) => {}
         }
     }
 }

@@ -7,9 +7,7 @@ use std::collections::HashMap;
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     limits::Limits,
-    protocol::{
-        CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunAgain, RunDone, Step, Stream,
-    },
+    protocol::{CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunDone, Step, Stream},
 };
 
 use super::SessionError;
@@ -41,10 +39,10 @@ enum CompileState {
 #[derive(Debug, Clone, Copy)]
 enum RunState {
     Open(Try, Printed),
-    Done,
+    Done(Try),
 }
 
-/// Which try of a run is going on. There is no third one, so what a box may print stays bounded.
+/// Which try of a run it is. There is no third one, so what a box may print stays bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Try {
     First,
@@ -108,10 +106,13 @@ impl Ledger {
     /// Notes a run before its test is sent.
     pub(super) fn announce(&mut self, run: u32) {
         assert!(run != u32::MAX, "this run would be taken for the compile step");
-        let known = self
-            .runs
-            .insert(run, RunState::Open(Try::First, Printed::default()));
-        assert!(known.is_none(), "run {run} was announced before");
+        let tried = match self.runs.get(&run) {
+            None => Try::First,
+            Some(RunState::Done(Try::First)) => Try::Second,
+            Some(RunState::Open(..)) => panic!("run {run} is going on"),
+            Some(RunState::Done(Try::Second)) => panic!("run {run} was tried twice"),
+        };
+        self.runs.insert(run, RunState::Open(tried, Printed::default()));
     }
 
     pub(super) fn output(&mut self, tag: OutputTag, bytes: usize) -> Result<(), SessionError> {
@@ -156,28 +157,10 @@ impl Ledger {
 
     pub(super) fn run_done(&mut self, done: &RunDone) -> Result<(), SessionError> {
         let limit = self.run_limits.output_bytes;
-        let (_, printed) = self.open_run(done.run)?;
+        let (tried, printed) = self.open_run(done.run)?;
         printed.check(&done.facts, limit)?;
-        self.runs.insert(done.run, RunState::Done);
-        Ok(())
-    }
-
-    /// Only a close time-out may be tried again: no box may choose which of two runs is to count.
-    pub(super) fn run_again(&mut self, again: &RunAgain) -> Result<(), SessionError> {
-        let RunAgain { run, facts } = again;
-        let limits = self.run_limits;
-        let (tried, printed) = self.open_run(*run)?;
-        printed.check(facts, limits.output_bytes)?;
-        if *tried == Try::Second {
-            return Err(SessionError::violation(format!("a third try of run {run}")));
-        }
-        if !facts.is_close_time_out(&limits) {
-            return Err(SessionError::violation(format!(
-                "a second try of run {run}, whose time-out was not close"
-            )));
-        }
-        *tried = Try::Second;
-        *printed = Printed::default();
+        let tried = *tried;
+        self.runs.insert(done.run, RunState::Done(tried));
         Ok(())
     }
 
@@ -189,7 +172,7 @@ impl Ledger {
         }
         match self.runs.get_mut(&run) {
             Some(RunState::Open(tried, printed)) => Ok((tried, printed)),
-            Some(RunState::Done) => Err(SessionError::violation(format!(
+            Some(RunState::Done(_)) => Err(SessionError::violation(format!(
                 "run {run} goes on after its end"
             ))),
             None => Err(SessionError::violation(format!(

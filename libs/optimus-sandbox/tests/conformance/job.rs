@@ -119,10 +119,6 @@ impl Tally {
                     .extend_from_slice(&data);
             }
             Event::CompileDone(done) => self.compile = Some(done),
-            Event::RunAgain(again) => {
-                self.printed(Some(again.run), Stream::Stdout);
-                self.printed(Some(again.run), Stream::Stderr);
-            }
             Event::RunDone(done) => {
                 let stdout = self.printed(Some(done.run), Stream::Stdout);
                 let stderr = self.printed(Some(done.run), Stream::Stderr);

@@ -123,7 +123,7 @@ async fn ask(party: &mut JobSession, run: u32, word: &str) -> Result<String, Str
                 return Err(format!("{word} ended with {:?}: {complaint}", done.facts.end));
             }
             Event::RunDone(_) => return Ok(first_line(&printed)),
-            Event::CompileDone(_) | Event::RunAgain(_) => {}
+            Event::CompileDone(_) => {}
         }
         // Who holds something does not end.
         if word == "hold" && printed.contains(&b'\n') {

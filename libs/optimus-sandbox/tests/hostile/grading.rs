@@ -8,13 +8,14 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::{
-    grade::{Grading, GradingError},
+    grade::{Grading, GradingError, Next},
     plan::{JobPlan, file_contents},
 };
 use optimus_sandbox::{
     BackendError,
     session::{Event, JobSession, Session, SessionError},
 };
+use tokio::sync::mpsc::unbounded_channel;
 
 /// What came of a job.
 #[derive(Debug)]
@@ -67,14 +68,19 @@ async fn converse(
     written: &mut Vec<u8>,
 ) -> Result<(), GradeError> {
     let (mut sender, mut receiver) = job.split();
+    let (turns, mut may_be_sent) = unbounded_channel();
+    let mut left = submission.test_cases.len();
+    for run in (0_u32..).take(left) {
+        let _ = turns.send(run);
+    }
     let mut sending = Some(Box::pin(async move {
-        for (run, test) in (0..).zip(&submission.test_cases) {
+        while let Some(run) = may_be_sent.recv().await {
+            let test = &submission.test_cases[run as usize];
             sender.test(run, test.input()).await?;
         }
-        sender.end().await
+        Ok(())
     }));
     let mut send_error = None;
-    let mut left = submission.test_cases.len();
     while left > 0 {
         tokio::select! {
             event = receiver.next() => match event.map_err(|error| send_error.take().unwrap_or(error))? {
@@ -87,11 +93,10 @@ async fn converse(
                         break;
                     }
                 }
-                Event::RunAgain(again) => grading.run_again(&again)?,
-                Event::RunDone(done) => {
-                    grading.run_done(&done)?;
-                    left -= 1;
-                }
+                Event::RunDone(done) => match grading.run_done(&done)? {
+                    Next::Verdict(_) => left -= 1,
+                    Next::SecondTry => drop(turns.send(done.run)),
+                },
             },
             sent = async { sending.as_mut().expect("guarded by the condition").await }, if sending.is_some() => {
                 sending = None;

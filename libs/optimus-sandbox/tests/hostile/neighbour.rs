@@ -106,7 +106,6 @@ async fn live(
                     } => written.0.extend_from_slice(&data),
                     Event::Output { data, .. } => written.1.extend_from_slice(&data),
                     Event::CompileDone(_) => {}
-                    Event::RunAgain(_) => written = (Vec::new(), Vec::new()),
                     Event::RunDone(done) => return Ok((done.facts, written)),
                 }
             }

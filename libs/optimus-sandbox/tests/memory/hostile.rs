@@ -1,17 +1,15 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
-use std::time::Duration;
-
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
-    protocol::{CompileDone, FrameKind, HEADER_LEN, RunAgain, Step, Stream, VERSION},
+    protocol::{CompileDone, FrameKind, Step, Stream, VERSION},
 };
 use optimus_sandbox::session::{Event, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    peer::{CPU_LIMIT, LIMIT, compiled_job, facts, frame, job, new_box, output, run_done},
+    peer::{LIMIT, compiled_job, facts, frame, job, new_box, output, run_done},
     session::{PATIENCE, open},
 };
 
@@ -41,15 +39,6 @@ fn compiled(code: i32) -> Vec<u8> {
 
 fn printed(step: Step, data: &[u8]) -> Vec<u8> {
     frame(FrameKind::Output, &output(step, Stream::Stdout, data))
-}
-
-/// A try that ended by itself after this CPU time.
-fn again(cpu_time: Duration, stdout_bytes: u64) -> Vec<u8> {
-    let facts = RunFacts {
-        cpu_time,
-        ..facts(RunEnd::Exited { code: 0 }, stdout_bytes)
-    };
-    json(FrameKind::RunAgain, &RunAgain { run: 0, facts })
 }
 
 /// Everything a box that was given run 0 says until it is refused. The box closes its stream at the end.
@@ -91,7 +80,6 @@ async fn what_a_box_must_not_say_is_refused() {
             0,
         )),
     };
-    let close = CPU_LIMIT + CPU_LIMIT / 20;
     let flood = printed(Step::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
     let long_control = frame(FrameKind::RunDone, &vec![b' '; 1 << 17]);
     let cases: Vec<(&str, bool, Vec<Vec<u8>>)> = vec![
@@ -190,60 +178,7 @@ async fn what_a_box_must_not_say_is_refused() {
                 json(FrameKind::RunDone, &run_done(0, 0)),
             ],
         ),
-        (
-            "more output than the limit",
-            false,
-            vec![no_compile(), flood.clone()],
-        ),
-        (
-            "a third try",
-            false,
-            vec![no_compile(), again(close, 0), again(close, 0)],
-        ),
-        (
-            "a second try of a run within its limits",
-            false,
-            vec![no_compile(), again(CPU_LIMIT, 0)],
-        ),
-        (
-            "a second try of a run far over its limit",
-            false,
-            vec![no_compile(), again(CPU_LIMIT * 2, 0)],
-        ),
-        (
-            "a second try after the end",
-            false,
-            vec![
-                no_compile(),
-                json(FrameKind::RunDone, &run_done(0, 0)),
-                again(close, 0),
-            ],
-        ),
-        (
-            "a second try before the compile step",
-            true,
-            vec![again(close, 0)],
-        ),
-        (
-            "less output than the facts of the first try say",
-            false,
-            vec![no_compile(), again(close, 1)],
-        ),
-        (
-            "output of the first try in the second one's facts",
-            false,
-            vec![
-                no_compile(),
-                printed(Step::Run(0), b"x"),
-                again(close, 1),
-                json(FrameKind::RunDone, &run_done(0, 1)),
-            ],
-        ),
-        (
-            "more output than the limit in the second try",
-            false,
-            vec![no_compile(), again(close, 0), flood],
-        ),
+        ("more output than the limit", false, vec![no_compile(), flood]),
         (
             "less output than the facts say",
             false,
@@ -272,28 +207,73 @@ async fn what_a_box_must_not_say_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn a_close_time_out_may_be_tried_once_more() {
-    let said = [
+/// Hears a whole first try, sends the test once more, and hears all of that.
+async fn hear_twice(said: Vec<Vec<u8>>) -> (Vec<Event>, SessionError) {
+    let (session, mut peer) = open().await;
+    let mut job_session = session.start_job(&job(&[]), &[]).await.unwrap();
+    let (mut sender, mut receiver) = job_session.split();
+    sender.test(0, b"").await.unwrap();
+    let first = [
         no_compile(),
         printed(Step::Run(0), b"first"),
-        again(CPU_LIMIT + CPU_LIMIT / 20, 5),
+        json(FrameKind::RunDone, &run_done(0, 5)),
+    ];
+    peer.0.write_all(&first.concat()).await.unwrap();
+    while !matches!(receiver.next().await.unwrap(), Event::RunDone(_)) {}
+    sender.test(0, b"").await.unwrap();
+    let speak = async move {
+        peer.0.write_all(&said.concat()).await.ok();
+        drop(peer);
+    };
+    let listen = async {
+        let mut events = Vec::new();
+        loop {
+            match receiver.next().await {
+                Ok(event) => events.push(event),
+                Err(error) => return (events, error),
+            }
+        }
+    };
+    tokio::join!(speak, listen).1
+}
+
+#[tokio::test]
+async fn a_test_may_be_sent_once_more() {
+    let second = vec![
         printed(Step::Run(0), b"2nd"),
         json(FrameKind::RunDone, &run_done(0, 3)),
     ];
-    let (events, error) = hear(false, said.concat()).await;
+    let (events, error) = hear_twice(second).await;
     assert!(matches!(error, SessionError::Closed), "{error:?}");
-    let [
-        _,
-        Event::Output { .. },
-        Event::RunAgain(again),
-        Event::Output { .. },
-        Event::RunDone(done),
-    ] = &events[..]
-    else {
+    let [Event::Output { .. }, Event::RunDone(done)] = &events[..] else {
         panic!("{events:?}");
     };
-    assert_eq!((again.facts.stdout_bytes, done.facts.stdout_bytes), (5, 3));
+    assert_eq!(done.facts.stdout_bytes, 3);
+}
+
+#[tokio::test]
+async fn a_second_try_is_held_to_what_a_first_one_is() {
+    let done = |bytes| json(FrameKind::RunDone, &run_done(0, bytes));
+    let flood = printed(Step::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
+    for (what, said) in [
+        ("output of the first try in the second one's facts", vec![done(5)]),
+        ("more output than the limit", vec![flood]),
+        ("a third try", vec![done(0), done(0)]),
+        ("output after the end", vec![done(0), printed(Step::Run(0), b"x")]),
+    ] {
+        let (_, error) = hear_twice(said).await;
+        assert!(matches!(error, SessionError::Violation(_)), "{what}: {error:?}");
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "run 0 is going on")]
+async fn a_test_is_not_sent_again_before_its_end() {
+    let (session, _peer) = open().await;
+    let mut job_session = session.start_job(&job(&[]), &[]).await.unwrap();
+    let (mut sender, _) = job_session.split();
+    sender.test(0, b"").await.unwrap();
+    sender.test(0, b"").await.ok();
 }
 
 #[tokio::test]
@@ -366,7 +346,6 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(FrameKind::Output),
         Just(FrameKind::CompileDone),
         Just(FrameKind::RunDone),
-        Just(FrameKind::RunAgain),
         Just(FrameKind::Fault),
         Just(FrameKind::End),
     ];
@@ -384,7 +363,6 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         ),
         Just(serde_json::to_vec(&run_done(0, 0)).unwrap()),
         Just(serde_json::to_vec(&run_done(0, 1)).unwrap()),
-        Just(again(CPU_LIMIT + CPU_LIMIT / 20, 0).split_off(HEADER_LEN)),
     ];
     (kinds, payloads).prop_map(|(kind, payload)| frame(kind, &payload))
 }
@@ -413,8 +391,6 @@ proptest! {
         let (events, _) = block_on(hear(compile, frames.concat()));
         let ends = events.iter().filter(|event| matches!(event, Event::RunDone(_))).count();
         prop_assert!(ends <= 1);
-        let again = events.iter().filter(|event| matches!(event, Event::RunAgain(_))).count();
-        prop_assert!(again <= 1);
         let compiled = events.iter().filter(|event| matches!(event, Event::CompileDone(_))).count();
         prop_assert!(compiled <= 1);
     }
@@ -434,7 +410,7 @@ proptest! {
     }
 
     #[test]
-    fn announced_lengths_are_bounded(len in (1_u32 << 20) + 1.., kind in 65_u8..71) {
+    fn announced_lengths_are_bounded(len in (1_u32 << 20) + 1.., kind in 65_u8..70) {
         let header = [&[kind][..], &len.to_be_bytes()].concat();
         let (_, error) = block_on(hear(false, header));
         prop_assert!(matches!(error, SessionError::Protocol(_)), "{error:?}");

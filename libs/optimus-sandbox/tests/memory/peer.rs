@@ -26,7 +26,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 const PIPE: usize = 16 << 10;
 
 pub(crate) const LIMIT: u64 = 1 << 20;
-pub(crate) const CPU_LIMIT: Duration = Duration::from_secs(1);
 
 /// Counts the boxes that are alive.
 #[derive(Clone, Debug, Default)]
@@ -214,7 +213,7 @@ fn command() -> CommandSpec {
         argv: vec!["echo".to_owned()],
         env: BTreeMap::new(),
         limits: Limits {
-            cpu_time: CPU_LIMIT,
+            cpu_time: Duration::from_secs(1),
             wall_time: Duration::from_secs(3),
             memory_bytes: 64 << 20,
             output_bytes: LIMIT,

@@ -143,7 +143,7 @@ async fn tests_can_go_one_by_one() {
                 match receiver.next().await? {
                     Event::Output { data, .. } => output.extend_from_slice(&data),
                     Event::RunDone(done) => return Ok((done, output)),
-                    Event::CompileDone(_) | Event::RunAgain(_) => {}
+                    Event::CompileDone(_) => {}
                 }
             }
         };

@@ -275,10 +275,6 @@ async fn drive(job: &mut JobSession, inputs: &[String]) -> Result<Vec<Run>, Nati
                     Stream::Stderr => stderr.extend_from_slice(&data),
                 },
                 Event::CompileDone(_) => {}
-                Event::RunAgain(_) => {
-                    stdout.clear();
-                    stderr.clear();
-                }
                 Event::RunDone(done) => runs.push(Run {
                     stdout: String::from_utf8_lossy(&std::mem::take(&mut stdout)).into_owned(),
                     stderr: String::from_utf8_lossy(&std::mem::take(&mut stderr)).into_owned(),
