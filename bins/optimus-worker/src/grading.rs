@@ -1,7 +1,7 @@
 //! The conversation with a box about its job: tests go in ahead of the results coming out, and the judge hears
 //! everything as it arrives.
 
-use std::{pin::pin, time::Duration};
+use std::{mem, pin::pin, time::Duration};
 
 use optimus_common::{
     language::Language,
@@ -67,11 +67,17 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
     let mut allowed = compile_allowance(task.plan);
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut send_error = None;
+    // How long the box has waited for what is done here with its output.
+    let mut busy = Duration::ZERO;
 
     while left > 0 && !grading.may_stop() {
         tokio::select! {
             event = receiver.next() => match event? {
-                Event::Output { step, stream, data } => grading.output(OutputTag { step, stream }, &data)?,
+                Event::Output { step, stream, data } => {
+                    let began = std::time::Instant::now();
+                    grading.output(OutputTag { step, stream }, &data)?;
+                    busy += began.elapsed();
+                }
                 Event::CompileDone(done) => {
                     if grading.compile_done(done)? == CompileVerdict::CompilationError {
                         break;
@@ -106,7 +112,10 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
                 }
             }
             () = deadline.as_mut() => {
-                return Err(send_error.map_or(GradeError::Stalled(allowed), GradeError::Session));
+                if busy.is_zero() {
+                    return Err(send_error.map_or(GradeError::Stalled(allowed), GradeError::Session));
+                }
+                deadline.as_mut().reset(Instant::now() + mem::take(&mut busy));
             }
         }
     }

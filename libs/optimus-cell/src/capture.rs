@@ -3,17 +3,22 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::{
-    fs::{Mode, fchmod},
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags, fchmod, fcntl_getfl, fcntl_setfl},
     io::Errno,
     pipe::{PipeFlags, pipe_with},
 };
 
 use crate::error::CellError;
 
+/// The writing end is kept as well, so that no read tells the end of the stream: it is when no process of the run is left,
+/// and nothing in the pipe.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    /// `None` after the end of the stream, or after it went over its limit.
+    /// `None` after it went over its limit.
     pipe: Option<OwnedFd>,
+    /// What the guest has as well, with all its flags.
+    writer: OwnedFd,
     bytes: u64,
     limit: u64,
 }
@@ -24,28 +29,47 @@ pub(crate) enum Captured<'a> {
     Data(&'a [u8]),
     /// The last bytes within the limit; at least one more was there.
     OverLimit(&'a [u8]),
-    /// Nothing at the moment.
+    /// Nothing at the moment, and nothing ever more once it is over its limit.
     Nothing,
-    End,
 }
 
 impl Capture {
-    /// The reading end, and the writing end for the guest.
-    pub(crate) fn new(limit: u64) -> Result<(Self, OwnedFd), CellError> {
+    pub(crate) fn new(limit: u64) -> Result<Self, CellError> {
         let (reader, writer) =
             pipe_with(PipeFlags::CLOEXEC).map_err(CellError::system("make a pipe for a program's output"))?;
         // Of the reading end alone: a guest whose standard output does not block would be surprised.
         rustix::io::ioctl_fionbio(&reader, true).map_err(CellError::system("prepare a pipe"))?;
         // The pipe is root's, and /dev/stdout opens it anew. Only its own processes get that far.
         fchmod(&writer, Mode::WUSR | Mode::WGRP | Mode::WOTH).map_err(CellError::system("prepare a pipe"))?;
-        Ok((
-            Self {
-                pipe: Some(reader),
-                bytes: 0,
-                limit,
-            },
+        Ok(Self {
+            pipe: Some(reader),
             writer,
-        ))
+            bytes: 0,
+            limit,
+        })
+    }
+
+    /// What the guest writes to.
+    pub(crate) fn writer(&self) -> BorrowedFd<'_> {
+        self.writer.as_fd()
+    }
+
+    /// Whether a guest that writes has to wait until something is read.
+    pub(crate) fn is_full(&self) -> bool {
+        let mut end = [PollFd::new(&self.writer, PollFlags::OUT)];
+        // Nothing is waited for.
+        let polled = poll(&mut end, Some(&Timespec::default()));
+        self.pipe.is_some() && polled == Ok(0)
+    }
+
+    /// The filter lets nobody make a stream non-blocking by its own number; this takes it back from who did so by another
+    /// one, at the latest when something comes. See [`crate::filter`].
+    fn keep_blocking(&self) {
+        if let Ok(flags) = fcntl_getfl(&self.writer)
+            && flags.contains(OFlags::NONBLOCK)
+        {
+            let _ = fcntl_setfl(&self.writer, flags - OFlags::NONBLOCK);
+        }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -58,8 +82,9 @@ impl Capture {
 
     pub(crate) fn read<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Captured<'a>, CellError> {
         let Some(pipe) = &self.pipe else {
-            return Ok(Captured::End);
+            return Ok(Captured::Nothing);
         };
+        self.keep_blocking();
         let left = self.limit - self.bytes;
         let room = usize::try_from(left)
             .unwrap_or(usize::MAX)
@@ -72,8 +97,7 @@ impl Capture {
         };
         self.bytes += read as u64;
         Ok(if read == 0 {
-            self.pipe = None;
-            Captured::End
+            Captured::Nothing
         } else if self.bytes > self.limit {
             self.pipe = None;
             Captured::OverLimit(&buffer[..read - 1])
@@ -88,9 +112,11 @@ mod tests {
     use super::*;
 
     fn captured(limit: u64, written: &[u8], buffer: &mut [u8]) -> (Vec<u8>, u64, bool) {
-        let (mut capture, writer) = Capture::new(limit).unwrap();
-        assert_eq!(rustix::io::write(&writer, written).unwrap(), written.len());
-        drop(writer);
+        let mut capture = Capture::new(limit).unwrap();
+        assert_eq!(
+            rustix::io::write(capture.writer(), written).unwrap(),
+            written.len()
+        );
         let mut seen = Vec::new();
         loop {
             match capture.read(buffer).unwrap() {
@@ -99,8 +125,7 @@ mod tests {
                     seen.extend_from_slice(data);
                     return (seen, capture.bytes(), true);
                 }
-                Captured::End => return (seen, capture.bytes(), false),
-                Captured::Nothing => panic!("the writing end is closed"),
+                Captured::Nothing => return (seen, capture.bytes(), false),
             }
         }
     }
@@ -119,7 +144,21 @@ mod tests {
 
     #[test]
     fn an_open_silent_stream_blocks_nobody() {
-        let (mut capture, _writer) = Capture::new(4).unwrap();
+        let mut capture = Capture::new(4).unwrap();
         assert_eq!(capture.read(&mut [0; 8]).unwrap(), Captured::Nothing);
+    }
+
+    #[test]
+    fn a_pipe_is_full_until_it_is_read() {
+        let mut capture = Capture::new(1 << 20).unwrap();
+        let copy = rustix::io::dup(capture.writer()).unwrap();
+        rustix::io::ioctl_fionbio(&copy, true).unwrap();
+        assert!(!capture.is_full());
+        while rustix::io::write(&copy, &[0; 4096]).is_ok() {}
+        assert!(capture.is_full());
+        // And blocks again from then on.
+        assert!(matches!(capture.read(&mut [0; 8192]), Ok(Captured::Data(_))));
+        assert!(!capture.is_full());
+        assert!(!fcntl_getfl(&copy).unwrap().contains(OFlags::NONBLOCK));
     }
 }

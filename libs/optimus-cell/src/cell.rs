@@ -21,14 +21,17 @@ use crate::{
     launch::{Restrictions, Stdio},
     looks::Looks,
     meter::{Pace, Usage},
-    proc_files,
     reaper::{Death, Reaped},
     supervisor::{Event, Intake, Slot, Start},
     tree::{Begun, Ground, Traces, Tree},
+    waited::own_run_delay,
 };
 
 /// Between looks at something that announces itself by no descriptor.
 const RETRY: Duration = Duration::from_millis(1);
+
+/// How long the agent must have waited for a CPU for it to be asked whether a guest has waited for the agent.
+const LATE: Duration = Duration::from_micros(100);
 
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -66,6 +69,8 @@ struct Run {
     /// When it was last seen alive, and how long the agent had waited for a CPU until then.
     seen: Instant,
     agent_waited: Duration,
+    /// How long it was held up because nothing was read of it. Its wall clock stood still.
+    held: Duration,
     stdout: Capture,
     stderr: Capture,
 }
@@ -112,12 +117,12 @@ impl Cell {
         restrictions: &Restrictions,
         pace: Pace,
     ) -> Result<Start, CellError> {
-        let (stdout, guest_stdout) = Capture::new(command.limits.output_bytes)?;
-        let (stderr, guest_stderr) = Capture::new(command.limits.output_bytes)?;
+        let stdout = Capture::new(command.limits.output_bytes)?;
+        let stderr = Capture::new(command.limits.output_bytes)?;
         let stdio = Stdio {
             stdin: input.as_fd(),
-            stdout: guest_stdout.as_fd(),
-            stderr: guest_stderr.as_fd(),
+            stdout: stdout.writer(),
+            stderr: stderr.writer(),
         };
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
@@ -134,7 +139,8 @@ impl Cell {
                 next_sample: started + pace.until_next(&limits, Usage::default()),
                 looks,
                 seen: started,
-                agent_waited: proc_files::own_run_delay(),
+                agent_waited: own_run_delay(),
+                held: Duration::ZERO,
                 stdout,
                 stderr,
             }
@@ -213,13 +219,25 @@ impl Cell {
 
     fn watch(&self, mut run: Run, context: &mut Context<'_>) -> Result<Step, CellError> {
         let now = Instant::now();
-        let seen = run.see(now);
-        let (end, at) = match run.tree.death()? {
-            Some(Death::Exited(code)) => (Some(RunEnd::Exited { code }), seen),
-            Some(Death::Signalled(signal)) => (Some(RunEnd::Signalled { signal }), seen),
+        let death = run.tree.death()?;
+        let Sight {
+            before,
+            happened,
+            late,
+        } = run.see(now);
+        let at = if death.is_some() { happened } else { now };
+        if context.intake == Intake::Held {
+            run.hold(at.saturating_duration_since(before));
+        }
+        let end = match death {
+            Some(Death::Exited(code)) => Some(RunEnd::Exited { code }),
+            Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
             None => {
+                if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
+                    run.hold(late);
+                }
                 let limit = run.limit_reached(now, self.slot, context)?;
-                (limit.map(|limit| RunEnd::Killed { limit }), now)
+                limit.map(|limit| RunEnd::Killed { limit })
             }
         };
         Ok(match end {
@@ -257,16 +275,15 @@ impl Cell {
             RunEnd::Killed { .. } => seen,
             _ => run.tree.lifetime().unwrap_or(seen),
         };
+        let waited = run.looks.waited.or_longer(run.tree.waited());
         let facts = RunFacts {
             end,
             cpu_time: whole_microseconds(total.cpu.value),
             cpu_time_from: total.cpu.from,
-            wall_time: whole_microseconds(wall_time),
-            waited_for_cpu: run
-                .looks
-                .waited_for_cpu
-                .max(run.tree.waited_for_cpu())
-                .map(whole_microseconds),
+            wall_time: whole_microseconds(wall_time.saturating_sub(run.held)),
+            waited_for_cpu: waited.for_cpu.map(whole_microseconds),
+            waited_for_io: waited.for_io.map(whole_microseconds),
+            held: whole_microseconds(run.held),
             peak_memory_bytes: total.memory.value,
             peak_memory_from: total.memory.from,
             oom_kills: total.oom_kills,
@@ -297,6 +314,17 @@ fn whole_microseconds(time: Duration) -> Duration {
     Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
+/// When a run was looked at.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    /// The last time, until now.
+    before: Instant,
+    /// When what is seen at this moment has happened: the agent may have had to wait for a CPU since.
+    happened: Instant,
+    /// How long the agent has had to wait since the last time.
+    late: Duration,
+}
+
 /// What reading both streams once has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
@@ -306,13 +334,27 @@ enum Flow {
 }
 
 impl Run {
-    /// When what is seen at this moment has happened: the agent may have had to wait for a CPU since.
-    fn see(&mut self, now: Instant) -> Instant {
-        let waited = proc_files::own_run_delay();
+    fn see(&mut self, now: Instant) -> Sight {
+        let waited = own_run_delay();
         let late = waited.saturating_sub(self.agent_waited);
-        let happened = now.checked_sub(late).unwrap_or(now).max(self.seen);
+        let before = self.seen;
         (self.seen, self.agent_waited) = (now, waited);
-        happened
+        Sight {
+            before,
+            happened: now.checked_sub(late).unwrap_or(now).max(before),
+            late: late.min(now.saturating_duration_since(before)),
+        }
+    }
+
+    /// Lets the wall clock stand still for so long: whoever prints must not wait for its reader on its own account. CPU time
+    /// bounds it all the same, and so does the limit of the output.
+    fn hold(&mut self, time: Duration) {
+        self.held += time;
+        self.deadline += time;
+    }
+
+    fn waits_for_a_reader(&self) -> bool {
+        self.stdout.is_full() || self.stderr.is_full()
     }
 
     fn limit_reached(
@@ -341,13 +383,13 @@ impl Run {
         Ok(too_long.then_some(LimitKind::WallTime))
     }
 
-    /// Looks at the processes one by one, and grants what they have waited for a CPU.
+    /// Looks at the processes one by one, and grants what they have waited for a CPU or a disk.
     fn look(&mut self, now: Instant) -> Result<(), CellError> {
         self.looks.took_place(now, self.tree.look()?);
-        let waited = self.looks.waited_for_cpu.unwrap_or_default();
-        let granted = self.started + self.limits.wall_time_granting(waited);
+        let started = self.started + self.held;
+        let granted = started + self.limits.wall_time_granting(self.looks.waited.total());
         self.deadline = self.deadline.max(granted);
-        let longest = self.started + self.limits.longest_wall_time();
+        let longest = started + self.limits.longest_wall_time();
         if (self.deadline..longest).contains(&now)
             && (self.tree.is_over()? || self.looks.is_waiting(self.tree.ready()?))
         {
@@ -366,7 +408,7 @@ impl Run {
             let (data, seen) = match capture.read(context.buffer)? {
                 Captured::Data(data) => (data, Flow::Data),
                 Captured::OverLimit(data) => (data, Flow::OverLimit),
-                Captured::Nothing | Captured::End => continue,
+                Captured::Nothing => continue,
             };
             if !data.is_empty() {
                 (context.emit)(Event::Output { slot, stream, data });

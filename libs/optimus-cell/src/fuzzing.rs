@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::proc_files::{Stat, memory_of_status, run_delay_of_schedstat};
+use crate::{
+    proc_files::{Stat, memory_of_status},
+    waited::run_delay_of_schedstat,
+};
 
 /// Of a line of `/proc/<pid>/stat`: the process and its start, its own CPU time, that of the children it waited for.
 pub fn stat(line: &[u8]) -> Option<(u32, u64, Duration, Duration)> {

@@ -51,6 +51,7 @@ mod step;
 mod supervisor;
 mod syscalls;
 mod tree;
+mod waited;
 mod workshop;
 
 pub use cleanup::seal_artefacts;

@@ -1,6 +1,6 @@
-//! When a run's processes are looked at one by one, and whether they wait for a CPU.
+//! When a run's processes are looked at one by one, and whether they wait for a CPU or a disk.
 //!
-//! The kernel counts how long a thread has waited for a CPU only once it has got one. A thread that is waiting at the very
+//! The kernel counts how long a thread has waited only when that is over. A thread that is waiting at the very
 //! moment its run's time is over, as one that has just been woken up on a busy machine, is known by not getting on: it could
 //! run, and its time on a CPU does not grow.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use optimus_common::limits::Limits;
 
-use crate::proc_files::Ready;
+use crate::{proc_files::Ready, waited::Waited};
 
 /// The looks at one run. They cost more than a sample: the first one soon where a short run would leave no other trace, and
 /// then fewer and fewer.
@@ -17,13 +17,13 @@ pub(crate) struct Looks {
     pub(crate) next: Instant,
     pause: Duration,
     longest: Duration,
-    /// How long the run was ready and got no CPU, as far as it was seen: that of the thread that waited longest.
-    pub(crate) waited_for_cpu: Option<Duration>,
+    /// As far as it was seen.
+    pub(crate) waited: Waited,
     /// The question asked when the time was over.
     question: Option<Question>,
 }
 
-/// Whether threads wait for a CPU.
+/// Whether threads wait.
 #[derive(Debug)]
 struct Question {
     /// Those that could run when it was asked, and have not got on since.
@@ -46,23 +46,23 @@ impl Looks {
             next: started + pause,
             pause,
             longest,
-            waited_for_cpu: None,
+            waited: Waited::default(),
             question: None,
         }
     }
 
-    pub(crate) fn took_place(&mut self, now: Instant, waited_for_cpu: Option<Duration>) {
+    pub(crate) fn took_place(&mut self, now: Instant, waited: Waited) {
         // Threads that are gone are not seen any more.
-        self.waited_for_cpu = self.waited_for_cpu.max(waited_for_cpu);
+        self.waited = self.waited.or_longer(waited);
         self.pause = (self.pause * 2).min(self.longest);
         self.next = now + self.pause;
     }
 
-    /// Whether a run whose time is over waits for a CPU at this moment, as far as is known: if so, the next look tells
+    /// Whether a run whose time is over waits for a CPU or a disk at this moment, as far as is known: if so, the next look tells
     /// more. Whatever could run is believed to wait until it is seen again.
     pub(crate) fn is_waiting(&mut self, ready: Vec<Ready>) -> bool {
         // What was waiting has got its CPU, and the time was prolonged. It may have to wait again.
-        let counted = self.waited_for_cpu.unwrap_or_default();
+        let counted = self.waited.total();
         let asked = self.question.take();
         let question = match asked.filter(|question| counted < question.counted + Self::FIRST) {
             None => Question {
@@ -99,6 +99,13 @@ mod tests {
         Looks::new(Instant::now(), Looks::FIRST, &limits)
     }
 
+    fn cpu(waited: Duration) -> Waited {
+        Waited {
+            for_cpu: Some(waited),
+            for_io: None,
+        }
+    }
+
     fn thread(ran: u64) -> Vec<Ready> {
         vec![Ready { thread: 7, ran }]
     }
@@ -109,7 +116,7 @@ mod tests {
         let start = looks.next;
         let pauses: Vec<_> = (0..6)
             .map(|_| {
-                looks.took_place(start, None);
+                looks.took_place(start, Waited::default());
                 looks.next - start
             })
             .collect();
@@ -136,7 +143,7 @@ mod tests {
             assert!(looks.is_waiting(thread(1)));
         }
         // It got one, and slept again when the time it was granted for that was over.
-        looks.took_place(Instant::now(), Some(MS * 20));
+        looks.took_place(Instant::now(), cpu(MS * 20));
         assert!(!looks.is_waiting(Vec::new()));
     }
 
@@ -144,9 +151,9 @@ mod tests {
     fn who_has_waited_may_have_to_wait_again() {
         let mut looks = looks();
         assert!(looks.is_waiting(thread(1)));
-        looks.took_place(Instant::now(), Some(MS));
+        looks.took_place(Instant::now(), cpu(MS));
         assert!(!looks.is_waiting(thread(2)), "it waited for nothing worth a word");
-        looks.took_place(Instant::now(), Some(MS * 9));
+        looks.took_place(Instant::now(), cpu(MS * 9));
         assert!(looks.is_waiting(thread(3)));
     }
 }

@@ -29,6 +29,7 @@ use crate::{
     peak::{Peak, without_mapped_files},
     proc_files::{self, Census, Glance},
     reaper::{Death, Reaped},
+    waited::Waited,
 };
 
 /// How living processes are measured.
@@ -226,14 +227,11 @@ impl Meter {
         Ok(usage)
     }
 
-    /// Looks at the processes one by one, and tells how long the run was ready and got no CPU.
-    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
-        let Glance {
-            waited_for_cpu,
-            mapped_bytes,
-        } = proc_files::glance(self.guest)?;
+    /// Looks at the processes one by one, and tells how long the run has waited.
+    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
+        let Glance { waited, mapped_bytes } = proc_files::glance(self.guest)?;
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
-        Ok(waited_for_cpu)
+        Ok(waited)
     }
 
     /// The sums, once no process of the run is left.

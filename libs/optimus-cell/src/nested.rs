@@ -34,6 +34,7 @@ use crate::{
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
+    waited::{Waited, io_is_counted},
     workshop::Workshop,
 };
 pub(crate) use groups::CellGroups;
@@ -275,17 +276,14 @@ impl NestedTree {
         }
     }
 
-    /// Looks at its processes one by one, and tells how long the run was ready and got no CPU.
-    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
-        let Glance {
-            waited_for_cpu,
-            mapped_bytes,
-        } = match &self.group {
+    /// Looks at its processes one by one, and tells how long the run has waited.
+    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
+        let Glance { waited, mapped_bytes } = match &self.group {
             Some(group) => proc_files::glance_at(&self.guests(group)?),
             None => proc_files::glance(self.guest)?,
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
-        Ok(waited_for_cpu)
+        Ok(waited)
     }
 
     pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
@@ -311,9 +309,13 @@ impl NestedTree {
         Ok(processes)
     }
 
-    /// How long the guest's first process had waited for a CPU when it died.
-    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
-        self.notes.get().waited_for_cpu()
+    /// How long the guest's first process had waited when it died.
+    pub(crate) fn waited(&self) -> Waited {
+        let noted = self.notes.get().read_waited();
+        Waited {
+            for_io: noted.for_io.filter(|_| io_is_counted()),
+            ..noted
+        }
     }
 
     fn oom_kills(&self) -> Result<u64, CellError> {

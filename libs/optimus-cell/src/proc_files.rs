@@ -11,7 +11,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{error::CellError, guest::GuestId, kill::Remains};
+use crate::{
+    error::CellError,
+    guest::GuestId,
+    kill::Remains,
+    waited::{Waited, io_is_counted},
+};
 
 /// What the living processes of a guest use together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,8 +92,8 @@ pub(crate) fn has_processes(guest: GuestId) -> Result<Remains, CellError> {
 /// What is seen of living processes beside what they use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Glance {
-    /// The longest time any one thread has spent on a run queue, waiting for a CPU; `None` where nothing was seen.
-    pub(crate) waited_for_cpu: Option<Duration>,
+    /// That of the thread that waited longest.
+    pub(crate) waited: Waited,
     /// The most memory of files, such as its own code, that any one process has mapped.
     pub(crate) mapped_bytes: u64,
 }
@@ -111,23 +116,23 @@ fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
             seen.mapped_bytes = seen.mapped_bytes.max(bytes_of_status(&status, &[b"RssFile:"]));
         }
         let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
-        let delays = threads
-            .filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok())
-            .filter_map(|schedstat| run_delay_of_schedstat(&schedstat));
-        seen.waited_for_cpu = seen.waited_for_cpu.max(delays.max());
+        seen.waited = threads
+            .map(|thread| Waited::of_thread(&thread.path()))
+            .fold(seen.waited, Waited::or_longer);
     }
     seen
 }
 
-/// A thread that could run: it does, or it waits for a CPU.
+/// A thread that could run, or would if it did not wait for a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ready {
     pub(crate) thread: u32,
-    /// Time on a CPU. Does not grow while it waits.
+    /// Time on a CPU. Does not grow while it waits. Not told of one that waits for a disk where the kernel does not count
+    /// that: it is then believed to have waited from one look to the next.
     pub(crate) ran: u64,
 }
 
-/// The threads of a guest that could run.
+/// The threads of a guest that do not sleep.
 pub(crate) fn ready(guest: GuestId) -> Result<Vec<Ready>, CellError> {
     Ok(ready_of(processes(guest)?))
 }
@@ -144,11 +149,15 @@ fn ready_of(processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
         .flat_map(Iterator::flatten);
     let ready = |thread: fs::DirEntry| {
         let path = thread.path();
-        let running = state_of_stat(&fs::read(path.join("stat")).ok()?)? == b'R';
+        let state = state_of_stat(&fs::read(path.join("stat")).ok()?)?;
         let schedstat = fs::read_to_string(path.join("schedstat")).ok()?;
         let ran = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
         let thread = thread.file_name().to_str()?.parse().ok()?;
-        running.then_some(Ready { thread, ran })
+        match state {
+            b'D' if !io_is_counted() => Some(Ready { thread, ran: 0 }),
+            b'R' | b'D' => Some(Ready { thread, ran }),
+            _ => None,
+        }
     };
     threads.filter_map(ready).collect()
 }
@@ -163,24 +172,6 @@ pub(crate) fn is_dead(pid: i32) -> bool {
 fn state_of_stat(line: &[u8]) -> Option<u8> {
     let name_end = line.iter().rposition(|byte| *byte == b')')?;
     line.get(name_end + 2).copied()
-}
-
-/// How long the first thread of a process has waited for a CPU, also of one that is dead and not waited for.
-pub(crate) fn run_delay(pid: i32) -> Option<Duration> {
-    let schedstat = fs::read_to_string(format!("/proc/{pid}/schedstat")).ok()?;
-    run_delay_of_schedstat(&schedstat)
-}
-
-/// How long this thread has waited for a CPU; zero where the kernel does not tell.
-pub(crate) fn own_run_delay() -> Duration {
-    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    run_delay_of_schedstat(&schedstat).unwrap_or_default()
-}
-
-/// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
-pub(crate) fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
-    let waited = schedstat.split_ascii_whitespace().nth(1)?;
-    waited.parse().ok().map(Duration::from_nanos)
 }
 
 fn processes(guest: GuestId) -> Result<impl Iterator<Item = PathBuf>, CellError> {
@@ -286,8 +277,6 @@ mod tests {
         let own = std::process::id().cast_signed();
         let ready = ready_at(&[own]);
         assert!(!ready.is_empty(), "this one runs");
-        assert!(run_delay(own).is_some());
-        assert_eq!(run_delay(0), None);
     }
 
     #[test]
@@ -308,15 +297,6 @@ mod tests {
         assert_eq!(census.seen_cpu(), time(36));
         census.count(HashMap::new());
         assert_eq!(census.seen_cpu(), time(36));
-    }
-
-    #[test]
-    fn waiting_for_a_cpu_is_the_second_number() {
-        assert_eq!(
-            run_delay_of_schedstat("18659495 4028624 97\n"),
-            Some(Duration::from_nanos(4_028_624))
-        );
-        assert_eq!(run_delay_of_schedstat(""), None);
     }
 
     #[test]

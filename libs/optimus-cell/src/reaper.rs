@@ -1,8 +1,8 @@
 //! Waiting for dead children, adopted ones included.
 
-use std::{io, mem::MaybeUninit, time::Duration};
+use std::{io, mem::MaybeUninit, path::Path, time::Duration};
 
-use crate::{error::CellError, proc_files};
+use crate::{error::CellError, waited::Waited};
 
 /// A process that has been waited for.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +15,8 @@ pub(crate) struct Reaped {
     pub(crate) cpu: Duration,
     /// Largest resident memory of it, or of any one of those descendants.
     pub(crate) max_rss_bytes: u64,
-    /// How long its first thread had waited for a CPU, where that was asked for and the kernel tells.
-    pub(crate) waited_for_cpu: Option<Duration>,
+    /// How long its first thread had waited, where that was asked for.
+    pub(crate) waited: Waited,
 }
 
 /// How a process ended.
@@ -32,14 +32,14 @@ pub(crate) fn reap(wanted: impl FnOnce(i32) -> bool) -> Result<Option<Reaped>, C
     let Some(dead) = wait(libc::P_ALL, 0, libc::WNOHANG | libc::WNOWAIT)? else {
         return Ok(None);
     };
-    let waited_for_cpu = if wanted(dead.pid) {
-        proc_files::run_delay(dead.pid)
+    let at_its_end = if wanted(dead.pid) {
+        Waited::of_thread(Path::new(&format!("/proc/{}", dead.pid)))
     } else {
-        None
+        Waited::default()
     };
     let reaped = wait_for(dead.pid)?;
     Ok(reaped.map(|reaped| Reaped {
-        waited_for_cpu,
+        waited: at_its_end,
         ..reaped
     }))
 }
@@ -91,7 +91,7 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Opti
         death,
         cpu,
         max_rss_bytes,
-        waited_for_cpu: None,
+        waited: Waited::default(),
     }))
 }
 

@@ -19,6 +19,7 @@ use crate::{
     reaper::{Death, Reaped},
     step::Outcome,
     supervisor::Workspace,
+    waited::Waited,
 };
 
 /// Removing 100,000 nested folders takes some seconds on a busy machine.
@@ -59,7 +60,7 @@ pub(crate) struct SharedTree {
     meter: Meter,
     state: State,
     /// Of the first process, at its death.
-    waited_for_cpu: Option<Duration>,
+    waited: Waited,
     commons: Rc<Commons>,
 }
 
@@ -89,7 +90,7 @@ impl SharedTree {
                 guest,
                 meter,
                 state: State::Alive,
-                waited_for_cpu: None,
+                waited: Waited::default(),
                 commons: Rc::clone(commons),
             };
             (tree, outcome)
@@ -109,7 +110,7 @@ impl SharedTree {
         }
         if first && self.state == State::Alive {
             self.state = State::Dead(process.death);
-            self.waited_for_cpu = process.waited_for_cpu;
+            self.waited = process.waited;
         }
         true
     }
@@ -134,7 +135,7 @@ impl SharedTree {
         self.meter.sample(&self.commons.accounting, limits)
     }
 
-    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
+    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
         self.meter.look()
     }
 
@@ -147,8 +148,8 @@ impl SharedTree {
         proc_files::is_dead(self.pid)
     }
 
-    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
-        self.waited_for_cpu
+    pub(crate) fn waited(&self) -> Waited {
+        self.waited
     }
 
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {

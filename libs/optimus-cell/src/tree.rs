@@ -20,6 +20,7 @@ use crate::{
     reaper::{Death, Reaped},
     shared::{Commons, GuestFiles, SharedTree},
     step::Outcome,
+    waited::Waited,
 };
 
 /// How the runs of a box are kept apart.
@@ -148,17 +149,17 @@ impl Tree {
         }
     }
 
-    /// Looks at its processes one by one, which costs more than a sample, and tells how long it was ready and got no CPU:
-    /// that of its thread that waited longest. `None` where nothing was seen.
-    pub(crate) fn look(&mut self) -> Result<Option<Duration>, CellError> {
+    /// Looks at its processes one by one, which costs more than a sample, and tells how long its thread that waited longest
+    /// has done so.
+    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
         match self {
-            Self::Empty => Ok(None),
+            Self::Empty => Ok(Waited::default()),
             Self::Shared(tree) => tree.look(),
             Self::Nested(tree) => tree.look(),
         }
     }
 
-    /// Its threads that could run at this moment.
+    /// Its threads that do not sleep at this moment.
     pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
         match self {
             Self::Empty => Ok(Vec::new()),
@@ -176,12 +177,12 @@ impl Tree {
         }
     }
 
-    /// How long the first process had waited for a CPU when it died, where that is known.
-    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
+    /// How long the first process had waited when it died, where that is known.
+    pub(crate) fn waited(&self) -> Waited {
         match self {
-            Self::Empty => None,
-            Self::Shared(tree) => tree.waited_for_cpu(),
-            Self::Nested(tree) => tree.waited_for_cpu(),
+            Self::Empty => Waited::default(),
+            Self::Shared(tree) => tree.waited(),
+            Self::Nested(tree) => tree.waited(),
         }
     }
 

@@ -66,6 +66,16 @@ pub struct RunFacts {
     #[serde(rename = "waited_for_cpu_us", with = "units::optional_us")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub waited_for_cpu: Option<Duration>,
+    /// How long the thread that waited longest for a disk did so, likewise; `null` where nobody looked or the kernel does not
+    /// count it.
+    #[serde(rename = "waited_for_io_us", with = "units::optional_us", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub waited_for_io: Option<Duration>,
+    /// How long the program was held up because what it had written was not read. Its wall clock stood still: this is no
+    /// part of its wall time.
+    #[serde(rename = "held_us", with = "units::us", default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
+    pub held: Duration,
     /// Largest memory of the whole tree at any one time: what its processes have touched, and its files in memory.
     pub peak_memory_bytes: u64,
     pub peak_memory_from: Witness,
@@ -82,8 +92,13 @@ impl RunFacts {
     /// Whether the run took longer than its wall limit with all that it is granted on top. It need not have been killed
     /// for that: on a busy machine a program may end before anybody sees that it is too late.
     pub fn is_over_wall_time(&self, limits: &Limits) -> bool {
-        let waited = self.waited_for_cpu.unwrap_or_default();
-        self.wall_time > limits.wall_time_granting(waited)
+        self.wall_time > limits.wall_time_granting(self.waited())
+    }
+
+    /// What the run is granted on top of its wall limit.
+    fn waited(&self) -> Duration {
+        let waited = [self.waited_for_cpu, self.waited_for_io];
+        waited.into_iter().flatten().sum()
     }
 
     /// Whether the run was over a time limit by so little that another one may well keep to it: then its test may be run
@@ -100,8 +115,7 @@ impl RunFacts {
         if fails_otherwise || self.cpu_time > Limits::with_margin(limits.cpu_time) {
             return false;
         }
-        let waited = self.waited_for_cpu.unwrap_or_default();
-        let latest = Limits::with_margin(limits.wall_time_granting(waited));
+        let latest = Limits::with_margin(limits.wall_time_granting(self.waited()));
         let over = self.cpu_time > limits.cpu_time || self.is_over_wall_time(limits);
         over && self.wall_time <= latest
     }
@@ -130,6 +144,8 @@ mod tests {
             cpu_time_from: Witness::Cgroup,
             wall_time,
             waited_for_cpu: None,
+            waited_for_io: None,
+            held: Duration::ZERO,
             peak_memory_bytes: 100,
             peak_memory_from: Witness::Cgroup,
             oom_kills: 0,
@@ -166,12 +182,12 @@ mod tests {
     }
 
     #[test]
-    fn waiting_for_a_cpu_is_granted_also_to_what_ended_by_itself() {
+    fn waiting_is_granted_also_to_what_ended_by_itself() {
         let mut facts = facts(EXITED, MS * 500, MS * 3500);
         assert!(facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
         facts.waited_for_cpu = Some(MS * 400);
         assert!(facts.is_over_wall_time(&LIMITS) && facts.is_close_time_out(&LIMITS));
-        facts.waited_for_cpu = Some(MS * 500);
+        facts.waited_for_io = Some(MS * 100);
         assert!(!facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
     }
 

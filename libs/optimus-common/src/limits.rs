@@ -15,7 +15,8 @@ pub struct Limits {
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub cpu_time: Duration,
     /// Time by the monotonic clock, so that a sleeping program ends too. Time in which the program was ready to run and
-    /// got no CPU is granted on top, at most three times the limit.
+    /// got no CPU, or waited for a disk, is granted on top, at most three times the limit. While its output is not read, the
+    /// clock stands still.
     #[serde(rename = "wall_time_ms", with = "units::ms")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub wall_time: Duration,
@@ -40,7 +41,7 @@ const MARGIN: u32 = 10;
 const SHORTEST_MARGIN: Duration = Duration::from_millis(5);
 
 impl Limits {
-    /// The wall limit of a program that waited this long for a CPU: a busy machine must not fail a program. A program
+    /// The wall limit of a program that waited this long for a CPU or a disk: a busy machine must not fail a program. A program
     /// that makes itself wait, by starting more threads than there are CPUs, gains little: the grant is bounded.
     pub fn wall_time_granting(&self, waited: Duration) -> Duration {
         self.wall_time

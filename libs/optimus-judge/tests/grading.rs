@@ -88,6 +88,8 @@ fn facts(end: RunEnd) -> RunFacts {
         cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(3),
         waited_for_cpu: None,
+        waited_for_io: None,
+        held: Duration::ZERO,
         peak_memory_bytes: 4096,
         peak_memory_from: Witness::Cgroup,
         oom_kills: 0,

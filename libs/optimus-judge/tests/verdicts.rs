@@ -40,6 +40,8 @@ fn facts(end: RunEnd) -> RunFacts {
         cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(12),
         waited_for_cpu: None,
+        waited_for_io: None,
+        held: Duration::ZERO,
         peak_memory_bytes: 1 << 20,
         peak_memory_from: Witness::Cgroup,
         oom_kills: 0,
@@ -576,6 +578,12 @@ fn whether_somebody_was_there_to_kill_it_in_time_decides_nothing() {
     let waited = RunFacts {
         waited_for_cpu: Some(Duration::from_millis(1)),
         ..late
+    };
+    assert_eq!(judged(&waited).0, Verdict::Accepted);
+    let waited = RunFacts {
+        waited_for_cpu: None,
+        waited_for_io: Some(Duration::from_millis(1)),
+        ..waited
     };
     assert_eq!(judged(&waited).0, Verdict::Accepted);
 }

@@ -306,6 +306,8 @@ fn facts(stdout: usize) -> RunFacts {
         cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(1),
         waited_for_cpu: None,
+        waited_for_io: None,
+        held: Duration::ZERO,
         peak_memory_bytes: 1 << 20,
         peak_memory_from: Witness::Cgroup,
         oom_kills: 0,

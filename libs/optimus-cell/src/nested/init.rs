@@ -31,6 +31,7 @@ use crate::{
     network::arrange_network,
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
+    waited::{Waited, io_delay_of_stat, run_delay_of_schedstat},
 };
 
 /// This process' number in its own namespace.
@@ -132,12 +133,13 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
 fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
     loop {
         note_usage(notes, entered);
-        let waited = run_delay(OWN).unwrap_or(0);
+        let waited = run_delay(OWN).unwrap_or_default();
         let Some((pid, death)) = bury(|pid| {
-            if pid == guest
-                && let Some(of_guest) = run_delay(pid)
-            {
-                notes.waited(of_guest);
+            if pid == guest {
+                notes.waited(Waited {
+                    for_cpu: run_delay(pid),
+                    for_io: io_delay(pid),
+                });
             }
         }) else {
             // SAFETY: ends this process, and with it the cell.
@@ -145,7 +147,7 @@ fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
         };
         if pid == guest {
             // It had ended when this process was woken up, which then had to wait for a CPU.
-            let late = run_delay(OWN).unwrap_or(0).saturating_sub(waited);
+            let late = run_delay(OWN).unwrap_or_default().saturating_sub(waited);
             notes.end(death, late);
             // They go with the cell.
             notes.files(bytes_in_files().saturating_sub(files));
@@ -180,17 +182,25 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Option<(i32
     }
 }
 
-/// Nanoseconds that the first thread of a process has waited for a CPU. Allocates nothing.
-fn run_delay(pid: i32) -> Option<u64> {
+/// How long the first thread of a process has waited for a CPU. Allocates nothing.
+fn run_delay(pid: i32) -> Option<Duration> {
+    let mut text = [0; 64];
+    run_delay_of_schedstat(str::from_utf8(read_file(pid, "schedstat", &mut text)?).ok()?)
+}
+
+/// How long it has waited for a disk. Allocates nothing.
+fn io_delay(pid: i32) -> Option<Duration> {
+    let mut text = [0; 1024];
+    io_delay_of_stat(read_file(pid, "stat", &mut text)?)
+}
+
+fn read_file<'a>(pid: i32, name: &str, text: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut path = [0; 32];
-    write!(&mut path[..], "/proc/{pid}/schedstat\0").ok()?;
+    write!(&mut path[..], "/proc/{pid}/{name}\0").ok()?;
     let path = CStr::from_bytes_until_nul(&path).ok()?;
     let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mut text = [0; 64];
-    let read = rustix::io::read(&file, &mut text).ok()?;
-    // Time on a CPU, time waiting for one, time slices.
-    let waited = str::from_utf8(&text[..read]).ok()?.split(' ').nth(1)?;
-    waited.parse().ok()
+    let read = rustix::io::read(&file, &mut *text).ok()?;
+    text.get(..read)
 }
 
 /// What is stored in the cell's own file systems.

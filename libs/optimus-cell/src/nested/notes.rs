@@ -12,7 +12,7 @@ use std::{
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::{error::CellError, reaper::Death};
+use crate::{error::CellError, reaper::Death, waited::Waited};
 
 /// The page. Zero means that nothing has been noted yet.
 #[derive(Debug)]
@@ -30,8 +30,9 @@ pub(crate) struct Notes {
     /// Of all processes reaped in the cell: CPU time in nanoseconds, and the largest high-water mark of one in bytes.
     reaped_cpu: AtomicU64,
     reaped_max_rss: AtomicU64,
-    /// How long the guest's first process had waited for a CPU, in nanoseconds, and one more.
-    waited: AtomicU64,
+    /// How long the guest's first process had waited for a CPU and for a disk, in nanoseconds, and one more.
+    waited_for_cpu: AtomicU64,
+    waited_for_io: AtomicU64,
     /// Bytes in the cell's files when the guest's first process had just died.
     files: AtomicU64,
 }
@@ -48,9 +49,9 @@ impl Notes {
         self.started.store(now(), Relaxed);
     }
 
-    /// Its death was so many nanoseconds ago.
-    pub(crate) fn end(&self, death: Death, ago: u64) {
-        self.ended.store(now().saturating_sub(ago), Relaxed);
+    /// Its death was so long ago.
+    pub(crate) fn end(&self, death: Death, ago: Duration) {
+        self.ended.store(now().saturating_sub(nanoseconds(ago)), Relaxed);
         self.death.store(encode(death), Relaxed);
     }
 
@@ -64,13 +65,18 @@ impl Notes {
         self.reaped_max_rss.store(reaped.max_rss_bytes, Relaxed);
     }
 
-    pub(crate) fn waited(&self, nanoseconds: u64) {
-        self.waited.store(nanoseconds.saturating_add(1), Relaxed);
+    pub(crate) fn waited(&self, waited: Waited) {
+        let note = |time: Option<Duration>| time.map_or(0, |time| nanoseconds(time).saturating_add(1));
+        self.waited_for_cpu.store(note(waited.for_cpu), Relaxed);
+        self.waited_for_io.store(note(waited.for_io), Relaxed);
     }
 
-    pub(crate) fn waited_for_cpu(&self) -> Option<Duration> {
-        let noted = self.waited.load(Relaxed);
-        noted.checked_sub(1).map(Duration::from_nanos)
+    pub(crate) fn read_waited(&self) -> Waited {
+        let read = |noted: &AtomicU64| noted.load(Relaxed).checked_sub(1).map(Duration::from_nanos);
+        Waited {
+            for_cpu: read(&self.waited_for_cpu),
+            for_io: read(&self.waited_for_io),
+        }
     }
 
     pub(crate) fn files(&self, bytes: u64) {
@@ -202,11 +208,15 @@ mod tests {
             (notes.get().lifetime(), notes.get().age()),
             (None, Duration::ZERO)
         );
-        assert_eq!(notes.get().waited_for_cpu(), None);
-        notes.get().waited(0);
-        assert_eq!(notes.get().waited_for_cpu(), Some(Duration::ZERO));
+        assert_eq!(notes.get().read_waited(), Waited::default());
+        let waited = Waited {
+            for_cpu: Some(Duration::ZERO),
+            for_io: Some(Duration::from_millis(10)),
+        };
+        notes.get().waited(waited);
+        assert_eq!(notes.get().read_waited(), waited);
         notes.get().start();
-        notes.get().end(Death::Exited(3), 0);
+        notes.get().end(Death::Exited(3), Duration::ZERO);
         assert_eq!(notes.get().death(), Some(Death::Exited(3)));
         assert!(notes.get().lifetime().is_some());
     }

@@ -267,6 +267,8 @@ fn evidence() -> RunEvidence {
         cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_secs(3),
         waited_for_cpu,
+        waited_for_io: waited_for_cpu,
+        held: Duration::from_millis(7),
         peak_memory_bytes: u64::MAX,
         peak_memory_from: Witness::Files,
         oom_kills: 1,

@@ -9,6 +9,7 @@ mod birth;
 mod boxes;
 mod cgroups;
 mod copy;
+mod delays;
 mod describing;
 mod dynmods;
 mod failure;
@@ -189,6 +190,7 @@ struct Spawner {
 impl Spawner {
     fn begin(begin: &Begin, agent: fn(Nest) -> ExitCode) -> Result<(Self, Offer), Failure> {
         check_kernel()?;
+        delays::count();
         // As the user this is, who may have been given a group.
         let base = Hierarchies::find().and_then(|hierarchies| hierarchies.base(&begin.cgroup));
         let privileged = identity::privileged();

@@ -192,6 +192,8 @@ pub(crate) fn facts(end: RunEnd, stdout_bytes: u64) -> RunFacts {
         cpu_time_from: Witness::Cgroup,
         wall_time: Duration::from_millis(2),
         waited_for_cpu: None,
+        waited_for_io: None,
+        held: Duration::ZERO,
         peak_memory_bytes: 4096,
         peak_memory_from: Witness::Cgroup,
         oom_kills: 0,

@@ -1,0 +1,119 @@
+//! How long a run has waited for what it has no power over: a CPU that others have, or a disk.
+//!
+//! A guest can only ever wait for a disk because files of ours are not in memory. The kernel counts that where
+//! `kernel.task_delayacct` is on, in whole clock ticks, and like the wait for a CPU only once it is over.
+
+use std::{fs, path::Path, sync::OnceLock, time::Duration};
+
+/// `None` where nobody looked, or where the kernel does not count it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Waited {
+    pub(crate) for_cpu: Option<Duration>,
+    pub(crate) for_io: Option<Duration>,
+}
+
+impl Waited {
+    /// Of a thread, by its folder in `/proc`. That of a process stands for its first thread, also where that is dead and not
+    /// waited for.
+    pub(crate) fn of_thread(folder: &Path) -> Self {
+        let for_cpu = fs::read_to_string(folder.join("schedstat"));
+        let for_io = io_is_counted().then(|| fs::read(folder.join("stat")).ok());
+        Self {
+            for_cpu: for_cpu
+                .ok()
+                .and_then(|schedstat| run_delay_of_schedstat(&schedstat)),
+            for_io: for_io.flatten().and_then(|stat| io_delay_of_stat(&stat)),
+        }
+    }
+
+    /// Of the two that which is longer, each for itself.
+    pub(crate) fn or_longer(self, other: Self) -> Self {
+        Self {
+            for_cpu: self.for_cpu.max(other.for_cpu),
+            for_io: self.for_io.max(other.for_io),
+        }
+    }
+
+    pub(crate) fn total(self) -> Duration {
+        [self.for_cpu, self.for_io].into_iter().flatten().sum()
+    }
+}
+
+/// Whether the kernel counts the wait for a disk. Where it cannot be asked, what it counts is looked at.
+pub(crate) fn io_is_counted() -> bool {
+    static COUNTED: OnceLock<bool> = OnceLock::new();
+    *COUNTED.get_or_init(|| {
+        fs::read("/proc/sys/kernel/task_delayacct").map_or(true, |setting| setting.starts_with(b"1"))
+    })
+}
+
+/// How long this thread has waited for a CPU; zero where the kernel does not tell.
+pub(crate) fn own_run_delay() -> Duration {
+    let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    run_delay_of_schedstat(&schedstat).unwrap_or_default()
+}
+
+/// Nanoseconds on a CPU, nanoseconds waiting for one, time slices.
+pub(crate) fn run_delay_of_schedstat(schedstat: &str) -> Option<Duration> {
+    let waited = schedstat.split_ascii_whitespace().nth(1)?;
+    waited.parse().ok().map(Duration::from_nanos)
+}
+
+/// Field 42, clock ticks. The second field is the program's name, which may contain anything; its closing parenthesis is
+/// the last one of the line. Allocates nothing.
+pub(crate) fn io_delay_of_stat(line: &[u8]) -> Option<Duration> {
+    let name_end = line.iter().rposition(|byte| *byte == b')')?;
+    // The first one behind the name is field 3.
+    let field = str::from_utf8(line.get(name_end + 1..)?)
+        .ok()?
+        .split_ascii_whitespace()
+        .nth(42 - 3)?;
+    let ticks: u64 = field.parse().ok()?;
+    Some(Duration::from_millis(
+        ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_for_a_cpu_is_the_second_number() {
+        assert_eq!(
+            run_delay_of_schedstat("18659495 4028624 97\n"),
+            Some(Duration::from_nanos(4_028_624))
+        );
+        assert_eq!(run_delay_of_schedstat(""), None);
+    }
+
+    #[test]
+    fn waiting_for_a_disk_is_found_behind_a_hostile_name() {
+        let fields: Vec<_> = (4..=52).map(|field| field.to_string()).collect();
+        let line = format!("7 (a) 1 2) R {}\n", fields.join(" "));
+        let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
+        assert_eq!(io_delay_of_stat(line.as_bytes()), Some(tick * 42));
+        assert_eq!(io_delay_of_stat(b"7 (a) R 1 2"), None);
+        assert_eq!(io_delay_of_stat(b""), None);
+    }
+
+    #[test]
+    fn this_process_can_be_looked_at() {
+        let waited = Waited::of_thread(Path::new("/proc/self"));
+        assert!(waited.for_cpu.is_some());
+        assert_eq!(waited.for_io.is_some(), io_is_counted());
+        assert_eq!(Waited::of_thread(Path::new("/proc/0")), Waited::default());
+    }
+
+    #[test]
+    fn the_longer_one_of_each_counts() {
+        let waited = |cpu, io| Waited {
+            for_cpu: Some(Duration::from_millis(cpu)),
+            for_io: Some(Duration::from_millis(io)),
+        };
+        let longer = waited(1, 5).or_longer(waited(3, 2));
+        assert_eq!((longer, longer.total()), (waited(3, 5), Duration::from_millis(8)));
+        assert_eq!(Waited::default().or_longer(longer), longer);
+        assert_eq!(Waited::default().total(), Duration::ZERO);
+    }
+}
