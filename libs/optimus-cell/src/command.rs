@@ -7,7 +7,11 @@ use std::{
     ptr,
 };
 
-use optimus_common::{language::BOX_DIR, limits::Limits, protocol::CommandSpec};
+use optimus_common::{
+    language::BOX_DIR,
+    limits::{CORE_LIMIT, Limits},
+    protocol::CommandSpec,
+};
 use rustix::process::{Resource, Rlimit, getrlimit};
 
 use crate::guest::{GuestId, HOME, SHELL};
@@ -129,17 +133,13 @@ fn find_program(name: &str, env: &[(String, String)]) -> Result<String, String> 
         .ok_or_else(|| format!("there is no program {name:?} in PATH"))
 }
 
-/// Shorter than any core file. To a handler that the host's pattern names, which would get the memory of whatever crashes as
-/// root, outside of all limits, a limit of 0 means nothing, and this one "never".
-const NO_CORE: u64 = 1;
-
 /// Limits of each process. CPU time is only a backstop here, since the agent's own limit is of the whole tree.
 /// Processes are not among them: the kernel counts those per UID, and a cgroup does it better.
 fn rlimits(limits: &Limits) -> Vec<(Resource, Rlimit)> {
     // Counted in whole clock ticks, and so up to a quarter too much on a busy machine.
     let cpu_seconds = limits.cpu_time.as_secs().saturating_mul(2).saturating_add(2);
     let wanted = [
-        (Resource::Core, NO_CORE),
+        (Resource::Core, CORE_LIMIT),
         (Resource::Cpu, cpu_seconds),
         (Resource::Fsize, limits.file_size_bytes),
         (Resource::Nofile, limits.open_files.into()),

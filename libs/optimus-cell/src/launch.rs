@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     io,
+    ops::RangeInclusive,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
@@ -146,8 +147,8 @@ fn arrange_descriptors(stdio: Stdio<'_>, report: &OwnedFd) -> rustix::io::Result
     if weaken::is_off("cell-descriptors") {
         return Ok(());
     }
-    close_range(3, report - 1)?;
-    close_range(report + 1, libc::c_uint::MAX)
+    close_descriptors(3..=report - 1)?;
+    close_descriptors(report + 1..=u32::MAX)
 }
 
 /// All but the report, whose end on `exec` tells that the program runs.
@@ -159,8 +160,10 @@ fn leave_open_on_exec(report: u32) {
     }
 }
 
-/// Nothing in this process may use the descriptors afterwards.
-pub(crate) fn close_range(first: u32, last: u32) -> rustix::io::Result<()> {
+/// Closes whatever is open in a range of descriptors, for a process that is about to become another program, or is left
+/// without any: nothing in it may use them afterwards. Allocates nothing.
+pub fn close_descriptors(range: RangeInclusive<u32>) -> rustix::io::Result<()> {
+    let (first, last) = range.into_inner();
     // SAFETY: by the caller's word, nothing uses what is closed here.
     if first <= last && unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == -1 {
         return Err(last_errno());

@@ -17,6 +17,7 @@
 //! - [`Input`]: a run's standard input as a sealed file in memory
 //! - [`Guests`], [`GuestId`]: the UIDs of a box
 //! - [`become_guest`], [`seal_artefacts`]: what is done to files is done as their owner
+//! - [`close_descriptors`]: for processes that are about to become others
 //!
 //! Linux only; empty elsewhere.
 #![cfg(target_os = "linux")]
@@ -58,6 +59,7 @@ pub use cleanup::seal_artefacts;
 pub use error::CellError;
 pub use guest::{GuestId, Guests, become_guest};
 pub use input::{Input, InputWriter};
+pub use launch::close_descriptors;
 pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
 pub use nested::FACTS_OF_THE_HOST;
 pub use network::{NETWORK_SETTINGS, arrange_network};

@@ -32,6 +32,10 @@ pub struct Limits {
     pub file_size_bytes: u64,
 }
 
+/// Bytes of a core file of a process in a box: too few for any, and the one number for which the kernel starts no program
+/// either. With zero it still starts the host's handler of crashes, where there is one, as root and outside of every box.
+pub const CORE_LIMIT: u64 = 1;
+
 /// How many times over the wall limit may be extended.
 const MOST_GRANTED: u32 = 3;
 

@@ -25,6 +25,8 @@ struct Report<'a> {
     native: Native<'a>,
     docker: Service,
     redis: Service,
+    /// The program that this host has called for every crash, but for those in boxes.
+    crash_handler: Option<String>,
     /// By what has run in native boxes of this machine.
     languages: Vec<Offered<'a>>,
 }
@@ -111,6 +113,7 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
         },
         docker: docker.into(),
         redis: redis.into(),
+        crash_handler: crash_handler(),
         languages: offers.iter().map(Offered::from).collect(),
     };
     output.result(&report, || if args.quiet { report.line() } else { text(&report) })?;
@@ -161,13 +164,22 @@ async fn redis(settings: &Settings) -> Result<String, Failure> {
     Ok("fit to be a fleet's job store".to_owned())
 }
 
+fn crash_handler() -> Option<String> {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").ok()?;
+    Some(pattern.strip_prefix('|')?.trim().to_owned())
+}
+
 fn text(report: &Report<'_>) -> String {
     let Report {
         native,
         docker,
         redis,
+        crash_handler,
         languages,
     } = report;
+    let crashes = crash_handler.as_deref().map_or_else(String::new, |handler| {
+        format!("\nCrashes        {handler}: started by the kernel for this host's own crashes, not for those in boxes")
+    });
     let mut layers = text_table(&["layer", "", "how it was proved, or what to do"]);
     for layer in &native.survey.layers {
         let told = match &layer.remedy {
@@ -185,7 +197,7 @@ fn text(report: &Report<'_>) -> String {
         _ => format!("{layers}\n\n"),
     };
     format!(
-        "{layers}{}\n\nnative boxes   {}: {}\nDocker         {}\nRedis (fleets) {}",
+        "{layers}{}\n\nnative boxes   {}: {}\nDocker         {}\nRedis (fleets) {}{crashes}",
         languages_table(languages),
         native.state(),
         native.summary,

@@ -2,7 +2,7 @@
 
 use std::{
     process::{Child, Command},
-    thread::available_parallelism,
+    thread::{self, available_parallelism},
     time::Duration,
 };
 
@@ -109,6 +109,64 @@ fn waiting_for_a_cpu_is_not_held_against_a_program() {
     let (_, ran) = session.next_run();
     assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{ran:?}");
     assert!(ran.facts.wall_time > wall, "nothing was proved: {ran:?}");
+}
+
+/// More than all pipes and buffers on the way hold.
+const MUCH: &str =
+    "for (int i = 0; i < 4096; i++) { static char block[1024]; fwrite(block, 1024, 1, stdout); }";
+
+#[test]
+fn waiting_for_its_reader_is_not_held_against_a_program() {
+    let wall = Duration::from_millis(500);
+    let job = Job::c(&format!("int main() {{ {MUCH} return 0; }}")).limit(|limits| limits.wall_time = wall);
+    let mut session = Session::start();
+    session.send_job(&job);
+    session.expect_compiled();
+    session.deaf_while(|session| {
+        session.send_test(0, b"");
+        // The most that a wall clock ever grants, and more.
+        thread::sleep(wall * 6);
+    });
+    let (_, ran) = session.next_run();
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{ran:?}");
+    assert_eq!(ran.stdout.len(), 4 << 20);
+    assert!(
+        ran.facts.held > wall * 4 && ran.facts.wall_time < wall * 4,
+        "{:?}",
+        ran.facts
+    );
+}
+
+#[test]
+fn cpu_time_is_limited_also_while_nobody_reads() {
+    let source = format!(
+        "void *print(void *x) {{ {MUCH} return 0; }}
+         int main() {{ pthread_t t; pthread_create(&t, 0, print, 0); for (;;); }}"
+    );
+    let job = Job::c(&source).limit(|limits| {
+        limits.cpu_time = CPU;
+        limits.wall_time = CPU;
+    });
+    let mut session = Session::start();
+    session.send_job(&job);
+    session.expect_compiled();
+    session.deaf_while(|session| {
+        session.send_test(0, b"");
+        thread::sleep(CPU * 6);
+    });
+    let (_, ran) = session.next_run();
+    killed(&ran, LimitKind::CpuTime);
+    assert!(ran.facts.cpu_time < CPU * 4, "caught late: {:?}", ran.facts);
+}
+
+#[test]
+fn a_sleeper_that_has_printed_is_killed_by_the_wall_clock_once_it_is_read() {
+    let source = format!("int main() {{ {MUCH} fflush(stdout); sleep(1000); }}");
+    let job = Job::c(&source).limit(|limits| limits.wall_time = CPU);
+    for ran in job.run(&[b""]) {
+        killed(&ran, LimitKind::WallTime);
+        assert_eq!(ran.stdout.len(), 4 << 20);
+    }
 }
 
 #[test]

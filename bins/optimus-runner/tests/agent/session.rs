@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read, Write},
     process::{ChildStdin, ChildStdout},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     thread,
     time::Duration,
 };
@@ -41,6 +44,8 @@ pub(crate) struct Session {
     messages: Receiver<Message>,
     /// Output that has come so far.
     output: HashMap<(Step, Stream), Vec<u8>>,
+    /// Whoever has it keeps the box from being listened to.
+    reading: Arc<Mutex<()>>,
     pub(crate) test_box: TestBox,
 }
 
@@ -220,8 +225,11 @@ impl Session {
         let input = test_box.child.stdin.take();
         let output = test_box.child.stdout.take().expect("a pipe");
         let (sender, messages) = channel();
+        let reading = Arc::new(Mutex::new(()));
+        let allowed = Arc::clone(&reading);
         thread::spawn(move || {
             read_messages(output, |message| {
+                drop(allowed.lock());
                 // The test may have seen enough.
                 let _ = sender.send(message);
             });
@@ -230,6 +238,7 @@ impl Session {
             input,
             messages,
             output: HashMap::new(),
+            reading,
             test_box,
         };
         match session.next() {
@@ -245,6 +254,14 @@ impl Session {
             other => panic!("{other:?} instead of Ready; {}", session.diagnostics()),
         }
         session
+    }
+
+    /// Does something while the box is not listened to.
+    #[allow(dead_code, reason = "not every suite is deaf")]
+    pub(crate) fn deaf_while<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
+        let reading = Arc::clone(&self.reading);
+        let _deaf = reading.lock().expect("no panic");
+        act(self)
     }
 
     /// The next message; `None` when the box has closed its end.

@@ -27,7 +27,7 @@ use crate::{
     cgroup::Group,
     command::Command,
     guest::{GuestId, drop_capabilities},
-    launch::{Restrictions, Stdio, become_program, close_range, forget_agent, hide_memory, leave},
+    launch::{Restrictions, Stdio, become_program, close_descriptors, forget_agent, hide_memory, leave},
     network::arrange_network,
     reaper::{Death, death, duration},
     step::{Failure, Step, at, last_errno},
@@ -67,7 +67,7 @@ pub(super) fn run(plan: &Plan<'_>, report: &OwnedFd) -> ! {
     };
     // The guest alone is to hold its streams and the report. The rest is defence in depth: nothing is known to reach
     // this process.
-    let _ = close_range(0, libc::c_uint::MAX);
+    let _ = close_descriptors(0..=u32::MAX);
     let _ = drop_capabilities();
     watch(plan.notes, guest, entered, files)
 }

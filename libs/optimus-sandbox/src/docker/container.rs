@@ -7,6 +7,7 @@ use optimus_cell::{FACTS_OF_THE_HOST, NETWORK_SETTINGS};
 use optimus_common::{
     WorkerId,
     language::{BOX_DIR, USERS_DIR},
+    limits::CORE_LIMIT,
     weaken,
 };
 
@@ -109,8 +110,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         ulimits: wanted(
             "box-limits",
             vec![
-                // Shorter than any core file, and taken as "never" where cores go to a handler of the host's.
-                ulimit("core", 1),
+                ulimit("core", CORE_LIMIT.cast_signed()),
                 ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
                 // The memory limit bounds the stack; a recursive program may have all of it.
                 ulimit("stack", -1),

@@ -13,8 +13,8 @@ use std::{
     process::ExitCode,
 };
 
-use optimus_cell::{Nest, cgroup::Group};
-use optimus_common::weaken;
+use optimus_cell::{Nest, cgroup::Group, close_descriptors};
+use optimus_common::{limits::CORE_LIMIT, weaken};
 use rustix::{
     process::{
         DumpableBehavior, Pid, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
@@ -245,26 +245,16 @@ fn arrange_descriptors(plan: &Plan<'_>, reports: &OwnedFd) -> io::Result<()> {
     kept.sort_unstable();
     let mut first = 3;
     for kept in kept.into_iter().map(RawFd::unsigned_abs) {
-        close_range(first, kept)?;
+        close_descriptors(first..=kept.saturating_sub(1))?;
         first = first.max(kept + 1);
     }
-    close_range(first, libc::c_uint::MAX)
-}
-
-/// Closes descriptors from the first to before the last.
-fn close_range(first: libc::c_uint, end: libc::c_uint) -> io::Result<()> {
-    // SAFETY: nothing in this process uses the descriptors that are closed here again: it is the box's now.
-    if first < end && unsafe { libc::syscall(libc::SYS_close_range, first, end - 1, 0) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    Ok(close_descriptors(first..=u32::MAX)?)
 }
 
 /// Of the agent, and the most its guests may have.
 fn set_limits(open_files: u32) -> io::Result<()> {
     let wanted = [
-        // Shorter than any core file, and taken as "never" where cores go to a handler of the host's.
-        (Resource::Core, Some(1)),
+        (Resource::Core, Some(CORE_LIMIT)),
         (Resource::Nofile, Some(u64::from(open_files) + AGENT_FILES)),
         // The memory limit bounds the stack; a recursive program may have all of it.
         (Resource::Stack, None),
