@@ -275,12 +275,15 @@ impl Cell {
             RunEnd::Killed { .. } => seen,
             _ => run.tree.lifetime().unwrap_or(seen),
         };
+        // While nothing was read it also ran: it did not wait for all of that time.
+        let ran = total.cpu.value.min(run.limits.wall_time).min(wall_time);
+        let wall_time = wall_time.saturating_sub(run.held).max(ran);
         let waited = run.looks.waited.or_longer(run.tree.waited());
         let facts = RunFacts {
             end,
             cpu_time: whole_microseconds(total.cpu.value),
             cpu_time_from: total.cpu.from,
-            wall_time: whole_microseconds(wall_time.saturating_sub(run.held)),
+            wall_time: whole_microseconds(wall_time),
             waited_for_cpu: waited.for_cpu.map(whole_microseconds),
             waited_for_io: waited.for_io.map(whole_microseconds),
             held: whole_microseconds(run.held),
