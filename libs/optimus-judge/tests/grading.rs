@@ -354,7 +354,8 @@ fn a_runtime_out_of_memory_is_known_by_what_it_wrote_last_and_what_it_used() {
             peak_memory_bytes: peak_mb << 20,
             ..facts(RunEnd::Signalled { signal: 6 })
         };
-        assert_eq!(grading.run_done(&RunDone { run: 0, facts }), Ok(verdict));
+        let judged = grading.run_done(&RunDone { run: 0, facts });
+        assert_eq!(judged, Ok(Next::Verdict(verdict)));
     }
 }
 
