@@ -281,6 +281,8 @@ mod tests {
                 cpu_time_from: Witness::Cgroup,
                 wall_time: Duration::from_micros(wall_time_us),
                 waited_for_cpu: None,
+                waited_for_io: None,
+                held: Duration::ZERO,
                 peak_memory_bytes: 1,
                 peak_memory_from: Witness::Cgroup,
                 oom_kills: 0,
