@@ -248,6 +248,18 @@ impl Problem {
         problem
     }
 
+    /// No worker takes its jobs at the moment.
+    pub(crate) fn unserved(language: &LanguageName, reason: &str) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "language-unavailable",
+            "The language is not available",
+            format!("no worker takes jobs of {language} at the moment: {reason}"),
+        );
+        problem.0.retry_after = Some(FULL_RETRY);
+        problem
+    }
+
     /// Bodies being read already fill the memory set aside for them.
     pub(crate) fn busy() -> Self {
         let mut problem = Self::new(

@@ -62,6 +62,8 @@ pub struct Api {
     pub shutdown: Duration,
     /// Bearer tokens that may use the API; empty: no authentication.
     pub tokens: Vec<String>,
+    /// Whether a submission is refused where no worker takes jobs of its language; else it waits, and the answer says so.
+    pub refuse_unserved: bool,
     /// Whether an address beyond loopback may be served without tokens.
     pub allow_anonymous: bool,
     /// Names that the `Host` of a request may have beside the machine's own, where there are no tokens.

@@ -94,6 +94,11 @@ pub(crate) async fn submit(
 
     let (id, language) = (new.id, new.submission.language.clone());
     Span::current().record("language", language.as_str());
+    if app.settings.api.refuse_unserved
+        && let Some(reason) = app.roster.unserved(&*app.store, &language).await
+    {
+        return Err(Problem::unserved(&language, &reason));
+    }
     // Before the job is in the store, so that no end of it is missed.
     let waiter = wait.map(|_| app.waiting.register(id));
     let submitted = app.store.submit(new).await?;

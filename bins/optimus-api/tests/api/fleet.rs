@@ -51,6 +51,21 @@ async fn ready_means_that_a_worker_takes_jobs() {
 }
 
 #[tokio::test]
+async fn a_job_that_nobody_would_take_is_refused_where_the_settings_say_so() {
+    let api = Api::start_with(|settings| settings.api.refuse_unserved = true).await;
+    let answer = api.post("/jobs").json(&submission()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key("retry-after"));
+    let problem = problem(answer).await;
+    assert_eq!(
+        problem["detail"],
+        "no worker takes jobs of python at the moment: no worker is running for it"
+    );
+    let queues = api.store.queues(&["python".parse().unwrap()]).await.unwrap();
+    assert_eq!(queues[0].waiting(), 0, "nothing was stored");
+}
+
+#[tokio::test]
 async fn languages_tell_whether_and_how_they_can_be_used() {
     let api = Api::start().await;
     api.announce(&[("python", None), ("java", Some("the image is missing"))])
