@@ -30,6 +30,9 @@ pub(crate) struct Preset {
     aliases: Vec<String>,
     pub(crate) title: String,
     pub(crate) version: String,
+    /// What `{version}` stands for, where it is not the language's own version but that of what runs it.
+    #[serde(default)]
+    image_version: Option<String>,
     pub(crate) base_image: String,
     /// Empty where Debian does not have it.
     pub(crate) debian_packages: Vec<String>,
@@ -85,6 +88,7 @@ impl Preset {
             name,
             aliases: Vec::new(),
             version,
+            image_version: None,
             base_image: build.base_image,
             debian_packages: build.debian_packages,
             version_command: build.version_command,
@@ -99,7 +103,8 @@ impl Preset {
 
     /// The entry of `languages.json`.
     pub(crate) fn language(&self, name: &LanguageName) -> Language {
-        let versioned = |text: &String| text.replace("{version}", &self.version);
+        let image_version = self.image_version.as_ref().unwrap_or(&self.version);
+        let versioned = |text: &String| text.replace("{version}", image_version);
         let mut execution = self.execution.clone();
         for word in &mut execution.compile {
             *word = word.replace("{name}", name.as_str());
@@ -189,6 +194,16 @@ mod tests {
         assert_eq!(found("gcc-cxx", ".cxx").as_deref(), Some("cpp"));
         assert_eq!(found("snake", ".py"), None, "more than one language has it");
         assert_eq!(found("brainfuck", ".bf"), None);
+    }
+
+    #[test]
+    fn a_languages_version_is_not_that_of_an_image_of_something_else() {
+        let name = "typescript".parse().unwrap();
+        let mut preset = find(&name, "").unwrap().clone();
+        preset.version = "5".to_owned();
+        let language = preset.language(&name);
+        assert_eq!(language.version, "5");
+        assert_eq!(language.build.base_image, "node:24-bookworm-slim");
     }
 
     #[test]

@@ -230,8 +230,7 @@ impl Search<'_> {
         }
         path.extend(USUAL.map(PathBuf::from));
         let path = joined(&without_repeats(path));
-        let version = command::version(&self.language.build.version_command, &path)
-            .map_err(|trouble| self.wanted.with_remedy(trouble))?;
+        let version = self.version(&path)?;
         let (paths, packages) = self.seen(&programs, &places)?;
         Ok(Sighting {
             root: HostRoot {
@@ -311,6 +310,22 @@ impl Search<'_> {
             _ => folder,
         };
         self.checked(own.to_owned(), program).map(Place::Folder)
+    }
+
+    /// What the toolchain says of its version, where that is new enough.
+    fn version(&self, path: &str) -> Result<String, String> {
+        let minimum = &self.language.host.minimum_version;
+        let name = &self.language.name;
+        let told = command::version(&self.language.build.version_command, path);
+        match told {
+            Ok(version) if self.language.host.takes(&version) => return Ok(version),
+            Ok(version) => Err(format!("{version} is too old: {name} needs {minimum} or newer")),
+            Err(trouble) if minimum.is_empty() => Err(trouble),
+            Err(trouble) => Err(format!(
+                "{trouble}; {name} needs version {minimum} or newer of it"
+            )),
+        }
+        .map_err(|trouble| self.wanted.with_remedy(trouble))
     }
 
     /// The folder the toolchain names as its own; none where nothing can be asked.
@@ -574,6 +589,32 @@ mod tests {
         host.language.host.needs = vec![header.display().to_string()];
         let why = host.find(&["bin"], &["bin"]).unwrap_err();
         assert!(why.contains("stdio.h on this host"), "{why}");
+    }
+
+    #[test]
+    fn an_old_toolchain_is_refused_with_the_version_that_is_needed() {
+        let mut host = Host::new();
+        host.language.host.minimum_version = "2.5".to_owned();
+        host.program("old/optimus-cc", "echo v2.4.9");
+        let why = host.find(&["old"], &["old"]).unwrap_err();
+        assert!(
+            why.starts_with("v2.4.9 is too old: c needs 2.5 or newer"),
+            "{why}"
+        );
+        host.program("older/optimus-cc", "echo bad option; exit 9");
+        let why = host.find(&["older"], &["older"]).unwrap_err();
+        assert!(
+            why.contains("bad option") && why.contains("c needs version 2.5 or newer of it"),
+            "{why}"
+        );
+        host.program("new/optimus-cc", "echo v2.10.0");
+        assert_eq!(
+            host.find(&["old", "new"], &["old", "new"])
+                .unwrap()
+                .root
+                .toolchain,
+            "v2.10.0"
+        );
     }
 
     #[test]
