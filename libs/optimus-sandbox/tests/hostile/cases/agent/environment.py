@@ -2,7 +2,7 @@ import hostile
 import os
 
 # Nothing of the agent's or the worker's is handed down, and nothing lies where a program starts.
-expected = {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_", "TZ", "TERM"}
+expected = {"PATH", "HOME", "SHELL", "USER", "LOGNAME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_", "TZ", "TERM"}
 through = sorted(set(os.environ) - expected)
 with open("/proc/self/environ", "rb") as file:
     through += [line.decode() for line in file.read().split(b"\0") if line.startswith((b"OPTIMUS", b"DOCKER", b"RUST", b"CARGO", b"HOSTNAME"))]
