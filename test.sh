@@ -56,6 +56,8 @@ check_tool cargo-deny 0.20.2
 check_tool cargo-machete 0.9.2
 target/tools/bin/cargo-deny --log-level error check licenses bans sources
 target/tools/bin/cargo-machete
+# A workspace of its own, which is built only where something is fuzzed.
+(cd fuzz && cargo metadata --quiet --locked --format-version 1 >/dev/null) || die "fuzz/Cargo.lock is not in step with the crates"
 for script in setup.sh test.sh scripts/*.sh scripts/*/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
 took "format, lints, licences, documentation"
 
