@@ -16,9 +16,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use optimus_cell::{
-    FIRST_GUEST, GuestUids, Landlock, Nest,
+    FIRST_GUEST, GuestUids, Guests, Landlock, Nest,
     cgroup::{Controller, Group},
 };
+use optimus_common::language::USERS_DIR;
 use rustix::{
     process::{Gid, Uid, pivot_root},
     thread::{
@@ -48,6 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
         landlock: Landlock::Enforced,
     };
     enter_root(Path::new(root)).context("cannot enter the root")?;
+    name_users().context("cannot say who the box's users are")?;
     become_root_of_box(base.parse()?, guest_uids)?;
     Ok(optimus_runner::in_box(nest))
 }
@@ -79,6 +81,15 @@ fn enter_root(root: &Path) -> anyhow::Result<()> {
     pivot_root(".", ".")?;
     rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
     env::set_current_dir("/")?;
+    Ok(())
+}
+
+/// As a native backend lays them over a box's root: those of a box that has UIDs of its own, whether it does or not.
+fn name_users() -> anyhow::Result<()> {
+    let guests = Guests::of_nest(GuestUids::Own { count: u32::MAX });
+    let folder = Path::new(USERS_DIR);
+    fs::write(folder.join("passwd"), guests.passwd(u32::MAX))?;
+    fs::write(folder.join("group"), guests.group(u32::MAX))?;
     Ok(())
 }
 
