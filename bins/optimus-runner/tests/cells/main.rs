@@ -20,6 +20,7 @@ mod facts;
 mod isolation;
 #[path = "../agent/limits.rs"]
 mod limits;
+mod memory_left;
 #[path = "../agent/ownership.rs"]
 mod ownership;
 #[path = "../agent/parallel.rs"]

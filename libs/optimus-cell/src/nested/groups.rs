@@ -2,7 +2,9 @@
 //!
 //! A group is one run's alone, and empty before and after: its runs' namespaces are gone with everybody in them. The
 //! next run gets it as it is, since making and removing one takes the kernel a quarter of a millisecond; what it has
-//! counted until then is subtracted.
+//! counted until then is subtracted. Memory cannot be subtracted, as the kernel may take some of it back meanwhile: a
+//! group that is still charged with what an earlier run has read or made the kernel keep goes, and the next run gets a
+//! new one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,6 +29,11 @@ use crate::{
 /// own memory too, and is for what grows faster than it is looked at.
 const MEMORY_BESIDE: u64 = 64 << 20;
 
+/// What a group may still be charged with for the next run to get it: files that were read, and what the kernel keeps of
+/// its own. It takes its time with the network of a run that has ended, which is up to one MiB.
+const LEFT_FILES: u64 = 256 << 10;
+const LEFT_TO_KERNEL: u64 = 4 << 20;
+
 /// The groups of a box's cells.
 #[derive(Debug)]
 pub(crate) struct CellGroups {
@@ -37,6 +44,7 @@ pub(crate) struct CellGroups {
 
 #[derive(Debug)]
 struct CellGroup {
+    name: String,
     group: Group,
     counters: Counters,
     memory: u64,
@@ -71,14 +79,32 @@ impl CellGroups {
     fn make(&self) -> io::Result<CellGroup> {
         let number = self.made.get();
         self.made.set(number + 1);
-        let group = self.parent.create(&name(number))?;
+        let name = name(number);
+        let group = self.parent.create(&name)?;
         let counters = group.counters()?;
         Ok(CellGroup {
+            name,
             group,
             counters,
             memory: 0,
             processes: 0,
         })
+    }
+
+    /// A group that is charged with next to nothing.
+    fn take(&self) -> io::Result<CellGroup> {
+        loop {
+            let Some(idle) = self.idle.borrow_mut().pop() else {
+                return self.make();
+            };
+            let left = idle.counters.charge()?;
+            let files = left.memory_bytes.saturating_add(left.page_cache_bytes);
+            if files <= LEFT_FILES && left.kernel_bytes <= LEFT_TO_KERNEL {
+                return Ok(idle);
+            }
+            // What cannot be removed yet goes with the others.
+            let _ = self.parent.remove(&idle.name);
+        }
     }
 }
 
@@ -123,10 +149,7 @@ impl Drop for CellGroups {
 
 impl Lease {
     pub(super) fn new(groups: &Rc<CellGroups>, limits: &Limits) -> Result<Self, CellError> {
-        let idle = groups.idle.borrow_mut().pop();
-        let mut group = idle
-            .map_or_else(|| groups.make(), Ok)
-            .map_err(CellError::group("make"))?;
+        let mut group = groups.take().map_err(CellError::group("make"))?;
         group.limit(limits).map_err(CellError::group("limit"))?;
         let mut lease = Self {
             peak: Peak::start(&group.counters)?,
