@@ -110,11 +110,20 @@ fn brief(record: &Value) -> String {
     parts.to_string().chars().take(2000).collect()
 }
 
-/// Puts text in place of `{"numbers_below": n}`, a line for each, so that the files stay readable.
+/// Puts text in place of `{"numbers_below": n}`, a line for each, and in place of `{"print_numbers_below": [n, …]}` a
+/// test for each `n`, which is told it and must print those; so that the files stay readable.
 fn expand(value: &mut Value) {
     if let Some(count) = value.get("numbers_below").and_then(Value::as_u64) {
-        let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
-        *value = (numbers.join("\n") + "\n").into();
+        *value = numbers_below(count).into();
+        return;
+    }
+    if let Some(counts) = value.get("print_numbers_below").and_then(Value::as_array) {
+        let counts = counts.iter().map(|count| count.as_u64().expect("a number"));
+        let tests = (1..).zip(counts).map(|(id, count): (u32, u64)| {
+            let expected = numbers_below(count);
+            json!({"id": id, "input": format!("{count}\n"), "expected_output": expected})
+        });
+        *value = tests.collect();
         return;
     }
     match value {
@@ -122,4 +131,8 @@ fn expand(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(expand),
         _ => {}
     }
+}
+
+fn numbers_below(count: u64) -> String {
+    (0..count).map(|number| format!("{number}\n")).collect()
 }

@@ -1,6 +1,6 @@
 //! The whole system, from its binaries: Redis, the API, workers, and the engine's containers.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use optimus_common::language::Languages;
 use reqwest::StatusCode;
@@ -13,8 +13,12 @@ use crate::{
     process::Process,
     project::{binary, project},
     redis::{Redis, free_port},
-    until,
+    until, until_within,
 };
+
+/// Longer than all languages take to be prepared anew on a slow and busy machine: their toolchains are copied, and Go's
+/// library is compiled.
+const PREPARING: Duration = Duration::from_mins(10);
 
 /// What is started, and how.
 #[derive(Debug, Clone)]
@@ -156,7 +160,7 @@ impl System {
             .into_iter()
             .map(|language| language.name.to_string());
         let chosen: Vec<_> = known.filter(|name| self.options.serves(name)).collect();
-        until("all languages are available", async || {
+        until_within(PREPARING, "all languages are available", async || {
             for worker in &mut self.workers {
                 worker.assert_running();
             }
