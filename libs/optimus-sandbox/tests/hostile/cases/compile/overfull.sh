@@ -1,4 +1,4 @@
-# What it may write is bounded by its memory alone; each folder for itself is as large.
-head -c 400000000 /dev/zero > /tmp/much
-head -c 400000000 /dev/zero > /dev/shm/much
+# What it may write is bounded by its memory alone: both have room for this, and together they are more.
+head -c 500000000 /dev/zero > /tmp/much
+head -c 60000000 /dev/zero > /dev/shm/much
 exit 0

@@ -20,7 +20,11 @@ print(f"another run has sent: {found}" if found else "withstood")
 
 for family, own, nowhere in ((socket.AF_INET, "127.0.0.1", "192.0.2.1"), (socket.AF_INET6, "::1", "2001:db8::1")):
     note = socket.socket(family, socket.SOCK_DGRAM)
-    note.bind((own, 0))
+    try:
+        note.bind((own, 0))
+    except OSError:
+        # A box without IPv6.
+        continue
     for _ in range(7 if hostile.number == 1 else 1):
         note.sendto(b"", note.getsockname())
     try:
