@@ -8,6 +8,7 @@
 //! Clients may be slow, greedy and many: `connections` bounds how many there are, `pace` how slow one may be, `body` and
 //! `answer` what all of them hold in memory.
 
+mod alternatives;
 mod answer;
 mod auth;
 mod body;

@@ -15,6 +15,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     App,
+    alternatives::describe_alternatives,
     auth::require_token,
     host::require_host,
     observe::observe,
@@ -78,6 +79,7 @@ fn open() -> OpenApiRouter<Arc<App>> {
 /// The `OpenAPI` document of this API.
 pub fn document() -> Document {
     let mut document = open().merge(guarded()).into_openapi();
+    describe_alternatives(&mut document);
     for path in document.paths.paths.values_mut() {
         let operations = [
             &mut path.get,

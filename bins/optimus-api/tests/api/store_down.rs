@@ -69,6 +69,11 @@ async fn a_wait_survives_a_restart_of_the_store() {
     let waiting = api.post("/jobs?wait=60").json(&submission());
     let waiting = tokio::spawn(async move { waiting.send().await.unwrap() });
     let claim = api.claim("python").await;
+    // A job may be claimed before whoever submitted it has read that it is stored, and only from then on a request waits
+    // whatever happens. Each connection to the store answers in turn: once all have answered again, it is read.
+    for _ in 0..8 {
+        api.accepted(&submission()).await;
+    }
     api.redis.kill();
     api.redis.resume();
     let finished = async {
