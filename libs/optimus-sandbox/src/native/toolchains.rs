@@ -85,8 +85,8 @@ enum State {
         toolchain: Toolchain,
         _in_use: Option<InUse>,
     },
-    /// Its support files are to be made first.
-    Unprepared(Toolchain, Preparation),
+    /// Its support files are to be made first, which has begun then.
+    Unprepared(Toolchain, Preparation, Option<Instant>),
     /// Preparing it failed, and would again.
     Broken(Toolchain, String),
     /// Somebody may install it.
@@ -156,9 +156,11 @@ impl Toolchains {
     {
         let known = self.0.known().clone();
         for Known { language, state, .. } in known {
-            let State::Unprepared(toolchain, preparation) = state else {
+            let State::Unprepared(toolchain, preparation, _) = state else {
                 continue;
             };
+            let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Instant::now()));
+            self.0.learn(&language, begun);
             let name = language.name.clone();
             let made = preparation.make(|folder, argv| {
                 let root = toolchain.root.clone().with_support(&folder);
@@ -211,7 +213,7 @@ impl Inner {
     }
 
     fn learn(&self, language: &Language, state: State) {
-        if matches!(state, State::Unprepared(..)) {
+        if matches!(state, State::Unprepared(_, _, None)) {
             self.unprepared.notify_one();
         }
         let new = Known::now(language, &self.languages_file, state);
@@ -287,7 +289,7 @@ impl Inner {
             None => State::ready(toolchain, None),
             Some(preparation) => match preparation.existing() {
                 Some(in_use) => State::ready(toolchain, Some(in_use)),
-                None => State::Unprepared(toolchain, preparation),
+                None => State::Unprepared(toolchain, preparation, None),
             },
         })
     }
@@ -304,7 +306,7 @@ impl State {
     /// Whether the host is as it was.
     fn still_holds(&self) -> bool {
         match self {
-            Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, _) | Self::Broken(toolchain, _) => {
+            Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, ..) | Self::Broken(toolchain, _) => {
                 match &toolchain.root {
                     Root::Host(root) => root.stamp == stamp::of(root),
                     Root::Image { folder } => folder.is_dir(),
@@ -322,9 +324,14 @@ impl State {
     fn toolchain(&self) -> Result<Toolchain, String> {
         match self {
             Self::Ready { toolchain, .. } => Ok(toolchain.clone()),
-            Self::Unprepared(toolchain, _) => Err(format!(
-                "{} is here, and is made ready when a worker first starts",
+            Self::Unprepared(toolchain, _, None) => Err(format!(
+                "{} is here, and is prepared for boxes once a worker starts, one language after the other",
                 toolchain.version
+            )),
+            Self::Unprepared(toolchain, _, Some(began)) => Err(format!(
+                "{} is here, and is being prepared for boxes, {} s so far",
+                toolchain.version,
+                began.elapsed().as_secs()
             )),
             Self::Broken(_, why) | Self::Missing(why) => Err(why.clone()),
         }
@@ -407,5 +414,41 @@ mod tests {
 
         let unknown = roots.find(&"klingon".parse().unwrap()).unwrap_err();
         assert!(unknown.contains("languages' file"), "{unknown}");
+    }
+
+    /// Needs a C compiler, as everything here does.
+    #[tokio::test]
+    async fn a_language_that_is_being_prepared_says_so() {
+        let top = tempfile::tempdir().unwrap();
+        let mut languages = LanguagesFile::BuiltIn.load().unwrap();
+        languages
+            .languages
+            .retain(|language| language.name.as_str() == "c");
+        let [c] = languages.languages.as_slice() else {
+            unreachable!("C is built in");
+        };
+        let folder = top.path().join(c.dockerfile_path.parent().unwrap());
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("prepare.sh"), "#!/bin/sh\n").unwrap();
+        let file = top.path().join("config/languages.json");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
+        let mut settings = Settings::defaults();
+        settings.languages_file = LanguagesFile::At(file);
+        settings.set_data_dir(top.path().join("data"));
+        let toolchains = Toolchains::find(&languages.languages, &settings);
+        let why = || toolchains.list()[0].outcome.clone().unwrap_err();
+
+        let before = why();
+        assert!(before.contains("once a worker starts"), "{before}");
+        toolchains
+            .prepare_missing(async |_, _, _, _| {
+                let meanwhile = why();
+                assert!(meanwhile.contains("being prepared"), "{meanwhile}");
+                Err("no box".to_owned())
+            })
+            .await;
+        let after = why();
+        assert!(after.contains("cannot be prepared: no box"), "{after}");
     }
 }
