@@ -60,8 +60,8 @@ const CANARIES: [(Layer, Canary); 15] = [
     (Layer::Landlock, Canary::Landlock),
 ];
 
-/// Tries every layer, in three boxes: one for most canaries, one for the CPU quota, and one that must die with the
-/// spawner. Afterwards another spawner has taken its place.
+/// Tries every layer, in four boxes: one for most canaries, one that holds what they must not see, one for the CPU quota,
+/// and one that must die with the spawner. Afterwards another spawner has taken its place.
 pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, NativeError> {
     let connection = inner.connection().await.map_err(host)?;
     let offer = connection.offer().clone();
@@ -69,11 +69,13 @@ pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, Na
         return Ok(missing);
     }
     let bait = Bait::lay_out().map_err(host)?;
+    let holding = hold(inner, &bait).await?;
     let (songs, throttled, (waiting, _)) = tokio::try_join!(
         sing_or_sing_again(inner, &bait),
         spin(inner),
         open(inner, MANY_CPUS)
     )?;
+    gone(&holding).await?;
     drop(bait);
     let mut proofs: Vec<_> = Layer::ALL
         .into_iter()
@@ -348,6 +350,40 @@ fn of_memory(run: &Run) -> Result<String, String> {
         Ok(detail) => Err(detail),
         reason => reason,
     }
+}
+
+/// A box in which a canary has locked a file, until the box is destroyed.
+async fn hold(inner: &Arc<Inner>, bait: &Bait) -> Result<JobSession, NativeError> {
+    let (session, _) = open(inner, MANY_CPUS).await?;
+    let mut header = header();
+    // Longer than all others may take together, tried twice.
+    header.run.limits.wall_time = PATIENCE * 6;
+    let mut job = session.start_job(&header, &[]).await.map_err(host)?;
+    let canary = told(Canary::Hold, &bait.parameters(Canary::Hold).map_err(host)?);
+    let (mut sender, mut receiver) = job.split();
+    let locked = async {
+        sender.test(0, canary.as_bytes()).await.map_err(host)?;
+        let mut printed = Vec::new();
+        loop {
+            match receiver.next().await.map_err(host)? {
+                Event::Output { data, .. } => printed.extend_from_slice(&data),
+                Event::CompileDone(_) => continue,
+                Event::RunDone(_) => {
+                    return Err(NativeError::Host("no canary could hold a lock".to_owned()));
+                }
+            }
+            let printed = String::from_utf8_lossy(&printed);
+            match understand(&printed).filter(|_| printed.ends_with('\n')) {
+                Some(Song::Held(_)) => return Ok(()),
+                Some(Song::Broken(reason)) => return Err(NativeError::Host(reason)),
+                None => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE * 2, locked)
+        .await
+        .map_err(|_| NativeError::Host("a canary hangs".to_owned()))??;
+    Ok(job)
 }
 
 /// Whether a box that wants more CPU time than its quota is held back, by the kernel's own counter. On a busy machine it

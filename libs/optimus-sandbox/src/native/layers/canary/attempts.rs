@@ -132,11 +132,20 @@ pub(super) fn root(parameters: &[&str]) -> io::Result<Song> {
     ))
 }
 
-/// A file that the host has locked while this runs.
-pub(super) fn lock_of_the_host(parameters: &[&str]) -> io::Result<Song> {
+/// Locks a file for as long as this process lives.
+pub(super) fn hold_lock(parameters: &[&str]) -> io::Result<Song> {
+    let path = parameter(parameters, 0)?;
+    let file = File::open(path)?;
+    file.try_lock()?;
+    std::mem::forget(file);
+    held(format!("it has locked {path}"))
+}
+
+/// A file that another box has locked while this runs.
+pub(super) fn lock_of_another_box(parameters: &[&str]) -> io::Result<Song> {
     let path = parameter(parameters, 0)?;
     match File::open(path)?.try_lock() {
-        Ok(()) => held(format!("a lock that the host holds on {path} is not seen")),
+        Ok(()) => held(format!("a lock that another box holds on {path} is not seen")),
         Err(TryLockError::WouldBlock) => broken(format!("a lock on {path} is seen by every box")),
         Err(TryLockError::Error(error)) => Err(error),
     }

@@ -10,7 +10,7 @@ use std::{
 
 use super::super::canary::Canary;
 
-/// Something that boxes see of the host and that everybody may open.
+/// Something of which all boxes see the same copy, and that everybody may open.
 const SHARED_FILES: [&str; 3] = ["/usr/bin/env", "/usr/bin/sh", "/usr/lib/os-release"];
 
 /// What canaries are told of the host, and must not find.
@@ -20,7 +20,7 @@ pub(super) struct Bait {
     abstract_name: String,
     _abstract_service: net::UnixListener,
     shared_file: &'static str,
-    _locks: Vec<File>,
+    _locked_device: File,
     _memory: SharedMemory,
     user_namespace: String,
 }
@@ -35,20 +35,16 @@ impl Bait {
             .into_iter()
             .find(|path| fs::symlink_metadata(path).is_ok_and(|data| data.is_file()))
             .ok_or_else(|| io::Error::other("none of the usual programs is in /usr"))?;
-        let mut locks = Vec::new();
-        for path in [shared_file, "/dev/null"] {
-            let file = File::open(path)?;
-            // Another worker may hold it at the same time, to the same end.
-            file.try_lock().ok();
-            locks.push(file);
-        }
+        let device = File::open("/dev/null")?;
+        // Another worker may hold it at the same time, to the same end.
+        device.try_lock().ok();
         Ok(Self {
             secret,
             service: TcpListener::bind("127.0.0.1:0")?,
             _abstract_service: net::UnixListener::bind_addr(&address)?,
             abstract_name,
             shared_file,
-            _locks: locks,
+            _locked_device: device,
             _memory: SharedMemory::new()?,
             user_namespace: fs::read_link("/proc/self/ns/user")?
                 .to_string_lossy()
@@ -61,7 +57,7 @@ impl Bait {
         Ok(match canary {
             Canary::Users => vec![self.user_namespace.clone()],
             Canary::Root => vec![self.secret.path().display().to_string()],
-            Canary::Files => vec![self.shared_file.to_owned()],
+            Canary::Hold | Canary::Files => vec![self.shared_file.to_owned()],
             Canary::Processes => vec![process::id().to_string()],
             Canary::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
             _ => Vec::new(),
