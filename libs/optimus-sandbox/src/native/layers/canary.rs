@@ -110,8 +110,10 @@ pub(in super::super) fn sing() -> ExitCode {
         Ok(Song::Broken(reason)) => println!("broken {reason}"),
         Err(error) => println!("broken it could not be tried: {error}"),
     }
-    while matches!(canary, Canary::Hold) {
-        thread::park();
+    if matches!(canary, Canary::Hold) {
+        loop {
+            thread::park();
+        }
     }
     ExitCode::SUCCESS
 }
