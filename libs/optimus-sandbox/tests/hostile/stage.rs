@@ -28,7 +28,12 @@ use crate::{
     case::Case,
     groups, languages,
     neighbour::Neighbour,
-    outside::{Outside, docker::Containers, kernel_memory::KernelMemory, native::Host},
+    outside::{
+        Outside,
+        docker::Containers,
+        kernel_memory::{self, KernelMemory},
+        native::Host,
+    },
 };
 
 /// Longer than any one step takes on a busy machine, an emulated one too; reached only where something hangs.
@@ -113,16 +118,19 @@ impl Stage {
         // What was prepared is found again by the next run, as in production.
         settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
         let toolchains = Toolchains::find(&languages::all(), &settings);
-        let backend = NativeBackend::start(&settings.native, toolchains.roots(), WorkerId::new())
-            .await
-            .unwrap_or_else(|error| panic!("the suite needs what native boxes need: {error}"));
-        toolchains
-            .prepare_missing(async |language, root, folder, argv| {
-                let prepared = backend.prepare(&language, &root, &folder, &argv).await;
-                prepared.map_err(|error| format!("{error:?}"))
-            })
-            .await;
-        let backend = Arc::new(backend);
+        let start = async {
+            let backend = NativeBackend::start(&settings.native, toolchains.roots(), WorkerId::new())
+                .await
+                .unwrap_or_else(|error| panic!("the suite needs what native boxes need: {error}"));
+            toolchains
+                .prepare_missing(async |language, root, folder, argv| {
+                    let prepared = backend.prepare(&language, &root, &folder, &argv).await;
+                    prepared.map_err(|error| format!("{error:?}"))
+                })
+                .await;
+            backend
+        };
+        let backend = Arc::new(kernel_memory::grow_with(start).await);
         let outside = Outside::Host(Host::watch(base, Arc::clone(&backend)).await);
         Self::new(Kind::Native, settings, canaries, backend, outside)
     }
@@ -172,7 +180,7 @@ impl Stage {
             let first =
                 { self.opened.lock().unwrap_or_else(PoisonError::into_inner) }.insert(language.name.clone());
             let live = if first {
-                self.kernel_memory.grow_with(creating).await
+                kernel_memory::grow_with(creating).await
             } else {
                 creating.await
             };

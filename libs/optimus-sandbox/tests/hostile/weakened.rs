@@ -30,6 +30,7 @@ use crate::{
     case::{Case, Group},
     covert,
     languages::Dialect,
+    outside::kernel_memory,
     stage::{self, Kind, Stage},
 };
 
@@ -262,6 +263,7 @@ fn is_evidence(line: &str) -> bool {
 
 /// Starts this program without the layer; at least one of the attacks must get through.
 fn breaks(kind: Kind, layer: &str, attacks: &[String]) -> Result<(), Failed> {
+    let _disturbing = kernel_memory::disturb();
     let output = Command::new("/proc/self/exe")
         .arg(ROLE)
         .arg(kind.as_str())

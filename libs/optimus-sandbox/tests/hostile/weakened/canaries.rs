@@ -10,7 +10,10 @@ use optimus_common::weaken;
 use optimus_sandbox::native::layers::{Layer, State, survey};
 use tokio::runtime::Runtime;
 
-use crate::stage::{leave, native_settings};
+use crate::{
+    outside::kernel_memory,
+    stage::{leave, native_settings},
+};
 
 /// The first argument of a process that says which layers are missing.
 const ROLE: &str = "survey-weakened-boxes";
@@ -39,6 +42,7 @@ pub(super) fn trials() -> Vec<Trial> {
 static TURN: Mutex<()> = Mutex::new(());
 
 fn notices(layer: Layer) -> Result<(), Failed> {
+    let _disturbing = kernel_memory::disturb();
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new("/proc/self/exe")
         .arg(ROLE)
