@@ -19,6 +19,7 @@ pub(crate) fn languages_file(folder: &Path) -> (&'static str, String) {
     shell["queue_name"] = json!(format!("optimus:queue:{NAME}"));
     shell["execution"]["command"] = json!("sh");
     shell["execution"]["args"] = json!(["{source}"]);
+    shell["execution"]["sample"] = json!("IFS= read -r line\nprintf '%s\\n' \"$line\"\n");
     shell["execution"]["out_of_memory"] = json!([]);
     shell["build"]["version_command"] = json!("echo any shell");
     shell["host"] = json!({});
