@@ -134,5 +134,6 @@ fn expand(value: &mut Value) {
 }
 
 fn numbers_below(count: u64) -> String {
-    (0..count).map(|number| format!("{number}\n")).collect()
+    let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+    numbers.join("\n") + "\n"
 }
