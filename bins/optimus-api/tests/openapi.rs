@@ -27,7 +27,7 @@ fn keeps(schema: &Value, object: &Value) -> bool {
     let typed = schema["properties"].as_object().into_iter().flatten();
     let alternatives = schema["oneOf"].as_array();
     required
-        .map(|field| field.as_str().unwrap())
+        .map(|field| field.as_str().expect("names of fields"))
         .all(|field| object.get(field).is_some())
         && typed
             .filter_map(|(field, property)| Some((property, object.get(field)?)))
