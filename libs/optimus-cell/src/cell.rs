@@ -71,6 +71,8 @@ struct Run {
     agent_waited: Duration,
     /// How long it was held up because nothing was read of it. Its wall clock stood still.
     held: Duration,
+    /// The part of that in which the agent had no CPU.
+    held_for_agent: Duration,
     stdout: Capture,
     stderr: Capture,
 }
@@ -141,6 +143,7 @@ impl Cell {
                 seen: started,
                 agent_waited: own_run_delay(),
                 held: Duration::ZERO,
+                held_for_agent: Duration::ZERO,
                 stdout,
                 stderr,
             }
@@ -234,7 +237,7 @@ impl Cell {
             Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
             None => {
                 if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
-                    run.hold(late);
+                    run.hold_for_agent(late);
                 }
                 let limit = run.limit_reached(now, self.slot, context)?;
                 limit.map(|limit| RunEnd::Killed { limit })
@@ -354,6 +357,13 @@ impl Run {
     fn hold(&mut self, time: Duration) {
         self.held += time;
         self.deadline += time;
+    }
+
+    fn hold_for_agent(&mut self, late: Duration) {
+        let most = self.limits.longest_wait_for_reader();
+        let late = late.min(most.saturating_sub(self.held_for_agent));
+        self.held_for_agent += late;
+        self.hold(late);
     }
 
     fn waits_for_a_reader(&self) -> bool {

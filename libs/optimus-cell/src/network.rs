@@ -10,15 +10,18 @@ use rustix::{
 
 use crate::step::last_errno;
 
-/// What is set for a network of guests, below `net.ipv4`.
+/// What is set for a network of guests, below `/proc/sys/net`.
 ///
 /// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
-/// that one run could leave for the next one of its box. What buffers hold may be charged to nobody, so they are small.
-pub const NETWORK_SETTINGS: [(&str, &str); 4] = [
-    ("tcp_max_tw_buckets", "0"),
-    ("tcp_no_metrics_save", "1"),
-    ("tcp_rmem", "4096 131072 262144"),
-    ("tcp_wmem", "4096 16384 262144"),
+/// that one run could leave for the next one of its box. What buffers hold may be charged to nobody, so they are small; what a
+/// connection has received that nobody has accepted yet never is charged, so there are few of them, with the least of
+/// buffers. A program that reads gets larger ones from the kernel by itself.
+pub const NETWORK_SETTINGS: [(&str, &str); 5] = [
+    ("core/somaxconn", "128"),
+    ("ipv4/tcp_max_tw_buckets", "0"),
+    ("ipv4/tcp_no_metrics_save", "1"),
+    ("ipv4/tcp_rmem", "4096 16384 262144"),
+    ("ipv4/tcp_wmem", "4096 16384 262144"),
 ];
 
 /// `IFF_UP` in the type of its field.
@@ -30,7 +33,7 @@ pub fn arrange_network() -> rustix::io::Result<()> {
     raise_loopback()?;
     for (name, value) in NETWORK_SETTINGS {
         let mut path = [0; 64];
-        write!(&mut path[..], "/proc/sys/net/ipv4/{name}\0").map_err(|_| Errno::NAMETOOLONG)?;
+        write!(&mut path[..], "/proc/sys/net/{name}\0").map_err(|_| Errno::NAMETOOLONG)?;
         let path = CStr::from_bytes_until_nul(&path).map_err(|_| Errno::NAMETOOLONG)?;
         let file = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::io::write(&file, value.as_bytes())?;

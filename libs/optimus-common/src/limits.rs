@@ -58,6 +58,12 @@ impl Limits {
         self.wall_time.saturating_mul(1 + MOST_GRANTED)
     }
 
+    /// The most that the wall clock stands still while a program waits for an agent that has no CPU itself: the program's own
+    /// load can be what keeps the agent waiting.
+    pub fn longest_wait_for_reader(&self) -> Duration {
+        self.wall_time.saturating_mul(MOST_GRANTED)
+    }
+
     /// How far a run may go over a time limit and still be run again: to a tenth above it, 5 ms at least. It is killed
     /// for its CPU time only beyond that. What went over the limit itself has failed all the same.
     pub fn with_margin(limit: Duration) -> Duration {

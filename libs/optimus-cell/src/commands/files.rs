@@ -17,8 +17,9 @@ const FCNTL: &[Row] = &[
     ),
     row(named![F_GETFL], "how a descriptor was opened: every language"),
     row(
-        named![F_GETPIPE_SZ, F_SETPIPE_SZ],
-        "the size of a pipe, which is charged: GNU tools, Python's `subprocess`",
+        named![F_GETPIPE_SZ],
+        "the size of a pipe: GNU tools, Python's `subprocess`. It cannot be changed: a pipe of one page is full at once, and \
+         what large ones hold is the kernel's own memory",
     ),
     row(
         named![F_GET_SEALS, F_ADD_SEALS],

@@ -82,7 +82,7 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             6 | 37 => Answer::PRETEND,
             7 | 38 => Answer::Refuse(libc::ENOLCK),
             command => allowed_or(
-                [0, 1, 2, 3, 5, 36, 1030, 1031, 1032, 1033, 1034].contains(&command),
+                [0, 1, 2, 3, 5, 36, 1030, 1032, 1033, 1034].contains(&command),
                 libc::EINVAL,
             ),
         },

@@ -5,15 +5,16 @@
 //! needs one. So runs have the box's as long as its counters are what they were when the box was made, and nobody else
 //! has it at the moment; any other run gets a new one, which goes with it.
 //!
-//! The counters are those of packets, and of addresses that there was no way to. A socket that nothing was sent by leaves
-//! nothing. What cannot be read counts as used.
+//! The counters are those of packets, of addresses that there was no way to, and of the ways that the kernel keeps for
+//! sockets of the second family that were connected, though nothing was sent. What cannot be read counts as used.
 
 use std::{cell::Cell, fs::File, os::unix::fs::FileExt, rc::Rc};
 
 use optimus_common::weaken;
 
-/// Counters of both families. The rest of `/proc/net` shows what is open now, or counts what is counted here too.
-const COUNTERS: [&str; 2] = ["snmp", "snmp6"];
+/// Counters of both families, and what the second one keeps for each CPU. The rest of `/proc/net` shows what is open now, or
+/// counts what is counted here too.
+const COUNTERS: [&str; 4] = ["snmp", "snmp6", "rt6_stats", "ipv6_route"];
 
 /// Longer than any of them.
 const LONGEST: usize = 16 << 10;
@@ -167,5 +168,18 @@ mod tests {
                 assert!(!is_home(&HomeNetwork::network_of_next(&home)), "{address}");
             });
         }
+    }
+
+    #[test]
+    fn a_way_that_was_only_asked_for_is_seen() {
+        alone(|| {
+            let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
+            let network = HomeNetwork::network_of_next(&home);
+            assert!(is_home(&network));
+            let socket = UdpSocket::bind("[::1]:0").unwrap();
+            socket.connect("[::1]:9").unwrap();
+            drop((socket, network));
+            assert!(!is_home(&HomeNetwork::network_of_next(&home)));
+        });
     }
 }

@@ -173,7 +173,7 @@ fn masked_paths() -> Vec<String> {
 /// Other runtimes than the engine's own have a network of their own making.
 fn sysctls(spec: &BoxSpec) -> Option<HashMap<String, String>> {
     let own = spec.runtime.is_empty() && !weaken::is_off("network-namespace");
-    let setting = |(name, value): (&str, &str)| (format!("net.ipv4.{name}"), value.to_owned());
+    let setting = |(name, value): (&str, &str)| (format!("net.{}", name.replace('/', ".")), value.to_owned());
     own.then(|| NETWORK_SETTINGS.map(setting).into())
 }
 
