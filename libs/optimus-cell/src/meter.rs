@@ -181,8 +181,8 @@ impl Meter {
         let mut before = Usage::default();
         let mut peak = None;
         if let Some(cgroup) = accounting.cgroup() {
-            let mut started = Peak::start(cgroup)?;
-            before.memory_bytes = started.look(cgroup)?;
+            let started = Peak::start(cgroup)?;
+            before.memory_bytes = started.memory_before();
             before.cpu = cpu_of_box(cgroup)?;
             peak = Some(started);
         }

@@ -2,7 +2,10 @@
 //!
 //! The kernel keeps the highest charge of a group, which no spike escapes. A charge is more than the memory of processes
 //! and of files in memory: page cache, the kernel's own memory, and some pages that it has taken ahead. What there was of
-//! the first two is seen with each look, and the most of it is subtracted.
+//! the first two is seen with each look, the first of them before the run, and the most of it is subtracted.
+//!
+//! What a group is charged with before a run hides as much of the run: the kernel may take it back while the run grows. So
+//! runs get groups in which there is [next to nothing](Left::Nothing), where there is a choice.
 
 use crate::{
     cgroup::{Charge, Counters},
@@ -13,10 +16,28 @@ use crate::{
 /// counted as the run's memory, since pipes and sockets hold whatever a program writes to them.
 const KERNEL_BYTES: u64 = 64 << 20;
 
+/// What a group may be charged with before a run: files that were read or made, and what the kernel keeps of its own.
+const LEFT_FILES: u64 = 256 << 10;
+const LEFT_TO_KERNEL: u64 = 512 << 10;
+/// All of it, with the pages that the kernel has taken ahead.
+const LEFT: u64 = 1 << 20;
+
+/// What a group is charged with before a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Less than any run uses.
+    Nothing,
+    /// The kernel's own memory, of which it lets go by itself, in its own time.
+    ToKernel,
+    /// What stays, or a highest charge that cannot be begun anew.
+    ForGood,
+}
+
 #[derive(Debug)]
 pub(crate) struct Peak {
     /// The highest charge before the run; `None` where the kernel does not tell.
     before: Option<u64>,
+    charged_before: Charge,
     page_cache_bytes: u64,
     kernel_bytes: u64,
 }
@@ -25,11 +46,42 @@ impl Peak {
     /// To be called before the run.
     pub(crate) fn start(counters: &Counters) -> Result<Self, CellError> {
         counters.forget_highest_charge();
-        Ok(Self {
+        let mut peak = Self {
             before: highest_charge(counters)?,
+            charged_before: Charge::default(),
             page_cache_bytes: 0,
             kernel_bytes: 0,
-        })
+        };
+        peak.charged_before = peak.take_charge(counters)?;
+        Ok(peak)
+    }
+
+    /// What the group was charged with before the run.
+    pub(crate) fn left(&self) -> Left {
+        let Charge {
+            memory_bytes,
+            page_cache_bytes,
+            kernel_bytes,
+        } = self.charged_before;
+        if memory_bytes.saturating_add(page_cache_bytes) > LEFT_FILES {
+            Left::ForGood
+        } else if kernel_bytes > LEFT_TO_KERNEL {
+            Left::ToKernel
+        } else if self.is_hidden(self.before) {
+            Left::ForGood
+        } else {
+            Left::Nothing
+        }
+    }
+
+    /// Memory before the run.
+    pub(crate) fn memory_before(&self) -> u64 {
+        memory_of(self.charged_before)
+    }
+
+    /// Whether the highest charge is that of before the run, and too much to tell anything of a run.
+    fn is_hidden(&self, highest: Option<u64>) -> bool {
+        highest <= self.before && self.before.is_some_and(|before| before > LEFT)
     }
 
     /// Whether the kernel tells.
@@ -39,24 +91,33 @@ impl Peak {
 
     /// Memory at this moment.
     pub(crate) fn look(&mut self, counters: &Counters) -> Result<u64, CellError> {
-        let Charge {
-            memory_bytes,
-            page_cache_bytes,
-            kernel_bytes,
-        } = counters.charge().map_err(CellError::counter("memory"))?;
-        let free = kernel_bytes.min(KERNEL_BYTES);
-        self.page_cache_bytes = self.page_cache_bytes.max(page_cache_bytes);
-        self.kernel_bytes = self.kernel_bytes.max(free);
-        Ok(memory_bytes + (kernel_bytes - free))
+        self.take_charge(counters).map(memory_of)
+    }
+
+    fn take_charge(&mut self, counters: &Counters) -> Result<Charge, CellError> {
+        let charge = counters.charge().map_err(CellError::counter("memory"))?;
+        self.page_cache_bytes = self.page_cache_bytes.max(charge.page_cache_bytes);
+        self.kernel_bytes = self.kernel_bytes.max(free(charge));
+        Ok(charge)
     }
 
     /// The highest memory at any moment of the run. `None` where a higher charge before the run hides it.
     pub(crate) fn highest(&mut self, counters: &Counters) -> Result<Option<u64>, CellError> {
         self.look(counters)?;
-        let highest = highest_charge(counters)?.filter(|highest| Some(*highest) > self.before);
+        let highest = highest_charge(counters)?;
+        let seen = highest.filter(|_| !self.is_hidden(highest));
         let beside = self.page_cache_bytes.saturating_add(self.kernel_bytes);
-        Ok(highest.map(|highest| highest.saturating_sub(beside)))
+        Ok(seen.map(|highest| highest.saturating_sub(beside)))
     }
+}
+
+fn memory_of(charge: Charge) -> u64 {
+    charge.memory_bytes + (charge.kernel_bytes - free(charge))
+}
+
+/// The kernel's own memory that does not count as the run's.
+fn free(charge: Charge) -> u64 {
+    charge.kernel_bytes.min(KERNEL_BYTES)
 }
 
 /// The high-water mark of a process, without the files it had mapped, such as its own code. Both are rough for small
@@ -72,4 +133,48 @@ fn highest_charge(counters: &Counters) -> Result<Option<u64>, CellError> {
     counters
         .highest_charge()
         .map_err(CellError::counter("highest memory"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::cgroup::Group;
+
+    /// What is left in a group of version 2 that is charged with so much, the kernel's own memory last. Its highest charge
+    /// can be begun anew if the kernel is new enough.
+    fn left(highest: &str, [memory, files, kernel]: [u64; 3]) -> Left {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("cpu.stat", String::new()),
+            (
+                "memory.stat",
+                format!("anon {memory}\nfile {files}\nkernel {kernel}\n"),
+            ),
+            ("memory.events", String::new()),
+            ("pids.events", String::new()),
+            ("memory.peak", highest.to_owned()),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let counters = Group::open_v2(folder.path()).unwrap().counters().unwrap();
+        Peak::start(&counters).unwrap().left()
+    }
+
+    #[test]
+    fn a_group_is_fit_for_a_run_when_next_to_nothing_is_left_in_it() {
+        let begun_anew = "9000000";
+        assert_eq!(left(begun_anew, [100 << 10, 0, 300 << 10]), Left::Nothing);
+        assert_eq!(left(begun_anew, [0, 0, 2 << 20]), Left::ToKernel);
+        assert_eq!(left(begun_anew, [0, 1 << 20, 2 << 20]), Left::ForGood);
+        assert_eq!(left(begun_anew, [1 << 20, 0, 0]), Left::ForGood);
+    }
+
+    /// A zero that is written changes nothing of this file's number.
+    #[test]
+    fn a_highest_charge_that_stays_is_left_for_good() {
+        assert_eq!(left(" 9000000", [0, 0, 0]), Left::ForGood);
+        assert_eq!(left(" 500000", [0, 0, 0]), Left::Nothing);
+    }
 }

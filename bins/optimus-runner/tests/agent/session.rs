@@ -403,7 +403,8 @@ impl Session {
         reason
     }
 
-    fn keep(&mut self, step: Step, stream: Stream, data: &[u8]) {
+    #[allow(dead_code, reason = "not every suite takes output apart")]
+    pub(crate) fn keep(&mut self, step: Step, stream: Stream, data: &[u8]) {
         self.output
             .entry((step, stream))
             .or_default()

@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::Path};
 use optimus_common::facts::RunEnd;
 use rustix::fs::{Advice, fadvise};
 
-use crate::session::{Job, Session};
+use crate::session::{Job, Message, Session};
 
 /// Names of files that are not there, and nobody has asked for yet. The kernel remembers them, in some 200 bytes each.
 const NAMES: &str = "500000";
@@ -68,5 +68,35 @@ fn files_that_were_read_are_neither_a_runs_memory_nor_the_next_ones() {
         assert_eq!(run.facts.end, RunEnd::Exited { code: 0 }, "{run:?}");
         let most = if index == 1 { 8 << 20 } else { TRIVIAL };
         assert!(run.facts.peak_memory_bytes <= most, "{index}: {:?}", run.facts);
+    }
+}
+
+/// The kernel lets go of what it keeps whenever it likes, so that the next run can grow unseen below what was there before.
+#[test]
+fn what_the_kernel_lets_go_of_during_a_run_hides_nothing_of_it() {
+    let job = Job::c("int main() {
+        int names = 0, wait = 0; scanf(\"%d %d\", &names, &wait);
+        char path[64]; struct stat s; struct timespec now; clock_gettime(CLOCK_REALTIME, &now);
+        for (int i = 0; i < names; i++) { snprintf(path, 64, \"/usr/%lx-%lx-%d\", now.tv_sec, now.tv_nsec, i); stat(path, &s); }
+        puts(\"started\"); fflush(stdout); usleep(wait * 1000);
+        if (wait) { void *spike = mmap(0, 1 << 21, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            memset(spike, 1, 1 << 21); munmap(spike, 1 << 21); }
+        return 0; }");
+    let mut session = Session::start();
+    session.send_job(&job);
+    session.expect_compiled();
+    for round in 0..3 {
+        // Some 2 MB.
+        session.send_test(2 * round, b"10000 0");
+        session.next_run();
+        session.send_test(2 * round + 1, b"0 500");
+        let Some(Message::Output(step, stream, data)) = session.next() else {
+            panic!("it prints first");
+        };
+        session.keep(step, stream, &data);
+        fs::write("/proc/sys/vm/drop_caches", "2").expect("root may");
+        let facts = session.next_run().1.facts;
+        let told = facts.peak_memory_bytes;
+        assert!(((2 << 20)..(2 << 20) + TRIVIAL).contains(&told), "{facts:?}");
     }
 }

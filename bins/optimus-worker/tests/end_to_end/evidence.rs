@@ -1,5 +1,7 @@
 //! What results rest on: each verdict follows from what stands beside it, for every language.
 
+use std::fs;
+
 use futures_util::future::join_all;
 use optimus_common::language::Language;
 use serde_json::{Value, json};
@@ -28,7 +30,8 @@ pub(crate) async fn every_way_to_end_in_every_language(system: &System) {
             ("kill\n", ""),
             ("crash\n", ""),
         ];
-        let limits = json!({"timeout_ms": 2000, "wall_timeout_ms": 6000, "output_limit_bytes": OUTPUT});
+        // Far apart, so that a busy machine does not reach the second one first.
+        let limits = json!({"timeout_ms": 2000, "wall_timeout_ms": 15_000, "output_limit_bytes": OUTPUT});
         let record = system
             .client
             .grade(&with(submission(name, source, &tests), limits))
@@ -58,6 +61,46 @@ pub(crate) async fn every_way_to_end_in_every_language(system: &System) {
         assert_explained(&record, &language);
     });
     join_all(jobs).await;
+}
+
+/// Reads all files that a box shows, if it is told to, and fails if those are few.
+const READER: &str = r#"
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static long bytes;
+static int take(const char *path, const struct stat *about, int kind) {
+    static char part[1 << 16];
+    if (kind != FTW_F || !S_ISREG(about->st_mode)) return 0;
+    int file = open(path, O_RDONLY);
+    for (ssize_t got; file >= 0 && (got = read(file, part, sizeof part)) > 0;) bytes += got;
+    close(file);
+    return 0;
+}
+int main(void) {
+    if (getchar() == 'a') { ftw("/usr", take, 16); if (bytes < 100L << 20) return 1; }
+    puts("ok");
+}
+"#;
+
+/// On a machine that has just been started, so that the kernel has none of the files in memory.
+pub(crate) async fn files_that_are_read_are_nobodys_memory(system: &System) {
+    let tests = ["n", "a", "n", "n", "n"].map(|told| (told, "ok\n"));
+    let limits = json!({"memory_limit_mb": 64, "timeout_ms": 8000, "wall_timeout_ms": 30_000});
+    let job = with(submission("c", READER, &tests), limits);
+    for _ in 0..3 {
+        fs::write("/proc/sys/vm/drop_caches", "3").expect("root may");
+        let record = system.client.grade(&job).await;
+        assert_eq!(verdicts(&record), ["accepted"; 5], "{record:#}");
+        for test in [0, 2, 3, 4] {
+            let facts = &record["result"]["test_results"][test]["evidence"]["facts"];
+            let told = facts["peak_memory_bytes"].as_u64().expect("a number");
+            assert!(told <= 3 << 19, "{test}: {facts}");
+        }
+    }
 }
 
 /// Checks that each verdict of a graded job follows from its evidence.

@@ -150,6 +150,9 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
         examples::every_example_in_every_language,
         cancelling::a_running_job,
     }
+    if boxes == Kind::Native {
+        on_the_shared_system! { evidence::files_that_are_read_are_nobodys_memory }
+    }
     {
         let (runtime, shared) = (Arc::clone(runtime), shared.clone());
         trials.push(trial(

@@ -1,13 +1,14 @@
 //! Control groups of cells.
 //!
-//! A group is one run's alone, and empty before and after: its runs' namespaces are gone with everybody in them. The
-//! next run gets it as it is, since making and removing one takes the kernel a quarter of a millisecond; what it has
+//! A group is one run's alone, and empty before and after: its runs' namespaces are gone with everybody in them. Another
+//! run gets it as it is, since making and removing one takes the kernel a quarter of a millisecond; what it has
 //! counted until then is subtracted. Memory cannot be subtracted, as the kernel may take some of it back meanwhile: a
-//! group that is still charged with what an earlier run has read or made the kernel keep goes, and the next run gets a
-//! new one.
+//! group that is still charged with what an earlier run has made the kernel keep rests until that is less, and one that is
+//! charged with files goes.
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     io,
     os::fd::BorrowedFd,
     rc::Rc,
@@ -21,7 +22,7 @@ use crate::{
     cgroup::{Counters, Group, Removal},
     error::CellError,
     kill::LONGEST_DYING,
-    peak::Peak,
+    peak::{Left, Peak},
 };
 
 /// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
@@ -29,16 +30,16 @@ use crate::{
 /// own memory too, and is for what grows faster than it is looked at.
 const MEMORY_BESIDE: u64 = 64 << 20;
 
-/// What a group may still be charged with for the next run to get it: files that were read, and what the kernel keeps of
-/// its own. It takes its time with the network of a run that has ended, which is up to one MiB.
-const LEFT_FILES: u64 = 256 << 10;
-const LEFT_TO_KERNEL: u64 = 4 << 20;
+/// Groups that rest while others are used. What the kernel keeps for a run that has ended, such as its network, it keeps for
+/// some ten milliseconds.
+const MOST_AT_REST: usize = 4;
 
 /// The groups of a box's cells.
 #[derive(Debug)]
 pub(crate) struct CellGroups {
     parent: Group,
-    idle: RefCell<Vec<CellGroup>>,
+    /// Those that have rested longest first.
+    idle: RefCell<VecDeque<CellGroup>>,
     made: Cell<u32>,
 }
 
@@ -72,7 +73,7 @@ impl CellGroups {
             made: Cell::default(),
         };
         let first = groups.make().map_err(CellError::group("make"))?;
-        groups.idle.borrow_mut().push(first);
+        groups.idle.borrow_mut().push_back(first);
         Ok(groups)
     }
 
@@ -91,20 +92,26 @@ impl CellGroups {
         })
     }
 
-    /// A group that is charged with next to nothing.
-    fn take(&self) -> io::Result<CellGroup> {
-        loop {
-            let Some(idle) = self.idle.borrow_mut().pop() else {
-                return self.make();
+    /// A group that is charged with next to nothing, and the highest memory of its next run.
+    fn take(&self) -> Result<(CellGroup, Peak), CellError> {
+        let mut idle = self.idle.borrow_mut();
+        for _ in 0..idle.len() {
+            let Some(group) = idle.pop_front() else {
+                break;
             };
-            let left = idle.counters.charge()?;
-            let files = left.memory_bytes.saturating_add(left.page_cache_bytes);
-            if files <= LEFT_FILES && left.kernel_bytes <= LEFT_TO_KERNEL {
-                return Ok(idle);
+            let peak = Peak::start(&group.counters)?;
+            match peak.left() {
+                Left::Nothing => return Ok((group, peak)),
+                Left::ToKernel if idle.len() < MOST_AT_REST => idle.push_back(group),
+                // What cannot be removed yet goes with the others.
+                Left::ToKernel | Left::ForGood => {
+                    let _ = self.parent.remove(&group.name);
+                }
             }
-            // What cannot be removed yet goes with the others.
-            let _ = self.parent.remove(&idle.name);
         }
+        let group = self.make().map_err(CellError::group("make"))?;
+        let peak = Peak::start(&group.counters)?;
+        Ok((group, peak))
     }
 }
 
@@ -149,10 +156,10 @@ impl Drop for CellGroups {
 
 impl Lease {
     pub(super) fn new(groups: &Rc<CellGroups>, limits: &Limits) -> Result<Self, CellError> {
-        let mut group = groups.take().map_err(CellError::group("make"))?;
+        let (mut group, peak) = groups.take()?;
         group.limit(limits).map_err(CellError::group("limit"))?;
         let mut lease = Self {
-            peak: Peak::start(&group.counters)?,
+            peak,
             group: Some(group),
             groups: Rc::clone(groups),
             cpu_before: Duration::ZERO,
