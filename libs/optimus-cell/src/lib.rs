@@ -28,6 +28,7 @@ pub mod cgroup;
 mod cleanup;
 mod command;
 mod commands;
+mod connections;
 mod error;
 mod filter;
 #[cfg(feature = "fuzzing")]

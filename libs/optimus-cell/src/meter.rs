@@ -24,6 +24,7 @@ use rustix::{
 
 use crate::{
     cgroup::{self, Counters},
+    connections::Connections,
     error::CellError,
     guest::GuestId,
     peak::{Peak, without_mapped_files},
@@ -164,6 +165,7 @@ pub(crate) struct Meter {
     events_before: Events,
     /// Of the box, where it is the run's alone.
     peak: Option<Peak>,
+    connections: Connections,
     reaped_cpu: Duration,
     max_rss_bytes: u64,
     sampled_memory_bytes: u64,
@@ -192,6 +194,7 @@ impl Meter {
             before,
             events_before: accounting.events()?,
             peak,
+            connections: Connections::default(),
             reaped_cpu: Duration::ZERO,
             max_rss_bytes: 0,
             sampled_memory_bytes: 0,
@@ -216,6 +219,11 @@ impl Meter {
     /// What the run has used until now.
     pub(crate) fn sample(&mut self, accounting: &Accounting, limits: &Limits) -> Result<Usage, CellError> {
         let mut usage = self.read(accounting)?;
+        if self.peak.is_some() {
+            // Runs that go on at the same time share a network: nobody knows whose connections they are.
+            let connections = self.connections.bytes(std::process::id().cast_signed());
+            usage.memory_bytes += connections.map_err(CellError::counter("connections"))?;
+        }
         if usage.cpu > limits.cpu_time && matches!(accounting.source, Source::ByUid(_)) {
             // A child waited for between the readings of itself and of its parent may have counted twice.
             usage.cpu = usage.cpu.min(self.read(accounting)?.cpu);

@@ -23,6 +23,7 @@ use rustix::{
 
 use crate::{
     command::{Command, at_most},
+    connections::Connections,
     error::CellError,
     guest::GuestId,
     kill::Remains,
@@ -68,6 +69,7 @@ pub(crate) struct NestedTree {
     group: Option<Lease>,
     /// Given back when the run is over.
     _network: Network,
+    connections: Connections,
     /// Of use where there is no group.
     census: Census,
     /// The first process' death, and so everybody's.
@@ -153,6 +155,7 @@ impl Cells {
             notes,
             group,
             _network: network,
+            connections: Connections::default(),
             census: Census::default(),
             dead: None,
             sampled_memory_bytes: 0,
@@ -242,6 +245,8 @@ impl NestedTree {
 
     pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
         let mut usage = self.read()?;
+        let connections = self.connections.bytes(self.init);
+        usage.memory_bytes += connections.map_err(CellError::counter("connections"))?;
         if usage.cpu > limits.cpu_time && self.group.is_none() {
             // A child waited for between the readings of itself and of its parent may have counted twice.
             usage.cpu = usage.cpu.min(self.read()?.cpu);
