@@ -281,7 +281,7 @@ impl Cell {
         // While nothing was read it also ran: it did not wait for all of that time.
         let ran = total.cpu.value.min(run.limits.wall_time).min(wall_time);
         let wall_time = wall_time.saturating_sub(run.held).max(ran);
-        let waited = run.looks.waited.or_longer(run.tree.waited());
+        let waited = run.looks.with_end(at, run.tree.waited());
         let facts = RunFacts {
             end,
             cpu_time: whole_microseconds(total.cpu.value),
@@ -398,7 +398,7 @@ impl Run {
 
     /// Looks at the processes one by one, and grants what they have waited for a CPU or a disk.
     fn look(&mut self, now: Instant) -> Result<(), CellError> {
-        self.looks.took_place(now, self.tree.look()?);
+        self.looks.took_place(now, &self.tree.look()?);
         let started = self.started + self.held;
         let granted = started + self.limits.wall_time_granting(self.looks.waited.total());
         self.deadline = self.deadline.max(granted);

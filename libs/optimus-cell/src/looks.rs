@@ -4,11 +4,17 @@
 //! moment its run's time is over, as one that has just been woken up on a busy machine, is known by not getting on: it could
 //! run, and its time on a CPU does not grow.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use optimus_common::limits::Limits;
 
-use crate::{proc_files::Ready, waited::Waited};
+use crate::{
+    proc_files::{Ready, Waiting},
+    waited::Waited,
+};
 
 /// The looks at one run. They cost more than a sample: the first one soon where a short run would leave no other trace, and
 /// then fewer and fewer.
@@ -17,10 +23,59 @@ pub(crate) struct Looks {
     pub(crate) next: Instant,
     pause: Duration,
     longest: Duration,
-    /// As far as it was seen.
+    /// When the last one took place, or the run began.
+    last: Instant,
+    /// The threads that were there then.
+    threads: HashMap<u32, Believed>,
+    /// Of the thread that waited longest, as far as it was seen and is believed.
     pub(crate) waited: Waited,
     /// The question asked when the time was over.
     question: Option<Question>,
+}
+
+/// A thread as it was seen last, and what it is believed to have waited for a disk: what the kernel has counted, or what it
+/// was seen to, whichever is more. Kernels from 6.12 on, when the CPUs are busy, begin to count a wait too late, not at all, or
+/// from a wait long before, if not from the start of the machine. So of what is counted no more is believed than the time between
+/// two looks; and who is seen blocked has been since the look before, but for its time on a CPU and in wait for one.
+#[derive(Debug, Clone, Copy)]
+struct Believed {
+    seen: Waiting,
+    counted: Duration,
+    blocked: Duration,
+}
+
+impl Believed {
+    /// Of a thread that is seen again, or for the first time, so long after the last look.
+    fn next(before: Option<&Self>, seen: Waiting, elapsed: Duration) -> Self {
+        // A number may have gone to another thread since, of which less is counted.
+        let before = before.copied().unwrap_or(Self {
+            seen: Waiting::begun(seen.thread),
+            counted: Duration::ZERO,
+            blocked: Duration::ZERO,
+        });
+        let since = |of: fn(&Waiting) -> Duration| of(&seen).saturating_sub(of(&before.seen));
+        let for_cpu = since(|waiting| waiting.counted.for_cpu.unwrap_or_default());
+        let for_io = since(|waiting| waiting.counted.for_io.unwrap_or_default());
+        let blocked = if seen.is_blocked {
+            elapsed.saturating_sub(since(|waiting| waiting.ran) + for_cpu)
+        } else {
+            Duration::ZERO
+        };
+        Self {
+            seen,
+            counted: before.counted + for_io.min(elapsed + Looks::TICKS),
+            blocked: before.blocked + blocked,
+        }
+    }
+
+    fn waited(&self) -> Waited {
+        let blocked = Some(self.blocked).filter(|blocked| !blocked.is_zero());
+        let counted = self.seen.counted.for_io.map(|_| self.counted);
+        Waited {
+            for_cpu: self.seen.counted.for_cpu,
+            for_io: counted.max(blocked),
+        }
+    }
 }
 
 /// Whether threads wait.
@@ -39,6 +94,9 @@ impl Looks {
     /// For a run that tells at its end what the looks at a short one are for.
     pub(crate) const FIRST_OF_KNOWN: Duration = Duration::from_millis(20);
 
+    /// A wait for a disk is counted in ticks of the clock, of which two may be more than the time that has passed.
+    const TICKS: Duration = Duration::from_millis(20);
+
     pub(crate) fn new(started: Instant, first: Duration, limits: &Limits) -> Self {
         let longest = (limits.wall_time / 16).max(Self::FIRST);
         let pause = first.min(longest);
@@ -46,16 +104,33 @@ impl Looks {
             next: started + pause,
             pause,
             longest,
+            last: started,
+            threads: HashMap::new(),
             waited: Waited::default(),
             question: None,
         }
     }
 
-    pub(crate) fn took_place(&mut self, now: Instant, waited: Waited) {
-        // Threads that are gone are not seen any more.
-        self.waited = self.waited.or_longer(waited);
+    pub(crate) fn took_place(&mut self, now: Instant, threads: &[Waiting]) {
+        let elapsed = now.saturating_duration_since(self.last);
+        let before = std::mem::take(&mut self.threads);
+        for seen in threads {
+            let believed = Believed::next(before.get(&seen.thread), *seen, elapsed);
+            // Threads that are gone are not seen any more.
+            self.waited = self.waited.or_longer(believed.waited());
+            self.threads.insert(seen.thread, believed);
+        }
+        self.last = now;
         self.pause = (self.pause * 2).min(self.longest);
         self.next = now + self.pause;
+    }
+
+    /// What the run has waited in all, with what its first thread had when it died at that moment.
+    pub(crate) fn with_end(&self, at: Instant, first: Waited) -> Waited {
+        let elapsed = at.saturating_duration_since(self.last);
+        let most = self.waited.for_io.unwrap_or_default() + elapsed + Self::TICKS;
+        let for_io = first.for_io.map(|waited| waited.min(most));
+        self.waited.or_longer(Waited { for_io, ..first })
     }
 
     /// Whether a run whose time is over waits for a CPU or a disk at this moment, as far as is known: if so, the next look tells
@@ -99,10 +174,25 @@ mod tests {
         Looks::new(Instant::now(), Looks::FIRST, &limits)
     }
 
-    fn cpu(waited: Duration) -> Waited {
-        Waited {
+    fn cpu(waited: Duration) -> [Waiting; 1] {
+        let counted = Waited {
             for_cpu: Some(waited),
             for_io: None,
+        };
+        [Waiting {
+            counted,
+            ..Waiting::begun(7)
+        }]
+    }
+
+    fn io(thread: u32, counted: Duration) -> Waiting {
+        let counted = Waited {
+            for_cpu: None,
+            for_io: Some(counted),
+        };
+        Waiting {
+            counted,
+            ..Waiting::begun(thread)
         }
     }
 
@@ -116,7 +206,7 @@ mod tests {
         let start = looks.next;
         let pauses: Vec<_> = (0..6)
             .map(|_| {
-                looks.took_place(start, Waited::default());
+                looks.took_place(start, &[]);
                 looks.next - start
             })
             .collect();
@@ -143,7 +233,7 @@ mod tests {
             assert!(looks.is_waiting(thread(1)));
         }
         // It got one, and slept again when the time it was granted for that was over.
-        looks.took_place(Instant::now(), cpu(MS * 20));
+        looks.took_place(Instant::now(), &cpu(MS * 20));
         assert!(!looks.is_waiting(Vec::new()));
     }
 
@@ -151,9 +241,69 @@ mod tests {
     fn who_has_waited_may_have_to_wait_again() {
         let mut looks = looks();
         assert!(looks.is_waiting(thread(1)));
-        looks.took_place(Instant::now(), cpu(MS));
+        looks.took_place(Instant::now(), &cpu(MS));
         assert!(!looks.is_waiting(thread(2)), "it waited for nothing worth a word");
-        looks.took_place(Instant::now(), cpu(MS * 9));
+        looks.took_place(Instant::now(), &cpu(MS * 9));
         assert!(looks.is_waiting(thread(3)));
+    }
+
+    #[test]
+    fn nobody_has_waited_for_a_disk_longer_than_it_was_there() {
+        let mut looks = looks();
+        let start = looks.last;
+        let told = |looks: &Looks| looks.waited.for_io.unwrap();
+        looks.took_place(start + MS * 100, &[io(7, MS * 60), io(8, MS * 10)]);
+        assert_eq!(told(&looks), MS * 60);
+        // Counted from the start of the machine: what is believed is the time between two looks.
+        let uptime = Duration::from_secs(14_044);
+        looks.took_place(start + MS * 200, &[io(7, MS * 60 + uptime), io(8, MS * 20)]);
+        assert_eq!(told(&looks), MS * 160 + Looks::TICKS);
+        // What comes after it counts as ever, of this thread and of the others.
+        looks.took_place(start + MS * 300, &[io(7, MS * 70 + uptime), io(8, MS * 110)]);
+        assert_eq!(told(&looks), MS * 170 + Looks::TICKS);
+        for round in 4..9 {
+            let counted = io(8, MS * (100 * round - 190));
+            looks.took_place(start + MS * 100 * round, &[counted]);
+        }
+        assert_eq!(told(&looks), MS * 610);
+    }
+
+    #[test]
+    fn who_is_seen_blocked_has_waited_but_for_what_it_did() {
+        let mut looks = looks();
+        let start = looks.last;
+        let seen = |ran, is_blocked, for_cpu| {
+            [Waiting {
+                ran,
+                is_blocked,
+                counted: Waited {
+                    for_cpu: Some(for_cpu),
+                    for_io: None,
+                },
+                ..Waiting::begun(7)
+            }]
+        };
+        looks.took_place(start + MS * 10, &seen(MS * 9, false, MS));
+        assert_eq!(looks.waited.for_io, None);
+        looks.took_place(start + MS * 20, &seen(MS * 12, true, MS * 3));
+        assert_eq!(looks.waited.for_io, Some(MS * 5));
+        looks.took_place(start + MS * 30, &seen(MS * 12, true, MS * 3));
+        assert_eq!(looks.waited.for_io, Some(MS * 15));
+        looks.took_place(start + MS * 40, &seen(MS * 13, false, MS * 3));
+        assert_eq!(looks.waited.for_io, Some(MS * 15));
+    }
+
+    #[test]
+    fn what_is_counted_at_the_end_is_believed_as_far_as_it_can_be() {
+        let mut looks = looks();
+        let start = looks.last;
+        let at = start + MS * 30;
+        let end = |counted: Duration| io(7, counted).counted;
+        let told = |looks: &Looks, counted| looks.with_end(at, end(counted)).for_io.unwrap();
+        assert_eq!(told(&looks, MS * 30), MS * 30);
+        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 30 + Looks::TICKS);
+        looks.took_place(start + MS * 20, &[io(7, MS * 10)]);
+        assert_eq!(told(&looks, MS * 15), MS * 15);
+        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 20 + Looks::TICKS);
     }
 }

@@ -28,9 +28,8 @@ use crate::{
     error::CellError,
     guest::GuestId,
     peak::{Peak, without_mapped_files},
-    proc_files::{self, Census, Glance},
+    proc_files::{self, Census, Glance, Waiting},
     reaper::{Death, Reaped},
-    waited::Waited,
 };
 
 /// How living processes are measured.
@@ -235,11 +234,14 @@ impl Meter {
         Ok(usage)
     }
 
-    /// Looks at the processes one by one, and tells how long the run has waited.
-    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
-        let Glance { waited, mapped_bytes } = proc_files::glance(self.guest)?;
+    /// Looks at the processes one by one, and tells how long each thread has waited.
+    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
+        let Glance {
+            threads,
+            mapped_bytes,
+        } = proc_files::glance(self.guest)?;
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
-        Ok(waited)
+        Ok(threads)
     }
 
     /// The sums, once no process of the run is left.

@@ -31,7 +31,7 @@ use crate::{
     looks::Looks,
     meter::{Figure, Pace, Total, Usage},
     peak::without_mapped_files,
-    proc_files::{self, Census, Glance, Ready},
+    proc_files::{self, Census, Glance, Ready, Waiting},
     reaper::{self, Death, Reaped},
     step::{Outcome, Report},
     supervisor::Workspace,
@@ -281,14 +281,17 @@ impl NestedTree {
         }
     }
 
-    /// Looks at its processes one by one, and tells how long the run has waited.
-    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
-        let Glance { waited, mapped_bytes } = match &self.group {
+    /// Looks at its processes one by one, and tells how long each thread has waited.
+    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
+        let Glance {
+            threads,
+            mapped_bytes,
+        } = match &self.group {
             Some(group) => proc_files::glance_at(&self.guests(group)?),
             None => proc_files::glance(self.guest)?,
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
-        Ok(waited)
+        Ok(threads)
     }
 
     pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {

@@ -15,7 +15,7 @@ use crate::{
     error::CellError,
     guest::GuestId,
     kill::Remains,
-    waited::{Waited, io_is_counted},
+    waited::{Waited, io_delay_of_stat, io_is_counted, run_delay_of_schedstat},
 };
 
 /// What the living processes of a guest use together.
@@ -90,12 +90,52 @@ pub(crate) fn has_processes(guest: GuestId) -> Result<Remains, CellError> {
 }
 
 /// What is seen of living processes beside what they use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Glance {
-    /// That of the thread that waited longest.
-    pub(crate) waited: Waited,
+    pub(crate) threads: Vec<Waiting>,
     /// The most memory of files, such as its own code, that any one process has mapped.
     pub(crate) mapped_bytes: u64,
+}
+
+/// How a thread waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) thread: u32,
+    /// By the kernel, since the thread began.
+    pub(crate) counted: Waited,
+    /// Time on a CPU since then.
+    pub(crate) ran: Duration,
+    /// Whether it waits at this moment for what no signal ends, as a disk.
+    pub(crate) is_blocked: bool,
+}
+
+impl Waiting {
+    pub(crate) fn begun(thread: u32) -> Self {
+        Self {
+            thread,
+            counted: Waited::default(),
+            ran: Duration::ZERO,
+            is_blocked: false,
+        }
+    }
+
+    /// By a thread's entry among those of its process.
+    fn of(entry: &fs::DirEntry) -> Option<Self> {
+        let path = entry.path();
+        let stat = fs::read(path.join("stat")).ok()?;
+        let schedstat = fs::read_to_string(path.join("schedstat")).ok()?;
+        let ran = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
+        let counted = Waited {
+            for_cpu: run_delay_of_schedstat(&schedstat),
+            for_io: io_is_counted().then(|| io_delay_of_stat(&stat)).flatten(),
+        };
+        Some(Self {
+            thread: entry.file_name().to_str()?.parse().ok()?,
+            counted,
+            ran: Duration::from_nanos(ran),
+            is_blocked: state_of_stat(&stat) == Some(b'D'),
+        })
+    }
 }
 
 /// Looks at the processes of a guest.
@@ -116,9 +156,8 @@ fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
             seen.mapped_bytes = seen.mapped_bytes.max(bytes_of_status(&status, &[b"RssFile:"]));
         }
         let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
-        seen.waited = threads
-            .map(|thread| Waited::of_thread(&thread.path()))
-            .fold(seen.waited, Waited::or_longer);
+        seen.threads
+            .extend(threads.filter_map(|entry| Waiting::of(&entry)));
     }
     seen
 }

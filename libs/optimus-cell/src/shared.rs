@@ -15,7 +15,7 @@ use crate::{
     kill::{Remains, kill_all},
     launch::{Restrictions, Stdio, fork_guest},
     meter::{Accounting, Meter, Pace, Total, Usage},
-    proc_files::{self, Ready},
+    proc_files::{self, Ready, Waiting},
     reaper::{Death, Reaped},
     step::Outcome,
     supervisor::Workspace,
@@ -135,7 +135,7 @@ impl SharedTree {
         self.meter.sample(&self.commons.accounting, limits)
     }
 
-    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
+    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
         self.meter.look()
     }
 

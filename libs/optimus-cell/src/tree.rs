@@ -16,7 +16,7 @@ use crate::{
     looks::Looks,
     meter::{Pace, Total, Usage},
     nested::{Cells, NestedTree},
-    proc_files::Ready,
+    proc_files::{Ready, Waiting},
     reaper::{Death, Reaped},
     shared::{Commons, GuestFiles, SharedTree},
     step::Outcome,
@@ -149,11 +149,10 @@ impl Tree {
         }
     }
 
-    /// Looks at its processes one by one, which costs more than a sample, and tells how long its thread that waited longest
-    /// has done so.
-    pub(crate) fn look(&mut self) -> Result<Waited, CellError> {
+    /// Looks at its processes one by one, which costs more than a sample, and tells how long each thread has waited.
+    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
         match self {
-            Self::Empty => Ok(Waited::default()),
+            Self::Empty => Ok(Vec::new()),
             Self::Shared(tree) => tree.look(),
             Self::Nested(tree) => tree.look(),
         }

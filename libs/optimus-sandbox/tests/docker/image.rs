@@ -12,25 +12,31 @@ pub(crate) async fn build(docker: &Docker) {
     let base =
         env::var("OPTIMUS_TEST_BASE_IMAGE").unwrap_or_else(|_| "optimus/debian-base:bookworm".to_owned());
     let dockerfile = format!("FROM {base}\nCOPY runner.sh optimus-runner /optimus/\n");
+    let files = ["runner.sh", "optimus-runner"].map(|name| (name, agent_file(name)));
+    build_as(docker, IMAGE, &dockerfile, &files).await;
+}
+
+/// Builds an image of a Dockerfile and of files beside it.
+pub(crate) async fn build_as(docker: &Docker, image: &str, dockerfile: &str, files: &[(&str, Vec<u8>)]) {
     let mut context = tar::Builder::new(Vec::new());
     add(&mut context, "Dockerfile", dockerfile.as_bytes());
-    for name in ["runner.sh", "optimus-runner"] {
-        add(&mut context, name, &agent_file(name));
+    for (name, bytes) in files {
+        add(&mut context, name, bytes);
     }
     let context = context.into_inner().unwrap();
-    let options = BuildImageOptionsBuilder::new().t(IMAGE).rm(true).build();
+    let options = BuildImageOptionsBuilder::new().t(image).rm(true).build();
     let built = docker
         .build_image(options, None, Some(body_full(context.into())))
         .try_for_each(async |step| match step.error_detail {
             Some(failure) => panic!(
-                "cannot build {IMAGE} on {base}: {}",
+                "cannot build {image} by\n{dockerfile}: {}",
                 failure.message.unwrap_or_default()
             ),
             None => Ok(()),
         });
     built
         .await
-        .unwrap_or_else(|error| panic!("cannot build {IMAGE} on {base}: {error}"));
+        .unwrap_or_else(|error| panic!("cannot build {image} by\n{dockerfile}: {error}"));
 }
 
 fn agent_file(name: &str) -> Vec<u8> {

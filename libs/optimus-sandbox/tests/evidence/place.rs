@@ -75,9 +75,21 @@ impl Place {
 
     /// Runs the program in a box of its own, once for each command.
     pub(crate) async fn run(&self, limits: Limits, commands: &[String]) -> Vec<Ran> {
+        self.run_in(self.open(IMAGE, limits).await, limits, commands)
+            .await
+    }
+
+    pub(crate) async fn run_in(&self, session: Session, limits: Limits, commands: &[String]) -> Vec<Ran> {
+        tokio::time::timeout(PATIENCE, program::run(session, limits, commands))
+            .await
+            .expect("the job hangs")
+    }
+
+    /// Makes a box; of the image, where it is a container.
+    pub(crate) async fn open(&self, image: &str, limits: Limits) -> Session {
         let spec = BoxSpec {
             language: "c".parse().unwrap(),
-            image: IMAGE.to_owned(),
+            image: image.to_owned(),
             runtime: String::new(),
             memory_bytes: limits.memory_bytes * 2,
             cpus: 1.0,
@@ -87,10 +99,7 @@ impl Place {
             open_files: 256,
         };
         let live = self.backend.create(&spec).await.unwrap();
-        let session = Session::open(live, PATIENCE).await.unwrap();
-        tokio::time::timeout(PATIENCE, program::run(session, limits, commands))
-            .await
-            .expect("the job hangs")
+        Session::open(live, PATIENCE).await.unwrap()
     }
 }
 
