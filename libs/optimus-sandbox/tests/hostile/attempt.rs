@@ -43,7 +43,8 @@ pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), Strin
         JobPlan::new(&submission, language, &stage.settings.limits).map_err(|error| error.to_string())?;
     let session = stage.open(language, plan.box_memory_bytes).await?;
     let name = session.handle().name().to_owned();
-    let graded = grade(session, &submission, language, &plan, &stage.settings.results);
+    let results = &stage.settings.results;
+    let graded = grade(session, &submission, language, &plan, results, || {});
     match tokio::time::timeout(PATIENCE, graded).await {
         Ok(graded) => {
             check_verdicts(case, stage, &graded, &mut problems);
@@ -65,7 +66,7 @@ pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), Strin
     }
 }
 
-fn submission(case: &Case, kind: Kind, dialect: &Dialect, canaries: &Canaries) -> Submission {
+pub(crate) fn submission(case: &Case, kind: Kind, dialect: &Dialect, canaries: &Canaries) -> Submission {
     let mut files = vec![json!({
         "name": source_name(dialect),
         "content": canaries.fill_in(&case.read(&case.program)),
@@ -182,7 +183,7 @@ fn check_compiled(case: &Case, result: &JobResult, problems: &mut Vec<String>) {
     }
 }
 
-fn told(got: &TestResult) -> String {
+pub(crate) fn told(got: &TestResult) -> String {
     format!(
         "{:?} ({}), cpu {} ms, wall {} ms, memory {} KiB, stdout {:?}, stderr {:?}",
         got.verdict,

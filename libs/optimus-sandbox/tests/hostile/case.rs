@@ -40,6 +40,9 @@ pub(crate) struct Case {
     /// Of the tests whose input is the attack. Nothing where it must not even compile.
     pub(crate) verdict: Option<Expected>,
     pub(crate) layers: Vec<String>,
+    /// Goes on while honest programs run beside it, again and again: see `storms.rs`.
+    #[serde(default)]
+    pub(crate) storm: bool,
     /// Layers each of which, taken away, makes this case fail.
     #[serde(default)]
     pub(crate) breaks_without: Vec<String>,

@@ -36,13 +36,14 @@ enum GradeError {
     Backend(#[from] BackendError),
 }
 
-/// Runs a job's tests and grades them.
+/// Runs a job's tests and grades them. `compiled` is called when there is a program.
 pub(crate) async fn grade(
     session: Session,
     submission: &Submission,
     language: &Language,
     plan: &JobPlan,
     results: &Results,
+    compiled: impl FnMut(),
 ) -> Graded {
     let mut written = Vec::new();
     let files: Vec<_> = file_contents(submission, language).collect();
@@ -52,7 +53,7 @@ pub(crate) async fn grade(
             .await
             .map_err(GradeError::from)?;
         let mut grading = Grading::new(submission, language, plan, results);
-        let conversed = converse(&mut job, submission, &mut grading, &mut written).await;
+        let conversed = converse(&mut job, submission, &mut grading, &mut written, compiled).await;
         job.handle().destroy().await?;
         conversed?;
         Ok::<_, GradeError>(grading.finish()?)
@@ -66,6 +67,7 @@ async fn converse(
     submission: &Submission,
     grading: &mut Grading<'_>,
     written: &mut Vec<u8>,
+    mut compiled: impl FnMut(),
 ) -> Result<(), GradeError> {
     let (mut sender, mut receiver) = job.split();
     let (turns, mut may_be_sent) = unbounded_channel();
@@ -92,6 +94,7 @@ async fn converse(
                     if grading.compile_done(done)? == CompileVerdict::CompilationError {
                         break;
                     }
+                    compiled();
                 }
                 Event::RunDone(done) => match grading.run_done(&done)? {
                     Next::Verdict(_) => left -= 1,

@@ -22,6 +22,7 @@ mod languages;
 mod neighbour;
 mod outside;
 mod stage;
+mod storms;
 mod table;
 #[cfg(feature = "weaken")]
 mod weakened;
@@ -85,7 +86,11 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&arguments, trials);
     #[cfg(feature = "weaken")]
     weakened::clean_up(&suite.runtime);
+    // Each uses the whole machine, and looks at all of it.
+    arguments.test_threads = Some(1);
+    let storms = libtest_mimic::run(&arguments, storms::trials(&suite, &groups));
     let code = match suite.close() {
+        Ok(()) if storms.has_failed() => storms.exit_code(),
         Ok(()) => conclusion.exit_code(),
         Err(problem) => {
             println!("{problem}");
@@ -129,18 +134,22 @@ impl Suite {
             let stage = self.stage(kind).await;
             if let Some(reason) = stage.lacks(Dialect::of(&case.program).name()).await {
                 let name = format!("{}::{}", kind.as_str(), case.full_name());
-                if env::var_os("OPTIMUS_REQUIRE_ALL").is_some_and(|required| required == "1") {
-                    return Err(
-                        format!("every case is required to run, and this one cannot: {reason}").into(),
-                    );
-                }
-                let mut not_run = self.not_run.lock().unwrap_or_else(PoisonError::into_inner);
-                not_run.push((name, reason.clone()));
-                return Ok(Completion::ignored_with(reason));
+                return self.passed_over(name, reason);
             }
             attempt(stage, case).await?;
             Ok(Completion::Completed)
         })
+    }
+
+    /// Remembers what this host cannot run, unless it has to.
+    fn passed_over(&self, name: String, reason: String) -> Result<Completion, Failed> {
+        if env::var_os("OPTIMUS_REQUIRE_ALL").is_some_and(|required| required == "1") {
+            return Err(format!("every case is required to run, and this one cannot: {reason}").into());
+        }
+        let completion = Completion::ignored_with(reason.clone());
+        let mut not_run = self.not_run.lock().unwrap_or_else(PoisonError::into_inner);
+        not_run.push((name, reason));
+        Ok(completion)
     }
 
     async fn stage(&self, kind: Kind) -> &Arc<Stage> {

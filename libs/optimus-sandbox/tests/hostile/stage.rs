@@ -197,6 +197,16 @@ impl Stage {
         open.await.map_err(|error| format!("no box can be made: {error}"))
     }
 
+    /// Sees that what is made for the first box of a language is there.
+    pub(crate) async fn prepare(&self, language: &str) -> Result<(), String> {
+        let language = self.language(language);
+        let session = self.open(language, 0).await?;
+        let name = session.handle().name().to_owned();
+        let destroyed = session.handle().destroy().await;
+        destroyed.map_err(|error| format!("{error:?}"))?;
+        self.outside.gone(&name).await
+    }
+
     /// Takes part in a wave.
     pub(crate) async fn enter(self: &Arc<Self>, case: &Case) -> Entry<'_> {
         let open = self.gate.read().await;
