@@ -1,9 +1,6 @@
 //! Receiving a request's body: at the least rate, within its limit, and within the memory set aside for all of them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, HttpBody},
@@ -11,27 +8,28 @@ use axum::{
 };
 use futures_util::StreamExt;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout},
 };
 
 use crate::{
     pace::{Pace, Patience},
     problem::Problem,
+    room::{NoRoom, Place, Pool},
 };
 
 /// Bodies up to this size have memory of their own, which large ones cannot take.
 const SMALL: usize = 64 << 10;
 
-/// Memory for all small bodies, and for all large ones. One that is larger than that has all of it for itself.
+/// Memory for all small bodies; and for all large ones at least, which is what the largest one needs and something for
+/// others beside it.
 const SMALL_BODIES: usize = 32 << 20;
 const LARGE_BODIES: usize = 96 << 20;
+const BESIDE_THE_LARGEST: usize = 16 << 20;
 
 /// What a body may have without a share of any memory: the number of connections bounds it. An ordinary submission is
 /// smaller, so it waits for nobody.
 const UNCOUNTED: usize = 8 << 10;
-
-const KIB: usize = 1 << 10;
 
 /// What is still read of a refused body, so that its sender gets to read the answer before the connection is closed.
 const LINGER_BYTES: usize = 64 << 20;
@@ -43,9 +41,8 @@ pub(crate) struct Intake {
     /// Largest body.
     limit: usize,
     pace: Pace,
-    /// In KiB.
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
+    small: Arc<Pool>,
+    large: Arc<Pool>,
 }
 
 /// A body, and its share of the memory set aside for bodies.
@@ -56,19 +53,19 @@ pub(crate) struct Received {
 }
 
 /// What a body holds of the memory until it is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Share {
-    small: Option<OwnedSemaphorePermit>,
-    large: Option<OwnedSemaphorePermit>,
+    _held: Option<OwnedSemaphorePermit>,
 }
 
 impl Intake {
     pub(crate) fn new(limit: usize, pace: Pace) -> Self {
+        let large = LARGE_BODIES.max(limit.saturating_add(BESIDE_THE_LARGEST));
         Self {
             limit,
             pace,
-            small: Arc::new(Semaphore::new(SMALL_BODIES / KIB)),
-            large: Arc::new(Semaphore::new(LARGE_BODIES / KIB)),
+            small: Pool::new(SMALL_BODIES, pace),
+            large: Pool::new(large, pace),
         }
     }
 
@@ -82,24 +79,27 @@ impl Intake {
             return Err(Problem::body_too_large(self.limit));
         }
         let announced = size.exact().and_then(|exact| usize::try_from(exact).ok());
-        let mut room = Room::new(self, announced.unwrap_or(self.limit));
-        // All at once: bodies that each hold a part and wait for the rest would wait for each other. Nothing has to be
-        // read meanwhile, so the client waits too.
-        room.reach(announced.filter(|size| *size > SMALL).unwrap_or(0))
-            .await?;
+        let mut room = Room::new(self);
         let mut stream = body.into_data_stream();
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+        let mut bytes = Vec::new();
         let mut patience = Patience::new(self.pace);
         loop {
             let began = Instant::now();
-            let next = timeout(patience.left(), stream.next()).await;
+            let next = tokio::select! {
+                next = timeout(patience.left(), stream.next()) => next,
+                () = room.lost() => {
+                    drop((room, bytes));
+                    tokio::spawn(linger(stream));
+                    return Err(Problem::gave_way());
+                }
+            };
             patience.waited(began.elapsed());
             let chunk = match next {
                 Err(_) => return Err(Problem::slow_body(self.pace.bytes_per_second)),
                 Ok(None) => {
                     return Ok(Received {
                         bytes,
-                        share: room.share,
+                        share: room.arrived(),
                     });
                 }
                 Ok(Some(Err(_))) => return Err(Problem::unreadable_body()),
@@ -113,88 +113,79 @@ impl Intake {
                 room.reach(length).await
             };
             if let Err(problem) = taken {
+                drop((room, bytes));
                 tokio::spawn(linger(stream));
                 return Err(problem);
             }
+            grow(&mut bytes, length, announced.unwrap_or(self.limit));
             bytes.extend_from_slice(&chunk);
         }
+    }
+}
+
+/// Makes room for `length` bytes of at most so many: much at once, so that it happens seldom, and never for more than
+/// twice what has arrived, which an announcement costs nothing.
+fn grow(bytes: &mut Vec<u8>, length: usize, most: usize) {
+    if length > bytes.capacity() {
+        let wanted = bytes.capacity().saturating_mul(2).min(most).max(length);
+        bytes.reserve_exact(wanted - bytes.len());
     }
 }
 
 /// The memory of one body while it is received.
 struct Room<'a> {
     intake: &'a Intake,
-    share: Share,
-    /// The most it can become.
-    most: usize,
-    /// Bytes it may have by now.
-    reached: usize,
+    began: Instant,
+    small: Option<Place>,
+    large: Option<Place>,
     /// How long it may still wait for others to leave.
     wait: Duration,
 }
 
 impl<'a> Room<'a> {
-    fn new(intake: &'a Intake, most: usize) -> Self {
+    fn new(intake: &'a Intake) -> Self {
         Self {
             intake,
-            most,
-            share: Share::default(),
-            reached: UNCOUNTED,
+            began: Instant::now(),
+            small: None,
+            large: None,
             wait: intake.pace.grace,
         }
     }
 
-    /// Makes room for a body of `length` bytes so far. A small body takes what it has; a large one takes more at once,
-    /// for whose length was not announced.
+    /// Makes room for a body of `length` bytes so far.
     async fn reach(&mut self, length: usize) -> Result<(), Problem> {
-        if length <= self.reached {
-            return Ok(());
-        }
-        if length <= SMALL {
-            let more = (length - self.reached).div_ceil(KIB);
-            let permit = take(&self.intake.small, more, &mut self.wait).await?;
-            merge(&mut self.share.small, permit);
-            self.reached += more * KIB;
-            return Ok(());
-        }
-        let held = self
-            .share
-            .large
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits)
-            * KIB;
-        let wanted = length
-            .next_multiple_of(SMALL)
-            .min(self.most.next_multiple_of(KIB));
-        let more = wanted.min(LARGE_BODIES).saturating_sub(held) / KIB;
-        let permit = take(&self.intake.large, more, &mut self.wait).await?;
-        merge(&mut self.share.large, permit);
-        self.share.small = None;
-        self.reached = wanted;
-        Ok(())
+        let Self { intake, began, .. } = *self;
+        let reached = if length <= UNCOUNTED {
+            Ok(())
+        } else if length <= SMALL {
+            let place = self.small.get_or_insert_with(|| Place::new(&intake.small, began));
+            place.reach(length - UNCOUNTED, &mut self.wait).await
+        } else {
+            let place = self.large.get_or_insert_with(|| Place::new(&intake.large, began));
+            let reached = place.reach(length.next_multiple_of(SMALL), &mut self.wait).await;
+            self.small = None;
+            reached
+        };
+        reached.map_err(|reason| match reason {
+            NoRoom::Full => Problem::busy(),
+            NoRoom::GaveWay => Problem::gave_way(),
+        })
     }
-}
 
-fn merge(held: &mut Option<OwnedSemaphorePermit>, more: OwnedSemaphorePermit) {
-    match held {
-        Some(held) => held.merge(more),
-        None => *held = Some(more),
+    /// Ready when others need the room more.
+    async fn lost(&self) {
+        match self.large.as_ref().or(self.small.as_ref()) {
+            Some(place) => place.lost().await,
+            None => pending().await,
+        }
     }
-}
 
-/// So many KiB, as soon as others leave them, within what is left of the wait.
-async fn take(
-    memory: &Arc<Semaphore>,
-    kib: usize,
-    wait: &mut Duration,
-) -> Result<OwnedSemaphorePermit, Problem> {
-    let kib = u32::try_from(kib).map_err(|_| Problem::busy())?;
-    let began = Instant::now();
-    let taken = timeout(*wait, Arc::clone(memory).acquire_many_owned(kib)).await;
-    *wait = wait.saturating_sub(began.elapsed());
-    match taken {
-        Ok(permit) => permit.map_err(|_| Problem::internal()),
-        Err(_) => Err(Problem::busy()),
+    fn arrived(self) -> Share {
+        let place = self.large.or(self.small);
+        Share {
+            _held: place.and_then(Place::arrived),
+        }
     }
 }
 
@@ -256,14 +247,13 @@ mod tests {
 
     #[tokio::test]
     async fn large_bodies_leave_the_small_ones_their_memory() {
-        const LARGE: usize = 1024;
         let intake = Intake {
-            large: Arc::new(Semaphore::new(LARGE)),
-            ..Intake::new(LARGE * KIB, PACE)
+            large: Pool::new(1 << 20, PACE),
+            ..Intake::new(1 << 20, PACE)
         };
-        let first = received(&intake, vec![b'x'; 700 * KIB]).await.unwrap();
-        let second = received(&intake, vec![b'x'; 324 * KIB]).await.unwrap();
-        assert_eq!(intake.large.available_permits(), 0);
+        let first = received(&intake, vec![b'x'; 700_000]).await.unwrap();
+        let second = received(&intake, vec![b'x'; 300_000]).await.unwrap();
+        assert_eq!(intake.large.left(), 0);
         for large in [Body::from(vec![b'x'; SMALL + 1]), chunked(SMALL + 10_000)] {
             assert!(received(&intake, large).await.is_err(), "no room");
         }
@@ -273,29 +263,88 @@ mod tests {
         let again = received(&intake, chunked(300_000)).await.unwrap();
         assert_eq!(again.bytes.len(), 300_000);
         drop((first, again, small));
-        assert_eq!(intake.large.available_permits(), LARGE);
-        assert_eq!(intake.small.available_permits(), SMALL_BODIES / KIB);
+        assert_eq!(intake.large.left(), 1 << 20);
+        assert_eq!(intake.small.left(), SMALL_BODIES);
     }
 
     #[tokio::test]
-    async fn a_body_larger_than_all_the_memory_has_it_for_itself() {
-        let intake = Intake::new(2 * LARGE_BODIES, PACE);
-        let mut room = Room::new(&intake, 2 * LARGE_BODIES);
-        room.reach(LARGE_BODIES + 1).await.unwrap();
-        room.reach(2 * LARGE_BODIES).await.unwrap();
-        assert_eq!(intake.large.available_permits(), 0);
-        assert!(Room::new(&intake, SMALL + 1).reach(SMALL + 1).await.is_err());
-        drop(room);
-        assert_eq!(intake.large.available_permits(), LARGE_BODIES / KIB);
+    async fn beside_the_largest_body_there_is_room() {
+        const LIMIT: usize = 128 << 20;
+        let intake = Intake::new(LIMIT, PACE);
+        let mut largest = Room::new(&intake);
+        largest.reach(LIMIT).await.unwrap();
+        assert!(received(&intake, vec![b'x'; BESIDE_THE_LARGEST]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_announcement_takes_no_memory() {
+        /// Says that it will be so long, and is not.
+        struct Announced(usize, Option<axum::body::Bytes>);
+        impl HttpBody for Announced {
+            type Data = axum::body::Bytes;
+            type Error = std::convert::Infallible;
+            fn poll_frame(
+                mut self: std::pin::Pin<&mut Self>,
+                _: &mut std::task::Context<'_>,
+            ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+                match self.1.take() {
+                    Some(bytes) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
+                    None => std::task::Poll::Pending,
+                }
+            }
+            fn size_hint(&self) -> http_body::SizeHint {
+                http_body::SizeHint::with_exact(self.0 as u64)
+            }
+        }
+        const LIMIT: usize = 128 << 20;
+        let intake = Arc::new(Intake::new(
+            LIMIT,
+            Pace {
+                grace: Duration::from_hours(1),
+                ..PACE
+            },
+        ));
+        let all = intake.large.left();
+        let begins = || Body::new(Announced(LIMIT, Some(vec![b'x'; SMALL + 1].into())));
+        let receiving = (0..8).map(|_| {
+            let (intake, body) = (Arc::clone(&intake), begins());
+            tokio::spawn(async move { received(&intake, body).await })
+        });
+        let receiving: Vec<_> = receiving.collect();
+        let settled = async {
+            while intake.large.left() != all - 8 * 2 * SMALL {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_mins(1), settled)
+            .await
+            .expect("each has what has arrived of it");
+        for body in receiving {
+            body.abort();
+        }
+    }
+
+    #[test]
+    fn a_body_grows_with_what_has_arrived() {
+        let mut bytes = Vec::new();
+        let mut times = 0;
+        for length in (1..1000).map(|chunk| chunk * 10_000) {
+            let before = bytes.capacity();
+            grow(&mut bytes, length, 9_990_000);
+            times += usize::from(bytes.capacity() != before);
+            bytes.resize(length, b'x');
+            assert!(bytes.capacity() <= 2 * length);
+        }
+        assert_eq!(bytes.capacity(), 9_990_000);
+        assert!(times < 20, "{times}");
     }
 
     #[tokio::test]
     async fn an_ordinary_submission_needs_no_share() {
         let intake = Intake::new(1 << 20, PACE);
-        let _all = Arc::clone(&intake.small)
-            .acquire_many_owned(u32::try_from(SMALL_BODIES / KIB).unwrap())
-            .await
-            .unwrap();
+        let mut all = Place::new(&intake.small, Instant::now());
+        all.reach(SMALL_BODIES, &mut PACE.grace.clone()).await.unwrap();
+        let _all = all.arrived();
         assert!(received(&intake, vec![b'x'; UNCOUNTED]).await.is_ok());
         assert!(received(&intake, vec![b'x'; UNCOUNTED + 1]).await.is_err());
     }
@@ -314,7 +363,7 @@ mod tests {
             .unwrap();
         let problem: serde_json::Value = serde_json::from_slice(&problem.unwrap_err().to_json()).unwrap();
         assert_eq!(problem["status"], 408);
-        assert_eq!(intake.large.available_permits(), LARGE_BODIES / KIB);
+        assert_eq!(intake.large.left(), LARGE_BODIES);
     }
 
     #[test]

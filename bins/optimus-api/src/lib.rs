@@ -25,6 +25,7 @@ mod metrics;
 mod observe;
 mod pace;
 mod problem;
+mod room;
 mod router;
 mod routes;
 mod server;

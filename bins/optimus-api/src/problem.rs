@@ -272,6 +272,19 @@ impl Problem {
         problem
     }
 
+    /// Others wait for the memory that this body has, and it comes too slowly to keep it.
+    pub(crate) fn gave_way() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too many large requests at once",
+            "the bodies being read at the moment fill the memory set aside for them, and this one came more slowly than \
+             others; come again later",
+        );
+        problem.0.retry_after = Some(STORE_RETRY);
+        problem
+    }
+
     /// Answers being read already fill the memory set aside for them.
     pub(crate) fn busy_answering() -> Self {
         let mut problem = Self::new(
