@@ -1,13 +1,13 @@
 //! The state of the whole installation, as the store tells it: queues, workers, totals.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use optimus_common::{LanguageName, language::Languages};
 use optimus_queue::{JobStore, PoolInfo, QueueDepth, StoreError, Totals, WorkerInfo};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 /// Longest wait for the store where somebody asks how things are: probes and scrapes give up soon.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -62,17 +62,41 @@ pub(crate) async fn language_states(
     Ok(depths.into_iter().map(state).collect())
 }
 
-/// How long what workers said is good enough for a hint.
+/// How long what workers said is good enough for a hint, and how long a store that did not say it is left alone.
 const STILL_TRUE: Duration = Duration::from_secs(1);
+const LEFT_ALONE: Duration = Duration::from_secs(10);
+
+/// How long the store may take to answer for a hint. The submission is stored already; nobody waits long for a word more.
+const FOR_A_HINT: Duration = Duration::from_secs(1);
 
 /// The workers as they were a moment ago, for what every submission asks.
 #[derive(Debug, Default)]
-pub(crate) struct Roster(Mutex<Option<(Instant, Arc<[WorkerInfo]>)>>);
+pub(crate) struct Roster(Mutex<Option<Asked>>);
+
+#[derive(Debug)]
+struct Asked {
+    at: Instant,
+    /// `None` where the store did not answer in time.
+    workers: Option<Arc<[WorkerInfo]>>,
+}
+
+impl Asked {
+    fn holds(&self) -> bool {
+        let how_long = match self.workers {
+            Some(_) => STILL_TRUE,
+            None => LEFT_ALONE,
+        };
+        self.at.elapsed() < how_long
+    }
+}
 
 impl Roster {
     /// Why no worker takes this language's jobs at the moment; `None` where one does, or where nobody can tell.
     pub(crate) async fn unserved(&self, store: &dyn JobStore, language: &LanguageName) -> Option<String> {
-        let workers = self.workers(store).await?;
+        // Whoever asked may be gone before the answer, and the next one asks anew: that adds up for those who wait for it.
+        let workers = timeout(2 * FOR_A_HINT, self.workers(store.workers()))
+            .await
+            .ok()??;
         let pools = || pools(&workers, language);
         if pools().any(|pool| pool.unavailable.is_none()) {
             return None;
@@ -81,17 +105,23 @@ impl Roster {
         Some(told.unwrap_or_else(|| NOBODY.to_owned()))
     }
 
-    async fn workers(&self, store: &dyn JobStore) -> Option<Arc<[WorkerInfo]>> {
-        // Whoever comes while they are asked for waits for the same answer.
-        let mut known = self.0.lock().await;
-        if let Some((at, workers)) = &*known
-            && at.elapsed() < STILL_TRUE
-        {
-            return Some(Arc::clone(workers));
+    /// `ask` asks the store.
+    async fn workers(
+        &self,
+        ask: impl Future<Output = Result<Vec<WorkerInfo>, StoreError>>,
+    ) -> Option<Arc<[WorkerInfo]>> {
+        // Whoever comes while they are asked for waits for the same answer, and for no other.
+        let mut asked = self.0.lock().await;
+        if let Some(asked) = asked.as_ref().filter(|asked| asked.holds()) {
+            return asked.workers.clone();
         }
-        let workers = Arc::<[_]>::from(patiently(store.workers()).await.ok()?);
-        *known = Some((Instant::now(), Arc::clone(&workers)));
-        Some(workers)
+        let answer = timeout(FOR_A_HINT, ask).await;
+        let workers = answer.ok().and_then(Result::ok).map(Arc::from);
+        *asked = Some(Asked {
+            at: Instant::now(),
+            workers: workers.clone(),
+        });
+        workers
     }
 }
 
@@ -116,5 +146,41 @@ pub(crate) async fn patiently<T>(
     match timeout(PATIENCE, answer).await {
         Ok(result) => result,
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::pending,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use futures_util::future::join_all;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_keeps_no_submission_for_long() {
+        let roster = Roster::default();
+        let asked = AtomicUsize::new(0);
+        let ask = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            pending().await
+        };
+        let began = Instant::now();
+        let fifty = join_all((0..50).map(|_| roster.workers(ask()))).await;
+        assert!(fifty.iter().all(Option::is_none));
+        assert_eq!(began.elapsed(), FOR_A_HINT, "all of them wait once");
+        assert!(roster.workers(ask()).await.is_none());
+        assert_eq!(began.elapsed(), FOR_A_HINT, "it is known");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+
+        sleep(LEFT_ALONE).await;
+        assert!(roster.workers(async { Ok(Vec::new()) }).await.is_some());
+        assert!(roster.workers(ask()).await.is_some());
+        sleep(STILL_TRUE).await;
+        assert!(roster.workers(ask()).await.is_none());
     }
 }
