@@ -65,12 +65,25 @@ submit_one() {
 compose up -d >"$BUILD_LOG" 2>&1 || { cat "$BUILD_LOG"; die "compose up failed"; }
 check "becomes ready" eventually 120 ready
 check "every language has a worker" eventually 60 all_available
+starts_at() { # starts_at API_BIND VARIABLE=VALUE: whether the API would start there, without its Redis
+    told="$(export API_BIND="$1" OPTIMUS__API__TOKENS= "$2" && compose run --rm --no-deps api \
+        timeout 10 optimus-api --host 0.0.0.0 2>&1)" || true
+    case "$told" in *"without tokens whoever reaches it"*) return 1 ;; *"trying again"*) return 0 ;; esac
+    echo "$told" >&2
+    return 2
+}
+refuses_at() {
+    if starts_at "$@"; then return 1; else [ "$?" = 1 ]; fi
+}
 answers_to() { # answers_to HOST
     curl -fsS -o /dev/null -H "Host: $1" "$API/queues" 2>/dev/null
 }
 check "answers to its name in the project" answers_to api:8080
 if answers_to evil.example; then check "refuses the name of a page" false; else check "refuses the name of a page" true; fi
 check "grades an example" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
+
+check "is not open to other machines by an address alone" refuses_at 0.0.0.0 OPTIMUS__API__ALLOW_ANONYMOUS=
+check "is open where that is said twice" starts_at 0.0.0.0 OPTIMUS__API__ALLOW_ANONYMOUS=true
 
 api="$(compose ps -q api)"
 worker="$(compose ps -q worker-python)"

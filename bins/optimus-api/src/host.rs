@@ -21,7 +21,8 @@ use crate::{App, problem::Problem};
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{host} can be reached from other machines, and without tokens whoever reaches it may run programs here: set \
-     api.tokens (OPTIMUS__API__TOKENS=one,two), or say that this is meant with --insecure (api.allow_anonymous)"
+     api.tokens (OPTIMUS__API__TOKENS=one,two), or say that this is meant with --insecure (api.allow_anonymous, \
+     OPTIMUS__API__ALLOW_ANONYMOUS=true)"
 )]
 pub struct Exposed {
     host: String,
@@ -32,17 +33,26 @@ pub async fn check_exposure(api: &Api) -> Result<(), Exposed> {
     if has_tokens(api) || api.allow_anonymous {
         return Ok(());
     }
-    // What cannot be resolved cannot be bound either; that tells of itself.
-    let addresses: io::Result<Vec<_>> = lookup_host((api.host.as_str(), api.port))
-        .await
-        .map(Iterator::collect);
-    let is_open = addresses.is_ok_and(|all| all.iter().any(|address| !is_loopback(address.ip())));
+    let (host, is_open) = if api.published_at.is_empty() {
+        // What cannot be resolved cannot be bound either; that tells of itself.
+        let addresses = addresses(&api.host).await;
+        let is_open = addresses.is_ok_and(|all| all.into_iter().any(|address| !is_loopback(address)));
+        (&api.host, is_open)
+    } else {
+        // Somebody else binds it, and may know names that are unknown here.
+        let addresses = addresses(&api.published_at).await;
+        let is_closed = addresses.is_ok_and(|all| !all.is_empty() && all.into_iter().all(is_loopback));
+        (&api.published_at, !is_closed)
+    };
     if is_open {
-        return Err(Exposed {
-            host: api.host.clone(),
-        });
+        return Err(Exposed { host: host.clone() });
     }
     Ok(())
+}
+
+async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+    let found = lookup_host((plain(host), 0)).await?;
+    Ok(found.map(|address| address.ip()).collect())
 }
 
 fn has_tokens(api: &Api) -> bool {
@@ -249,6 +259,20 @@ mod tests {
                 api.tokens = vec!["secret".to_owned()];
             };
             assert!(!is_refused(&has_tokens).await);
+        }
+        // In a container, which listens on all of its own addresses.
+        let is_published = async |at: &str| {
+            let change = |api: &mut Api| {
+                api.host = "0.0.0.0".to_owned();
+                api.published_at = at.to_owned();
+            };
+            is_refused(&change).await
+        };
+        for host in ["127.0.0.1", "localhost", "[::1]", "::1"] {
+            assert!(!is_published(host).await, "{host}");
+        }
+        for host in ["0.0.0.0", "::", "[::]", "192.0.2.1", "no such name"] {
+            assert!(is_published(host).await, "{host}");
         }
         let error = check_exposure(&api(|api| api.host = "0.0.0.0".to_owned()))
             .await

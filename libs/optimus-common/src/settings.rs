@@ -66,6 +66,8 @@ pub struct Api {
     pub refuse_unserved: bool,
     /// Whether an address beyond loopback may be served without tokens.
     pub allow_anonymous: bool,
+    /// Address under which the machine around a container publishes it; empty: `host` is what can be reached.
+    pub published_at: String,
     /// Names that the `Host` of a request may have beside the machine's own, where there are no tokens.
     pub allowed_hosts: Vec<String>,
     /// Connections at once; 0: as the limit on open files allows.
