@@ -288,8 +288,9 @@ mod tests {
     async fn what_came_quickly_gives_way_to_nothing_that_came_after_it() {
         let pool = Pool::new(2 * MIB, PACE);
         let quick = arrives(&pool, 2 * MIB).await.unwrap();
-        // What it needs at the rate at which a body is safe.
-        advance(Duration::from_secs(2 * MIB as u64 / (SAFE * PACE.bytes_per_second)) - PACE.grace).await;
+        // Together with the wait no more than what it needs at the rate at which a body is safe.
+        let safe = Duration::from_secs(2 * MIB as u64 / (SAFE * PACE.bytes_per_second));
+        advance(safe.saturating_sub(PACE.grace)).await;
         assert_eq!(arrives(&pool, 1).await.unwrap_err(), NoRoom::Full);
         assert!(!gives_way(&quick));
     }

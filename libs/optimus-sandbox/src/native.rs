@@ -258,6 +258,9 @@ impl Inner {
             let current = self.ensure(&mut current).await;
             let Current { connection, known } = current.map_err(|error| engine_error(OPERATION, error))?;
             let most_bytes = self.settings.root_max_mb << 20;
+            if let Some(reason) = known.failure(wanted) {
+                return Err(not_to_be_had(wanted, &reason));
+            }
             let (lease, ready) = known.describe(connection, wanted, most_bytes);
             known.forget_others(connection, wanted);
             (Arc::clone(connection), lease, ready)
@@ -268,9 +271,12 @@ impl Inner {
         if let Err(error) = done {
             let mut current = self.current.lock().await;
             if let Some(current) = current.as_mut() {
-                current.known.drop_failed(wanted, &lease);
+                current.known.drop_failed(wanted, &lease, &error);
             }
-            return Err(engine_error(OPERATION, error));
+            return Err(match &*error {
+                SpawnerError::Refused(reason) => not_to_be_had(wanted, reason),
+                _ => engine_error(OPERATION, error),
+            });
         }
         Ok((connection, lease))
     }
@@ -354,6 +360,14 @@ impl Inner {
 fn nonblocking(stream: UnixStream) -> io::Result<tokio::net::UnixStream> {
     stream.set_nonblocking(true)?;
     tokio::net::UnixStream::from_std(stream)
+}
+
+/// What a root shows is too much, or cannot be read: somebody has to change something.
+fn not_to_be_had(wanted: &Described, reason: &str) -> BackendError {
+    BackendError::Unavailable {
+        language: wanted.language.clone(),
+        reason: format!("what its boxes would see cannot be copied into memory: {reason}"),
+    }
 }
 
 fn engine_error(

@@ -21,6 +21,9 @@ use super::{
 
 /// How long a root is kept of which there is no box.
 const KEPT: Duration = Duration::from_mins(10);
+/// How long a root that could not be copied is left alone at first, and at most; twice as long each time.
+const LEFT_ALONE: Duration = Duration::from_secs(10);
+const LEFT_ALONE_AT_MOST: Duration = Duration::from_mins(10);
 /// Copying that takes longer is told while it goes on.
 const UNTOLD: Duration = Duration::from_secs(2);
 
@@ -36,6 +39,8 @@ pub(super) struct Described {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     roots: HashMap<Described, Entry>,
+    /// Roots that could not be copied, until they or their toolchains change.
+    failed: HashMap<Described, Failed>,
     /// Never used twice, so that nothing half described is built on.
     next: u32,
 }
@@ -45,6 +50,22 @@ struct Entry {
     lease: Lease,
     ready: Ready,
     used: Instant,
+}
+
+/// How copying a root ended. It is the one thing the spawner does that takes long, one root after the other, so that it is
+/// not begun anew whenever somebody wants the root.
+#[derive(Debug)]
+struct Failed {
+    reason: String,
+    at: Instant,
+    times: u32,
+}
+
+impl Failed {
+    fn is_left_alone(&self) -> bool {
+        let doubled = LEFT_ALONE.saturating_mul(1 << self.times.saturating_sub(1).min(16));
+        self.at.elapsed() < doubled.min(LEFT_ALONE_AT_MOST)
+    }
 }
 
 /// A root that is not forgotten while somebody has this.
@@ -99,20 +120,36 @@ impl Known {
         told
     }
 
-    /// Takes a root out that could not be made, so that it is tried again.
-    pub(super) fn drop_failed(&mut self, failed: &Described, lease: &Lease) {
-        if self
-            .roots
-            .get(failed)
-            .is_some_and(|entry| entry.lease.root() == lease.root())
-        {
-            self.roots.remove(failed);
+    /// Why this root is not to be had, where it was tried a moment ago.
+    pub(super) fn failure(&self, wanted: &Described) -> Option<String> {
+        let failed = self.failed.get(wanted).filter(|failed| failed.is_left_alone());
+        failed.map(|failed| failed.reason.clone())
+    }
+
+    /// Takes a root out that could not be made, so that it is tried again; a while later where the spawner says why.
+    pub(super) fn drop_failed(&mut self, failed: &Described, lease: &Lease, error: &SpawnerError) {
+        let there = self.roots.get(failed);
+        if there.is_none_or(|entry| entry.lease.root() != lease.root()) {
+            return;
+        }
+        self.roots.remove(failed);
+        if let SpawnerError::Refused(reason) = error {
+            let times = self.failed.get(failed).map_or(0, |before| before.times);
+            let told = Failed {
+                reason: reason.clone(),
+                at: Instant::now(),
+                times: times + 1,
+            };
+            self.failed.insert(failed.clone(), told);
         }
     }
 
     /// Gives the memory of roots back that nobody has or wants: those that `wanted` stands in for now, since its language
     /// or toolchain has changed, and those that were not used for long.
     pub(super) fn forget_others(&mut self, connection: &Arc<Connection>, wanted: &Described) {
+        self.failed.retain(|known, _| {
+            known == wanted || known.language != wanted.language || known.support != wanted.support
+        });
         self.forget(connection, |known, entry| {
             let outdated = known.language == wanted.language && known.support == wanted.support;
             known != wanted && (outdated || entry.used.elapsed() > KEPT)
@@ -162,5 +199,74 @@ async fn copy(connection: Arc<Connection>, order: Describe) -> Result<(), Spawne
             warn!(%language, error = &error as &dyn std::error::Error, "what its boxes see cannot be copied");
             Err(error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::roots::HostRoot;
+
+    fn described(stamp: &str) -> Described {
+        Described {
+            language: "c".parse().unwrap(),
+            root: Root::Host(HostRoot {
+                stamp: stamp.to_owned(),
+                ..HostRoot::default()
+            }),
+            support: Support::ReadOnly,
+        }
+    }
+
+    /// As if the root had been asked for, and that had ended so.
+    fn fail(known: &mut Known, wanted: &Described, error: &SpawnerError) {
+        let lease = Lease(Arc::new(RootId(known.next)));
+        known.next += 1;
+        let entry = Entry {
+            lease: lease.clone(),
+            ready: async { Ok(()) }.boxed().shared(),
+            used: Instant::now(),
+        };
+        known.roots.insert(wanted.clone(), entry);
+        known.drop_failed(wanted, &lease, error);
+    }
+
+    #[test]
+    fn a_root_that_cannot_be_copied_is_left_alone_until_it_changes_or_a_while_passes() {
+        let mut known = Known::default();
+        let (root, changed) = (described("1"), described("2"));
+        let refused = SpawnerError::Refused("it is too large".to_owned());
+        fail(&mut known, &root, &refused);
+        assert_eq!(known.failure(&root).as_deref(), Some("it is too large"));
+        assert_eq!(known.failure(&changed), None);
+
+        let mut past = |ago: Duration| {
+            known.failed.get_mut(&root).unwrap().at = Instant::now().checked_sub(ago).unwrap();
+            known.failure(&root).is_some()
+        };
+        assert!(past(LEFT_ALONE / 2));
+        assert!(!past(LEFT_ALONE));
+        for _ in 0..3 {
+            fail(&mut known, &root, &refused);
+        }
+        let mut past = |ago: Duration| {
+            known.failed.get_mut(&root).unwrap().at = Instant::now().checked_sub(ago).unwrap();
+            known.failure(&root).is_some()
+        };
+        assert!(past(LEFT_ALONE * 7) && !past(LEFT_ALONE * 8));
+        for _ in 0..40 {
+            fail(&mut known, &root, &refused);
+        }
+        let failed = known.failed.get_mut(&root).unwrap();
+        failed.at = Instant::now().checked_sub(LEFT_ALONE_AT_MOST).unwrap();
+        assert_eq!(known.failure(&root), None);
+    }
+
+    #[test]
+    fn what_a_dead_spawner_did_not_do_is_tried_at_once() {
+        let mut known = Known::default();
+        fail(&mut known, &described("1"), &SpawnerError::Died);
+        assert_eq!(known.failure(&described("1")), None);
+        assert!(known.roots.is_empty());
     }
 }

@@ -6,6 +6,7 @@
 //! entry, is noticed (`stamp`) and looked for anew.
 
 mod command;
+mod prefix;
 mod search;
 mod stamp;
 mod support;
@@ -62,8 +63,8 @@ struct Inner {
     /// Where support files are prepared.
     prepared: PathBuf,
     languages_file: LanguagesFile,
-    /// In the order they were asked for.
-    known: Mutex<Vec<Known>>,
+    /// In the order they were asked for. An entry is never changed, but another one takes its place.
+    known: Mutex<Vec<Arc<Known>>>,
     /// Told when a language is found whose support files are to be made first.
     unprepared: Notify,
 }
@@ -114,7 +115,7 @@ impl Toolchains {
                 .into_iter()
                 .map(|(language, looked)| {
                     let state = looked.join().expect("looking for a toolchain does not panic");
-                    Known::now(language, &settings.languages_file, state)
+                    Arc::new(Known::now(language, &settings.languages_file, state))
                 })
                 .collect()
         });
@@ -155,12 +156,13 @@ impl Toolchains {
         Running: Future<Output = Result<(), String>>,
     {
         let known = self.0.known().clone();
-        for Known { language, state, .. } in known {
-            let State::Unprepared(toolchain, preparation, _) = state else {
+        for known in known {
+            let Known { language, state, .. } = &*known;
+            let State::Unprepared(toolchain, preparation, _) = state.clone() else {
                 continue;
             };
             let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Instant::now()));
-            self.0.learn(&language, begun);
+            self.0.learn(language, begun);
             let name = language.name.clone();
             let made = preparation.make(|folder, argv| {
                 let root = toolchain.root.clone().with_support(&folder);
@@ -173,7 +175,7 @@ impl Toolchains {
                     State::Broken(toolchain, why)
                 }
             };
-            self.0.learn(&language, state);
+            self.0.learn(language, state);
         }
     }
 
@@ -200,11 +202,11 @@ impl Known {
 }
 
 impl Inner {
-    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Known>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Known>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, language: &LanguageName) -> Option<Known> {
+    fn find(&self, language: &LanguageName) -> Option<Arc<Known>> {
         let known = self.known();
         known
             .iter()
@@ -213,29 +215,53 @@ impl Inner {
     }
 
     fn learn(&self, language: &Language, state: State) {
-        if matches!(state, State::Unprepared(_, _, None)) {
-            self.unprepared.notify_one();
-        }
-        let new = Known::now(language, &self.languages_file, state);
+        self.replace(language, state, |_| true);
+    }
+
+    /// Enters what is the case now, unless another entry than this one stands there by now. Looking takes a while, and what
+    /// was learned meanwhile is newer. Returns what stands there.
+    fn learn_instead_of(&self, old: Option<&Arc<Known>>, language: &Language, state: State) -> State {
+        self.replace(language, state, |there| {
+            old.is_some_and(|old| Arc::ptr_eq(there, old))
+        })
+    }
+
+    fn replace(
+        &self,
+        language: &Language,
+        state: State,
+        replaced: impl FnOnce(&Arc<Known>) -> bool,
+    ) -> State {
+        let new = Arc::new(Known::now(language, &self.languages_file, state));
+        let waits = matches!(new.state, State::Unprepared(_, _, None));
         let mut known = self.known();
-        match known
-            .iter_mut()
-            .find(|known| known.language.name == language.name)
-        {
-            Some(old) => *old = new,
+        let at = known
+            .iter()
+            .position(|known| known.language.name == language.name);
+        if let Some(there) = at.map(|at| &known[at]).filter(|there| !replaced(there)) {
+            return there.state.clone();
+        }
+        let state = new.state.clone();
+        match at {
+            Some(at) => known[at] = new,
             None => known.push(new),
         }
+        drop(known);
+        if waits {
+            self.unprepared.notify_one();
+        }
+        state
     }
 
     fn root(&self, name: &LanguageName) -> Result<Root, String> {
         let state = match self.find(name) {
-            Some(known) if known.is_certain() => known.state,
+            Some(known) if known.is_certain() => known.state.clone(),
             known => self.look_again(name, known.as_ref())?,
         };
         state.toolchain().map(|toolchain| toolchain.root)
     }
 
-    fn look_again(&self, name: &LanguageName, known: Option<&Known>) -> Result<State, String> {
+    fn look_again(&self, name: &LanguageName, known: Option<&Arc<Known>>) -> Result<State, String> {
         let languages = self.languages_file.load();
         let entry = languages.as_ref().map(|languages| languages.get(name));
         let language = match (entry, known) {
@@ -245,7 +271,7 @@ impl Inner {
             (Ok(None), None) => return Err("it is not in the languages' file".to_owned()),
             (Err(error), None) => return Err(causes(error)),
         };
-        let holds = |known: &&Known| {
+        let holds = |known: &&Arc<Known>| {
             known.language == *language
                 && known.brought == support::brought(language, &self.languages_file).unwrap_or_default()
                 && known.state.still_holds()
@@ -255,8 +281,7 @@ impl Inner {
             Some(known) => known.state.clone(),
             None => self.look(language),
         };
-        self.learn(language, state.clone());
-        Ok(state)
+        Ok(self.learn_instead_of(known, language, state))
     }
 
     fn image(&self, language: &Language) -> Option<PathBuf> {
@@ -441,14 +466,28 @@ mod tests {
 
         let before = why();
         assert!(before.contains("once a worker starts"), "{before}");
+        let read = Mutex::new(None);
         toolchains
             .prepare_missing(async |_, _, _, _| {
                 let meanwhile = why();
                 assert!(meanwhile.contains("being prepared"), "{meanwhile}");
+                *read.lock().unwrap() = toolchains.0.find(&c.name);
                 Err("no box".to_owned())
             })
             .await;
         let after = why();
         assert!(after.contains("cannot be prepared: no box"), "{after}");
+
+        // Whoever began to look while it was prepared, and has only now seen that nothing has changed.
+        let read = read.into_inner().unwrap().unwrap();
+        let state = read.state.clone();
+        let told = toolchains.0.learn_instead_of(Some(&read), c, state);
+        assert_eq!(told.toolchain().unwrap_err(), after);
+        assert_eq!(why(), after);
+        let now = toolchains.0.find(&c.name).unwrap();
+        toolchains
+            .0
+            .learn_instead_of(Some(&now), c, State::Missing("gone".to_owned()));
+        assert_eq!(why(), "gone");
     }
 }

@@ -76,7 +76,8 @@ pub(super) struct Target {
 /// Whose files may be copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
-    /// Root, who can read everything, copies only what everybody may read.
+    /// Root, who can read everything, copies only what everybody may read: files and folders that are open to all, below
+    /// folders that all may pass through.
     Root,
     /// An ordinary user copies what that user can read.
     User,
@@ -127,8 +128,12 @@ impl Copier {
         self.without = root
             .without
             .iter()
-            .filter_map(|pattern| Pattern::new(pattern).ok())
-            .collect();
+            .map(|pattern| {
+                Pattern::new(pattern).map_err(|error| {
+                    Failure::new(format!("{pattern:?} of host.without is no pattern: {error}"))
+                })
+            })
+            .collect::<Result<_, _>>()?;
         for path in root.paths.iter().chain(support) {
             self.show(path)?;
         }
@@ -215,6 +220,10 @@ impl Copier {
             };
             if !data.is_symlink() {
                 if !ahead.is_empty() {
+                    // What was listed is meant, wherever it lies.
+                    if wanted == Wanted::WithIt && !self.may_pass(&data) {
+                        return Ok(());
+                    }
                     continue;
                 }
                 if covered_by(&here).is_some() {
@@ -258,7 +267,7 @@ impl Copier {
                 Err(error) if is_absent(&error) => continue,
                 Err(error) => return Err(cannot_show(&host)(error)),
             };
-            if !data.is_dir() || data.dev() != device || !self.may_read(&data, 0o5) {
+            if !data.is_dir() || data.dev() != device || !self.may_read(&data) {
                 continue;
             }
             let entries = match fs::read_dir(&host) {
@@ -320,35 +329,36 @@ impl Copier {
     }
 
     fn file(&mut self, host: &Path, inside: &Path, data: &Metadata) -> Result<(), Failure> {
-        if self.placed.contains(inside) || !self.may_read(data, 0o5) {
+        if self.placed.contains(inside) {
             return Ok(());
         }
-        self.placed.insert(inside.to_owned());
-        let key = key(data);
-        if self.stored.insert(key.clone()) {
-            self.copied.files += 1;
-            self.copied.bytes += data.len();
-            if self.copied.bytes > self.most_bytes {
-                return Err(Failure::new(format!(
-                    "what it shows of this host is larger than the {} MiB that native.root_max_mb allows a root; \
-                     `host.without` of the language's entry leaves parts out",
-                    self.most_bytes >> 20
-                )));
+        let mut state = data.clone();
+        let mut attempts = 0;
+        let key = loop {
+            if !state.is_file() || !self.may_read(&state) {
+                return Ok(());
             }
-        }
-        let (parent, name) = split(inside)?;
-        let parent = self.folder(parent)?.try_clone().map_err(cannot_show(host))?;
-        let placed = match linkat(&self.target.store, &key, &parent, name, AtFlags::empty()) {
-            Err(Errno::NOENT) => match self.store(host, &key, data)? {
+            attempts += 1;
+            match self.place(host, inside, &state)? {
+                Stored::Done(key) => break key,
                 Stored::Unreadable => return Ok(()),
-                Stored::Done => linkat(&self.target.store, &key, &parent, name, AtFlags::empty()),
-            },
-            placed => placed,
+                Stored::Changed if attempts == ATTEMPTS => {
+                    return Err(Failure::new(format!(
+                        "{} is being changed all the time; `host.without` of the language's entry leaves it out",
+                        host.display()
+                    )));
+                }
+                // Another file may have taken its place, as upgrades do it.
+                Stored::Changed => {
+                    state = match fs::symlink_metadata(host) {
+                        Ok(state) => state,
+                        Err(error) if is_absent(&error) => return Ok(()),
+                        Err(error) => return Err(cannot_show(host)(error)),
+                    }
+                }
+            }
         };
-        match placed {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(Failure::at(format_args!("place {}", inside.display()))(errno)),
-        }
+        self.placed.insert(inside.to_owned());
         if let Some(libraries) = &self.libraries {
             let copy = openat(
                 &self.target.store,
@@ -362,6 +372,37 @@ impl Copier {
         Ok(())
     }
 
+    /// Has this state of a file in the tree, copied where the store has not got it yet.
+    fn place(&mut self, host: &Path, inside: &Path, data: &Metadata) -> Result<Stored, Failure> {
+        let key = key(data);
+        if !self.stored.contains(&key) && self.copied.bytes.saturating_add(data.len()) > self.most_bytes {
+            return Err(Failure::new(format!(
+                "what it shows of this host is larger than the {} MiB that native.root_max_mb allows a root; \
+                 `host.without` of the language's entry leaves parts out",
+                self.most_bytes >> 20
+            )));
+        }
+        let (parent, name) = split(inside)?;
+        let parent = self.folder(parent)?.try_clone().map_err(cannot_show(host))?;
+        let link = |store: &OwnedFd| match linkat(store, &key, &parent, name, AtFlags::empty()) {
+            Err(Errno::EXIST) => Ok(()),
+            linked => linked,
+        };
+        let linked = match link(&self.target.store) {
+            Err(Errno::NOENT) => match self.store(host, &key, data)? {
+                Stored::Done(_) => link(&self.target.store),
+                not_stored => return Ok(not_stored),
+            },
+            linked => linked,
+        };
+        linked.map_err(Failure::at(format_args!("place {}", inside.display())))?;
+        if self.stored.insert(key.clone()) {
+            self.copied.files += 1;
+            self.copied.bytes += data.len();
+        }
+        Ok(Stored::Done(key))
+    }
+
     /// Copies a file of the host into the store.
     fn store(&self, host: &Path, key: &OsString, data: &Metadata) -> Result<Stored, Failure> {
         let opened = OpenOptions::new()
@@ -371,6 +412,10 @@ impl Copier {
         let mut original = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Stored::Unreadable),
+            // It has been removed, or a link has taken its place.
+            Err(error) if is_absent(&error) || error.raw_os_error() == Some(libc::ELOOP) => {
+                return Ok(Stored::Changed);
+            }
             Err(error) => return Err(cannot_show(host)(error)),
         };
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
@@ -380,10 +425,7 @@ impl Copier {
         let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
         let now = original.metadata().map_err(cannot_show(host))?;
         if length != data.len() || self::key(&now) != *key {
-            return Err(Failure::new(format!(
-                "{} is being changed; it will be tried again",
-                host.display()
-            )));
+            return Ok(Stored::Changed);
         }
         let mode = Mode::from_raw_mode(data.permissions().mode() & 0o555);
         fchmod(&copy, mode)
@@ -399,7 +441,7 @@ impl Copier {
             })
             .and_then(|()| unlinkat(&self.target.store, UNFINISHED, AtFlags::empty()))
             .map_err(Failure::at(format_args!("copy {}", host.display())))?;
-        Ok(Stored::Done)
+        Ok(Stored::Done(key.clone()))
     }
 
     /// A folder of the tree, made where it is not there. No link in the tree is ever followed: it would lead to the host.
@@ -449,8 +491,20 @@ impl Copier {
         open(below).map_err(cannot)
     }
 
-    fn may_read(&self, data: &Metadata, bits: u32) -> bool {
-        self.reader == Reader::User || data.permissions().mode() & bits != 0
+    fn may_read(&self, data: &Metadata) -> bool {
+        /// What is in a folder can be used by whoever may list it and pass through it.
+        const FOLDER: u32 = 0o5;
+        const FILE: u32 = 0o4;
+        self.allows(data, if data.is_dir() { FOLDER } else { FILE })
+    }
+
+    /// Whether everybody may pass through a folder.
+    fn may_pass(&self, data: &Metadata) -> bool {
+        self.allows(data, 0o1)
+    }
+
+    fn allows(&self, data: &Metadata, bits: u32) -> bool {
+        self.reader == Reader::User || data.permissions().mode() & bits == bits
     }
 }
 
@@ -466,10 +520,16 @@ enum Wanted {
 /// A file of the store that is being written.
 const UNFINISHED: &str = ".new";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often a file is copied that changes meanwhile.
+const ATTEMPTS: u32 = 3;
+
+#[derive(Debug)]
 enum Stored {
-    Done,
+    /// Under this name.
+    Done(OsString),
     Unreadable,
+    /// Not in the state that was asked for, or not any more.
+    Changed,
 }
 
 /// Names one state of one file of the host.
@@ -642,6 +702,80 @@ mod tests {
         let shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(shown, ["kept"]);
         assert_eq!(fs::read_dir(stage.path("store")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_open_to_all_in_part_only_is_never_copied() {
+        let stage = Stage::new();
+        let set = |path: &str, mode| {
+            fs::set_permissions(stage.path(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for (folder, mode) in [("unlisted", 0o711), ("unentered", 0o744), ("open", 0o755)] {
+            fs::create_dir(stage.path("host").join(folder)).unwrap();
+            fs::write(stage.path("host").join(folder).join("file"), "").unwrap();
+            set(&format!("host/{folder}"), mode);
+        }
+        for (file, mode) in [
+            ("host/open/executable-only", 0o711),
+            ("host/open/readable", 0o644),
+        ] {
+            fs::write(stage.path(file), file).unwrap();
+            set(file, mode);
+        }
+        stage.copy("one", &["host", "host/unlisted/file"], &[]).unwrap();
+        let names = |path: &str| {
+            let shown = fs::read_dir(stage.shown("one", path)).unwrap();
+            let mut shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
+            shown.sort();
+            shown
+        };
+        assert_eq!(names("host"), ["open", "unlisted"]);
+        assert_eq!(names("host/open"), ["file", "readable"]);
+        assert_eq!(
+            names("host/unlisted"),
+            ["file"],
+            "listed, and everybody may read it"
+        );
+
+        let mut copier = stage.copier("other", 1 << 30);
+        for (folder, is_shown) in [("unentered", false), ("unlisted", true)] {
+            let file = stage.path("host").join(folder).join("file");
+            copier.follow(&file, Wanted::WithIt).unwrap();
+            let shown = stage.shown("other", &format!("host/{folder}"));
+            assert_eq!(shown.exists(), is_shown, "{folder}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_told() {
+        let stage = Stage::new();
+        let failure = stage.copy("one", &["host"], &["*/a["]).unwrap_err().to_string();
+        assert!(
+            failure.contains("*/a[") && failure.contains("host.without"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn of_a_file_that_is_replaced_meanwhile_the_new_one_is_copied() {
+        let stage = Stage::new();
+        let path = stage.path("host/file");
+        fs::write(&path, "old").unwrap();
+        let old = fs::symlink_metadata(&path).unwrap();
+        fs::write(stage.path("host/new"), "newer").unwrap();
+        fs::rename(stage.path("host/new"), &path).unwrap();
+        let mut copier = stage.copier("one", 1 << 30);
+        copier.entry(&path, &path, &old).unwrap();
+        assert_eq!(
+            fs::read_to_string(stage.shown("one", "host/file")).unwrap(),
+            "newer"
+        );
+        assert_eq!((copier.copied.files, copier.copied.bytes), (1, 5));
+
+        // It is gone since.
+        let gone = stage.path("host/gone");
+        copier.entry(&gone, &gone, &old).unwrap();
+        assert!(!stage.shown("one", "host/gone").exists());
     }
 
     #[test]

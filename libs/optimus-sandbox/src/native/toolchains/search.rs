@@ -8,7 +8,7 @@ use std::{
 
 use optimus_common::language::Language;
 
-use super::command;
+use super::{command, prefix};
 use crate::native::{
     packages,
     roots::{HostPath, HostRoot, covered_by},
@@ -100,7 +100,7 @@ pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, Str
     let (known, others): (Vec<_>, Vec<_>) = search
         .candidates(main)
         .into_iter()
-        .partition(|program| !matches!(search.place_of(program), Ok(Place::Folder(_)) | Err(_)));
+        .partition(|program| matches!(search.place_of(program), Ok(Place::Listed | Place::System)));
     let mut first_trouble = None;
     for program in known.iter().chain(&others) {
         match search.try_with(program) {
@@ -178,8 +178,12 @@ enum Place {
     Listed,
     /// The package manager's.
     System,
-    /// The folder of a toolchain.
+    /// The folder that a toolchain calls its own.
     Folder(PathBuf),
+    /// A folder with programs in its `bin`, of which what an installation consists of is seen.
+    Prefix(PathBuf),
+    /// Nothing but the program itself, and what it is linked to: whose the folder around it is, nobody says.
+    Alone,
 }
 
 /// A language being looked for.
@@ -221,7 +225,11 @@ impl Search<'_> {
             let mut found = { path.iter().chain(&self.folders) }.map(|folder| folder.join(other));
             let found = found.find(|program| is_program(program));
             let found = found.ok_or_else(|| self.wanted.missing(other))?;
-            let inside = |place: &Place| matches!(place, Place::Folder(own) if found.starts_with(own));
+            let inside = |place: &Place| match place {
+                Place::Folder(own) => found.starts_with(own),
+                Place::Prefix(own) => found.starts_with(own.join("bin")),
+                Place::Listed | Place::System | Place::Alone => false,
+            };
             if !places.iter().any(inside) {
                 places.push(self.place_of(&found)?);
             }
@@ -251,9 +259,10 @@ impl Search<'_> {
         paths.extend(programs.iter().cloned());
         paths.extend(self.wanted.files.iter().map(|file| file.to_path_buf()));
         let of_system = places.contains(&Place::System);
-        paths.extend(places.iter().filter_map(|place| match place {
-            Place::Folder(own) => Some(own.clone()),
-            Place::Listed | Place::System => None,
+        paths.extend(places.iter().flat_map(|place| match place {
+            Place::Folder(own) => vec![own.clone()],
+            Place::Prefix(own) => prefix::members(own),
+            Place::Listed | Place::System | Place::Alone => Vec::new(),
         }));
         let mut packages = Vec::new();
         if of_system {
@@ -304,12 +313,14 @@ impl Search<'_> {
         if is_system(&real) {
             return Ok(Place::System);
         }
-        let folder = real.parent().unwrap_or(Path::new("/"));
-        let own = match (folder.file_name(), folder.parent()) {
-            (Some(name), Some(above)) if name == "bin" => above,
-            _ => folder,
-        };
-        self.checked(own.to_owned(), program).map(Place::Folder)
+        let own = real
+            .parent()
+            .filter(|folder| folder.ends_with("bin"))
+            .and_then(Path::parent);
+        match own {
+            Some(own) => self.checked(own.to_owned(), program).map(Place::Prefix),
+            None => Ok(Place::Alone),
+        }
     }
 
     /// What the toolchain says of its version, where that is new enough.
@@ -398,6 +409,9 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 #[cfg(test)]
 #[path = "../../../tests/support/executable.rs"]
 mod executable;
+#[cfg(test)]
+#[path = "../../../tests/support/passed_over.rs"]
+mod passed_over;
 
 #[cfg(test)]
 mod tests {
@@ -481,19 +495,27 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_around_a_program_is_seen_with_it_unless_it_holds_more() {
+    fn what_an_installation_consists_of_is_seen_with_a_program_unless_the_folder_holds_more() {
         let host = Host::new();
         for (program, seen) in [
-            ("opt/chain/bin/optimus-cc", "opt/chain"),
-            ("opt/flat/optimus-cc", "opt/flat"),
+            (
+                "opt/chain/bin/optimus-cc",
+                &["opt/chain/bin", "opt/chain/lib"][..],
+            ),
+            ("opt/flat/optimus-cc", &[]),
         ] {
             host.program(program, "echo 1");
+            for beside in ["lib", "solutions"] {
+                fs::create_dir_all(host.path("opt/chain").join(beside)).unwrap();
+            }
             let folder = host.path(program).parent().unwrap().to_owned();
             let found = host.find(&[folder.to_str().unwrap()], &[]).unwrap();
-            assert!(
-                found.root.paths.contains(&HostPath::same(host.path(seen))),
-                "{found:?}"
-            );
+            let expected: Vec<_> = [program]
+                .iter()
+                .chain(seen)
+                .map(|path| HostPath::same(host.path(path)))
+                .collect();
+            assert_eq!(found.root.paths, expected);
         }
         host.program("shared/bin/optimus-cc", "echo 1");
         let why = host.find(&["shared/bin"], &[]).unwrap_err();
@@ -515,7 +537,12 @@ mod tests {
         host.language.execution.compile = vec![program.clone()];
         host.language.build.version_command = format!("{program} --version");
         let found = host.find(&["none"], &[]).unwrap();
-        assert!(found.root.paths.contains(&HostPath::same(host.path("opt/chain"))));
+        assert!(
+            found
+                .root
+                .paths
+                .contains(&HostPath::same(host.path("opt/chain/bin")))
+        );
 
         fs::remove_file(program).unwrap();
         let why = host.find(&["none"], &[]).unwrap_err();
@@ -534,6 +561,7 @@ mod tests {
     #[test]
     fn what_the_package_manager_has_of_a_program_is_seen_and_no_more() {
         if !Path::new("/var/lib/dpkg/status").exists() {
+            passed_over::because("this host's packages are not Debian's");
             return;
         }
         let mut host = Host::new();
