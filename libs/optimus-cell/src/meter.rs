@@ -178,11 +178,11 @@ pub(crate) struct Meter {
 
 impl Meter {
     /// Takes the state before the run: the memory of its input and of files in the box is not the run's.
-    pub(crate) fn start(guest: GuestId, accounting: &Accounting) -> Result<Self, CellError> {
+    pub(crate) fn start(guest: GuestId, accounting: &Accounting, limits: &Limits) -> Result<Self, CellError> {
         let mut before = Usage::default();
         let mut peak = None;
         if let Some(cgroup) = accounting.cgroup() {
-            let started = Peak::start(cgroup)?;
+            let started = Peak::start(cgroup, limits)?;
             before.memory_bytes = started.memory_before();
             before.cpu = cpu_of_box(cgroup)?;
             peak = Some(started);

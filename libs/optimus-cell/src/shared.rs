@@ -78,11 +78,12 @@ impl SharedTree {
     pub(crate) fn start(
         commons: &Rc<Commons>,
         command: &Command,
+        limits: &Limits,
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
     ) -> Result<Option<(Self, Outcome)>, CellError> {
-        let meter = Meter::start(guest, &commons.accounting)?;
+        let meter = Meter::start(guest, &commons.accounting, limits)?;
         let forked = fork_guest(command, guest, restrictions, stdio)?;
         Ok(forked.map(|(pid, outcome)| {
             let tree = Self {

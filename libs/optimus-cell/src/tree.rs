@@ -63,8 +63,10 @@ impl Ground {
             Err(error) => return Ok(Begun::NotStarted(Tree::Empty, error)),
         };
         let begun = match self {
-            Self::Shared(commons) => SharedTree::start(commons, &command, guest, restrictions, stdio)?
-                .map(|(tree, outcome)| (Tree::Shared(tree), outcome)),
+            Self::Shared(commons) => {
+                SharedTree::start(commons, &command, &spec.limits, guest, restrictions, stdio)?
+                    .map(|(tree, outcome)| (Tree::Shared(tree), outcome))
+            }
             Self::Nested(cells) => cells
                 .start(spec, command, guest, restrictions, stdio)?
                 .map(|(tree, outcome)| (Tree::Nested(tree), outcome)),

@@ -93,13 +93,13 @@ impl CellGroups {
     }
 
     /// A group that is charged with next to nothing, and the highest memory of its next run.
-    fn take(&self) -> Result<(CellGroup, Peak), CellError> {
+    fn take(&self, limits: &Limits) -> Result<(CellGroup, Peak), CellError> {
         let mut idle = self.idle.borrow_mut();
         for _ in 0..idle.len() {
             let Some(group) = idle.pop_front() else {
                 break;
             };
-            let peak = Peak::start(&group.counters)?;
+            let peak = Peak::start(&group.counters, limits)?;
             match peak.left() {
                 Left::Nothing => return Ok((group, peak)),
                 Left::ToKernel if idle.len() < MOST_AT_REST => idle.push_back(group),
@@ -110,7 +110,7 @@ impl CellGroups {
             }
         }
         let group = self.make().map_err(CellError::group("make"))?;
-        let peak = Peak::start(&group.counters)?;
+        let peak = Peak::start(&group.counters, limits)?;
         Ok((group, peak))
     }
 }
@@ -156,7 +156,7 @@ impl Drop for CellGroups {
 
 impl Lease {
     pub(super) fn new(groups: &Rc<CellGroups>, limits: &Limits) -> Result<Self, CellError> {
-        let (mut group, peak) = groups.take()?;
+        let (mut group, peak) = groups.take(limits)?;
         group.limit(limits).map_err(CellError::group("limit"))?;
         let mut lease = Self {
             peak,
