@@ -5,7 +5,9 @@
 //! listening sockets would bound them: gigabytes, up to where the whole host has no memory for TCP left. So connections are
 //! counted, and what there are more of than a program has that uses them is the run's memory.
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, os::unix::fs::FileExt};
+
+use crate::error::CellError;
 
 /// Sockets of a network that are nobody's memory: 256 connections to oneself have both of their ends there.
 const FREE: u64 = 512;
@@ -25,7 +27,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     /// What the connections of this process' network hold beyond the free ones, at this moment.
-    pub(crate) fn bytes(&mut self, pid: i32) -> io::Result<u64> {
+    pub(crate) fn bytes(&mut self, pid: i32) -> Result<u64, CellError> {
         if self.counters.is_empty() {
             // Not before it is asked for: most runs are over by then.
             self.counters = ["sockstat", "sockstat6"]
@@ -36,7 +38,12 @@ impl Connections {
         let mut sockets = 0;
         for counter in &self.counters {
             let mut text = [0; LONGEST];
-            let read = counter.read_at(&mut text, 0)?;
+            let read = counter
+                .read_at(&mut text, 0)
+                .map_err(|source| CellError::System {
+                    operation: "count connections",
+                    source,
+                })?;
             sockets += in_use(std::str::from_utf8(&text[..read]).unwrap_or_default());
         }
         Ok(bytes_of(sockets))

@@ -62,7 +62,10 @@ pub use guest::{GuestId, Guests, become_guest};
 pub use input::{Input, InputWriter};
 pub use launch::close_descriptors;
 pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
-pub use nested::FACTS_OF_THE_HOST;
+pub use nested::{
+    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS,
+    stays as stays_in_proc,
+};
 pub use network::{NETWORK_SETTINGS, arrange_network};
 pub use reaper::Death;
 pub use supervisor::{Event, Intake, Slot, Start, Supervisor, Workspace};

@@ -220,8 +220,7 @@ impl Meter {
         let mut usage = self.read(accounting)?;
         if self.peak.is_some() {
             // Runs that go on at the same time share a network: nobody knows whose connections they are.
-            let connections = self.connections.bytes(std::process::id().cast_signed());
-            usage.memory_bytes += connections.map_err(CellError::counter("connections"))?;
+            usage.memory_bytes += self.connections.bytes(std::process::id().cast_signed())?;
         }
         if usage.cpu > limits.cpu_time && matches!(accounting.source, Source::ByUid(_)) {
             // A child waited for between the readings of itself and of its parent may have counted twice.

@@ -3,6 +3,7 @@
 //! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
 //! and nothing to remove.
 
+mod covers;
 mod groups;
 mod home;
 mod init;
@@ -38,12 +39,13 @@ use crate::{
     waited::{Waited, io_is_counted},
     workshop::Workshop,
 };
+pub(crate) use covers::Covers;
+pub use covers::{CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, stays};
 pub(crate) use groups::CellGroups;
 use groups::Lease;
 pub(crate) use home::HomeNetwork;
 use home::Network;
 use init::Plan;
-pub use mounts::FACTS_OF_THE_HOST;
 use mounts::Mounts;
 use notes::SharedNotes;
 
@@ -245,8 +247,7 @@ impl NestedTree {
 
     pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
         let mut usage = self.read()?;
-        let connections = self.connections.bytes(self.init);
-        usage.memory_bytes += connections.map_err(CellError::counter("connections"))?;
+        usage.memory_bytes += self.connections.bytes(self.init)?;
         if usage.cpu > limits.cpu_time && self.group.is_none() {
             // A child waited for between the readings of itself and of its parent may have counted twice.
             usage.cpu = usage.cpu.min(self.read()?.cpu);

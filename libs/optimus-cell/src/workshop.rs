@@ -9,7 +9,7 @@ use crate::{
     landlock,
     launch::Restrictions,
     nest::{GuestUids, Landlock, Nest},
-    nested::{CellGroups, HomeNetwork},
+    nested::{CellGroups, Covers, HomeNetwork},
     signals::Signals,
 };
 
@@ -20,6 +20,7 @@ pub struct Workshop {
     pub(crate) compile_disk_bytes: u64,
     pub(crate) groups: Option<Rc<CellGroups>>,
     pub(crate) network: Rc<HomeNetwork>,
+    pub(crate) covers: Rc<Covers>,
     pub(crate) restrictions: Rc<Restrictions>,
     guest_uids: GuestUids,
 }
@@ -35,11 +36,16 @@ impl Workshop {
             Landlock::Absent => None,
         };
         let groups = nest.group.as_ref().map(CellGroups::below).transpose()?;
+        let covers = Covers::of_this_kernel().map_err(|source| CellError::System {
+            operation: "list /proc",
+            source,
+        })?;
         Ok(Self {
             disk_bytes: nest.disk_bytes,
             compile_disk_bytes: nest.compile_disk_bytes,
             groups: groups.map(Rc::new),
             network: Rc::new(HomeNetwork::of_this_process()),
+            covers: Rc::new(covers),
             restrictions: Rc::new(Restrictions {
                 filter: filter::for_guests(),
                 landlock,

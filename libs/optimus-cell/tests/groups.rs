@@ -194,6 +194,31 @@ fn controllers_mounted_together_are_one_folder() {
     assert!(group.set_memory(1).is_err(), "there is no memory controller");
 }
 
+#[test]
+fn huge_pages_are_forbidden_where_they_are_limited() {
+    let root = tempfile::tempdir().unwrap();
+    let write = |name: &str| fs::write(root.path().join(name), "max\n").unwrap();
+    let read = |name: &str| fs::read_to_string(root.path().join(name)).unwrap();
+    let second = ["hugetlb.2MB.max", "hugetlb.2MB.rsvd.max", "hugetlb.1GB.max"];
+    let first = ["hugetlb.2MB.limit_in_bytes", "hugetlb.2MB.rsvd.limit_in_bytes"];
+    let others = ["hugetlb.2MB.current", "memory.max", "memory.limit_in_bytes"];
+    second
+        .iter()
+        .chain(&first)
+        .chain(&others)
+        .for_each(|name| write(name));
+    Group::open_v2(root.path()).unwrap().forbid_huge_pages().unwrap();
+    assert!(second.iter().all(|name| read(name).starts_with('0')));
+    assert!(first.iter().chain(&others).all(|name| read(name) == "max\n"));
+
+    let with = |controller| Group::open_v1(&[(controller, root.path().to_owned())]).unwrap();
+    with(Controller::Pids).forbid_huge_pages().unwrap();
+    assert!(first.iter().all(|name| read(name) == "max\n"), "there is none");
+    with(Controller::HugePages).forbid_huge_pages().unwrap();
+    assert!(first.iter().all(|name| read(name).starts_with('0')));
+    assert!(others.iter().all(|name| read(name) == "max\n"));
+}
+
 /// A plain folder with the files of a group of version 2.
 fn version_2(folder: &Path, controllers: &str) {
     let files = [

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, Mode, OFlags, chownat, fstat, mkdirat, openat},
+    fs::{AtFlags, CWD, Dir, Mode, OFlags, chownat, fstat, mkdirat, openat},
     io::Errno,
     process::{Gid, Uid},
 };
@@ -24,6 +24,8 @@ use super::{
 pub enum Controller {
     Cpu,
     Cpuacct,
+    /// Huge pages of the host's pool, which no limit of memory counts. Not every kernel has it.
+    HugePages,
     Memory,
     Pids,
 }
@@ -56,6 +58,14 @@ enum Layout {
 struct Hierarchy {
     controllers: Vec<Controller>,
     folder: OwnedFd,
+}
+
+impl Hierarchy {
+    /// Whether it counts or limits single runs. The others are of whole boxes.
+    fn is_of_runs(&self) -> bool {
+        let of_boxes = |controller| matches!(controller, &Controller::Cpu | &Controller::HugePages);
+        !self.controllers.iter().all(of_boxes)
+    }
 }
 
 /// Bytes that TCP may hold for a group of version 1.
@@ -165,21 +175,30 @@ impl Group {
         Ok(())
     }
 
-    /// The same group without hierarchies that only limit CPU time: what enters groups below this stays where it is in
-    /// those.
-    pub(crate) fn without_quota(&self) -> io::Result<Self> {
+    /// Version 2: lets the groups below have a controller that not every kernel has. Without it, or the right to, nothing
+    /// happens.
+    pub fn share_out_huge_pages(&self) {
+        if let Layout::V2 { folder, .. } = &self.layout {
+            let _ = write(folder, c"cgroup.subtree_control", b"+hugetlb");
+        }
+    }
+
+    /// The same group without hierarchies in which a run needs no limit of its own: what enters groups below this stays where
+    /// it is in those.
+    pub(crate) fn of_runs(&self) -> io::Result<Self> {
         match &self.layout {
             Layout::V2 { folder, .. } => Ok(Self::v2(folder.try_clone()?)),
             Layout::V1(hierarchies) => {
-                let hierarchies = hierarchies
-                    .iter()
-                    .filter(|hierarchy| hierarchy.controllers != [Controller::Cpu])
-                    .map(|hierarchy| {
-                        Ok(Hierarchy {
-                            controllers: hierarchy.controllers.clone(),
-                            folder: hierarchy.folder.try_clone()?,
-                        })
-                    });
+                let hierarchies =
+                    hierarchies
+                        .iter()
+                        .filter(|hierarchy| hierarchy.is_of_runs())
+                        .map(|hierarchy| {
+                            Ok(Hierarchy {
+                                controllers: hierarchy.controllers.clone(),
+                                folder: hierarchy.folder.try_clone()?,
+                            })
+                        });
                 let layout = Layout::V1(hierarchies.collect::<io::Result<_>>()?);
                 Ok(Self { layout })
             }
@@ -240,6 +259,25 @@ impl Group {
                 outcome => outcome,
             },
         }
+    }
+
+    /// Allows this group and those below it no huge pages of the host's pool, where the kernel can limit them.
+    pub fn forbid_huge_pages(&self) -> io::Result<()> {
+        let (folder, limit) = match (&self.layout, self.folder_of(Controller::HugePages)) {
+            (Layout::V2 { folder, .. }, _) => (folder.as_fd(), ".max"),
+            (Layout::V1(_), Ok(folder)) => (folder, ".limit_in_bytes"),
+            (Layout::V1(_), Err(_)) => return Ok(()),
+        };
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            // One for each size of page, of what is used and of what is reserved.
+            if text.starts_with("hugetlb.") && text.ends_with(limit) {
+                write(folder, name, b"0")?;
+            }
+        }
+        Ok(())
     }
 
     /// Limits processes and threads.

@@ -68,7 +68,7 @@ impl CellGroups {
     /// Makes the first one, and others when they are wanted.
     pub(crate) fn below(group: &Group) -> Result<Self, CellError> {
         let groups = Self {
-            parent: group.without_quota().map_err(CellError::group("hold"))?,
+            parent: group.of_runs().map_err(CellError::group("hold"))?,
             idle: RefCell::default(),
             made: Cell::default(),
         };

@@ -2,16 +2,16 @@
 
 use std::{
     ffi::{CStr, CString},
-    fs,
-    os::unix::fs::PermissionsExt,
+    rc::Rc,
 };
 
 use optimus_common::weaken;
 use rustix::{
     fs::{CWD, Mode, chmod, mkdirat},
-    mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change},
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
 };
 
+use super::covers::Covers;
 use crate::{
     guest::GuestId,
     nest::BYTES_PER_INODE,
@@ -23,39 +23,13 @@ use crate::{
 /// No file system has fewer inodes.
 const FEWEST_INODES: u64 = 64;
 
-/// Files below `/proc` that no program needs and that tell one host from another: how it was started and is built, what disks
-/// it has, and counters of all that it does. What programs ask for stays, such as `cpuinfo`, `meminfo` and `stat`.
-pub const FACTS_OF_THE_HOST: [&str; 20] = [
-    "buddyinfo",
-    "cmdline",
-    "config.gz",
-    "consoles",
-    "crypto",
-    "diskstats",
-    "interrupts",
-    "kallsyms",
-    "modules",
-    "pagetypeinfo",
-    "partitions",
-    "pressure/cpu",
-    "pressure/io",
-    "pressure/irq",
-    "pressure/memory",
-    "schedstat",
-    "softirqs",
-    "sys/kernel/random/boot_id",
-    "vmstat",
-    "zoneinfo",
-];
-
 /// The mounts of every cell of a box, made once.
 #[derive(Debug)]
 pub(crate) struct Mounts {
     /// Options of each writable file system.
     writable: CString,
     workspace: Workspace,
-    /// What this kernel has and shows to everybody of [`FACTS_OF_THE_HOST`].
-    hidden: Vec<CString>,
+    covers: Rc<Covers>,
 }
 
 impl Mounts {
@@ -71,7 +45,7 @@ impl Mounts {
         Self {
             writable: CString::new(writable).expect("numbers contain no NUL"),
             workspace,
-            hidden: shown_facts(),
+            covers: Rc::clone(&workshop.covers),
         }
     }
 
@@ -96,10 +70,7 @@ impl Mounts {
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(Step::Proc))?;
-        for path in &self.hidden {
-            mount_bind(c"/dev/null", &**path).map_err(at(Step::Proc))?;
-        }
-        Ok(())
+        self.covers.lay().map_err(at(Step::Proc))
     }
 
     /// What lies in the work directory stays as it is below; what a run changes goes to a file system of its own, which
@@ -121,19 +92,6 @@ impl Mounts {
         let flags = MountFlags::NOSUID | MountFlags::NODEV;
         mount(c"tmpfs", at, c"tmpfs", flags, &*self.writable)
     }
-}
-
-/// Which of them there are is the same in a box and in its cells. Each one that is covered costs some microseconds a run.
-fn shown_facts() -> Vec<CString> {
-    if weaken::is_off("proc-masks") {
-        return Vec::new();
-    }
-    FACTS_OF_THE_HOST
-        .iter()
-        .map(|name| format!("/proc/{name}"))
-        .filter(|path| fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o004 != 0))
-        .map(|path| CString::new(path).expect("names contain no NUL"))
-        .collect()
 }
 
 fn hide_agent() -> rustix::io::Result<()> {

@@ -30,7 +30,7 @@ use rustix::{
 
 use self::report::{Log, Step, tell};
 pub(super) use self::report::{Report, go_on, hear};
-use super::{identity::Uids, stage::Template, unshare};
+use super::{identity::Uids, skeleton::HOST_NAME, stage::Template, unshare};
 
 /// Of `linux/sched.h`.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -177,7 +177,7 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     root::build(plan, log)?;
 
     if !weaken::is_off("uts-namespace") {
-        sethostname(b"box")?;
+        sethostname(HOST_NAME.as_bytes())?;
     }
     log.done(Step::Hostname);
     if !weaken::is_off("user-namespace") {

@@ -91,11 +91,14 @@ impl Cgroups {
         }
         let block = free_block(&names);
         let own_name = format!("{block}-{worker}");
+        base.share_out_huge_pages();
         let own = base.create(&own_name).map_err(Failure::at(format_args!(
             "make control groups in {}; is it delegated to this user, with the controllers cpu, memory and pids, \
              and without processes of its own",
             path.display()
         )))?;
+        own.forbid_huge_pages()
+            .map_err(Failure::at("forbid huge pages in a control group"))?;
         let folder = reopen(&base_folder, &own_name).map_err(Failure::at("open a control group"))?;
         flock(&folder, FlockOperation::NonBlockingLockExclusive)
             .map_err(Failure::at("lock a control group"))?;

@@ -28,9 +28,12 @@ const CONTROLLERS: [(Controller, &str); 4] = [
     (Controller::Cpuacct, "cpuacct"),
 ];
 
+/// What version 1 may have mounted. An ordinary user is not given it, and needs none: huge pages are refused by a filter too.
+const HUGE_PAGES: (Controller, &str) = (Controller::HugePages, "hugetlb");
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hierarchies {
-    /// Of each controller, in the order of [`CONTROLLERS`].
+    /// Of each controller, in the order of [`CONTROLLERS`], and of [`HUGE_PAGES`] where it can be had.
     V1(Vec<(Controller, Place)>),
     V2(Place),
 }
@@ -59,7 +62,11 @@ impl Hierarchies {
                 return Ok(Self::V2(place));
             }
         }
-        separate(&mounts, &memberships).map(Self::V1)
+        let mut places = separate(&mounts, &memberships)?;
+        if !getuid().is_root() {
+            places.retain(|(controller, _)| *controller != Controller::HugePages);
+        }
+        Ok(Self::V1(places))
     }
 
     /// The group below which every worker makes its own. `cgroup` is what the settings say of it.
@@ -234,6 +241,8 @@ fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>,
             .ok_or_else(|| Failure::new(format!("the controller {name} is mounted in neither version")))?;
         places.push((controller, place));
     }
+    let (controller, name) = HUGE_PAGES;
+    places.extend(find(name).map(|place| (controller, place)));
     Ok(places)
 }
 
@@ -286,6 +295,22 @@ mod tests {
         let own: Vec<_> = places.iter().map(|(_, place)| place.own()).collect();
         let expected = ["pids/p", "memory/m", "cpu,cpuacct", "cpu,cpuacct"];
         assert_eq!(own, expected.map(|path| Path::new("/sys/fs/cgroup").join(path)));
+    }
+
+    #[test]
+    fn huge_pages_are_limited_where_they_can_be() {
+        let last = |mounts: &str| {
+            separate(
+                mounts,
+                "5:hugetlb:/\n4:memory:/m\n3:pids:/docker/1/p\n2:cpu,cpuacct:/\n",
+            )
+            .unwrap()
+            .pop()
+            .map(|(controller, _)| controller)
+        };
+        assert_eq!(last(V1), Some(Controller::Cpuacct));
+        let with = V1.to_owned() + "42 31 0:39 / /sys/fs/cgroup/hugetlb rw - cgroup cgroup rw,hugetlb\n";
+        assert_eq!(last(&with), Some(Controller::HugePages));
     }
 
     #[test]

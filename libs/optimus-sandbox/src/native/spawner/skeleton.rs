@@ -7,10 +7,15 @@ use std::{
     path::Path,
 };
 
-use optimus_cell::{GuestUids, Guests};
+use optimus_cell::{
+    CHANGING_SETTING, EMPTY_FOLDER, GuestUids, Guests, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS,
+};
 use optimus_common::{LanguageName, language::BOX_DIR};
 
 use super::{failure::Failure, stage::folder_at};
+
+/// The host's name in every box.
+pub(super) const HOST_NAME: &str = "box";
 
 /// Where something is mounted in every box.
 const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", "/run/optimus", "/tmp"];
@@ -26,7 +31,44 @@ pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
     MOUNT_POINTS
         .iter()
         .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))?;
+    settings(skeleton)?;
     users(skeleton)
+}
+
+/// What guests see of `/proc/sys`, and what they see in the place of other folders of `/proc`.
+fn settings(skeleton: &Path) -> Result<(), Failure> {
+    folder_at(&below(skeleton, Path::new(EMPTY_FOLDER)))?;
+    let all = below(skeleton, Path::new(SETTINGS_FOLDER));
+    let of_guests = [("kernel/hostname", HOST_NAME), ("kernel/domainname", "(none)")];
+    let network = NETWORK_SETTINGS.map(|(name, value)| (format!("net/{name}"), value));
+    for name in SHOWN_SETTINGS {
+        let own = of_guests
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| *value);
+        let own = own.or_else(|| {
+            network
+                .iter()
+                .find(|(own, _)| own == name)
+                .map(|(_, value)| *value)
+        });
+        let text = match own {
+            // It has the kernel's own laid over it.
+            _ if name == CHANGING_SETTING => String::new(),
+            Some(value) => format!("{value}\n"),
+            None => match fs::read_to_string(Path::new("/proc/sys").join(name)) {
+                Ok(text) => text,
+                // This kernel has no such setting, or does not show it.
+                Err(_) => continue,
+            },
+        };
+        let file = all.join(name);
+        if let Some(folder) = file.parent() {
+            folder_at(folder)?;
+        }
+        write(&file, text.as_bytes(), 0o444)?;
+    }
+    Ok(())
 }
 
 /// What programs look up about users. The same in every box, whoever it is for the host.

@@ -2,9 +2,9 @@
 
 use std::{ffi::CString, io};
 
-use optimus_cell::BYTES_PER_INODE;
+use optimus_cell::{BYTES_PER_INODE, CHANGING_SETTING, SETTINGS_FOLDER};
 use optimus_common::{language::BOX_DIR, weaken};
-use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
 
 use super::{
     super::{identity::Uids, stage::leave_for},
@@ -68,6 +68,10 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     log.done(Step::Scratch);
     let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "proc", "proc", proc_flags, None)?;
+    let changing = |settings: &str| format!("{}/{CHANGING_SETTING}", settings.trim_start_matches('/'));
+    mount_bind(changing("/proc/sys"), changing(SETTINGS_FOLDER))?;
+    let read_only = MountFlags::BIND | MountFlags::RDONLY | proc_flags;
+    mount_remount(changing(SETTINGS_FOLDER), read_only, "")?;
     log.done(Step::Proc);
     leave_for(".")?;
     log.done(Step::Pivot);

@@ -1,0 +1,261 @@
+//! What a run sees of `/proc` beside its own processes: what programs ask for, and nothing that tells one host from another or
+//! counts what others do there.
+//!
+//! It is a list of what stays. All else that a kernel shows is covered, also what is newer than this list. Each cover costs a
+//! run some eight microseconds, so whole folders are covered where possible, and what nobody may read anyway is left alone.
+
+use std::{
+    ffi::{CStr, CString},
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+};
+
+use optimus_common::weaken;
+use rustix::{
+    mount::{MountFlags, mount, mount_bind, mount_bind_recursive},
+    process::chdir,
+};
+
+/// Entries of `/proc` that stay, beside those of processes. What is no name of a program's own is the same on every host with
+/// this kernel, or of the namespaces and the user that look at it.
+const SHOWN: [&str; 18] = [
+    "cpuinfo",
+    "dma",
+    "execdomains",
+    "filesystems",
+    "key-users",
+    "keys",
+    "loadavg",
+    "locks",
+    "meminfo",
+    "mounts",
+    "net",
+    "self",
+    "stat",
+    "sys",
+    "sysvipc",
+    "thread-self",
+    "uptime",
+    "version",
+];
+
+/// Settings below `/proc/sys` that stay: what programs look up about what they may do.
+pub const SHOWN_SETTINGS: [&str; 42] = [
+    "fs/file-max",
+    "fs/inotify/max_queued_events",
+    "fs/inotify/max_user_instances",
+    "fs/inotify/max_user_watches",
+    "fs/nr_open",
+    "fs/pipe-max-size",
+    "kernel/cap_last_cap",
+    "kernel/domainname",
+    "kernel/hostname",
+    "kernel/msgmax",
+    "kernel/msgmnb",
+    "kernel/msgmni",
+    "kernel/ngroups_max",
+    "kernel/osrelease",
+    "kernel/ostype",
+    "kernel/overflowgid",
+    "kernel/overflowuid",
+    "kernel/perf_event_paranoid",
+    "kernel/pid_max",
+    "kernel/random/uuid",
+    "kernel/randomize_va_space",
+    "kernel/sem",
+    "kernel/shmall",
+    "kernel/shmmax",
+    "kernel/shmmni",
+    "kernel/threads-max",
+    "kernel/version",
+    "kernel/yama/ptrace_scope",
+    "net/core/rmem_default",
+    "net/core/rmem_max",
+    "net/core/somaxconn",
+    "net/core/wmem_default",
+    "net/core/wmem_max",
+    "net/ipv4/ip_local_port_range",
+    "net/ipv4/tcp_rmem",
+    "net/ipv4/tcp_wmem",
+    "net/ipv6/bindv6only",
+    "net/ipv6/conf/all/disable_ipv6",
+    "vm/max_map_count",
+    "vm/mmap_min_addr",
+    "vm/overcommit_memory",
+    "vm/overcommit_ratio",
+];
+
+/// The one of them that is another one each time it is read.
+pub const CHANGING_SETTING: &str = "kernel/random/uuid";
+
+/// Where a native box has [`SHOWN_SETTINGS`], to be laid over `/proc/sys`, and a folder with nothing in it.
+pub const SETTINGS_FOLDER: &str = "/optimus/proc/sys";
+pub const EMPTY_FOLDER: &str = "/optimus/proc/empty";
+
+/// What is covered in containers, whichever kernel their engine has, beside what is found in this process' own `/proc`:
+/// engines may be elsewhere. Of settings only what counts or names something of the host is named, since a container's cannot be
+/// laid over as a whole.
+pub const FACTS_OF_THE_HOST: [&str; 38] = [
+    "acpi",
+    "buddyinfo",
+    "bus",
+    "cmdline",
+    "config.gz",
+    "consoles",
+    "crypto",
+    "devices",
+    "diskstats",
+    "driver",
+    "fs",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "irq",
+    "kallsyms",
+    "misc",
+    "modules",
+    "mtrr",
+    "pagetypeinfo",
+    "partitions",
+    "pressure",
+    "schedstat",
+    "softirqs",
+    "swaps",
+    "sys/dev",
+    "sys/fs/aio-nr",
+    "sys/fs/dentry-state",
+    "sys/fs/file-nr",
+    "sys/fs/inode-nr",
+    "sys/fs/inode-state",
+    "sys/kernel/core_pattern",
+    "sys/kernel/pty",
+    "sys/kernel/random/boot_id",
+    "sys/kernel/random/entropy_avail",
+    "tty",
+    "vmstat",
+    "zoneinfo",
+];
+
+/// What is covered in every cell of a box, found once.
+#[derive(Debug, Default)]
+pub(crate) struct Covers {
+    files: Vec<CString>,
+    folders: Vec<CString>,
+    /// What lies over a folder; `None` in a box without [`EMPTY_FOLDER`].
+    empty: Option<CString>,
+    /// What lies over the settings, where the box has it.
+    settings: Option<CString>,
+}
+
+impl Covers {
+    /// Of this process' `/proc`: what there is beside processes is the same in a box and in its cells.
+    pub(crate) fn of_this_kernel() -> io::Result<Self> {
+        if weaken::is_off("proc-masks") {
+            return Ok(Self::default());
+        }
+        let there = |path: &str| Path::new(path).is_dir().then(|| CString::new(path)).transpose();
+        let mut covers = Self {
+            empty: there(EMPTY_FOLDER)?,
+            settings: there(SETTINGS_FOLDER)?,
+            ..Self::default()
+        };
+        for entry in fs::read_dir("/proc")? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // Of an entry that is gone again nothing has to be covered.
+            let Ok(data) = entry.metadata() else { continue };
+            if name.to_str().is_some_and(stays) || data.is_symlink() || data.permissions().mode() & 0o004 == 0
+            {
+                continue;
+            }
+            let is_empty = || fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none());
+            let name = CString::new(name.as_bytes())?;
+            if data.is_dir() {
+                // Whatever comes there later is covered in the next box.
+                if !is_empty() {
+                    covers.folders.push(name);
+                }
+            } else {
+                covers.files.push(name);
+            }
+        }
+        covers.files.sort_unstable();
+        covers.folders.sort_unstable();
+        Ok(covers)
+    }
+
+    /// Covers what is not to be seen of a `/proc` that was just mounted. Allocates nothing.
+    pub(crate) fn lay(&self) -> rustix::io::Result<()> {
+        // Short paths are found sooner.
+        chdir(c"/proc")?;
+        for file in &self.files {
+            mount_bind(c"/dev/null", &**file)?;
+        }
+        for folder in &self.folders {
+            match &self.empty {
+                Some(empty) => mount_bind(&**empty, &**folder)?,
+                None => mount_nothing(folder)?,
+            }
+        }
+        if let Some(settings) = &self.settings {
+            mount_bind_recursive(&**settings, c"sys")?;
+        }
+        chdir(c"/")
+    }
+}
+
+/// Whether a name of `/proc` is to be seen. Those of processes are numbers.
+pub fn stays(name: &str) -> bool {
+    SHOWN.contains(&name) || name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn mount_nothing(at: &CStr) -> rustix::io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+    mount(c"tmpfs", at, c"tmpfs", flags, c"mode=0555,size=4k,nr_inodes=1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tells_hosts_apart_is_on_no_list() {
+        for hidden in [
+            "cmdline",
+            "diskstats",
+            "interrupts",
+            "fs",
+            "irq",
+            "iomem",
+            "new-in-linux-9",
+        ] {
+            assert!(!stays(hidden), "{hidden}");
+        }
+        assert!(["1", "31337", "self", "cpuinfo", "sys"].into_iter().all(stays));
+        assert!(SHOWN.is_sorted() && SHOWN_SETTINGS.is_sorted());
+        assert!(SHOWN_SETTINGS.contains(&CHANGING_SETTING));
+    }
+
+    #[test]
+    fn everything_else_that_all_may_read_is_covered() {
+        let covers = Covers::of_this_kernel().unwrap();
+        for entry in fs::read_dir("/proc").unwrap() {
+            let name = entry.unwrap().file_name();
+            let text = name.to_str().unwrap();
+            let covered = covers.files.iter().chain(&covers.folders);
+            let covered = covered
+                .filter(|cover| cover.as_bytes() == name.as_bytes())
+                .count();
+            let Ok(data) = fs::symlink_metadata(Path::new("/proc").join(text)) else {
+                continue;
+            };
+            let tells = || {
+                !data.is_dir()
+                    || fs::read_dir(Path::new("/proc").join(text)).is_ok_and(|mut all| all.next().is_some())
+            };
+            let wanted = !stays(text) && data.permissions().mode() & 0o004 != 0 && tells();
+            assert_eq!(covered, usize::from(wanted), "{text}");
+        }
+    }
+}
