@@ -49,6 +49,18 @@ pub(crate) async fn has_image(docker: &Docker, image: &str) -> Result<bool, Fail
     Ok(find_image(docker, image).await?.is_some())
 }
 
+/// How large an image is; `None` where it is not there.
+pub(crate) async fn bytes_of(docker: &Docker, image: &str) -> Result<Option<u64>, Failure> {
+    let size = find_image(docker, image).await?.and_then(|image| image.size);
+    Ok(size.and_then(|bytes| u64::try_from(bytes).ok()))
+}
+
+/// Memory of the engine's machine, where it tells.
+pub(crate) async fn memory_bytes(docker: &Docker) -> Option<u64> {
+    let total = docker.info().await.ok()?.mem_total?;
+    u64::try_from(total).ok()
+}
+
 /// A label of an image; `None` where either is not there.
 pub(crate) async fn label_of(docker: &Docker, image: &str, label: &str) -> Result<Option<String>, Failure> {
     let found = find_image(docker, image).await?;

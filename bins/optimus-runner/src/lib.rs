@@ -6,6 +6,8 @@
 //! - `compile`: the compile step, once
 //! - `test`: every test case, as PID 1
 //!
+//! Beside them, `hold` keeps the files of an image in memory, in a container of its own that no job comes to.
+//!
 //! They hand the job on in `job_state` and speak to the worker through `channel`. A phase reads not one byte more than
 //! is its own: the next phase reads from the same descriptor.
 //!
@@ -41,6 +43,7 @@ mod compile;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hold;
 mod inbox;
 mod job_state;
 mod phase;

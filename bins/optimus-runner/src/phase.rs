@@ -12,7 +12,7 @@ use rustix::{
 
 use crate::{
     channel::{Outbox, WorkerGone},
-    compile, receive, test,
+    compile, hold, receive, test,
 };
 
 /// What has to be done after a phase.
@@ -28,13 +28,15 @@ const STOP: u8 = 10;
 
 type Phase = fn(&mut Outbox, Option<&Workshop>) -> anyhow::Result<Next>;
 
-/// One phase, named by the first argument: what `runner.sh` calls.
+/// One phase, named by the first argument: what `runner.sh` calls. Or, in a container beside the boxes, `hold`.
 pub fn main() -> ExitCode {
-    let phase: Phase = match env::args().nth(1).as_deref() {
+    let (what, how) = (env::args().nth(1), env::args().nth(2));
+    let phase: Phase = match what.as_deref() {
+        Some("hold") => return hold::main(how.as_deref()),
         Some("receive") => receive::run,
         Some("compile") => compile::run,
         Some("test") => test::run,
-        _ => |_, _| anyhow::bail!("the agent is called with one of: receive, compile, test"),
+        _ => |_, _| anyhow::bail!("the agent is called with one of: receive, compile, test, hold"),
     };
     ExitCode::from(carry_out(phase, None))
 }

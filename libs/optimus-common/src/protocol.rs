@@ -51,6 +51,16 @@ pub const HEADER_LEN: usize = 5;
 /// Largest slice of data a sender puts in one frame: large enough to be cheap, small enough to interleave.
 pub const CHUNK: usize = 64 << 10;
 
+/// What the agent says in a line of JSON, without a frame, when it holds an image's files in memory. Whole pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub files: u64,
+    pub bytes: u64,
+    /// For which the bound was too small.
+    pub left_out_files: u64,
+    pub left_out_bytes: u64,
+}
+
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

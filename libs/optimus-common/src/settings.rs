@@ -193,6 +193,8 @@ pub struct Docker {
     pub scope: String,
     /// Containers made at once. Engines get slower, not faster, with more.
     pub parallel_starts: u32,
+    /// MiB of an image's files that are held in memory; nothing of them where it is 0.
+    pub hold_max_mb: u64,
     /// Longest wait for the engine to make a box.
     #[serde(rename = "start_timeout_ms", with = "units::ms")]
     pub start_timeout: Duration,

@@ -2,6 +2,7 @@
 //!
 //! - `connect`: which engine, and whether it is fit
 //! - `container`: what a box may do, as the engine's configuration
+//! - `holders`: the files of images, kept in memory
 //! - `output`: the agent's output, apart from what else comes over the attached stream
 //! - `handle`: a container's control and its end
 //!
@@ -14,6 +15,7 @@
 mod connect;
 mod container;
 mod handle;
+mod holders;
 mod output;
 
 use std::{
@@ -33,6 +35,7 @@ use bollard::{
 use container::Owner;
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
+use holders::Holders;
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -62,6 +65,7 @@ struct Engine {
     owner: Owner,
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
+    holders: Holders,
     /// Turns at making boxes.
     starts: Arc<Semaphore>,
 }
@@ -70,7 +74,7 @@ impl DockerBackend {
     /// Connects to the engine that the settings name, else `DOCKER_HOST`, else the local one.
     pub async fn connect(settings: &settings::Docker, worker: WorkerId) -> Result<Self, BackendError> {
         let docker = connect::engine(&settings.host)?.with_timeout(CALL_TIMEOUT);
-        let (docker, cpus) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
+        let (docker, machine) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
             .await
             .map_err(|_| timed_out("connect to the container engine", settings.start_timeout))??;
         let turns = usize::try_from(settings.parallel_starts)
@@ -82,7 +86,8 @@ impl DockerBackend {
                 scope: settings.scope.clone(),
                 worker,
             },
-            cpus,
+            cpus: machine.cpus,
+            holders: Holders::new(settings.hold_max_mb, machine.memory_bytes),
             starts: Arc::new(Semaphore::new(turns)),
         };
         Ok(Self {
@@ -95,6 +100,19 @@ impl DockerBackend {
 #[async_trait]
 impl Backend for DockerBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
+        let (engine, held) = (Arc::clone(&self.engine), spec.clone());
+        // A task of its own, for the reason below.
+        let held = tokio::spawn(async move {
+            let Engine {
+                docker,
+                owner,
+                holders,
+                ..
+            } = &*engine;
+            holders.hold(docker, owner, &held).await;
+        });
+        held.await
+            .map_err(|lost| engine_error("hold an image in memory", lost))?;
         let making = async {
             let turn = Arc::clone(&self.engine.starts)
                 .acquire_owned()

@@ -101,8 +101,11 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
     let progress = spinner("trying each layer of isolation");
     let survey = backend::survey(&settings).await;
     progress.say("running a program of each language, looking for Docker and Redis");
-    let (offers, docker, redis) =
-        tokio::join!(offers(&settings, &languages, &survey), docker(), redis(&settings));
+    let (offers, docker, redis) = tokio::join!(
+        offers(&settings, &languages, &survey),
+        docker(&settings, &languages),
+        redis(&settings)
+    );
     progress.finish_and_clear();
 
     let report = Report {
@@ -146,14 +149,53 @@ async fn offers(settings: &Settings, languages: &[Language], survey: &Survey) ->
     offers
 }
 
-async fn docker() -> Result<String, Failure> {
+async fn docker(settings: &Settings, languages: &[Language]) -> Result<String, Failure> {
     let docker = engine::connect().await?;
     let version = docker
         .version()
         .await
         .context("it does not say what it is")
         .trouble()?;
-    Ok(format!("version {}", version.version.unwrap_or_default()))
+    let version = version.version.unwrap_or_default();
+    let mut images = Vec::new();
+    for language in languages {
+        if let Some(bytes) = engine::bytes_of(&docker, &language.image).await? {
+            images.push((language.image.as_str(), bytes));
+        }
+    }
+    let memory = engine::memory_bytes(&docker).await.unwrap_or(u64::MAX);
+    Ok(match not_held(settings.docker.hold_max_mb, memory, &images) {
+        Some(reason) => format!("version {version}; {reason}"),
+        None => format!("version {version}"),
+    })
+}
+
+/// What a worker here cannot hold in memory of the images that there are, and what follows.
+fn not_held(most_mb: u64, memory_bytes: u64, images: &[(&str, u64)]) -> Option<String> {
+    let most = most_mb << 20;
+    let too_large: Vec<_> = images
+        .iter()
+        .filter(|(_, bytes)| *bytes > most)
+        .map(|(image, _)| *image)
+        .collect();
+    let all: u64 = images.iter().map(|(_, bytes)| (*bytes).min(most)).sum();
+    let what = if most == 0 {
+        "images are not held in memory, as docker.hold_max_mb is 0".to_owned()
+    } else if !too_large.is_empty() {
+        let names = too_large.join(", ");
+        format!("not held in memory is what is over docker.hold_max_mb ({most_mb}) of {names}")
+    } else if all > memory_bytes / 2 {
+        format!(
+            "images are held in memory as far as they fit in half of it ({} MiB); all of them take {} MiB",
+            memory_bytes >> 21,
+            all >> 20
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{what}: what programs read of it is charged to them, and jobs can tell by a clock what others have read"
+    ))
 }
 
 async fn redis(settings: &Settings) -> Result<String, Failure> {
@@ -204,4 +246,20 @@ fn text(report: &Report<'_>) -> String {
         docker.text(),
         redis.text(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_held_in_memory_is_told() {
+        const GIB: u64 = 1 << 30;
+        let images = [("small", GIB), ("large", 3 * GIB)];
+        assert_eq!(not_held(4096, 16 * GIB, &images), None);
+        let told = |most_mb, memory| not_held(most_mb, memory, &images).expect("it does not fit");
+        assert!(told(2048, 16 * GIB).contains("of large:"));
+        assert!(told(4096, 6 * GIB).contains("(3072 MiB); all of them take 4096 MiB"));
+        assert!(told(0, 16 * GIB).contains("hold_max_mb is 0"));
+    }
 }

@@ -26,8 +26,15 @@ pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
     docker.map_err(|error| engine_error("find the container engine", error))
 }
 
-/// Agrees on a version with the engine, and returns how many CPUs its machine has.
-pub(super) async fn probe(docker: Docker) -> Result<(Docker, f64), BackendError> {
+/// The engine's machine.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Machine {
+    pub(super) cpus: f64,
+    pub(super) memory_bytes: u64,
+}
+
+/// Agrees on a version with the engine, and returns what its machine has.
+pub(super) async fn probe(docker: Docker) -> Result<(Docker, Machine), BackendError> {
     let unreachable = |error| engine_error("reach the container engine", error);
     let docker = docker.negotiate_version().await.map_err(unreachable)?;
     let version = docker.client_version();
@@ -47,7 +54,11 @@ pub(super) async fn probe(docker: Docker) -> Result<(Docker, f64), BackendError>
         .ncpu
         .and_then(|cpus| u32::try_from(cpus).ok())
         .map_or(f64::INFINITY, f64::from);
-    Ok((docker, cpus))
+    let memory_bytes = info
+        .mem_total
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or(u64::MAX);
+    Ok((docker, Machine { cpus, memory_bytes }))
 }
 
 #[cfg(test)]

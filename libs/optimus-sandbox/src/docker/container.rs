@@ -24,6 +24,15 @@ const LANGUAGE_LABEL: &str = "optimus.language";
 /// The universal entry point of every language's image.
 const ENTRY_POINT: &str = "/optimus/runner.sh";
 
+/// The agent itself.
+const AGENT: &str = "/optimus/optimus-runner";
+
+/// What holds the images of a worker's boxes has it, with the value `1`, in place of [`BOX_LABEL`].
+const HOLDER_LABEL: &str = "optimus.holder";
+
+/// What a container that holds files needs beside them: the kernel's own memory for each file and page.
+const BESIDE_HELD_FILES: u64 = 512 << 20;
+
 /// What the agent alone may write to.
 const AGENT_DIR: &str = "/run/optimus";
 const AGENT_DIR_BYTES: u64 = 16 << 20;
@@ -78,6 +87,56 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
             (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
         ])),
         host_config: Some(host_configuration(spec, host_cpus)),
+        ..Default::default()
+    }
+}
+
+/// The configuration of a container that holds an image's files in memory, so many bytes of them.
+pub(super) fn holder(image: &str, owner: &Owner, most_bytes: u64) -> ContainerCreateBody {
+    let memory = Some(signed(most_bytes.saturating_add(BESIDE_HELD_FILES)));
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec![AGENT.to_owned()]),
+        cmd: Some(vec!["hold".to_owned(), most_bytes.to_string()]),
+        env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
+        hostname: Some("holder".to_owned()),
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        tty: Some(false),
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..Default::default()
+        }),
+        labels: Some(HashMap::from([
+            (HOLDER_LABEL.to_owned(), "1".to_owned()),
+            (SCOPE_LABEL.to_owned(), owner.scope.clone()),
+            (WORKER_LABEL.to_owned(), owner.worker.to_string()),
+        ])),
+        host_config: Some(HostConfig {
+            auto_remove: Some(true),
+            init: Some(false),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            // To lock memory. An engine may not be allowed to raise the limit of it.
+            cap_add: Some(vec!["IPC_LOCK".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            readonly_rootfs: Some(true),
+            network_mode: Some("none".to_owned()),
+            ipc_mode: Some("private".to_owned()),
+            log_config: Some(HostConfigLogConfig {
+                typ: Some("none".to_owned()),
+                config: None,
+            }),
+            pids_limit: Some(1),
+            memory,
+            memory_swap: memory,
+            ulimits: Some(vec![ulimit("core", CORE_LIMIT.cast_signed())]),
+            ..Default::default()
+        }),
         ..Default::default()
     }
 }

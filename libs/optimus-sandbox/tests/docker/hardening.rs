@@ -1,6 +1,9 @@
 //! What a program in a container finds around it.
 
+use std::fs;
+
 use optimus_common::{WorkerId, facts::RunEnd};
+use optimus_sandbox::session::Session;
 
 use crate::{
     conformance::{Host, Job, open},
@@ -11,6 +14,10 @@ use crate::{
 async fn printed_by(program: &str) -> String {
     let host = DockerHost::new().await;
     let session = open(&*host.backend(WorkerId::new()).await, &host.spec()).await;
+    printed_in(session, program).await
+}
+
+async fn printed_in(session: Session, program: &str) -> String {
     let mut runs = Job::shell(program).grade(session, &[b""]).await;
     let run = runs.remove(0);
     assert_eq!(
@@ -66,4 +73,21 @@ async fn limits_of_the_container_hold() {
     assert_eq!(printed_by("ulimit -c").await, "0\n");
     // The agent's own; it makes its guests even likelier victims.
     assert_eq!(printed_by("cat /proc/1/oom_score_adj").await, "500\n");
+}
+
+/// When the host has dropped what it had in memory of files. (The covert channel `page-cache` of the hostile suite shows what
+/// would be without the holder.)
+#[tokio::test]
+async fn what_programs_read_of_their_image_is_in_memory_and_not_theirs() {
+    let host = DockerHost::new().await;
+    let backend = host.backend(WorkerId::new()).await;
+    let session = open(&*backend, &host.spec()).await;
+    fs::write("/proc/sys/vm/drop_caches", "3").expect("this test needs root");
+    let program = "find /usr -xdev -type f -exec cat {} + | wc -c
+        cd /sys/fs/cgroup; cat memory/memory.stat memory.stat 2> /dev/null | grep -E '^(cache|file) '";
+    let printed = printed_in(session, program).await;
+    let (read, charged) = printed.trim().split_once('\n').unwrap();
+    let (_, charged) = charged.split_once(' ').unwrap();
+    let (read, charged): (u64, u64) = (read.parse().unwrap(), charged.parse().unwrap());
+    assert!(read > 64 << 20 && charged < 8 << 20, "{charged} of {read} bytes");
 }

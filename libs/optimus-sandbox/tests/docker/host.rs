@@ -97,7 +97,8 @@ impl Host for DockerHost {
     }
 
     async fn boxes(&self, worker: &WorkerId) -> usize {
-        let filters = HashMap::from([("label", vec![format!("optimus.worker={worker}")])]);
+        let own = format!("optimus.worker={worker}");
+        let filters = HashMap::from([("label", vec![own, "optimus.box=1".to_owned()])]);
         let options = ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&filters)

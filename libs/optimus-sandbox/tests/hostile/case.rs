@@ -46,9 +46,6 @@ pub(crate) struct Case {
     /// Layers each of which, taken away, makes this case fail.
     #[serde(default)]
     pub(crate) breaks_without: Vec<String>,
-    /// Containers do not stop it, as docs/sandbox.md says.
-    #[serde(default)]
-    pub(crate) native_only: bool,
     #[serde(default = "ok")]
     pub(crate) compile: CompileVerdict,
     /// A shell script of the same folder that is the compile step, in place of the language's own.

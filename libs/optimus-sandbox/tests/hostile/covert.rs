@@ -36,11 +36,7 @@ pub(crate) fn trials(suite: &Arc<Suite>, kind: Kind, cases: &[Case]) -> Vec<Tria
             Ok(suite.runtime.block_on(attempt)?)
         })
     };
-    cases
-        .iter()
-        .filter(|case| kind == Kind::Native || !case.native_only)
-        .map(trial)
-        .collect()
+    cases.iter().map(trial).collect()
 }
 
 /// Tries to pass a bit. Fails where it passes, and where nobody would have noticed.

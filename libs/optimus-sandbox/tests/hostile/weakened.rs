@@ -57,7 +57,7 @@ fn trials_of(kind: Kind) -> &'static [&'static str] {
 /// proves the layers of native boxes.
 pub(crate) fn become_part(given: &[String]) -> Option<ExitCode> {
     let first = given.first()?;
-    if weaken::is_active() && ["receive", "compile", "test"].contains(&first.as_str()) {
+    if weaken::is_active() && ["receive", "compile", "test", "hold"].contains(&first.as_str()) {
         return Some(optimus_runner::main());
     }
     canaries::survey_if_asked(first)
@@ -245,7 +245,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "dumpable",
         ],
         // A quota is not seen from inside; its canary misses it. Runs end with their namespace, and change copies only.
-        Kind::Native => &["cgroup-cpu", "kill", "seal"],
+        Kind::Native => &["cgroup-cpu", "kill", "seal", "held-images"],
     };
     layer.split('+').all(|part| !lacking.contains(&part))
 }

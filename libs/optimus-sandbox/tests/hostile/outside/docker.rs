@@ -99,7 +99,8 @@ impl Containers {
     }
 
     pub(crate) async fn is_as_it_was(&self) -> Result<(), String> {
-        let filters = HashMap::from([("label", vec![format!("optimus.scope={}", self.scope)])]);
+        let own = format!("optimus.scope={}", self.scope);
+        let filters = HashMap::from([("label", vec![own, "optimus.box=1".to_owned()])]);
         let options = ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&filters)
