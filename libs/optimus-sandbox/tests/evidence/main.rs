@@ -20,6 +20,7 @@ mod burners;
 mod groups;
 #[path = "../docker/image.rs"]
 mod image;
+mod kinds;
 mod near;
 mod peak;
 mod place;
@@ -65,6 +66,14 @@ fn main() -> ExitCode {
             sums::cpu_time_of_threads_and_processes_is_summed,
             sums::starting_a_program_costs_it_little,
         }
+    }
+    for kind in [Kind::Native, Kind::Docker] {
+        let runtime = Arc::clone(&runtime);
+        let name = format!("{}::kinds::memory_is_the_same_whatever_was_before", kind.name());
+        trials.push(Trial::test(name, move || {
+            runtime.block_on(kinds::memory_is_the_same_whatever_was_before(kind));
+            Ok(())
+        }));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(runtime);

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Longer than any single step takes on a busy machine; reached only where something hangs.
-const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
 
@@ -103,7 +103,7 @@ impl Place {
     }
 }
 
-fn group() -> String {
+pub(crate) fn group() -> String {
     format!("optimus-evidence-{}", id())
 }
 
