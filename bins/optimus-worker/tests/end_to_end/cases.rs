@@ -2,8 +2,11 @@
 //!
 //! A case is a submission with `what` it shows and what it must get: `verdict`, that of the job; `entry_point`, where
 //! that must be told; `says`, a part of what the compiler or the first test's message says.
+//!
+//! With `OPTIMUS_PRINTED_TESTS=200` every way to print is tried so often with each size of output. That is 1 GB of output for each
+//! case: meant for `-- native::cases::output`, beside programs that keep the CPUs busy.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, env, fs, time::Instant};
 
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -13,6 +16,12 @@ use crate::{client::assert_verdict, project::project, system::System};
 
 /// Jobs waiting or running at once.
 const AT_ONCE: usize = 8;
+
+/// How often each size is printed, where this is set.
+const PRINTED_TESTS: &str = "OPTIMUS_PRINTED_TESTS";
+
+/// What the tests of one job print together at most, more or less: they are sent with it.
+const PRINTED_BYTES: u64 = 32 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,14 +38,17 @@ struct Case {
     submission: Value,
 }
 
-pub(crate) async fn every_case_gets_what_is_right_for_it(system: &System) {
-    let kinds = kinds();
+/// The kinds of questions that there are.
+pub(crate) fn kinds() -> Vec<String> {
+    let kinds = read();
     assert!(kinds.len() >= 5, "{} kinds of cases", kinds.len());
-    let cases = kinds
-        .iter()
-        .flat_map(|(kind, cases)| cases.iter().map(move |case| (kind, case)));
-    let graded = stream::iter(cases)
-        .map(async |(kind, case)| grade(system, kind, case).await)
+    kinds.into_keys().collect()
+}
+
+pub(crate) async fn every_case_gets_what_is_right_for_it(system: &System, kind: &str) {
+    let cases = read().remove(kind).unwrap();
+    let graded = stream::iter(&cases)
+        .map(async |case| grade(system, case).await)
         .buffer_unordered(AT_ONCE)
         .collect::<Vec<_>>()
         .await;
@@ -49,7 +61,7 @@ pub(crate) async fn every_case_gets_what_is_right_for_it(system: &System) {
     );
 }
 
-fn kinds() -> BTreeMap<String, Vec<Case>> {
+fn read() -> BTreeMap<String, Vec<Case>> {
     let folder = project().join("bins/optimus-worker/tests/end_to_end/cases");
     fs::read_dir(&folder)
         .unwrap()
@@ -63,12 +75,27 @@ fn kinds() -> BTreeMap<String, Vec<Case>> {
         .collect()
 }
 
-/// What is wrong with a case's result; all of it is told at the end.
-async fn grade(system: &System, kind: &str, case: &Case) -> Option<String> {
-    let mut submission = case.submission.clone();
-    expand(&mut submission);
-    let record = system.client.grade(&submission).await;
-    let what = format!("{kind}: {} ({})", case.what, submission["language"]);
+/// What is wrong with a case's results; all of it is told at the end.
+async fn grade(system: &System, case: &Case) -> Option<String> {
+    let started = Instant::now();
+    let submissions = submissions(case);
+    for submission in &submissions {
+        let mut submission = submission.clone();
+        expand(&mut submission);
+        if let Some(wrong) = grade_one(system, case, &submission).await {
+            return Some(wrong);
+        }
+    }
+    if submissions.len() > 1 {
+        let what = format!("{} ({})", case.what, case.submission["language"]);
+        println!("{what}: {} jobs, {:.0?}", submissions.len(), started.elapsed());
+    }
+    None
+}
+
+async fn grade_one(system: &System, case: &Case, submission: &Value) -> Option<String> {
+    let record = system.client.grade(submission).await;
+    let what = format!("{} ({})", case.what, submission["language"]);
     if record["result"]["verdict"] == case.verdict.as_str() {
         assert_verdict(&record, &case.verdict, &what);
     } else {
@@ -93,6 +120,30 @@ async fn grade(system: &System, kind: &str, case: &Case) -> Option<String> {
         Some(part) if !said.contains(part.as_str()) => Some(format!("{what}: it says {said}")),
         _ => None,
     }
+}
+
+/// The submission itself, or, where every size is printed many times, so many of it.
+fn submissions(case: &Case) -> Vec<Value> {
+    let printed = case.submission["test_cases"]
+        .get("print_numbers_below")
+        .and_then(Value::as_array);
+    let (Ok(times), Some(printed)) = (env::var(PRINTED_TESTS), printed) else {
+        return vec![case.submission.clone()];
+    };
+    let times: u64 = times.parse().expect("it is a number of tests");
+    let mut counts: Vec<_> = printed.iter().filter_map(Value::as_u64).collect();
+    counts.dedup();
+    let jobs = counts.into_iter().flat_map(|count| {
+        let fit = (PRINTED_BYTES / numbers_below(count).len() as u64).max(1);
+        (0..times.div_ceil(fit)).map(move |job| (count, fit.min(times - job * fit)))
+    });
+    jobs.map(|(count, tests)| {
+        let mut submission = case.submission.clone();
+        submission["test_cases"] =
+            json!({"print_numbers_below": vec![count; usize::try_from(tests).unwrap()]});
+        submission
+    })
+    .collect()
 }
 
 /// What a person wants to see of a result that is not the right one.

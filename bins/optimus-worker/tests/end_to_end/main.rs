@@ -135,7 +135,6 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
         verdicts::an_exit_code_of_137_is_no_proof_of_memory,
         verdicts::sleeping_is_not_computing,
         evidence::every_way_to_end_in_every_language,
-        cases::every_case_gets_what_is_right_for_it,
         submissions::several_files,
         submissions::arguments_and_environment,
         submissions::a_java_class_may_have_any_name,
@@ -152,6 +151,14 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
     }
     if boxes == Kind::Native {
         on_the_shared_system! { evidence::files_that_are_read_are_nobodys_memory }
+    }
+    for kind in cases::kinds() {
+        let (runtime, shared) = (Arc::clone(runtime), shared.clone());
+        trials.push(trial(boxes, &format!("cases::{kind}"), move || {
+            runtime.block_on(shared.with(async |system| {
+                cases::every_case_gets_what_is_right_for_it(system, &kind).await;
+            }));
+        }));
     }
     {
         let (runtime, shared) = (Arc::clone(runtime), shared.clone());
