@@ -29,19 +29,13 @@ impl Nest {
     /// What the agent must be allowed in the box's user namespace, and nothing else.
     ///
     /// The first is for namespaces and mounts; the second brings up the loopback of a network namespace that was made for a
-    /// run, and means nothing in the box's own, which belongs to the user namespace outside. The next three are to become a
-    /// guest and to kill. The others are for the
-    /// overlay that covers the work directory: the kernel changes what lies below on behalf of whoever mounted it, once
-    /// the guest's own rights allow the change.
+    /// run, and means nothing in the box's own, which belongs to the user namespace outside. The others are to become a
+    /// guest and to kill.
     pub const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
         .union(CapabilitySet::NET_ADMIN)
         .union(CapabilitySet::SETUID)
         .union(CapabilitySet::SETGID)
-        .union(CapabilitySet::KILL)
-        .union(CapabilitySet::CHOWN)
-        .union(CapabilitySet::DAC_OVERRIDE)
-        .union(CapabilitySet::FOWNER)
-        .union(CapabilitySet::FSETID);
+        .union(CapabilitySet::KILL);
 }
 
 /// Under which UIDs of the box's user namespace guests run.

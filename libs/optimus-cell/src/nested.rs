@@ -3,6 +3,7 @@
 //! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
 //! and nothing to remove.
 
+mod artefacts;
 mod covers;
 mod groups;
 mod home;
@@ -84,12 +85,12 @@ pub(crate) struct NestedTree {
 }
 
 impl Cells {
-    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
-        Self {
+    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Result<Self, CellError> {
+        Ok(Self {
             groups: workshop.groups.clone(),
             network: Rc::clone(&workshop.network),
-            mounts: Mounts::new(workshop, workspace),
-        }
+            mounts: Mounts::new(workshop, workspace)?,
+        })
     }
 
     /// How often a run is looked at.

@@ -122,7 +122,7 @@ impl Supervisor {
     ) -> Result<Self, CellError> {
         let (ground, restrictions) = match workshop {
             Some(workshop) => (
-                Ground::Nested(Cells::new(workshop, workspace)),
+                Ground::Nested(Cells::new(workshop, workspace)?),
                 Rc::clone(&workshop.restrictions),
             ),
             None => (

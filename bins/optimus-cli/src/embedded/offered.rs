@@ -29,6 +29,10 @@ impl<'a> From<&'a Offer> for Offered<'a> {
 }
 
 impl Offered<'_> {
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
     pub(crate) fn is_available(&self) -> bool {
         self.available
     }

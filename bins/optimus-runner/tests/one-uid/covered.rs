@@ -1,13 +1,14 @@
-//! A guest that owns the artefacts can alter them, but only its own view of them.
+//! What a guest that has the agent's UID, and so owns all there is, finds closed all the same.
 
 use optimus_common::facts::RunEnd;
 
 use crate::session::Job;
 
 #[test]
-fn what_a_run_does_to_artefacts_is_undone_for_the_next() {
-    let attack = "cat note folder/file; echo altered > note; rm program folder/file; chmod 0 folder; rm -rf folder; mkdir folder
-        echo forged > folder/file; cat note folder/file";
+fn artefacts_cannot_be_altered_by_a_run_that_owns_them() {
+    let attack = "exec 2>&-; cat note folder/file; echo altered > note; echo forged > folder/file; rm -f program note folder/file
+        mv note moved; mv folder moved; chmod 0 folder note; touch -d 2000-01-01 note; rm -rf folder; mkdir folder/new
+        echo mine > scratch; cat scratch; rm scratch; cat note folder/file; ls -A; find note -newermt 2020-01-01";
     let job = Job::command(&["./program"])
         .file("attack", attack.as_bytes())
         .compile(&[
@@ -18,7 +19,12 @@ fn what_a_run_does_to_artefacts_is_undone_for_the_next() {
         ]);
     for ran in job.run(&[b"", b"", b""]) {
         assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
-        assert_eq!(ran.text(), "kept\nkept\naltered\nforged\n", "{ran:?}");
+        let left = ".optimus\nattack\nfolder\nnote\nprogram\nnote\n";
+        assert_eq!(
+            ran.text(),
+            format!("kept\nkept\nmine\nkept\nkept\n{left}"),
+            "{ran:?}"
+        );
     }
 }
 

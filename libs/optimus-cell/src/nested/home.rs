@@ -8,7 +8,12 @@
 //! The counters are those of packets, of addresses that there was no way to, and of the ways that the kernel keeps for
 //! sockets of the second family that were connected, though nothing was sent. What cannot be read counts as used.
 
-use std::{cell::Cell, fs::File, os::unix::fs::FileExt, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    fs::File,
+    os::unix::fs::FileExt,
+    rc::Rc,
+};
 
 use optimus_common::weaken;
 
@@ -24,6 +29,8 @@ const LONGEST: usize = 16 << 10;
 pub(crate) struct HomeNetwork {
     /// With what they were when the box was made; of a kernel without the second family the second one is missing.
     counters: Vec<(File, Vec<u8>)>,
+    /// What they are read into.
+    buffer: RefCell<Vec<u8>>,
     state: Cell<State>,
 }
 
@@ -53,11 +60,12 @@ impl HomeNetwork {
     }
 
     fn of(folder: &str) -> Self {
+        let mut buffer = vec![0; LONGEST];
         let counters: Vec<_> = COUNTERS
             .iter()
             .filter_map(|name| {
                 let file = File::open(format!("{folder}/{name}")).ok()?;
-                let text = read(&file)?;
+                let text = read(&file, &mut buffer)?.to_vec();
                 Some((file, text))
             })
             .collect();
@@ -68,6 +76,7 @@ impl HomeNetwork {
         };
         Self {
             counters,
+            buffer: RefCell::new(buffer),
             state: Cell::new(state),
         }
     }
@@ -75,10 +84,11 @@ impl HomeNetwork {
     /// Looks whether the last run has used it. Best called while there is nothing else to do.
     pub(crate) fn look(&self) {
         if self.state.get() == State::Left {
+            let mut buffer = self.buffer.borrow_mut();
             let fresh = self
                 .counters
                 .iter()
-                .all(|(file, before)| read(file).as_ref() == Some(before));
+                .all(|(file, before)| read(file, &mut buffer) == Some(before));
             self.state.set(if fresh { State::Fresh } else { State::Used });
         }
     }
@@ -104,11 +114,9 @@ impl Drop for Network {
     }
 }
 
-fn read(file: &File) -> Option<Vec<u8>> {
-    let mut text = vec![0; LONGEST];
-    let length = file.read_at(&mut text, 0).ok()?;
-    text.truncate(length);
-    (length > 0).then_some(text)
+fn read<'a>(file: &File, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let length = file.read_at(buffer, 0).ok()?;
+    buffer.get(..length).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

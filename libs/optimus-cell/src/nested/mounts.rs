@@ -6,13 +6,11 @@ use std::{
 };
 
 use optimus_common::weaken;
-use rustix::{
-    fs::{CWD, Mode, chmod, mkdirat},
-    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
-};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
-use super::covers::Covers;
+use super::{artefacts::Artefacts, covers::Covers};
 use crate::{
+    error::CellError,
     guest::GuestId,
     nest::BYTES_PER_INODE,
     step::{Failure, Step, at},
@@ -28,41 +26,58 @@ const FEWEST_INODES: u64 = 64;
 pub(crate) struct Mounts {
     /// Options of each writable file system.
     writable: CString,
-    workspace: Workspace,
+    /// What covers the work directory.
+    work: Option<Work>,
     covers: Rc<Covers>,
 }
 
+/// A work directory of a run's own.
+#[derive(Debug)]
+struct Work {
+    /// Options of its file system.
+    writable: CString,
+    artefacts: Artefacts,
+}
+
 impl Mounts {
-    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Self {
+    /// For [`Workspace::Fresh`], what lies in the work directory now is what every run will find there.
+    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Result<Self, CellError> {
         let inodes = (workshop.disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
         let disk_bytes = match workspace {
             Workspace::Kept => workshop.compile_disk_bytes,
             Workspace::Fresh => workshop.disk_bytes,
         };
-        let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
-        let disk_bytes = weaken::limit_unless_off("tmpfs-size", disk_bytes);
-        let writable = format!("mode=1777,size={disk_bytes},nr_inodes={inodes}");
-        Self {
-            writable: CString::new(writable).expect("numbers contain no NUL"),
-            workspace,
+        let work = match workspace {
+            Workspace::Fresh if !weaken::is_off("fresh-files") => {
+                let artefacts = Artefacts::of_work_directory()?;
+                Some(Work {
+                    writable: writable(disk_bytes + artefacts.bytes(), inodes + artefacts.count()),
+                    artefacts,
+                })
+            }
+            Workspace::Fresh | Workspace::Kept => None,
+        };
+        Ok(Self {
+            writable: writable(disk_bytes, inodes),
+            work,
             covers: Rc::clone(&workshop.covers),
-        }
+        })
     }
 
     /// Mounts everything. To be called in a mount namespace and a PID namespace of the cell's own. Allocates nothing.
     pub(crate) fn mount(&self, guest: GuestId) -> Result<(), Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change(c"/", private).map_err(at(Step::PrivateMounts))?;
+        if let Some(work) = &self.work {
+            work.cover().map_err(at(Step::WorkDirectory))?;
+        }
         if guest.is_agent() && !weaken::is_off("agent-folder") {
             // Others have no right to enter it.
             hide_agent().map_err(at(Step::AgentFolder))?;
         }
         if !weaken::is_off("fresh-files") {
-            if self.workspace == Workspace::Fresh {
-                self.cover_work_directory().map_err(at(Step::WorkDirectory))?;
-            }
-            self.tmpfs(c"/tmp").map_err(at(Step::Temporary))?;
-            self.tmpfs(c"/dev/shm").map_err(at(Step::SharedMemory))?;
+            tmpfs(c"/tmp", &self.writable).map_err(at(Step::Temporary))?;
+            tmpfs(c"/dev/shm", &self.writable).map_err(at(Step::SharedMemory))?;
         }
         if weaken::is_off("cell-pid-namespace") {
             // The kernel would not let the box's own processes be shown here.
@@ -72,26 +87,38 @@ impl Mounts {
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(Step::Proc))?;
         self.covers.lay().map_err(at(Step::Proc))
     }
+}
 
-    /// What lies in the work directory stays as it is below; what a run changes goes to a file system of its own, which
-    /// is mounted first where `/tmp` will cover it: it needs no place that anybody sees later.
-    fn cover_work_directory(&self) -> rustix::io::Result<()> {
-        self.tmpfs(c"/tmp")?;
-        for folder in [c"/tmp/upper", c"/tmp/work"] {
-            mkdirat(CWD, folder, Mode::RWXU)?;
-        }
-        // The covering folder's rights are those that count. Not those of `mkdir`, which the umask changes.
-        chmod(c"/tmp/upper", Mode::SVTX | Mode::RWXU | Mode::RWXG | Mode::RWXO)?;
-        // Attributes of users are what a user namespace may write; the rest would need others.
-        let options = c"lowerdir=/box,upperdir=/tmp/upper,workdir=/tmp/work,userxattr,index=off,metacopy=off";
-        let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        mount(c"overlay", c"/box", c"overlay", flags, options)
+impl Work {
+    /// What the compile step left is seen in a file system of the run's own, each entry of its top folder for itself: there
+    /// the run may make files, and cannot alter or remove what was there before.
+    ///
+    /// They are seen through an overlay, so that runs that go on at once share no inode, whose locks and watches would be
+    /// messages. It is a read-only one, and no folder of it that two layers have can be opened: of such a folder the kernel
+    /// keeps a list of entries for each time that it was opened after a change, and charges it to nobody.
+    fn cover(&self) -> rustix::io::Result<()> {
+        // Where `/tmp` will cover it, so that nobody sees all of it later.
+        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        mount(c"overlay", c"/tmp", c"overlay", flags, Artefacts::LAYERS)?;
+        tmpfs(c"/box", &self.writable)?;
+        self.artefacts.show()
     }
+}
 
-    fn tmpfs(&self, at: &CStr) -> rustix::io::Result<()> {
-        let flags = MountFlags::NOSUID | MountFlags::NODEV;
-        mount(c"tmpfs", at, c"tmpfs", flags, &*self.writable)
-    }
+fn writable(bytes: u64, inodes: u64) -> CString {
+    let inodes = weaken::limit_unless_off("tmpfs-inodes", inodes);
+    let bytes = weaken::limit_unless_off("tmpfs-size", bytes);
+    CString::new(format!("mode=1777,size={bytes},nr_inodes={inodes}")).expect("numbers contain no NUL")
+}
+
+fn tmpfs(at: &CStr, options: &CStr) -> rustix::io::Result<()> {
+    mount(
+        c"tmpfs",
+        at,
+        c"tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        options,
+    )
 }
 
 fn hide_agent() -> rustix::io::Result<()> {

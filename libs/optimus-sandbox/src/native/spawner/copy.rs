@@ -422,6 +422,8 @@ impl Copier {
         let copy = openat(&self.target.store, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| Failure::at(format_args!("copy {}", host.display()))(errno))?;
         let mut copy = File::from(copy);
+        // The kernel gives large pages to what lies within a file's size.
+        copy.set_len(data.len()).map_err(|error| full(host, error))?;
         let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
         let now = original.metadata().map_err(cannot_show(host))?;
         if length != data.len() || self::key(&now) != *key {
