@@ -35,7 +35,7 @@ const LATENCY_ROUNDS: usize = 100;
 const WARM_UP: usize = 5;
 const THROUGHPUT_ROUNDS: usize = 3;
 /// For everything that boxes see to be copied into memory.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The whole system, listening on a port of its own.

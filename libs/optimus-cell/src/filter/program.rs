@@ -4,6 +4,9 @@
 //! are allowed whatever their arguments. A chain of comparisons, one for each allowed call, costs it half a
 //! millisecond. Neighbouring numbers with the same answer are therefore one range, and ranges are found by bisection:
 //! some eight comparisons instead of some three hundred.
+//!
+//! And the kernel translates it for the processor, anew for every run, which takes as long as the program is. So every part of
+//! it gives an answer at one place, to which all its branches lead.
 
 use std::{borrow::Cow, collections::BTreeMap, mem::offset_of};
 
@@ -64,6 +67,9 @@ const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 const ALWAYS: u32 = libc::BPF_JMP | libc::BPF_JA;
+/// Statements after which answers are given, so that branches reach them: no branch reaches farther than 255.
+const PART: usize = 128;
+
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
@@ -77,7 +83,7 @@ impl Program {
         assembly.statement(RETURN, KILL);
         assembly.place(known);
         assembly.statement(LOAD, offset(offset_of!(seccomp_data, nr)));
-        assembly.bisect(&ranges(list));
+        assembly.all(&ranges(list));
         Self(assembly.finish())
     }
 
@@ -129,7 +135,7 @@ fn ranges(list: &BTreeMap<u32, Access>) -> Vec<Range<'_>> {
 }
 
 /// Where a branch leads.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Next,
     Label(usize),
@@ -141,6 +147,10 @@ struct Assembly {
     lines: Vec<Line>,
     /// The line each label stands before.
     labels: Vec<Option<usize>>,
+    /// What is to be answered at the end of this part, and where that will be.
+    answers: Vec<(Answer, Target)>,
+    /// Where this part begins.
+    part: usize,
 }
 
 #[derive(Debug)]
@@ -171,45 +181,98 @@ impl Assembly {
         }
     }
 
-    /// Finds the number's range, and answers.
+    fn all(&mut self, ranges: &[Range<'_>]) {
+        // Where there is nothing to find.
+        self.answer(Answer::ABSENT);
+        self.bisect(ranges);
+        self.give_answers();
+    }
+
+    /// Where those whose numbers are in these ranges go: straight to their answer, or to what follows.
+    fn begin(&mut self, ranges: &[Range<'_>]) -> Target {
+        let [range] = ranges else {
+            return Target::Next;
+        };
+        match range.access {
+            None => self.answer(Answer::ABSENT),
+            Some(Access::Always) => self.answer(Answer::Allow),
+            Some(Access::Judged { .. }) => Target::Next,
+        }
+    }
+
+    /// Finds the number's range, and answers. Nothing runs on from its end.
     fn bisect(&mut self, ranges: &[Range<'_>]) {
         if let [range] = ranges {
-            return self.decide(range.access);
+            return self.judge(range.access);
         }
         let (low, high) = ranges.split_at(ranges.len() / 2);
-        let to_high = self.label();
-        self.branch(IF_AT_LEAST, high[0].first, to_high, Target::Next);
+        let to_low = self.begin(low);
+        let to_high = match self.begin(high) {
+            Target::Next if to_low == Target::Next => self.label(),
+            begin => begin,
+        };
+        self.branch(IF_AT_LEAST, high[0].first, to_high, to_low);
         self.bisect(low);
-        self.place(to_high);
+        if to_low == Target::Next && self.begin(high) == Target::Next {
+            self.place(to_high);
+        }
         self.bisect(high);
     }
 
-    fn decide(&mut self, access: Option<&Access>) {
-        match access {
-            None => self.answer(Answer::ABSENT),
-            Some(Access::Always) => self.answer(Answer::Allow),
-            Some(Access::Judged { clauses, otherwise }) => {
-                for clause in clauses {
-                    self.clause(clause);
-                }
-                self.answer(*otherwise);
+    fn judge(&mut self, access: Option<&Access>) {
+        let Some(Access::Judged { clauses, otherwise }) = access else {
+            return;
+        };
+        for (index, clause) in clauses.iter().enumerate() {
+            let last = index + 1 == clauses.len();
+            let next = if last {
+                self.answer(*otherwise)
+            } else {
+                self.label()
+            };
+            self.clause(clause, next);
+            if !last {
+                self.place(next);
             }
         }
-    }
-
-    fn answer(&mut self, answer: Answer) {
-        self.statement(RETURN, encode(answer));
-    }
-
-    fn clause(&mut self, Clause { rule, answer }: &Clause) {
-        let next = self.label();
-        for condition in rule {
-            let holds = self.label();
-            self.check(condition, holds, next);
-            self.place(holds);
+        if self.lines.len() - self.part > PART {
+            self.give_answers();
         }
-        self.answer(*answer);
-        self.place(next);
+    }
+
+    /// Where an answer will be given.
+    fn answer(&mut self, answer: Answer) -> Target {
+        if let Some((_, target)) = self.answers.iter().find(|(known, _)| *known == answer) {
+            return *target;
+        }
+        let target = self.label();
+        self.answers.push((answer, target));
+        target
+    }
+
+    fn give_answers(&mut self) {
+        for (answer, target) in std::mem::take(&mut self.answers) {
+            self.place(target);
+            self.statement(RETURN, encode(answer));
+        }
+        self.part = self.lines.len();
+    }
+
+    fn clause(&mut self, Clause { rule, answer }: &Clause, next: Target) {
+        if rule.is_empty() {
+            return self.statement(RETURN, encode(*answer));
+        }
+        for (index, condition) in rule.iter().enumerate() {
+            let holds = if index + 1 == rule.len() {
+                self.answer(*answer)
+            } else {
+                self.label()
+            };
+            self.check(condition, holds, next);
+            if index + 1 < rule.len() {
+                self.place(holds);
+            }
+        }
     }
 
     fn check(&mut self, condition: &Condition, then: Target, otherwise: Target) {

@@ -309,7 +309,7 @@ fn what_stands_in_the_upper_half_counts_exactly_where_the_kernel_looks_at_it() {
 #[test]
 fn the_program_is_short_and_every_way_through_it_shorter() {
     let program = for_guests().0;
-    assert!(program.len() < 768, "{} statements", program.len());
+    assert!(program.len() < 512, "{} statements", program.len());
     for number in 0..1024 {
         // The kernel takes this way for every number when the filter is installed: up to an answer, or to an argument.
         let mut at = 4;
