@@ -219,6 +219,20 @@ fn huge_pages_are_forbidden_where_they_are_limited() {
     assert!(others.iter().all(|name| read(name) == "max\n"));
 }
 
+#[test]
+fn a_group_that_is_there_in_one_hierarchy_is_made_in_the_others() {
+    let root = tempfile::tempdir().unwrap();
+    let (pids, huge) = (root.path().join("pids"), root.path().join("hugetlb"));
+    fs::create_dir_all(pids.join("ours")).unwrap();
+    fs::create_dir(&huge).unwrap();
+    let folders = [(Controller::Pids, pids), (Controller::HugePages, huge.clone())];
+    let group = Group::open_v1(&folders).unwrap();
+    assert!(group.create("ours").is_err(), "it is no new one");
+    group.ensure("ours").unwrap();
+    assert!(huge.join("ours").is_dir());
+    group.ensure("ours").unwrap();
+}
+
 /// A plain folder with the files of a group of version 2.
 fn version_2(folder: &Path, controllers: &str) {
     let files = [

@@ -124,6 +124,17 @@ impl Group {
         })
     }
 
+    /// As [`create`](Self::create), or the group that is there already. Of version 1 it may be there in some hierarchies only.
+    pub fn ensure(&self, name: &str) -> io::Result<Self> {
+        self.share_out()?;
+        self.below(name, |folder, name| {
+            match mkdirat(folder, name, Mode::from_raw_mode(0o755)) {
+                Err(Errno::EXIST) => Ok(()),
+                outcome => outcome,
+            }
+        })
+    }
+
     /// A group below this one that exists already.
     pub fn open(&self, name: &str) -> io::Result<Self> {
         self.below(name, |_, _| Ok(()))

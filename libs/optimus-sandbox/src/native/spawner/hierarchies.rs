@@ -200,7 +200,7 @@ fn descend(top: Group, path: &Path) -> Result<Group, Failure> {
     let mut group = top;
     for part in path.iter().skip_while(|part| *part == "/") {
         let name = part.to_string_lossy();
-        group = match group.create(&name) {
+        group = match group.ensure(&name) {
             Ok(made) => made,
             Err(error) => group.open(&name).map_err(|_| {
                 Failure::new(format!(
