@@ -2,11 +2,17 @@
 //! an answer unread.
 
 use std::{
-    collections::BTreeMap,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
     io::{self, IoSlice},
+    net::{IpAddr, Ipv6Addr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
@@ -18,8 +24,18 @@ use tokio::{
 
 use crate::pace::{Pace, Patience};
 
-/// All connections of a server. An idle one costs a client nothing to hold, so it gives way to a new one where there is
-/// room for no more; one with a request under way never does.
+/// Connections beside the most there may be: those that were told to give way and are on their way out.
+pub(crate) const LEAVING: usize = 32;
+
+/// A connection is not idle for certain before this: its request may be on the way.
+const FRESH: Duration = Duration::from_millis(250);
+
+/// All connections of a server.
+///
+/// What costs a client nothing to hold gives way to a new connection where there is room for no more: an idle connection
+/// is closed, a request that only waits for a job is answered at once with what there is to tell. The client that has most
+/// of them gives way, so that nobody loses by what one hoards; it loses first what it misses least. Any other request
+/// under way stays; how long it takes is bounded by the rate that clients must keep.
 #[derive(Debug)]
 pub(crate) struct Connections {
     most: usize,
@@ -29,10 +45,61 @@ pub(crate) struct Connections {
 #[derive(Debug, Default)]
 struct State {
     open: usize,
-    /// The number of the next connection to become idle.
+    /// The number of the next connection that may give way.
     next: u64,
-    /// Those without a request under way, the longest idle first.
-    idle: BTreeMap<u64, Arc<Notify>>,
+    by_client: HashMap<Client, Yielding>,
+}
+
+/// Whose connections are counted together: an address, or the network that one customer gets in IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Client(IpAddr);
+
+impl Client {
+    fn at(address: IpAddr) -> Self {
+        /// The first half of an address names the network.
+        const NETWORK: u128 = u128::MAX << 64;
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & NETWORK).into(),
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+/// What a client has that may give way, numbered in the order in which it began.
+#[derive(Debug, Default)]
+struct Yielding {
+    /// Connections without a request under way, and since when. Told to give way, they are closed.
+    idle: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    /// Connections whose request waits for a job. Told to give way, it waits no more.
+    waiting: BTreeMap<u64, Arc<Notify>>,
+}
+
+impl Yielding {
+    fn len(&self) -> usize {
+        self.idle.len() + self.waiting.len()
+    }
+
+    /// The one longest so.
+    fn first(&self) -> Option<u64> {
+        let (idle, waiting) = (self.idle.keys().next(), self.waiting.keys().next());
+        idle.into_iter().chain(waiting).min().copied()
+    }
+
+    /// Tells one to give way: the one idle longest, and where none has been so for a while, the one that waits longest.
+    fn give_way(&mut self) {
+        let is_idle = self
+            .idle
+            .first_entry()
+            .is_some_and(|first| first.get().0.elapsed() >= FRESH || self.waiting.is_empty());
+        let told = if is_idle {
+            self.idle.pop_first().map(|(_, (_, told))| told)
+        } else {
+            self.waiting.pop_first().map(|(_, told)| told)
+        };
+        if let Some(told) = told {
+            told.notify_one();
+        }
+    }
 }
 
 impl Connections {
@@ -43,19 +110,24 @@ impl Connections {
         })
     }
 
-    /// A place for a new connection, at the cost of the one idle longest where all are taken; `None` where none is idle.
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Place> {
+    /// A place for a new connection, at the cost of one that gives way where all are taken; `None` where none can.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let client = Client::at(address);
         self.with(|state| {
             if state.open >= self.most {
-                let (_, longest) = state.idle.pop_first()?;
-                longest.notify_one();
+                if state.open >= self.most + LEAVING {
+                    return None;
+                }
+                state.give_way()?;
             }
             state.open += 1;
-            let leave = Arc::new(Notify::new());
+            let closed = Arc::default();
             Some(Place {
                 connections: Arc::clone(self),
-                idle_since: Mutex::new(Some(state.rest(&leave))),
-                leave,
+                client,
+                idle_since: Mutex::new(Some(state.rest(client, &closed))),
+                closed,
+                is_last: AtomicBool::new(false),
             })
         })
     }
@@ -66,11 +138,48 @@ impl Connections {
 }
 
 impl State {
-    fn rest(&mut self, leave: &Arc<Notify>) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        self.idle.insert(number, Arc::clone(leave));
+    fn rest(&mut self, client: Client, closed: &Arc<Notify>) -> u64 {
+        let number = self.number();
+        let idle = &mut self.by_client.entry(client).or_default().idle;
+        idle.insert(number, (Instant::now(), Arc::clone(closed)));
         number
+    }
+
+    fn wait(&mut self, client: Client, told: &Arc<Notify>) -> u64 {
+        let number = self.number();
+        let waiting = &mut self.by_client.entry(client).or_default().waiting;
+        waiting.insert(number, Arc::clone(told));
+        number
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Whether it still was what may give way: not where it has been told to.
+    fn leave(&mut self, client: Client, number: u64) -> bool {
+        let Some(yielding) = self.by_client.get_mut(&client) else {
+            return false;
+        };
+        let was_there = yielding.idle.remove(&number).is_some() || yielding.waiting.remove(&number).is_some();
+        if yielding.len() == 0 {
+            self.by_client.remove(&client);
+        }
+        was_there
+    }
+
+    /// Tells one to give way; `None` where there is none.
+    fn give_way(&mut self) -> Option<()> {
+        let clients = self.by_client.iter();
+        let most = clients.max_by_key(|(_, yielding)| (yielding.len(), Reverse(yielding.first())));
+        let client = *most?.0;
+        let yielding = self.by_client.get_mut(&client)?;
+        yielding.give_way();
+        if yielding.len() == 0 {
+            self.by_client.remove(&client);
+        }
+        Some(())
     }
 }
 
@@ -78,25 +187,44 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Place {
     connections: Arc<Connections>,
-    leave: Arc<Notify>,
+    client: Client,
+    closed: Arc<Notify>,
     /// `None` while a request is under way.
     idle_since: Mutex<Option<u64>>,
+    /// Whether its place is given to another one as soon as the request under way is answered.
+    is_last: AtomicBool,
 }
 
 impl Place {
     /// Ready when this connection must give way.
     pub(crate) async fn lost(&self) {
-        self.leave.notified().await;
+        self.closed.notified().await;
     }
 
     /// A request is under way until the answer is dropped.
     pub(crate) fn work(self: &Arc<Self>) -> Busy {
         self.connections.with(|state| {
             if let Some(number) = self.idle_since().take() {
-                state.idle.remove(&number);
+                state.leave(self.client, number);
             }
         });
         Busy(Arc::clone(self))
+    }
+
+    /// Whether the connection must be closed behind the answer to the request under way.
+    pub(crate) fn is_last(&self) -> bool {
+        self.is_last.load(Ordering::Relaxed)
+    }
+
+    /// The request under way does nothing but wait, until the answer is dropped.
+    pub(crate) fn wait(self: &Arc<Self>) -> Standing {
+        let told = Arc::default();
+        let number = self.connections.with(|state| state.wait(self.client, &told));
+        Standing {
+            place: Arc::clone(self),
+            number,
+            told,
+        }
     }
 
     fn idle_since(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
@@ -109,7 +237,7 @@ impl Drop for Place {
         self.connections.with(|state| {
             state.open -= 1;
             if let Some(number) = self.idle_since().take() {
-                state.idle.remove(&number);
+                state.leave(self.client, number);
             }
         });
     }
@@ -124,8 +252,36 @@ impl Drop for Busy {
         let place = &self.0;
         place.connections.with(|state| {
             // HTTP/1 has one request at a time.
-            place.idle_since().get_or_insert_with(|| state.rest(&place.leave));
+            place
+                .idle_since()
+                .get_or_insert_with(|| state.rest(place.client, &place.closed));
         });
+    }
+}
+
+/// A request that waits.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    place: Arc<Place>,
+    number: u64,
+    told: Arc<Notify>,
+}
+
+impl Standing {
+    /// Ready when the request must wait no longer, because its place is needed.
+    pub(crate) async fn lost(&self) {
+        self.told.notified().await;
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        let Self { place, number, .. } = self;
+        let kept = place.connections.with(|state| state.leave(place.client, *number));
+        // Whatever ended the wait: another connection has its place.
+        if !kept {
+            place.is_last.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -220,38 +376,115 @@ impl AsyncWrite for Watched {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::net::Ipv4Addr;
 
     use futures_util::FutureExt;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
-        time::timeout,
+        time::{advance, timeout},
     };
 
     use super::*;
+
+    const ONE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
     fn is_lost(place: &Place) -> bool {
         place.lost().now_or_never().is_some()
     }
 
+    fn waits_no_more(standing: &Standing) -> bool {
+        standing.lost().now_or_never().is_some()
+    }
+
     #[test]
     fn the_connection_idle_longest_gives_way() {
         let connections = Connections::new(3);
-        let places = [(); 3].map(|()| Arc::new(connections.enter().unwrap()));
+        let places = [(); 3].map(|()| Arc::new(connections.enter(ONE).unwrap()));
         let work = places[0].work();
-        let newest = Arc::new(connections.enter().unwrap());
+        let newest = Arc::new(connections.enter(ONE).unwrap());
         assert_eq!([0, 1, 2].map(|i| is_lost(&places[i])), [false, true, false]);
         drop(work);
         // Idle only now, so the third goes before the first.
-        let newer = Arc::new(connections.enter().unwrap());
+        let newer = Arc::new(connections.enter(ONE).unwrap());
         assert_eq!([0, 2].map(|i| is_lost(&places[i])), [false, true]);
         drop(places);
         let work = [newest.work(), newer.work()];
-        let _third = Arc::new(connections.enter().unwrap()).work();
-        assert!(connections.enter().is_none(), "all have a request under way");
+        let _third = Arc::new(connections.enter(ONE).unwrap()).work();
+        assert!(connections.enter(ONE).is_none(), "all have a request under way");
         drop(work);
-        assert!(connections.enter().is_some());
+        assert!(connections.enter(ONE).is_some());
+    }
+
+    #[test]
+    fn a_request_that_waits_gives_way_where_nothing_is_idle() {
+        let connections = Connections::new(3);
+        let places = [(); 3].map(|()| Arc::new(connections.enter(ONE).unwrap()));
+        let _work = places.each_ref().map(Place::work);
+        let waits = [0, 1].map(|i| places[i].wait());
+        let _newest = Arc::new(connections.enter(ONE).unwrap()).work();
+        assert_eq!(waits.each_ref().map(waits_no_more), [true, false]);
+        drop(waits);
+        assert_eq!(
+            places.each_ref().map(|place| place.is_last()),
+            [true, false, false]
+        );
+        assert!(
+            connections.enter(ONE).is_none(),
+            "nothing waits that was not told"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_idle_for_a_while_goes_before_what_waits_and_that_before_what_has_just_come() {
+        let connections = Connections::new(3);
+        let place = || Arc::new(connections.enter(ONE).unwrap());
+        let [waits, idle] = [place(), place()];
+        let _work = waits.work();
+        let waiting = waits.wait();
+        advance(FRESH).await;
+        let fresh = place();
+        let _places = [place(), place()];
+        let told = (is_lost(&idle), waits_no_more(&waiting), is_lost(&fresh));
+        assert_eq!(told, (true, true, false));
+        let _place = place();
+        assert!(is_lost(&fresh), "nothing else is left");
+    }
+
+    #[test]
+    fn the_client_that_has_most_gives_way_first() {
+        let connections = Connections::new(4);
+        let place = |address| Arc::new(connections.enter(address).unwrap());
+        let places = [place(OTHER), place(ONE), place(ONE), place(OTHER)];
+        let _work = places.each_ref().map(Place::work);
+        let waits = [0, 1, 2].map(|i| places[i].wait());
+        let newest = place(OTHER);
+        let told = waits.each_ref().map(waits_no_more);
+        assert_eq!(told, [false, true, false], "though it waits less long");
+        let _newest = newest.work();
+        let _last = place(ONE);
+        let told = waits.each_ref().map(waits_no_more);
+        assert_eq!(told, [true, false, false], "now both have one");
+    }
+
+    #[test]
+    fn those_on_their_way_out_are_bounded() {
+        let connections = Connections::new(1);
+        let told: Vec<_> = (0..=LEAVING).map(|_| connections.enter(ONE)).collect();
+        assert!(told.iter().all(Option::is_some));
+        assert!(connections.enter(ONE).is_none());
+        drop(told);
+        assert!(connections.enter(ONE).is_some());
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_network() {
+        let client = |address: &str| Client::at(address.parse().unwrap());
+        assert_eq!(client("::ffff:192.0.2.1"), Client(ONE));
+        assert_ne!(client("192.0.2.1"), client("192.0.2.2"));
+        assert_eq!(client("2001:db8:0:1::5"), client("2001:db8:0:1:ffff::6"));
+        assert_ne!(client("2001:db8:0:1::5"), client("2001:db8:0:2::5"));
     }
 
     /// A pair of connected sockets, ours watched.

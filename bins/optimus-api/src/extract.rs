@@ -7,9 +7,10 @@ use axum::{
     http::{HeaderMap, Uri, request::Parts},
 };
 use optimus_common::JobId;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use crate::{App, problem::Problem};
+use crate::{App, connections::Place, problem::Problem, waiting::Patience};
 
 /// `?wait=SECONDS`.
 #[derive(Debug, IntoParams)]
@@ -19,13 +20,28 @@ pub(crate) struct Wait {
     /// (`api.max_wait_ms`) applies.
     #[param(value_type = f64, required = false, minimum = 0, example = 10)]
     pub(crate) wait: Option<Duration>,
+    /// The connection that it came over.
+    #[param(ignore)]
+    place: Option<Arc<Place>>,
+}
+
+impl Wait {
+    /// From now on the request does nothing but wait.
+    pub(crate) fn begin(&self, wait: Duration) -> Patience {
+        Patience {
+            deadline: Instant::now() + wait,
+            standing: self.place.as_ref().map(Place::wait),
+        }
+    }
 }
 
 impl FromRequestParts<Arc<App>> for Wait {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        wait(&parts.uri, app.settings.api.max_wait).map(|wait| Self { wait })
+        let wait = wait(&parts.uri, app.settings.api.max_wait)?;
+        let place = parts.extensions.get::<Arc<Place>>().cloned();
+        Ok(Self { wait, place })
     }
 }
 

@@ -1,10 +1,11 @@
 //! Accepting connections, and ending in good order.
 
-use std::{convert::Infallible, io, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
+    http::{HeaderValue, header},
     response::Response,
 };
 use http_body::{Frame, SizeHint};
@@ -30,7 +31,7 @@ use tokio::{
 
 use crate::{
     App,
-    connections::{Busy, Connections, Watched},
+    connections::{Busy, Connections, LEAVING, Place, Watched},
     pace::Pace,
     problem::Problem,
     router::router,
@@ -51,7 +52,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// Connections at once where the settings name no number, and files that are left to everything else.
 const MOST_CONNECTIONS: u64 = 8192;
-const OTHER_FILES: u64 = 64;
+const OTHER_FILES: u64 = 64 + LEAVING as u64;
 
 /// Clients for which there is no place that are told so at once, and how long one has to read it.
 const TOLD_AT_ONCE: usize = 32;
@@ -79,12 +80,12 @@ pub async fn serve(
 
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
             () = &mut shutdown => break,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
             Some(_) = running.join_next() => continue,
         };
-        let Some(place) = connections.enter() else {
+        let Some(place) = connections.enter(address) else {
             if let Ok(turn) = Arc::clone(&telling).try_acquire_owned() {
                 running.spawn(async move {
                     let _turn = turn;
@@ -96,7 +97,7 @@ pub async fn serve(
         let place = Arc::new(place);
         let service = {
             let (routes, place) = (routes.clone(), Arc::clone(&place));
-            service_fn(move |request| answer(routes.clone(), place.work(), request))
+            service_fn(move |request| answer(routes.clone(), Arc::clone(&place), request))
         };
         let connection = http.serve_connection(TokioIo::new(Watched::new(stream, least)), service);
         let connection = graceful.watch(connection);
@@ -147,16 +148,16 @@ fn most_connections(wanted: u32) -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Answers are small and awaited; one that cannot be sent at once fails by itself soon.
                 let _ = stream.set_nodelay(true);
                 // The system would keep megabytes for a client that does not read them.
                 #[cfg(unix)]
                 let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-                return stream;
+                return (stream, address.ip());
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -189,10 +190,16 @@ async fn turn_away(mut stream: TcpStream) {
 
 async fn answer(
     routes: TowerToHyperService<Router>,
-    busy: Busy,
-    request: Request<Incoming>,
+    place: Arc<Place>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Underway>, Infallible> {
-    let response = routes.call(request).await?;
+    let busy = place.work();
+    request.extensions_mut().insert(Arc::clone(&place));
+    let mut response = routes.call(request).await?;
+    if place.is_last() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
     Ok(response.map(|body| Underway { body, _busy: busy }))
 }
 

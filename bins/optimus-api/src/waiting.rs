@@ -5,6 +5,8 @@
 
 use std::{
     collections::HashMap,
+    future::pending,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -19,6 +21,8 @@ use tokio::{
     },
     time::{Instant, timeout_at},
 };
+
+use crate::connections::Standing;
 
 /// How often a waiting request looks at its job without being woken.
 const LOOK: Duration = Duration::from_millis(500);
@@ -101,6 +105,20 @@ pub(crate) enum Existence {
     Claimed,
 }
 
+/// How long a request waits: until its time is over, and for as long as nobody needs its place.
+pub(crate) struct Patience {
+    pub(crate) deadline: Instant,
+    /// `None` for a request that came over no connection of a server.
+    pub(crate) standing: Option<Standing>,
+}
+
+async fn place_lost(standing: Option<Standing>) {
+    match standing {
+        Some(standing) => standing.lost().await,
+        None => pending().await,
+    }
+}
+
 /// One request's interest in a job; dropping it ends the interest.
 pub(crate) struct Waiter {
     waiting: Arc<Waiting>,
@@ -109,20 +127,22 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// Returns the job as soon as it is terminal, else as it is at the deadline.
+    /// Returns the job as soon as it is terminal, else as it is at the deadline, or when the request's place is needed.
     ///
     /// A store that fails is asked again until the deadline, but only for a job that is known to exist.
     pub(crate) async fn wait(
         &self,
         store: &dyn JobStore,
         existence: Existence,
-        deadline: Instant,
+        Patience { deadline, standing }: Patience,
     ) -> Result<Option<StoredJob>, StoreError> {
         let mut closed = self.waiting.closed.subscribe();
+        let mut place_lost = pin!(place_lost(standing));
+        let mut is_needed = false;
         let mut is_known = existence == Existence::Certain;
         loop {
             let found = store.look(self.job).await;
-            let over = Instant::now() >= deadline || *closed.borrow_and_update();
+            let over = is_needed || Instant::now() >= deadline || *closed.borrow_and_update();
             match found {
                 Ok(Some(job)) if over || job.record.status.is_terminal() => return Ok(Some(job)),
                 Ok(None) => return Ok(None),
@@ -133,6 +153,7 @@ impl Waiter {
             let look = deadline.min(Instant::now() + LOOK);
             tokio::select! {
                 _ = timeout_at(look, self.woken.notified()) => {}
+                () = &mut place_lost => is_needed = true,
                 // An error means the server is gone, and this request with it.
                 _ = closed.changed() => {}
             }

@@ -16,7 +16,7 @@ use optimus_common::{
 };
 use optimus_queue::{Cancel, NewJob, Submitted};
 use serde::Serialize;
-use tokio::{task, time::Instant};
+use tokio::task;
 use tracing::Span;
 use utoipa::ToSchema;
 
@@ -83,7 +83,7 @@ pub(crate) struct JobState {
 )]
 pub(crate) async fn submit(
     State(app): State<Arc<App>>,
-    Wait { wait }: Wait,
+    wait: Wait,
     IdempotencyKey { key }: IdempotencyKey,
     headers: HeaderMap,
     body: Body,
@@ -100,12 +100,12 @@ pub(crate) async fn submit(
         return Err(Problem::unserved(&language, &reason));
     }
     // Before the job is in the store, so that no end of it is missed.
-    let waiter = wait.map(|_| app.waiting.register(id));
+    let waiter = wait.wait.map(|_| app.waiting.register(id));
     let submitted = app.store.submit(new).await?;
     drop(share);
     let (id, waiter, replayed) = match submitted {
         Submitted::Created => (id, waiter, false),
-        Submitted::Existing(id) => (id, wait.map(|_| app.waiting.register(id)), true),
+        Submitted::Existing(id) => (id, wait.wait.map(|_| app.waiting.register(id)), true),
         Submitted::KeyReused => return Err(Problem::key_reused()),
         Submitted::Full => return Err(Problem::queue_full(&language)),
     };
@@ -121,10 +121,10 @@ pub(crate) async fn submit(
             .record
             .status;
     }
-    if let (Some(waiter), Some(wait)) = (waiter, wait) {
+    if let (Some(waiter), Some(time)) = (waiter, wait.wait) {
         // The job is accepted: whatever goes wrong from here on must not make the answer an error.
         if let Ok(Some(job)) = waiter
-            .wait(&*app.store, Existence::Certain, Instant::now() + wait)
+            .wait(&*app.store, Existence::Certain, wait.begin(time))
             .await
         {
             status = job.record.status;
@@ -204,15 +204,15 @@ fn accepted(status: StatusCode, id: JobId, replayed: bool, body: impl IntoRespon
 pub(crate) async fn read_job(
     State(app): State<Arc<App>>,
     JobPath { id }: JobPath,
-    Wait { wait }: Wait,
+    wait: Wait,
 ) -> Result<Response, Problem> {
     Span::current().record("job_id", tracing::field::display(id));
-    let job = match wait {
+    let job = match wait.wait {
         None => app.store.look(id).await?,
-        Some(wait) => {
+        Some(time) => {
             app.waiting
                 .register(id)
-                .wait(&*app.store, Existence::Claimed, Instant::now() + wait)
+                .wait(&*app.store, Existence::Claimed, wait.begin(time))
                 .await?
         }
     };

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -170,6 +170,31 @@ async fn a_small_job_is_graded_among_slow_greedy_and_many_clients() {
     assert!(peak < 300 << 10, "{peak} KiB");
 }
 
+/// A request over a connection of its own.
+async fn ordinary(api: &Api) -> StatusCode {
+    let request = api.get("/health").header("Connection", "close").send();
+    let answer = timeout(PATIENCE, request).await.expect("an answer");
+    answer.unwrap().status()
+}
+
+async fn until_waiting(api: &Api, requests: usize) {
+    let waits = async {
+        loop {
+            let metrics = api
+                .get("/metrics")
+                .header("Connection", "close")
+                .send()
+                .await
+                .unwrap();
+            let line = format!("\noptimus_http_waiting_requests {requests}\n");
+            if metrics.text().await.unwrap().contains(&line) {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, waits).await.expect("requests that wait");
+}
+
 #[tokio::test]
 async fn idle_connections_give_way_where_there_is_room_for_no_more() {
     let api = Api::start_with(|settings| settings.api.max_connections = 8).await;
@@ -180,29 +205,13 @@ async fn idle_connections_give_way_where_there_is_room_for_no_more() {
     for _ in 0..4 {
         polls.push(opened(api.address(), poll.as_bytes()).await);
     }
-    let waits = async {
-        loop {
-            let metrics = api
-                .get("/metrics")
-                .header("Connection", "close")
-                .send()
-                .await
-                .unwrap();
-            if metrics
-                .text()
-                .await
-                .unwrap()
-                .contains("optimus_http_waiting_requests 4")
-            {
-                break;
-            }
-        }
-    };
-    timeout(PATIENCE, waits).await.expect("four long polls");
+    until_waiting(&api, 4).await;
     let mut idle = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..12 {
         idle.push(opened(api.address(), b"").await);
-        assert_eq!(api.get("/health").send().await.unwrap().status(), StatusCode::OK);
+        // Nothing more comes over it.
+        sleep(Duration::from_millis(300)).await;
+        assert_eq!(ordinary(&api).await, StatusCode::OK);
     }
     let mut first = idle.swap_remove(0);
     let closed = timeout(PATIENCE, first.read(&mut [0]))
@@ -226,13 +235,72 @@ async fn idle_connections_give_way_where_there_is_room_for_no_more() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_place_is_told_so() {
-    let api = Api::start_with(|settings| settings.api.max_connections = 2).await;
+async fn requests_that_wait_give_way_where_they_have_every_place() {
+    const PLACES: usize = 8;
+    let api = Api::start_with(|settings| settings.api.max_connections = PLACES as u32).await;
     let id = api.accepted(&submission()).await;
-    let poll = format!("GET /jobs/{id}?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let _polls = [
-        opened(api.address(), poll.as_bytes()).await,
-        opened(api.address(), poll.as_bytes()).await,
+    // One more than there are places, once all of those are taken.
+    let poll = format!("GET /jobs/{id}?wait=3600 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let poll = || opened(api.address(), poll.as_bytes());
+    let mut polls = Vec::new();
+    for i in 1..PLACES {
+        polls.push(poll().await);
+        until_waiting(&api, i).await;
+    }
+    polls.push(poll().await);
+    assert_eq!(ordinary(&api).await, StatusCode::OK);
+    // The first was told what there is to tell, and that its connection ends.
+    let mut first = polls.swap_remove(0);
+    let mut answer = String::new();
+    timeout(PATIENCE, first.read_to_string(&mut answer))
+        .await
+        .expect("the longest wait ended")
+        .unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(
+        head.to_ascii_lowercase().contains("\r\nconnection: close"),
+        "{head}"
+    );
+    let record: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(record["status"], "queued");
+
+    // A submission that waits is accepted when its turn to give way comes.
+    let body = submission().to_string();
+    let post = format!(
+        "POST /jobs?wait=3600 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    drop(polls);
+    until_waiting(&api, 0).await;
+    let mut posted = opened(api.address(), post.as_bytes()).await;
+    until_waiting(&api, 1).await;
+    let mut polls = Vec::new();
+    for _ in 0..2 * PLACES {
+        polls.push(poll().await);
+        assert_eq!(ordinary(&api).await, StatusCode::OK);
+    }
+    let mut answer = String::new();
+    timeout(PATIENCE, posted.read_to_string(&mut answer))
+        .await
+        .expect("its wait ended")
+        .unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 202 ") && answer.contains("\"queued\""),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_without_a_place_is_told_so() {
+    let api = Api::start_with(|settings| {
+        settings.api.max_connections = 2;
+        settings.api.slow_client = Duration::from_hours(1);
+    })
+    .await;
+    let _bodies = [
+        dripping_body(api.address()).await,
+        dripping_body(api.address()).await,
     ];
     // As soon as both requests have arrived.
     let told = async {
@@ -259,7 +327,7 @@ async fn who_reads_too_slowly_is_cut_off() {
     finish_with_a_large_result(&api.store).await;
     let mut client = slow_reader(api.address(), id).await;
     // What is in the sockets already still arrives; then it ends.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    sleep(Duration::from_secs(3)).await;
     let mut answer = Vec::new();
     let _ = timeout(PATIENCE, client.read_to_end(&mut answer))
         .await
