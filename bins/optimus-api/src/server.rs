@@ -66,7 +66,8 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(Arc::clone(&app.waiting).dispatch(app.store.subscribe()));
+    let (waiting, store) = (Arc::clone(&app.waiting), Arc::clone(&app.store));
+    tasks.spawn(waiting.keep_waking(move || store.subscribe()));
     let mut running = JoinSet::new();
     let graceful = GracefulShutdown::new();
     let routes = TowerToHyperService::new(router(Arc::clone(&app)));

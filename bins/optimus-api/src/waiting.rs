@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::JobId;
+use optimus_common::{JobId, supervise::supervise};
 use optimus_queue::{JobEvent, JobStore, StoreError, StoredJob};
 use tokio::{
     sync::{
@@ -65,7 +65,18 @@ impl Waiting {
     }
 
     /// Wakes waiting requests by the store's events, until the store is gone.
-    pub(crate) async fn dispatch(self: Arc<Self>, mut events: Receiver<JobEvent>) {
+    pub(crate) async fn keep_waking(
+        self: Arc<Self>,
+        subscribe: impl Fn() -> Receiver<JobEvent> + Clone + Send + 'static,
+    ) {
+        supervise("waking requests that wait", || {
+            let (waiting, subscribe) = (Arc::clone(&self), subscribe.clone());
+            async move { waiting.dispatch(subscribe()).await }
+        })
+        .await;
+    }
+
+    async fn dispatch(&self, mut events: Receiver<JobEvent>) {
         loop {
             match events.recv().await {
                 Ok(JobEvent::Finished(job)) => self.wake(Some(job)),
@@ -176,7 +187,31 @@ impl Drop for Waiter {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::{sync::broadcast::Sender, time::sleep};
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_woken_after_a_panic() {
+        let waiting = Arc::new(Waiting::new());
+        let waiter = waiting.register(JobId::new());
+        let (events, broken) = (Sender::new(1), AtomicBool::new(false));
+        let (events, broken) = (Arc::new(events), Arc::new(broken));
+        let subscribed = Arc::clone(&events);
+        let waking = tokio::spawn(Arc::clone(&waiting).keep_waking(move || {
+            assert!(broken.swap(true, Ordering::SeqCst), "as asked for");
+            subscribed.subscribe()
+        }));
+        // Time passes by itself: from the panic to the next attempt.
+        while events.receiver_count() == 0 {
+            sleep(Duration::from_millis(100)).await;
+        }
+        events.send(JobEvent::Finished(waiter.job)).unwrap();
+        waiter.woken.notified().await;
+        waking.abort();
+    }
 
     #[test]
     fn a_dropped_waiter_leaves_nothing_behind() {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{JobStore, sqlite::SqliteStore};
 use optimus_worker::{
@@ -120,10 +120,28 @@ impl Embedded {
         })
     }
 
+    /// Goes on until it is asked to leave, and leaves. Fails at once where the worker does not last.
+    pub(crate) async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
+        lasts_until(&mut self.worker, asked).await.trouble()?;
+        self.stop().await
+    }
+
     /// Claims no more, finishes or gives back what is running, and destroys every box.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.leave.cancel();
         self.worker.await.context("the worker broke").trouble()
+    }
+}
+
+/// An API without a worker would go on to accept jobs that nobody runs.
+async fn lasts_until(worker: &mut JoinHandle<()>, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
+    tokio::select! {
+        biased;
+        () = asked => Ok(()),
+        ended = worker => {
+            ended.context("the worker broke")?;
+            bail!("the worker ended, though nobody had asked it to");
+        }
     }
 }
 
@@ -150,4 +168,22 @@ fn scope_of(configured: &str, database: &Path) -> String {
     let digest: [u8; 32] = Sha256::digest(database.as_os_str().as_encoded_bytes()).into();
     let [a, b, c, d, ..] = digest;
     format!("{configured}-{a:02x}{b:02x}{c:02x}{d:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_breaks_is_noticed_at_once() {
+        let mut worker = tokio::spawn(async { panic!("as asked for") });
+        let error = lasts_until(&mut worker, pending()).await.unwrap_err();
+        assert_eq!(error.to_string(), "the worker broke");
+        let mut worker = tokio::spawn(ready(()));
+        lasts_until(&mut worker, pending()).await.unwrap_err();
+        let mut worker = tokio::spawn(pending());
+        lasts_until(&mut worker, ready(())).await.unwrap();
+    }
 }

@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use optimus_common::language::Language;
+use optimus_common::{language::Language, supervise::supervise};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     board::PoolBoard,
     pool::{Pool, Shared},
-    supervise::supervise,
 };
 
 /// What all pools are doing, as the heartbeat tells it.

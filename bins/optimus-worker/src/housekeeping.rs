@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::WorkerId;
+use optimus_common::{WorkerId, supervise::supervise};
 use optimus_queue::{JobStore, StoreError, WorkerInfo};
 use optimus_sandbox::Backend;
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::{backoff::Backoff, crew::Boards, supervise::supervise};
+use crate::{backoff::Backoff, crew::Boards};
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);

@@ -12,7 +12,6 @@
 //! - `lease`: keeps a job's lease and says when the job must stop
 //! - `board`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
-//! - `supervise`: starts what panicked again
 
 pub mod backend;
 mod backoff;
@@ -29,7 +28,6 @@ mod pool;
 pub mod process;
 pub mod proof;
 mod roster;
-mod supervise;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! - [`protocol`]: the frames between a worker and the agent in its box
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`open_files`]: how many a process may have open
+//! - [`supervise`]: starts a task that panicked again
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 
 mod causes;
@@ -28,6 +29,8 @@ pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod submission;
+#[cfg(feature = "supervise")]
+pub mod supervise;
 pub mod support;
 mod unique;
 mod units;

@@ -72,8 +72,9 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
             };
             // Both leave at the same time: what is running may end while the last answers are given.
             let leaving = async {
-                shutdown.cancelled().await;
-                embedded.stop().await
+                let left = embedded.run_until(shutdown.cancelled()).await;
+                shutdown.cancel();
+                left
             };
             let (api, worker) = tokio::join!(api, leaving);
             api.trouble().and(worker)

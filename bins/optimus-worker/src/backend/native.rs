@@ -1,8 +1,12 @@
 //! Native boxes: what this host lacks for them, and which languages its toolchains serve.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
-use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
+use optimus_common::{WorkerId, causes, language::Language, settings::Settings, supervise::supervise};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
     layers::{self, Proof, State},
@@ -63,27 +67,34 @@ const WATCHED: Duration = Duration::from_mins(1);
 /// Prepares what was never prepared here. Pools of these languages have no boxes until then. What is found later, since it
 /// was added or its toolchain has changed, is prepared then.
 async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Offer> {
-    prepare_missing(&toolchains, &backend).await;
+    supervise("preparing languages", || {
+        prepare_missing(toolchains.clone(), Arc::clone(&backend))
+    })
+    .await;
     let offers = offers(&toolchains);
     let backend = Arc::downgrade(&backend);
-    tokio::spawn(async move {
-        while backend.strong_count() > 0 {
-            if tokio::time::timeout(WATCHED, toolchains.unprepared())
-                .await
-                .is_ok()
-                && let Some(backend) = backend.upgrade()
-            {
-                prepare_missing(&toolchains, &backend).await;
-            }
-        }
-    });
+    tokio::spawn(supervise("preparing what is found later", move || {
+        keep_preparing(toolchains.clone(), Weak::clone(&backend))
+    }));
     offers
 }
 
-async fn prepare_missing(toolchains: &Toolchains, backend: &Arc<NativeBackend>) {
+async fn keep_preparing(toolchains: Toolchains, backend: Weak<NativeBackend>) {
+    while backend.strong_count() > 0 {
+        if tokio::time::timeout(WATCHED, toolchains.unprepared())
+            .await
+            .is_ok()
+            && let Some(backend) = backend.upgrade()
+        {
+            prepare_missing(toolchains.clone(), backend).await;
+        }
+    }
+}
+
+async fn prepare_missing(toolchains: Toolchains, backend: Arc<NativeBackend>) {
     toolchains
         .prepare_missing(|language, root, folder, argv| {
-            let backend = Arc::clone(backend);
+            let backend = Arc::clone(&backend);
             async move {
                 info!(%language, "preparing what its boxes need; this is done once");
                 let prepared = backend.prepare(&language, &root, &folder, &argv).await;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::settings::Redis;
+use optimus_common::{settings::Redis, supervise::supervise};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind,
     Value,
@@ -46,7 +46,10 @@ impl Connections {
     pub(super) fn open(settings: &Redis) -> RedisResult<Self> {
         let server = Arc::new(Server::new(&settings.url, settings.connection_timeout)?);
         if server.may_move() {
-            tokio::spawn(server::keep_looking(Arc::downgrade(&server)));
+            let watched = Arc::downgrade(&server);
+            tokio::spawn(supervise("looking for the master of the job store", move || {
+                server::keep_looking(watched.clone())
+            }));
         }
         let link = || Link::new(&server, settings);
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use optimus_common::causes;
+use optimus_common::{causes, supervise::supervise};
 use redis::{
     RedisResult,
     aio::{PubSubSink, PubSubStream},
@@ -34,7 +34,15 @@ impl Feed {
     pub(super) async fn start(connections: Arc<Connections>, channel: String) -> RedisResult<Self> {
         let first = subscribe(&connections, &channel).await?;
         let sender = broadcast::Sender::new(BACKLOG);
-        let task = tokio::spawn(keep_subscribed(connections, channel, first, sender.clone()));
+        let (mut first, events) = (Some(first), sender.clone());
+        let task = tokio::spawn(supervise("the subscription to job events", move || {
+            keep_subscribed(
+                Arc::clone(&connections),
+                channel.clone(),
+                first.take(),
+                events.clone(),
+            )
+        }));
         Ok(Self { sender, task })
     }
 
@@ -71,15 +79,16 @@ async fn subscribe(connections: &Connections, channel: &str) -> RedisResult<Subs
 async fn keep_subscribed(
     connections: Arc<Connections>,
     channel: String,
-    first: Subscription,
+    first: Option<Subscription>,
     sender: broadcast::Sender<JobEvent>,
 ) {
-    let mut subscription = first;
+    if let Some(first) = first {
+        forward(first, &sender).await;
+    }
     loop {
-        forward(subscription, &sender).await;
         tracing::warn!("the subscription to job events broke; opening it again");
         let mut pause = SHORTEST_PAUSE;
-        subscription = loop {
+        let subscription = loop {
             match subscribe(&connections, &channel).await {
                 Ok(subscription) => break subscription,
                 Err(error) => tracing::debug!(error = causes(&error), "failed to subscribe to job events"),
@@ -87,6 +96,7 @@ async fn keep_subscribed(
             time::sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);
         };
+        forward(subscription, &sender).await;
     }
 }
 

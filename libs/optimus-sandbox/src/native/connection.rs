@@ -244,8 +244,21 @@ fn is_end(error: &io::Error) -> bool {
     )
 }
 
+/// Nobody listens to the spawner any more, be it for a fault of ours: those who wait for answers are told, and it ends.
+struct Deaf<'a>(&'a Shared);
+
+impl Drop for Deaf<'_> {
+    fn drop(&mut self) {
+        let Self(shared) = self;
+        // Fails where the spawner is dead.
+        shutdown(shared.socket.get_ref(), Shutdown::Both).ok();
+        *shared.asked() = Asked::Dead;
+    }
+}
+
 /// Passes answers on, until the spawner is gone.
 async fn listen(shared: Arc<Shared>) {
+    let _deaf = Deaf(&shared);
     let failure = loop {
         let received = shared.socket.async_io(Interest::READABLE, |socket| {
             wire::receive::<Answer>(socket.as_fd())
@@ -271,11 +284,7 @@ async fn listen(shared: Arc<Shared>) {
             error = causes(&error),
             "cannot understand the process that makes boxes"
         );
-        // It is of no use any more, and ends by this.
-        shutdown(shared.socket.get_ref(), Shutdown::Both).ok();
     }
-    // Drops those who wait for answers, which tells them.
-    *shared.asked() = Asked::Dead;
 }
 
 /// Whose words they are.
@@ -329,6 +338,46 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::native::wire::RootId;
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_spawner_that_nobody_hears_is_told() {
+        let pair = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let (ours, theirs) = pair.unwrap();
+        rustix::io::ioctl_fionbio(&ours, true).unwrap();
+        let shared = Arc::new(Shared {
+            // SAFETY: the descriptor is the value's own for as long as it lives.
+            socket: unsafe { AsyncFd::register(ours) }.unwrap(),
+            next: AtomicU64::new(0),
+            asked: Mutex::new(Asked::Alive(HashMap::new())),
+        });
+        let listening = tokio::spawn(listen(Arc::clone(&shared)));
+        let lifeline = Lifeline(shared);
+        let asked = lifeline.ask(lifeline.ticket(), Order::Forget { root: RootId(0) }, None);
+        let breaks = async {
+            // Asked by then.
+            let request = loop {
+                match wire::receive::<Request>(theirs.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
+                    received => break received,
+                }
+            };
+            assert!(request.unwrap().is_some());
+            listening.abort();
+        };
+        rustix::io::ioctl_fionbio(&theirs, true).unwrap();
+        let (answer, ()) = tokio::join!(asked, breaks);
+        assert!(matches!(answer, Err(SpawnerError::Died)), "{answer:?}");
+        assert!(
+            wire::receive::<Request>(theirs.as_fd()).unwrap().is_none(),
+            "it ends"
+        );
+    }
 
     #[test]
     fn what_the_spawner_says_is_not_taken_for_the_words_of_a_box() {
