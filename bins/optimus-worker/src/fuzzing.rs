@@ -1,5 +1,7 @@
 //! What the fuzz targets need of this crate's private parts.
 
+use std::time::Duration;
+
 use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
 use optimus_judge::plan::JobPlan;
 use optimus_sandbox::session::JobSession;
@@ -19,6 +21,7 @@ pub async fn grade(
         language,
         plan,
         results,
+        most_checking: Duration::MAX,
     };
     grading::grade(session, task)
         .await

@@ -37,6 +37,8 @@ pub(crate) struct Task<'a> {
     pub(crate) language: &'a Language,
     pub(crate) plan: &'a JobPlan,
     pub(crate) results: &'a Results,
+    /// Longest time for the checker over all tests.
+    pub(crate) most_checking: Duration,
 }
 
 /// Why a box gave no result. Always our failure.
@@ -49,6 +51,31 @@ pub(crate) enum GradeError {
     /// The agent ends every step at its limits, so a step without an end means that it does not work.
     #[error("the box did not report the end of a step within {} s", .0.as_secs())]
     Stalled(Duration),
+    #[error("comparing the outputs took longer than {} ms (worker.max_checking_ms)", .0.as_millis())]
+    Checking(Duration),
+}
+
+/// What is done here with what a box reports. It is the box that waits meanwhile, and nothing but this bounds it.
+#[derive(Debug)]
+struct Work {
+    most: Duration,
+    all: Duration,
+    /// Since the box was last waited for.
+    lately: Duration,
+}
+
+impl Work {
+    fn take<T>(&mut self, work: impl FnOnce() -> Result<T, GradingError>) -> Result<T, GradeError> {
+        let began = std::time::Instant::now();
+        let done = work()?;
+        let took = began.elapsed();
+        self.all += took;
+        self.lately += took;
+        if self.all > self.most {
+            return Err(GradeError::Checking(self.most));
+        }
+        Ok(done)
+    }
 }
 
 /// Runs the tests in a box that has got its job, and grades them.
@@ -67,16 +94,17 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
     let mut allowed = compile_allowance(task.plan);
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut send_error = None;
-    // How long the box has waited for what is done here with its output.
-    let mut busy = Duration::ZERO;
+    let mut work = Work {
+        most: task.most_checking,
+        all: Duration::ZERO,
+        lately: Duration::ZERO,
+    };
 
     while left > 0 && !grading.may_stop() {
         tokio::select! {
             event = receiver.next() => match event? {
                 Event::Output { step, stream, data } => {
-                    let began = std::time::Instant::now();
-                    grading.output(OutputTag { step, stream }, &data)?;
-                    busy += began.elapsed();
+                    work.take(|| grading.output(OutputTag { step, stream }, &data))?;
                 }
                 Event::CompileDone(done) => {
                     if grading.compile_done(done)? == CompileVerdict::CompilationError {
@@ -86,7 +114,7 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
                     deadline.as_mut().reset(Instant::now() + allowed);
                 }
                 Event::RunDone(done) => {
-                    let turn = match grading.run_done(&done)? {
+                    let turn = match work.take(|| grading.run_done(&done))? {
                         Next::Verdict(_) => {
                             left -= 1;
                             next.next()
@@ -112,10 +140,10 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
                 }
             }
             () = deadline.as_mut() => {
-                if busy.is_zero() {
+                if work.lately.is_zero() {
                     return Err(send_error.map_or(GradeError::Stalled(allowed), GradeError::Session));
                 }
-                deadline.as_mut().reset(Instant::now() + mem::take(&mut busy));
+                deadline.as_mut().reset(Instant::now() + mem::take(&mut work.lately));
             }
         }
     }

@@ -136,6 +136,7 @@ impl Workshop {
             language: &self.language,
             plan: &plan,
             results: &self.settings.results,
+            most_checking: self.settings.worker.max_checking,
         };
         tokio::select! {
             graded = grading::grade(session, task) => match graded {

@@ -5,7 +5,6 @@
 //! toolchain in its boxes is another one, or when job after job fails by no fault of its own.
 
 use std::{
-    collections::BTreeMap,
     num::NonZero,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
@@ -14,9 +13,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 use optimus_common::{
     causes,
-    checker::Checker,
     facts::RunEnd,
-    job::Priority,
     language::Language,
     result::{CompileVerdict, JobResult, RunEvidence, Verdict},
     settings::Settings,
@@ -191,6 +188,7 @@ async fn run(
         language,
         plan: &plan,
         results: &settings.results,
+        most_checking: settings.worker.max_checking,
     };
     grading::grade(&mut session, task)
         .await
@@ -199,34 +197,12 @@ async fn run(
 
 /// An empty program where the language has no sample: it need not be right, but what its recipe calls must start.
 fn sample(language: &Language, settings: &Settings) -> Submission {
-    let test = TestCase {
-        hidden: false,
-        id: 1,
-        input: Some(LINE.to_owned()),
-        input_base64: None,
-        expected_output: Some(LINE.to_owned()),
-        expected_output_base64: None,
-        points: None,
-    };
+    let program = language.execution.sample.clone().unwrap_or_default();
     Submission {
-        message_detail: None,
-        language: language.name.clone(),
-        source_code: Some(language.execution.sample.clone().unwrap_or_default()),
-        files: Vec::new(),
-        entry_point: None,
-        test_cases: vec![test],
         // A first start reads everything from a cold disk.
         timeout_ms: Some(settings.limits.max.timeout_ms),
-        wall_timeout_ms: None,
         compile_timeout_ms: Some(settings.limits.max.compile_timeout_ms),
-        memory_limit_mb: None,
-        output_limit_bytes: None,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        checker: Checker::default(),
-        stop_on_failure: false,
-        priority: Priority::default(),
-        metadata: None,
+        ..Submission::new(language.name.clone(), program, vec![TestCase::new(1, LINE, LINE)])
     }
 }
 

@@ -241,6 +241,18 @@ async fn a_job_whose_boxes_always_break_fails_without_blame() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_whose_outputs_take_too_long_to_compare_fails_without_blame() {
+    let running = Running::with(&[twins::language("python")], |worker| {
+        worker.max_checking = Duration::ZERO;
+    });
+    let id = running.put("echo").await;
+    let record = running.store.until(id, JobStatus::Failed).await;
+    assert!(record.error.unwrap().contains("worker.max_checking_ms"));
+    assert_eq!(record.result.unwrap().verdict, Verdict::InternalError);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_box_that_falls_silent_does_not_keep_its_slot() {
     let running = Running::start();
     let begun = Instant::now();

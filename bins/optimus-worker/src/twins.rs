@@ -6,8 +6,6 @@ mod store;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use optimus_common::{
-    checker::Checker,
-    job::Priority,
     language::{Build, Concurrency, Execution, Host, Language, Languages, Resources},
     settings::Settings,
     submission::{Submission, TestCase},
@@ -91,32 +89,7 @@ impl LanguagesFile {
 /// A submission whose program is one of those that [`TwinBackend`]'s boxes know, with a test for each pair of an
 /// input and an expected output.
 pub(crate) fn submission(program: &str, tests: &[(&str, &str)]) -> Submission {
-    let test = |(id, (input, expected)): (u64, &(&str, &str))| TestCase {
-        hidden: false,
-        id,
-        input: Some((*input).to_owned()),
-        input_base64: None,
-        expected_output: Some((*expected).to_owned()),
-        expected_output_base64: None,
-        points: None,
-    };
-    Submission {
-        message_detail: None,
-        language: "python".parse().unwrap(),
-        source_code: Some(program.to_owned()),
-        files: Vec::new(),
-        entry_point: None,
-        test_cases: (1..).zip(tests).map(test).collect(),
-        timeout_ms: None,
-        wall_timeout_ms: None,
-        compile_timeout_ms: None,
-        memory_limit_mb: None,
-        output_limit_bytes: None,
-        args: Vec::new(),
-        env: BTreeMap::new(),
-        checker: Checker::default(),
-        stop_on_failure: false,
-        priority: Priority::default(),
-        metadata: None,
-    }
+    let test = |(id, (input, expected)): (u64, &(&str, &str))| TestCase::new(id, *input, *expected);
+    let tests = (1..).zip(tests).map(test).collect();
+    Submission::new("python".parse().unwrap(), program, tests)
 }

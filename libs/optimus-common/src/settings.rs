@@ -145,6 +145,9 @@ pub struct Worker {
     pub drain: Duration,
     #[serde(rename = "heartbeat_ms", with = "units::ms")]
     pub heartbeat: Duration,
+    /// Longest time for comparing the outputs of a job's tests, all together.
+    #[serde(rename = "max_checking_ms", with = "units::ms")]
+    pub max_checking: Duration,
 }
 
 /// Where boxes come from.

@@ -136,6 +136,19 @@ pub struct TestCase {
 }
 
 impl TestCase {
+    /// A test of texts, and nothing else.
+    pub fn new(id: u64, input: impl Into<String>, expected_output: impl Into<String>) -> Self {
+        Self {
+            id,
+            input: Some(input.into()),
+            input_base64: None,
+            expected_output: Some(expected_output.into()),
+            expected_output_base64: None,
+            points: None,
+            hidden: false,
+        }
+    }
+
     pub fn input(&self) -> &[u8] {
         either(self.input.as_ref(), self.input_base64.as_ref())
     }
@@ -196,6 +209,29 @@ fn invalid(field: impl Into<String>, message: impl Into<String>) -> InvalidSubmi
 }
 
 impl Submission {
+    /// A program of one file with its tests, and nothing else.
+    pub fn new(language: LanguageName, source_code: impl Into<String>, test_cases: Vec<TestCase>) -> Self {
+        Self {
+            language,
+            source_code: Some(source_code.into()),
+            files: Vec::new(),
+            entry_point: None,
+            test_cases,
+            timeout_ms: None,
+            wall_timeout_ms: None,
+            compile_timeout_ms: None,
+            memory_limit_mb: None,
+            output_limit_bytes: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            checker: Checker::default(),
+            message_detail: None,
+            stop_on_failure: false,
+            priority: Priority::default(),
+            metadata: None,
+        }
+    }
+
     /// What the message of a wrong answer to a test tells.
     pub fn message_detail(&self, test: &TestCase) -> MessageDetail {
         self.message_detail.unwrap_or(if test.hidden {

@@ -55,7 +55,7 @@ mod tests {
             let held = held.clone();
             async move {
                 let _held = held;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         });
         tokio::time::timeout(Duration::from_secs(1), supervised)

@@ -22,7 +22,7 @@ pub(super) enum Number<'t> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Decimal<'t> {
     negative: bool,
-    /// ASCII digits. One of the two is not empty.
+    /// ASCII digits, without zeros at the outer ends.
     whole: &'t [u8],
     fraction: &'t [u8],
     exponent: i64,
@@ -69,10 +69,11 @@ impl<'t> Decimal<'t> {
             [b'e' | b'E', rest @ ..] => exponent(rest)?,
             _ => return None,
         };
+        // Zeros before and behind say nothing, and there may be very many.
         (!whole.is_empty() || !fraction.is_empty()).then_some(Self {
             negative,
-            whole,
-            fraction,
+            whole: &whole[run(whole.iter(), b'0')..],
+            fraction: &fraction[..fraction.len() - run(fraction.iter().rev(), b'0')],
             exponent,
         })
     }
@@ -134,6 +135,13 @@ fn exponent(text: &[u8]) -> Option<i64> {
         .iter()
         .fold(0, |all, digit| all * 10 + i64::from(digit - b'0'));
     Some(if negative { -value } else { value })
+}
+
+/// How many digits at the beginning are this one.
+fn run<'d>(digits: impl ExactSizeIterator<Item = &'d u8>, digit: u8) -> usize {
+    let mut digits = digits;
+    let all = digits.len();
+    digits.position(|other| *other != digit).unwrap_or(all)
 }
 
 fn length(digits: &[u8]) -> i64 {
@@ -238,6 +246,20 @@ impl<'t> Term<'t> {
     fn bottom(&self) -> i64 {
         self.of.bottom() + self.shift
     }
+
+    /// How many of its digits from this place on are this one: at least so many as stand on the same side of the point.
+    fn run(&self, digit: u8, place: i64) -> i64 {
+        let Decimal { whole, fraction, .. } = self.of;
+        let Ok(at) = usize::try_from(self.top() - place) else {
+            return 0;
+        };
+        let digits = match whole.get(at..) {
+            Some(digits @ [_, ..]) => Some(digits),
+            _ => fraction.get(at - whole.len()..),
+        };
+        let run = run(digits.unwrap_or_default().iter(), digit);
+        i64::try_from(run).unwrap_or(i64::MAX)
+    }
 }
 
 /// Whether the sum of the terms is above zero.
@@ -257,6 +279,15 @@ fn is_positive(terms: &[Term<'_>]) -> bool {
         sum = sum * 10 + digits.sum::<i128>();
         if sum.abs() >= bound {
             return sum > 0;
+        }
+        // The last term's digits that leave the sum as it is are stepped over: nothing else takes many of them.
+        let mut left = terms.iter().filter(|term| term.bottom() < place);
+        if let (Some(last), None) = (left.next(), left.next()) {
+            if sum == 0 {
+                place -= last.run(b'0', place - 1);
+            } else if sum == -last.factor && sum.abs() == 1 {
+                place -= last.run(b'9', place - 1);
+            }
         }
         // The next place at which there is a digit; the sum grows by itself on the way, unless it is zero.
         let next = terms

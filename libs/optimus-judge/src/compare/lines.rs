@@ -1,11 +1,11 @@
 //! Equal after removing trailing white space of each line, and trailing blank lines.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
 use super::{
     blank_lines, common_prefix,
     difference::{self, Difference},
-    trim_end,
+    newlines, trim_end,
 };
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl<'e> Lines<'e> {
         } else {
             let same = common_prefix(&self.expected[self.start..], chunk);
             let len = memrchr(b'\n', &chunk[..same]).map_or(0, |newline| newline + 1);
-            (len, memchr_iter(b'\n', &chunk[..len]).count() as u64)
+            (len, newlines(&chunk[..len]))
         };
         if len > 0 {
             self.next = self.start + len;

@@ -1,12 +1,12 @@
 //! Equal as sequences of tokens separated by white space: as text, or as numbers within a tolerance.
 
-use memchr::memchr_iter;
+use memchr::memchr2;
 
 use super::{
     common_prefix,
     decimal::{self, Number, Tolerance},
     difference::Difference,
-    is_space,
+    is_space, newlines, trim_end,
 };
 
 /// The longest token read as a number, since it is kept until it is complete; a longer one is text.
@@ -56,6 +56,8 @@ pub(super) enum Space {
 pub(super) struct Tokens<'e> {
     expected: &'e [u8],
     rule: Rule,
+    /// Whether a token equal to the expected one may be wrong all the same: NaN is.
+    equal_may_be_wrong: bool,
     /// The current token of `expected`.
     start: usize,
     end: usize,
@@ -69,8 +71,7 @@ pub(super) struct Tokens<'e> {
     number: Vec<u8>,
     /// Whether the current token is, so far, the expected one as text. Only numbers may go on if it is not.
     same: bool,
-    /// The output's current token and line, from 1.
-    token: u64,
+    /// The output's current line, from 1.
     line: u64,
     difference: Option<Difference>,
 }
@@ -80,6 +81,10 @@ impl<'e> Tokens<'e> {
         Self {
             expected,
             rule,
+            equal_may_be_wrong: rule
+                .numbers
+                .is_some_and(|numbers| numbers.not_finite == NotFinite::Numbers)
+                && memchr2(b'n', b'N', expected).is_some(),
             start: 0,
             end: 0,
             at: 0,
@@ -87,7 +92,6 @@ impl<'e> Tokens<'e> {
             inside: false,
             number: Vec::new(),
             same: true,
-            token: 0,
             line: 1,
             difference: None,
         }
@@ -110,6 +114,9 @@ impl<'e> Tokens<'e> {
                     return;
                 }
                 self.difference = self.start_token();
+                if self.difference.is_none() {
+                    chunk = &chunk[self.whole_tokens(chunk)..];
+                }
                 continue;
             }
             let len = chunk
@@ -139,11 +146,11 @@ impl<'e> Tokens<'e> {
             return Some(difference.into_message());
         }
         self.load_token();
-        match self.token {
-            _ if self.start < self.expected.len() && self.token > 0 => {
-                Some(format!("the output ends too early, after token {}", self.token))
+        match self.token() - 1 {
+            0 if self.start < self.expected.len() => Some("the output has no tokens".to_owned()),
+            tokens if self.start < self.expected.len() => {
+                Some(format!("the output ends too early, after token {tokens}"))
             }
-            _ if self.start < self.expected.len() => Some("the output has no tokens".to_owned()),
             _ if self.rule.space == Space::Same && self.gap < self.expected.len() => {
                 Some("the output ends too early, in its white space".to_owned())
             }
@@ -159,7 +166,7 @@ impl<'e> Tokens<'e> {
             Space::Same => common_prefix(&self.expected[self.gap..], part),
         };
         self.gap += same;
-        self.line += memchr_iter(b'\n', &part[..same]).count() as u64;
+        self.line += newlines(&part[..same]);
         (same < part.len()).then(|| {
             let place = format!("the white space in line {} differs", self.line);
             (same, Difference::new(place, b""))
@@ -169,18 +176,47 @@ impl<'e> Tokens<'e> {
     fn start_token(&mut self) -> Option<Difference> {
         self.load_token();
         self.inside = true;
-        self.token += 1;
         self.same = true;
         self.number.clear();
-        let Self { token, line, .. } = self;
-        let place = if self.start == self.expected.len() {
-            format!("token {token} in line {line} is one too many")
-        } else if self.rule.space == Space::Same && self.gap < self.start {
-            format!("the white space before token {token} in line {line} differs")
-        } else {
+        let is_one_too_many = self.start == self.expected.len();
+        if !is_one_too_many && (self.rule.space == Space::Any || self.gap == self.start) {
             return None;
+        }
+        let (token, line) = (self.token(), self.line);
+        let place = if is_one_too_many {
+            format!("token {token} in line {line} is one too many")
+        } else {
+            format!("the white space before token {token} in line {line} differs")
         };
         Some(Difference::new(place, b""))
+    }
+
+    /// Takes tokens that are as expected to the byte, with the white space between them, all at once, where the first has
+    /// just been started. Returns their length; the last of them has ended there.
+    fn whole_tokens(&mut self, chunk: &[u8]) -> usize {
+        if self.equal_may_be_wrong {
+            return 0;
+        }
+        let expected = &self.expected[self.start..];
+        let same = common_prefix(expected, chunk);
+        let is_complete = chunk.get(same).is_some_and(|next| is_space(*next))
+            && expected.get(same).is_none_or(|next| is_space(*next));
+        let end = if is_complete {
+            same
+        } else {
+            chunk[..same]
+                .iter()
+                .rposition(|byte| is_space(*byte))
+                .unwrap_or(0)
+        };
+        let taken = trim_end(&chunk[..end]);
+        if !taken.is_empty() {
+            self.line += newlines(taken);
+            self.end = self.start + taken.len();
+            self.gap = self.end;
+            self.inside = false;
+        }
+        taken.len()
     }
 
     /// Compares bytes of one token; where they differ, from which of them on.
@@ -252,8 +288,15 @@ impl<'e> Tokens<'e> {
         self.at = self.start;
     }
 
+    /// The output's current token, from 1: it has matched all those that are expected before.
+    fn token(&self) -> usize {
+        let before = &self.expected[..self.start];
+        let tokens = before.split(|byte| is_space(*byte));
+        tokens.filter(|token| !token.is_empty()).count() + 1
+    }
+
     fn place(&self) -> String {
-        format!("token {} in line {} differs", self.token, self.line)
+        format!("token {} in line {} differs", self.token(), self.line)
     }
 }
 

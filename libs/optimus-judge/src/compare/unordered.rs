@@ -2,49 +2,89 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{blank_lines, is_space, trim_end};
+use super::{blank_lines, common_prefix, is_space, newlines, trim_end};
 
 /// Two multisets of lines, compared by their sums of keyed hashes: one number each, however many lines there are.
 ///
 /// The key is drawn for each comparison, so nobody can look for lines that collide; by chance two different
 /// multisets do with a probability around 2^-100.
 /// See Clarke et al., "Incremental Multiset Hash Functions" (2003), for the construction.
+///
+/// The lines with which the output begins as expected are in both, so they are left out of both. An output that holds more
+/// than is expected is wrong, and not looked at any further.
 #[derive(Debug)]
 pub(super) struct Unordered<'e> {
+    /// Without trailing white space and blank lines.
     expected: &'e [u8],
-    hasher: SipHasher13,
+    /// How much of it the output begins with.
+    same: usize,
+    /// The line of `expected` in which they part, and of the output what comes from there; before that they are still the
+    /// same.
+    rest: Option<Rest>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    from: usize,
     output: Multiset,
 }
 
 impl<'e> Unordered<'e> {
     pub(super) fn new(expected: &'e [u8]) -> Self {
-        let hasher = random_hasher();
         Self {
-            expected,
-            hasher,
-            output: Multiset::new(hasher),
+            expected: trim_end(expected),
+            same: 0,
+            rest: None,
         }
     }
 
-    pub(super) fn feed(&mut self, chunk: &[u8]) {
-        self.output.feed(chunk);
+    pub(super) fn feed(&mut self, mut chunk: &[u8]) {
+        if self.rest.is_none() {
+            let same = common_prefix(&self.expected[self.same..], chunk);
+            self.same += same;
+            chunk = &chunk[same..];
+        }
+        if chunk.is_empty() {
+            return;
+        }
+        let rest = self.rest.get_or_insert_with(|| part(self.expected, self.same));
+        // A line of `expected` is as long or longer where white space trails it.
+        if rest.output.bytes() <= self.expected.len() - rest.from + 1 {
+            rest.output.feed(chunk);
+        }
     }
 
     pub(super) fn finish(self) -> Option<String> {
-        let mut expected = Multiset::new(self.hasher);
-        expected.feed(self.expected);
-        let (got, expected) = (self.output.finish(), expected.finish());
-        if got == expected {
+        let Self { expected, same, rest } = self;
+        let Rest { from, output } = rest.unwrap_or_else(|| part(expected, same));
+        let mut wanted = Multiset::new(output.empty);
+        wanted.feed(&expected[from..]);
+        let (got, wanted) = (output.finish(), wanted.finish());
+        if got == wanted {
             None
-        } else if got.count == expected.count {
+        } else if got.bytes > wanted.bytes {
+            Some("the lines hold more than the expected ones do".to_owned())
+        } else if got.count == wanted.count {
             Some("the lines differ from the expected ones, whatever their order".to_owned())
         } else {
-            Some(format!("another number of lines than {} is expected", got.count))
+            let before = &expected[..from];
+            let before = if got.count == 0 { trim_end(before) } else { before };
+            let before = newlines(before) + u64::from(!before.is_empty() && !before.ends_with(b"\n"));
+            let count = before + got.count;
+            Some(format!("another number of lines than {count} is expected"))
         }
     }
+}
+
+/// Where an output parts from what is expected after so many bytes.
+fn part(expected: &[u8], same: usize) -> Rest {
+    let from = memrchr(b'\n', &expected[..same]).map_or(0, |newline| newline + 1);
+    let mut output = Multiset::new(random_hasher());
+    output.feed(&expected[from..same]);
+    Rest { from, output }
 }
 
 fn random_hasher() -> SipHasher13 {
@@ -67,8 +107,9 @@ struct Multiset {
     trimmed: SipHasher13,
     /// Whether nothing of the current line has come.
     at_start: bool,
-    /// Whether the current line has anything but white space.
-    blank: bool,
+    /// Bytes of the current line, and without white space that may turn out to be trailing.
+    length: usize,
+    trimmed_length: usize,
     /// Blank lines that may turn out to be trailing.
     blank_lines: u64,
     sum: Sum,
@@ -78,6 +119,8 @@ struct Multiset {
 struct Sum {
     hash: u128,
     count: u64,
+    /// With one for the end of each line.
+    bytes: usize,
 }
 
 impl Multiset {
@@ -87,10 +130,20 @@ impl Multiset {
             hasher: empty,
             trimmed: empty,
             at_start: true,
-            blank: true,
+            length: 0,
+            trimmed_length: 0,
             blank_lines: 0,
-            sum: Sum { hash: 0, count: 0 },
+            sum: Sum {
+                hash: 0,
+                count: 0,
+                bytes: 0,
+            },
         }
+    }
+
+    /// What has come so far, without white space that may turn out to be trailing.
+    fn bytes(&self) -> usize {
+        self.sum.bytes + self.trimmed_length
     }
 
     fn feed(&mut self, mut chunk: &[u8]) {
@@ -106,9 +159,10 @@ impl Multiset {
             let line = &chunk[..newline];
             if self.at_start {
                 // It has something in it, and all of it is here.
+                let line = trim_end(line);
                 let mut hasher = self.empty;
-                hasher.write(trim_end(line));
-                self.add(hasher);
+                hasher.write(line);
+                self.add(hasher, line.len());
             } else {
                 self.part_of_line(line);
                 self.end_line();
@@ -131,25 +185,27 @@ impl Multiset {
         if !body.is_empty() {
             self.hasher.write(body);
             self.trimmed = self.hasher;
-            self.blank = false;
+            self.trimmed_length = self.length + body.len();
         }
         self.hasher.write(&part[body.len()..]);
+        self.length += part.len();
     }
 
     fn end_line(&mut self) {
-        if self.blank {
+        if self.trimmed_length == 0 {
             self.blank_lines += 1;
         } else {
-            self.add(self.trimmed);
+            self.add(self.trimmed, self.trimmed_length);
         }
         self.hasher = self.empty;
         self.trimmed = self.empty;
-        self.blank = true;
+        self.length = 0;
+        self.trimmed_length = 0;
         self.at_start = true;
     }
 
     /// A line that is not blank, and the blank ones before it.
-    fn add(&mut self, line: SipHasher13) {
+    fn add(&mut self, line: SipHasher13, length: usize) {
         if self.blank_lines > 0 {
             let blank = self.empty.finish128().as_u128();
             let blank = blank.wrapping_mul(self.blank_lines.into());
@@ -157,6 +213,40 @@ impl Multiset {
         }
         self.sum.hash = self.sum.hash.wrapping_add(line.finish128().as_u128());
         self.sum.count += self.blank_lines + 1;
+        let blank_lines = usize::try_from(self.blank_lines).unwrap_or(usize::MAX);
+        let length = (length + 1).saturating_add(blank_lines);
+        self.sum.bytes = self.sum.bytes.saturating_add(length);
         self.blank_lines = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_more_than_expected_is_not_looked_at() {
+        let mut unordered = Unordered::new(b"a\nb");
+        for _ in 0..1000 {
+            unordered.feed(b"b\na\n");
+        }
+        let looked_at = unordered.rest.as_ref().unwrap().output.sum.count;
+        assert!(looked_at < 10, "{looked_at} lines");
+        unordered.feed(b"and so on");
+        assert_eq!(
+            unordered.finish().unwrap(),
+            "the lines hold more than the expected ones do"
+        );
+    }
+
+    #[test]
+    fn what_comes_in_the_expected_order_is_not_hashed() {
+        let expected = b"1\n\n2\n3\n4";
+        let mut unordered = Unordered::new(expected);
+        expected[..5].iter().for_each(|byte| unordered.feed(&[*byte]));
+        assert!(unordered.rest.is_none());
+        unordered.feed(b"4\n3 \n\n");
+        assert_eq!(unordered.rest.as_ref().unwrap().from, 5);
+        assert_eq!(unordered.finish(), None);
     }
 }

@@ -183,6 +183,38 @@ fn what_is_exactly_at_the_tolerance_is_within_it() {
     }
 }
 
+#[test]
+fn digits_that_change_nothing_change_nothing_however_many_they_are() {
+    let many = |digit: &str| digit.repeat(100_000);
+    let (zeros, nines) = (many("0"), many("9"));
+    for sign in ["", "-"] {
+        for (expected, output, equal) in [
+            ("1", format!("{zeros}1"), true),
+            ("1", format!("{zeros}1.{zeros}"), true),
+            ("1", format!("1.000001{zeros}"), true),
+            ("1", format!("1.000001{zeros}1"), false),
+            ("1", format!("1.000000{nines}"), true),
+            ("1", format!("1.000001{nines}"), false),
+            ("1", format!("0.999999{zeros}1"), true),
+            ("1", format!("0.999998{nines}"), false),
+            ("1", format!("0.{nines}"), true),
+            ("0", format!("0.{zeros}1"), true),
+            ("0", zeros.clone(), true),
+            ("0", format!(".{zeros}"), true),
+            ("0", format!(".{zeros}e"), false),
+        ] {
+            let (expected, output) = (format!("{sign}{expected}"), format!("{sign}{output}"));
+            assert_eq!(
+                accepts(float(1e-6, 0.0), expected.as_bytes(), output.as_bytes()),
+                equal,
+                "{expected} {}…{}",
+                &output[..12],
+                &output[output.len() - 3..]
+            );
+        }
+    }
+}
+
 /// A number of few digits, as one may write it, with room for zeros and for places that no double has.
 fn number() -> impl Strategy<Value = String> {
     let digits = prop_oneof![4 => "[0-9]{1,6}", 1 => "[0-9]{15,45}", 1 => "(0|10)0{0,30}"];
