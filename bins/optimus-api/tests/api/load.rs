@@ -177,7 +177,7 @@ async fn ordinary(api: &Api) -> StatusCode {
     answer.unwrap().status()
 }
 
-async fn until_waiting(api: &Api, requests: usize) {
+async fn until_waiting(api: &Api, requests: u32) {
     let waits = async {
         loop {
             let metrics = api
@@ -236,8 +236,8 @@ async fn idle_connections_give_way_where_there_is_room_for_no_more() {
 
 #[tokio::test]
 async fn requests_that_wait_give_way_where_they_have_every_place() {
-    const PLACES: usize = 8;
-    let api = Api::start_with(|settings| settings.api.max_connections = PLACES as u32).await;
+    const PLACES: u32 = 8;
+    let api = Api::start_with(|settings| settings.api.max_connections = PLACES).await;
     let id = api.accepted(&submission()).await;
     // One more than there are places, once all of those are taken.
     let poll = format!("GET /jobs/{id}?wait=3600 HTTP/1.1\r\nHost: localhost\r\n\r\n");
