@@ -9,7 +9,7 @@ use rustix::{
     pipe::{PipeFlags, pipe_with},
 };
 
-use crate::error::CellError;
+use crate::{asked::Identity, error::CellError};
 
 /// The writing end is kept as well, so that no read tells the end of the stream: it is when no process of the run is left,
 /// and nothing in the pipe.
@@ -19,6 +19,7 @@ pub(crate) struct Capture {
     pipe: Option<OwnedFd>,
     /// What the guest has as well, with all its flags.
     writer: OwnedFd,
+    identity: Identity,
     bytes: u64,
     limit: u64,
 }
@@ -41,9 +42,11 @@ impl Capture {
         rustix::io::ioctl_fionbio(&reader, true).map_err(CellError::system("prepare a pipe"))?;
         // The pipe is root's, and /dev/stdout opens it anew. Only its own processes get that far.
         fchmod(&writer, Mode::WUSR | Mode::WGRP | Mode::WOTH).map_err(CellError::system("prepare a pipe"))?;
+        let identity = Identity::of(&writer).map_err(CellError::system("prepare a pipe"))?;
         Ok(Self {
             pipe: Some(reader),
             writer,
+            identity,
             bytes: 0,
             limit,
         })
@@ -54,6 +57,11 @@ impl Capture {
         self.writer.as_fd()
     }
 
+    /// By which it is known whatever its number.
+    pub(crate) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Whether a guest that writes has to wait until something is read.
     pub(crate) fn is_full(&self) -> bool {
         let mut end = [PollFd::new(&self.writer, PollFlags::OUT)];
@@ -62,8 +70,8 @@ impl Capture {
         self.pipe.is_some() && polled == Ok(0)
     }
 
-    /// The filter lets nobody make a stream non-blocking by its own number; this takes it back from who did so by another
-    /// one, at the latest when something comes. See [`crate::filter`].
+    /// The filter lets nobody make a stream non-blocking by its own number, nor by another one where it can ask; see
+    /// [`crate::asked`]. Where it cannot, this takes it back when something comes.
     fn keep_blocking(&self) {
         if let Ok(flags) = fcntl_getfl(&self.writer)
             && flags.contains(OFlags::NONBLOCK)

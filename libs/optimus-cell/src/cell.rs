@@ -13,6 +13,7 @@ use optimus_common::{
 };
 
 use crate::{
+    asked::{Asked, Askers},
     capture::{Capture, Captured},
     error::CellError,
     guest::GuestId,
@@ -60,6 +61,8 @@ enum Phase {
 #[derive(Debug)]
 struct Run {
     tree: Tree,
+    /// `None` where it cannot ask, or nobody is left who could.
+    asked: Option<Asked>,
     limits: Limits,
     started: Instant,
     /// The end of its wall time, as far as it is known.
@@ -129,12 +132,13 @@ impl Cell {
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
         let begun = ground.start(command, self.guest, restrictions, stdio)?;
-        let run = |tree: Tree| {
+        let run = |tree: Tree, asked| {
             let limits = command.limits;
             let started = tree.started().unwrap_or(started);
             let looks = Looks::new(started, tree.first_look(), &limits);
             Run {
                 tree,
+                asked,
                 limits,
                 started,
                 deadline: started + limits.wall_time,
@@ -150,9 +154,9 @@ impl Cell {
         };
         self.phase = match begun {
             Begun::Crowded => return Ok(Start::Crowded),
-            Begun::Running(tree) => Phase::Running(run(tree)),
+            Begun::Running(tree, asked) => Phase::Running(run(tree, asked)),
             Begun::NotStarted(tree, error) => Phase::Dying(Over {
-                run: run(tree),
+                run: run(tree, None),
                 end: RunEnd::NotStarted { error },
                 at: started,
             }),
@@ -189,6 +193,14 @@ impl Cell {
             .flatten()
     }
 
+    /// Where questions come from, whether or not more output can be taken.
+    pub(crate) fn asked(&self) -> Option<BorrowedFd<'_>> {
+        match &self.phase {
+            Phase::Running(run) => run.asked.as_ref().map(Asked::pollable),
+            _ => None,
+        }
+    }
+
     /// When the next turn is due even if nothing happens.
     pub(crate) fn due(&self, intake: Intake) -> Option<Instant> {
         let now = Instant::now();
@@ -223,6 +235,7 @@ impl Cell {
     fn watch(&self, mut run: Run, context: &mut Context<'_>) -> Result<Step, CellError> {
         let now = Instant::now();
         let death = run.tree.death()?;
+        run.answer();
         let Sight {
             before,
             happened,
@@ -349,6 +362,15 @@ impl Run {
             before,
             happened: now.checked_sub(late).unwrap_or(now).max(before),
             late: late.min(now.saturating_duration_since(before)),
+        }
+    }
+
+    fn answer(&mut self) {
+        let streams = [self.stdout.identity(), self.stderr.identity()];
+        if let Some(asked) = &self.asked
+            && asked.answer(streams) == Askers::None
+        {
+            self.asked = None;
         }
     }
 

@@ -14,10 +14,10 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, os::fd::OwnedFd};
 
-pub(crate) use program::{Condition, Program, Width};
-use program::{Rule, Test};
+pub(crate) use program::{Condition, Width};
+use program::{Program, Rule, Test};
 
 use crate::{
     commands::{self, Row, Table, ToldBy},
@@ -47,6 +47,8 @@ pub(crate) enum Answer {
     Allow,
     /// With this error, or as a success if it is 0; either way the call is not made.
     Refuse(libc::c_int),
+    /// As the agent says: see [`crate::asked`].
+    Ask,
 }
 
 impl Answer {
@@ -65,10 +67,32 @@ const PROTOCOLS: &[u32] = &[0, 6, 17];
 const SOCKET_TYPE: u32 = 0xf;
 
 /// The filter of guests.
-pub(crate) fn for_guests() -> Program {
-    let mut list = allow_list();
-    streams::keep_blocking(&mut list);
-    Program::new(&list)
+#[derive(Debug)]
+pub(crate) struct Filter {
+    /// Asks the agent where numbers do not tell.
+    asking: Program,
+    /// For kernels that let nobody be asked, and where whoever runs this agent is asked already.
+    silent: Program,
+}
+
+impl Filter {
+    pub(crate) fn for_guests() -> Self {
+        let mut list = allow_list();
+        streams::keep_blocking(&mut list);
+        let silent = Program::new(&list);
+        streams::ask_for_other_numbers(&mut list);
+        let asking = Program::new(&list);
+        Self { asking, silent }
+    }
+
+    /// Confines this thread and all its future children, for good; returns where they ask, which closes on `exec`. Allocates
+    /// nothing, so it may be called after `fork`. The process must have given up gaining privileges.
+    pub(crate) fn install(&self) -> rustix::io::Result<Option<OwnedFd>> {
+        match self.asking.install_with_listener() {
+            Ok(listener) => Ok(Some(listener)),
+            Err(_) => self.silent.install().map(|()| None),
+        }
+    }
 }
 
 fn allow_list() -> BTreeMap<u32, Access> {

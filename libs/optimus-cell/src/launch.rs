@@ -19,11 +19,11 @@ use rustix::{
 use crate::{
     command::Command,
     error::CellError,
-    filter,
+    filter::Filter,
     guest::{GuestId, become_guest},
     landlock,
     signals::Signals,
-    step::{Failure, Outcome, Report, Step, at, last_errno, report},
+    step::{Failure, Outcome, Report, Step, at, hand_over, last_errno, report},
 };
 
 /// The guest's three descriptors.
@@ -37,7 +37,7 @@ pub(crate) struct Stdio<'a> {
 /// What restricts every guest of a box, made once.
 #[derive(Debug)]
 pub(crate) struct Restrictions {
-    pub(crate) filter: filter::Program,
+    pub(crate) filter: Filter,
     pub(crate) landlock: Option<landlock::Ruleset>,
     pub(crate) signals: Signals,
 }
@@ -64,7 +64,7 @@ pub(crate) fn fork_guest(
         }
         0 => {
             let outcome = forget_agent(stdio, &writer, restrictions)
-                .and_then(|()| become_program(command, guest, restrictions));
+                .and_then(|()| become_program(command, guest, restrictions, &writer));
             leave(outcome, &writer)
         }
         pid => {
@@ -87,6 +87,7 @@ pub(crate) fn become_program(
     command: &Command,
     guest: GuestId,
     restrictions: &Restrictions,
+    report: &OwnedFd,
 ) -> Result<Infallible, Failure> {
     if !weaken::is_off("session") {
         setsid().map_err(at(Step::Session))?;
@@ -114,7 +115,12 @@ pub(crate) fn become_program(
         ruleset.enforce().map_err(at(Step::Landlock))?;
     }
     if !weaken::is_off("seccomp") {
-        restrictions.filter.install().map_err(at(Step::Filter))?;
+        let listener = restrictions.filter.install().map_err(at(Step::Filter))?;
+        if let Some(listener) = &listener {
+            hand_over(report, listener).map_err(at(Step::Filter))?;
+        }
+        // It is this process' no longer, and closes on `exec`.
+        std::mem::forget(listener);
     }
     command.execute();
     Err((Step::Exec, last_errno()))

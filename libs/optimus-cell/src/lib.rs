@@ -22,6 +22,7 @@
 //! Linux only; empty elsewhere.
 #![cfg(target_os = "linux")]
 
+mod asked;
 mod capture;
 mod cell;
 pub mod cgroup;

@@ -5,12 +5,17 @@
 
 use std::{
     io,
+    io::{IoSlice, IoSliceMut},
+    mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
 };
 
 use rustix::{
     io::Errno,
-    pipe::{PipeFlags, pipe_with},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    },
 };
 
 use crate::error::CellError;
@@ -109,8 +114,8 @@ pub(crate) struct Report(OwnedFd);
 /// How a launch went.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// The program runs.
-    Running,
+    /// The program runs, and asks there, if it can ask.
+    Running(Option<OwnedFd>),
     /// The program cannot be executed. The command's own fault.
     NotExecutable(io::Error),
     /// The box has as many processes as it may.
@@ -120,19 +125,28 @@ pub(crate) enum Outcome {
 impl Report {
     /// The other end goes to the new process, and closes when that executes its program or dies.
     pub(crate) fn new() -> Result<(Self, OwnedFd), CellError> {
-        let (report, writer) =
-            pipe_with(PipeFlags::CLOEXEC).map_err(CellError::system("make a pipe for the launch"))?;
-        Ok((Self(report), writer))
+        socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map(|(report, writer)| (Self(report), writer))
+        .map_err(CellError::system("make a socket for the launch"))
     }
 
     /// Waits until the program runs or a step has failed. All other holders of the writing end must be gone.
     pub(crate) fn outcome(&self) -> Result<Outcome, CellError> {
-        let mut message = [0; 5];
-        let read = rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut message))
-            .map_err(CellError::system("learn how a launch went"))?;
-        if read == 0 {
-            return Ok(Outcome::Running);
-        }
+        let mut listener = None;
+        let message = loop {
+            let (message, length, descriptor) = rustix::io::retry_on_intr(|| receive(&self.0))
+                .map_err(CellError::system("learn how a launch went"))?;
+            match length {
+                0 => return Ok(Outcome::Running(listener)),
+                LISTENER => listener = descriptor,
+                _ => break message,
+            }
+        };
         let [step, errno @ ..] = message;
         let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
         let (step, text) = ALL[usize::from(step).min(ALL.len() - 1)];
@@ -153,6 +167,41 @@ pub(crate) fn report(to: impl AsFd, (step, errno): Failure) {
     let [a, b, c, d] = errno.raw_os_error().to_ne_bytes();
     // The write can fail only if the agent is gone, and then so is this process.
     let _ = rustix::io::write(to, &[step as u8, a, b, c, d]);
+}
+
+/// Bytes of a message that brings a descriptor; others are longer.
+const LISTENER: usize = 1;
+
+/// Hands the agent what the process' program will ask through. Allocates nothing.
+pub(crate) fn hand_over(to: impl AsFd, listener: &OwnedFd) -> rustix::io::Result<()> {
+    let descriptors = [listener.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(
+        to,
+        &[IoSlice::new(&[0; LISTENER])],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )
+    .map(|_| ())
+}
+
+fn receive(from: &OwnedFd) -> rustix::io::Result<([u8; 5], usize, Option<OwnedFd>)> {
+    let mut message = [0; 5];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(
+        from,
+        &mut [IoSliceMut::new(&mut message)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let descriptor = ancillary.drain().find_map(|part| match part {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    Ok((message, received.bytes, descriptor))
 }
 
 pub(crate) fn last_errno() -> Errno {
@@ -194,6 +243,23 @@ mod tests {
         assert!(error.to_string().contains("overlay"), "{error}");
         let (reader, writer) = Report::new().unwrap();
         drop(writer);
-        assert!(matches!(reader.outcome(), Ok(Outcome::Running)));
+        assert!(matches!(reader.outcome(), Ok(Outcome::Running(None))));
+    }
+
+    #[test]
+    fn a_descriptor_may_come_before_either_end() {
+        let (reader, writer) = Report::new().unwrap();
+        let (mut theirs, ours) = std::io::pipe().unwrap();
+        hand_over(&writer, &ours.into()).unwrap();
+        drop(writer);
+        let Ok(Outcome::Running(Some(listener))) = reader.outcome() else {
+            panic!("no descriptor came");
+        };
+        rustix::io::write(&listener, b"x").unwrap();
+        std::io::Read::read_exact(&mut theirs, &mut [0]).unwrap();
+        let (reader, writer) = Report::new().unwrap();
+        hand_over(&writer, &listener).unwrap();
+        report(&writer, (Step::Exec, Errno::NOENT));
+        assert!(matches!(reader.outcome(), Ok(Outcome::NotExecutable(_))));
     }
 }

@@ -21,7 +21,7 @@ use rustix::{
 use crate::{
     cell::{Cell, Context},
     error::CellError,
-    filter,
+    filter::Filter,
     guest::GuestId,
     input::Input,
     landlock,
@@ -128,7 +128,7 @@ impl Supervisor {
             None => (
                 Ground::Shared(Rc::new(Commons::new(guests, workspace)?)),
                 Rc::new(Restrictions {
-                    filter: filter::for_guests(),
+                    filter: Filter::for_guests(),
                     // A container engine was asked for none, so a kernel without it is no failure.
                     landlock: landlock::Ruleset::of_this_kernel(),
                     signals: Signals::of_this_process(),
@@ -173,6 +173,8 @@ impl Supervisor {
         }
         let count = others.len();
         others.push(PollFd::new(&self.child_signals, PollFlags::IN));
+        let asked = self.cells.iter().filter_map(Cell::asked);
+        others.extend(asked.map(|listener| PollFd::from_borrowed_fd(listener, PollFlags::IN)));
         if intake == Intake::Open {
             let streams = self.cells.iter().flat_map(Cell::pollable);
             others.extend(streams.map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)));

@@ -8,6 +8,7 @@ use std::{
 use optimus_common::{limits::Limits, protocol::CommandSpec, weaken};
 
 use crate::{
+    asked::Asked,
     command::Command,
     error::CellError,
     guest::GuestId,
@@ -35,7 +36,8 @@ pub(crate) enum Ground {
 /// What became of a command.
 #[derive(Debug)]
 pub(crate) enum Begun {
-    Running(Tree),
+    /// With what it asks through, if it can ask.
+    Running(Tree, Option<Asked>),
     /// It cannot be executed, and why. What there is of a tree is on its way out, and dies like any other.
     NotStarted(Tree, String),
     /// The box has as many processes as it may.
@@ -72,7 +74,9 @@ impl Ground {
                 .map(|(tree, outcome)| (Tree::Nested(tree), outcome)),
         };
         Ok(match begun {
-            Some((tree, Outcome::Running)) => Begun::Running(tree),
+            Some((tree, Outcome::Running(listener))) => {
+                Begun::Running(tree, listener.map(|listener| Asked::new(listener, guest)))
+            }
             Some((tree, Outcome::NotExecutable(error))) => {
                 let name = spec.argv.first().map_or("", String::as_str);
                 Begun::NotStarted(tree, format!("cannot execute {name}: {error}"))

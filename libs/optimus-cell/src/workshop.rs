@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::{
     error::CellError,
-    filter,
+    filter::Filter,
     guest::Guests,
     landlock,
     launch::Restrictions,
@@ -47,7 +47,7 @@ impl Workshop {
             network: Rc::new(HomeNetwork::of_this_process()),
             covers: Rc::new(covers),
             restrictions: Rc::new(Restrictions {
-                filter: filter::for_guests(),
+                filter: Filter::for_guests(),
                 landlock,
                 signals: Signals::of_this_process(),
             }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use optimus_common::facts::RunEnd;
+use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
     WAY,
@@ -80,6 +80,84 @@ fn an_output_of_16_mib_arrives_whole() {
     let ran = Job::sh("head -c 16777216 /dev/zero").run_once();
     assert_eq!(ran.stdout.len(), 16 << 20);
     assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+}
+
+/// Prints 4 MiB through standard output under some number, which it has tried to make non-blocking, and gives up at the first
+/// error.
+const HASTY: &str = "
+#include <sys/ioctl.h>
+static char text[1 << 20];
+static void *print(void *descriptor) {
+    int to = *(int *)descriptor;
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 4; i++) for (size_t at = 0; at < sizeof text;) {
+        ssize_t written = write(to, text + at, sizeof text - at);
+        if (written < 0) exit(errno);
+        at += written;
+    }
+    return 0;
+}
+int main() {
+    int way = getchar(), on = 1, to = 1, other = way == '3' ? dup3(1, 50, O_CLOEXEC) : way == 'f' ? fcntl(1, F_DUPFD, 9) : dup(1);
+    if (way == 'i' ? ioctl(other, FIONBIO, &on) : fcntl(other, F_SETFL, O_WRONLY | O_NONBLOCK)) return 100;
+    if (way != '1') to = other;
+    if (way == 'c') return fork() ? (wait(&on), on >> 8) : (print(&to), 0);
+    if (way != 't') return print(&to) != 0;
+    pthread_t thread;
+    pthread_create(&thread, 0, print, &to);
+    return pthread_join(thread, 0);
+}";
+
+#[test]
+fn no_output_is_lost_by_a_duplicate_that_is_made_non_blocking() {
+    let ways: [&[u8]; 6] = [b"1", b"3", b"f", b"i", b"c", b"t"];
+    for (way, ran) in ways.iter().zip(Job::c(HASTY).run(&ways)) {
+        assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{way:?}");
+        assert_eq!(ran.stdout.len(), 4 << 20, "{way:?}");
+    }
+}
+
+#[test]
+fn descriptors_that_are_no_stream_can_be_made_non_blocking() {
+    let ran = Job::c(
+        "#include <sys/ioctl.h>
+        int main() {
+            int ends[2], on = 1;
+            char block[4096] = {0};
+            if (pipe(ends) || fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK)) return 1;
+            while (write(ends[1], block, sizeof block) > 0) {}
+            if (errno != EAGAIN) return 2;
+            if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) || ioctl(ends[0], FIONBIO, &on)) return 3;
+            if (read(ends[0], block, 1) != -1 || errno != EAGAIN) return 4;
+            return fcntl(77, F_SETFL, O_NONBLOCK) != -1 || errno != EBADF; }",
+    )
+    .run_once();
+    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });
+}
+
+/// The agent has other things to do than to answer.
+#[test]
+fn whoever_asks_without_end_is_kept_to_its_limits() {
+    let job = Job::c(
+        "static void *ask(void *unused) { for (;;) fcntl(9, F_SETFL, O_NONBLOCK); return unused; }
+        int main() {
+            dup2(1, 9);
+            pthread_t thread;
+            for (int i = 0; i < 8; i++) pthread_create(&thread, 0, ask, 0);
+            ask(0); }",
+    );
+    let limit = Duration::from_secs(1);
+    let job = job.limit(|limits| (limits.cpu_time, limits.wall_time) = (limit, limit * 2));
+    let ran = job.run_once();
+    assert!(
+        matches!(
+            ran.facts.end,
+            RunEnd::Killed {
+                limit: LimitKind::CpuTime | LimitKind::WallTime
+            }
+        ),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@ const END: &str = "<!-- commands: end -->\n";
 fn answered(answer: Answer) -> &'static str {
     match answer {
         Answer::Allow => "done",
+        Answer::Ask => "done, unless it is a stream",
         Answer::Refuse(0) => "success, not done",
         Answer::Refuse(libc::EINVAL) => "`EINVAL`",
         Answer::Refuse(libc::ENOTTY) => "`ENOTTY`",

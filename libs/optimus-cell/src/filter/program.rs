@@ -8,7 +8,12 @@
 //! And the kernel translates it for the processor, anew for every run, which takes as long as the program is. So every part of
 //! it gives an answer at one place, to which all its branches lead.
 
-use std::{borrow::Cow, collections::BTreeMap, mem::offset_of};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    mem::offset_of,
+    os::fd::{FromRawFd, OwnedFd},
+};
 
 use libc::{seccomp_data, sock_filter};
 
@@ -87,9 +92,23 @@ impl Program {
         Self(assembly.finish())
     }
 
-    /// Confines this thread and all its future children, for good. Allocates nothing, so it may be called after
-    /// `fork`. The process must have given up gaining privileges.
-    pub(crate) fn install(&self) -> rustix::io::Result<()> {
+    pub(super) fn install(&self) -> rustix::io::Result<()> {
+        self.set(0).map(|_| ())
+    }
+
+    /// Returns what is asked through.
+    pub(super) fn install_with_listener(&self) -> rustix::io::Result<OwnedFd> {
+        let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        // Once somebody is looking at a question no signal takes it back; kernels before 5.19 do not know that.
+        let descriptor = self
+            .set(listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+            .or_else(|_| self.set(listener))?;
+        // SAFETY: the descriptor is new and owned.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+
+    /// Returns what the kernel answers: a descriptor, if the flags ask for one.
+    fn set(&self, flags: libc::c_ulong) -> rustix::io::Result<i32> {
         let program = libc::sock_fprog {
             len: u16::try_from(self.0.len()).unwrap_or(u16::MAX),
             filter: self.0.as_ptr().cast_mut(),
@@ -99,11 +118,14 @@ impl Program {
             libc::syscall(
                 libc::SYS_seccomp,
                 libc::SECCOMP_SET_MODE_FILTER,
-                0,
+                flags,
                 &raw const program,
             )
         };
-        if outcome == 0 { Ok(()) } else { Err(last_errno()) }
+        i32::try_from(outcome)
+            .ok()
+            .filter(|outcome| *outcome >= 0)
+            .ok_or_else(last_errno)
     }
 }
 
@@ -404,6 +426,7 @@ pub(super) fn encode(answer: Answer) -> u32 {
     match answer {
         Answer::Allow => libc::SECCOMP_RET_ALLOW,
         Answer::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
+        Answer::Ask => libc::SECCOMP_RET_USER_NOTIF,
     }
 }
 

@@ -18,25 +18,39 @@ const STREAMS: &[u32] = &[1, 2];
 
 /// Has the calls that would make [`STREAMS`] non-blocking answered without being done; all else stays as it is.
 pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
-    for (call, rule) in [
+    for (call, mut rule) in [
         (libc::SYS_fcntl, non_blocking_flag()),
         (libc::SYS_ioctl, non_blocking_request()),
     ] {
         if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
+            rule.push(Condition::one_of(0, u32::MAX, STREAMS));
             let answer = Answer::PRETEND;
             clauses.insert(0, Clause { rule, answer });
         }
     }
 }
 
-fn of_a_stream() -> Condition {
-    Condition::one_of(0, u32::MAX, STREAMS)
+/// Has the same calls for other numbers asked about, which may be duplicates of a stream; after [`keep_blocking`]. Standard input,
+/// which every runtime makes non-blocking, is none.
+pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
+    let other = Condition::new(0, Width::Half, Test::AnyOf(u32::MAX));
+    // What is asked about may be done, and that flag may not.
+    let quiet = Condition::none_of(2, libc::O_ASYNC.cast_unsigned());
+    for (call, mut rule, also) in [
+        (libc::SYS_fcntl, non_blocking_flag(), Some(quiet)),
+        (libc::SYS_ioctl, non_blocking_request(), None),
+    ] {
+        if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
+            rule.extend(also.into_iter().chain([other.clone()]));
+            let answer = Answer::Ask;
+            clauses.insert(1, Clause { rule, answer });
+        }
+    }
 }
 
 fn non_blocking_flag() -> Rule {
     vec![
         Condition::equal(1, libc::F_SETFL.cast_unsigned()),
-        of_a_stream(),
         Condition::new(2, Width::Half, Test::AnyOf(libc::O_NONBLOCK.cast_unsigned())),
     ]
 }
@@ -44,5 +58,5 @@ fn non_blocking_flag() -> Rule {
 /// Whether it is switched on or off stands in memory, where a filter cannot look; it is never on.
 fn non_blocking_request() -> Rule {
     let request = u32::try_from(libc::FIONBIO).expect("requests have 32 bits");
-    vec![Condition::equal(1, request), of_a_stream()]
+    vec![Condition::equal(1, request)]
 }

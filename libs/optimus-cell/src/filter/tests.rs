@@ -8,7 +8,7 @@ use libc::sock_filter;
 use proptest::prelude::*;
 
 use super::{
-    Answer, for_guests,
+    Answer, Filter,
     program::{ARCHITECTURE, KILL, encode},
 };
 use crate::syscalls;
@@ -16,6 +16,7 @@ use crate::syscalls;
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs();
 const PRETEND: u32 = libc::SECCOMP_RET_ERRNO;
+const ASK: u32 = libc::SECCOMP_RET_USER_NOTIF;
 
 /// Runs a program as the kernel does, on the structure it gives to filters.
 fn run(program: &[sock_filter], number: u32, architecture: u32, arguments: [u64; 6]) -> u32 {
@@ -78,6 +79,7 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
         libc::SYS_personality => allowed_or([0, 0x0004_0000, 0xffff_ffff].contains(&first), libc::ENOSYS),
         libc::SYS_fcntl => match second {
             4 if of_stream && third & 0o4000 != 0 => Answer::PRETEND,
+            4 if first != 0 && third & 0o24000 == 0o4000 => Answer::Ask,
             4 => allowed_or(third & 0o20000 == 0, libc::EINVAL),
             6 | 37 => Answer::PRETEND,
             7 | 38 => Answer::Refuse(libc::ENOLCK),
@@ -88,6 +90,7 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
         },
         libc::SYS_ioctl => match second {
             0x5421 if of_stream => Answer::PRETEND,
+            0x5421 if first != 0 => Answer::Ask,
             request => allowed_or(
                 [0x5401, 0x540f, 0x5411, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451].contains(&request),
                 libc::ENOTTY,
@@ -209,7 +212,7 @@ fn values() -> impl Strategy<Value = u64> {
 proptest! {
     #[test]
     fn the_program_says_what_the_rules_say(arguments in prop::array::uniform6(values()), far in any::<u32>()) {
-        let program = for_guests().0;
+        let program = Filter::for_guests().asking.0;
         for architecture in ARCHITECTURES {
             for number in (0..1024).chain(X32..X32 + 1024).chain([far, u32::MAX]) {
                 prop_assert_eq!(
@@ -225,7 +228,7 @@ proptest! {
     fn sockets_are_checked_in_all_their_arguments(
         family in 0..50_u64, kind in 0..0x90000_u64, protocol in 0..300_u64,
     ) {
-        let program = for_guests().0;
+        let program = Filter::for_guests().asking.0;
         for number in [libc::SYS_socket, libc::SYS_socketpair] {
             let number = u32::try_from(number).unwrap();
             let arguments = [family, kind, protocol, 0, 0, 0];
@@ -237,9 +240,31 @@ proptest! {
     }
 }
 
+/// Where nobody can be asked the filter says the same, but that it allows what it would ask about.
+#[test]
+fn without_anybody_to_ask_nothing_else_changes() {
+    let Filter { asking, silent } = Filter::for_guests();
+    for number in 0..1024 {
+        for arguments in [
+            [0; 6],
+            [3, 4, 0o4001, 0, 0, 0],
+            [3, 0x5421, 1, 0, 0, 0],
+            [1, 4, 0o4001, 0, 0, 0],
+        ] {
+            let said = run(&asking.0, number, ARCHITECTURE, arguments);
+            let wanted = if said == ASK { ALLOW } else { said };
+            assert_eq!(
+                run(&silent.0, number, ARCHITECTURE, arguments),
+                wanted,
+                "{number}"
+            );
+        }
+    }
+}
+
 #[test]
 fn standard_output_and_error_cannot_be_made_non_blocking() {
-    let program = for_guests().0;
+    let program = Filter::for_guests().asking.0;
     let answer = |call, arguments| {
         let [descriptor, command, flags] = arguments;
         let number = u32::try_from(call).unwrap();
@@ -261,16 +286,27 @@ fn standard_output_and_error_cannot_be_made_non_blocking() {
             PRETEND
         );
     }
-    for descriptor in [0, 3, 1 << 32, 0x101] {
-        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, non_blocking]), ALLOW);
-        assert_eq!(answer(libc::SYS_ioctl, [descriptor, 0x5421, 0x7fff_0000]), ALLOW);
+    for (descriptor, wanted) in [
+        (0, ALLOW),
+        (1 << 32, ALLOW),
+        (3, ASK),
+        (0x101, ASK),
+        (upper | 5, ASK),
+    ] {
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, non_blocking]), wanted);
+        assert_eq!(answer(libc::SYS_fcntl, [descriptor, set, 1]), ALLOW);
+        assert_eq!(
+            answer(libc::SYS_fcntl, [descriptor, set, non_blocking | 0o20000]),
+            libc::SECCOMP_RET_ERRNO | libc::EINVAL.unsigned_abs()
+        );
+        assert_eq!(answer(libc::SYS_ioctl, [descriptor, 0x5421, 0x7fff_0000]), wanted);
     }
 }
 
 /// A register has 64 bits, and most calls take 32 of them.
 #[test]
 fn what_stands_in_the_upper_half_counts_exactly_where_the_kernel_looks_at_it() {
-    let program = for_guests().0;
+    let program = Filter::for_guests().asking.0;
     let answer = |call, arguments| run(&program, u32::try_from(call).unwrap(), ARCHITECTURE, arguments);
     let upper = 0x0001_0000_0000_0000_u64;
     // Forbidden commands stay forbidden, and allowed ones allowed.
@@ -308,7 +344,7 @@ fn what_stands_in_the_upper_half_counts_exactly_where_the_kernel_looks_at_it() {
 
 #[test]
 fn the_program_is_short_and_every_way_through_it_shorter() {
-    let program = for_guests().0;
+    let program = Filter::for_guests().asking.0;
     assert!(program.len() < 512, "{} statements", program.len());
     for number in 0..1024 {
         // The kernel takes this way for every number when the filter is installed: up to an answer, or to an argument.
@@ -385,7 +421,7 @@ fn what_must_be_refused_is_not_on_the_list() {
         libc::SYS_tee,
         libc::SYS_sched_setattr,
     ];
-    let program = for_guests().0;
+    let program = Filter::for_guests().asking.0;
     for number in dangerous {
         assert!(!syscalls::GUEST.contains(&number), "{number}");
         let number = u32::try_from(number).unwrap();

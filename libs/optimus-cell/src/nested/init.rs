@@ -105,7 +105,8 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
     extern "C" fn guest(orders: *mut libc::c_void) -> libc::c_int {
         // SAFETY: `start_guest` waits, with what it has passed.
         let Orders { plan, report } = unsafe { &*orders.cast::<Orders<'_>>() };
-        let outcome: Result<Infallible, _> = become_program(plan.command, plan.guest, plan.restrictions);
+        let outcome: Result<Infallible, _> =
+            become_program(plan.command, plan.guest, plan.restrictions, report);
         leave(outcome, report)
     }
     let orders = Orders { plan, report };

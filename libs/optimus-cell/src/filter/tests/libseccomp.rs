@@ -73,7 +73,7 @@ fn rules() -> String {
             let done = match clause.answer {
                 Answer::Allow => 1,
                 Answer::PRETEND => 0,
-                Answer::Refuse(_) => continue,
+                Answer::Refuse(_) | Answer::Ask => continue,
             };
             let mut ways = vec![String::new()];
             for condition in &clause.rule {

@@ -1,0 +1,147 @@
+//! What guests ask before they make a descriptor non-blocking: whether it is one of their streams under another number.
+//!
+//! A filter knows numbers alone, and a duplicate of standard output has any. So a guest that makes such a descriptor non-blocking
+//! waits until the agent has looked what it is. For a stream the call is answered as if it had been made, as it is for numbers
+//! 1 and 2 (see [`crate::filter`]); for everything else the kernel goes on with it.
+//!
+//! Nothing is kept safe by this. A guest that changes its descriptors meanwhile loses its own output at worst.
+
+use std::{
+    ffi::CStr,
+    io::Write,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{fstat, stat},
+    process::{getegid, geteuid},
+};
+
+use crate::guest::GuestId;
+
+/// Answers in one turn. A guest that asks without end must not keep the clocks from being looked at.
+const MOST_ANSWERS: usize = 64;
+
+/// `SECCOMP_IOCTL_NOTIF_RECV` and `SECCOMP_IOCTL_NOTIF_SEND`: of `!`, with the sizes of what they read and write.
+const RECEIVE: libc::Ioctl = request::<libc::seccomp_notif>(0);
+const SEND: libc::Ioctl = request::<libc::seccomp_notif_resp>(1);
+
+const fn request<T>(number: libc::Ioctl) -> libc::Ioctl {
+    const READ_AND_WRITE: libc::Ioctl = 3 << 30;
+    READ_AND_WRITE | (size_of::<T>() as libc::Ioctl) << 16 | (b'!' as libc::Ioctl) << 8 | number
+}
+
+/// Where a run's guest asks.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    listener: OwnedFd,
+    guest: GuestId,
+}
+
+/// Whether anybody is left who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Askers {
+    Some,
+    None,
+}
+
+/// What tells a pipe from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    pub(crate) fn of(descriptor: impl AsFd) -> rustix::io::Result<Self> {
+        fstat(descriptor).map(|known| Self::from(&known))
+    }
+}
+
+impl From<&rustix::fs::Stat> for Identity {
+    fn from(known: &rustix::fs::Stat) -> Self {
+        Self {
+            device: known.st_dev,
+            inode: known.st_ino,
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn new(listener: OwnedFd, guest: GuestId) -> Self {
+        Self { listener, guest }
+    }
+
+    pub(crate) fn pollable(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// Answers what has been asked.
+    pub(crate) fn answer(&self, streams: [Identity; 2]) -> Askers {
+        for _ in 0..MOST_ANSWERS {
+            let mut end = [PollFd::new(&self.listener, PollFlags::IN)];
+            if !matches!(poll(&mut end, Some(&Timespec::default())), Ok(1)) {
+                return Askers::Some;
+            }
+            if !end[0].revents().contains(PollFlags::IN) {
+                return Askers::None;
+            }
+            self.answer_one(streams);
+        }
+        Askers::Some
+    }
+
+    /// Whoever asked may have died meanwhile: nothing that fails here matters.
+    fn answer_one(&self, streams: [Identity; 2]) {
+        // SAFETY: zeroes are a valid value, which the kernel asks for.
+        let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        // SAFETY: the kernel stores a value of the size that the request tells.
+        if unsafe { libc::ioctl(self.listener.as_raw_fd(), RECEIVE, &raw mut question) } == -1 {
+            return;
+        }
+        let asked = self.identity(question.pid, question.data.args[0]);
+        let stream = asked.is_some_and(|asked| streams.contains(&asked));
+        let mut answer = libc::seccomp_notif_resp {
+            id: question.id,
+            val: 0,
+            error: 0,
+            flags: if stream { 0 } else { GO_ON },
+        };
+        // SAFETY: the kernel reads a value of the size that the request tells.
+        unsafe { libc::ioctl(self.listener.as_raw_fd(), SEND, &raw mut answer) };
+    }
+
+    /// What a thread of the guest has under this number.
+    fn identity(&self, thread: u32, descriptor: u64) -> Option<Identity> {
+        // As the kernel takes it.
+        #[expect(clippy::cast_possible_truncation)]
+        let descriptor = descriptor as u32;
+        let mut path = [0; 48];
+        write!(&mut path[..], "/proc/{thread}/fd/{descriptor}\0").ok()?;
+        let path = CStr::from_bytes_until_nul(&path).ok()?;
+        let known = self.as_guest(|| stat(path).ok())?;
+        Some(Identity::from(&known))
+    }
+
+    /// A process' descriptors are shown to its own user alone.
+    fn as_guest<T>(&self, look: impl FnOnce() -> T) -> T {
+        if self.guest.is_agent() {
+            return look();
+        }
+        let become_user = |uid: u32, gid: u32| {
+            // SAFETY: changes as whom this process, which has one thread, looks at files.
+            unsafe {
+                libc::setfsgid(gid);
+                libc::setfsuid(uid);
+            }
+        };
+        become_user(self.guest.as_raw(), self.guest.as_raw());
+        let seen = look();
+        become_user(geteuid().as_raw(), getegid().as_raw());
+        seen
+    }
+}
+
+/// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
+const GO_ON: u32 = 1;
