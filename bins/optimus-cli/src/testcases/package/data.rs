@@ -92,7 +92,8 @@ pub(super) fn read(data: &Path, metadata: &Metadata, notes: &mut Notes) -> Resul
     walk.look_beside_parts()?;
     walk.enter(Path::new(""))?;
     for part in PARTS {
-        if data.join(part).is_dir() {
+        // One that is no folder, such as a link that leads nowhere, cannot be read, and says so.
+        if is_there(&data.join(part)) {
             walk.folder(Path::new(part), DEEPEST)?;
         }
     }
@@ -125,18 +126,14 @@ impl Walk<'_> {
             Format::Of2023 | Format::Of2025 => ("test_group.yaml", "testdata.yaml"),
         };
         // Drafts had it differently, and what it says must not be passed over.
-        if self.data.join(folder).join(other).is_file() {
+        if is_there(&self.data.join(folder).join(other)) {
             return Err(Failure::usage(format!(
                 "{}: in this version of the format it is called {own}",
                 self.data.join(folder).join(other).display()
             )));
         }
         let name = folder.join(own);
-        let config = if self.data.join(&name).is_file() {
-            Some(self.config(&name)?)
-        } else {
-            None
-        };
+        let config = self.config(&name)?;
         self.groups.push(Group {
             folder: folder.to_owned(),
             config,
@@ -244,11 +241,11 @@ impl Walk<'_> {
 
     fn test(&mut self, name: &Path) -> Result<(), Failure> {
         let own = name.with_added_extension("yaml");
-        let own = if self.metadata.format != Format::Legacy && self.data.join(&own).is_file() {
-            self.config(&own)?
-        } else {
-            Config::default()
-        };
+        let own = match self.metadata.format {
+            Format::Legacy => None,
+            Format::Of2023 | Format::Of2025 => self.config(&own)?,
+        }
+        .unwrap_or_default();
         let args = match own.args {
             Some(args) => args,
             None => self.inherited("args", |config| config.args.as_ref())?,
@@ -304,10 +301,13 @@ impl Walk<'_> {
         Ok(of(setter).unwrap_or_default())
     }
 
-    fn config(&mut self, name: &Path) -> Result<Config, Failure> {
+    /// `None` where there is no such file.
+    fn config(&mut self, name: &Path) -> Result<Option<Config>, Failure> {
         let path = self.data.join(name);
         let place = Path::new("data").join(name).display().to_string();
-        let yaml = Section::read(&path, &place)?;
+        let Some(yaml) = Section::read_if_there(&path, &place)? else {
+            return Ok(None);
+        };
         let legacy = self.metadata.format == Format::Legacy;
         let of_version: &[&[&str]] = if legacy {
             &[ABOUT, LEGACY, LEGACY_CHECKED]
@@ -354,7 +354,7 @@ impl Walk<'_> {
                 return Err(yaml.refuse(word, &format!("the constant {name} cannot be put in yet")));
             }
         }
-        Ok(config)
+        Ok(Some(config))
     }
 
     /// Words, or a mapping that names a validator and its flags.
@@ -410,6 +410,11 @@ impl Walk<'_> {
         }
         Ok(tests)
     }
+}
+
+/// Whatever it is.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// What is in a folder, in the order of the names.

@@ -1,7 +1,5 @@
 //! What the files beside a test are, by their names.
 
-use std::path::Path;
-
 use super::Format;
 
 /// What belongs to a test and says nothing about its verdict: what is shown of it, and to whom.
@@ -74,9 +72,8 @@ pub(super) fn file(name: &str, format: Format) -> File<'_> {
 
 /// Whether a file seems to be meant for a test's input or answer.
 pub(super) fn looks_like_a_test(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| {
-        extension.eq_ignore_ascii_case("in") || extension.eq_ignore_ascii_case("ans")
-    })
+    let name = name.to_ascii_lowercase();
+    [".in", ".ans"].iter().any(|extension| name.ends_with(extension))
 }
 
 /// Whether programs are not run on what is in this folder of `data`, by the format's own word.

@@ -81,11 +81,9 @@ pub(super) enum Validation {
 }
 
 pub(super) fn read(folder: &Path, notes: &mut Notes) -> Result<Metadata, Failure> {
-    let path = folder.join(FILE);
-    let yaml = if path.is_file() {
-        Section::read(&path, FILE)?
-    } else {
-        Section::parse("", FILE)?
+    let yaml = match Section::read_if_there(&folder.join(FILE), FILE)? {
+        Some(yaml) => yaml,
+        None => Section::parse("", FILE)?,
     };
     let format = format(&yaml)?;
     let of_version = if format == Format::Legacy { LEGACY } else { MODERN };
@@ -213,11 +211,10 @@ fn time_limit(
     if let Some(ms) = milliseconds(limits, "time_limit")? {
         return Ok(Some((ms, "problem.yaml: limits: time_limit")));
     }
-    let own_file = folder.join(TIME_LIMIT_FILE);
     let (value, file) = if let Some(value) = domjudge.time_limit {
         (value, DOMJUDGE_FILE)
-    } else if own_file.is_file() {
-        (text::read(&own_file)?.trim().to_owned(), TIME_LIMIT_FILE)
+    } else if let Some(text) = text::read_if_there(&folder.join(TIME_LIMIT_FILE))? {
+        (text.trim().to_owned(), TIME_LIMIT_FILE)
     } else {
         return Ok(None);
     };
@@ -225,7 +222,7 @@ fn time_limit(
         .parse()
         .ok()
         .filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0)
-        .ok_or_else(|| Failure::usage(format!("{file}: {value:?} is no time in seconds")))?;
+        .ok_or_else(|| Failure::usage(format!("{file}: the time limit {value:?} is no time in seconds")))?;
     Ok(Some((from_seconds(seconds), file)))
 }
 
@@ -252,13 +249,11 @@ struct DomjudgeFile {
 
 impl DomjudgeFile {
     fn read(folder: &Path, settings: &Settings, notes: &mut Notes) -> Result<Self, Failure> {
-        let path = folder.join(DOMJUDGE_FILE);
         let mut found = Self::default();
-        if !path.is_file() {
+        let Some(text) = text::read_if_there(&folder.join(DOMJUDGE_FILE))? else {
             return Ok(found);
-        }
-        let text = text::read(&path)?;
-        for line in text.lines().map(str::trim) {
+        };
+        for line in text.split(['\n', '\r']).map(str::trim) {
             if line.is_empty() || line.starts_with([';', '#', '[']) {
                 continue;
             }
@@ -266,7 +261,7 @@ impl DomjudgeFile {
                 .split_once('=')
                 .with_context(|| format!("{DOMJUDGE_FILE}: {line:?} is no key with a value"))
                 .usage()?;
-            let (key, value) = (key.trim(), value.trim().trim_matches(['\'', '"']).trim());
+            let (key, value) = (key.trim(), ini_value(value));
             match key {
                 // Of several the last one holds, as where DOMjudge reads it.
                 "timelimit" => found.time_limit = Some(value.to_owned()),
@@ -286,6 +281,21 @@ impl DomjudgeFile {
         }
         Ok(found)
     }
+}
+
+/// As DOMjudge reads them: what stands in quotes, or what stands before a comment.
+fn ini_value(written: &str) -> &str {
+    let written = written.trim();
+    for quote in ['"', '\''] {
+        if let Some((inner, _)) = written
+            .strip_prefix(quote)
+            .and_then(|rest| rest.split_once(quote))
+        {
+            return inner.trim();
+        }
+    }
+    let before_comment = written.split(';').next().unwrap_or_default();
+    before_comment.trim()
 }
 
 /// Keys of the format that say something about grading, and are passed over.

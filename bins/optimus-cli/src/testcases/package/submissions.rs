@@ -107,9 +107,12 @@ impl Listed {
 impl Submissions {
     pub(crate) fn read(problem: &Path, format: Format) -> Result<Self, Failure> {
         let folder = problem.join(FOLDER);
-        let file = folder.join(FILE);
-        let entries = if format != Format::Legacy && file.is_file() {
-            Section::read(&file, FILE)?
+        let section = match format {
+            Format::Legacy => None,
+            Format::Of2023 | Format::Of2025 => Section::read_if_there(&folder.join(FILE), FILE)?,
+        };
+        let entries = if let Some(section) = section {
+            section
                 .sections()
                 .map(|section| {
                     let (pattern, section) = section?;
@@ -132,6 +135,11 @@ impl Submissions {
         let mut left_out = Vec::new();
         for (group, path) in entries_of(&self.folder)? {
             if path.is_dir() && group != PARTIAL {
+                for name in taken_for_not_there(&path) {
+                    left_out.push(format!(
+                        "{FOLDER}/{group}/{name}: the format takes what is called so for not there"
+                    ));
+                }
                 for (name, path) in entries_of(&path)? {
                     programs.push(self.listed(&group, &name, path));
                 }
@@ -299,6 +307,17 @@ fn demands(section: &Section) -> Result<Demands, Failure> {
             Some(_) => return Err(section.refuse(TIME, "knows true, false, lower and upper")),
         },
     })
+}
+
+/// Names that [`entries_of`] leaves out and that somebody may mean all the same. Everybody knows what a dot means.
+fn taken_for_not_there(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with('-'))
+        .collect();
+    names.sort();
+    names
 }
 
 /// What is in a folder, in the order of the names, without what the format takes for not there.

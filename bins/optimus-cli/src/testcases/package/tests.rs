@@ -423,6 +423,7 @@ mod submissions {
                 ("submissions/rejected/d.py", ""),
                 ("submissions/partially_accepted/e.py", ""),
                 ("submissions/lost.py", ""),
+                ("submissions/rejected/-b.py", ""),
             ],
         );
         let (programs, left_out) = submissions.all().unwrap();
@@ -437,8 +438,13 @@ mod submissions {
                 ("rejected/d.py", some("rejected")),
             ]
         );
-        assert_eq!(left_out.len(), 2, "{left_out:?}");
-        assert!(left_out[0].contains("lost.py") && left_out[1].contains("partially_accepted"));
+        assert_eq!(left_out.len(), 3, "{left_out:?}");
+        for (told, name) in left_out
+            .iter()
+            .zip(["lost.py", "partially_accepted", "rejected/-b.py"])
+        {
+            assert!(told.contains(name), "{left_out:?}");
+        }
     }
 
     #[test]

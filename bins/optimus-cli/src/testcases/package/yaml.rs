@@ -21,9 +21,11 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// Reads a file; `place` is its name for people. An empty one is an empty mapping.
-    pub(super) fn read(path: &Path, place: &str) -> Result<Self, Failure> {
-        Self::parse(&text::read(path)?, place)
+    /// Reads a file, where there is one; `place` is its name for people. An empty one is an empty mapping.
+    pub(super) fn read_if_there(path: &Path, place: &str) -> Result<Option<Self>, Failure> {
+        text::read_if_there(path)?
+            .map(|text| Self::parse(&text, place))
+            .transpose()
     }
 
     pub(super) fn parse(text: &str, place: &str) -> Result<Self, Failure> {

@@ -72,6 +72,8 @@ fn what_nobody_knows_is_told() {
         (&[("data/secret/1.yaml", "args: [x]")], "data/secret/1.yaml"),
         (&[("data/secret/2.hint", "")], "data/secret/2.hint"),
         (&[("data/secret/.2.in", "")], "data/secret/.2.in"),
+        (&[("data/secret/.in", "")], "data/secret/.in"),
+        (&[("data/secret/-2.in", "")], "data/secret/-2.in"),
         (&[("data/testdata.yml", "")], "data/testdata.yml"),
         (&[("data/Secret/1.in", "")], "data/Secret: not looked at"),
         (
@@ -103,6 +105,44 @@ fn what_nobody_knows_is_told() {
     tells(&[("problem.yaml", &yaml)], "time_limit_to_tle");
     let yaml = with(new.1, "allow_file_writing: false\n");
     tells(&[("problem.yaml", &yaml)], "allow_file_writing");
+}
+
+#[test]
+fn what_cannot_be_read_is_not_taken_for_nothing() {
+    for name in [
+        "problem.yaml",
+        "domjudge-problem.ini",
+        ".timelimit",
+        "data/testdata.yaml",
+        "data/secret/testdata.yaml",
+    ] {
+        refused(&[(&format!("{name}/x"), "")], name);
+    }
+    refused(&[("data/sample", "../other/sample")], "data/sample");
+    refused(&[("problem.yaml", NEW), ("data/secret/1.yaml/x", "")], "1.yaml");
+    refused(
+        &[("problem.yaml", NEW), ("data/testdata.yaml/x", "")],
+        "testdata.yaml",
+    );
+    let folder = folder(&[("submissions/submissions.yaml/x", "")]);
+    let error = Submissions::read(folder.path(), Format::Of2025).unwrap_err();
+    assert!(error.to_string().contains("submissions.yaml"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_that_lead_nowhere_are_not_taken_for_nothing() {
+    for name in [
+        "problem.yaml",
+        "domjudge-problem.ini",
+        "data/testdata.yaml",
+        "data/secret",
+    ] {
+        let folder = folder(&[("data/sample/1.in", ""), ("data/sample/1.ans", "")]);
+        std::os::unix::fs::symlink("nowhere", folder.path().join(name)).unwrap();
+        let error = Package::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(name), "{name}: {error}");
+    }
 }
 
 #[test]
@@ -141,7 +181,17 @@ fn domjudges_file_is_read_as_domjudge_reads_it() {
         ini("timelimit=1\ntimelimit=\"2\"").unwrap().settings.timeout_ms,
         Some(2000)
     );
+    for text in [
+        "timelimit = 2 ; two seconds",
+        "timelimit='2' ; two",
+        "name = \"a;b\"\ntimelimit=2;",
+        "name = a\rtimelimit = 2\r",
+    ] {
+        assert_eq!(ini(text).unwrap().settings.timeout_ms, Some(2000), "{text:?}");
+    }
     for (text, part) in [
+        ("timelimit =", "the time limit \"\""),
+        ("timelimit = 1,5", "1,5"),
         ("special_compare=cmp", "special_compare"),
         ("special_run = 'run'", "special_run"),
         ("timelimit", "is no key with a value"),
