@@ -29,7 +29,16 @@ programs() {
     done
 }
 
-# Where the module is: above the entry, or the one that all others are below.
+# The tool knows its files by `.go` alone, people write `.GO` as well.
+for source in "$@"; do
+    shift
+    name="${source%.*}.go"
+    [ -e "$name" ] || mv "$source" "$name"
+    [ "$entry" != "$source" ] || entry="$name"
+    set -- "$@" "$name"
+done
+
+# Where the module is: above the entry, or the one that all others are below, or of several the one that has a program.
 module=.
 if [ -n "$entry" ]; then
     module="$(dirname "$entry")"
@@ -41,6 +50,16 @@ elif [ ! -f go.mod ]; then
     depth="${modules%% *}"
     if [ -n "$modules" ] && [ "$(echo "$modules" | grep -c "^$depth ")" -eq 1 ]; then
         module="$(echo "$modules" | head -n 1 | cut -d ' ' -f 2-)"
+    elif [ -n "$modules" ]; then
+        with_programs="$(echo "$modules" | sed -n "s/^$depth //p" | while IFS= read -r folder; do
+            (cd "$folder" && [ -z "$(programs ./...)" ]) || echo "$folder"
+        done)"
+        case "$with_programs" in
+            "") refuse "no package in the modules $(echo $modules) is a program: none is called main" ;;
+            *"
+"*) refuse "several modules have programs: $(echo $with_programs); name a file of one as the entry point" ;;
+        esac
+        module="$with_programs"
     fi
 fi
 if [ ! -f "$module/go.mod" ]; then
@@ -61,6 +80,7 @@ cd "$module"
 [ ! -f vendor/modules.txt ] || export GOFLAGS=-mod=vendor
 if [ -n "$entry" ]; then
     package="./$(dirname "$(realpath --relative-to=. "$top/$entry")")"
+    echo "entry point: $package"
 elif [ "$(for source in "$@"; do dirname "$source"; done | sort -u | wc -l)" -le 1 ]; then
     package="./$(realpath --relative-to=. "$top/$(dirname "$1")")"
 else
@@ -71,6 +91,24 @@ else
 "*) refuse "several packages are programs: $(echo $package); name a file of one as the entry point" ;;
     esac
     echo "entry point: $package"
+fi
+# A file that is alone is the program, whatever it is called and for whichever system: so it is where a compiler is given
+# the file's name.
+if [ $# -eq 1 ]; then
+    file="$package/${1##*/}"
+    case "${file##*/}" in
+        *_* | .*) odd=yes ;;
+        *) odd="$(grep -e '^//go:build ' -e '^// *+build ' "$file" || true)" ;;
+    esac
+    if [ -n "$odd" ] && [ "$("$root/bin/go" list -e -f '{{len .GoFiles}}' "$package")" = 0 ]; then
+        case "${file##*/}" in
+            _* | .* | *_test.go)
+                mv "$file" "$package/main.go"
+                file="$package/main.go"
+                ;;
+        esac
+        package="$file"
+    fi
 fi
 # The folder is away meanwhile: `//go:embed *` takes empty ones for mistakes.
 rmdir "$output"

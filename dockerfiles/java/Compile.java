@@ -200,7 +200,10 @@ public final class Compile {
 
     /** Sees every class once its members are known, and remembers those a program can start from. */
     private static final class Mains implements TaskListener {
-        /** Where packages begin, such as {@code src/}, or nothing; the work directory itself first. */
+        /**
+         * Where packages begin, such as {@code src/}, or nothing; the work directory itself first. Build tools keep the
+         * resources of {@code src/main/java} in {@code src/main/resources}.
+         */
         final Set<String> sourceRoots = new LinkedHashSet<>(List.of(""));
 
         private final Elements elements;
@@ -217,7 +220,12 @@ public final class Compile {
             var type = event.getTypeElement();
             if (event.getKind() == TaskEvent.Kind.ANALYZE && type != null) {
                 var file = event.getSourceFile().getName();
-                sourceRoots.add(sourceRoot(file, elements.getPackageOf(type).getQualifiedName().toString()));
+                var root = sourceRoot(file, elements.getPackageOf(type).getQualifiedName().toString());
+                sourceRoots.add(root);
+                var resources = root.replaceFirst("(^|/)java/$", "$1resources/");
+                if (!resources.equals(root) && Files.isDirectory(Path.of(resources))) {
+                    sourceRoots.add(resources);
+                }
                 visit(type, Nesting.TOP, file);
             }
         }

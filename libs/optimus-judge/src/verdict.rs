@@ -81,6 +81,11 @@ pub fn judge_compile(evidence: Evidence<'_>, program: Program) -> (CompileVerdic
     let message = failure(evidence).map(|(verdict, message)| {
         if verdict == Verdict::MemoryLimitExceeded || wrote_too_large_a_file(evidence) {
             format!("{message} (compile_memory_mb)")
+        } else if says_a_file_was_too_large(evidence) {
+            format!(
+                "{message}; it had no room for a file of more than {} MiB (compile_memory_mb)",
+                evidence.limits.file_size_bytes / MIB
+            )
         } else {
             message
         }
@@ -100,6 +105,20 @@ fn wrote_too_large_a_file(Evidence { facts, .. }: Evidence<'_>) -> bool {
         == RunEnd::Signalled {
             signal: signals::SIGXFSZ,
         }
+}
+
+/// Compilers have parts, and say of one that met the limit what became of it. A source may make them say anything, which
+/// changes the words of a failure and nothing else.
+fn says_a_file_was_too_large(Evidence { stderr, .. }: Evidence<'_>) -> bool {
+    const WORDS: [&[u8]; 3] = [
+        b"file size limit exceeded",
+        b"file too large",
+        b"no space left on device",
+    ];
+    stderr.last_lines().any(|line| {
+        let line = line.to_ascii_lowercase();
+        WORDS.iter().any(|words| memmem::find(&line, words).is_some())
+    })
 }
 
 fn failure(evidence: Evidence<'_>) -> Option<(Verdict, String)> {

@@ -214,7 +214,7 @@ fn no_memory_verdict_without_evidence() {
 }
 
 /// What the shipped languages' runtimes write when they are out of memory, and how they end then.
-const OUT_OF_MEMORY: [(&str, RunEnd, &str); 8] = [
+const OUT_OF_MEMORY: [(&str, RunEnd, &str); 9] = [
     (
         "python",
         RunEnd::Exited { code: 1 },
@@ -249,6 +249,11 @@ const OUT_OF_MEMORY: [(&str, RunEnd, &str); 8] = [
         "javascript",
         RunEnd::Signalled { signal: SIGABRT },
         "\n<--- Last few GCs --->\n\n[3:0x1] 90 ms: Mark-Compact 15.9 (19.0) -> 15.9 (19.0) MB\n\n<--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n----- Native stack trace -----\n\n 1: 0xb8ced1 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]\n10: 0x195e476  [node]\n",
+    ),
+    (
+        "javascript",
+        RunEnd::Exited { code: 1 },
+        "/box/main.js:1\nw.on('error', e => { throw e })\n                     ^\n\nError [ERR_WORKER_OUT_OF_MEMORY]: Worker terminated due to reaching memory limit: JS heap out of memory\n    at [kOnExit] (node:internal/worker:320:26)\n    at Worker.<computed>.onexit (node:internal/worker:230:20) {\n  code: 'ERR_WORKER_OUT_OF_MEMORY'\n}\n\nNode.js v20.20.2\n",
     ),
     (
         "javascript",
@@ -560,6 +565,29 @@ fn a_compile_step_fails_by_its_exit_or_by_its_limits() {
         compiled(&killed(LimitKind::Output)),
         error("wrote more than 100 bytes to its output")
     );
+    // Of a part of the compiler, only what the compiler says of it is known.
+    for said in [
+        "gcc: internal compiler error: File size limit exceeded signal terminated program as\nPlease submit\n",
+        "error: could not write output: File too large (os error 27)\n",
+        "/usr/bin/ld: final link failed: No space left on device\n",
+    ] {
+        let mut stderr = Capture::new(0);
+        stderr.feed(said.as_bytes());
+        let (verdict, message) = judge_compile(
+            Evidence {
+                facts: &facts(RunEnd::Exited { code: 4 }),
+                limits: &LIMITS,
+                runtime: Runtime::default(),
+                stderr: &stderr,
+            },
+            Program::Missing,
+        );
+        assert_eq!(verdict, CompileVerdict::CompilationError);
+        assert_eq!(
+            message.as_deref(),
+            Some("exited with code 4; it had no room for a file of more than 1 MiB (compile_memory_mb)")
+        );
+    }
     assert_eq!(
         compiled(&facts(RunEnd::Signalled { signal: SIGSEGV })),
         error("died by SIGSEGV")

@@ -283,7 +283,7 @@ impl DomjudgeFile {
     }
 }
 
-/// As DOMjudge reads them: what stands in quotes, or what stands before a comment.
+/// As `DOMjudge` reads them: what stands in quotes, or what stands before a comment.
 fn ini_value(written: &str) -> &str {
     let written = written.trim();
     for quote in ['"', '\''] {
