@@ -21,7 +21,6 @@ use optimus_common::{limits::Limits, weaken};
 use crate::{
     cgroup::{Counters, Group, Removal},
     error::CellError,
-    kill::LONGEST_DYING,
     peak::{Left, Peak},
 };
 
@@ -33,6 +32,9 @@ const MEMORY_BESIDE: u64 = 64 << 20;
 /// Groups that rest while others are used. What the kernel keeps for a run that has ended, such as its network, it keeps for
 /// some ten milliseconds.
 const MOST_AT_REST: usize = 4;
+
+/// How long the agent tries to remove groups in which nobody is any more, at the end of its box.
+const LONGEST_REMOVAL: Duration = Duration::from_secs(10);
 
 /// The groups of a box's cells.
 #[derive(Debug)]
@@ -141,7 +143,7 @@ impl CellGroup {
 impl Drop for CellGroups {
     fn drop(&mut self) {
         self.idle.get_mut().clear();
-        let deadline = Instant::now() + LONGEST_DYING;
+        let deadline = Instant::now() + LONGEST_REMOVAL;
         for number in 0..self.made.get() {
             // Nobody is in it, but the kernel may have something left to do. What cannot be removed goes with the box.
             while let Ok(Removal::Busy) = self.parent.remove(&name(number)) {
