@@ -18,14 +18,44 @@ refuse() {
     exit 1
 }
 
-# The folders that $1, a pattern of packages, has programs in, relative to this one.
+# Whether the folder $1 is called as an import path may be. Others are no packages to Go, but it builds their files.
+has_import_path() {
+    case "$1" in
+        *[!A-Za-z0-9._~/+-]*) return 1 ;;
+    esac
+}
+
+# Calls `go` with $1 as its command for the folder $2; the rest are its options.
+go_in() {
+    command="$1"
+    folder="$2"
+    shift 2
+    if has_import_path "$folder"; then
+        set -- "$@" "$folder"
+    else
+        for file in "$folder"/*.go; do
+            case "$file" in
+                *_test.go) ;;
+                *) set -- "$@" "$file" ;;
+            esac
+        done
+    fi
+    "$root/bin/go" "$command" "$@"
+}
+
+# The folders of the sources that have programs in, relative to this one.
 programs() {
-    "$root/bin/go" list -e -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' "$1" | while IFS= read -r folder; do
+    "$root/bin/go" list -e -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' ./... | while IFS= read -r folder; do
         case "$folder" in
             "") ;;
             "$PWD") echo . ;;
             *) echo "./${folder#"$PWD/"}" ;;
         esac
+    done
+    for source in "$@"; do dirname "$source"; done | sort -u | while IFS= read -r folder; do
+        folder="./$(realpath --relative-to=. "$top/$folder")"
+        has_import_path "$folder" && continue
+        [ "$(go_in list "$folder" -e -f '{{.Name}}')" != main ] || echo "$folder"
     done
 }
 
@@ -84,7 +114,7 @@ if [ -n "$entry" ]; then
 elif [ "$(for source in "$@"; do dirname "$source"; done | sort -u | wc -l)" -le 1 ]; then
     package="./$(realpath --relative-to=. "$top/$(dirname "$1")")"
 else
-    package="$(programs ./...)"
+    package="$(programs "$@")"
     case "$package" in
         "") refuse "no package among the sources is a program: none is called main" ;;
         *"
@@ -112,7 +142,7 @@ if [ $# -eq 1 ]; then
 fi
 # The folder is away meanwhile: `//go:embed *` takes empty ones for mistakes.
 rmdir "$output"
-"$root/bin/go" build -buildvcs=false -ldflags '-s -w' -o /tmp/main "$package"
+go_in build "$package" -buildvcs=false -ldflags '-s -w' -o /tmp/main
 # Of a package that is no program, `go build` makes an archive, which is none either.
 [ "$(head -c 4 /tmp/main)" = "$(printf '\177ELF')" ] || refuse "package $package is no program: it is not called main"
 mkdir "$output"

@@ -168,6 +168,63 @@ mod tests {
         assert!(languages.languages.len() >= 20);
     }
 
+    /// Tools that read a program without running it, by the language whose samples they read.
+    const READERS: [(&str, &[&str]); 13] = [
+        ("python", &["python3", "-m", "py_compile"]),
+        ("javascript", &["node", "--check"]),
+        ("ruby", &["ruby", "-c"]),
+        ("php", &["php", "-l"]),
+        ("perl", &["perl", "-c"]),
+        ("lua", &["luac5.4", "-p"]),
+        ("luajit", &["luajit", "-bl"]),
+        ("bash", &["bash", "-n"]),
+        ("c", &["gcc", "-fsyntax-only"]),
+        ("cpp", &["g++", "-fsyntax-only"]),
+        ("fortran", &["gfortran", "-fsyntax-only"]),
+        ("go", &["gofmt", "-e"]),
+        ("ocaml", &["ocamlc", "-stop-after", "typing"]),
+    ];
+
+    /// What each has to do is the same, to copy a line, and is tried in a box before the language is called available.
+    #[test]
+    fn a_sample_can_be_read_by_its_language_s_own_tool() {
+        let mut samples = HashSet::new();
+        for preset in all() {
+            let language = preset.language(&preset.name);
+            // Where there is none, the recipe is tried with an empty program.
+            let Some(sample) = language.execution.sample else {
+                continue;
+            };
+            assert!(!sample.trim().is_empty(), "{}", preset.name);
+            assert!(sample.ends_with('\n'), "{}", preset.name);
+            samples.insert(preset.name.as_str());
+            let Some((_, reader)) = READERS.iter().find(|(name, _)| *name == preset.name.as_str()) else {
+                continue;
+            };
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(&language.execution.source_name);
+            std::fs::write(&path, &sample).unwrap();
+            let read = std::process::Command::new(reader[0])
+                .args(&reader[1..])
+                .arg(&path)
+                .current_dir(folder.path())
+                .output();
+            match read {
+                Ok(read) => assert!(
+                    read.status.success(),
+                    "{}: {}",
+                    preset.name,
+                    String::from_utf8_lossy(&read.stderr)
+                ),
+                // That tool is not on this machine.
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{}", preset.name),
+            }
+        }
+        for (name, _) in READERS {
+            assert!(samples.contains(name), "{name} is no preset");
+        }
+    }
+
     #[test]
     fn names_and_aliases_are_unique() {
         let mut seen = HashSet::new();

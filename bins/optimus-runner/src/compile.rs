@@ -1,13 +1,16 @@
 //! Second phase: the compile step, once for all tests.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, bail};
 use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, Workspace, seal_artefacts};
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
-    protocol::{COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FrameKind, OutputTag, Step, Stream},
+    protocol::{
+        COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, OutputTag, Product, Step,
+        Stream,
+    },
 };
 use rustix::{
     event::{PollFd, PollFlags},
@@ -33,8 +36,8 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         .as_ref()
         .is_none_or(|facts| facts.end == RunEnd::Exited { code: 0 });
     let program = state.job.program.as_deref();
-    let program_missing =
-        ended_well && facts.is_some() && program.is_some_and(|program| !is_program(program));
+    let is_made = program.is_none_or(is_program) && is_product(&state.job.product, &state.job.files);
+    let program_missing = ended_well && facts.is_some() && !is_made;
     let done = CompileDone {
         facts,
         program_missing,
@@ -50,6 +53,41 @@ fn is_program(name: &str) -> bool {
     const EXECUTABLE: u32 = 0o111;
     let path = Path::new(BOX_DIR).join(name);
     fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & EXECUTABLE != 0)
+}
+
+/// Whether what programs of the image are to run is there.
+fn is_product(product: &Product, sources: &[FileHeader]) -> bool {
+    match product {
+        Product::Unknown => true,
+        Product::Named(name) => {
+            let path = Path::new(BOX_DIR).join(name);
+            match fs::read_dir(&path) {
+                Ok(mut folder) => folder.next().is_some(),
+                Err(_) => path.is_file(),
+            }
+        }
+        Product::Anything => holds_more_than(sources),
+    }
+}
+
+/// Whether there is any file in the work directory that is none of the sources. What cannot be looked into holds some.
+fn holds_more_than(sources: &[FileHeader]) -> bool {
+    let root = Path::new(BOX_DIR);
+    let sources: HashSet<_> = sources.iter().map(|file| root.join(&file.name)).collect();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return true;
+        };
+        for entry in entries {
+            match entry.and_then(|entry| Ok((entry.path(), entry.file_type()?))) {
+                Ok((path, kind)) if kind.is_dir() => folders.push(path),
+                Ok((path, _)) if sources.contains(&path) => {}
+                _ => return true,
+            }
+        }
+    }
+    false
 }
 
 fn compile(

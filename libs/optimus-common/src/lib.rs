@@ -16,6 +16,7 @@
 
 mod causes;
 pub mod checker;
+mod counted;
 pub mod facts;
 pub mod ids;
 pub mod job;
@@ -37,4 +38,5 @@ mod units;
 pub mod weaken;
 
 pub use causes::causes;
+pub use counted::counted;
 pub use ids::{FencingToken, JobId, LanguageName, WorkerId};

@@ -215,11 +215,28 @@ pub struct JobHeader {
     pub files: Vec<FileHeader>,
     /// The compile step, for a language that has one.
     pub compile: Option<CommandSpec>,
-    /// What the compile step has to make, relative to the box's work directory; `None` where that is not known.
+    /// The program that the compile step has to make, relative to the box's work directory; `None` where what is run is not
+    /// made by it, or that is not known.
     pub program: Option<String>,
+    /// What else it has to make.
+    #[serde(default)]
+    pub product: Product,
     pub run: CommandSpec,
     /// Runs going on at once, at least 1.
     pub max_parallel_tests: u32,
+}
+
+/// What a compile step has to make that is no program by itself, such as a jar for Java's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Product {
+    /// Nothing that is known.
+    #[default]
+    Unknown,
+    /// A file beside the sources, whatever it is called.
+    Anything,
+    /// This file, or a folder with something in it, relative to the box's work directory.
+    Named(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

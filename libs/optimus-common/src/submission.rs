@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checker::Checker, ids::LanguageName, job::Priority, language::OUTPUT_DIR, payload::Base64Bytes, unique,
+    checker::Checker, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR, payload::Base64Bytes,
+    unique,
 };
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
@@ -298,8 +299,8 @@ impl Submission {
             return Err(invalid(
                 "files",
                 format!(
-                    "{} files, of which at most {} are taken",
-                    files.len(),
+                    "{}, of which at most {} are taken",
+                    counted(files.len(), "file"),
                     maxima.files
                 ),
             ));
@@ -347,8 +348,8 @@ impl Submission {
             return Err(invalid(
                 "test_cases",
                 format!(
-                    "{} test cases, of which at most {} are taken",
-                    self.test_cases.len(),
+                    "{}, of which at most {} are taken",
+                    counted(self.test_cases.len(), "test case"),
                     maxima.test_cases
                 ),
             ));

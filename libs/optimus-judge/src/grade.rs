@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use optimus_common::{
+    counted,
     facts::{RunEnd, RunFacts},
     language::Language,
     limits::Limits,
@@ -404,7 +405,8 @@ fn compile_result(facts: RunFacts, limits: &Limits, output: Streams, program: Pr
     .filter(|(_, captured, _)| captured.truncated)
     .map(|(stream, captured, written)| {
         let kept = captured.text.len();
-        format!("wrote {written} bytes to {stream}, of which {kept} are kept")
+        let written = counted(written, "byte");
+        format!("wrote {written} to {stream}, of which {kept} are kept")
     });
     let messages: Vec<_> = message.into_iter().chain(left_out).collect();
     CompileResult {

@@ -6,9 +6,9 @@ use std::{
 };
 
 use optimus_common::{
-    language::{BYTES_PER_INODE, Language, Placeholders},
+    language::{BOX_DIR, BYTES_PER_INODE, Language, OUTPUT_DIR, Placeholders},
     limits::Limits,
-    protocol::{self, CommandSpec, FileHeader, JobHeader},
+    protocol::{self, CommandSpec, FileHeader, JobHeader, Product},
     settings::LimitSettings,
     submission::{InvalidSubmission, Submission},
 };
@@ -71,7 +71,10 @@ impl JobPlan {
             env: execution.env.clone(),
             limits: compile_limits(submission, language, settings),
         });
-        let program = compile.as_ref().and_then(|_| program(language));
+        let (program, product) = match compile {
+            Some(_) => products(language),
+            None => (None, Product::Unknown),
+        };
         let mut argv = vec![execution.command.clone()];
         argv.extend(execution.args.iter().cloned());
         let mut argv = placeholders.expand(&argv);
@@ -95,6 +98,7 @@ impl JobPlan {
             files,
             compile,
             program,
+            product,
             run,
             max_parallel_tests,
         };
@@ -158,12 +162,42 @@ pub fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> Op
         .then(|| main_file(submission, language))
 }
 
-/// What the recipe runs out of the work directory, such as `./main`, is what the compile step has to make.
-fn program(language: &Language) -> Option<String> {
+/// What the recipe runs out of the work directory is what the compile step has to make: a program (`./main`), or what one
+/// of the image is given (`java -jar .optimus/main.jar`, `java -cp .optimus Main`). A recipe that names neither that nor
+/// the sources needs something that the compile step makes, under whatever name.
+fn products(language: &Language) -> (Option<String>, Product) {
     let execution = &language.execution;
-    let mut words = std::iter::once(&execution.command).chain(&execution.args);
-    let program = words.find_map(|word| word.strip_prefix("./"))?;
-    (!program.contains('{')).then(|| program.to_owned())
+    let words = || std::iter::once(&execution.command).chain(&execution.args);
+    let is_assignment = |word: &&String| word.contains('=') && !word.starts_with(['.', '/', '-']);
+    let mut program = words();
+    let program = match program.next() {
+        Some(env) if env == "env" => program.find(|word| !is_assignment(word)),
+        program => program,
+    };
+    if let Some(program) = program.and_then(|word| in_work_dir(word)) {
+        return (Some(program.to_owned()), Product::Unknown);
+    }
+    let named = words().find_map(|word| in_work_dir(word));
+    let product = match named {
+        Some(named) => Product::Named(named.to_owned()),
+        None if words().any(|word| word.contains("{source")) => Product::Unknown,
+        None => Product::Anything,
+    };
+    (None, product)
+}
+
+/// The path in the box's work directory that a word of a recipe names.
+fn in_work_dir(word: &str) -> Option<&str> {
+    let from_root = word
+        .strip_prefix(BOX_DIR)
+        .and_then(|below| below.strip_prefix('/'));
+    let is_artefact = word
+        .strip_prefix(OUTPUT_DIR)
+        .is_some_and(|below| below.is_empty() || below.starts_with('/'));
+    let path = from_root
+        .or_else(|| word.strip_prefix("./"))
+        .or_else(|| is_artefact.then_some(word))?;
+    (!path.is_empty() && !path.contains('{')).then_some(path)
 }
 
 /// Half of the inodes are left for what the compile step and the runs make.
@@ -622,21 +656,37 @@ mod tests {
 
     #[test]
     fn what_the_recipe_runs_out_of_the_work_directory_has_to_be_made() {
-        let program = |compile: &[&str], command: &str, args: &[&str]| {
+        let products = |compile: &[&str], command: &str, args: &[&str]| {
             let mut language = language();
             language.execution.compile = strings(compile);
             language.execution.command = command.to_owned();
             language.execution.args = strings(args);
-            plan(&submission(), &language).unwrap().header.program
+            let header = plan(&submission(), &language).unwrap().header;
+            (header.program, header.product)
         };
-        assert_eq!(program(&["g++"], "./main", &[]).as_deref(), Some("main"));
-        assert_eq!(
-            program(&["go"], "env", &["A=b", "./main"]).as_deref(),
-            Some("main")
-        );
-        assert_eq!(program(&["javac"], "java", &["-jar", "main.jar"]), None);
-        assert_eq!(program(&[], "sh", &["./{source}"]), None);
-        assert_eq!(program(&["cc"], "sh", &["./{source}"]), None);
+        let program = |name: &str| (Some(name.to_owned()), Product::Unknown);
+        let named = |name: &str| (None, Product::Named(name.to_owned()));
+        let (anything, unknown) = ((None, Product::Anything), (None, Product::Unknown));
+        for (command, expected) in [
+            ("./main", program("main")),
+            ("/box/.optimus/main", program(".optimus/main")),
+            (".optimus/main", program(".optimus/main")),
+            ("env A=b C=/d ./main", program("main")),
+            ("java -jar .optimus/main.jar", named(".optimus/main.jar")),
+            ("java -jar ./main.jar", named("main.jar")),
+            ("java -cp .optimus Main", named(".optimus")),
+            ("java -cp /box/.optimus Main", named(".optimus")),
+            ("node .optimus/main.js", named(".optimus/main.js")),
+            ("java Main", anything.clone()),
+            ("java -jar main.jar", anything.clone()),
+            ("/opt/made/main", anything),
+            ("sh ./{source}", unknown.clone()),
+            ("node {source}", unknown.clone()),
+        ] {
+            let words: Vec<_> = command.split(' ').collect();
+            assert_eq!(products(&["cc"], words[0], &words[1..]), expected, "{command}");
+            assert_eq!(products(&[], words[0], &words[1..]), unknown, "{command}");
+        }
     }
 
     #[test]

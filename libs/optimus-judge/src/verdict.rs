@@ -5,6 +5,7 @@
 
 use memchr::memmem;
 use optimus_common::{
+    counted,
     facts::{LimitKind, RunEnd, RunFacts},
     language::OutOfMemory,
     limits::Limits,
@@ -143,8 +144,8 @@ fn output(Evidence { facts, limits, .. }: Evidence<'_>) -> Option<String> {
         return None;
     };
     Some(format!(
-        "wrote more than {} bytes to {stream}",
-        limits.output_bytes
+        "wrote more than {} to {stream}",
+        counted(limits.output_bytes, "byte")
     ))
 }
 
@@ -256,8 +257,8 @@ fn death(evidence: Evidence<'_>) -> Option<String> {
     };
     if facts.process_limit_hits > 0 {
         return Some(format!(
-            "{message}; it had run into the limit of {} processes",
-            limits.processes
+            "{message}; it had run into the limit of {}",
+            counted(limits.processes, "process")
         ));
     }
     let rules = evidence.runtime.out_of_memory;

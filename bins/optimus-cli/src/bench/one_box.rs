@@ -219,6 +219,7 @@ fn header() -> JobHeader {
     };
     JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: None,

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Context;
-use optimus_common::{language::Language, settings::Settings};
+use optimus_common::{counted, language::Language, settings::Settings};
 use optimus_queue::{JobStore, redis::RedisStore};
 use optimus_worker::backend::{self, Offer, Survey};
 use serde::Serialize;
@@ -75,10 +75,10 @@ impl Report<'_> {
     fn line(&self) -> String {
         let available = self.languages.iter().filter(|offered| offered.is_available());
         format!(
-            "native boxes {}, {} of {} languages available in them; Docker {}, Redis {}",
+            "native boxes {}, {} of {} available in them; Docker {}, Redis {}",
             self.native.state(),
             available.count(),
-            self.languages.len(),
+            counted(self.languages.len(), "language"),
             self.docker.state(),
             self.redis.state()
         )

@@ -1,6 +1,7 @@
 //! `status` and `cancel`, and how a job is shown.
 
 use optimus_common::{
+    counted,
     job::{JobRecord, JobStatus},
     result::{CompileResult, CompileVerdict, JobResult, TestResult, Verdict},
 };
@@ -108,7 +109,7 @@ pub(super) fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
     let told: Vec<_> = told.lines().map(harmless).collect();
     lines.extend(told.iter().take(COMPILE_LINES).cloned());
     if told.len() > COMPILE_LINES {
-        lines.push(format!("… {} more lines", told.len() - COMPILE_LINES));
+        lines.push(format!("… {}", counted(told.len() - COMPILE_LINES, "more line")));
     }
 }
 
@@ -144,8 +145,9 @@ fn summary(result: &JobResult) -> String {
         .map(|score| format!(", score {score:.3}"))
         .unwrap_or_default();
     format!(
-        "{}: {passed_tests} of {total_tests} tests{score}",
-        spaced(*verdict)
+        "{}: {passed_tests} of {}{score}",
+        spaced(*verdict),
+        counted(*total_tests, "test")
     )
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use optimus_common::{
     facts::{LimitKind, RunEnd},
-    protocol::COMPILE_OUTPUT_KEPT,
+    protocol::{COMPILE_OUTPUT_KEPT, Product},
 };
 
 use crate::session::{Job, Ran, Session};
@@ -97,6 +97,45 @@ fn a_compile_step_that_makes_no_program_ends_the_box_in_peace() {
         let (compiled, missing) = session.compile_done();
         assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
         assert_eq!(missing, !made, "{script}");
+        if made {
+            session.run_all(&[b""]);
+        }
+        session.expect_end();
+    }
+}
+
+#[test]
+fn a_compile_step_that_makes_nothing_for_another_program_ends_the_box_in_peace() {
+    let named = |name: &str| Product::Named(name.to_owned());
+    for (product, script, made) in [
+        (named(".optimus/main.jar"), "true", false),
+        (named(".optimus/main.jar"), "mkdir .optimus/main.jar", false),
+        (
+            named(".optimus/main.jar"),
+            "ln -s nowhere .optimus/main.jar",
+            false,
+        ),
+        (named(".optimus/main.jar"), "echo x > .optimus/main.jar", true),
+        (named(".optimus"), "echo x > beside", false),
+        (named(".optimus"), "echo x > .optimus/Main.class", true),
+        (
+            Product::Anything,
+            "mkdir -p a/b; echo y > src/one; echo x > /tmp/elsewhere",
+            false,
+        ),
+        (Product::Anything, "mkdir -p a/b; echo x > a/b/c", true),
+        (Product::Anything, "echo x > src/two", true),
+        (Product::Unknown, "true", true),
+    ] {
+        let job = Job::command(&["true"])
+            .file("src/one", b"x")
+            .compile(&["sh", "-c", &format!("mkdir -p .optimus; {script}")])
+            .product(product.clone());
+        let mut session = Session::start();
+        session.send_job(&job);
+        let (compiled, missing) = session.compile_done();
+        assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
+        assert_eq!(missing, !made, "{product:?}: {script}");
         if made {
             session.run_all(&[b""]);
         }

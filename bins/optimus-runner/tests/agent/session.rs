@@ -17,7 +17,7 @@ use optimus_common::{
     limits::Limits,
     protocol::{
         CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
-        JobHeader, OutputTag, Ready, RunDone, Step, Stream, TestHeader, VERSION,
+        JobHeader, OutputTag, Product, Ready, RunDone, Step, Stream, TestHeader, VERSION,
     },
 };
 use serde::Serialize;
@@ -69,6 +69,7 @@ pub(crate) struct Job {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) compile: Option<Vec<String>>,
     pub(crate) program: Option<String>,
+    pub(crate) product: Product,
     pub(crate) run: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) compile_limits: Limits,
@@ -99,6 +100,7 @@ impl Job {
             files: Vec::new(),
             compile: None,
             program: None,
+            product: Product::Unknown,
             run: strings(argv),
             env: BTreeMap::new(),
             compile_limits: limits(),
@@ -136,6 +138,12 @@ impl Job {
         self
     }
 
+    /// What the compile step has to make for another program.
+    pub(crate) fn product(mut self, product: Product) -> Self {
+        self.product = product;
+        self
+    }
+
     pub(crate) fn slots(mut self, slots: u32) -> Self {
         self.slots = slots;
         self
@@ -167,6 +175,7 @@ impl Job {
                 .as_ref()
                 .map(|argv| command(argv, self.compile_limits)),
             program: self.program.clone(),
+            product: self.product.clone(),
             run: command(&self.run, self.limits),
             max_parallel_tests: self.slots,
         }

@@ -1,6 +1,7 @@
 //! Equal byte by byte.
 
 use memchr::{memchr_iter, memrchr};
+use optimus_common::counted;
 
 use super::{common_prefix, difference::Difference};
 
@@ -42,8 +43,8 @@ impl<'e> Exact<'e> {
         match self.difference {
             Some(difference) => Some(difference.into_message()),
             None if self.at < self.expected.len() => Some(format!(
-                "the output ends too early, after {} bytes in line {}",
-                self.at,
+                "the output ends too early, after {} in line {}",
+                counted(self.at, "byte"),
                 self.line()
             )),
             None => None,

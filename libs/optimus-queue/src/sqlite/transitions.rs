@@ -1,6 +1,6 @@
 //! What happens to a job after its claim.
 
-use optimus_common::{job::JobStatus, result::Verdict};
+use optimus_common::{counted, job::JobStatus, result::Verdict};
 use rusqlite::{Row, params};
 
 use super::{expiry::Pass, statements, trouble::Fault, unit::Unit};
@@ -183,7 +183,7 @@ fn take_back(unit: &Unit<'_>, job: &Job, reason: &str) -> Result<TakenBack, Faul
         return Ok(TakenBack::Cancelled);
     }
     if job.attempts >= unit.rules.max_attempts {
-        let error = format!("{reason}; given up after {} attempts", job.attempts);
+        let error = format!("{reason}; given up after {}", counted(job.attempts, "attempt"));
         conclude(unit, job, &Ending::failed(error))?;
         unit.run(statements::BURY, [&job.language, &job.id])?;
         unit.run(

@@ -126,6 +126,7 @@ fn header(argv: &[String]) -> JobHeader {
     };
     JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: Some(command(argv)),

@@ -30,6 +30,7 @@ impl Job {
     pub(crate) fn shell(script: &str) -> Self {
         let header = JobHeader {
             program: None,
+            product: optimus_common::protocol::Product::Unknown,
             version: VERSION,
             files: vec![FileHeader {
                 name: "main.sh".to_owned(),

@@ -73,6 +73,7 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
     };
     let header = JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         version: VERSION,
         files: vec![FileHeader {
             name: "program".to_owned(),

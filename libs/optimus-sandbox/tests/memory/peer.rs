@@ -234,6 +234,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
     };
     JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         version: VERSION,
         files: files.iter().enumerate().map(header).collect(),
         compile: None,
@@ -245,6 +246,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
 pub(crate) fn compiled_job() -> JobHeader {
     JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         compile: Some(command()),
         ..job(&[])
     }

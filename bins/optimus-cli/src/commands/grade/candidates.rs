@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use optimus_common::{LanguageName, language::Languages};
+use optimus_common::{LanguageName, counted, language::Languages};
 
 use crate::{
     args::ToGrade,
@@ -194,8 +194,9 @@ fn refuse(path: &Path, program: &Program, package: &Package) -> Result<(), Failu
         && bytes as u64 > limit
     {
         return Err(Failure::usage(format!(
-            "{}: it has {bytes} bytes, of which limits: code of problem.yaml allows {limit}",
-            path.display()
+            "{}: it has {}, of which limits: code of problem.yaml allows {limit}",
+            path.display(),
+            counted(bytes, "byte")
         )));
     }
     match program.sources().find_map(|source| package.constant_in(source)) {

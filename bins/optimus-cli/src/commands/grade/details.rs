@@ -1,6 +1,9 @@
 //! What lies behind a verdict: the compiler's words, and on request the first failed test's data.
 
-use optimus_common::result::{CompileVerdict, TestResult, Verdict};
+use optimus_common::{
+    counted,
+    result::{CompileVerdict, TestResult, Verdict},
+};
 
 use super::{Problem, candidates::Candidate, runs::Outcome};
 use crate::{
@@ -94,7 +97,7 @@ fn excerpt(title: &str, text: &[u8], lines: &mut Vec<String>) {
     if count == 0 {
         lines.push(format!("{indent}(nothing)"));
     } else if shown.lines().nth(LINES).is_some() || head.len() < text.len() {
-        lines.push(format!("{indent}… {} bytes in all", text.len()));
+        lines.push(format!("{indent}… {} in all", counted(text.len(), "byte")));
     }
 }
 

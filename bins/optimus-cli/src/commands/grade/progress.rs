@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use optimus_common::counted;
+
 use crate::output::{Bar, bar, note};
 
 /// How far the programs are. Standard error, so that results are not disturbed.
@@ -89,6 +91,10 @@ impl State {
         if self.under_way.is_empty() {
             return String::new();
         }
-        format!("{} tests each: {}", self.tests, self.under_way.join(", "))
+        format!(
+            "{} each: {}",
+            counted(self.tests, "test"),
+            self.under_way.join(", ")
+        )
     }
 }

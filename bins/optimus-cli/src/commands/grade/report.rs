@@ -1,6 +1,7 @@
 //! What came of it: a row for each program.
 
 use optimus_common::{
+    counted,
     payload::Base64Bytes,
     result::{CompileResult, CompileVerdict, JobResult, TestResult, Verdict},
 };
@@ -156,10 +157,9 @@ impl<'a> Report<'a> {
             table.add_row(row.cells().into_iter().take(columns.len()));
         }
         let head = format!(
-            "{}: {} {}, {} ms of CPU time each ({}), {} boxes",
+            "{}: {}, {} ms of CPU time each ({}), {} boxes",
             harmless(self.problem),
-            self.tests,
-            if self.tests == 1 { "test" } else { "tests" },
+            counted(self.tests, "test"),
             self.time_limit_ms,
             self.time_limit_from,
             self.backend

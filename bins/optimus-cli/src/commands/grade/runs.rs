@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_common::{
-    JobId, LanguageName,
+    JobId, LanguageName, counted,
     job::{JobRecord, JobStatus},
     limits::Limits,
     result::{JobResult, Verdict},
@@ -63,10 +63,10 @@ impl Outcome {
     fn how(&self) -> String {
         match self {
             Self::Graded(result) => format!(
-                "{} ({} of {} tests)",
+                "{} ({} of {})",
                 result.verdict.as_str().replace('_', " "),
                 result.passed_tests,
-                result.total_tests
+                counted(result.total_tests, "test")
             ),
             Self::NotGraded(why) => format!("not graded: {why}"),
         }

@@ -51,7 +51,7 @@ local function take_back(id, now, reason, rules)
     return 'cancelled'
   end
   if attempts >= rules.max_attempts then
-    local error = reason .. '; given up after ' .. attempts .. ' attempts'
+    local error = reason .. '; given up after ' .. attempts .. (attempts == 1 and ' attempt' or ' attempts')
     conclude(id, now, rules.ttl, 'failed', 'internal_error', { error = error })
     local length = redis.call('RPUSH', DEAD, id)
     if length > rules.max_dead then redis.call('LPOP', DEAD, length - rules.max_dead) end

@@ -219,6 +219,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
 fn header() -> JobHeader {
     JobHeader {
         program: None,
+        product: optimus_common::protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: None,
