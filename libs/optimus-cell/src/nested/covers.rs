@@ -163,10 +163,13 @@ impl Covers {
         for entry in fs::read_dir("/proc")? {
             let entry = entry?;
             let name = entry.file_name();
+            // The look at an entry is what takes time here.
+            if name.to_str().is_some_and(stays) {
+                continue;
+            }
             // Of an entry that is gone again nothing has to be covered.
             let Ok(data) = entry.metadata() else { continue };
-            if name.to_str().is_some_and(stays) || data.is_symlink() || data.permissions().mode() & 0o004 == 0
-            {
+            if data.is_symlink() || data.permissions().mode() & 0o004 == 0 {
                 continue;
             }
             let is_empty = || fs::read_dir(entry.path()).is_ok_and(|mut entries| entries.next().is_none());
