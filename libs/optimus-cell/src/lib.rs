@@ -45,6 +45,9 @@ mod meter;
 mod nest;
 mod nested;
 mod network;
+#[cfg(test)]
+#[path = "../../optimus-common/tests/support/passed_over.rs"]
+mod passed_over;
 mod peak;
 mod proc_files;
 mod reaper;

@@ -163,6 +163,11 @@ impl Toolchains {
             };
             let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Instant::now()));
             self.0.learn(language, begun);
+            let mut broken_off = BrokenOff {
+                inner: &self.0,
+                language,
+                state: Some(State::Unprepared(toolchain.clone(), preparation.clone(), None)),
+            };
             let name = language.name.clone();
             let made = preparation.make(|folder, argv| {
                 let root = toolchain.root.clone().with_support(&folder);
@@ -175,6 +180,7 @@ impl Toolchains {
                     State::Broken(toolchain, why)
                 }
             };
+            broken_off.state = None;
             self.0.learn(language, state);
         }
     }
@@ -182,6 +188,22 @@ impl Toolchains {
     /// Returns when a language was found since that waits for [`prepare_missing`](Self::prepare_missing).
     pub async fn unprepared(&self) {
         self.0.unprepared.notified().await;
+    }
+}
+
+/// Says that a language waits to be prepared, where preparing it ends without an outcome: by a panic, or since nobody
+/// wants to know any more.
+struct BrokenOff<'a> {
+    inner: &'a Inner,
+    language: &'a Language,
+    state: Option<State>,
+}
+
+impl Drop for BrokenOff<'_> {
+    fn drop(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.inner.learn(self.language, state);
+        }
     }
 }
 
@@ -398,6 +420,10 @@ impl fmt::Debug for Toolchains {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -466,6 +492,20 @@ mod tests {
 
         let before = why();
         assert!(before.contains("once a worker starts"), "{before}");
+        let begun = Notify::new();
+        let given_up = toolchains.prepare_missing(async |_, _, _, _| {
+            begun.notify_one();
+            pending().await
+        });
+        tokio::select! {
+            () = given_up => unreachable!("it never ends"),
+            () = begun.notified() => {}
+        }
+        assert_eq!(why(), before, "nobody prepares it any more");
+        timeout(Duration::from_mins(1), toolchains.unprepared())
+            .await
+            .expect("whoever prepares languages is told");
+
         let read = Mutex::new(None);
         toolchains
             .prepare_missing(async |_, _, _, _| {

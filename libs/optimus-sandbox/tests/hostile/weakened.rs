@@ -257,6 +257,9 @@ fn is_evidence(line: &str) -> bool {
         "the box failed",
         "no box can be made",
         "hangs",
+        // A channel that passes a bit now and then, or none: not what its case is about.
+        "nobody would notice",
+        "reads are slow in",
     ];
     line.starts_with(BROKEN) && other.iter().all(|reason| !line.contains(reason))
 }

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::Write as _,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -11,9 +12,12 @@ use libc::sock_filter;
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::{ALLOW, ARCHITECTURE, PRETEND, run, values};
-use crate::filter::{
-    Access, Answer, allow_list,
-    program::{Condition, Program, Test, Width},
+use crate::{
+    filter::{
+        Access, Answer, allow_list,
+        program::{Condition, Program, Test, Width},
+    },
+    passed_over,
 };
 
 const COMPILER: &str = r#"
@@ -144,6 +148,9 @@ fn kind(answer: u32) -> u32 {
 
 #[test]
 fn libseccomp_says_the_same() {
+    if !Path::new("/usr/include/seccomp.h").exists() {
+        return passed_over::because("the headers of libseccomp (libseccomp-dev) are not installed");
+    }
     let (ours, theirs) = (Program::new(&allow_list()).0, compiled_by_libseccomp());
     assert!(theirs.len() > 100);
     let mut answers = [0; 3];

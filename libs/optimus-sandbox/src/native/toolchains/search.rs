@@ -410,7 +410,7 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 #[path = "../../../tests/support/executable.rs"]
 mod executable;
 #[cfg(test)]
-#[path = "../../../tests/support/passed_over.rs"]
+#[path = "../../../../optimus-common/tests/support/passed_over.rs"]
 mod passed_over;
 
 #[cfg(test)]

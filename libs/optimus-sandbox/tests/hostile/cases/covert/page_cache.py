@@ -48,11 +48,18 @@ def slow_reads(file, rounds, meanwhile):
     return slow
 
 
+def notices(slow, rounds):
+    # Nearly every time, or as seldom as noise is: whatever lies between is a channel too, and not what is expected of any.
+    if rounds // 10 < slow < rounds * 9 // 10:
+        raise RuntimeError(f"reads are slow in {slow} of {rounds} rounds")
+    return slow > rounds // 2
+
+
 def seek():
     file = opened()
-    if slow_reads(file, 20, lambda: drop(file)) < 10:
+    if not notices(slow_reads(file, 50, lambda: drop(file)), 50):
         raise NotImplementedError("what was dropped is in memory all the same")
-    return slow_reads(file, ROUNDS, lambda: time.sleep(0.025)) > ROUNDS // 4
+    return notices(slow_reads(file, ROUNDS, lambda: time.sleep(0.06)), ROUNDS)
 
 
 covert.channel(hold, seek)
