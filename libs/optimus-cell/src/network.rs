@@ -1,9 +1,15 @@
 //! Network namespaces with nothing but a loopback.
 
-use std::{ffi::CStr, io::Write, mem::zeroed, os::fd::AsRawFd};
+use std::{
+    ffi::CStr,
+    io::Write,
+    mem::{MaybeUninit, zeroed},
+    os::fd::AsRawFd,
+};
 
+use optimus_common::weaken;
 use rustix::{
-    fs::{Mode, OFlags, open},
+    fs::{AtFlags, Mode, OFlags, RawDir, chmodat, open},
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
 };
@@ -28,6 +34,30 @@ pub const NETWORK_SETTINGS: [(&str, &str); 5] = [
 /// as the kernel's default allows, and what lies in it is counted all the same: see [`crate::connections`].
 const SHOWN_TO_THE_HOST_ALONE: &str = "core/somaxconn";
 
+/// What guests may read below `/proc/net`: what their own network is and has counted. The rest is of no use to programs, and some
+/// of it counts for the whole host whichever network it is read in, such as `softnet_stat`. The agent reads some of it
+/// itself: see [`crate::nested::HomeNetwork`].
+const SHOWN_OF_NETWORKS: [&str; 18] = [
+    "arp",
+    "dev",
+    "if_inet6",
+    "ipv6_route",
+    "netstat",
+    "raw",
+    "raw6",
+    "route",
+    "rt6_stats",
+    "snmp",
+    "snmp6",
+    "tcp",
+    "tcp6",
+    "udp",
+    "udp6",
+    "udplite",
+    "udplite6",
+    "unix",
+];
+
 /// `IFF_UP` in the type of its field.
 const UP: libc::c_short = 1;
 
@@ -44,6 +74,29 @@ pub fn arrange_network() -> rustix::io::Result<()> {
             opened => opened?,
         };
         rustix::io::write(&file, value.as_bytes())?;
+    }
+    hide_what_is_not_shown()
+}
+
+/// Each process has a `/proc/…/net` of its own, which cannot be covered before there is one. But all of one network show the same
+/// entries, and whoever owns the network may say who reads them.
+fn hide_what_is_not_shown() -> rustix::io::Result<()> {
+    if weaken::is_off("proc-masks") {
+        return Ok(());
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = open(c"/proc/thread-self/net", flags, Mode::empty())?;
+    let mut buffer = [MaybeUninit::uninit(); 2048];
+    let mut entries = RawDir::new(&folder, &mut buffer);
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_shown = SHOWN_OF_NETWORKS
+            .iter()
+            .any(|shown| shown.as_bytes() == name.to_bytes());
+        if !is_shown && name != c"." && name != c".." {
+            chmodat(&folder, name, Mode::RUSR, AtFlags::empty())?;
+        }
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ SETTINGS = """fs/file-max fs/inotify/max_queued_events fs/inotify/max_user_insta
 # What a container cannot be shown in part.
 COUNTERS = """sys/fs/aio-nr sys/fs/dentry-state sys/fs/file-nr sys/fs/inode-nr sys/fs/inode-state sys/kernel/core_pattern
     sys/kernel/random/boot_id sys/kernel/random/entropy_avail""".split()
+# Of the own network. A container cannot be shown a part of it.
+OF_NETWORKS = """arp dev if_inet6 ipv6_route netstat raw raw6 route rt6_stats snmp snmp6 tcp tcp6 udp udp6 udplite udplite6
+    unix""".split()
 in_container = os.path.exists("/.dockerenv")
 if in_container:
     # The JVM asks it for containers.
@@ -42,12 +45,13 @@ else:
     for folder, _, files in os.walk("/proc/sys"):
         settings = [os.path.relpath(f"{folder}/{file}", "/proc/sys") for file in files]
         told += [f"sys/{name}" for name in settings if name not in SETTINGS]
+    told += [f"net/{name}" for name in os.listdir("/proc/net") if name not in OF_NETWORKS and tells(f"/proc/net/{name}")]
     if open("/proc/sys/kernel/hostname").read() != "box\n":
         told.append("the host's name")
 
 # What programs need is there.
 for needed in ("cpuinfo", "meminfo", "stat", "loadavg", "uptime", "filesystems", "version", "self/maps", "self/mountinfo",
-               "self/status", "net/tcp", "mounts", "sys/vm/overcommit_memory", "sys/kernel/osrelease", "sys/net/core/somaxconn"):
+               "self/status", "net/tcp", "net/dev", "mounts", "sys/vm/overcommit_memory", "sys/kernel/osrelease", "sys/net/core/somaxconn"):
     if not tells(f"/proc/{needed}"):
         told.append(f"nothing in {needed}")
 if open("/proc/sys/kernel/random/uuid").read() == open("/proc/sys/kernel/random/uuid").read():
