@@ -243,7 +243,7 @@ fn the_verdict_table_names_tests_and_hides_control_characters() {
             &server.url(),
         ])
         .exits(1);
-    for part in ["wrong answer", "14 ms", "9.0 MiB", "1 of 1 tests"] {
+    for part in ["wrong answer", "14 ms", "9.0 MiB", "1 of 1 test"] {
         assert!(ended.stdout().contains(part), "{part}: {}", ended.stdout());
     }
     assert!(!ended.stdout().contains('\u{1b}'));

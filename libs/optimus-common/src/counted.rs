@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// `1 line`, `2 lines`, `0 processes`: the number with its noun, which is given in the singular.
-pub fn counted<Number: Display + PartialEq + From<u8>>(number: Number, noun: &str) -> String {
+pub fn counted<Number: Copy + Display + PartialEq + From<u8>>(number: Number, noun: &str) -> String {
     let ending = match noun.as_bytes() {
         _ if number == Number::from(1) => "",
         [.., b's'] => "es",
