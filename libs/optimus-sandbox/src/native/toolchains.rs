@@ -469,6 +469,78 @@ mod tests {
 
     /// Needs a C compiler, as everything here does.
     #[tokio::test]
+    async fn what_changes_in_the_languages_file_is_looked_for_again() {
+        let top = tempfile::tempdir().unwrap();
+        let file = top.path().join("config/languages.json");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        let built_in = LanguagesFile::BuiltIn.load().unwrap();
+        let write = |change: &dyn Fn(&mut Vec<Language>)| {
+            let mut languages = built_in.clone();
+            change(&mut languages.languages);
+            fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
+            languages.languages
+        };
+        let only_c =
+            |languages: &mut Vec<Language>| languages.retain(|language| language.name.as_str() == "c");
+        let languages = write(&only_c);
+        let mut settings = Settings::defaults();
+        settings.languages_file = LanguagesFile::At(file.clone());
+        settings.set_data_dir(top.path().join("data"));
+        let toolchains = Toolchains::find(&languages, &settings);
+        let inner = &toolchains.0;
+        // As for the next box that is made when what is known is no longer trusted.
+        let now = |name: &LanguageName| {
+            let known = inner.find(name);
+            inner
+                .look_again(name, known.as_ref())
+                .and_then(|state| state.toolchain())
+        };
+        let c = languages[0].name.clone();
+        let before = now(&c).unwrap();
+        assert_eq!(now(&c).as_ref(), Ok(&before), "nothing has changed");
+
+        let seen = Path::new("/usr/include/stdlib.h");
+        write(&|languages| {
+            only_c(languages);
+            languages[0].host.paths.push(seen.display().to_string());
+        });
+        let after = now(&c).unwrap();
+        assert_ne!(after.root, before.root);
+        let Root::Host(root) = &after.root else {
+            panic!("there are no images here: {after:?}");
+        };
+        assert!(root.paths.iter().any(|path| path.host == seen), "{root:?}");
+
+        write(&|languages| {
+            only_c(languages);
+            languages[0].build.version_command = "echo another version".to_owned();
+        });
+        assert_eq!(now(&c).unwrap().version, "another version");
+
+        // It was not there when the worker started, and has to be prepared.
+        let cpp: LanguageName = "cpp".parse().unwrap();
+        assert!(now(&cpp).is_err());
+        let folder = top.path().join("dockerfiles/cpp");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("prepare.sh"), "#!/bin/sh\n").unwrap();
+        write(&|languages| languages.retain(|language| ["c", "cpp"].contains(&language.name.as_str())));
+        let waits = now(&cpp).unwrap_err();
+        assert!(waits.contains("once a worker starts"), "{waits}");
+        timeout(Duration::from_mins(1), toolchains.unprepared())
+            .await
+            .expect("whoever prepares languages is told");
+        toolchains.prepare_missing(async |_, _, _, _| Ok(())).await;
+        let ready = now(&cpp).unwrap();
+
+        fs::write(folder.join("prepare.sh"), "#!/bin/sh\n: another one\n").unwrap();
+        assert!(
+            now(&cpp).is_err(),
+            "what was prepared is of another script: {ready:?}"
+        );
+    }
+
+    /// Needs a C compiler, as everything here does.
+    #[tokio::test]
     async fn a_language_that_is_being_prepared_says_so() {
         let top = tempfile::tempdir().unwrap();
         let mut languages = LanguagesFile::BuiltIn.load().unwrap();

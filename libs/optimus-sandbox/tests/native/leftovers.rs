@@ -1,16 +1,28 @@
 //! Nothing of a box survives it, whatever became of it.
 
-use std::{collections::BTreeSet, fs, future::poll_fn, path::Path, pin::pin, process, task::Poll};
+use std::{
+    collections::BTreeSet,
+    fs,
+    future::poll_fn,
+    path::Path,
+    pin::pin,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Poll,
+};
 
 use futures_util::{StreamExt, stream};
 use optimus_common::{WorkerId, causes, facts::RunEnd};
-use optimus_sandbox::{Backend, BoxSpec, native::NativeBackend};
+use optimus_sandbox::{Backend, BoxSpec, native::NativeBackend, session::Session};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     conformance::{Job, PATIENCE, eventually, first_output, open},
     groups,
-    host::{shell, start},
+    host::{shell, start, start_with_changing_root},
     roles::Place,
 };
 
@@ -131,6 +143,37 @@ pub(crate) async fn a_box_that_cannot_be_limited_leaves_no_group(place: &Place) 
     drop(open(&backend, &shell()).await);
 }
 
+/// A toolchain is brought up to date now and then, and the spawner lives on: what boxes saw before would add up in memory.
+pub(crate) async fn a_root_that_has_changed_gives_its_memory_back(place: &Place) {
+    let version = Arc::new(AtomicU32::new(0));
+    let backend = start_with_changing_root(place, WorkerId::new(), Arc::clone(&version)).await;
+    let spawner = backend.spawner_process().await.unwrap();
+    // Its copies are mounts that stand nowhere: descriptors are all that holds them.
+    let held = || count(&format!("/proc/{spawner}/fd"));
+    // Of a root that is in use nothing is taken away, so that there are two at a time.
+    let mut old = open(&backend, &shell()).await;
+    let of_one = held();
+    for changed in 1..=3 {
+        version.store(changed, Ordering::Relaxed);
+        let new = open(&backend, &shell()).await;
+        let of_two = held();
+        assert!(
+            of_two > of_one,
+            "a root has mounts of its own: {of_one}, {of_two}"
+        );
+        finish_with(old).await;
+        old = new;
+        // Whoever asks next for a box gives back what nobody has any more.
+        eventually("the old root is gone", async || {
+            drop(open(&backend, &shell()).await);
+            held() == of_one
+        })
+        .await;
+    }
+    finish_with(old).await;
+    assert_eq!(backend.spawner_process().await, Some(spawner), "the spawner died");
+}
+
 /// Control groups that a spawner has made ahead when it has nothing to do.
 const READY: usize = 8;
 
@@ -150,7 +193,10 @@ async fn many(place: &Place, backend: &NativeBackend, boxes: u32) {
 }
 
 async fn finish(backend: &NativeBackend) {
-    let session = open(backend, &shell()).await;
+    finish_with(open(backend, &shell()).await).await;
+}
+
+async fn finish_with(session: Session) {
     let runs = Job::shell("cat; : > file").grade(session, &[b"a", b"b"]).await;
     assert_eq!((&runs[0].stdout[..], &runs[1].stdout[..]), (&b"a"[..], &b"b"[..]));
 }
