@@ -21,8 +21,9 @@ use tokio::{
 };
 use tracing::debug;
 
-/// What a box may need beside the limits of a step: to start it, to kill its tree, to clean up behind it.
-const STEP_GRACE: Duration = Duration::from_secs(30);
+/// What a box may need beside the limits of a step: to start it, to kill its tree, which may take a minute on a busy machine, to clean
+/// up behind it.
+const STEP_GRACE: Duration = Duration::from_secs(90);
 
 /// How long a box whose input is closed may still say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -5,7 +5,9 @@
 //! listening sockets would bound them: gigabytes, up to where the whole host has no memory for TCP left. So connections are
 //! counted, and what there are more of than a program has that uses them is the run's memory.
 
-use std::{fs::File, os::unix::fs::FileExt};
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use rustix::io::Errno;
 
 use crate::error::CellError;
 
@@ -14,6 +16,10 @@ const FREE: u64 = 512;
 
 /// The kernel's structure of a socket, and what it receives before somebody reads. See [`crate::NETWORK_SETTINGS`].
 const BYTES_EACH: u64 = 20 << 10;
+
+/// Where the kernel counts them, below `/proc/net`. Guests do not see these, since they count for the whole host besides; whoever makes
+/// a network for an agent gives them to it.
+pub const HIDDEN_COUNTERS: [&str; 2] = ["sockstat", "sockstat6"];
 
 /// Longer than any of them.
 const LONGEST: usize = 1024;
@@ -30,10 +36,18 @@ impl Connections {
     pub(crate) fn bytes(&mut self, pid: i32) -> Result<u64, CellError> {
         if self.counters.is_empty() {
             // Not before it is asked for: most runs are over by then.
-            self.counters = ["sockstat", "sockstat6"]
-                .iter()
-                .filter_map(|name| File::open(format!("/proc/{pid}/net/{name}")).ok())
-                .collect();
+            let opened = HIDDEN_COUNTERS.iter().filter_map(|name| {
+                match File::open(format!("/proc/{pid}/net/{name}")) {
+                    Err(error) if is_nothing_there(&error) => None,
+                    opened => Some(opened),
+                }
+            });
+            self.counters = opened
+                .collect::<io::Result<_>>()
+                .map_err(|source| CellError::System {
+                    operation: "count connections",
+                    source,
+                })?;
         }
         let mut sockets = 0;
         for counter in &self.counters {
@@ -48,6 +62,11 @@ impl Connections {
         }
         Ok(bytes_of(sockets))
     }
+}
+
+/// The process is gone, or the kernel has only one family.
+fn is_nothing_there(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
 fn bytes_of(sockets: u64) -> u64 {

@@ -3,7 +3,10 @@
 use std::mem::MaybeUninit;
 
 use rustix::{
-    process::{Gid, Uid, getuid},
+    process::{
+        DumpableBehavior, Gid, Uid, dumpable_behavior, getegid, geteuid, getuid, parent_process_death_signal,
+        set_dumpable_behavior, set_parent_process_death_signal,
+    },
     rand::{GetRandomFlags, getrandom},
     thread::{
         CapabilitySet, CapabilitySets, set_capabilities, set_thread_groups, set_thread_res_gid,
@@ -41,6 +44,35 @@ impl GuestId {
     /// Whether the guest has no UID but the agent's, whose effective one this process has.
     pub(crate) fn is_agent(self) -> bool {
         getuid() == self.uid()
+    }
+
+    /// Looks as this user, to whom alone the kernel shows what its processes have open and wait for.
+    pub(crate) fn looks<T>(self, look: impl FnOnce() -> T) -> T {
+        if self.is_agent() {
+            return look();
+        }
+        let become_user = |uid: u32, gid: u32| {
+            // SAFETY: changes as whom this process, which has one thread, looks at files.
+            unsafe {
+                libc::setfsgid(gid);
+                libc::setfsuid(uid);
+            }
+        };
+        // At a change of user the kernel forgets that this process dies with the one that made it, and that nobody may look
+        // into its memory.
+        let death = parent_process_death_signal().ok().flatten();
+        let hidden = matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
+        become_user(self.as_raw(), self.as_raw());
+        let seen = look();
+        become_user(geteuid().as_raw(), getegid().as_raw());
+        // Neither fails for a signal that there is and a behaviour that was.
+        if death.is_some() {
+            let _ = set_parent_process_death_signal(death);
+        }
+        if hidden {
+            let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        }
+        seen
     }
 }
 
@@ -242,6 +274,31 @@ mod tests {
         }
         let guests = Guests::random().unwrap();
         assert_eq!(Guests::from_base(guests.base()), Some(guests));
+    }
+
+    #[test]
+    fn who_looks_as_a_guest_still_dies_with_whoever_made_it() {
+        if !geteuid().is_root() {
+            return crate::passed_over::because("only root looks as others");
+        }
+        let guest = FIRST_GUEST;
+        let looker = std::thread::spawn(move || {
+            set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).unwrap();
+            let as_whom = GuestId(guest).looks(|| {
+                let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+                let line = status
+                    .lines()
+                    .find(|line| line.starts_with("Uid:"))
+                    .unwrap()
+                    .to_owned();
+                line.split_ascii_whitespace().last().unwrap().to_owned()
+            });
+            (as_whom, parent_process_death_signal().unwrap())
+        });
+        assert_eq!(
+            looker.join().unwrap(),
+            (guest.to_string(), Some(rustix::process::Signal::TERM))
+        );
     }
 
     #[test]

@@ -61,6 +61,7 @@ mod waited;
 mod workshop;
 
 pub use cleanup::seal_artefacts;
+pub use connections::HIDDEN_COUNTERS;
 pub use error::CellError;
 pub use guest::{GuestId, Guests, become_guest};
 pub use input::{Input, InputWriter};

@@ -30,11 +30,12 @@ impl Nest {
     ///
     /// The first is for namespaces and mounts; the second brings up the loopback of a network namespace that was made for a
     /// run, and means nothing in the box's own, which belongs to the user namespace outside. The others are to become a
-    /// guest and to kill.
+    /// guest and to kill, and to let it execute what the compile step made so that nobody may read it.
     pub const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
         .union(CapabilitySet::NET_ADMIN)
         .union(CapabilitySet::SETUID)
         .union(CapabilitySet::SETGID)
+        .union(CapabilitySet::DAC_READ_SEARCH)
         .union(CapabilitySet::KILL);
 }
 

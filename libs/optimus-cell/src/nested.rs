@@ -289,7 +289,7 @@ impl NestedTree {
             threads,
             mapped_bytes,
         } = match &self.group {
-            Some(group) => proc_files::glance_at(&self.guests(group)?),
+            Some(group) => proc_files::glance_at(self.guest, &self.guests(group)?),
             None => proc_files::glance(self.guest)?,
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
@@ -298,7 +298,7 @@ impl NestedTree {
 
     pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
         match &self.group {
-            Some(group) => Ok(proc_files::ready_at(&self.guests(group)?)),
+            Some(group) => Ok(proc_files::ready_at(self.guest, &self.guests(group)?)),
             None => proc_files::ready(self.guest),
         }
     }

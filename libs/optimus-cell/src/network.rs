@@ -35,8 +35,8 @@ pub const NETWORK_SETTINGS: [(&str, &str); 5] = [
 const SHOWN_TO_THE_HOST_ALONE: &str = "core/somaxconn";
 
 /// What guests may read below `/proc/net`: what their own network is and has counted. The rest is of no use to programs, and some
-/// of it counts for the whole host whichever network it is read in, such as `softnet_stat`. The agent reads some of it
-/// itself: see [`crate::nested::HomeNetwork`].
+/// of it counts for the whole host whichever network it is read in, such as `softnet_stat`. The agent
+/// itself reads [`crate::HIDDEN_COUNTERS`].
 const SHOWN_OF_NETWORKS: [&str; 18] = [
     "arp",
     "dev",

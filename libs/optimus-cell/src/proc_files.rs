@@ -120,7 +120,7 @@ impl Waiting {
     }
 
     /// By a thread's entry among those of its process.
-    fn of(entry: &fs::DirEntry) -> Option<Self> {
+    fn of(guest: GuestId, entry: &fs::DirEntry) -> Option<Self> {
         let path = entry.path();
         let stat = fs::read(path.join("stat")).ok()?;
         let schedstat = fs::read_to_string(path.join("schedstat")).ok()?;
@@ -133,23 +133,24 @@ impl Waiting {
             thread: entry.file_name().to_str()?.parse().ok()?,
             counted,
             ran: Duration::from_nanos(ran),
-            is_blocked: state_of_stat(&stat) == Some(b'D'),
+            is_blocked: state_of_stat(&stat) == Some(b'D') && waits_for_disk(guest, &path),
         })
     }
 }
 
 /// Looks at the processes of a guest.
 pub(crate) fn glance(guest: GuestId) -> Result<Glance, CellError> {
-    Ok(glance_into(processes(guest)?))
+    Ok(glance_into(guest, processes(guest)?))
 }
 
 /// As [`glance`], at these processes.
-pub(crate) fn glance_at(processes: &[i32]) -> Glance {
+pub(crate) fn glance_at(guest: GuestId, processes: &[i32]) -> Glance {
     let proc = Path::new("/proc");
-    glance_into(processes.iter().map(|pid| proc.join(pid.to_string())))
+    let processes = processes.iter().map(|pid| proc.join(pid.to_string()));
+    glance_into(guest, processes)
 }
 
-fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
+fn glance_into(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Glance {
     let mut seen = Glance::default();
     for process in processes {
         if let Ok(status) = fs::read(process.join("status")) {
@@ -157,7 +158,7 @@ fn glance_into(processes: impl Iterator<Item = PathBuf>) -> Glance {
         }
         let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
         seen.threads
-            .extend(threads.filter_map(|entry| Waiting::of(&entry)));
+            .extend(threads.filter_map(|entry| Waiting::of(guest, &entry)));
     }
     seen
 }
@@ -173,16 +174,17 @@ pub(crate) struct Ready {
 
 /// The threads of a guest that do not sleep.
 pub(crate) fn ready(guest: GuestId) -> Result<Vec<Ready>, CellError> {
-    Ok(ready_of(processes(guest)?))
+    Ok(ready_of(guest, processes(guest)?))
 }
 
 /// As [`ready`], of these processes.
-pub(crate) fn ready_at(processes: &[i32]) -> Vec<Ready> {
+pub(crate) fn ready_at(guest: GuestId, processes: &[i32]) -> Vec<Ready> {
     let proc = Path::new("/proc");
-    ready_of(processes.iter().map(|pid| proc.join(pid.to_string())))
+    let processes = processes.iter().map(|pid| proc.join(pid.to_string()));
+    ready_of(guest, processes)
 }
 
-fn ready_of(processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
+fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
     let threads = processes
         .filter_map(|process| fs::read_dir(process.join("task")).ok())
         .flat_map(Iterator::flatten);
@@ -193,12 +195,37 @@ fn ready_of(processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
         let ran = schedstat.split_ascii_whitespace().next()?.parse().ok()?;
         let thread = thread.file_name().to_str()?.parse().ok()?;
         match state {
+            b'D' if !waits_for_disk(guest, &path) => None,
             b'D' if !io_is_counted() => Some(Ready { thread, ran: 0 }),
             b'R' | b'D' => Some(Ready { thread, ran }),
             _ => None,
         }
     };
     threads.filter_map(ready).collect()
+}
+
+/// Whether a thread that no signal reaches waits for a disk, by the name of what it waits in. Others are in that state too, and as
+/// long as a program likes: whoever has made a process by `vfork`, until that one executes something or ends.
+fn waits_for_disk(guest: GuestId, thread: &Path) -> bool {
+    let place = guest.looks(|| fs::read_to_string(thread.join("wchan")));
+    is_wait_for_disk(place.unwrap_or_default().trim())
+}
+
+/// Pages of files, buffers and requests of disks are waited for in functions that are called so in all kernels since 4.19. A kernel
+/// that does not tell the name tells `0`.
+fn is_wait_for_disk(function: &str) -> bool {
+    const PARTS: [&str; 9] = [
+        "bio",
+        "bit_wait",
+        "blk",
+        "buffer",
+        "filemap",
+        "folio",
+        "io_schedule",
+        "on_bit",
+        "page",
+    ];
+    PARTS.iter().any(|part| function.contains(part))
 }
 
 /// Whether a process is dead and not waited for.
@@ -290,6 +317,7 @@ fn bytes_of_status(status: &[u8], keys: &[&[u8]]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{guest::Guests, nest::GuestUids};
 
     #[test]
     fn cpu_time_is_found_behind_a_hostile_name() {
@@ -312,9 +340,33 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_child_waits_for_no_disk() {
+        for function in [
+            "folio_wait_bit_common",
+            "bit_wait_io",
+            "submit_bio_wait",
+            "blk_mq_get_tag",
+            "wait_on_page_bit",
+        ] {
+            assert!(is_wait_for_disk(function), "{function}");
+        }
+        for function in [
+            "kernel_clone",
+            "_do_fork",
+            "wait_for_vfork_done",
+            "pipe_write",
+            "0",
+            "",
+        ] {
+            assert!(!is_wait_for_disk(function), "{function}");
+        }
+    }
+
+    #[test]
     fn a_thread_that_runs_is_ready() {
         let own = std::process::id().cast_signed();
-        let ready = ready_at(&[own]);
+        let itself = Guests::of_nest(GuestUids::OfTheAgent).compile();
+        let ready = ready_at(itself, &[own]);
         assert!(!ready.is_empty(), "this one runs");
     }
 

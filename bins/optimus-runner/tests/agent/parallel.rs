@@ -63,6 +63,8 @@ fn each_run_is_measured_and_killed_alone() {
                     (&ran.facts.end, ran.text()),
                     (&RunEnd::Exited { code: 0 }, "done\n")
                 );
+                // It slept while another one beside it had a CPU all the time.
+                assert!(ran.facts.cpu_time * 2 < ran.facts.wall_time, "{ran:?}");
                 assert!(ran.facts.peak_memory_bytes < 8 << 20, "{ran:?}");
             }
         }

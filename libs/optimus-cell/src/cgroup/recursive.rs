@@ -15,9 +15,7 @@ use rustix::{
 };
 
 use super::group::{Removal, open_folder, read, write};
-
-/// Killed processes are gone in milliseconds; one that is not by now hangs in the kernel.
-const LONGEST_DYING: Duration = Duration::from_secs(10);
+use crate::kill::LONGEST_DYING;
 
 /// Names of the groups right below this one.
 pub(super) fn subgroups(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {

@@ -99,10 +99,16 @@ impl Program {
     /// Returns what is asked through.
     pub(super) fn install_with_listener(&self) -> rustix::io::Result<OwnedFd> {
         let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        // Of a process with one thread they say nothing. But kernels that do not know them together with a listener, before 5.7, are
+        // not the ones that let a call go on which was asked about, before 5.5: there nobody is asked.
+        let (same, same_or_fail) = (
+            libc::SECCOMP_FILTER_FLAG_TSYNC,
+            libc::SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+        );
         // Once somebody is looking at a question no signal takes it back; kernels before 5.19 do not know that.
         let descriptor = self
             .set(listener | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-            .or_else(|_| self.set(listener))?;
+            .or_else(|_| self.set(listener | same | same_or_fail))?;
         // SAFETY: the descriptor is new and owned.
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
     }

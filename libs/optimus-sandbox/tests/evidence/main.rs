@@ -46,17 +46,24 @@ fn main() -> ExitCode {
     let runtime = Arc::new(Runtime::new().unwrap());
     let mut trials = Vec::new();
     macro_rules! on {
-        ($kind:expr, $($module:ident :: $test:ident),* $(,)?) => {$({
+        ($kind:expr, $($module:ident :: $test:ident),* $(,)?) => {
+            on!($kind, Place::new($kind), $($module :: $test),*)
+        };
+        ($kind:expr, $place:expr, $($module:ident :: $test:ident),*) => {$({
             let runtime = Arc::clone(&runtime);
             let name = format!("{}::{}::{}", $kind.name(), stringify!($module), stringify!($test));
             trials.push(Trial::test(name, move || {
-                runtime.block_on(async { $module::$test(&Place::new($kind).await).await });
+                runtime.block_on(async { $module::$test(&$place.await).await });
                 Ok(())
             }));
         })*};
     }
-    // Native boxes see of the host's files what is in memory, and never wait for a disk.
-    on!(Kind::Docker, slow_disk::who_waits_for_a_disk_is_not_out_of_time);
+    // Native boxes see of the host's files what is in memory, and never wait for a disk. Nor do containers whose image is held there.
+    on!(
+        Kind::Docker,
+        Place::without_held_images(),
+        slow_disk::who_waits_for_a_disk_is_not_out_of_time
+    );
     for kind in [Kind::Native, Kind::Docker] {
         on! {
             kind,

@@ -46,7 +46,17 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new(kind: Kind) -> Self {
+        Self::with(kind, Settings::defaults()).await
+    }
+
+    /// With containers that read their image from a disk.
+    pub(crate) async fn without_held_images() -> Self {
         let mut settings = Settings::defaults();
+        settings.docker.hold_max_mb = 0;
+        Self::with(Kind::Docker, settings).await
+    }
+
+    async fn with(kind: Kind, mut settings: Settings) -> Self {
         let worker = WorkerId::new();
         let backend: Arc<dyn Backend> = match kind {
             Kind::Docker => {

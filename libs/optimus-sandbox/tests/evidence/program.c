@@ -97,6 +97,10 @@ int main(void) {
             if (!fork()) { burn(much); _exit(0); }
         while (wait(0) > 0) ;
     } else if (is(what, "sleep")) pause_for(much);
+    else if (is(what, "vfork")) {
+        /* No signal reaches who waits for it. */
+        if (!vfork()) { pause_for(much); _exit(0); }
+    }
     else if (is(what, "cold")) {
         if (read_cold(n)) return 92;
     } else if (is(what, "print")) {

@@ -53,7 +53,8 @@ pub(crate) async fn who_waits_for_a_disk_is_not_out_of_time(place: &Place) {
     }
     // It is the wait that is granted, and nothing beside it.
     let longer = WALL.as_millis() * 3 / 2;
-    for command in [format!("sleep 1 {longer}"), format!("cold 1 0 {longer}")] {
+    let nothing = [format!("sleep 1 {longer}"), format!("vfork 1 {longer}")];
+    for command in nothing.into_iter().chain([format!("cold 1 0 {longer}")]) {
         let ran = beside_a_slow_disk(place, &docker, limits, &command).await;
         assert_eq!(ran.verdict, Verdict::TimeLimitExceeded, "{command}: {ran:?}");
     }

@@ -13,11 +13,13 @@ use std::{
     process::ExitCode,
 };
 
-use optimus_cell::{Nest, cgroup::Group, close_descriptors};
+use optimus_cell::{HIDDEN_COUNTERS, Nest, cgroup::Group, close_descriptors};
 use optimus_common::{limits::CORE_LIMIT, weaken};
 use rustix::{
+    fs::chown,
+    io::Errno,
     process::{
-        DumpableBehavior, Pid, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior,
+        DumpableBehavior, Pid, Resource, Rlimit, Signal, Uid, getrlimit, set_dumpable_behavior,
         set_parent_process_death_signal, setrlimit, setsid,
     },
     system::sethostname,
@@ -148,6 +150,18 @@ fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(Nest) -> ExitCode) -> ExitCo
     agent(nest)
 }
 
+/// The agent counts sockets in a network that another one made, for whom alone these are readable.
+fn give_counters(uids: Uids) -> io::Result<()> {
+    let agent = Some(Uid::from_raw(uids.root()));
+    for name in HIDDEN_COUNTERS {
+        match chown(format!("/proc/thread-self/net/{name}"), agent, None) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
 fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     if let Some(group) = &plan.agent_group
         && group.into_fd().is_none()
@@ -157,6 +171,7 @@ fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     log.done(Step::ControlGroup);
     if !weaken::is_off("network-namespace") {
         move_into_link_name_space(plan.net.as_fd(), Some(LinkNameSpaceType::Network))?;
+        give_counters(plan.uids)?;
     }
     log.done(Step::Network);
     arrange_descriptors(plan, reports)?;
