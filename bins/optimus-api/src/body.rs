@@ -1,6 +1,6 @@
 //! Receiving a request's body: at the least rate, within its limit, and within the memory set aside for all of them.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, HttpBody},
@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use crate::{
+    connections::{self, Standing},
     pace::{Pace, Patience},
     problem::Problem,
     room::{NoRoom, Place, Pool},
@@ -69,7 +70,14 @@ impl Intake {
         }
     }
 
-    pub(crate) async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Received, Problem> {
+    /// Receives a body, within what is set aside for all of them, and for as long as nobody needs its connection's place.
+    pub(crate) async fn receive(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        standing: Option<Standing>,
+    ) -> Result<Received, Problem> {
+        let mut place_lost = pin!(connections::lost(standing));
         let size = body.size_hint();
         if size.lower() > self.limit as u64 {
             // A client that asked first has sent nothing yet; to read on would tell it to.
@@ -83,15 +91,12 @@ impl Intake {
         let mut stream = body.into_data_stream();
         let mut bytes = Vec::new();
         let mut patience = Patience::new(self.pace);
-        loop {
+        let refused = loop {
             let began = Instant::now();
             let next = tokio::select! {
                 next = timeout(patience.left(), stream.next()) => next,
-                () = room.lost() => {
-                    drop((room, bytes));
-                    tokio::spawn(linger(stream));
-                    return Err(Problem::gave_way());
-                }
+                () = room.lost() => break Problem::gave_way(),
+                () = &mut place_lost => break Problem::too_many_connections(),
             };
             patience.waited(began.elapsed());
             let chunk = match next {
@@ -107,24 +112,28 @@ impl Intake {
             };
             patience.moved(chunk.len());
             let length = bytes.len() + chunk.len();
-            let taken = if length > self.limit {
-                Err(Problem::body_too_large(self.limit))
-            } else {
-                room.reach(length).await
+            if length > self.limit {
+                break Problem::body_too_large(self.limit);
+            }
+            let reached = tokio::select! {
+                biased;
+                reached = room.reach(length) => reached,
+                () = &mut place_lost => break Problem::too_many_connections(),
             };
-            if let Err(problem) = taken {
-                drop((room, bytes));
-                tokio::spawn(linger(stream));
-                return Err(problem);
+            if let Err(problem) = reached {
+                break problem;
             }
             grow(&mut bytes, length, announced.unwrap_or(self.limit));
             bytes.extend_from_slice(&chunk);
-        }
+        };
+        drop((room, bytes));
+        tokio::spawn(linger(stream));
+        Err(refused)
     }
 }
 
 /// Makes room for `length` bytes of at most so many: much at once, so that it happens seldom, and never for more than
-/// twice what has arrived, which an announcement costs nothing.
+/// twice what has arrived, since what a head announces costs its client nothing.
 fn grow(bytes: &mut Vec<u8>, length: usize, most: usize) {
     if length > bytes.capacity() {
         let wanted = bytes.capacity().saturating_mul(2).min(most).max(length);
@@ -163,7 +172,12 @@ impl<'a> Room<'a> {
             place.reach(length - UNCOUNTED, &mut self.wait).await
         } else {
             let place = self.large.get_or_insert_with(|| Place::new(&intake.large, began));
-            let reached = place.reach(length.next_multiple_of(SMALL), &mut self.wait).await;
+            // Meanwhile it holds room for small bodies, which others may need more.
+            let reached = tokio::select! {
+                biased;
+                reached = place.reach(length.next_multiple_of(SMALL), &mut self.wait) => reached,
+                () = lost(self.small.as_ref()) => Err(NoRoom::GaveWay),
+            };
             self.small = None;
             reached
         };
@@ -175,10 +189,7 @@ impl<'a> Room<'a> {
 
     /// Ready when others need the room more.
     async fn lost(&self) {
-        match self.large.as_ref().or(self.small.as_ref()) {
-            Some(place) => place.lost().await,
-            None => pending().await,
-        }
+        lost(self.large.as_ref().or(self.small.as_ref())).await;
     }
 
     fn arrived(self) -> Share {
@@ -186,6 +197,14 @@ impl<'a> Room<'a> {
         Share {
             _held: place.and_then(Place::arrived),
         }
+    }
+}
+
+/// Ready when others need the room of this place more.
+async fn lost(place: Option<&Place>) {
+    match place {
+        Some(place) => place.lost().await,
+        None => pending().await,
     }
 }
 
@@ -234,7 +253,7 @@ mod tests {
     };
 
     async fn received(intake: &Intake, body: impl Into<Body>) -> Result<Received, Problem> {
-        intake.receive(&HeaderMap::new(), body.into()).await
+        intake.receive(&HeaderMap::new(), body.into(), None).await
     }
 
     /// A body whose length is not announced.
@@ -274,6 +293,35 @@ mod tests {
         let mut largest = Room::new(&intake);
         largest.reach(LIMIT).await.unwrap();
         assert!(received(&intake, vec![b'x'; BESIDE_THE_LARGEST]).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_body_that_becomes_large_gives_way_to_small_ones_while_it_waits() {
+        let pace = Pace {
+            grace: Duration::from_hours(1),
+            bytes_per_second: 1 << 10,
+        };
+        let intake = Intake {
+            small: Pool::new(SMALL, pace),
+            large: Pool::new(1 << 20, pace),
+            ..Intake::new(1 << 20, pace)
+        };
+        let _large = received(&intake, vec![b'x'; 1 << 20]).await.unwrap();
+        let grows = async {
+            let mut room = Room::new(&intake);
+            room.reach(SMALL).await.unwrap();
+            room.reach(SMALL + 1).await
+        };
+        let begun = Instant::now();
+        let comes = async {
+            let small = received(&intake, vec![b'x'; SMALL]).await;
+            (small, begun.elapsed())
+        };
+        let (refused, (small, waited)) = tokio::join!(grows, comes);
+        let told = String::from_utf8(refused.unwrap_err().to_json()).unwrap();
+        assert!(told.contains("more slowly than"), "{told}");
+        small.unwrap();
+        assert!(waited < pace.grace / 2, "{waited:?}");
     }
 
     #[tokio::test]

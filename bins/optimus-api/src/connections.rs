@@ -4,6 +4,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    future::pending,
     io::{self, IoSlice},
     net::{IpAddr, Ipv6Addr},
     pin::Pin,
@@ -30,12 +31,16 @@ pub(crate) const LEAVING: usize = 32;
 /// A connection is not idle for certain before this: its request may be on the way.
 const FRESH: Duration = Duration::from_millis(250);
 
+/// A body does not give way before it has been on its way for this long: most have arrived by then.
+const QUICK: Duration = Duration::from_secs(1);
+
 /// All connections of a server.
 ///
 /// What costs a client nothing to hold gives way to a new connection where there is room for no more: an idle connection
-/// is closed, a request that only waits for a job is answered at once with what there is to tell. The client that has most
-/// of them gives way, so that nobody loses by what one hoards; it loses first what it misses least. Any other request
-/// under way stays; how long it takes is bounded by the rate that clients must keep.
+/// is closed, a request that only waits for a job is answered at once with what there is to tell, one whose body is still
+/// on its way is refused. The client that has most of them gives way, so that nobody loses by what one hoards; it loses
+/// first what it misses least. Any other request under way stays; how long it takes is bounded by the rate that clients
+/// must keep.
 #[derive(Debug)]
 pub(crate) struct Connections {
     most: usize,
@@ -72,33 +77,54 @@ struct Yielding {
     idle: BTreeMap<u64, (Instant, Arc<Notify>)>,
     /// Connections whose request waits for a job. Told to give way, it waits no more.
     waiting: BTreeMap<u64, Arc<Notify>>,
+    /// Connections whose request's body is being received, and since when. Told to give way, it is refused.
+    receiving: BTreeMap<u64, (Instant, Arc<Notify>)>,
 }
 
 impl Yielding {
     fn len(&self) -> usize {
-        self.idle.len() + self.waiting.len()
+        self.idle.len() + self.waiting.len() + self.receiving.len()
     }
 
     /// The one longest so.
     fn first(&self) -> Option<u64> {
-        let (idle, waiting) = (self.idle.keys().next(), self.waiting.keys().next());
-        idle.into_iter().chain(waiting).min().copied()
+        let waiting = self.waiting.keys().next();
+        let others = [&self.idle, &self.receiving].into_iter();
+        let others = others.filter_map(|others| others.keys().next());
+        others.chain(waiting).min().copied()
     }
 
-    /// Tells one to give way: the one idle longest, and where none has been so for a while, the one that waits longest.
+    /// Whether there is one that would give way now.
+    fn can_give_way(&self) -> bool {
+        !self.idle.is_empty() || !self.waiting.is_empty() || has_lasted(&self.receiving, QUICK)
+    }
+
+    /// Tells one to give way: the one idle longest, where none has been so for a while the one that waits longest, then the
+    /// body longest on its way. What has just come goes last: its request may be there in a moment, and where one newcomer made
+    /// room for the next, nobody would be served for as long as slow bodies have every place.
     fn give_way(&mut self) {
-        let is_idle = self
-            .idle
-            .first_entry()
-            .is_some_and(|first| first.get().0.elapsed() >= FRESH || self.waiting.is_empty());
-        let told = if is_idle {
-            self.idle.pop_first().map(|(_, (_, told))| told)
-        } else {
-            self.waiting.pop_first().map(|(_, told)| told)
-        };
+        let told = pop_lasting(&mut self.idle, FRESH)
+            .or_else(|| self.waiting.pop_first().map(|(_, told)| told))
+            .or_else(|| pop_lasting(&mut self.receiving, QUICK))
+            .or_else(|| pop_lasting(&mut self.idle, Duration::ZERO));
         if let Some(told) = told {
             told.notify_one();
         }
+    }
+}
+
+/// Whether the first of these has been so for this long.
+fn has_lasted(these: &BTreeMap<u64, (Instant, Arc<Notify>)>, long: Duration) -> bool {
+    let first = these.first_key_value();
+    first.is_some_and(|(_, (since, _))| since.elapsed() >= long)
+}
+
+/// Takes the first of these, where it has been so for this long.
+fn pop_lasting(these: &mut BTreeMap<u64, (Instant, Arc<Notify>)>, long: Duration) -> Option<Arc<Notify>> {
+    if has_lasted(these, long) {
+        these.pop_first().map(|(_, (_, told))| told)
+    } else {
+        None
     }
 }
 
@@ -152,6 +178,13 @@ impl State {
         number
     }
 
+    fn receive(&mut self, client: Client, told: &Arc<Notify>) -> u64 {
+        let number = self.number();
+        let receiving = &mut self.by_client.entry(client).or_default().receiving;
+        receiving.insert(number, (Instant::now(), Arc::clone(told)));
+        number
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -162,7 +195,9 @@ impl State {
         let Some(yielding) = self.by_client.get_mut(&client) else {
             return false;
         };
-        let was_there = yielding.idle.remove(&number).is_some() || yielding.waiting.remove(&number).is_some();
+        let was_there = yielding.idle.remove(&number).is_some()
+            || yielding.waiting.remove(&number).is_some()
+            || yielding.receiving.remove(&number).is_some();
         if yielding.len() == 0 {
             self.by_client.remove(&client);
         }
@@ -171,7 +206,10 @@ impl State {
 
     /// Tells one to give way; `None` where there is none.
     fn give_way(&mut self) -> Option<()> {
-        let clients = self.by_client.iter();
+        let clients = self
+            .by_client
+            .iter()
+            .filter(|(_, yielding)| yielding.can_give_way());
         let most = clients.max_by_key(|(_, yielding)| (yielding.len(), Reverse(yielding.first())));
         let client = *most?.0;
         let yielding = self.by_client.get_mut(&client)?;
@@ -218,8 +256,17 @@ impl Place {
 
     /// The request under way does nothing but wait, until the answer is dropped.
     pub(crate) fn wait(self: &Arc<Self>) -> Standing {
+        self.stand(State::wait)
+    }
+
+    /// The body of the request under way is being received, until the answer is dropped.
+    pub(crate) fn receive(self: &Arc<Self>) -> Standing {
+        self.stand(State::receive)
+    }
+
+    fn stand(self: &Arc<Self>, enter: impl FnOnce(&mut State, Client, &Arc<Notify>) -> u64) -> Standing {
         let told = Arc::default();
-        let number = self.connections.with(|state| state.wait(self.client, &told));
+        let number = self.connections.with(|state| enter(state, self.client, &told));
         Standing {
             place: Arc::clone(self),
             number,
@@ -259,7 +306,7 @@ impl Drop for Busy {
     }
 }
 
-/// A request that waits.
+/// A request that waits, or whose body is being received.
 #[derive(Debug)]
 pub(crate) struct Standing {
     place: Arc<Place>,
@@ -268,9 +315,17 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    /// Ready when the request must wait no longer, because its place is needed.
+    /// Ready when the request must go on no longer, because its place is needed.
     pub(crate) async fn lost(&self) {
         self.told.notified().await;
+    }
+}
+
+/// Ready when this is lost; never, where there is none: a request that came over no connection of a server.
+pub(crate) async fn lost(standing: Option<Standing>) {
+    match standing {
+        Some(standing) => standing.lost().await,
+        None => pending().await,
     }
 }
 
@@ -278,7 +333,7 @@ impl Drop for Standing {
     fn drop(&mut self) {
         let Self { place, number, .. } = self;
         let kept = place.connections.with(|state| state.leave(place.client, *number));
-        // Whatever ended the wait: another connection has its place.
+        // Whatever ended it: another connection has its place.
         if !kept {
             place.is_last.store(true, Ordering::Relaxed);
         }
@@ -450,6 +505,46 @@ mod tests {
         assert_eq!(told, (true, true, false));
         let _place = place();
         assert!(is_lost(&fresh), "nothing else is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_arrive_gives_way_before_what_has_just_come() {
+        let connections = Connections::new(3);
+        let place = |address| Arc::new(connections.enter(address).unwrap());
+        let places = [place(ONE), place(ONE), place(ONE)];
+        let _work = places.each_ref().map(Place::work);
+        let bodies = [places[0].receive(), places[1].receive()];
+        assert!(connections.enter(OTHER).is_none(), "they may be there at once");
+        advance(QUICK).await;
+        let fresh = place(ONE);
+        let waiting = places[2].wait();
+        let told = (bodies.each_ref().map(waits_no_more), is_lost(&fresh));
+        assert_eq!(told, ([true, false], false));
+        let [first, second] = bodies;
+        drop(first);
+        assert!(places[0].is_last());
+        // Nor does it before a request that waits.
+        let _newer = place(ONE);
+        assert_eq!((waits_no_more(&waiting), waits_no_more(&second)), (true, false));
+        let _newest = place(ONE);
+        assert!(waits_no_more(&second) && !is_lost(&fresh));
+        drop(second);
+        let _last = place(ONE);
+        assert!(is_lost(&fresh), "nothing else is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_whose_bodies_come_quickly_shields_nobody_else() {
+        let connections = Connections::new(3);
+        let place = |address| Arc::new(connections.enter(address).unwrap());
+        let places = [place(ONE), place(OTHER), place(OTHER)];
+        let _work = places.each_ref().map(Place::work);
+        let slow = places[0].receive();
+        advance(QUICK).await;
+        let quick = [places[1].receive(), places[2].receive()];
+        let _newest = place(OTHER);
+        assert!(waits_no_more(&slow));
+        assert_eq!(quick.each_ref().map(waits_no_more), [false, false]);
     }
 
     #[test]

@@ -10,14 +10,19 @@ use optimus_common::JobId;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use crate::{App, connections::Place, problem::Problem, waiting::Patience};
+use crate::{
+    App,
+    connections::{Place, Standing},
+    problem::Problem,
+    waiting::Patience,
+};
 
 /// `?wait=SECONDS`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Wait {
-    /// Answer when the job is done, or after this many seconds. Fractions are allowed; the installation's maximum
-    /// (`api.max_wait_ms`) applies.
+    /// Answer when the job is done, or after this many seconds, or earlier, where its connection's place is needed.
+    /// Fractions are allowed; the installation's maximum (`api.max_wait_ms`) applies.
     #[param(value_type = f64, required = false, minimum = 0, example = 10)]
     pub(crate) wait: Option<Duration>,
     /// The connection that it came over.
@@ -26,8 +31,15 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// From now on the request does nothing but wait.
+    /// From now on the request's body is received.
+    pub(crate) fn receive(&self) -> Option<Standing> {
+        self.place.as_ref().map(Place::receive)
+    }
+
+    /// From now on the request does nothing but wait; not at all, where its place has been given away meanwhile.
     pub(crate) fn begin(&self, wait: Duration) -> Patience {
+        let is_last = self.place.as_ref().is_some_and(|place| place.is_last());
+        let wait = if is_last { Duration::ZERO } else { wait };
         Patience {
             deadline: Instant::now() + wait,
             standing: self.place.as_ref().map(Place::wait),

@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    future::pending,
     pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,7 +21,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::connections::Standing;
+use crate::connections::{self, Standing};
 
 /// How often a waiting request looks at its job without being woken.
 const LOOK: Duration = Duration::from_millis(500);
@@ -123,13 +122,6 @@ pub(crate) struct Patience {
     pub(crate) standing: Option<Standing>,
 }
 
-async fn place_lost(standing: Option<Standing>) {
-    match standing {
-        Some(standing) => standing.lost().await,
-        None => pending().await,
-    }
-}
-
 /// One request's interest in a job; dropping it ends the interest.
 pub(crate) struct Waiter {
     waiting: Arc<Waiting>,
@@ -148,7 +140,7 @@ impl Waiter {
         Patience { deadline, standing }: Patience,
     ) -> Result<Option<StoredJob>, StoreError> {
         let mut closed = self.waiting.closed.subscribe();
-        let mut place_lost = pin!(place_lost(standing));
+        let mut place_lost = pin!(connections::lost(standing));
         let mut is_needed = false;
         let mut is_known = existence == Existence::Certain;
         loop {

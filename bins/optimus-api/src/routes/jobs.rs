@@ -89,7 +89,7 @@ pub(crate) async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     require_json(&headers)?;
-    let received = app.intake.receive(&headers, body).await?;
+    let received = app.intake.receive(&headers, body, wait.receive()).await?;
     let (new, share) = read(&app, received, key).await?;
 
     let (id, language) = (new.id, new.submission.language.clone());
@@ -192,7 +192,8 @@ fn accepted(status: StatusCode, id: JobId, replayed: bool, body: impl IntoRespon
     security((), ("token" = [])),
     params(JobPath, Wait),
     responses(
-        (status = 200, description = "The job; with `wait`, as it is at its end or when the time is over",
+        (status = 200, description = "The job; with `wait`, as it is at its end or when the time is over, or earlier, where its \
+            connection's place is needed",
             body = JobRecord),
         (status = 400, description = "The id or `wait` is malformed"),
         (status = 401, description = "A token is needed"),

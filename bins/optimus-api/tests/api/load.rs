@@ -177,6 +177,15 @@ async fn ordinary(api: &Api) -> StatusCode {
     answer.unwrap().status()
 }
 
+/// What a new client is answered, and nothing where its connection is closed. There may be an answer before it has asked.
+async fn health(api: &Api) -> String {
+    let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut client = opened(api.address(), request).await;
+    let mut answer = String::new();
+    let _ = client.read_to_string(&mut answer).await;
+    answer
+}
+
 async fn until_waiting(api: &Api, requests: u32) {
     let waits = async {
         loop {
@@ -292,22 +301,63 @@ async fn requests_that_wait_give_way_where_they_have_every_place() {
 }
 
 #[tokio::test]
+async fn a_body_that_does_not_arrive_gives_way_where_it_has_the_place() {
+    let api = Api::start_with(|settings| {
+        settings.api.max_connections = 1;
+        settings.api.slow_client = Duration::from_hours(1);
+    })
+    .await;
+    let head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\
+                Expect: 100-continue\r\n\r\n";
+    let goes_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    for sent in ["", "{"] {
+        let mut slow = opened(api.address(), head.as_bytes()).await;
+        let mut told = vec![0; goes_on.len()];
+        timeout(PATIENCE, slow.read_exact(&mut told))
+            .await
+            .expect("its head has arrived")
+            .unwrap();
+        assert_eq!(told, goes_on.as_bytes());
+        slow.write_all(sent.as_bytes()).await.unwrap();
+        let served = async {
+            while !health(&api).await.starts_with("HTTP/1.1 200 ") {
+                sleep(Duration::from_millis(100)).await;
+            }
+        };
+        timeout(PATIENCE, served).await.expect("another client is served");
+        let mut answer = String::new();
+        timeout(PATIENCE, slow.read_to_string(&mut answer))
+            .await
+            .expect("it gave way")
+            .unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{answer}");
+        let head = head.to_ascii_lowercase();
+        for line in ["\r\nconnection: close", "\r\nretry-after: "] {
+            assert!(head.contains(line), "{head}");
+        }
+        let problem: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["type"], "urn:optimus:problem:too-many-connections");
+    }
+}
+
+#[tokio::test]
 async fn a_client_without_a_place_is_told_so() {
     let api = Api::start_with(|settings| {
         settings.api.max_connections = 2;
         settings.api.slow_client = Duration::from_hours(1);
     })
     .await;
-    let _bodies = [
-        dripping_body(api.address()).await,
-        dripping_body(api.address()).await,
+    let id = api.accepted(&submission()).await;
+    finish_with_a_large_result(&api.store).await;
+    // Answers under way, which nobody reads.
+    let _readers = [
+        slow_reader(api.address(), id).await,
+        slow_reader(api.address(), id).await,
     ];
-    // As soon as both requests have arrived.
     let told = async {
         loop {
-            let mut client = opened(api.address(), b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-            let mut answer = String::new();
-            let _ = client.read_to_string(&mut answer).await;
+            let answer = health(&api).await;
             if answer.starts_with("HTTP/1.1 503 ") {
                 return answer;
             }
