@@ -1,6 +1,6 @@
 //! Accepting connections, and ending in good order.
 
-use std::{convert::Infallible, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -84,7 +84,12 @@ pub async fn serve(
         let (stream, address) = tokio::select! {
             () = &mut shutdown => break,
             accepted = accept(&listener) => accepted,
-            Some(_) = running.join_next() => continue,
+            Some(ended) = running.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(error = &error as &dyn Error, "the task of a connection broke");
+                }
+                continue;
+            }
         };
         let Some(place) = connections.enter(address) else {
             if let Ok(turn) = Arc::clone(&telling).try_acquire_owned() {
