@@ -10,6 +10,7 @@ use optimus_common::{
 };
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFTER};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     args,
@@ -21,6 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 /// Seconds one request waits for a verdict. Servers allow more; proxies between may not.
 const WAIT_SECONDS: u64 = 20;
+/// From one question after a job to the next, at least. A server whose connections are all taken answers early, and would
+/// be asked again at once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One installation's API.
 #[derive(Debug, Clone)]
@@ -120,11 +124,14 @@ impl Api {
         let request = self
             .request(Method::POST, &["jobs"], timeout)?
             .query(&[("wait", WAIT_SECONDS)]);
-        match self.answer(request.json(submission)).await? {
-            Answer::Ended(record) if record.status.is_terminal() => Ok(*record),
-            Answer::Ended(record) => self.job_ended(record.job_id, |_| {}).await,
-            Answer::Pending(state) => self.job_ended(state.job_id, |_| {}).await,
-        }
+        let asked = Instant::now();
+        let id = match self.answer(request.json(submission)).await? {
+            Answer::Ended(record) if record.status.is_terminal() => return Ok(*record),
+            Answer::Ended(record) => record.job_id,
+            Answer::Pending(state) => state.job_id,
+        };
+        sleep(PAUSE.saturating_sub(asked.elapsed())).await;
+        self.job_ended(id, |_| {}).await
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Result<JobRecord, Failure> {
@@ -137,11 +144,13 @@ impl Api {
         loop {
             let timeout = ANSWER_TIMEOUT + Duration::from_secs(WAIT_SECONDS);
             let request = self.request(Method::GET, &["jobs", &id.to_string()], timeout)?;
+            let asked = Instant::now();
             let record: JobRecord = self.answer(request.query(&[("wait", WAIT_SECONDS)])).await?;
             if record.status.is_terminal() {
                 return Ok(record);
             }
             seen(&record);
+            sleep(PAUSE.saturating_sub(asked.elapsed())).await;
         }
     }
 

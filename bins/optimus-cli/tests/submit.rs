@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use support::{
     Ended, Root,
@@ -377,9 +379,12 @@ fn waiting_goes_on_until_the_job_has_ended() {
             },
         )
     });
+    let began = Instant::now();
     root.run(&["status", ID, "--wait", "--api", &server.url()])
         .exits(0);
     assert_eq!(server.requests().len(), 4);
+    // A server that answers at once is not asked again at once.
+    assert!(began.elapsed() >= Duration::from_secs(3));
     assert!(server.requests()[0].line.contains("?wait="));
 }
 
