@@ -20,7 +20,7 @@ use optimus_worker::{
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
@@ -37,6 +37,9 @@ const DATABASE: &str = "jobs.sqlite";
 
 /// Longer than this nobody waits without a word, where no terminal shows what is under way.
 const SILENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the worker is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// For how long jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,10 +129,34 @@ impl Embedded {
         self.stop().await
     }
 
+    /// Does what needs the worker. Fails where that does not last: whoever waits for jobs would wait for ever.
+    pub(crate) async fn watched<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        watched(&self.worker, work).await
+    }
+
     /// Claims no more, finishes or gives back what is running, and destroys every box.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.leave.cancel();
         self.worker.await.context("the worker broke").trouble()
+    }
+}
+
+async fn watched<T>(
+    worker: &JoinHandle<()>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let breaks = async {
+        while !worker.is_finished() {
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = breaks => Err(Failure::trouble("the worker broke")),
     }
 }
 
@@ -150,7 +177,7 @@ async fn settle(choice: &mut Choice) {
     const WHAT: &str = "preparing languages for boxes; this is done once";
     let progress = spinner(WHAT);
     let told = async {
-        tokio::time::sleep(SILENCE).await;
+        sleep(SILENCE).await;
         if progress.is_hidden() {
             note(WHAT);
         }
@@ -185,5 +212,13 @@ mod tests {
         lasts_until(&mut worker, pending()).await.unwrap_err();
         let mut worker = tokio::spawn(pending());
         lasts_until(&mut worker, ready(())).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_the_jobs_of_a_worker_that_broke() {
+        let worker = tokio::spawn(async { panic!("as asked for") });
+        watched(&worker, ready(Ok(()))).await.unwrap();
+        let failure = watched(&worker, pending::<Result<(), _>>()).await.unwrap_err();
+        assert_eq!(failure.to_string(), "the worker broke");
     }
 }

@@ -65,13 +65,21 @@ impl Installation {
             token: embedded.settings.api.tokens.first().cloned(),
         };
         let setting = Setting::new(&client, rounds)?;
-        all_ready(&setting, &embedded).await?;
+        embedded.watched(all_ready(&setting, &embedded)).await?;
         Ok(Self {
             setting,
             embedded,
             shutdown,
             api,
         })
+    }
+
+    /// Measures, for as long as the worker is there.
+    pub(crate) async fn measure(
+        &self,
+        benchmark: impl Future<Output = Result<Report, Failure>>,
+    ) -> Result<Report, Failure> {
+        self.embedded.watched(benchmark).await
     }
 
     pub(crate) fn setting(&self) -> &Setting {
@@ -175,21 +183,28 @@ async fn all_ready(setting: &Setting, embedded: &Embedded) -> Result<(), Failure
     let began = Instant::now();
     loop {
         let languages = setting.api.languages().await?;
-        let missing = offered.iter().find(|offered| {
-            let ready = |entry: &LanguageEntry| entry.available && entry.name == offered.name();
-            !languages.iter().any(ready)
-        });
-        match missing {
+        match offered
+            .iter()
+            .find_map(|offered| not_ready(offered.name(), &languages))
+        {
             None => return Ok(()),
-            Some(missing) if began.elapsed() > PATIENCE => {
-                return Err(Failure::trouble(format!(
-                    "{} does not get ready, and would disturb what is measured",
-                    missing.name()
-                )));
-            }
+            Some(missing) if began.elapsed() > PATIENCE => return Err(Failure::trouble(missing)),
             Some(_) => sleep(LOOK_AGAIN).await,
         }
     }
+}
+
+/// What to say of a language that is not ready, with what the API says of it.
+fn not_ready(name: &str, languages: &[LanguageEntry]) -> Option<String> {
+    let entry = languages.iter().find(|entry| entry.name == name);
+    if entry.is_some_and(|entry| entry.available) {
+        return None;
+    }
+    let reason = entry.and_then(|entry| entry.reason.as_deref());
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    Some(format!(
+        "{name} does not get ready, and would disturb what is measured{reason}"
+    ))
 }
 
 /// Jobs of one kind, and the same work without Optimus.
@@ -313,4 +328,28 @@ fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Res
 
 fn milliseconds(began: Instant) -> f64 {
     began.elapsed().as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_that_is_not_ready_is_told_with_its_reason() {
+        let entry = |name: &str, reason: Option<&str>| LanguageEntry {
+            name: name.to_owned(),
+            file_extension: ".x".to_owned(),
+            other_extensions: Vec::new(),
+            available: reason.is_none(),
+            reason: reason.map(ToOwned::to_owned),
+        };
+        let languages = [entry("go", None), entry("rust", Some("its cache is full"))];
+        assert_eq!(not_ready("go", &languages), None);
+        let told = not_ready("rust", &languages).unwrap();
+        assert!(
+            told.starts_with("rust ") && told.ends_with(": its cache is full"),
+            "{told}"
+        );
+        assert!(not_ready("cpp", &languages).is_some());
+    }
 }

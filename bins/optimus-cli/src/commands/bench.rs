@@ -67,11 +67,15 @@ async fn one(
         (_, None) => at(benchmark, &Setting::new(&args.api, args.rounds)?).await,
         (_, Some(backend)) => {
             let installation = Installation::start(args.embedded.clone(), root, args.rounds).await?;
-            let report = match (benchmark, backend) {
-                (Benchmark::Latency, BackendChoice::Native) => installation.latency().await,
-                (Benchmark::Throughput, BackendChoice::Native) => installation.throughput().await,
-                _ => at(benchmark, installation.setting()).await,
-            };
+            // Benchmarks are large futures.
+            let measuring = Box::pin(async {
+                match (benchmark, backend) {
+                    (Benchmark::Latency, BackendChoice::Native) => installation.latency().await,
+                    (Benchmark::Throughput, BackendChoice::Native) => installation.throughput().await,
+                    _ => at(benchmark, installation.setting()).await,
+                }
+            });
+            let report = installation.measure(measuring).await;
             installation.stop().await.and(report)
         }
     }

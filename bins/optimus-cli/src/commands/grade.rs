@@ -94,7 +94,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     let embedded = embedded?;
     let progress = Progress::new(candidates.len(), problem.names.len());
     let runs = Runs::new(&embedded, &problem, &progress, &stop);
-    let graded = grade(&runs, &problem, &candidates).await;
+    let graded = embedded.watched(grade(&runs, &problem, &candidates)).await;
     progress.finish();
     let backend = embedded.choice.kind.as_str();
     embedded.stop().await?;
