@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::{task::JoinError, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
 
@@ -14,14 +14,41 @@ pub async fn supervise<Task>(what: &str, mut start: impl FnMut() -> Task)
 where
     Task: Future<Output = ()> + Send + 'static,
 {
-    while let Err(panic) = AbortOnDropHandle::new(tokio::spawn(start())).await {
-        error!(
-            task = what,
-            error = &panic as &dyn std::error::Error,
-            "a task broke; starting it again"
-        );
+    while let Err(panic) = run(start()).await {
+        told(what, &panic, "a task broke; starting it again");
         sleep(PAUSE).await;
     }
+}
+
+/// As [`supervise`], for a task that somebody waits for: after so many attempts it is given up, with the last panic.
+pub async fn supervise_at_most<Task>(
+    attempts: u32,
+    what: &str,
+    mut start: impl FnMut() -> Task,
+) -> Result<(), JoinError>
+where
+    Task: Future<Output = ()> + Send + 'static,
+{
+    for _ in 1..attempts {
+        let Err(panic) = run(start()).await else {
+            return Ok(());
+        };
+        told(what, &panic, "a task broke; starting it again");
+        sleep(PAUSE).await;
+    }
+    let last = run(start()).await;
+    if let Err(panic) = &last {
+        told(what, panic, "a task broke; it is given up");
+    }
+    last
+}
+
+async fn run(task: impl Future<Output = ()> + Send + 'static) -> Result<(), JoinError> {
+    AbortOnDropHandle::new(tokio::spawn(task)).await
+}
+
+fn told(what: &str, panic: &JoinError, then: &str) {
+    error!(task = what, error = panic as &dyn std::error::Error, "{then}");
 }
 
 #[cfg(test)]
@@ -46,6 +73,23 @@ mod tests {
         })
         .await;
         assert_eq!(starts.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_again_and_again_is_given_up() {
+        for (good_at, is_done, wanted) in [(2, true, 2), (3, true, 3), (9, false, 3)] {
+            let starts = Arc::new(AtomicU32::new(0));
+            let counted = Arc::clone(&starts);
+            let ended = supervise_at_most(3, "a test", move || {
+                let starts = Arc::clone(&counted);
+                async move {
+                    let start = starts.fetch_add(1, Ordering::SeqCst) + 1;
+                    assert!(start == good_at, "as asked for");
+                }
+            });
+            assert_eq!(ended.await.is_ok(), is_done);
+            assert_eq!(starts.load(Ordering::SeqCst), wanted);
+        }
     }
 
     #[tokio::test(start_paused = true)]

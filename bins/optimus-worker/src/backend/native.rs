@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, causes, language::Language, settings::Settings, supervise::supervise};
+use optimus_common::{
+    WorkerId, causes,
+    language::Language,
+    settings::Settings,
+    supervise::{supervise, supervise_at_most},
+};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
     layers::{self, Proof, State},
@@ -64,10 +69,14 @@ async fn open(
 /// How often it is looked whether a backend is still there that languages are to be prepared for.
 const WATCHED: Duration = Duration::from_mins(1);
 
+/// How often preparing may break by a fault of ours before it is given up: `grade` waits for it.
+const ATTEMPTS: u32 = 3;
+
 /// Prepares what was never prepared here. Pools of these languages have no boxes until then. What is found later, since it
 /// was added or its toolchain has changed, is prepared then.
 async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Offer> {
-    supervise("preparing languages", || {
+    // Where it is given up, which is told, the languages that are left are not available, and are tried again below.
+    let _ = supervise_at_most(ATTEMPTS, "preparing languages", || {
         prepare_missing(toolchains.clone(), Arc::clone(&backend))
     })
     .await;
@@ -97,14 +106,29 @@ async fn prepare_missing(toolchains: Toolchains, backend: Arc<NativeBackend>) {
             let backend = Arc::clone(&backend);
             async move {
                 info!(%language, "preparing what its boxes need; this is done once");
-                let prepared = backend.prepare(&language, &root, &folder, &argv).await;
+                let name = language.clone();
+                let prepared =
+                    outcome(async move { backend.prepare(&name, &root, &folder, &argv).await }).await;
                 if let Err(error) = &prepared {
-                    warn!(%language, error = error as &dyn Error, "not prepared");
+                    warn!(%language, error, "not prepared");
                 }
-                prepared.map_err(|error| causes(&error))
+                prepared
             }
         })
         .await;
+}
+
+/// What became of preparing one language. Where it broke, so is the language, as where it failed: the others must not wait.
+async fn outcome<Failed>(
+    preparing: impl Future<Output = Result<(), Failed>> + Send + 'static,
+) -> Result<(), String>
+where
+    Failed: Error + Send + 'static,
+{
+    match AbortOnDropHandle::new(tokio::spawn(preparing)).await {
+        Ok(prepared) => prepared.map_err(|error| causes(&error)),
+        Err(panic) => Err(format!("a fault of Optimus: {}", causes(&panic))),
+    }
 }
 
 /// Fails where `native.allow_missing` names what is no layer, or one that boxes cannot do without.
@@ -188,7 +212,19 @@ fn offers(toolchains: &Toolchains) -> Vec<Offer> {
 
 #[cfg(test)]
 mod tests {
+    use std::{future::poll_fn, io, task::Poll};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_preparation_that_breaks_is_one_that_fails() {
+        let breaks = poll_fn(|_| -> Poll<io::Result<()>> { panic!("as asked for") });
+        let reason = outcome(breaks).await.unwrap_err();
+        assert!(reason.contains("as asked for"), "{reason}");
+        let fails = async { Err(io::Error::other("no room")) };
+        assert_eq!(outcome(fails).await.unwrap_err(), "no room");
+        assert_eq!(outcome(async { io::Result::Ok(()) }).await, Ok(()));
+    }
 
     #[test]
     fn a_layer_that_may_be_missing_is_told_and_stops_nothing() {
