@@ -209,6 +209,28 @@ fn a_language_is_available_only_where_a_program_of_it_has_run_in_a_box() {
 }
 
 #[test]
+fn an_engine_that_cannot_look_at_an_image_is_reachable_all_the_same() {
+    let docker = Server::start(|request| {
+        if request.line.contains("/images/") {
+            return (500, json!({"message": "the image is damaged"}));
+        }
+        (
+            200,
+            json!({"Version": "29.0.0", "ApiVersion": "1.41", "MinAPIVersion": "1.24", "Os": "linux", "Arch": "amd64"}),
+        )
+    });
+    let root = Root::new();
+    add_python(&root);
+    let mut command = root.command(&["doctor", "--json"]);
+    command.env("DOCKER_HOST", docker.url().replace("http:", "tcp:"));
+    let report = Ended(command.output().unwrap()).json();
+    assert_eq!(report["docker"]["reachable"], true, "{report:#}");
+    assert!(report["docker"]["detail"].as_str().unwrap().contains("29.0.0"));
+    let requests = docker.requests();
+    assert!(requests.iter().any(|request| request.line.contains("/images/")));
+}
+
+#[test]
 fn an_engine_in_which_no_box_can_be_made_is_refused_by_its_name() {
     let podman = Server::start(|_| {
         (
