@@ -1,6 +1,6 @@
 //! Second phase: the compile step, once for all tests.
 
-use std::{collections::HashSet, fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::HashSet, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, bail};
 use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, Workspace, seal_artefacts};
@@ -59,14 +59,18 @@ fn is_program(name: &str) -> bool {
 fn is_product(product: &Product, sources: &[FileHeader]) -> bool {
     match product {
         Product::Unknown => true,
-        Product::Named(name) => {
-            let path = Path::new(BOX_DIR).join(name);
-            match fs::read_dir(&path) {
-                Ok(mut folder) => folder.next().is_some(),
-                Err(_) => path.is_file(),
-            }
-        }
+        Product::Named(name) => is_there(&Path::new(BOX_DIR).join(name)),
         Product::Anything => holds_more_than(sources),
+    }
+}
+
+/// Whether there is this file, or a folder with something in it. What cannot be looked into holds something.
+fn is_there(path: &Path) -> bool {
+    match fs::read_dir(path) {
+        Ok(mut folder) => folder.next().is_some(),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) if error.kind() == ErrorKind::NotADirectory => path.is_file(),
+        Err(_) => true,
     }
 }
 

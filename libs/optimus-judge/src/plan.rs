@@ -164,7 +164,8 @@ pub fn entry_point<'a>(submission: &'a Submission, language: &'a Language) -> Op
 
 /// What the recipe runs out of the work directory is what the compile step has to make: a program (`./main`), or what one
 /// of the image is given (`java -jar .optimus/main.jar`, `java -cp .optimus Main`). A recipe that names neither that nor
-/// the sources needs something that the compile step makes, under whatever name.
+/// the sources needs something that the compile step makes, under whatever name. One that names the sources may need
+/// nothing: compile steps like `perl -c` only check.
 fn products(language: &Language) -> (Option<String>, Product) {
     let execution = &language.execution;
     let words = || std::iter::once(&execution.command).chain(&execution.args);
@@ -177,13 +178,28 @@ fn products(language: &Language) -> (Option<String>, Product) {
     if let Some(program) = program.and_then(|word| in_work_dir(word)) {
         return (Some(program.to_owned()), Product::Unknown);
     }
-    let named = words().find_map(|word| in_work_dir(word));
+    let source = execution.source_name.as_str();
+    let is_source = |word: &String| {
+        word.contains("{source")
+            || word == "{entry_point}"
+            || word == source
+            || in_work_dir(word) == Some(source)
+    };
+    let named = words()
+        .filter(|word| !is_list(word) && !is_source(word))
+        .find_map(|word| in_work_dir(word));
     let product = match named {
         Some(named) => Product::Named(named.to_owned()),
-        None if words().any(|word| word.contains("{source")) => Product::Unknown,
+        None if words().any(is_source) => Product::Unknown,
         None => Product::Anything,
     };
     (None, product)
+}
+
+/// Whether what a program is given stands for several files, as class paths do (`.optimus/a:/usr/share/java/b.jar`,
+/// `.optimus/*`): some of them may be missing.
+fn is_list(word: &str) -> bool {
+    word.contains([':', '*'])
 }
 
 /// The path in the box's work directory that a word of a recipe names.
@@ -677,11 +693,22 @@ mod tests {
             ("java -cp .optimus Main", named(".optimus")),
             ("java -cp /box/.optimus Main", named(".optimus")),
             ("node .optimus/main.js", named(".optimus/main.js")),
+            (
+                "java -cp .optimus/lib:/x.jar -jar .optimus/main.jar",
+                named(".optimus/main.jar"),
+            ),
             ("java Main", anything.clone()),
             ("java -jar main.jar", anything.clone()),
+            ("java -cp .optimus/a:/x.jar Main", anything.clone()),
+            ("java -cp ./out:./lib Main", anything.clone()),
+            ("java -cp .optimus/* Main", anything.clone()),
             ("/opt/made/main", anything),
             ("sh ./{source}", unknown.clone()),
             ("node {source}", unknown.clone()),
+            ("node {entry_point}", unknown.clone()),
+            ("java Main.java", unknown.clone()),
+            ("java ./Main.java", unknown.clone()),
+            ("java /box/Main.java", unknown.clone()),
         ] {
             let words: Vec<_> = command.split(' ').collect();
             assert_eq!(products(&["cc"], words[0], &words[1..]), expected, "{command}");

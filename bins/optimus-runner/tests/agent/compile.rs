@@ -116,8 +116,19 @@ fn a_compile_step_that_makes_nothing_for_another_program_ends_the_box_in_peace()
             false,
         ),
         (named(".optimus/main.jar"), "echo x > .optimus/main.jar", true),
+        (
+            named(".optimus/main.jar"),
+            "ln -s main.jar .optimus/main.jar",
+            true,
+        ),
+        (named(".optimus/main.jar/x"), "echo x > .optimus/main.jar", false),
         (named(".optimus"), "echo x > beside", false),
         (named(".optimus"), "echo x > .optimus/Main.class", true),
+        (
+            named(".optimus"),
+            "echo x > .optimus/Main.class; chmod 0 .optimus",
+            true,
+        ),
         (
             Product::Anything,
             "mkdir -p a/b; echo y > src/one; echo x > /tmp/elsewhere",
