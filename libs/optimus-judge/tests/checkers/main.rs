@@ -59,6 +59,18 @@ fn sees_the_last_newline(checker: Checker) -> bool {
     }
 }
 
+fn reads_numbers(checker: Checker) -> bool {
+    match checker {
+        Checker::Float { .. } => true,
+        Checker::Icpc {
+            float_absolute_tolerance,
+            float_relative_tolerance,
+            ..
+        } => float_absolute_tolerance.or(float_relative_tolerance).is_some(),
+        _ => false,
+    }
+}
+
 const LINES: Checker = Checker::Lines;
 const TOKENS: Checker = Checker::Tokens { case_sensitive: true };
 
@@ -88,6 +100,19 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         "\t", "\n", "\n", "\r\n", "\x0B", "\0", "\u{FEFF}",
     ]);
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+/// [`pair`] with so much before it and within it that is the same on both sides that checkers pass over it in blocks.
+fn long_pair() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    let within = (0..40_usize, any::<prop::sample::Index>());
+    (pair(), text(), 0..40_usize, within).prop_map(|((expected, output), same, before, (times, at))| {
+        let at = at.index(expected.len().min(output.len()) + 1);
+        let around = |side: &[u8]| {
+            let (head, tail) = side.split_at(at);
+            [&*same.repeat(before), head, &same.repeat(times), tail].concat()
+        };
+        (around(&expected), around(&output))
+    })
 }
 
 /// A text and a variation of it: white space changed, lines swapped, letters in another case, one byte changed.
@@ -129,8 +154,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4000) })]
 
     #[test]
-    fn every_checker_keeps_its_promise((expected, output) in pair()) {
-        for checker in ALL {
+    fn every_checker_keeps_its_promise((expected, output) in prop_oneof![pair(), long_pair()]) {
+        let can_tell = reference::can_tell(&expected) && reference::can_tell(&output);
+        for checker in ALL.into_iter().filter(|checker| can_tell || !reads_numbers(*checker)) {
             prop_assert_eq!(
                 accepts(checker, &expected, &output),
                 reference::accepts(checker, &expected, &output),
@@ -140,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn chunks_never_matter((expected, output) in pair(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5)) {
+    fn chunks_never_matter((expected, output) in prop_oneof![pair(), long_pair()], cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..5)) {
         let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(output.len() + 1)).collect();
         cuts.sort_unstable();
         let mut chunks = Vec::new();
