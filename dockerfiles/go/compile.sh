@@ -18,52 +18,60 @@ refuse() {
     exit 1
 }
 
-# Whether the folder $1 is called as an import path may be. Others are no packages to Go, but it builds their files.
+# Whether the folder $1 is called as an import path may be, on any system. Others are no packages to Go, but it builds
+# their files.
 has_import_path() {
-    case "$1" in
-        *[!A-Za-z0-9._~/+-]*) return 1 ;;
+    case "/$1/" in
+        *[!A-Za-z0-9._~/+-]* | */-* | *[!/.]./* | *~[0-9]*) return 1 ;;
     esac
+    ! echo "$1" | grep -qiE '(^|/)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|/|$)'
 }
 
-# Calls `go` with $1 as its command for the folder $2; the rest are its options.
+# Calls `go` with $1 as its command for $2, a folder or a file; the rest are its options. Does nothing for a folder
+# without files of a program: called without any, `go` takes those of this one.
 go_in() {
     command="$1"
     folder="$2"
     shift 2
-    if has_import_path "$folder"; then
-        set -- "$@" "$folder"
-    else
-        for file in "$folder"/*.go; do
-            case "$file" in
-                *_test.go) ;;
-                *) set -- "$@" "$file" ;;
-            esac
-        done
+    if [ -f "$folder" ] || has_import_path "$folder"; then
+        "$root/bin/go" "$command" "$@" "$folder"
+        return
     fi
+    # Which files are taken in a folder without being named, as without modules any folder is a package.
+    files="$(cd "$folder" && GO111MODULE=off GOFLAGS='' \
+        "$root/bin/go" list -e -find -f '{{range .GoFiles}}{{println .}}{{end}}' .)"
+    [ -n "$files" ] || return 0
+    while IFS= read -r file; do
+        set -- "$@" "$folder/$file"
+    done << FILES
+$files
+FILES
     "$root/bin/go" "$command" "$@"
 }
 
 # The folders of the sources that have programs in, relative to this one.
 programs() {
-    "$root/bin/go" list -e -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' ./... | while IFS= read -r folder; do
-        case "$folder" in
-            "") ;;
-            "$PWD") echo . ;;
-            *) echo "./${folder#"$PWD/"}" ;;
-        esac
-    done
-    for source in "$@"; do dirname "$source"; done | sort -u | while IFS= read -r folder; do
-        folder="./$(realpath --relative-to=. "$top/$folder")"
-        has_import_path "$folder" && continue
-        [ "$(go_in list "$folder" -e -f '{{.Name}}')" != main ] || echo "$folder"
-    done
+    {
+        "$root/bin/go" list -e -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' ./... | while IFS= read -r folder; do
+            case "$folder" in
+                "") ;;
+                "$PWD") echo . ;;
+                *) echo "./${folder#"$PWD/"}" ;;
+            esac
+        done
+        for source in "$@"; do dirname -- "$source"; done | sort -u | while IFS= read -r folder; do
+            folder="./$(realpath --relative-to=. "$top/$folder")"
+            has_import_path "$folder" && continue
+            [ "$(go_in list "$folder" -e -f '{{.Name}}')" != main ] || echo "$folder"
+        done
+    } | sort -u
 }
 
 # The tool knows its files by `.go` alone, people write `.GO` as well.
 for source in "$@"; do
     shift
     name="${source%.*}.go"
-    [ -e "$name" ] || mv "$source" "$name"
+    [ -e "./$name" ] || mv -- "$source" "$name"
     [ "$entry" != "$source" ] || entry="$name"
     set -- "$@" "$name"
 done
@@ -71,9 +79,9 @@ done
 # Where the module is: above the entry, or the one that all others are below, or of several the one that has a program.
 module=.
 if [ -n "$entry" ]; then
-    module="$(dirname "$entry")"
+    module="$(dirname -- "$entry")"
     while [ "$module" != . ] && [ ! -f "$module/go.mod" ]; do
-        module="$(dirname "$module")"
+        module="$(dirname -- "$module")"
     done
 elif [ ! -f go.mod ]; then
     modules="$(find . -name go.mod -type f -printf '%d %h\n' | sort -n)"
@@ -96,7 +104,7 @@ if [ ! -f "$module/go.mod" ]; then
     # Called so that packages in folders are found by the names that the sources import them by, or else `main`.
     name=main
     for source in "$@"; do
-        folder="$(dirname "$source")"
+        folder="$(dirname -- "$source")"
         [ "$folder" = . ] && continue
         ending="$(printf %s "$folder" | sed 's/[^A-Za-z0-9_/-]/\\&/g')"
         guess="$(grep -oh '"[^" ]*"' -- "$@" | sed -n "s|^\"\(.*\)/$ending\"\$|\1|p" | head -n 1)"
@@ -106,13 +114,13 @@ if [ ! -f "$module/go.mod" ]; then
     printf 'module %s\n\ngo %s\n' "$name" "$(cat "$root/language")" > "$module/go.mod"
 fi
 
-cd "$module"
+cd "./$module"
 [ ! -f vendor/modules.txt ] || export GOFLAGS=-mod=vendor
 if [ -n "$entry" ]; then
-    package="./$(dirname "$(realpath --relative-to=. "$top/$entry")")"
+    package="./$(dirname -- "$(realpath --relative-to=. "$top/$entry")")"
     echo "entry point: $package"
-elif [ "$(for source in "$@"; do dirname "$source"; done | sort -u | wc -l)" -le 1 ]; then
-    package="./$(realpath --relative-to=. "$top/$(dirname "$1")")"
+elif [ "$(for source in "$@"; do dirname -- "$source"; done | sort -u | wc -l)" -le 1 ]; then
+    package="./$(realpath --relative-to=. "$top/$(dirname -- "$1")")"
 else
     package="$(programs "$@")"
     case "$package" in
@@ -127,16 +135,16 @@ fi
 if [ $# -eq 1 ]; then
     file="$package/${1##*/}"
     case "${file##*/}" in
-        *_* | .*) odd=yes ;;
+        # Go takes none that is called so.
+        *_test.go | [[:punct:][:space:]]*)
+            mv "$file" "$package/main.go"
+            package="$package/main.go"
+            odd=
+            ;;
+        *_*) odd=yes ;;
         *) odd="$(grep -e '^//go:build ' -e '^// *+build ' "$file" || true)" ;;
     esac
     if [ -n "$odd" ] && [ "$("$root/bin/go" list -e -f '{{len .GoFiles}}' "$package")" = 0 ]; then
-        case "${file##*/}" in
-            _* | .* | *_test.go)
-                mv "$file" "$package/main.go"
-                file="$package/main.go"
-                ;;
-        esac
         package="$file"
     fi
 fi
