@@ -25,7 +25,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     backoff::Backoff,
-    grading::{self, Task},
+    grading::{self, GradeError, Task},
     lease::{Keeper, Stop},
     proof::Proof,
 };
@@ -48,7 +48,19 @@ enum Ending {
     Graded(JobResult),
     /// A failure of ours.
     Broken(String),
+    /// A failure of ours as well, but of this job alone: one that shows nothing of the boxes of its language.
+    Ungradable(String),
     Stopped(Stop),
+}
+
+impl From<GradeError> for Ending {
+    fn from(error: GradeError) -> Self {
+        let reason = causes(&error);
+        match error {
+            GradeError::Checking(_) => Self::Ungradable(reason),
+            GradeError::Session(_) | GradeError::Report(_) | GradeError::Stalled(_) => Self::Broken(reason),
+        }
+    }
 }
 
 /// The box of a job, from the moment it is taken to its end.
@@ -99,11 +111,9 @@ impl Workshop {
             }
             Ending::Broken(reason) => {
                 self.proof.job_broken();
-                // Gone before the next attempt begins: two boxes never run one job.
-                leftover.destroy().await;
-                self.retry(&claim, &reason).await;
-                Leftover::default()
+                self.try_again(&claim, &reason, leftover).await
             }
+            Ending::Ungradable(reason) => self.try_again(&claim, &reason, leftover).await,
             Ending::Stopped(why) => {
                 self.stopped(&claim, why, leftover, begun).await;
                 Leftover::default()
@@ -121,7 +131,7 @@ impl Workshop {
     ) -> Ending {
         let plan = match JobPlan::new(&claim.submission, &self.language, &self.settings.limits) {
             Ok(plan) => plan,
-            Err(error) => return Ending::Broken(causes(&error)),
+            Err(error) => return Ending::Ungradable(causes(&error)),
         };
         let started = tokio::select! {
             started = self.start(claim, &plan, get_box, &mut taken.handle) => started,
@@ -141,7 +151,7 @@ impl Workshop {
         tokio::select! {
             graded = grading::grade(session, task) => match graded {
                 Ok(result) => Ending::Graded(result),
-                Err(error) => Ending::Broken(causes(&error)),
+                Err(error) => Ending::from(error),
             },
             why = &mut *stop => stopped(why),
         }
@@ -226,6 +236,13 @@ impl Workshop {
         }
     }
 
+    async fn try_again(&self, claim: &Claim, reason: &str, leftover: Leftover) -> Leftover {
+        // Gone before the next attempt begins: two boxes never run one job.
+        leftover.destroy().await;
+        self.retry(claim, reason).await;
+        Leftover::default()
+    }
+
     async fn retry(&self, claim: &Claim, reason: &str) {
         let retried = self.until_told(|| self.store.retry(&claim.lease, reason)).await;
         let (job_id, language, worker_id, attempt) = (
@@ -292,5 +309,18 @@ impl fmt::Debug for Workshop {
         f.debug_struct("Workshop")
             .field("language", &self.language.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_takes_long_to_check_shows_nothing_of_its_language() {
+        let checking = Ending::from(GradeError::Checking(Duration::ZERO));
+        assert!(matches!(checking, Ending::Ungradable(_)), "{checking:?}");
+        let stalled = Ending::from(GradeError::Stalled(Duration::ZERO));
+        assert!(matches!(stalled, Ending::Broken(_)), "{stalled:?}");
     }
 }

@@ -554,6 +554,18 @@ async fn a_language_whose_jobs_all_break_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_fits_no_box_says_nothing_of_its_language() {
+    // The sample would not run a second time.
+    let running = Running::proving(with_sample("echo,fault"));
+    let disk_mb = twins::language("python").resources.disk_mb;
+    let too_much = " ".repeat(usize::try_from(disk_mb << 20).unwrap() + 1);
+    let id = running.put(&too_much).await;
+    running.store.until(id, JobStatus::Failed).await;
+    running.graded(twins::submission("echo,echo", &[("", "")])).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_toolchain_is_proved_anew() {
     let running = Running::proving(with_sample("echo,echo,echo,fault"));
     running.graded(twins::submission("echo", &[("", "")])).await;

@@ -146,7 +146,7 @@ pub struct Worker {
     #[serde(rename = "heartbeat_ms", with = "units::ms")]
     pub heartbeat: Duration,
     /// Longest time for comparing the outputs of a job's tests, all together.
-    #[serde(rename = "max_checking_ms", with = "units::ms")]
+    #[serde(rename = "max_checking_ms", deserialize_with = "units::ms::at_least_one")]
     pub max_checking: Duration,
 }
 
@@ -354,5 +354,14 @@ mod tests {
     fn a_misspelt_setting_is_refused_by_name() {
         let error = with(&[("OPTIMUS__QUEUE__LEASE", "1")]).unwrap_err();
         assert!(error.to_string().contains("lease"), "{error}");
+    }
+
+    #[test]
+    fn no_time_for_checking_is_refused_by_name() {
+        let error = with(&[("OPTIMUS__WORKER__MAX_CHECKING_MS", "0")]).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("worker.max_checking_ms"), "{said}");
+        assert!(said.contains("must be at least 1"), "{said}");
+        assert!(with(&[("OPTIMUS__WORKER__MAX_CHECKING_MS", "1")]).is_ok());
     }
 }
