@@ -148,6 +148,10 @@ impl Preset {
 }
 
 #[cfg(test)]
+#[path = "../../../libs/optimus-common/tests/support/passed_over.rs"]
+mod passed_over;
+
+#[cfg(test)]
 mod tests {
     use std::{collections::HashSet, fs, path::Path};
 
@@ -188,7 +192,7 @@ mod tests {
     /// What each has to do is the same, to copy a line, and is tried in a box before the language is called available.
     #[test]
     fn a_sample_can_be_read_by_its_language_s_own_tool() {
-        let mut samples = HashSet::new();
+        let (mut samples, mut read_ones) = (HashSet::new(), 0);
         for preset in all() {
             let language = preset.language(&preset.name);
             // Where there is none, the recipe is tried with an empty program.
@@ -210,15 +214,19 @@ mod tests {
                 .current_dir(folder.path())
                 .output();
             match read {
-                Ok(read) => assert!(
-                    read.status.success(),
-                    "{}: {}",
-                    preset.name,
-                    String::from_utf8_lossy(&read.stderr)
-                ),
-                // That tool is not on this machine.
-                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{}", preset.name),
+                Ok(read) => {
+                    let why = String::from_utf8_lossy(&read.stderr);
+                    assert!(read.status.success(), "{}: {why}", preset.name);
+                    read_ones += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{}", preset.name);
+                    eprintln!("passed over: {} is not on this machine", reader[0]);
+                }
             }
+        }
+        if read_ones == 0 {
+            passed_over::because("this machine has no tool that reads any sample");
         }
         for (name, _) in READERS {
             assert!(samples.contains(name), "{name} is no preset");
