@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use optimus_common::{JobId, LanguageName, causes, job::JobStatus, submission::InvalidSubmission};
+use optimus_common::{JobId, LanguageName, causes, counted, job::JobStatus, submission::InvalidSubmission};
 use optimus_queue::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -210,7 +210,7 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             "body-too-large",
             "The body is too large",
-            format!("at most {limit} bytes are taken"),
+            format!("it may have at most {}", counted(limit, "byte")),
         )
     }
 

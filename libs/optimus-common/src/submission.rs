@@ -254,7 +254,10 @@ impl Submission {
         {
             return Err(invalid(
                 "metadata",
-                format!("at most {} bytes as JSON are kept", maxima.metadata_bytes),
+                format!(
+                    "may have at most {} as JSON",
+                    counted(maxima.metadata_bytes, "byte")
+                ),
             ));
         }
         Ok(())
@@ -286,7 +289,8 @@ impl Submission {
             return Err(invalid(
                 field,
                 format!(
-                    "{total} bytes, of which at most {} are taken",
+                    "{}, of which at most {} are taken",
+                    counted(total, "byte"),
                     maxima.source_bytes
                 ),
             ));
@@ -467,7 +471,8 @@ impl Submission {
             return Err(invalid(
                 field,
                 format!(
-                    "args and env together have {total} bytes; at most {} are taken",
+                    "args and env together have {}; at most {} are taken",
+                    counted(total, "byte"),
                     maxima.args_bytes
                 ),
             ));

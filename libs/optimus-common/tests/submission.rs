@@ -154,6 +154,30 @@ fn each_broken_rule_names_its_field() {
 }
 
 #[test]
+fn one_byte_is_singular_in_messages() {
+    let tight = Maxima {
+        source_bytes: 0,
+        args_bytes: 0,
+        metadata_bytes: 1,
+        ..maxima()
+    };
+    let message = |changes: Value| {
+        let submission: Submission = serde_json::from_value(with(changes)).unwrap();
+        submission.validate(&tight).unwrap_err().message
+    };
+    assert_eq!(
+        message(json!({"source_code": "x"})),
+        "1 byte, of which at most 0 are taken"
+    );
+    assert_eq!(
+        message(json!({"source_code": "", "metadata": "x"})),
+        "may have at most 1 byte as JSON"
+    );
+    let args = message(json!({"source_code": "", "args": ["x"]}));
+    assert!(args.starts_with("args and env together have 1 byte; "), "{args}");
+}
+
+#[test]
 fn file_names_stay_inside_the_box() {
     let files = |names: &[&str]| {
         let files: Vec<_> = names

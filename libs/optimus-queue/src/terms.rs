@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use optimus_common::{
-    JobId,
+    JobId, counted,
     job::{JobStatus, Outcome, Priority},
     result::{JobResult, OverallStatus, Verdict},
 };
@@ -41,8 +41,8 @@ impl Ending {
         let result = json(outcome.result())?;
         if result.len() > MAX_RESULT_BYTES {
             return Ok(Self::failed(format!(
-                "its result has {} bytes, of which at most {MAX_RESULT_BYTES} can be kept",
-                result.len()
+                "its result has {}, of which at most {MAX_RESULT_BYTES} can be kept",
+                counted(result.len(), "byte")
             )));
         }
         Ok(Self {
