@@ -13,7 +13,7 @@ use optimus_common::{
 use optimus_queue::{JobStore, PoolInfo};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -561,7 +561,9 @@ async fn a_job_that_fits_no_box_says_nothing_of_its_language() {
     let too_much = " ".repeat(usize::try_from(disk_mb << 20).unwrap() + 1);
     let id = running.put(&too_much).await;
     running.store.until(id, JobStatus::Failed).await;
-    running.graded(twins::submission("echo,echo", &[("", "")])).await;
+    let other = running.graded(twins::submission("echo,echo", &[("", "")]));
+    let served = timeout(Duration::from_mins(10), other).await;
+    assert!(served.is_ok(), "its language is still available");
     running.leave().await;
 }
 
