@@ -3,10 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     task::Poll,
 };
 
@@ -55,15 +52,6 @@ pub(crate) fn shell_root(settings: &optimus_common::settings::Native) -> HostRoo
 
 /// The backend of a new worker.
 pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
-    start_with_changing_root(place, worker, Arc::default()).await
-}
-
-/// What boxes see changes whenever this number does.
-pub(crate) async fn start_with_changing_root(
-    place: &Place,
-    worker: WorkerId,
-    version: Arc<AtomicU32>,
-) -> NativeBackend {
     let mut settings = Settings::defaults().native;
     settings.cgroup = place.cgroup.clone().into();
     settings.allow_missing.clone_from(&place.allow_missing);
@@ -71,7 +59,6 @@ pub(crate) async fn start_with_changing_root(
     let roots = Roots::new(move |language| match language.as_str() {
         "shell" => Ok(Root::Host(HostRoot {
             toolchain: "shell 1.0".to_owned(),
-            stamp: version.load(Ordering::Relaxed).to_string(),
             ..root.clone()
         })),
         other => Err(format!("nobody has installed {other}")),

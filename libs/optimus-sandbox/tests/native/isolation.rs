@@ -127,10 +127,10 @@ pub(crate) async fn a_place_outside_of_a_box_is_refused(place: &Place) {
         });
         let backend = with_paths(place, paths).await;
         let error = backend.create(&shell()).await.unwrap_err();
-        let BackendError::Engine { source, .. } = error else {
+        let BackendError::Unavailable { reason, .. } = error else {
             panic!("{error:?}");
         };
-        assert!(source.to_string().contains(told), "{inside}: {source}");
+        assert!(reason.contains(told), "{inside}: {reason}");
     }
 }
 

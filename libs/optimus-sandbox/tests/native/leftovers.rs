@@ -1,18 +1,6 @@
 //! Nothing of a box survives it, whatever became of it.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    future::poll_fn,
-    path::Path,
-    pin::pin,
-    process,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    task::Poll,
-};
+use std::{collections::BTreeSet, fs, future::poll_fn, path::Path, pin::pin, process, task::Poll};
 
 use futures_util::{StreamExt, stream};
 use optimus_common::{WorkerId, causes, facts::RunEnd};
@@ -22,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::{
     conformance::{Job, PATIENCE, eventually, first_output, open},
     groups,
-    host::{shell, start, start_with_changing_root},
+    host::{shell, start},
     roles::Place,
 };
 
@@ -141,37 +129,6 @@ pub(crate) async fn a_box_that_cannot_be_limited_leaves_no_group(place: &Place) 
     })
     .await;
     drop(open(&backend, &shell()).await);
-}
-
-/// A toolchain is brought up to date now and then, and the spawner lives on: what boxes saw before would add up in memory.
-pub(crate) async fn a_root_that_has_changed_gives_its_memory_back(place: &Place) {
-    let version = Arc::new(AtomicU32::new(0));
-    let backend = start_with_changing_root(place, WorkerId::new(), Arc::clone(&version)).await;
-    let spawner = backend.spawner_process().await.unwrap();
-    // Its copies are mounts that stand nowhere: descriptors are all that holds them.
-    let held = || count(&format!("/proc/{spawner}/fd"));
-    // Of a root that is in use nothing is taken away, so that there are two at a time.
-    let mut old = open(&backend, &shell()).await;
-    let of_one = held();
-    for changed in 1..=3 {
-        version.store(changed, Ordering::Relaxed);
-        let new = open(&backend, &shell()).await;
-        let of_two = held();
-        assert!(
-            of_two > of_one,
-            "a root has mounts of its own: {of_one}, {of_two}"
-        );
-        finish_with(old).await;
-        old = new;
-        // Whoever asks next for a box gives back what nobody has any more.
-        eventually("the old root is gone", async || {
-            drop(open(&backend, &shell()).await);
-            held() == of_one
-        })
-        .await;
-    }
-    finish_with(old).await;
-    assert_eq!(backend.spawner_process().await, Some(spawner), "the spawner died");
 }
 
 /// Control groups that a spawner has made ahead when it has nothing to do.

@@ -82,7 +82,6 @@ fn main() -> ExitCode {
         deaths::a_worker_killed_with_its_spawner_leaves_no_process,
         leftovers::a_spawner_that_is_killed_takes_its_boxes_along,
         leftovers::a_box_that_cannot_be_limited_leaves_no_group,
-        leftovers::a_root_that_has_changed_gives_its_memory_back,
         leftovers::sixty_four_boxes_at_once,
         leftovers::a_thousand_boxes_leave_nothing,
     }
