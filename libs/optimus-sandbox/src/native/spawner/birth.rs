@@ -289,7 +289,13 @@ fn set_limits(open_files: u32) -> io::Result<()> {
 }
 
 fn drop_capabilities() -> io::Result<()> {
-    for capability in CapabilitySet::all().difference(Nest::CAPABILITIES).iter() {
+    // Without its user namespace the agent is not the user whose control groups it is given.
+    let kept = if weaken::is_off("user-namespace") {
+        Nest::CAPABILITIES.union(CapabilitySet::DAC_OVERRIDE)
+    } else {
+        Nest::CAPABILITIES
+    };
+    for capability in CapabilitySet::all().difference(kept).iter() {
         match remove_capability_from_bounding_set(capability) {
             // Newer than this kernel.
             Ok(()) | Err(rustix::io::Errno::INVAL) => {}
@@ -299,8 +305,8 @@ fn drop_capabilities() -> io::Result<()> {
     Ok(set_capabilities(
         None,
         CapabilitySets {
-            effective: Nest::CAPABILITIES,
-            permitted: Nest::CAPABILITIES,
+            effective: kept,
+            permitted: kept,
             inheritable: CapabilitySet::empty(),
         },
     )?)

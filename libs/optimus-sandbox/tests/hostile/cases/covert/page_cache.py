@@ -49,10 +49,10 @@ def slow_reads(file, rounds, meanwhile):
 
 
 def notices(slow, rounds):
-    # Nearly every time, or as seldom as noise is: whatever lies between is a channel too, and not what is expected of any.
-    if rounds // 10 < slow < rounds * 9 // 10:
+    # Far oftener than noise, also where the other side seldom has a CPU, or as seldom as noise: what lies between is told.
+    if rounds // 10 < slow <= rounds // 5:
         raise RuntimeError(f"reads are slow in {slow} of {rounds} rounds")
-    return slow > rounds // 2
+    return slow > rounds // 5
 
 
 def seek():
