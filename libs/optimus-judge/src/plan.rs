@@ -402,15 +402,7 @@ mod tests {
     }
 
     fn test(id: u64, input: &str) -> TestCase {
-        TestCase {
-            hidden: false,
-            id,
-            input: Some(input.to_owned()),
-            input_base64: None,
-            expected_output: Some(String::new()),
-            expected_output_base64: None,
-            points: None,
-        }
+        TestCase::new(id, input, "")
     }
 
     fn file(name: &str, content: &str) -> SourceFile {
@@ -422,25 +414,8 @@ mod tests {
     }
 
     fn submission() -> Submission {
-        Submission {
-            message_detail: None,
-            language: "java".parse().unwrap(),
-            source_code: Some("class A {}".to_owned()),
-            files: Vec::new(),
-            entry_point: None,
-            test_cases: vec![test(1, "12345"), test(2, "")],
-            timeout_ms: None,
-            wall_timeout_ms: None,
-            compile_timeout_ms: None,
-            memory_limit_mb: None,
-            output_limit_bytes: None,
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            checker: optimus_common::checker::Checker::default(),
-            stop_on_failure: false,
-            priority: optimus_common::job::Priority::default(),
-            metadata: None,
-        }
+        let tests = vec![test(1, "12345"), test(2, "")];
+        Submission::new("java".parse().unwrap(), "class A {}", tests)
     }
 
     fn plan(submission: &Submission, language: &Language) -> Result<JobPlan, InvalidSubmission> {

@@ -27,6 +27,7 @@ use std::{
 use async_trait::async_trait;
 use bollard::{
     Docker,
+    container::AttachContainerResults,
     query_parameters::{
         AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
         StartContainerOptions,
@@ -201,23 +202,9 @@ async fn make_box(
             _ => engine_error("create a container", error),
         })?;
     let created = Instant::now();
-    let streams = AttachContainerOptionsBuilder::new()
-        .stream(true)
-        .stdin(true)
-        .stdout(true)
-        .stderr(true)
-        .build();
-    let attached = engine
-        .docker
-        .attach_container(&name, Some(streams))
-        .await
-        .map_err(|error| engine_error("attach to a container", error))?;
+    let attached = attach(&engine.docker, &name).await?;
     let joined = Instant::now();
-    engine
-        .docker
-        .start_container(&name, None::<StartContainerOptions>)
-        .await
-        .map_err(|error| engine_error("start a container", error))?;
+    start(&engine.docker, &name).await?;
     drop(turn);
     debug!(
         name,
@@ -233,6 +220,27 @@ async fn make_box(
         writer: attached.input,
         handle: Box::new(handle),
     })
+}
+
+/// Joins all of a container's standard streams, before it is started.
+async fn attach(docker: &Docker, name: &str) -> Result<AttachContainerResults, BackendError> {
+    let streams = AttachContainerOptionsBuilder::new()
+        .stream(true)
+        .stdin(true)
+        .stdout(true)
+        .stderr(true)
+        .build();
+    docker
+        .attach_container(name, Some(streams))
+        .await
+        .map_err(|error| engine_error("attach to a container", error))
+}
+
+async fn start(docker: &Docker, name: &str) -> Result<(), BackendError> {
+    docker
+        .start_container(name, None::<StartContainerOptions>)
+        .await
+        .map_err(|error| engine_error("start a container", error))
 }
 
 fn millis(from: Instant, to: Instant) -> u64 {

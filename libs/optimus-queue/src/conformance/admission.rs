@@ -207,7 +207,6 @@ pub async fn bytes_that_are_no_text_come_back_unchanged(factory: &dyn StoreFacto
         }
     });
     let sent = Submission {
-        message_detail: None,
         test_cases: test_cases.collect(),
         ..submission()
     };

@@ -69,7 +69,6 @@ pub(super) fn job(submission: Submission) -> NewJob {
 
 pub(super) fn with_priority(priority: Priority) -> NewJob {
     job(Submission {
-        message_detail: None,
         priority,
         ..submission()
     })

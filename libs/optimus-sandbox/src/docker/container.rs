@@ -58,13 +58,33 @@ pub(super) struct Owner {
 
 /// The configuration of a box's container, on a machine with so many CPUs.
 pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> ContainerCreateBody {
+    let labels = [
+        (BOX_LABEL.to_owned(), "1".to_owned()),
+        (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
+    ];
     ContainerCreateBody {
-        image: Some(spec.image.clone()),
         entrypoint: Some(vec![ENTRY_POINT.to_owned()]),
         cmd: Some(Vec::new()),
-        env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
         hostname: Some("box".to_owned()),
-        // The agent gives this up for the guest; what else the image says does not matter.
+        host_config: Some(host_configuration(spec, host_cpus)),
+        ..of_worker(&spec.image, owner, labels)
+    }
+}
+
+/// What all containers of a worker have in common: they are spoken to by their standard streams, and by nothing else.
+fn of_worker(
+    image: &str,
+    owner: &Owner,
+    labels: impl IntoIterator<Item = (String, String)>,
+) -> ContainerCreateBody {
+    let of_owner = [
+        (SCOPE_LABEL.to_owned(), owner.scope.clone()),
+        (WORKER_LABEL.to_owned(), owner.worker.to_string()),
+    ];
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
+        // The agent gives this up for a guest; what else the image says does not matter.
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         // Standard input ends with this worker's connection, whatever happened to the worker.
@@ -75,18 +95,12 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
         attach_stderr: Some(true),
         // A terminal would let the guest forge the engine's frames, and would change bytes.
         tty: Some(false),
-        // Nothing is started in a box from outside.
+        // Nothing is started in a container from outside.
         healthcheck: Some(HealthConfig {
             test: Some(vec!["NONE".to_owned()]),
             ..Default::default()
         }),
-        labels: Some(HashMap::from([
-            (BOX_LABEL.to_owned(), "1".to_owned()),
-            (SCOPE_LABEL.to_owned(), owner.scope.clone()),
-            (WORKER_LABEL.to_owned(), owner.worker.to_string()),
-            (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
-        ])),
-        host_config: Some(host_configuration(spec, host_cpus)),
+        labels: Some(labels.into_iter().chain(of_owner).collect()),
         ..Default::default()
     }
 }
@@ -95,28 +109,9 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
 pub(super) fn holder(image: &str, owner: &Owner, most_bytes: u64) -> ContainerCreateBody {
     let memory = Some(signed(most_bytes.saturating_add(BESIDE_HELD_FILES)));
     ContainerCreateBody {
-        image: Some(image.to_owned()),
         entrypoint: Some(vec![AGENT.to_owned()]),
         cmd: Some(vec!["hold".to_owned(), most_bytes.to_string()]),
-        env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
         hostname: Some("holder".to_owned()),
-        user: Some("0:0".to_owned()),
-        working_dir: Some("/".to_owned()),
-        open_stdin: Some(true),
-        stdin_once: Some(true),
-        attach_stdin: Some(true),
-        attach_stdout: Some(true),
-        attach_stderr: Some(true),
-        tty: Some(false),
-        healthcheck: Some(HealthConfig {
-            test: Some(vec!["NONE".to_owned()]),
-            ..Default::default()
-        }),
-        labels: Some(HashMap::from([
-            (HOLDER_LABEL.to_owned(), "1".to_owned()),
-            (SCOPE_LABEL.to_owned(), owner.scope.clone()),
-            (WORKER_LABEL.to_owned(), owner.worker.to_string()),
-        ])),
         host_config: Some(HostConfig {
             auto_remove: Some(true),
             init: Some(false),
@@ -137,7 +132,7 @@ pub(super) fn holder(image: &str, owner: &Owner, most_bytes: u64) -> ContainerCr
             ulimits: Some(vec![ulimit("core", CORE_LIMIT.cast_signed())]),
             ..Default::default()
         }),
-        ..Default::default()
+        ..of_worker(image, owner, [(HOLDER_LABEL.to_owned(), "1".to_owned())])
     }
 }
 

@@ -17,10 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::{
-    Docker,
-    query_parameters::{AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions},
-};
+use bollard::{Docker, query_parameters::CreateContainerOptionsBuilder};
 use optimus_common::{causes, protocol::Held, weaken};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, BufReader},
@@ -188,20 +185,8 @@ async fn start(
         .create_container(Some(options), body)
         .await
         .map_err(|error| engine_error("create a container", error))?;
-    let streams = AttachContainerOptionsBuilder::new()
-        .stream(true)
-        .stdin(true)
-        .stdout(true)
-        .stderr(true)
-        .build();
-    let attached = docker
-        .attach_container(&name, Some(streams))
-        .await
-        .map_err(|error| engine_error("attach to a container", error))?;
-    docker
-        .start_container(&name, None::<StartContainerOptions>)
-        .await
-        .map_err(|error| engine_error("start a container", error))?;
+    let attached = super::attach(docker, &name).await?;
+    super::start(docker, &name).await?;
     let mut output = BufReader::new(AgentOutput::new(name, attached.output));
     let mut line = String::new();
     (&mut output)

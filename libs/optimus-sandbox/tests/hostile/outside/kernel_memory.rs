@@ -74,18 +74,23 @@ pub(crate) async fn grow_with<T>(ours: impl Future<Output = T>) -> T {
 
 /// Waits until no more is used by all than before, or hardly more.
 pub(crate) async fn falls_to(before: u64) -> Result<(), String> {
+    settles(before, used_by_all, "with its sockets and processes")
+        .await
+        .1
+}
+
+/// Waits until no more is measured than before, or hardly more. Returns what was measured last.
+async fn settles(before: u64, measured: fn() -> u64, what: &str) -> (u64, Result<(), String>) {
     let waiting = Waiting::begin();
     loop {
-        let now = used_by_all();
+        let now = measured();
         let same = if now <= before + MORE {
             Ok(())
         } else {
-            Err(format!(
-                "the kernel has {now} KiB with its sockets and processes, before {before}"
-            ))
+            Err(format!("the kernel has {now} KiB {what}, before {before}"))
         };
         if let Some(same) = waiting.is_over(same).await {
-            return same;
+            return (now, same);
         }
     }
 }
@@ -108,20 +113,8 @@ impl KernelMemory {
     pub(crate) async fn is_as_it_was(&self) -> Result<(), String> {
         let _alone = MEASURE.write().await;
         let before = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = Waiting::begin();
-        loop {
-            let now = used_by_others();
-            let same = if now <= before + MORE {
-                Ok(())
-            } else {
-                Err(format!(
-                    "the kernel has {now} KiB of memory of its own, before {before}"
-                ))
-            };
-            if let Some(same) = waiting.is_over(same).await {
-                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
-                return same;
-            }
-        }
+        let (now, same) = settles(before, used_by_others, "of memory of its own").await;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        same
     }
 }
