@@ -4,7 +4,7 @@
 pub(crate) mod ms {
     use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
@@ -15,10 +15,11 @@ pub(crate) mod ms {
     }
 
     /// As [`deserialize`], for what cannot be done in no time.
+    #[cfg(feature = "settings")]
     pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let value = deserialize(deserializer)?;
         if value.is_zero() {
-            return Err(D::Error::custom("must be at least 1"));
+            return Err(serde::de::Error::custom("must be at least 1"));
         }
         Ok(value)
     }
