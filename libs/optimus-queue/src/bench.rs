@@ -1,7 +1,6 @@
 //! How fast a store takes and hands out jobs, through nothing but [`JobStore`].
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,9 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::{task::JoinSet, time};
 
-use crate::{
-    Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted, redis::RedisStore, sqlite::SqliteStore,
-};
+use crate::{Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted, redis::RedisStore};
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -68,12 +65,6 @@ pub async fn run(redis: &Redis, queue: &Queue, plan: Plan) -> Result<Report, Sto
     let report = measure(api.clone(), worker, plan).await;
     api.erase().await?;
     report
-}
-
-/// Runs the plan in a SQLite database that is made for it; to remove it is the caller's part.
-pub async fn run_sqlite(database: &Path, queue: &Queue, plan: Plan) -> Result<Report, StoreError> {
-    let store = Arc::new(SqliteStore::open(database, &with_room(queue, plan)).await?);
-    measure(store.clone(), store, plan).await
 }
 
 fn with_room(queue: &Queue, plan: Plan) -> Queue {

@@ -1,7 +1,5 @@
 //! Cancelling jobs.
 
-use std::time::{Duration, Instant};
-
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -13,17 +11,15 @@ use crate::{
 };
 
 pub(crate) async fn a_running_job(system: &System) {
+    // Left alone, it would go on for longer than anything is waited for here.
     let endless = with(
-        submission("python", "import time; time.sleep(100)", &[("", "")]),
-        json!({"timeout_ms": 60_000}),
+        submission("python", "import time; time.sleep(1000)", &[("", "")]),
+        json!({"wall_timeout_ms": 180_000}),
     );
     let id = system.client.submit(&endless).await;
     system.client.until_status(&id, "running").await;
-    let asked = Instant::now();
     assert_eq!(system.client.cancel(&id).await.status, StatusCode::ACCEPTED);
     let record = system.client.until_status(&id, "cancelled").await;
-    // The program itself would have slept on for more than a minute.
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(record["result"]["overall_status"], "cancelled");
     assert!(record["result"]["score"].is_null(), "{record}");
     assert_eq!(system.client.cancel(&id).await.status, StatusCode::CONFLICT);

@@ -14,6 +14,8 @@
 mod audit;
 mod claim;
 mod clock;
+#[cfg(test)]
+mod depth;
 mod expiry;
 mod file;
 mod hub;

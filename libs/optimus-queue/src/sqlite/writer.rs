@@ -1,6 +1,7 @@
 //! How the one thread that changes the database is asked.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         mpsc::{self, Sender},
@@ -8,6 +9,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
@@ -42,11 +44,18 @@ pub(super) struct Writer {
 impl Writer {
     /// Opens the database, brings it to the latest format, and starts.
     pub(super) async fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        Self::start_with(shared, schema::open_writer).await
+    }
+
+    pub(super) async fn start_with(
+        shared: Arc<Shared>,
+        open: impl FnOnce(&Path) -> Result<Connection, StoreError> + Send + 'static,
+    ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel();
         let (opened, ready) = oneshot::channel();
         let thread = {
             let shared = shared.clone();
-            let run = move || match schema::open_writer(shared.file.path()) {
+            let run = move || match open(shared.file.path()) {
                 Ok(db) => {
                     // Whoever opens may have given up; then the queue is closed as well.
                     let _ = opened.send(Ok(()));

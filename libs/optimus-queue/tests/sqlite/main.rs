@@ -8,7 +8,6 @@ mod expiry;
 mod folder;
 mod limits;
 mod opening;
-mod speed;
 
 mod conformance {
     optimus_queue::conformance_tests!(crate::folder::Folder::new());
