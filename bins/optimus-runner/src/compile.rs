@@ -8,8 +8,8 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
     protocol::{
-        COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, OutputTag, Product, Step,
-        Stream,
+        COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, MOST_ENTRIES, OutputTag,
+        Product, Step, Stream,
     },
 };
 use rustix::{
@@ -37,15 +37,24 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         .is_none_or(|facts| facts.end == RunEnd::Exited { code: 0 });
     let program = state.job.program.as_deref();
     let is_made = program.is_none_or(is_program) && is_product(&state.job.product, &state.job.files);
-    let program_missing = ended_well && facts.is_some() && !is_made;
+    let ended_well_here = ended_well && facts.is_some();
     let done = CompileDone {
         facts,
-        program_missing,
+        program_missing: ended_well_here && !is_made,
+        too_many_entries: ended_well_here && leaves_too_much(state.job.files.len())?,
     };
     outbox.push_message(FrameKind::CompileDone, &done)?;
     outbox.flush_all()?;
-    let compiled = ended_well && !program_missing;
+    let compiled = ended_well && !done.program_missing && !done.too_many_entries;
     Ok(if compiled { Next::GoOn } else { Next::Stop })
+}
+
+/// Whether there is more at the top of the work directory than so many sources, the folder for programs, and what may be
+/// beside them.
+fn leaves_too_much(sources: usize) -> anyhow::Result<bool> {
+    let may_be = sources + 1 + MOST_ENTRIES;
+    let entries = fs::read_dir(BOX_DIR).context("cannot list what the compile step has left")?;
+    Ok(entries.take(may_be + 1).count() > may_be)
 }
 
 /// Whether there is a file that can be run. Compilers leave libraries and precompiled headers under its name too.

@@ -42,6 +42,10 @@ pub const VERSION: u32 = 4;
 /// says much is no fault of a program.
 pub const COMPILE_OUTPUT_KEPT: u64 = 1 << 20;
 
+/// Entries of the work directory's top folder that a compile step may leave beside the sources. Every run is shown each of
+/// them anew, before its clocks run.
+pub const MOST_ENTRIES: usize = 1024;
+
 /// Largest payload of one frame. A peer that announces more is broken or hostile.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
@@ -269,6 +273,9 @@ pub struct CompileDone {
     pub facts: Option<RunFacts>,
     /// Whether the compile step ended well and made no program. Then, too, the box runs no test.
     pub program_missing: bool,
+    /// Whether the compile step ended well and left more than [`MOST_ENTRIES`]. Then, too, the box runs no test.
+    #[serde(default)]
+    pub too_many_entries: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -154,7 +154,9 @@ impl<'a> Grading<'a> {
                 return Err(GradingError::CompilerNotStarted(error));
             }
             (Some(command), Some(facts)) => {
-                let program = if done.program_missing {
+                let program = if done.too_many_entries {
+                    Program::AmongTooMany
+                } else if done.program_missing {
                     Program::Missing
                 } else {
                     Program::Made

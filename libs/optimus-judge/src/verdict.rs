@@ -9,6 +9,7 @@ use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
     language::OutOfMemory,
     limits::Limits,
+    protocol::MOST_ENTRIES,
     result::{CompileVerdict, Verdict},
 };
 
@@ -77,6 +78,12 @@ pub fn judge_compile(evidence: Evidence<'_>, program: Program) -> (CompileVerdic
                 CompileVerdict::CompilationError,
                 Some("made no program that can be run; is there a main function?".to_owned()),
             ),
+            Program::AmongTooMany => (
+                CompileVerdict::CompilationError,
+                Some(format!(
+                    "left more than {MOST_ENTRIES} files and folders at the top of the work directory"
+                )),
+            ),
         };
     }
     let message = failure(evidence).map(|(verdict, message)| {
@@ -99,6 +106,8 @@ pub fn judge_compile(evidence: Evidence<'_>, program: Program) -> (CompileVerdic
 pub enum Program {
     Made,
     Missing,
+    /// It left more than [`MOST_ENTRIES`].
+    AmongTooMany,
 }
 
 fn wrote_too_large_a_file(Evidence { facts, .. }: Evidence<'_>) -> bool {

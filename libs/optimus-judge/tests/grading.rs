@@ -70,6 +70,7 @@ impl Job {
         let mut grading = self.grading();
         let done = CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: Some(facts(RunEnd::Exited { code: 0 })),
         };
         assert_eq!(grading.compile_done(done), Ok(CompileVerdict::Ok));
@@ -150,6 +151,7 @@ fn what_a_compile_step_chose_is_told() {
         grading.output(compiler, words).unwrap();
         let done = CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: Some(facts(RunEnd::Exited { code: 0 })),
         };
         grading.compile_done(done).unwrap();
@@ -372,6 +374,7 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
     let verdict = grading
         .compile_done(CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: Some(facts),
         })
         .unwrap();
@@ -396,12 +399,27 @@ fn a_compile_step_that_makes_no_program_is_a_compilation_error() {
     let done = CompileDone {
         facts: Some(facts(RunEnd::Exited { code: 0 })),
         program_missing: true,
+        too_many_entries: false,
     };
     assert_eq!(grading.compile_done(done), Ok(CompileVerdict::CompilationError));
     let result = grading.finish().unwrap();
     assert_eq!(result.verdict, Verdict::CompilationError);
     let message = result.compile.unwrap().message.unwrap();
     assert!(message.starts_with("made no program"), "{message}");
+}
+
+#[test]
+fn a_compile_step_that_leaves_too_many_files_is_a_compilation_error() {
+    let job = Job::new("");
+    let mut grading = job.grading();
+    let done = CompileDone {
+        facts: Some(facts(RunEnd::Exited { code: 0 })),
+        program_missing: false,
+        too_many_entries: true,
+    };
+    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::CompilationError));
+    let message = grading.finish().unwrap().compile.unwrap().message.unwrap();
+    assert!(message.starts_with("left more than 1024 files"), "{message}");
 }
 
 #[test]
@@ -421,6 +439,7 @@ fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
     let done = CompileDone {
         facts: Some(facts),
         program_missing: false,
+        too_many_entries: false,
     };
     assert_eq!(grading.compile_done(done), Ok(CompileVerdict::Ok));
     for i in 0..3 {
@@ -443,6 +462,7 @@ fn a_language_without_a_compile_step_has_an_empty_one() {
     assert_eq!(
         grading.compile_done(CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: None
         }),
         Ok(CompileVerdict::Ok)
@@ -502,6 +522,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
     };
     let compiled = || CompileDone {
         program_missing: false,
+        too_many_entries: false,
         facts: Some(facts(RunEnd::Exited { code: 0 })),
     };
 
@@ -513,6 +534,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
     assert_eq!(
         job.grading().compile_done(CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: None
         }),
         Err(GradingError::OtherRecipe)
@@ -522,6 +544,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
     });
     let error = job.grading().compile_done(CompileDone {
         program_missing: false,
+        too_many_entries: false,
         facts: Some(not_started),
     });
     assert_eq!(error, Err(GradingError::CompilerNotStarted("no g++".to_owned())));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use optimus_common::{
     facts::{LimitKind, RunEnd},
-    protocol::{COMPILE_OUTPUT_KEPT, Product},
+    protocol::{COMPILE_OUTPUT_KEPT, MOST_ENTRIES, Product},
 };
 
 use crate::session::{Job, Ran, Session};
@@ -98,6 +98,27 @@ fn a_compile_step_that_makes_no_program_ends_the_box_in_peace() {
         assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
         assert_eq!(missing, !made, "{script}");
         if made {
+            session.run_all(&[b""]);
+        }
+        session.expect_end();
+    }
+}
+
+#[test]
+fn a_compile_step_that_leaves_too_many_files_ends_the_box_in_peace() {
+    for (beside_the_source, too_many) in [(MOST_ENTRIES, false), (MOST_ENTRIES + 1, true)] {
+        let script = format!(
+            "mkdir made && cd made && seq {beside_the_source} | xargs touch && mv * .. && cd .. && rmdir made"
+        );
+        let job = Job::command(&["true"])
+            .file("source", b"x")
+            .compile(&["sh", "-c", &script]);
+        let mut session = Session::start();
+        session.send_job(&job);
+        let (compiled, done) = session.compile_step_done();
+        assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
+        assert_eq!(done.too_many_entries, too_many, "{beside_the_source}");
+        if !too_many {
             session.run_all(&[b""]);
         }
         session.expect_end();

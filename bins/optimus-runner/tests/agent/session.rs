@@ -320,11 +320,17 @@ impl Session {
 
     /// How the compile step ended, and whether it made no program.
     pub(crate) fn compile_done(&mut self) -> (Option<Ran>, bool) {
+        let (compiled, done) = self.compile_step_done();
+        (compiled, done.program_missing)
+    }
+
+    /// How the compile step ended, and all that was said of it.
+    pub(crate) fn compile_step_done(&mut self) -> (Option<Ran>, CompileDone) {
         loop {
             match self.next() {
                 Some(Message::CompileDone(done)) => {
-                    let compiled = done.facts.map(|facts| self.ran(Step::Compile, facts));
-                    return (compiled, done.program_missing);
+                    let compiled = done.facts.clone();
+                    return (compiled.map(|facts| self.ran(Step::Compile, facts)), done);
                 }
                 Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
                 other => panic!("{other:?} instead of CompileDone; {}", self.diagnostics()),

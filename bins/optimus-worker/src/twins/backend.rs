@@ -247,6 +247,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         FrameKind::CompileDone,
         &CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: None,
         },
     )

@@ -40,14 +40,6 @@ impl Folder {
         }
     }
 
-    /// Beside what is built: `/tmp` may be memory.
-    pub(crate) fn on_disk() -> Self {
-        Self {
-            folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder"),
-            stores: AtomicU32::new(0),
-        }
-    }
-
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }

@@ -140,8 +140,9 @@ impl Ledger {
         self.compile = match (self.compile, &done.facts) {
             (CompileState::Going(printed), Some(facts)) => {
                 printed.check(facts, self.compile_limit)?;
+                let is_refused = done.program_missing || done.too_many_entries;
                 match facts.end {
-                    RunEnd::Exited { code: 0 } if !done.program_missing => CompileState::Succeeded,
+                    RunEnd::Exited { code: 0 } if !is_refused => CompileState::Succeeded,
                     _ => CompileState::Failed,
                 }
             }

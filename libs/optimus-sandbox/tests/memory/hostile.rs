@@ -22,6 +22,7 @@ fn no_compile() -> Vec<u8> {
         FrameKind::CompileDone,
         &CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: None,
         },
     )
@@ -32,6 +33,7 @@ fn compiled(code: i32) -> Vec<u8> {
         FrameKind::CompileDone,
         &CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts: Some(facts(RunEnd::Exited { code }, 0)),
         },
     )
@@ -73,6 +75,7 @@ async fn hear(compile: bool, said: Vec<u8>) -> (Vec<Event>, SessionError) {
 async fn what_a_box_must_not_say_is_refused() {
     let signalled = CompileDone {
         program_missing: false,
+        too_many_entries: false,
         facts: Some(facts(
             RunEnd::Killed {
                 limit: LimitKind::Memory,
@@ -357,6 +360,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(
             serde_json::to_vec(&CompileDone {
                 program_missing: false,
+                too_many_entries: false,
                 facts: None
             })
             .unwrap()
@@ -427,6 +431,7 @@ async fn texts_of_a_box_are_short_and_without_control_characters() {
 
     let done = CompileDone {
         program_missing: false,
+        too_many_entries: false,
         facts: Some(facts(
             RunEnd::NotStarted {
                 error: hostile.clone(),
@@ -438,6 +443,7 @@ async fn texts_of_a_box_are_short_and_without_control_characters() {
     let [
         Event::CompileDone(CompileDone {
             program_missing: false,
+            too_many_entries: false,
             facts:
                 Some(RunFacts {
                     end: RunEnd::NotStarted { error },

@@ -135,6 +135,7 @@ impl Peer {
             FrameKind::CompileDone,
             &CompileDone {
                 program_missing: false,
+                too_many_entries: false,
                 facts: None,
             },
         )

@@ -105,6 +105,7 @@ async fn tests_streamed_ahead_come_back_unchanged() {
             receiver.next().await?,
             Event::CompileDone(CompileDone {
                 program_missing: false,
+                too_many_entries: false,
                 facts: None
             })
         );
@@ -165,6 +166,7 @@ async fn compiler_output_comes_before_its_facts() {
     failed.stderr_bytes = 16;
     let done = CompileDone {
         program_missing: false,
+        too_many_entries: false,
         facts: Some(failed),
     };
     peer.json(FrameKind::CompileDone, &done).await;
@@ -193,6 +195,7 @@ async fn receiving_can_be_interrupted_at_any_byte() {
             FrameKind::CompileDone,
             &serde_json::to_vec(&CompileDone {
                 program_missing: false,
+                too_many_entries: false,
                 facts: None,
             })
             .unwrap(),
@@ -236,6 +239,7 @@ async fn the_byte_over_the_limit_is_still_taken() {
             FrameKind::CompileDone,
             &CompileDone {
                 program_missing: false,
+                too_many_entries: false,
                 facts: None,
             },
         )
