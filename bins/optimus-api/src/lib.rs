@@ -31,6 +31,7 @@ mod routes;
 mod server;
 mod submit;
 mod waiting;
+mod watched;
 
 use std::{fmt, sync::Arc, thread::available_parallelism};
 

@@ -31,10 +31,11 @@ use tokio::{
 
 use crate::{
     App,
-    connections::{Busy, Connections, LEAVING, Place, Watched},
+    connections::{Busy, Connections, LEAVING, Place},
     pace::Pace,
     problem::Problem,
     router::router,
+    watched::Watched,
 };
 
 /// Longest wait for a request's head, and longest rest of an idle connection.
