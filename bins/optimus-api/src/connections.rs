@@ -6,7 +6,7 @@ use std::{
     future::pending,
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,16 +20,17 @@ pub(crate) const LEAVING: usize = 32;
 /// A connection is not idle for certain before this: its request may be on the way.
 const FRESH: Duration = Duration::from_millis(250);
 
-/// A body does not give way before it has been on its way for this long: most have arrived by then.
+/// Neither a body nor any other request gives way before it has been on its way for this long: most are over by then.
 const QUICK: Duration = Duration::from_secs(1);
 
 /// All connections of a server.
 ///
 /// What costs a client nothing to hold gives way to a new connection where there is room for no more: an idle connection
 /// is closed, a request that only waits for a job is answered at once with what there is to tell, one whose body is still
-/// on its way is refused. The client that has most of them gives way, so that nobody loses by what one hoards; it loses
-/// first what it misses least. Any other request under way stays; how long it takes is bounded by the rate that clients
-/// must keep.
+/// on its way is refused. The client that has most connections gives way, so that nobody loses by what one hoards; it loses
+/// first what it misses least. Any other request under way, such as an answer that is read slowly, stays, unless its client
+/// has more connections than the new one's client will have: then it is cut off, so that nobody has more than a share of the
+/// places where others need them. Among the connections of one client, such as a proxy, none is cut off for another.
 #[derive(Debug)]
 pub(crate) struct Connections {
     most: usize,
@@ -41,7 +42,7 @@ struct State {
     open: usize,
     /// The number of the next connection that may give way.
     next: u64,
-    by_client: HashMap<Client, Yielding>,
+    by_client: HashMap<Client, Held>,
 }
 
 /// Whose connections are counted together: an address, or the network that one customer gets in IPv6.
@@ -59,42 +60,55 @@ impl Client {
     }
 }
 
-/// What a client has that may give way, numbered in the order in which it began.
+/// A client's connections, numbered in the order in which they came to be as they are.
 #[derive(Debug, Default)]
-struct Yielding {
+struct Held {
     /// Connections without a request under way, and since when. Told to give way, they are closed.
     idle: BTreeMap<u64, (Instant, Arc<Notify>)>,
     /// Connections whose request waits for a job. Told to give way, it waits no more.
     waiting: BTreeMap<u64, Arc<Notify>>,
     /// Connections whose request's body is being received, and since when. Told to give way, it is refused.
     receiving: BTreeMap<u64, (Instant, Arc<Notify>)>,
+    /// Connections with any other request under way, and since when. Told to give way, they are cut off.
+    under_way: BTreeMap<u64, (Instant, Arc<Notify>)>,
 }
 
-impl Yielding {
+impl Held {
     fn len(&self) -> usize {
-        self.idle.len() + self.waiting.len() + self.receiving.len()
+        self.idle.len() + self.waiting.len() + self.receiving.len() + self.under_way.len()
     }
 
     /// The one longest so.
     fn first(&self) -> Option<u64> {
         let waiting = self.waiting.keys().next();
-        let others = [&self.idle, &self.receiving].into_iter();
+        let others = [&self.idle, &self.receiving, &self.under_way].into_iter();
         let others = others.filter_map(|others| others.keys().next());
         others.chain(waiting).min().copied()
     }
 
-    /// Whether there is one that would give way now.
-    fn can_give_way(&self) -> bool {
-        !self.idle.is_empty() || !self.waiting.is_empty() || has_lasted(&self.receiving, QUICK)
+    /// Whether there are still more of them than of a client that has so many and gets another one, when one of them is gone.
+    fn is_over(&self, others: usize) -> bool {
+        self.len() > others + 1
+    }
+
+    /// Whether there is one that would give way now to a client that has so many.
+    fn can_give_way(&self, others: usize) -> bool {
+        !self.idle.is_empty()
+            || !self.waiting.is_empty()
+            || has_lasted(&self.receiving, QUICK)
+            || self.is_over(others) && has_lasted(&self.under_way, QUICK)
     }
 
     /// Tells one to give way: the one idle longest, where none has been so for a while the one that waits longest, then the
-    /// body longest on its way. What has just come goes last: its request may be there in a moment, and where one newcomer made
-    /// room for the next, nobody would be served for as long as slow bodies have every place.
-    fn give_way(&mut self) {
+    /// body longest on its way, then, where it may be, the request longest under way. What has just come goes last: its
+    /// request may be there in a moment, and where one newcomer made room for the next, nobody would be served for as long as
+    /// slow clients have every place.
+    fn give_way(&mut self, others: usize) {
+        let is_over = self.is_over(others);
         let told = pop_lasting(&mut self.idle, FRESH)
             .or_else(|| self.waiting.pop_first().map(|(_, told)| told))
             .or_else(|| pop_lasting(&mut self.receiving, QUICK))
+            .or_else(|| is_over.then(|| pop_lasting(&mut self.under_way, QUICK)).flatten())
             .or_else(|| pop_lasting(&mut self.idle, Duration::ZERO));
         if let Some(told) = told {
             told.notify_one();
@@ -133,14 +147,14 @@ impl Connections {
                 if state.open >= self.most + LEAVING {
                     return None;
                 }
-                state.give_way()?;
+                state.give_way(client)?;
             }
             state.open += 1;
             let closed = Arc::default();
             Some(Place {
                 connections: Arc::clone(self),
                 client,
-                idle_since: Mutex::new(Some(state.rest(client, &closed))),
+                number: Mutex::new(Some(state.rest(client, &closed))),
                 closed,
                 is_last: AtomicBool::new(false),
             })
@@ -174,36 +188,45 @@ impl State {
         number
     }
 
+    fn work(&mut self, client: Client, told: &Arc<Notify>) -> u64 {
+        let number = self.number();
+        let under_way = &mut self.by_client.entry(client).or_default().under_way;
+        under_way.insert(number, (Instant::now(), Arc::clone(told)));
+        number
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         self.next
     }
 
-    /// Whether it still was what may give way: not where it has been told to.
+    /// Whether it still was there: not where it has been told to give way.
     fn leave(&mut self, client: Client, number: u64) -> bool {
-        let Some(yielding) = self.by_client.get_mut(&client) else {
+        let Some(held) = self.by_client.get_mut(&client) else {
             return false;
         };
-        let was_there = yielding.idle.remove(&number).is_some()
-            || yielding.waiting.remove(&number).is_some()
-            || yielding.receiving.remove(&number).is_some();
-        if yielding.len() == 0 {
+        let was_there = held.idle.remove(&number).is_some()
+            || held.waiting.remove(&number).is_some()
+            || held.receiving.remove(&number).is_some()
+            || held.under_way.remove(&number).is_some();
+        if held.len() == 0 {
             self.by_client.remove(&client);
         }
         was_there
     }
 
-    /// Tells one to give way; `None` where there is none.
-    fn give_way(&mut self) -> Option<()> {
+    /// Tells one to give way to a new one of this client; `None` where none can.
+    fn give_way(&mut self, newcomer: Client) -> Option<()> {
+        let others = self.by_client.get(&newcomer).map_or(0, Held::len);
         let clients = self
             .by_client
             .iter()
-            .filter(|(_, yielding)| yielding.can_give_way());
-        let most = clients.max_by_key(|(_, yielding)| (yielding.len(), Reverse(yielding.first())));
+            .filter(|(_, held)| held.can_give_way(others));
+        let most = clients.max_by_key(|(_, held)| (held.len(), Reverse(held.first())));
         let client = *most?.0;
-        let yielding = self.by_client.get_mut(&client)?;
-        yielding.give_way();
-        if yielding.len() == 0 {
+        let held = self.by_client.get_mut(&client)?;
+        held.give_way(others);
+        if held.len() == 0 {
             self.by_client.remove(&client);
         }
         Some(())
@@ -216,8 +239,8 @@ pub(crate) struct Place {
     connections: Arc<Connections>,
     client: Client,
     closed: Arc<Notify>,
-    /// `None` while a request is under way.
-    idle_since: Mutex<Option<u64>>,
+    /// `None` while a request stands: that has a number of its own.
+    number: Mutex<Option<u64>>,
     /// Whether its place is given to another one as soon as the request under way is answered.
     is_last: AtomicBool,
 }
@@ -231,9 +254,11 @@ impl Place {
     /// A request is under way until the answer is dropped.
     pub(crate) fn work(self: &Arc<Self>) -> Busy {
         self.connections.with(|state| {
-            if let Some(number) = self.idle_since().take() {
+            let mut number = self.number();
+            if let Some(number) = number.take() {
                 state.leave(self.client, number);
             }
+            *number = Some(state.work(self.client, &self.closed));
         });
         Busy(Arc::clone(self))
     }
@@ -255,7 +280,12 @@ impl Place {
 
     fn stand(self: &Arc<Self>, enter: impl FnOnce(&mut State, Client, &Arc<Notify>) -> u64) -> Standing {
         let told = Arc::default();
-        let number = self.connections.with(|state| enter(state, self.client, &told));
+        let number = self.connections.with(|state| {
+            if let Some(number) = self.number().take() {
+                state.leave(self.client, number);
+            }
+            enter(state, self.client, &told)
+        });
         Standing {
             place: Arc::clone(self),
             number,
@@ -263,8 +293,8 @@ impl Place {
         }
     }
 
-    fn idle_since(&self) -> std::sync::MutexGuard<'_, Option<u64>> {
-        self.idle_since.lock().unwrap_or_else(PoisonError::into_inner)
+    fn number(&self) -> MutexGuard<'_, Option<u64>> {
+        self.number.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -272,7 +302,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.connections.with(|state| {
             state.open -= 1;
-            if let Some(number) = self.idle_since().take() {
+            if let Some(number) = self.number().take() {
                 state.leave(self.client, number);
             }
         });
@@ -288,9 +318,11 @@ impl Drop for Busy {
         let place = &self.0;
         place.connections.with(|state| {
             // HTTP/1 has one request at a time.
-            place
-                .idle_since()
-                .get_or_insert_with(|| state.rest(place.client, &place.closed));
+            let mut number = place.number();
+            if let Some(number) = number.take() {
+                state.leave(place.client, number);
+            }
+            *number = Some(state.rest(place.client, &place.closed));
         });
     }
 }
@@ -321,7 +353,13 @@ pub(crate) async fn lost(standing: Option<Standing>) {
 impl Drop for Standing {
     fn drop(&mut self) {
         let Self { place, number, .. } = self;
-        let kept = place.connections.with(|state| state.leave(place.client, *number));
+        let kept = place.connections.with(|state| {
+            // What is left of the request is under way as any other.
+            place
+                .number()
+                .get_or_insert_with(|| state.work(place.client, &place.closed));
+            state.leave(place.client, *number)
+        });
         // Whatever ended it: another connection has its place.
         if !kept {
             place.is_last.store(true, Ordering::Relaxed);
@@ -447,16 +485,63 @@ mod tests {
     fn the_client_that_has_most_gives_way_first() {
         let connections = Connections::new(4);
         let place = |address| Arc::new(connections.enter(address).unwrap());
-        let places = [place(OTHER), place(ONE), place(ONE), place(OTHER)];
+        let places = [place(OTHER), place(ONE), place(ONE), place(ONE)];
         let _work = places.each_ref().map(Place::work);
         let waits = [0, 1, 2].map(|i| places[i].wait());
         let newest = place(OTHER);
         let told = waits.each_ref().map(waits_no_more);
         assert_eq!(told, [false, true, false], "though it waits less long");
         let _newest = newest.work();
-        let _last = place(ONE);
+        let last = place(OTHER);
+        let _last = last.work();
         let told = waits.each_ref().map(waits_no_more);
-        assert_eq!(told, [true, false, false], "now both have one");
+        assert_eq!(
+            told,
+            [false, false, true],
+            "both have two, and its other request is older"
+        );
+        let _another = place(ONE);
+        let told = waits.each_ref().map(waits_no_more);
+        assert_eq!(told, [true, false, false], "now the other one has most");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_with_more_than_a_share_is_cut_off_where_another_needs_it() {
+        let connections = Connections::new(4);
+        let place = |address| Arc::new(connections.enter(address).unwrap());
+        let places = [place(ONE), place(ONE), place(ONE), place(ONE)];
+        let work = places.each_ref().map(Place::work);
+        assert!(connections.enter(OTHER).is_none(), "they may be over at once");
+        advance(QUICK).await;
+        assert!(connections.enter(ONE).is_none(), "nobody is cut off for its own");
+        let first = place(OTHER);
+        let _first = first.work();
+        assert_eq!(
+            places.each_ref().map(|place| is_lost(place)),
+            [true, false, false, false]
+        );
+        let second = place(OTHER);
+        let _second = second.work();
+        assert_eq!(
+            places.each_ref().map(|place| is_lost(place)),
+            [false, true, false, false]
+        );
+        advance(QUICK).await;
+        assert!(connections.enter(OTHER).is_none(), "both have the same");
+        assert!(connections.enter(ONE).is_none());
+        // One that was told counts no more, nor when it ends.
+        drop(work);
+        drop(places);
+        assert_eq!(connections.with(|state| state.open), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_of_one_connection_is_never_cut_off_for_another() {
+        let connections = Connections::new(1);
+        let place = Arc::new(connections.enter(ONE).unwrap());
+        let _work = place.work();
+        advance(QUICK).await;
+        assert!(connections.enter(OTHER).is_none());
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub async fn serve(
                     // A client that went away, is too slow, or does not speak HTTP.
                     tracing::debug!(%error, "a connection broke");
                 },
-                () = place.lost() => tracing::debug!("an idle connection made room for a new one"),
+                () = place.lost() => tracing::debug!("a connection made room for a new one"),
             }
         });
     }

@@ -1,6 +1,6 @@
 //! Slow, greedy and many clients at once, and one who only wants a small job graded.
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use optimus_common::{JobId, WorkerId, job::Outcome, open_files, settings::Settings};
 use optimus_queue::{Claim, JobStore, redis::RedisStore};
@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{sleep, timeout},
 };
 
@@ -51,7 +51,16 @@ async fn finish_with_a_large_result(store: &RedisStore) {
 }
 
 async fn opened(address: &str, sent: &[u8]) -> TcpStream {
-    let mut client = TcpStream::connect(address).await.unwrap();
+    opened_from("127.0.0.1", address, sent).await
+}
+
+/// As a client at this address of loopback.
+async fn opened_from(client: &str, address: &str, sent: &[u8]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket
+        .bind((client.parse::<Ipv4Addr>().unwrap(), 0).into())
+        .unwrap();
+    let mut client = socket.connect(address.parse().unwrap()).await.unwrap();
     client.write_all(sent).await.unwrap();
     client
 }
@@ -179,8 +188,12 @@ async fn ordinary(api: &Api) -> StatusCode {
 
 /// What a new client is answered, and nothing where its connection is closed. There may be an answer before it has asked.
 async fn health(api: &Api) -> String {
+    health_from("127.0.0.1", api).await
+}
+
+async fn health_from(client: &str, api: &Api) -> String {
     let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    let mut client = opened(api.address(), request).await;
+    let mut client = opened_from(client, api.address(), request).await;
     let mut answer = String::new();
     let _ = client.read_to_string(&mut answer).await;
     answer
@@ -367,6 +380,42 @@ async fn a_client_without_a_place_is_told_so() {
     assert!(
         answer.contains("application/problem+json") && answer.contains("api.max_connections"),
         "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn who_has_every_place_leaves_others_a_share() {
+    let api = Api::start_with(|settings| {
+        settings.api.max_connections = 4;
+        settings.api.slow_client = Duration::from_hours(1);
+    })
+    .await;
+    let id = api.accepted(&submission()).await;
+    finish_with_a_large_result(&api.store).await;
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(slow_reader(api.address(), id).await);
+    }
+    // Another client is served, though nobody leaves.
+    let served = async {
+        while !health_from("127.0.0.2", &api).await.starts_with("HTTP/1.1 200 ") {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(PATIENCE, served).await.expect("another client is served");
+    let mut lengths = Vec::new();
+    for mut reader in readers {
+        let mut answer = Vec::new();
+        let _ = timeout(PATIENCE, reader.read_to_end(&mut answer))
+            .await
+            .expect("the connection ends");
+        lengths.push(answer.len());
+    }
+    let whole = |length: &usize| *length > 48 << 20;
+    assert!(!whole(&lengths[0]), "{lengths:?}");
+    assert!(
+        lengths[1..].iter().all(whole),
+        "the one longest under way is enough: {lengths:?}"
     );
 }
 
