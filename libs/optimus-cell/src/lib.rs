@@ -53,6 +53,7 @@ mod proc_files;
 mod reaper;
 mod shared;
 mod signals;
+mod source_ports;
 mod step;
 mod supervisor;
 mod syscalls;
@@ -73,5 +74,6 @@ pub use nested::{
 };
 pub use network::{NETWORK_SETTINGS, arrange_network};
 pub use reaper::Death;
+pub use source_ports::SourcePorts;
 pub use supervisor::{Event, Intake, Slot, Start, Supervisor, Workspace};
 pub use workshop::Workshop;

@@ -3,6 +3,7 @@
 //! - `connect`: which engine, and whether it is fit
 //! - `container`: what a box may do, as the engine's configuration
 //! - `holders`: the files of images, kept in memory
+//! - `ports`: which ports connections go out from
 //! - `output`: the agent's output, apart from what else comes over the attached stream
 //! - `handle`: a container's control and its end
 //!
@@ -17,6 +18,7 @@ mod container;
 mod handle;
 mod holders;
 mod output;
+mod ports;
 
 use std::{
     collections::HashMap,
@@ -39,6 +41,7 @@ use handle::ContainerHandle;
 use holders::Holders;
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
+use ports::Ports;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 use uuid::Uuid;
@@ -67,6 +70,7 @@ struct Engine {
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
     holders: Holders,
+    ports: Ports,
     /// Turns at making boxes.
     starts: Arc<Semaphore>,
 }
@@ -75,6 +79,8 @@ impl DockerBackend {
     /// Connects to the engine that the settings name, else `DOCKER_HOST`, else the local one.
     pub async fn connect(settings: &settings::Docker, worker: WorkerId) -> Result<Self, BackendError> {
         let docker = connect::engine(&settings.host)?.with_timeout(CALL_TIMEOUT);
+        // The kernel takes some milliseconds, in which it waits.
+        let ports = tokio::task::spawn_blocking(Ports::of_this_machine);
         let (docker, machine) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
             .await
             .map_err(|_| timed_out("connect to the container engine", settings.start_timeout))??;
@@ -89,6 +95,9 @@ impl DockerBackend {
             },
             cpus: machine.cpus,
             holders: Holders::new(settings.hold_max_mb, machine.memory_bytes),
+            ports: ports
+                .await
+                .map_err(|lost| engine_error("prepare the machine", lost))?,
             starts: Arc::new(Semaphore::new(turns)),
         };
         Ok(Self {
@@ -193,7 +202,7 @@ async fn make_box(
     let body = container::configuration(&spec, &engine.owner, engine.cpus);
     // There before the container: from here on every way out destroys it.
     let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes);
-    engine
+    let container = engine
         .docker
         .create_container(Some(options), body)
         .await
@@ -205,6 +214,7 @@ async fn make_box(
     let attached = attach(&engine.docker, &name).await?;
     let joined = Instant::now();
     start(&engine.docker, &name).await?;
+    engine.ports.draw_at_random(&container.id);
     drop(turn);
     debug!(
         name,

@@ -17,6 +17,7 @@ mod hierarchies;
 mod identity;
 mod libraries;
 mod nets;
+mod ports;
 mod shown;
 mod skeleton;
 mod stage;
@@ -48,6 +49,7 @@ use self::{
     hierarchies::Hierarchies,
     identity::{Slots, Source, Uids},
     nets::Nets,
+    ports::Ports,
     stage::{Devices, Stage},
 };
 use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, RootId, Ticket};
@@ -177,6 +179,7 @@ struct Spawner {
     stage: Stage,
     /// None where the host gives none.
     cgroups: Option<Cgroups>,
+    ports: Ports,
     nets: Nets,
     slots: Slots,
     boxes: Boxes,
@@ -201,6 +204,15 @@ impl Spawner {
         };
         // As root over whatever UIDs its boxes have, who may remove what they left.
         let cgroups = base.and_then(|base| Cgroups::open(base, &begin.worker));
+        let ports = if privileged {
+            // Without it boxes can be made all the same.
+            Ports::find(cgroups.as_ref().ok()).unwrap_or_else(|failure| {
+                complain(&failure);
+                Ports::default()
+            })
+        } else {
+            Ports::default()
+        };
         let slots = Slots::find(if privileged {
             Source::Host {
                 uid_base: begin.uid_base,
@@ -221,6 +233,7 @@ impl Spawner {
         let spawner = Self {
             stage,
             cgroups: cgroups.ok(),
+            ports,
             nets: Nets::new()?,
             slots,
             boxes: Boxes::new(agent),
@@ -291,7 +304,9 @@ impl Spawner {
             Order::Describe(order) => {
                 self.describing.add(Task::Copy(ticket, Box::new(order)));
                 // Answered when it is done.
-                return self.describe_next();
+                self.describe_next()?;
+                self.draw_ports();
+                return Ok(());
             }
             Order::Forget { root } => {
                 self.forgotten.push(root);
@@ -390,7 +405,15 @@ impl Spawner {
         });
     }
 
+    /// Best done while another process copies a root.
+    fn draw_ports(&mut self) {
+        if let Err(failure) = self.ports.draw_at_random() {
+            complain(&failure);
+        }
+    }
+
     fn make(&mut self, ticket: Ticket, make: &wire::Make, channel: OwnedFd) -> Result<(), Failure> {
+        self.draw_ports();
         let uids = self.slots.take()?;
         let group = self
             .cgroups
@@ -464,6 +487,7 @@ impl Spawner {
         self.boxes
             .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)
             .ok();
+        self.ports.leave();
         match self.cgroups {
             Some(cgroups) => cgroups.close().map_err(Failure::at("remove the control groups")),
             None => Ok(()),

@@ -12,7 +12,7 @@
 use std::{
     collections::VecDeque,
     io,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -53,7 +53,8 @@ pub(super) struct Cgroups {
     own: Group,
     own_name: String,
     /// Held locked.
-    _own_folder: OwnedFd,
+    own_folder: OwnedFd,
+    version: Version,
     /// Held open: processes enter groups quickly.
     _favor: Option<OwnedFd>,
     /// Distinguishes the UIDs of this spawner's boxes from those of others'.
@@ -113,7 +114,8 @@ impl Cgroups {
             path,
             own,
             own_name,
-            _own_folder: folder,
+            own_folder: folder,
+            version,
             _favor: favor,
             block,
             next: 0,
@@ -131,6 +133,14 @@ impl Cgroups {
 
     pub(super) fn block(&self) -> u32 {
         self.block
+    }
+
+    /// The group of all boxes of this worker, if it is one of version 2.
+    pub(super) fn of_version_2(&self) -> Option<BorrowedFd<'_>> {
+        match self.version {
+            Version::V1 => None,
+            Version::V2 => Some(self.own_folder.as_fd()),
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {

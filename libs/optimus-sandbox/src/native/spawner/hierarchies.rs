@@ -50,8 +50,7 @@ pub(super) struct Place {
 
 impl Hierarchies {
     pub(super) fn find() -> Result<Self, Failure> {
-        let read = |file: &str| fs::read_to_string(file).map_err(Failure::at(format_args!("read {file}")));
-        let (mounts, memberships) = (read("/proc/self/mountinfo")?, read("/proc/self/cgroup")?);
+        let (mounts, memberships) = (read(MOUNTS)?, read(MEMBERSHIPS)?);
         if let Some(place) = unified(&mounts, &memberships) {
             let offered =
                 fs::read_to_string(place.mount_point.join("cgroup.controllers")).unwrap_or_default();
@@ -137,6 +136,18 @@ impl Hierarchies {
             Self::V2(place) => place,
         }
     }
+}
+
+/// The group of this process where version 2 is mounted, with controllers or without.
+pub(super) fn own_of_version_2() -> Result<Option<PathBuf>, Failure> {
+    Ok(unified(&read(MOUNTS)?, &read(MEMBERSHIPS)?).map(|place| place.own()))
+}
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+const MEMBERSHIPS: &str = "/proc/self/cgroup";
+
+fn read(file: &str) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(Failure::at(format_args!("read {file}")))
 }
 
 /// The group below which every worker makes its own.
