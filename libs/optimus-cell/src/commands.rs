@@ -13,7 +13,7 @@
 
 #[cfg(test)]
 mod documented;
-mod files;
+pub(crate) mod files;
 mod memory;
 mod processes;
 mod sockets;

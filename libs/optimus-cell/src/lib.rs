@@ -30,6 +30,7 @@ mod cleanup;
 mod command;
 mod commands;
 mod connections;
+mod disk_waits;
 mod error;
 mod filter;
 #[cfg(feature = "fuzzing")]

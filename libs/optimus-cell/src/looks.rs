@@ -23,12 +23,15 @@ pub(crate) struct Looks {
     pub(crate) next: Instant,
     pause: Duration,
     longest: Duration,
+    started: Instant,
     /// When the last one took place, or the run began.
     last: Instant,
     /// The threads that were there then.
     threads: HashMap<u32, Believed>,
-    /// Of the thread that waited longest, as far as it was seen and is believed.
+    /// Of the thread that waited longest in all, as far as it was seen and is believed.
     pub(crate) waited: Waited,
+    /// The most that any one thread is believed to have waited for a disk.
+    most_for_io: Duration,
     /// The question asked when the time was over.
     question: Option<Question>,
 }
@@ -36,10 +39,16 @@ pub(crate) struct Looks {
 /// A thread as it was seen last, and what it is believed to have waited for a disk: what the kernel has counted, or what it
 /// was seen to, whichever is more. Kernels from 6.12 on, when the CPUs are busy, begin to count a wait too late, not at all, or
 /// from a wait long before, if not from the start of the machine. So of what is counted no more is believed than the time between
-/// two looks; and who is seen blocked has been since the look before, but for its time on a CPU and in wait for one.
+/// two looks; and who is seen blocked at two looks in a row has been in between. Of neither is more believed than the time in which
+/// the thread did not run and waited for no CPU.
+///
+/// One look alone tells nothing of the time before it: a program that knows when it is looked at could be found blocked then, and
+/// sleep in between.
 #[derive(Debug, Clone, Copy)]
 struct Believed {
     seen: Waiting,
+    /// Time in which it neither ran nor waited for a CPU.
+    idle: Duration,
     counted: Duration,
     blocked: Duration,
 }
@@ -50,20 +59,24 @@ impl Believed {
         // A number may have gone to another thread since, of which less is counted.
         let before = before.copied().unwrap_or(Self {
             seen: Waiting::begun(seen.thread),
+            idle: Duration::ZERO,
             counted: Duration::ZERO,
             blocked: Duration::ZERO,
         });
         let since = |of: fn(&Waiting) -> Duration| of(&seen).saturating_sub(of(&before.seen));
         let for_cpu = since(|waiting| waiting.counted.for_cpu.unwrap_or_default());
         let for_io = since(|waiting| waiting.counted.for_io.unwrap_or_default());
-        let blocked = if seen.is_blocked {
-            elapsed.saturating_sub(since(|waiting| waiting.ran) + for_cpu)
+        let idle = elapsed.saturating_sub(since(|waiting| waiting.ran) + for_cpu);
+        let blocked = if seen.is_blocked && before.seen.is_blocked {
+            idle
         } else {
             Duration::ZERO
         };
+        let all_idle = before.idle + idle;
         Self {
             seen,
-            counted: before.counted + for_io.min(elapsed + Looks::TICKS),
+            idle: all_idle,
+            counted: (before.counted + for_io.min(idle + Looks::TICKS)).min(all_idle),
             blocked: before.blocked + blocked,
         }
     }
@@ -104,9 +117,11 @@ impl Looks {
             next: started + pause,
             pause,
             longest,
+            started,
             last: started,
             threads: HashMap::new(),
             waited: Waited::default(),
+            most_for_io: Duration::ZERO,
             question: None,
         }
     }
@@ -116,8 +131,10 @@ impl Looks {
         let before = std::mem::take(&mut self.threads);
         for seen in threads {
             let believed = Believed::next(before.get(&seen.thread), *seen, elapsed);
+            let waited = believed.waited();
             // Threads that are gone are not seen any more.
-            self.waited = self.waited.or_longer(believed.waited());
+            self.waited = self.waited.or_longer(waited);
+            self.most_for_io = self.most_for_io.max(waited.for_io.unwrap_or_default());
             self.threads.insert(seen.thread, believed);
         }
         self.last = now;
@@ -127,9 +144,10 @@ impl Looks {
 
     /// What the run has waited in all, with what its first thread had when it died at that moment.
     pub(crate) fn with_end(&self, at: Instant, first: Waited) -> Waited {
-        let elapsed = at.saturating_duration_since(self.last);
-        let most = self.waited.for_io.unwrap_or_default() + elapsed + Self::TICKS;
-        let for_io = first.for_io.map(|waited| waited.min(most));
+        let since = |moment| at.saturating_duration_since(moment);
+        let seen = self.most_for_io + since(self.last) + Self::TICKS;
+        let passed = since(self.started).saturating_sub(first.for_cpu.unwrap_or_default());
+        let for_io = first.for_io.map(|waited| waited.min(seen).min(passed));
         self.waited.or_longer(Waited { for_io, ..first })
     }
 
@@ -285,12 +303,45 @@ mod tests {
         };
         looks.took_place(start + MS * 10, &seen(MS * 9, false, MS));
         assert_eq!(looks.waited.for_io, None);
-        looks.took_place(start + MS * 20, &seen(MS * 12, true, MS * 3));
-        assert_eq!(looks.waited.for_io, Some(MS * 5));
+        looks.took_place(start + MS * 20, &seen(MS * 9, true, MS));
+        assert_eq!(
+            looks.waited.for_io, None,
+            "it may have slept until it was looked at"
+        );
         looks.took_place(start + MS * 30, &seen(MS * 12, true, MS * 3));
+        assert_eq!(looks.waited.for_io, Some(MS * 5));
+        looks.took_place(start + MS * 40, &seen(MS * 12, true, MS * 3));
         assert_eq!(looks.waited.for_io, Some(MS * 15));
-        looks.took_place(start + MS * 40, &seen(MS * 13, false, MS * 3));
+        looks.took_place(start + MS * 50, &seen(MS * 13, false, MS * 3));
         assert_eq!(looks.waited.for_io, Some(MS * 15));
+    }
+
+    #[test]
+    fn nobody_has_waited_longer_than_there_was_time() {
+        let mut looks = looks();
+        let start = looks.last;
+        let seen = |thread, ran, for_cpu, for_io| Waiting {
+            ran,
+            is_blocked: true,
+            counted: Waited {
+                for_cpu: Some(for_cpu),
+                for_io: Some(for_io),
+            },
+            ..Waiting::begun(thread)
+        };
+        for round in 1..9 {
+            let passed = MS * 10 * round;
+            // One waits for CPUs all the time, and one for a disk whenever it does not run; the kernel counts more than there was.
+            let threads = [
+                seen(7, Duration::ZERO, passed, Duration::ZERO),
+                seen(8, MS * round, MS * round, MS * 100 * round),
+            ];
+            looks.took_place(start + passed, &threads);
+            assert!(looks.waited.total() <= passed, "{:?}", looks.waited);
+        }
+        let end = start + MS * 85;
+        let first = seen(8, MS * 8, MS * 8, MS * 900).counted;
+        assert!(looks.with_end(end, first).total() <= MS * 85);
     }
 
     #[test]
@@ -301,9 +352,9 @@ mod tests {
         let end = |counted: Duration| io(7, counted).counted;
         let told = |looks: &Looks, counted| looks.with_end(at, end(counted)).for_io.unwrap();
         assert_eq!(told(&looks, MS * 30), MS * 30);
-        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 30 + Looks::TICKS);
-        looks.took_place(start + MS * 20, &[io(7, MS * 10)]);
+        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 30);
+        looks.took_place(start + MS * 20, &[io(7, Duration::ZERO)]);
         assert_eq!(told(&looks, MS * 15), MS * 15);
-        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 20 + Looks::TICKS);
+        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 10 + Looks::TICKS);
     }
 }

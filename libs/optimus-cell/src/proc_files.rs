@@ -12,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    disk_waits::is_wait_for_disk,
     error::CellError,
     guest::GuestId,
     kill::Remains,
@@ -204,28 +205,10 @@ fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<Rea
     threads.filter_map(ready).collect()
 }
 
-/// Whether a thread that no signal reaches waits for a disk, by the name of what it waits in. Others are in that state too, and as
-/// long as a program likes: whoever has made a process by `vfork`, until that one executes something or ends.
+/// Whether a thread that no signal reaches waits for a disk, by what it waits in.
 fn waits_for_disk(guest: GuestId, thread: &Path) -> bool {
     let place = guest.looks(|| fs::read_to_string(thread.join("wchan")));
-    is_wait_for_disk(place.unwrap_or_default().trim())
-}
-
-/// Pages of files, buffers and requests of disks are waited for in functions that are called so in all kernels since 4.19. A kernel
-/// that does not tell the name tells `0`.
-fn is_wait_for_disk(function: &str) -> bool {
-    const PARTS: [&str; 9] = [
-        "bio",
-        "bit_wait",
-        "blk",
-        "buffer",
-        "filemap",
-        "folio",
-        "io_schedule",
-        "on_bit",
-        "page",
-    ];
-    PARTS.iter().any(|part| function.contains(part))
+    is_wait_for_disk(&place.unwrap_or_default())
 }
 
 /// Whether a process is dead and not waited for.
@@ -337,29 +320,6 @@ mod tests {
         assert_eq!(state_of_stat(b"42 (a) S 9) R 1 42\n"), Some(b'R'));
         assert_eq!(state_of_stat(b"42 (a)"), None);
         assert_eq!(state_of_stat(b""), None);
-    }
-
-    #[test]
-    fn who_waits_for_a_child_waits_for_no_disk() {
-        for function in [
-            "folio_wait_bit_common",
-            "bit_wait_io",
-            "submit_bio_wait",
-            "blk_mq_get_tag",
-            "wait_on_page_bit",
-        ] {
-            assert!(is_wait_for_disk(function), "{function}");
-        }
-        for function in [
-            "kernel_clone",
-            "_do_fork",
-            "wait_for_vfork_done",
-            "pipe_write",
-            "0",
-            "",
-        ] {
-            assert!(!is_wait_for_disk(function), "{function}");
-        }
     }
 
     #[test]

@@ -26,12 +26,11 @@ impl Waited {
         }
     }
 
-    /// Of the two that which is longer, each for itself.
+    /// The one that is longer in all; of two that are as long, the one that more is known of. What two threads have waited for at the
+    /// same time is thus never counted twice.
     pub(crate) fn or_longer(self, other: Self) -> Self {
-        Self {
-            for_cpu: self.for_cpu.max(other.for_cpu),
-            for_io: self.for_io.max(other.for_io),
-        }
+        let known = |waited: Self| [waited.for_cpu, waited.for_io].iter().flatten().count();
+        std::cmp::max_by_key(self, other, |waited| (waited.total(), known(*waited)))
     }
 
     pub(crate) fn total(self) -> Duration {
@@ -106,14 +105,24 @@ mod tests {
     }
 
     #[test]
-    fn the_longer_one_of_each_counts() {
+    fn the_longer_one_in_all_counts() {
+        let ms = |time: u64| Some(Duration::from_millis(time));
         let waited = |cpu, io| Waited {
-            for_cpu: Some(Duration::from_millis(cpu)),
-            for_io: Some(Duration::from_millis(io)),
+            for_cpu: ms(cpu),
+            for_io: ms(io),
         };
-        let longer = waited(1, 5).or_longer(waited(3, 2));
-        assert_eq!((longer, longer.total()), (waited(3, 5), Duration::from_millis(8)));
-        assert_eq!(Waited::default().or_longer(longer), longer);
+        for (first, second) in [
+            (waited(1, 5), waited(3, 2)),
+            (waited(3, 3), waited(0, 5)),
+            (waited(2, 2), waited(1, 2)),
+        ] {
+            assert_eq!(first.or_longer(second), first);
+            assert_eq!(second.or_longer(first), first);
+        }
+        let known = waited(0, 0);
+        assert_eq!(Waited::default().or_longer(known), known);
+        assert_eq!(known.or_longer(Waited::default()), known);
+        assert_eq!(waited(1, 5).total(), Duration::from_millis(6));
         assert_eq!(Waited::default().total(), Duration::ZERO);
     }
 }

@@ -61,12 +61,12 @@ pub struct RunFacts {
     #[serde(rename = "wall_time_us", with = "units::us")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub wall_time: Duration,
-    /// How long the thread that waited longest for a CPU did so, as it was last seen; `null` where nobody looked, as for
+    /// How long the thread that waited longest in all did so for a CPU, as it was last seen; `null` where nobody looked, as for
     /// a run of a few milliseconds, or where the kernel does not count it.
     #[serde(rename = "waited_for_cpu_us", with = "units::optional_us")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
     pub waited_for_cpu: Option<Duration>,
-    /// How long the thread that waited longest for a disk did so, likewise; `null` where nobody looked or the kernel does not
+    /// How long the same thread waited for a disk, likewise; `null` where nobody looked or the kernel does not
     /// count it.
     #[serde(rename = "waited_for_io_us", with = "units::optional_us", default)]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]

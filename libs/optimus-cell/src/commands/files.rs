@@ -3,8 +3,11 @@
 use super::{Row, Table, ToldBy, bits, named, number, pretended, refused, row};
 use crate::filter::{Answer, Condition};
 
-/// Signals for whoever reads: nobody uses them, and the kernel had faults there.
-const WITHOUT_SIGNALS: &[Condition] = &[Condition::none_of(2, libc::O_ASYNC.cast_unsigned())];
+/// Signals for whoever reads: nobody uses them, and the kernel had faults there. Reading past what is in memory: see [`OPEN`]; of
+/// a pipe it makes one of packets.
+pub(crate) const FLAGS_NOT_SET: u32 = (libc::O_ASYNC | libc::O_DIRECT).cast_unsigned();
+
+const WITHOUT_THOSE: &[Condition] = &[Condition::none_of(2, FLAGS_NOT_SET)];
 
 const FCNTL: &[Row] = &[
     row(
@@ -76,6 +79,42 @@ const PIPE: &[Row] = &[row(
     "every language. Not pipes of packets, nor those of notifications",
 )];
 
+/// As large as the kernel's own, which the C library may hide.
+const O_LARGEFILE: u32 = if cfg!(target_arch = "x86_64") {
+    0o100_000
+} else {
+    0o400_000
+};
+
+/// Not `O_DIRECT`, which reads from a disk what is in memory: in containers, again and again, from the host's.
+const OPEN: &[Row] = &[
+    row(
+        named![O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_CLOEXEC],
+        "every language",
+    ),
+    row(
+        named![O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE],
+        "folders, links, and files without a name: every language",
+    ),
+    row(
+        named![O_NONBLOCK, O_NOCTTY, O_NOATIME],
+        "pipes and terminals: GNU tools, Go, Java, Python",
+    ),
+    row(
+        named![O_DSYNC, O_SYNC],
+        "data bases. What can be written to is in memory",
+    ),
+    row(
+        &[("O_LARGEFILE", O_LARGEFILE)],
+        "other C libraries than GNU's, Java; the kernel sets it anyway",
+    ),
+];
+
+const SYNC: &[Row] = &[pretended(
+    &[],
+    "SQLite, editors. What a run writes is on no disk, and a descriptor opened for reading would do to force the host's",
+)];
+
 const ADVICE: &[Row] = &[
     row(
         named![
@@ -101,6 +140,28 @@ const READ_AND_WRITE: &[Row] = &[row(
     "nobody as far as was seen; the calls themselves are those that the C library falls back from",
 )];
 
+const fn opening(call: i64, title: &'static str, flags: u8) -> Table {
+    Table {
+        call,
+        title,
+        told_by: bits(flags),
+        also: &[],
+        rows: OPEN,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    }
+}
+
+const fn syncing(call: i64, title: &'static str) -> Table {
+    Table {
+        call,
+        title,
+        told_by: ToldBy::Nothing,
+        also: &[],
+        rows: SYNC,
+        otherwise: Answer::PRETEND,
+    }
+}
+
 pub(super) const TABLES: &[Table] = &[
     Table {
         call: libc::SYS_fcntl,
@@ -112,9 +173,9 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         call: libc::SYS_fcntl,
-        title: "`fcntl`, without `O_ASYNC`",
+        title: "`fcntl`, without `O_ASYNC` and `O_DIRECT`",
         told_by: number(1),
-        also: WITHOUT_SIGNALS,
+        also: WITHOUT_THOSE,
         rows: SET_FLAGS,
         otherwise: Answer::Refuse(libc::EINVAL),
     },
@@ -142,6 +203,12 @@ pub(super) const TABLES: &[Table] = &[
         rows: PIPE,
         otherwise: Answer::Refuse(libc::EINVAL),
     },
+    #[cfg(target_arch = "x86_64")]
+    opening(libc::SYS_open, "`open`, flags", 1),
+    opening(libc::SYS_openat, "`openat`, flags", 2),
+    syncing(libc::SYS_fsync, "`fsync`"),
+    syncing(libc::SYS_fdatasync, "`fdatasync`"),
+    syncing(libc::SYS_sync_file_range, "`sync_file_range`"),
     Table {
         call: libc::SYS_fadvise64,
         title: "`fadvise64`",

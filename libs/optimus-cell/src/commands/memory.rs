@@ -1,6 +1,6 @@
 //! Memory.
 
-use super::{Row, Table, ToldBy, bits, named, number, row};
+use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
 use crate::filter::{Answer, Width};
 
 /// The kernel takes 64 bits here.
@@ -60,6 +60,17 @@ const ADVICE: &[Row] = &[
     ),
 ];
 
+const SYNC: &[Row] = &[
+    row(
+        &[("0", 0), ("MS_ASYNC", libc::MS_ASYNC.cast_unsigned())],
+        "whether there is memory at an address: libraries that walk through a stack",
+    ),
+    pretended(
+        named![MS_SYNC],
+        "Java, data bases. What a run writes is on no disk, and a file mapped for reading would do to force the host's",
+    ),
+];
+
 const MEMORY_FILE: &[Row] = &[row(
     &[
         ("MFD_CLOEXEC", libc::MFD_CLOEXEC),
@@ -93,6 +104,17 @@ pub(super) const TABLES: &[Table] = &[
         told_by: number(2),
         also: &[],
         rows: ADVICE,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_msync,
+        title: "`msync`, with `MS_INVALIDATE` or without",
+        told_by: ToldBy::Number {
+            argument: 2,
+            ignoring: libc::MS_INVALIDATE.cast_unsigned(),
+        },
+        also: &[],
+        rows: SYNC,
         otherwise: Answer::Refuse(libc::EINVAL),
     },
     Table {

@@ -12,6 +12,7 @@ use super::{
     Access, Answer, Clause, Condition, number,
     program::{Rule, Test, Width},
 };
+use crate::commands::files::FLAGS_NOT_SET;
 
 /// Standard output and standard error.
 const STREAMS: &[u32] = &[1, 2];
@@ -34,8 +35,8 @@ pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
 /// which every runtime makes non-blocking, is none.
 pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
     let other = Condition::new(0, Width::Half, Test::AnyOf(u32::MAX));
-    // What is asked about may be done, and that flag may not.
-    let quiet = Condition::none_of(2, libc::O_ASYNC.cast_unsigned());
+    // What is asked about may be done, and those flags may not.
+    let quiet = Condition::none_of(2, FLAGS_NOT_SET);
     for (call, mut rule, also) in [
         (libc::SYS_fcntl, non_blocking_flag(), Some(quiet)),
         (libc::SYS_ioctl, non_blocking_request(), None),

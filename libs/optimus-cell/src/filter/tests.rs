@@ -62,6 +62,11 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
     let [first, second, third, fourth, fifth, sixth] = arguments.map(|argument| argument as u32);
     let of_stream = [1, 2].contains(&first);
     let lowered = [0, 1, 2, 3, 5, 6, 7, 8, 9];
+    let direct = if cfg!(target_arch = "x86_64") {
+        0o40000
+    } else {
+        0o200_000
+    };
     let allowed_or = |allowed, errno| {
         if allowed {
             Answer::Allow
@@ -79,8 +84,8 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
         libc::SYS_personality => allowed_or([0, 0x0004_0000, 0xffff_ffff].contains(&first), libc::ENOSYS),
         libc::SYS_fcntl => match second {
             4 if of_stream && third & 0o4000 != 0 => Answer::PRETEND,
-            4 if first != 0 && third & 0o24000 == 0o4000 => Answer::Ask,
-            4 => allowed_or(third & 0o20000 == 0, libc::EINVAL),
+            4 if first != 0 && third & (0o24000 | direct) == 0o4000 => Answer::Ask,
+            4 => allowed_or(third & (0o20000 | direct) == 0, libc::EINVAL),
             6 | 37 => Answer::PRETEND,
             7 | 38 => Answer::Refuse(libc::ENOLCK),
             command => allowed_or(
@@ -102,7 +107,17 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             3 | 4 => Answer::PRETEND,
             advice => allowed_or([0, 1, 2, 5].contains(&advice), libc::EINVAL),
         },
-        libc::SYS_readahead => Answer::PRETEND,
+        libc::SYS_readahead | libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range => {
+            Answer::PRETEND
+        }
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_open => allowed_or(second & (!0o37_777_703 | direct | 0o20000) == 0, libc::EINVAL),
+        libc::SYS_openat => allowed_or(third & (!0o37_777_703 | direct | 0o20000) == 0, libc::EINVAL),
+        libc::SYS_msync => match third & !2 {
+            0 | 1 => Answer::Allow,
+            4 => Answer::PRETEND,
+            _ => Answer::Refuse(libc::EINVAL),
+        },
         libc::SYS_preadv2 | libc::SYS_pwritev2 => allowed_or(sixth & !0x16 == 0, libc::EOPNOTSUPP),
         libc::SYS_mmap => {
             let unknown = if cfg!(target_arch = "x86_64") {
@@ -416,6 +431,8 @@ fn what_must_be_refused_is_not_on_the_list() {
         libc::SYS_capset,
         libc::SYS_seccomp,
         libc::SYS_sync,
+        libc::SYS_syncfs,
+        libc::SYS_openat2,
         libc::SYS_landlock_restrict_self,
         libc::SYS_vmsplice,
         libc::SYS_tee,

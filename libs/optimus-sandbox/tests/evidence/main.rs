@@ -24,6 +24,7 @@ mod kinds;
 mod near;
 mod peak;
 mod place;
+mod played;
 mod program;
 mod slow_disk;
 mod sums;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
             near::every_verdict_near_a_limit_is_the_same_fifty_times,
             near::output_is_limited_to_the_byte,
             peak::memory_is_what_a_program_has_touched,
+            played::who_waits_for_another_thread_waits_for_no_disk,
             sums::cpu_time_of_threads_and_processes_is_summed,
             sums::starting_a_program_costs_it_little,
         }

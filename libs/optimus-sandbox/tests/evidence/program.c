@@ -73,6 +73,29 @@ static int read_cold(long way) {
     return seen != bytes;
 }
 
+static void *lock_memory(void *memory) {
+    for (int flip = 0;; flip ^= 1) mprotect(memory, 1UL << 30, flip ? PROT_READ : PROT_READ | PROT_WRITE);
+    return 0;
+}
+
+static void *wait_for_lock(void *memory) {
+    char entry[8];
+    int pages = open("/proc/self/pagemap", O_RDONLY);
+    while (pread(pages, entry, sizeof entry, (unsigned long)memory / 4096 * sizeof entry) >= 0) ;
+    return 0;
+}
+
+/* One thread locks the memory of the process, all the time, and another waits for that. */
+static void wait_for_each_other(long ms) {
+    pthread_t threads[2];
+    volatile char *memory = mmap(0, 1UL << 30, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) exit(99);
+    for (size_t at = 0; at < 1UL << 30; at += 4096) (void)memory[at];
+    pthread_create(threads, 0, lock_memory, (void *)memory);
+    pthread_create(threads + 1, 0, wait_for_lock, (void *)memory);
+    pause_for(ms);
+}
+
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 int main(void) {
@@ -101,6 +124,7 @@ int main(void) {
         /* No signal reaches who waits for it. */
         if (!vfork()) { pause_for(much); _exit(0); }
     }
+    else if (is(what, "locked")) wait_for_each_other(much);
     else if (is(what, "cold")) {
         if (read_cold(n)) return 92;
     } else if (is(what, "print")) {
