@@ -253,7 +253,7 @@ impl Inner {
     /// The spawner, once it has this root in memory. Others may ask for other roots meanwhile.
     async fn described(&self, wanted: &Described) -> Result<(Arc<Connection>, Lease), BackendError> {
         const OPERATION: &str = "copy what boxes see into memory";
-        let (connection, lease, ready) = {
+        let (connection, lease, ready, has_failed) = {
             let mut current = self.current.lock().await;
             let current = self.ensure(&mut current).await;
             let Current { connection, known } = current.map_err(|error| engine_error(OPERATION, error))?;
@@ -261,9 +261,10 @@ impl Inner {
             if let Some(reason) = known.failure(wanted) {
                 return Err(not_to_be_had(wanted, &reason));
             }
+            let has_failed = known.has_failed(wanted);
             let (lease, ready) = known.describe(connection, wanted, most_bytes);
             known.forget_others(connection, wanted);
-            (Arc::clone(connection), lease, ready)
+            (Arc::clone(connection), lease, ready, has_failed)
         };
         let done = tokio::time::timeout(DESCRIBING, ready)
             .await
@@ -277,6 +278,9 @@ impl Inner {
                 SpawnerError::Refused(reason) => not_to_be_had(wanted, reason),
                 _ => engine_error(OPERATION, error),
             });
+        }
+        if has_failed && let Some(current) = self.current.lock().await.as_mut() {
+            current.known.forget_failures(wanted);
         }
         Ok((connection, lease))
     }

@@ -126,6 +126,16 @@ impl Known {
         failed.map(|failed| failed.reason.clone())
     }
 
+    /// Whether this root could not be made when it was tried last, as far as [`Known::forget_failures`] was not told otherwise.
+    pub(super) fn has_failed(&self, wanted: &Described) -> bool {
+        self.failed.contains_key(wanted)
+    }
+
+    /// The root has been made: what comes later is judged without what was before.
+    pub(super) fn forget_failures(&mut self, made: &Described) {
+        self.failed.remove(made);
+    }
+
     /// Takes a root out that could not be made, so that it is tried again; a while later where the spawner says why.
     pub(super) fn drop_failed(&mut self, failed: &Described, lease: &Lease, error: &SpawnerError) {
         let there = self.roots.get(failed);
@@ -259,6 +269,22 @@ mod tests {
         }
         let failed = known.failed.get_mut(&root).unwrap();
         failed.at = Instant::now().checked_sub(LEFT_ALONE_AT_MOST).unwrap();
+        assert_eq!(known.failure(&root), None);
+    }
+
+    #[test]
+    fn a_root_that_was_copied_after_all_is_left_alone_as_shortly_as_at_first_when_it_fails_again() {
+        let mut known = Known::default();
+        let (root, refused) = (described("1"), SpawnerError::Refused("no memory".to_owned()));
+        for _ in 0..5 {
+            fail(&mut known, &root, &refused);
+        }
+        assert!(known.has_failed(&root));
+        known.forget_failures(&root);
+        assert!(!known.has_failed(&root));
+        fail(&mut known, &root, &refused);
+        let failed = known.failed.get_mut(&root).unwrap();
+        failed.at = Instant::now().checked_sub(LEFT_ALONE).unwrap();
         assert_eq!(known.failure(&root), None);
     }
 
