@@ -14,6 +14,7 @@
 
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod copies;
 mod crashes;
 mod deaths;
 #[path = "../support/executable.rs"]
@@ -77,6 +78,7 @@ fn main() -> ExitCode {
         isolation::a_place_outside_of_a_box_is_refused,
         isolation::another_runtime_is_not_to_be_had,
         isolation::a_language_is_prepared_once_and_then_read_only,
+        copies::that_of_a_toolchain_which_has_changed_is_given_back,
         crashes::a_crash_in_a_box_starts_no_program_of_the_host,
         deaths::a_worker_that_is_killed_leaves_nothing,
         deaths::a_worker_killed_with_its_spawner_leaves_no_process,
