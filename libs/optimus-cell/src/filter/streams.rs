@@ -31,8 +31,9 @@ pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
     }
 }
 
-/// Has the same calls for other numbers asked about, which may be duplicates of a stream; after [`keep_blocking`]. Standard input,
-/// which every runtime makes non-blocking, is none.
+/// Has the same calls for other numbers asked about, which may be duplicates of a stream; after [`keep_blocking`]. Standard input
+/// is none, save in a program that has put a stream in its place, and runtimes make it non-blocking in every run: to ask each time
+/// would cost more than such a program, which asked for it, could lose.
 pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
     let other = Condition::new(0, Width::Half, Test::AnyOf(u32::MAX));
     // What is asked about may be done, and those flags may not.
