@@ -5,6 +5,9 @@
     reason = "a helper of a test fails as the test itself does"
 )]
 
+mod compiling;
+mod second_tries;
+
 use std::time::Duration;
 
 use optimus_common::{
@@ -140,34 +143,6 @@ fn assert_score(result: &JobResult, expected: f64) {
 }
 
 #[test]
-fn what_a_compile_step_chose_is_told() {
-    let job = Job::new("");
-    let told = |words: &[u8]| {
-        let mut grading = job.grading();
-        let compiler = OutputTag {
-            step: Step::Compile,
-            stream: Stream::Stdout,
-        };
-        grading.output(compiler, words).unwrap();
-        let done = CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts: Some(facts(RunEnd::Exited { code: 0 })),
-        };
-        grading.compile_done(done).unwrap();
-        for number in 0..3 {
-            run(&mut grading, number, "1");
-        }
-        grading.finish().unwrap().entry_point
-    };
-    assert_eq!(told(b""), None, "a linker finds main");
-    assert_eq!(
-        told(b"warning: old\nentry point: zoo.Main\n").as_deref(),
-        Some("zoo.Main")
-    );
-}
-
-#[test]
 fn a_job_whose_tests_are_all_accepted_succeeds() {
     let job = Job::new("");
     let mut grading = job.compiled();
@@ -195,98 +170,6 @@ fn a_job_whose_tests_are_all_accepted_succeeds() {
     );
 }
 
-/// The end of a run that took this much CPU time, of a limit of 5 s.
-fn after(
-    grading: &mut Grading<'_>,
-    run: u32,
-    cpu_time: Duration,
-    stdout: &str,
-    change: impl FnOnce(&mut RunFacts),
-) -> Result<Next, GradingError> {
-    if !stdout.is_empty() {
-        grading.output(tag(run, Stream::Stdout), stdout.as_bytes())?;
-    }
-    let mut facts = RunFacts {
-        cpu_time,
-        stdout_bytes: stdout.len() as u64,
-        ..facts(RunEnd::Exited { code: 0 })
-    };
-    change(&mut facts);
-    grading.run_done(&RunDone { run, facts })
-}
-
-const CLOSE: Duration = Duration::from_millis(5400);
-
-#[test]
-fn of_a_test_that_is_run_again_the_second_try_decides() {
-    let job = Job::new("");
-    let mut grading = job.compiled();
-    for run in 0..3 {
-        let right = (run + 1).to_string();
-        assert_eq!(
-            after(&mut grading, run, CLOSE, &right, |_| {}),
-            Ok(Next::SecondTry)
-        );
-    }
-    assert_eq!(run(&mut grading, 1, "2"), Verdict::Accepted);
-    // What the first one printed is void.
-    assert_eq!(run(&mut grading, 0, ""), Verdict::WrongAnswer);
-    assert_eq!(
-        after(&mut grading, 2, CLOSE, "3", |_| {}),
-        Ok(Next::Verdict(Verdict::TimeLimitExceeded)),
-        "there is no third try"
-    );
-    assert_eq!(
-        after(&mut grading, 2, CLOSE, "3", |_| {}),
-        Err(GradingError::UnexpectedRun(2))
-    );
-    let result = grading.finish().unwrap();
-    let test = &result.test_results[1];
-    assert_eq!((test.stdout.as_str(), test.exit_code), ("2", Some(0)));
-    let evidence = test.evidence.as_deref().unwrap();
-    assert_eq!(evidence.limits, job.plan.header.run.limits);
-    assert!(evidence.facts.cpu_time < CLOSE);
-    let earlier = evidence.earlier.as_ref().unwrap();
-    assert_eq!((earlier.stdout_bytes, earlier.cpu_time), (1, CLOSE));
-}
-
-/// Or the first try could do a part of the work, whatever it is worth, and tell the second one where to go on.
-#[test]
-fn only_what_would_have_been_accepted_but_for_the_time_is_run_again() {
-    let job = Job::new("");
-    let limit = job.plan.header.run.limits;
-    let late = Ok(Next::Verdict(Verdict::TimeLimitExceeded));
-    let tried = |cpu_time, stdout, change: &dyn Fn(&mut RunFacts)| {
-        let mut grading = job.compiled();
-        let next = after(&mut grading, 1, cpu_time, stdout, change);
-        assert!(next == Ok(Next::SecondTry) || after(&mut grading, 1, cpu_time, stdout, change).is_err());
-        next
-    };
-    assert_eq!(tried(CLOSE, "2", &|_| {}), Ok(Next::SecondTry));
-    assert_eq!(
-        tried(limit.cpu_time, "2", &|_| {}),
-        Ok(Next::Verdict(Verdict::Accepted))
-    );
-    assert_eq!(tried(CLOSE + CLOSE, "2", &|_| {}), late);
-    for wrong in ["", "1", "2 and more"] {
-        assert_eq!(tried(CLOSE, wrong, &|_| {}), late, "{wrong:?}");
-    }
-    for end in [
-        RunEnd::Exited { code: 1 },
-        RunEnd::Signalled { signal: 11 },
-        RunEnd::Killed {
-            limit: LimitKind::WallTime,
-        },
-    ] {
-        assert_eq!(tried(CLOSE, "2", &|facts| facts.end = end.clone()), late);
-    }
-    assert_eq!(
-        tried(CLOSE, "2", &|facts| facts.peak_memory_bytes =
-            limit.memory_bytes + 1),
-        Ok(Next::Verdict(Verdict::MemoryLimitExceeded))
-    );
-}
-
 #[test]
 fn the_message_of_a_hidden_test_tells_neither_places_nor_values() {
     for (options, hidden, told) in [
@@ -310,14 +193,6 @@ fn the_message_of_a_hidden_test_tells_neither_places_nor_values() {
         let died = result.test_results[1].message.as_deref();
         assert_eq!(died, Some("exited with code 3"), "nothing expected shows in it");
     }
-}
-
-#[test]
-fn a_first_try_must_be_whole() {
-    let job = Job::new("");
-    let mut grading = job.compiled();
-    let lost = after(&mut grading, 1, CLOSE, "2", |facts| facts.stdout_bytes = 2);
-    assert!(matches!(lost, Err(GradingError::LostOutput { .. })), "{lost:?}");
 }
 
 #[test]
@@ -359,126 +234,6 @@ fn a_runtime_out_of_memory_is_known_by_what_it_wrote_last_and_what_it_used() {
         let judged = grading.run_done(&RunDone { run: 0, facts });
         assert_eq!(judged, Ok(Next::Verdict(verdict)));
     }
-}
-
-#[test]
-fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
-    let job = Job::new("");
-    let mut grading = job.grading();
-    let compiler = OutputTag {
-        step: Step::Compile,
-        stream: Stream::Stderr,
-    };
-    grading.output(compiler, b"main.cpp:1: error").unwrap();
-    let facts = facts(RunEnd::Exited { code: 1 });
-    let verdict = grading
-        .compile_done(CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts: Some(facts),
-        })
-        .unwrap();
-    assert_eq!(verdict, CompileVerdict::CompilationError);
-    let result = grading.finish().unwrap();
-    assert_eq!(result.overall_status, OverallStatus::CompilationError);
-    assert_eq!(result.verdict, Verdict::CompilationError);
-    assert_eq!((result.total_tests, result.passed_tests), (3, 0));
-    assert!(result.test_results.is_empty());
-    assert_score(&result, 0.0);
-    let compile = result.compile.unwrap();
-    assert_eq!(compile.verdict, CompileVerdict::CompilationError);
-    assert_eq!(compile.stderr, "main.cpp:1: error");
-    assert_eq!((compile.execution_time_ms, compile.cpu_time_ms), (3, 1));
-}
-
-#[test]
-fn a_compile_step_that_makes_no_program_is_a_compilation_error() {
-    let job = Job::new("");
-    assert_eq!(job.plan.header.program.as_deref(), Some("main"));
-    let mut grading = job.grading();
-    let done = CompileDone {
-        facts: Some(facts(RunEnd::Exited { code: 0 })),
-        program_missing: true,
-        too_many_entries: false,
-    };
-    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::CompilationError));
-    let result = grading.finish().unwrap();
-    assert_eq!(result.verdict, Verdict::CompilationError);
-    let message = result.compile.unwrap().message.unwrap();
-    assert!(message.starts_with("made no program"), "{message}");
-}
-
-#[test]
-fn a_compile_step_that_leaves_too_many_files_is_a_compilation_error() {
-    let job = Job::new("");
-    let mut grading = job.grading();
-    let done = CompileDone {
-        facts: Some(facts(RunEnd::Exited { code: 0 })),
-        program_missing: false,
-        too_many_entries: true,
-    };
-    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::CompilationError));
-    let message = grading.finish().unwrap().compile.unwrap().message.unwrap();
-    assert!(message.starts_with("left more than 1024 files"), "{message}");
-}
-
-#[test]
-fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
-    let mut job = Job::new("");
-    job.results.max_stream_bytes = 10;
-    let mut grading = job.grading();
-    let tag = OutputTag {
-        step: Step::Compile,
-        stream: Stream::Stderr,
-    };
-    grading.output(tag, b"a warning: unused").unwrap();
-    let facts = RunFacts {
-        stderr_bytes: 5_000_000,
-        ..facts(RunEnd::Exited { code: 0 })
-    };
-    let done = CompileDone {
-        facts: Some(facts),
-        program_missing: false,
-        too_many_entries: false,
-    };
-    assert_eq!(grading.compile_done(done), Ok(CompileVerdict::Ok));
-    for i in 0..3 {
-        run(&mut grading, i, "1");
-    }
-    let compile = grading.finish().unwrap().compile.unwrap();
-    assert_eq!(compile.stderr, "a warning:");
-    assert!(compile.stderr_truncated && !compile.stdout_truncated);
-    assert_eq!(
-        compile.message.as_deref(),
-        Some("wrote 5000000 bytes to standard error, of which 10 are kept")
-    );
-}
-
-#[test]
-fn a_language_without_a_compile_step_has_an_empty_one() {
-    let mut job = Job::new("");
-    job.plan.header.compile = None;
-    let mut grading = job.grading();
-    assert_eq!(
-        grading.compile_done(CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts: None
-        }),
-        Ok(CompileVerdict::Ok)
-    );
-    for i in 0..3 {
-        run(&mut grading, i, "1");
-    }
-    let compile = grading.finish().unwrap().compile.unwrap();
-    assert_eq!(
-        (
-            compile.verdict,
-            compile.execution_time_ms,
-            compile.stderr.as_str()
-        ),
-        (CompileVerdict::Ok, 0, "")
-    );
 }
 
 #[test]
