@@ -7,14 +7,18 @@
 //!
 //! A file is copied once, into the *store*, and is a hard link in each root's *tree* that shows it.
 
+mod store;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     ffi::OsString,
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, Metadata},
     io::{self, ErrorKind},
     os::{
         fd::OwnedFd,
-        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+        unix::fs::{MetadataExt, PermissionsExt},
     },
     path::{Component, Path, PathBuf},
 };
@@ -22,12 +26,12 @@ use std::{
 use glob::Pattern;
 use rustix::{
     fs::{
-        AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, futimens, linkat, mkdirat, openat,
-        openat2, symlinkat, unlinkat,
+        AtFlags, Mode, OFlags, ResolveFlags, Timespec, futimens, linkat, mkdirat, openat, openat2, symlinkat,
     },
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
+use store::{Stored, key, time, times};
 
 use super::{failure::Failure, libraries::Libraries};
 use crate::native::{
@@ -403,49 +407,6 @@ impl Copier {
         Ok(Stored::Done(key))
     }
 
-    /// Copies a file of the host into the store.
-    fn store(&self, host: &Path, key: &OsString, data: &Metadata) -> Result<Stored, Failure> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(host);
-        let mut original = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Stored::Unreadable),
-            // It has been removed, or a link has taken its place.
-            Err(error) if is_absent(&error) || error.raw_os_error() == Some(libc::ELOOP) => {
-                return Ok(Stored::Changed);
-            }
-            Err(error) => return Err(cannot_show(host)(error)),
-        };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let copy = openat(&self.target.store, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|errno| Failure::at(format_args!("copy {}", host.display()))(errno))?;
-        let mut copy = File::from(copy);
-        // The kernel gives large pages to what lies within a file's size.
-        copy.set_len(data.len()).map_err(|error| full(host, error))?;
-        let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
-        let now = original.metadata().map_err(cannot_show(host))?;
-        if length != data.len() || self::key(&now) != *key {
-            return Ok(Stored::Changed);
-        }
-        let mode = Mode::from_raw_mode(data.permissions().mode() & 0o555);
-        fchmod(&copy, mode)
-            .and_then(|()| futimens(&copy, &times(time(data))))
-            .and_then(|()| {
-                linkat(
-                    &self.target.store,
-                    UNFINISHED,
-                    &self.target.store,
-                    key,
-                    AtFlags::empty(),
-                )
-            })
-            .and_then(|()| unlinkat(&self.target.store, UNFINISHED, AtFlags::empty()))
-            .map_err(Failure::at(format_args!("copy {}", host.display())))?;
-        Ok(Stored::Done(key.clone()))
-    }
-
     /// A folder of the tree, made where it is not there. No link in the tree is ever followed: it would lead to the host.
     fn folder(&mut self, inside: &Path) -> Result<&OwnedFd, Failure> {
         if self.last.as_ref().is_none_or(|(last, _)| last != inside) {
@@ -519,49 +480,8 @@ enum Wanted {
     WithIt,
 }
 
-/// A file of the store that is being written.
-const UNFINISHED: &str = ".new";
-
 /// How often a file is copied that changes meanwhile.
 const ATTEMPTS: u32 = 3;
-
-#[derive(Debug)]
-enum Stored {
-    /// Under this name.
-    Done(OsString),
-    Unreadable,
-    /// Not in the state that was asked for, or not any more.
-    Changed,
-}
-
-/// Names one state of one file of the host.
-fn key(data: &Metadata) -> OsString {
-    format!(
-        "{:x}-{:x}-{:x}-{}.{}-{}.{}",
-        data.dev(),
-        data.ino(),
-        data.len(),
-        data.mtime(),
-        data.mtime_nsec(),
-        data.ctime(),
-        data.ctime_nsec()
-    )
-    .into()
-}
-
-fn time(data: &Metadata) -> Timespec {
-    Timespec {
-        tv_sec: data.mtime(),
-        tv_nsec: data.mtime_nsec(),
-    }
-}
-
-fn times(modified: Timespec) -> Timestamps {
-    Timestamps {
-        last_access: modified,
-        last_modification: modified,
-    }
-}
 
 /// Whether a link is worth following out of the folder it lies in.
 fn leads_to_what_is_followed(link: &Path) -> bool {
@@ -596,224 +516,4 @@ fn is_absent(error: &io::Error) -> bool {
 
 fn cannot_show(path: &Path) -> impl FnOnce(io::Error) -> Failure {
     Failure::at(format!("show {} to boxes", path.display()))
-}
-
-fn full(host: &Path, error: io::Error) -> Failure {
-    if error.kind() == ErrorKind::StorageFull {
-        return Failure::new(
-            "the roots of all languages together take half of this machine's memory, and there is no room for this \
-             one; serve fewer languages, or leave parts out with `host.without` of their entries",
-        );
-    }
-    Failure::at(format_args!("copy {}", host.display()))(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    struct Stage {
-        top: TempDir,
-    }
-
-    impl Stage {
-        fn new() -> Self {
-            // On the same file system as what is copied here, which changes nothing.
-            let top = tempfile::tempdir_in("/var/tmp").unwrap();
-            for folder in ["store", "one", "other", "host"] {
-                fs::create_dir(top.path().join(folder)).unwrap();
-            }
-            Self { top }
-        }
-
-        fn path(&self, below: &str) -> PathBuf {
-            self.top.path().canonicalize().unwrap().join(below)
-        }
-
-        fn copier(&self, tree: &str, most_bytes: u64) -> Copier {
-            let open = |name| {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-                openat(rustix::fs::CWD, self.path(name), flags, Mode::empty()).unwrap()
-            };
-            let target = Target {
-                store: open("store"),
-                tree: open(tree),
-            };
-            Copier::new(target, Reader::Root, most_bytes)
-        }
-
-        /// Copies a root that shows these folders of the host at the same places.
-        fn copy(&self, tree: &str, paths: &[&str], without: &[&str]) -> Result<Copied, Failure> {
-            let root = HostRoot {
-                paths: paths.iter().map(|path| HostPath::same(self.path(path))).collect(),
-                without: without.iter().map(ToString::to_string).collect(),
-                ..HostRoot::default()
-            };
-            self.copier(tree, 1 << 30).host(&root, None)
-        }
-
-        /// A place in a tree.
-        fn shown(&self, tree: &str, path: &str) -> PathBuf {
-            self.path(tree).join(self.path(path).strip_prefix("/").unwrap())
-        }
-    }
-
-    #[test]
-    fn two_roots_share_one_copy_and_no_file_of_the_host() {
-        let stage = Stage::new();
-        fs::create_dir(stage.path("host/sub")).unwrap();
-        fs::write(stage.path("host/sub/a"), "text").unwrap();
-        fs::set_permissions(stage.path("host/sub/a"), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::hard_link(stage.path("host/sub/a"), stage.path("host/b")).unwrap();
-        symlink("sub/a", stage.path("host/link")).unwrap();
-        let copied = stage.copy("one", &["host"], &[]).unwrap();
-        assert_eq!((copied.files, copied.bytes), (1, 4));
-        stage.copy("other", &["host/link"], &[]).unwrap();
-        let data = |path: PathBuf| fs::metadata(path).unwrap();
-        let (original, copy) = (data(stage.path("host/b")), data(stage.shown("one", "host/b")));
-        assert_ne!(original.ino(), copy.ino());
-        assert_eq!(
-            (original.mtime(), original.mtime_nsec()),
-            (copy.mtime(), copy.mtime_nsec())
-        );
-        assert_eq!(copy.permissions().mode() & 0o7777, 0o555);
-        for (tree, path) in [("one", "host/sub/a"), ("other", "host/sub/a")] {
-            assert_eq!(data(stage.shown(tree, path)).ino(), copy.ino());
-        }
-        let link = fs::read_link(stage.shown("other", "host/link")).unwrap();
-        assert_eq!(link, Path::new("sub/a"));
-        assert!(!stage.shown("other", "host/b").exists());
-    }
-
-    #[test]
-    fn what_not_everybody_may_read_and_what_is_left_out_is_never_copied() {
-        let stage = Stage::new();
-        for (name, mode) in [("secret", 0o600), ("doc", 0o644), ("kept", 0o644)] {
-            fs::write(stage.path("host").join(name), name).unwrap();
-            fs::set_permissions(stage.path("host").join(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-        fs::create_dir(stage.path("host/closed")).unwrap();
-        fs::write(stage.path("host/closed/file"), "").unwrap();
-        fs::set_permissions(stage.path("host/closed"), fs::Permissions::from_mode(0o700)).unwrap();
-        stage.copy("one", &["host"], &["*/doc"]).unwrap();
-        let shown = fs::read_dir(stage.shown("one", "host")).unwrap();
-        let shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(shown, ["kept"]);
-        assert_eq!(fs::read_dir(stage.path("store")).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_is_open_to_all_in_part_only_is_never_copied() {
-        let stage = Stage::new();
-        let set = |path: &str, mode| {
-            fs::set_permissions(stage.path(path), fs::Permissions::from_mode(mode)).unwrap();
-        };
-        for (folder, mode) in [("unlisted", 0o711), ("unentered", 0o744), ("open", 0o755)] {
-            fs::create_dir(stage.path("host").join(folder)).unwrap();
-            fs::write(stage.path("host").join(folder).join("file"), "").unwrap();
-            set(&format!("host/{folder}"), mode);
-        }
-        for (file, mode) in [
-            ("host/open/executable-only", 0o711),
-            ("host/open/readable", 0o644),
-        ] {
-            fs::write(stage.path(file), file).unwrap();
-            set(file, mode);
-        }
-        stage.copy("one", &["host", "host/unlisted/file"], &[]).unwrap();
-        let names = |path: &str| {
-            let shown = fs::read_dir(stage.shown("one", path)).unwrap();
-            let mut shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
-            shown.sort();
-            shown
-        };
-        assert_eq!(names("host"), ["open", "unlisted"]);
-        assert_eq!(names("host/open"), ["file", "readable"]);
-        assert_eq!(
-            names("host/unlisted"),
-            ["file"],
-            "listed, and everybody may read it"
-        );
-
-        let mut copier = stage.copier("other", 1 << 30);
-        for (folder, is_shown) in [("unentered", false), ("unlisted", true)] {
-            let file = stage.path("host").join(folder).join("file");
-            copier.follow(&file, Wanted::WithIt).unwrap();
-            let shown = stage.shown("other", &format!("host/{folder}"));
-            assert_eq!(shown.exists(), is_shown, "{folder}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_that_is_none_is_told() {
-        let stage = Stage::new();
-        let failure = stage.copy("one", &["host"], &["*/a["]).unwrap_err().to_string();
-        assert!(
-            failure.contains("*/a[") && failure.contains("host.without"),
-            "{failure}"
-        );
-    }
-
-    #[test]
-    fn of_a_file_that_is_replaced_meanwhile_the_new_one_is_copied() {
-        let stage = Stage::new();
-        let path = stage.path("host/file");
-        fs::write(&path, "old").unwrap();
-        let old = fs::symlink_metadata(&path).unwrap();
-        fs::write(stage.path("host/new"), "newer").unwrap();
-        fs::rename(stage.path("host/new"), &path).unwrap();
-        let mut copier = stage.copier("one", 1 << 30);
-        copier.entry(&path, &path, &old).unwrap();
-        assert_eq!(
-            fs::read_to_string(stage.shown("one", "host/file")).unwrap(),
-            "newer"
-        );
-        assert_eq!((copier.copied.files, copier.copied.bytes), (1, 5));
-
-        // It is gone since.
-        let gone = stage.path("host/gone");
-        copier.entry(&gone, &gone, &old).unwrap();
-        assert!(!stage.shown("one", "host/gone").exists());
-    }
-
-    #[test]
-    fn a_root_that_is_too_large_is_refused_with_what_to_do() {
-        let stage = Stage::new();
-        fs::write(stage.path("host/large"), vec![0; 3 << 20]).unwrap();
-        let root = HostRoot {
-            paths: vec![HostPath::same(stage.path("host"))],
-            ..HostRoot::default()
-        };
-        let failure = stage
-            .copier("one", 2 << 20)
-            .host(&root, None)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            failure.contains("2 MiB") && failure.contains("native.root_max_mb"),
-            "{failure}"
-        );
-        assert!(stage.copier("other", 3 << 20).host(&root, None).is_ok());
-    }
-
-    #[test]
-    fn a_program_comes_with_what_it_is_linked_to_and_no_more() {
-        let stage = Stage::new();
-        let root = HostRoot {
-            paths: vec![HostPath::same("/bin/sh")],
-            ..HostRoot::default()
-        };
-        let copied = stage.copier("one", 1 << 30).host(&root, None).unwrap();
-        assert!(copied.files >= 1 && copied.files < 10, "{copied:?}");
-        let shown = stage.path("one").join("bin/sh");
-        assert!(
-            fs::symlink_metadata(stage.path("one").join("bin")).is_ok(),
-            "{shown:?}"
-        );
-        assert!(!stage.path("one").join("usr/share").exists());
-    }
 }
