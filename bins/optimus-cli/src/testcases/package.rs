@@ -146,8 +146,18 @@ fn refuse_parts(folder: &Path, metadata: &metadata::Metadata, notes: &mut Notes)
     if has("include") {
         return refuse("include", "files to be compiled with every submission");
     }
-    if metadata.format != Format::Legacy && has("static_validator") {
-        return refuse("static_validator", "a program that judges sources");
+    if has("static_validator") {
+        if metadata.format != Format::Legacy {
+            return refuse("static_validator", "a program that judges sources");
+        }
+        notes.say("static_validator/: not run; this version of the format has none".to_owned());
+    }
+    if has("graders") {
+        let why = match metadata.format {
+            Format::Legacy => "where one is used, testdata.yaml says grading: custom",
+            _ => "this version of the format has none",
+        };
+        notes.say(format!("graders/: not run; {why}"));
     }
     // Whoever wrote `optimus: checker` has said what is to take the validator's place.
     if metadata.settings.checker.is_some() {

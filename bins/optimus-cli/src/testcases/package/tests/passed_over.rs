@@ -82,6 +82,9 @@ fn what_nobody_knows_is_told() {
         ),
         (&[("problem.yml", "")], "problem.yml"),
         (&[("output_validators/v.py", "")], "output_validators/: not run"),
+        (&[("static_validator/v.py", "")], "static_validator/: not run"),
+        (&[("graders/g.py", "")], "graders/: not run"),
+        (&[new, ("graders/g.py", "")], "graders/: not run"),
         (&[("domjudge-problem.ini", "Timelimit=3")], "Timelimit"),
         (
             &[("data/testdata.yaml", "accept_score: 5")],
