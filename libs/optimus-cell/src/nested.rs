@@ -41,7 +41,10 @@ use crate::{
     workshop::Workshop,
 };
 pub(crate) use covers::Covers;
-pub use covers::{CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, stays};
+pub use covers::{
+    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
+    stays, still_counters,
+};
 pub(crate) use groups::CellGroups;
 use groups::Lease;
 pub(crate) use home::HomeNetwork;

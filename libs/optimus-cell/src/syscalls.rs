@@ -30,10 +30,10 @@ use libc::{
     SYS_sched_getscheduler, SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setparam,
     SYS_sched_yield, SYS_sendfile, SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer, SYS_setpgid,
     SYS_setpriority, SYS_setsid, SYS_shutdown, SYS_sigaltstack, SYS_signalfd4, SYS_splice, SYS_statfs,
-    SYS_statx, SYS_symlinkat, SYS_sysinfo, SYS_tgkill, SYS_timer_create, SYS_timer_delete,
-    SYS_timer_getoverrun, SYS_timer_gettime, SYS_timer_settime, SYS_timerfd_create, SYS_timerfd_gettime,
-    SYS_timerfd_settime, SYS_times, SYS_tkill, SYS_truncate, SYS_umask, SYS_uname, SYS_unlinkat,
-    SYS_utimensat, SYS_wait4, SYS_waitid, SYS_write, SYS_writev,
+    SYS_symlinkat, SYS_sysinfo, SYS_tgkill, SYS_timer_create, SYS_timer_delete, SYS_timer_getoverrun,
+    SYS_timer_gettime, SYS_timer_settime, SYS_timerfd_create, SYS_timerfd_gettime, SYS_timerfd_settime,
+    SYS_times, SYS_tkill, SYS_truncate, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4,
+    SYS_waitid, SYS_write, SYS_writev,
 };
 
 /// The same on all architectures, and not known to the C library's bindings on all of them.
@@ -47,7 +47,7 @@ const COMMON: &[i64] = &[
     // Descriptors.
     SYS_close, SYS_close_range, SYS_dup, SYS_dup3, SYS_flock,
     // Files and folders.
-    SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_faccessat2, SYS_getdents64,
+    SYS_fstat, SYS_newfstatat, SYS_statfs, SYS_fstatfs, SYS_faccessat, SYS_faccessat2, SYS_getdents64,
     SYS_readlinkat, SYS_mkdirat, SYS_mknodat, SYS_unlinkat, SYS_renameat, SYS_linkat, SYS_symlinkat,
     SYS_fchmod, SYS_fchmodat, SYS_FCHMODAT2, SYS_fchown, SYS_fchownat, SYS_truncate, SYS_ftruncate, SYS_utimensat,
     SYS_umask, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch,

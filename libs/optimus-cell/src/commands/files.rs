@@ -74,6 +74,12 @@ const RENAME: &[Row] = &[row(
     "GNU tools, Rust",
 )];
 
+/// Not the number by which a mount is like no other before it: it counts the mounts of the whole host, of which each run makes some.
+const STATUS: &[Row] = &[row(
+    named![STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID],
+    "what a file is: every language",
+)];
+
 const PIPE: &[Row] = &[row(
     named![O_CLOEXEC, O_NONBLOCK],
     "every language. Not pipes of packets, nor those of notifications",
@@ -193,6 +199,14 @@ pub(super) const TABLES: &[Table] = &[
         told_by: bits(4),
         also: &[],
         rows: RENAME,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_statx,
+        title: "`statx`, what is asked for",
+        told_by: bits(3),
+        also: &[],
+        rows: STATUS,
         otherwise: Answer::Refuse(libc::EINVAL),
     },
     Table {

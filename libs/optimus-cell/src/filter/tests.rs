@@ -102,6 +102,7 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             ),
         },
         libc::SYS_renameat2 => allowed_or(fifth & !3 == 0, libc::EINVAL),
+        libc::SYS_statx => allowed_or(fourth & !0x1fff == 0, libc::EINVAL),
         libc::SYS_pipe2 => allowed_or(second & !0o2_004_000 == 0, libc::EINVAL),
         libc::SYS_fadvise64 => match fourth {
             3 | 4 => Answer::PRETEND,

@@ -19,7 +19,7 @@ use rustix::{
 
 /// Entries of `/proc` that stay, beside those of processes. What is no name of a program's own is the same on every host with
 /// this kernel, or of the namespaces and the user that look at it.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 17] = [
     "cpuinfo",
     "dma",
     "execdomains",
@@ -27,7 +27,6 @@ const SHOWN: [&str; 18] = [
     "key-users",
     "keys",
     "loadavg",
-    "locks",
     "meminfo",
     "mounts",
     "net",
@@ -93,10 +92,13 @@ pub const CHANGING_SETTING: &str = "kernel/random/uuid";
 pub const SETTINGS_FOLDER: &str = "/optimus/proc/sys";
 pub const EMPTY_FOLDER: &str = "/optimus/proc/empty";
 
+/// Where it has what is laid over `/proc/stat`: the same form, and counters that stand still. See [`still_counters`].
+pub const STILL_COUNTERS: &str = "/optimus/proc/stat";
+
 /// What is covered in containers, whichever kernel their engine has, beside what is found in this process' own `/proc`:
 /// engines may be elsewhere. Of settings only what counts or names something of the host is named, since a container's cannot be
 /// laid over as a whole.
-pub const FACTS_OF_THE_HOST: [&str; 38] = [
+pub const FACTS_OF_THE_HOST: [&str; 39] = [
     "acpi",
     "buddyinfo",
     "bus",
@@ -113,6 +115,7 @@ pub const FACTS_OF_THE_HOST: [&str; 38] = [
     "ioports",
     "irq",
     "kallsyms",
+    "locks",
     "misc",
     "modules",
     "mtrr",
@@ -146,6 +149,8 @@ pub(crate) struct Covers {
     empty: Option<CString>,
     /// What lies over the settings, where the box has it.
     settings: Option<CString>,
+    /// The same for the counters of `/proc/stat`.
+    counters: Option<CString>,
 }
 
 impl Covers {
@@ -154,10 +159,16 @@ impl Covers {
         if weaken::is_off("proc-masks") {
             return Ok(Self::default());
         }
-        let there = |path: &str| Path::new(path).is_dir().then(|| CString::new(path)).transpose();
+        let there = |path: &str| Path::new(path).exists().then(|| CString::new(path)).transpose();
+        let counters = if weaken::is_off("still-counters") {
+            None
+        } else {
+            there(STILL_COUNTERS)?
+        };
         let mut covers = Self {
             empty: there(EMPTY_FOLDER)?,
             settings: there(SETTINGS_FOLDER)?,
+            counters,
             ..Self::default()
         };
         for entry in fs::read_dir("/proc")? {
@@ -204,6 +215,9 @@ impl Covers {
         if let Some(settings) = &self.settings {
             mount_bind_recursive(&**settings, c"sys")?;
         }
+        if let Some(counters) = &self.counters {
+            mount_bind(&**counters, c"stat")?;
+        }
         chdir(c"/")
     }
 }
@@ -211,6 +225,34 @@ impl Covers {
 /// Whether a name of `/proc` is to be seen. Those of processes are numbers.
 pub fn stays(name: &str) -> bool {
     SHOWN.contains(&name) || name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What guests see in the place of this text of `/proc/stat`. Programs learn from it how many CPUs there are, when the machine was
+/// started, and how busy it is. The first two are true. All else counts for the whole host: whoever makes many switches, interrupts
+/// or processes could be heard by others, also later. No CPU's times are all zero, since programs divide by their sum.
+pub fn still_counters(of_host: &str) -> String {
+    /// After those for users and the kernel.
+    const IDLE: usize = 3;
+    let mut text = String::new();
+    for line in of_host.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let name = fields.next().unwrap_or_default();
+        text.push_str(name);
+        // The sum of all CPUs has two spaces before it.
+        text.push_str(if name == "cpu" { " " } else { "" });
+        for (index, value) in fields.enumerate() {
+            let shown = match name {
+                "btime" => value,
+                "procs_running" => "1",
+                _ if name.starts_with("cpu") && index == IDLE => "1",
+                _ => "0",
+            };
+            text.push(' ');
+            text.push_str(shown);
+        }
+        text.push('\n');
+    }
+    text
 }
 
 fn mount_nothing(at: &CStr) -> rustix::io::Result<()> {
@@ -238,6 +280,23 @@ mod tests {
         assert!(["1", "31337", "self", "cpuinfo", "sys"].into_iter().all(stays));
         assert!(SHOWN.is_sorted() && SHOWN_SETTINGS.is_sorted());
         assert!(SHOWN_SETTINGS.contains(&CHANGING_SETTING));
+    }
+
+    #[test]
+    fn counters_stand_still_and_all_else_is_as_it_was() {
+        let of_host = "cpu  30 5 7 900 1 0 2 3 0 0\ncpu0 15 2 3 450 0 0 1 1 0 0\ncpu3 15 3 4 450 1 0 1 2 0 0\n\
+                       intr 738 0 26 7\nctxt 21457\nbtime 1795736271\nprocesses 4792096\nprocs_running 14\n\
+                       procs_blocked 2\nsoftirq 869 0 37\n";
+        let shown = "cpu  0 0 0 1 0 0 0 0 0 0\ncpu0 0 0 0 1 0 0 0 0 0 0\ncpu3 0 0 0 1 0 0 0 0 0 0\n\
+                     intr 0 0 0 0\nctxt 0\nbtime 1795736271\nprocesses 0\nprocs_running 1\n\
+                     procs_blocked 0\nsoftirq 0 0 0\n";
+        assert_eq!(still_counters(of_host), shown);
+        let here = still_counters(&fs::read_to_string("/proc/stat").unwrap());
+        assert_eq!(still_counters(&here), here);
+        assert!(
+            here.contains("\ncpu0 0 0 0 1 0 ") && here.contains("\nbtime 1"),
+            "{here}"
+        );
     }
 
     #[test]

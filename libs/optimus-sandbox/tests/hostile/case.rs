@@ -40,6 +40,8 @@ pub(crate) struct Case {
     /// Of the tests whose input is the attack. Nothing where it must not even compile.
     pub(crate) verdict: Option<Expected>,
     pub(crate) layers: Vec<String>,
+    /// The kind of boxes in which it is stopped, if it is not in all.
+    pub(crate) only: Option<Kind>,
     /// Goes on while honest programs run beside it, again and again: see `storms.rs`.
     #[serde(default)]
     pub(crate) storm: bool,
@@ -122,6 +124,10 @@ impl Expected {
 }
 
 impl Case {
+    pub(crate) fn is_for(&self, kind: Kind) -> bool {
+        self.only.is_none_or(|only| only == kind)
+    }
+
     /// As its test is called, after the kind of boxes.
     pub(crate) fn full_name(&self) -> String {
         format!("{}::{}", self.group, self.name)

@@ -36,7 +36,7 @@ pub(crate) fn trials(suite: &Arc<Suite>, kind: Kind, cases: &[Case]) -> Vec<Tria
             Ok(suite.runtime.block_on(attempt)?)
         })
     };
-    cases.iter().map(trial).collect()
+    cases.iter().filter(|case| case.is_for(kind)).map(trial).collect()
 }
 
 /// Tries to pass a bit. Fails where it passes, and where nobody would have noticed.

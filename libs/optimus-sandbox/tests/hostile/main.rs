@@ -109,6 +109,7 @@ fn cases_on(suite: &Arc<Suite>, kind: Kind, groups: &[Group]) -> Vec<Trial> {
         .flat_map(|group| covert::trials(suite, kind, &group.cases));
     let cases = groups.iter().flat_map(|group| &group.cases);
     cases
+        .filter(|case| case.is_for(kind))
         .map(|case| {
             let (suite, case) = (Arc::clone(suite), case.clone());
             let name = format!("{}::{}", kind.as_str(), case.full_name());

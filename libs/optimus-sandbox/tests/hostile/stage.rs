@@ -21,6 +21,7 @@ use optimus_sandbox::{
     native::{NativeBackend, toolchains::Toolchains},
     session::Session,
 };
+use serde::Deserialize;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::{
@@ -53,7 +54,8 @@ const WEAKENED_UID_BASE: u32 = 0x7200_0000;
 const UIDS_OF_A_SPAWNER: u32 = 1 << 18;
 
 /// The kinds of boxes that there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     Docker,
     Native,

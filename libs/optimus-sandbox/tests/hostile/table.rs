@@ -46,7 +46,10 @@ pub(crate) fn trial(groups: &[Group]) -> Trial {
 fn told(groups: &[Group]) -> String {
     let mut text = String::new();
     let total: usize = groups.iter().map(|group| group.cases.len()).sum();
-    let _ = write!(text, "\n{total} cases, each on every backend:\n\n");
+    let _ = write!(
+        text,
+        "\n{total} cases, each on every backend, but for those that name one:\n\n"
+    );
     text.push_str("| group | aims at | layers of defence | cases |\n|---|---|---|---|\n");
     for group in groups {
         let _ = writeln!(
@@ -70,7 +73,7 @@ fn told(groups: &[Group]) -> String {
                 "| {} | {} | {} | {} | {} | {} |",
                 case.name,
                 Dialect::of(&case.program).name(),
-                case.tries.replace('|', "\\|"),
+                tries(case),
                 verdict(case),
                 case.layers.join(", "),
                 case.breaks_without.join(", "),
@@ -79,6 +82,14 @@ fn told(groups: &[Group]) -> String {
     }
     text.push('\n');
     text
+}
+
+fn tries(case: &Case) -> String {
+    let tries = case.tries.replace('|', "\\|");
+    match case.only {
+        Some(only) => format!("{tries} ({})", only.as_str()),
+        None => tries,
+    }
 }
 
 fn by_language(groups: &[Group]) -> String {

@@ -218,7 +218,7 @@ fn attacks_on<'a>(kind: Kind, layer: &'a str, cases: &'a [Case]) -> impl Iterato
         .then(|| format!("{}{layer}", state::PREFIX));
     let programs = cases
         .iter()
-        .filter(move |case| case.breaks_without.iter().any(|needed| needed == layer))
+        .filter(move |case| case.is_for(kind) && case.breaks_without.iter().any(|needed| needed == layer))
         .map(Case::full_name);
     programs.chain(from_outside)
 }
@@ -237,6 +237,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "cell-network-namespace",
             "private-files",
             "roots-in-memory",
+            "still-counters",
             "private-devices",
             "agent-folder",
             "box-descriptors",

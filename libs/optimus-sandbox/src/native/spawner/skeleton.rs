@@ -9,6 +9,7 @@ use std::{
 
 use optimus_cell::{
     CHANGING_SETTING, EMPTY_FOLDER, GuestUids, Guests, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS,
+    STILL_COUNTERS, still_counters,
 };
 use optimus_common::{LanguageName, language::BOX_DIR};
 
@@ -35,9 +36,15 @@ pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
     users(skeleton)
 }
 
-/// What guests see of `/proc/sys`, and what they see in the place of other folders of `/proc`.
+/// What guests see of `/proc/sys` and `/proc/stat`, and what they see in the place of other folders of `/proc`.
 fn settings(skeleton: &Path) -> Result<(), Failure> {
     folder_at(&below(skeleton, Path::new(EMPTY_FOLDER)))?;
+    let counters = fs::read_to_string("/proc/stat").map_err(Failure::at("read /proc/stat"))?;
+    write(
+        &below(skeleton, Path::new(STILL_COUNTERS)),
+        still_counters(&counters).as_bytes(),
+        0o444,
+    )?;
     let all = below(skeleton, Path::new(SETTINGS_FOLDER));
     let of_guests = [("kernel/hostname", HOST_NAME), ("kernel/domainname", "(none)")];
     let network = NETWORK_SETTINGS.map(|(name, value)| (format!("net/{name}"), value));

@@ -4,6 +4,7 @@ A channel is two functions. `hold` does whatever another process might notice, a
 it notices. The program is told to hold, to seek, or to do both: in one box, where it should notice.
 """
 import os
+import random
 import sys
 import time
 
@@ -20,6 +21,37 @@ def until(seconds):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         yield
+
+
+# Bits are sent in rounds that both sides know by the clock. The sender has a part of each, and the receiver looks before and after.
+ROUND = 0.05
+BEGIN, SENT, END = 0.15, 0.6, 0.8
+
+
+def bit(number):
+    """As many of both kinds, in an order that both sides know and nobody guesses: the second of two is not the first one."""
+    return random.Random(number // 2).getrandbits(1) ^ (number & 1)
+
+
+def rounds():
+    """Numbers of rounds, each when it begins. Who is late misses some."""
+    number = int(time.time() / ROUND)
+    while True:
+        number = max(number + 1, int(time.time() / ROUND))
+        wait(number, 0)
+        yield number
+
+
+def wait(number, part):
+    time.sleep(max(0, (number + part) * ROUND - time.time()))
+
+
+def sending(act):
+    """Does something again and again in the sender's part of each round whose bit is set."""
+    for number in rounds():
+        wait(number, BEGIN)
+        while bit(number) and time.time() < (number + SENT) * ROUND:
+            act()
 
 
 def _hold(hold):

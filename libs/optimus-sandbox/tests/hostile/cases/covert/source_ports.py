@@ -1,36 +1,20 @@
-import random, socket, time, covert
+import itertools, socket, covert
 
 # Where the search for a free port goes on is kept by both ends of a connection.
 PORT = 5555
 ROUNDS = 200
-# A round, and how much of it the sender has, in seconds.
-ROUND = 0.05
-BEGIN, SENT, END = 0.15, 0.6, 0.8
-CONNECTIONS = 80
+PORTS = 28232
 
 
-def bit(number):
-    # As many of both kinds, in an order that both sides know and nobody guesses.
-    first = random.Random(number // 2).getrandbits(1)
-    return first ^ (number & 1)
-
-
-def wait(number, part):
-    time.sleep(max(0, (number + part) * ROUND - time.time()))
+def connect():
+    # Nobody is there; that a port was looked for is enough.
+    with socket.socket() as client:
+        client.connect_ex(("127.0.0.1", PORT))
 
 
 def hold(ready):
     ready()
-    number = int(time.time() / ROUND)
-    while True:
-        number = max(number + 1, int(time.time() / ROUND))
-        wait(number, BEGIN)
-        for _ in range(CONNECTIONS if bit(number) else 0):
-            if time.time() > (number + SENT) * ROUND:
-                break
-            # Nobody is there; that a port was looked for is enough.
-            with socket.socket() as client:
-                client.connect_ex(("127.0.0.1", PORT))
+    covert.sending(connect)
 
 
 def own_port():
@@ -42,20 +26,16 @@ def own_port():
 
 def seek():
     right = 0
-    number = int(time.time() / ROUND)
-    for _ in range(ROUNDS):
-        number = max(number + 1, int(time.time() / ROUND))
-        wait(number, 0)
+    for number in itertools.islice(covert.rounds(), ROUNDS):
         before = own_port()
-        wait(number, END)
-        # One's own connection moves it by 16 at most.
-        moved = (own_port() - before) % 28232
-        right += (16 < moved < 16 * CONNECTIONS * 2) == bit(number)
+        covert.wait(number, covert.END)
+        # One's own connection moves it by 16 at most, and others in so short a time not all around.
+        right += (16 < (own_port() - before) % PORTS < PORTS // 2) == covert.bit(number)
     # By chance once in three million times.
     if right >= 135:
         return True
     ports = [own_port() for _ in range(100)]
-    in_order = sum((after - before) % 28232 <= 16 for before, after in zip(ports, ports[1:]))
+    in_order = sum((after - before) % PORTS <= 16 for before, after in zip(ports, ports[1:]))
     if in_order < 20:
         raise NotImplementedError(f"ports follow no order, and {right} of {ROUNDS} bits were right")
     return False

@@ -37,6 +37,7 @@ static const struct {
     {"POSIX_FADV_DONTNEED", SYS_fadvise64, 3, {-1, 0, 0, 4}, 0},
     {"readahead", SYS_readahead, 0, {-1, 0, 4096}, 0},
     {"RWF_NOWAIT", SYS_preadv2, 5, {-1, 0, 0, 0, 0, 8}, EOPNOTSUPP},
+    {"STATX_MNT_ID_UNIQUE", SYS_statx, 3, {AT_FDCWD, 0, 0, 0x4000}, EINVAL},
     {"a pipe of notifications", SYS_pipe2, 1, {0, O_EXCL}, EINVAL},
     {"RENAME_WHITEOUT", SYS_renameat2, 4, {AT_FDCWD, 0, AT_FDCWD, 0, 4}, EINVAL},
     {"FUTEX_LOCK_PI", SYS_futex, 1, {1, 6}, ENOSYS},

@@ -2,7 +2,7 @@ import hostile
 import os
 
 # All that a program may see of /proc beside processes. What a newer kernel shows beside that is covered too.
-SHOWN = """cpuinfo dma execdomains filesystems key-users keys loadavg locks meminfo mounts net self stat sys sysvipc thread-self
+SHOWN = """cpuinfo dma execdomains filesystems key-users keys loadavg meminfo mounts net self stat sys sysvipc thread-self
     uptime version""".split()
 SETTINGS = """fs/file-max fs/inotify/max_queued_events fs/inotify/max_user_instances fs/inotify/max_user_watches fs/nr_open
     fs/pipe-max-size kernel/cap_last_cap kernel/domainname kernel/hostname kernel/msgmax kernel/msgmnb kernel/msgmni
