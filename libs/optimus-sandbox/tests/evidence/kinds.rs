@@ -101,6 +101,7 @@ async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
         }
         Kind::Native => {
             settings.native.cgroup = format!("/{}", group()).into();
+            settings.native.start_timeout = PATIENCE;
             settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
             let toolchains = Toolchains::find(languages, &settings);
             let started = NativeBackend::start(&settings.native, toolchains.roots(), worker).await;

@@ -67,6 +67,7 @@ impl Place {
             }
             Kind::Native => {
                 settings.native.cgroup = format!("/{}", group()).into();
+                settings.native.start_timeout = PATIENCE;
                 let paths: Vec<_> = settings.native.paths.iter().map(HostPath::same).collect();
                 let roots = Roots::new(move |_| {
                     Ok(Root::Host(HostRoot {

@@ -283,6 +283,7 @@ pub(crate) fn leave() {
 fn suite_settings() -> Settings {
     let mut settings = Settings::defaults();
     settings.languages_file = LanguagesFile::BuiltIn;
+    settings.native.start_timeout = PATIENCE;
     settings
 }
 

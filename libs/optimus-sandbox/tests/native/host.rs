@@ -8,14 +8,17 @@ use std::{
 };
 
 use async_trait::async_trait;
-use optimus_common::{WorkerId, settings::Settings};
+use optimus_common::{
+    WorkerId,
+    settings::{Native, Settings},
+};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
 };
 
 use crate::{
-    conformance::{Abandoned, Host, eventually, open},
+    conformance::{Abandoned, Host, PATIENCE, eventually, open},
     groups,
     roles::{Holder, Place},
 };
@@ -39,7 +42,7 @@ impl NativeHost {
 }
 
 /// What programs of the suite use beside what every box sees.
-pub(crate) fn shell_root(settings: &optimus_common::settings::Native) -> HostRoot {
+pub(crate) fn shell_root(settings: &Native) -> HostRoot {
     let paths = settings.paths.iter().map(HostPath::same);
     let more = ["/usr/bin/perl", "/usr/bin/setsid"].map(HostPath::same);
     HostRoot {
@@ -50,11 +53,19 @@ pub(crate) fn shell_root(settings: &optimus_common::settings::Native) -> HostRoo
     }
 }
 
+/// Those of a worker, which waits for its boxes as long as a slow machine may need.
+pub(crate) fn settings(place: &Place) -> Native {
+    Native {
+        cgroup: place.cgroup.clone().into(),
+        allow_missing: place.allow_missing.clone(),
+        start_timeout: PATIENCE,
+        ..Settings::defaults().native
+    }
+}
+
 /// The backend of a new worker.
 pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
-    let mut settings = Settings::defaults().native;
-    settings.cgroup = place.cgroup.clone().into();
-    settings.allow_missing.clone_from(&place.allow_missing);
+    let settings = settings(place);
     let root = shell_root(&settings);
     let roots = Roots::new(move |language| match language.as_str() {
         "shell" => Ok(Root::Host(HostRoot {

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use optimus_common::{WorkerId, facts::RunEnd, settings::Settings};
+use optimus_common::{WorkerId, facts::RunEnd};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     native::{HostPath, HostRoot, NativeBackend, NativeError, Root, Roots},
@@ -10,7 +10,7 @@ use optimus_sandbox::{
 
 use crate::{
     conformance::{Job, first_output, open},
-    host::{shell, start},
+    host::{settings, shell, start},
     roles::Place,
 };
 
@@ -201,12 +201,6 @@ pub(crate) async fn a_language_is_prepared_once_and_then_read_only(place: &Place
         fs::read_to_string(folder.path().join("sub/file")).unwrap(),
         "made\n"
     );
-}
-
-fn settings(place: &Place) -> optimus_common::settings::Native {
-    let mut settings = Settings::defaults().native;
-    settings.cgroup = place.cgroup.clone().into();
-    settings
 }
 
 async fn with_paths(place: &Place, paths: Vec<HostPath>) -> NativeBackend {

@@ -38,8 +38,11 @@ const MANY_CPUS: f64 = 1.0;
 /// Of the box in which a canary spins.
 const FEW_CPUS: f64 = 0.1;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// Longer than any canary takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Longer than any canary takes, in terms of what the settings allow for a box to be made: on a machine that is slow at the
+/// one, so it is at the other.
+fn patience(inner: &Inner) -> Duration {
+    inner.settings.start_timeout * 2
+}
 
 /// Which canary proves which layer.
 const CANARIES: [(Layer, Canary); 15] = [
@@ -85,7 +88,7 @@ pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, Na
         })
         .collect();
     proofs.push((Layer::CgroupCpu, throttled));
-    let death = dies_with(connection.process(), waiting).await;
+    let death = dies_with(connection.process(), waiting, patience(inner)).await;
     // Learns that it is dead, so that the next request does not meet it.
     let of = connection.ticket();
     connection.ask(Order::Throttled { of }, None).await.err();
@@ -216,7 +219,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
     Ok((session, ticket))
 }
 
-fn header() -> JobHeader {
+fn header(patience: Duration) -> JobHeader {
     JobHeader {
         program: None,
         product: optimus_common::protocol::Product::Unknown,
@@ -227,8 +230,8 @@ fn header() -> JobHeader {
             argv: [PROGRAM, CANARY_ARG].map(str::to_owned).into(),
             env: BTreeMap::new(),
             limits: Limits {
-                cpu_time: PATIENCE,
-                wall_time: PATIENCE,
+                cpu_time: patience,
+                wall_time: patience,
                 memory_bytes: RUN_MEMORY_BYTES,
                 output_bytes: 64 << 10,
                 processes: PROCESSES,
@@ -260,7 +263,7 @@ impl Run {
 }
 
 /// Runs a canary for each input, and leaves the box as it is.
-async fn drive(job: &mut JobSession, inputs: &[String]) -> Result<Vec<Run>, NativeError> {
+async fn drive(job: &mut JobSession, inputs: &[String], patience: Duration) -> Result<Vec<Run>, NativeError> {
     let (mut sender, mut receiver) = job.split();
     let send = async {
         for (run, input) in (0..).zip(inputs) {
@@ -288,7 +291,7 @@ async fn drive(job: &mut JobSession, inputs: &[String]) -> Result<Vec<Run>, Nati
         Ok::<_, SessionError>(runs)
     };
     let both = async { tokio::try_join!(send, receive) };
-    let ((), runs) = tokio::time::timeout(PATIENCE * 2, both)
+    let ((), runs) = tokio::time::timeout(patience * 2, both)
         .await
         .map_err(|_| NativeError::Host("a canary hangs".to_owned()))?
         .map_err(host)?;
@@ -311,9 +314,10 @@ async fn sing_all(inner: &Arc<Inner>, bait: &Bait) -> Result<Songs, NativeError>
     for (_, canary) in CANARIES {
         inputs.push(told(canary, &bait.parameters(canary).map_err(host)?));
     }
+    let patience = patience(inner);
     let (session, _) = open(inner, MANY_CPUS).await?;
-    let mut job = session.start_job(&header(), &[]).await.map_err(host)?;
-    let runs = drive(&mut job, &inputs).await?;
+    let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
+    let runs = drive(&mut job, &inputs, patience).await?;
     gone(&job).await?;
     let judged = CANARIES.into_iter().zip(&runs).map(|((layer, canary), run)| {
         let outcome = match canary {
@@ -355,10 +359,11 @@ fn of_memory(run: &Run) -> Result<String, String> {
 
 /// A box in which a canary has locked a file, until the box is destroyed.
 async fn hold(inner: &Arc<Inner>, bait: &Bait) -> Result<JobSession, NativeError> {
+    let patience = patience(inner);
     let (session, _) = open(inner, MANY_CPUS).await?;
-    let mut header = header();
+    let mut header = header(patience);
     // Longer than all others may take together, tried twice.
-    header.run.limits.wall_time = PATIENCE * 6;
+    header.run.limits.wall_time = patience * 6;
     let mut job = session.start_job(&header, &[]).await.map_err(host)?;
     let canary = told(Canary::Hold, &bait.parameters(Canary::Hold).map_err(host)?);
     let (mut sender, mut receiver) = job.split();
@@ -381,7 +386,7 @@ async fn hold(inner: &Arc<Inner>, bait: &Bait) -> Result<JobSession, NativeError
             }
         }
     };
-    tokio::time::timeout(PATIENCE * 2, locked)
+    tokio::time::timeout(patience * 2, locked)
         .await
         .map_err(|_| NativeError::Host("a canary hangs".to_owned()))??;
     Ok(job)
@@ -392,11 +397,12 @@ async fn hold(inner: &Arc<Inner>, bait: &Bait) -> Result<JobSession, NativeError
 async fn spin(inner: &Arc<Inner>) -> Result<Result<String, String>, NativeError> {
     let (session, ticket) = open(inner, FEW_CPUS).await?;
     let connection = inner.connection().await.map_err(host)?;
-    let mut job = session.start_job(&header(), &[]).await.map_err(host)?;
+    let patience = patience(inner);
+    let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
     let (mut sender, _) = job.split();
     let canary = told(Canary::Spin, &[]);
     sender.test(0, canary.as_bytes()).await.map_err(host)?;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + patience;
     let outcome = loop {
         match connection.ask(Order::Throttled { of: ticket }, None).await {
             Ok(Outcome::Throttled { periods: 1.. }) => {
@@ -422,13 +428,13 @@ async fn gone(job: &JobSession) -> Result<(), NativeError> {
 }
 
 /// Kills the spawner, and waits for the end of one of its boxes.
-async fn dies_with(spawner: u32, mut session: Session) -> Result<String, String> {
+async fn dies_with(spawner: u32, mut session: Session, patience: Duration) -> Result<String, String> {
     let spawner = i32::try_from(spawner)
         .ok()
         .and_then(Pid::from_raw)
         .ok_or("it is gone")?;
     kill_process(spawner, Signal::KILL).map_err(|errno| errno.to_string())?;
-    match tokio::time::timeout(PATIENCE, session.failed()).await {
+    match tokio::time::timeout(patience, session.failed()).await {
         Ok(SessionError::Closed) => Ok("a box died with the process that had made it".to_owned()),
         Ok(error) => Err(causes(&error)),
         Err(_) => Err("a box lived on after the process that had made it".to_owned()),
