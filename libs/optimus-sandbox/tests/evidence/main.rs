@@ -9,7 +9,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test fails by panicking, and says what it has measured"
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it has measured and what not"
 )]
 
 #[path = "../support/bare.rs"]
@@ -22,6 +23,8 @@ mod groups;
 mod image;
 mod kinds;
 mod near;
+#[path = "../../../optimus-common/tests/support/passed_over.rs"]
+mod passed_over;
 mod peak;
 mod place;
 mod played;
