@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     Suite,
     case::Case,
-    stage::{Kind, PATIENCE, Stage, time_factor},
+    stage::{Kind, Stage, patience, time_factor},
 };
 
 pub(crate) const GROUP: &str = "covert";
@@ -42,7 +42,7 @@ pub(crate) fn trials(suite: &Arc<Suite>, kind: Kind, cases: &[Case]) -> Vec<Tria
 /// Tries to pass a bit. Fails where it passes, and where nobody would have noticed.
 pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), String> {
     let entry = stage.enter(case).await;
-    let passed = tokio::time::timeout(PATIENCE, pass(stage, case)).await;
+    let passed = tokio::time::timeout(patience(), pass(stage, case)).await;
     drop(entry);
     stage.settle_sometimes().await?;
     passed.map_err(|_| "a program hangs".to_owned())?

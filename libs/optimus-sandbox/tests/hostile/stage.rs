@@ -37,9 +37,6 @@ use crate::{
     },
 };
 
-/// Longer than any one step takes on a busy machine, an emulated one too; reached only where something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-
 /// Cases between two moments of rest, at which everything outside must be as it was.
 const WAVE: usize = 12;
 
@@ -192,7 +189,7 @@ impl Stage {
                 let grown = live.handle.grow_memory(memory_bytes).await;
                 grown.map_err(|error| format!("{error:?}"))?;
             }
-            Session::open(live, PATIENCE)
+            Session::open(live, patience())
                 .await
                 .map_err(|error| format!("{error:?}"))
         };
@@ -271,7 +268,7 @@ pub(crate) fn native_settings() -> Settings {
 /// Waits until the spawner of this process has removed what was its own, and removes the rest.
 pub(crate) fn leave() {
     let path = native_settings().native.cgroup.display().to_string();
-    let until = Instant::now() + PATIENCE / 4;
+    let until = Instant::now() + patience() / 4;
     while !groups::below(&path).is_empty() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -283,8 +280,16 @@ pub(crate) fn leave() {
 fn suite_settings() -> Settings {
     let mut settings = Settings::defaults();
     settings.languages_file = LanguagesFile::BuiltIn;
-    settings.native.start_timeout = PATIENCE;
+    settings.native.start_timeout = patience();
     settings
+}
+
+/// Longer than any one step takes on a busy machine; reached only where something hangs. Where limits of time are made longer, the
+/// jobs under them take longer, but what hangs is to be told before whoever runs the suite gives up.
+pub(crate) fn patience() -> Duration {
+    const LONGEST: Duration = Duration::from_mins(10);
+    let factor = u32::try_from(time_factor()).unwrap_or(u32::MAX);
+    Duration::from_mins(2).saturating_mul(factor).min(LONGEST)
 }
 
 /// Limits of time are so many times longer, for machines that are slower than any real one.
