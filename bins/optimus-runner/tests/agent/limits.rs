@@ -113,7 +113,7 @@ fn waiting_for_a_cpu_is_not_held_against_a_program() {
 
 /// More than all pipes and buffers on the way hold.
 const MUCH: &str =
-    "for (int i = 0; i < 4096; i++) { static char block[1024]; fwrite(block, 1024, 1, stdout); }";
+    "for (int i = 0; i < 4; i++) { static char block[1 << 20]; fwrite(block, 1 << 20, 1, stdout); }";
 
 #[test]
 fn waiting_for_its_reader_is_not_held_against_a_program() {
@@ -162,7 +162,8 @@ fn cpu_time_is_limited_also_while_nobody_reads() {
 #[test]
 fn a_sleeper_that_has_printed_is_killed_by_the_wall_clock_once_it_is_read() {
     let source = format!("int main() {{ {MUCH} fflush(stdout); sleep(1000); }}");
-    let job = Job::c(&source).limit(|limits| limits.wall_time = CPU);
+    // Enough to print all of it.
+    let job = Job::c(&source).limit(|limits| limits.wall_time = CPU * 4);
     for ran in job.run(&[b""]) {
         killed(&ran, LimitKind::WallTime);
         assert_eq!(ran.stdout.len(), 4 << 20);
