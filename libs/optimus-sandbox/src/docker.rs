@@ -38,7 +38,7 @@ use bollard::{
 use container::Owner;
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
-use holders::Holders;
+use holders::{Holders, LET_GO, Use};
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
 use ports::Ports;
@@ -119,9 +119,10 @@ impl Backend for DockerBackend {
                 holders,
                 ..
             } = &*engine;
-            holders.hold(docker, owner, &held).await;
+            holders.hold(docker, owner, &held).await
         });
-        held.await
+        let image = held
+            .await
             .map_err(|lost| engine_error("hold an image in memory", lost))?;
         let making = async {
             let turn = Arc::clone(&self.engine.starts)
@@ -130,7 +131,7 @@ impl Backend for DockerBackend {
                 .map_err(|closed| engine_error("make a box", closed))?;
             // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container
             // is known and its handle destroys it.
-            tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone(), turn))
+            tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone(), image, turn))
                 .await
                 .map_err(|lost| engine_error("make a box", lost))?
         };
@@ -140,6 +141,8 @@ impl Backend for DockerBackend {
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
+        // Holders are left behind likewise, by languages.
+        self.engine.holders.let_go(LET_GO).await;
         let filters = HashMap::from([(
             "label",
             vec![format!("{}={}", container::SCOPE_LABEL, self.engine.owner.scope)],
@@ -192,6 +195,7 @@ impl Backend for DockerBackend {
 async fn make_box(
     engine: Arc<Engine>,
     spec: BoxSpec,
+    image: Option<Use>,
     turn: OwnedSemaphorePermit,
 ) -> Result<LiveBox, BackendError> {
     let began = Instant::now();
@@ -201,7 +205,7 @@ async fn make_box(
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let body = container::configuration(&spec, &engine.owner, engine.cpus);
     // There before the container: from here on every way out destroys it.
-    let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes);
+    let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes, image);
     let container = engine
         .docker
         .create_container(Some(options), body)

@@ -7,7 +7,7 @@ use bollard::{Docker, models::ContainerUpdateBody, query_parameters::RemoveConta
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tracing::warn;
 
-use super::{container::signed, engine_error, status, timed_out};
+use super::{container::signed, engine_error, holders::Use, status, timed_out};
 use crate::backend::{BackendError, BoxHandle};
 
 /// How long the removal of a container is tried.
@@ -23,6 +23,8 @@ pub(super) struct ContainerHandle {
     docker: Docker,
     name: String,
     state: Mutex<State>,
+    /// Of what is held in memory of its image, where that is held.
+    _image: Option<Use>,
 }
 
 struct State {
@@ -33,7 +35,7 @@ struct State {
 }
 
 impl ContainerHandle {
-    pub(super) fn new(docker: Docker, name: String, memory_bytes: u64) -> Self {
+    pub(super) fn new(docker: Docker, name: String, memory_bytes: u64, image: Option<Use>) -> Self {
         Self {
             docker,
             name,
@@ -41,6 +43,7 @@ impl ContainerHandle {
                 memory_bytes,
                 gone: false,
             }),
+            _image: image,
         }
     }
 }

@@ -5,16 +5,17 @@
 //! dropped, and waits for none. It runs the agent, sees no submission, has no network and no capability but to lock memory, and ends
 //! as boxes do: with its standard input, which is this worker's connection.
 //!
-//! Boxes are made all the same where that is not possible; then the log says why.
+//! Boxes are made all the same where that is not possible; then the log says why. An image that has had no box for a while, since its
+//! language is gone or has another image now, is let go.
 
 use std::{
     collections::HashMap,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bollard::{Docker, query_parameters::CreateContainerOptionsBuilder};
@@ -22,6 +23,7 @@ use optimus_common::{causes, protocol::Held, weaken};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, BufReader},
     sync::Mutex,
+    time::Instant,
 };
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -33,13 +35,16 @@ use super::{
     output::AgentOutput,
     timed_out,
 };
-use crate::backend::{BackendError, BoxSpec};
+use crate::backend::{BackendError, BoxHandle, BoxSpec};
 
 /// Reading an image of gigabytes from a slow disk takes minutes.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// After a failure, nobody waits for another attempt before this is over.
 const RETRY: Duration = Duration::from_mins(5);
+
+/// An image that has had no box for so long is not held any longer. While a language has a pool, it has boxes.
+pub(super) const LET_GO: Duration = Duration::from_mins(10);
 
 /// Longest line that a holder may say.
 const LONGEST_LINE: u64 = 4096;
@@ -52,31 +57,95 @@ pub(super) struct Holders {
     /// Of all of them together.
     most_in_all: u64,
     images: Mutex<HashMap<String, Arc<Mutex<Image>>>>,
-    held: Mutex<u64>,
+    held: Arc<AtomicU64>,
+    /// Taken by whoever starts a holder: one after the other, since they read the same disk.
+    turn: Mutex<()>,
 }
 
 /// What is known of holding one image.
 #[derive(Debug)]
 enum Image {
     New,
-    Held(Holder),
+    Held(Box<Holder>),
     Failed { image_id: String, at: Instant },
 }
 
 /// A container that holds an image. It ends when this is dropped.
 struct Holder {
     image_id: String,
-    bytes: u64,
+    share: Arc<Share>,
     ended: Arc<AtomicBool>,
-    _handle: ContainerHandle,
+    uses: Uses,
+    handle: ContainerHandle,
     _input: Pin<Box<dyn AsyncWrite + Send>>,
+}
+
+/// What a holder has of all that may be held, as long as it lives.
+#[derive(Debug)]
+struct Share {
+    of: Arc<AtomicU64>,
+    bytes: AtomicU64,
+}
+
+impl Share {
+    fn take(of: &Arc<AtomicU64>, bytes: u64) -> Self {
+        of.fetch_add(bytes, Ordering::Relaxed);
+        Self {
+            of: Arc::clone(of),
+            bytes: bytes.into(),
+        }
+    }
+
+    /// Counts once, however often it is called.
+    fn give_back(&self) {
+        let bytes = self.bytes.swap(0, Ordering::Relaxed);
+        self.of.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// One box's use of what a holder holds.
+#[derive(Debug)]
+pub(super) struct Use {
+    _of: Arc<()>,
+}
+
+/// The boxes that use what a holder holds.
+#[derive(Debug, Default)]
+struct Uses {
+    all: Arc<()>,
+    /// When somebody first saw that there were none.
+    none_since: Option<Instant>,
+}
+
+impl Uses {
+    fn begin(&mut self) -> Use {
+        self.none_since = None;
+        Use {
+            _of: Arc::clone(&self.all),
+        }
+    }
+
+    /// Whether there have been none for so long, as far as this was asked.
+    fn are_over(&mut self, long: Duration) -> bool {
+        if Arc::strong_count(&self.all) > 1 {
+            self.none_since = None;
+            return false;
+        }
+        self.none_since.get_or_insert_with(Instant::now).elapsed() >= long
+    }
 }
 
 impl std::fmt::Debug for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Holder")
             .field("image_id", &self.image_id)
-            .field("bytes", &self.bytes)
+            .field("share", &self.share)
             .finish_non_exhaustive()
     }
 }
@@ -88,14 +157,15 @@ impl Holders {
             most_bytes: most_mb.saturating_mul(1 << 20),
             most_in_all: machine_bytes / 2,
             images: Mutex::default(),
-            held: Mutex::default(),
+            held: Arc::default(),
+            turn: Mutex::default(),
         }
     }
 
     /// Returns when a box's image is held, or when it is known that it will not be.
-    pub(super) async fn hold(&self, docker: &Docker, owner: &Owner, spec: &BoxSpec) {
+    pub(super) async fn hold(&self, docker: &Docker, owner: &Owner, spec: &BoxSpec) -> Option<Use> {
         if self.most_bytes == 0 || weaken::is_off("held-images") {
-            return;
+            return None;
         }
         let image = Arc::clone(
             self.images
@@ -108,28 +178,37 @@ impl Holders {
         let mut image = image.lock().await;
         let Ok(about) = docker.inspect_image(&spec.image).await else {
             // Whoever makes the box says what is wrong.
-            return;
+            return None;
         };
         let id = about.id.unwrap_or_default();
-        match &*image {
-            Image::Held(holder) if holder.image_id == id && !holder.ended.load(Ordering::Relaxed) => return,
-            Image::Failed { image_id, at } if *image_id == id && at.elapsed() < RETRY => return,
+        match &mut *image {
+            Image::Held(holder) if holder.image_id == id && !holder.ended.load(Ordering::Relaxed) => {
+                return Some(holder.uses.begin());
+            }
+            Image::Failed { image_id, at } if *image_id == id && at.elapsed() < RETRY => return None,
             Image::Held(_) | Image::Failed { .. } | Image::New => {}
         }
-        let mut held = self.held.lock().await;
+        let _turn = self.turn.lock().await;
         if let Image::Held(old) = std::mem::replace(&mut *image, Image::New) {
             // The image was built anew, or its holder was killed.
-            *held = held.saturating_sub(old.bytes);
+            old.share.give_back();
         }
-        let most = self.most_bytes.min(self.most_in_all.saturating_sub(*held));
-        let started = tokio::time::timeout(TIMEOUT, start(docker, owner, spec, id.clone(), most))
+        let in_all = self.most_in_all.saturating_sub(self.held.load(Ordering::Relaxed));
+        let most = self.most_bytes.min(in_all);
+        info!(
+            language = %spec.language,
+            image = spec.image,
+            "reading the image into memory; its first box waits for that"
+        );
+        let started = tokio::time::timeout(TIMEOUT, self.start(docker, owner, spec, id.clone(), most))
             .await
             .unwrap_or_else(|_| Err(timed_out("hold an image in memory", TIMEOUT)));
-        *image = match started {
-            Ok((holder, told)) => {
-                *held += holder.bytes;
+        match started {
+            Ok((mut holder, told)) => {
                 report(spec, told, most);
-                Image::Held(holder)
+                let used = holder.uses.begin();
+                *image = Image::Held(Box::new(holder));
+                Some(used)
             }
             Err(error) => {
                 warn!(
@@ -139,12 +218,91 @@ impl Holders {
                     "the image is not held in memory: what programs read of it is charged to them, and jobs can tell by a clock \
                      what others have read"
                 );
-                Image::Failed {
+                *image = Image::Failed {
                     image_id: id,
                     at: Instant::now(),
-                }
+                };
+                None
             }
+        }
+    }
+
+    /// Lets go of images that have had no box for so long. To be called now and then.
+    pub(super) async fn let_go(&self, long: Duration) {
+        let images: Vec<_> = {
+            let images = self.images.lock().await;
+            images
+                .iter()
+                .map(|(name, image)| (name.clone(), Arc::clone(image)))
+                .collect()
         };
+        for (name, image) in images {
+            // Whoever has it makes a box.
+            let Ok(mut image) = image.try_lock() else { continue };
+            let Image::Held(holder) = &mut *image else {
+                continue;
+            };
+            if !holder.uses.are_over(long) {
+                continue;
+            }
+            match holder.handle.destroy().await {
+                Ok(()) => {
+                    info!(
+                        image = name,
+                        "the image is not held in memory any longer: nobody uses it"
+                    );
+                    *image = Image::New;
+                }
+                Err(error) => warn!(image = name, reason = causes(&error), "the image is held on"),
+            }
+        }
+    }
+
+    async fn start(
+        &self,
+        docker: &Docker,
+        owner: &Owner,
+        spec: &BoxSpec,
+        image_id: String,
+        most_bytes: u64,
+    ) -> Result<(Holder, Held), BackendError> {
+        let mut random = Uuid::now_v7().simple().to_string();
+        let name = format!("optimus-holder-{}-{}", spec.language, random.split_off(20));
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let body = container::holder(&spec.image, owner, most_bytes);
+        let handle = ContainerHandle::new(docker.clone(), name.clone(), 0, None);
+        docker
+            .create_container(Some(options), body)
+            .await
+            .map_err(|error| engine_error("create a container", error))?;
+        let attached = super::attach(docker, &name).await?;
+        super::start(docker, &name).await?;
+        let mut output = BufReader::new(AgentOutput::new(name, attached.output));
+        let mut line = String::new();
+        (&mut output)
+            .take(LONGEST_LINE)
+            .read_line(&mut line)
+            .await
+            .map_err(|error| engine_error("read from a container", error))?;
+        let told = told(&line, most_bytes).map_err(|unfit| engine_error("hold an image in memory", unfit))?;
+        let share = Arc::new(Share::take(&self.held, told.bytes));
+        let ended = Arc::new(AtomicBool::new(false));
+        let (noted, given_back) = (Arc::clone(&ended), Arc::clone(&share));
+        tokio::spawn(async move {
+            // It says no more; this ends when it does.
+            let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
+            noted.store(true, Ordering::Relaxed);
+            given_back.give_back();
+        });
+        let holder = Holder {
+            image_id,
+            share,
+            ended,
+            uses: Uses::default(),
+            handle,
+            _input: attached.input,
+        };
+        Ok((holder, told))
     }
 }
 
@@ -169,54 +327,64 @@ fn report(spec: &BoxSpec, told: Held, most_bytes: u64) {
     }
 }
 
-async fn start(
-    docker: &Docker,
-    owner: &Owner,
-    spec: &BoxSpec,
-    image_id: String,
-    most_bytes: u64,
-) -> Result<(Holder, Held), BackendError> {
-    let mut random = Uuid::now_v7().simple().to_string();
-    let name = format!("optimus-holder-{}-{}", spec.language, random.split_off(20));
-    let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let body = container::holder(&spec.image, owner, most_bytes);
-    let handle = ContainerHandle::new(docker.clone(), name.clone(), 0);
-    docker
-        .create_container(Some(options), body)
-        .await
-        .map_err(|error| engine_error("create a container", error))?;
-    let attached = super::attach(docker, &name).await?;
-    super::start(docker, &name).await?;
-    let mut output = BufReader::new(AgentOutput::new(name, attached.output));
-    let mut line = String::new();
-    (&mut output)
-        .take(LONGEST_LINE)
-        .read_line(&mut line)
-        .await
-        .map_err(|error| engine_error("read from a container", error))?;
-    let told: Held =
-        serde_json::from_str(&line).map_err(|_| engine_error("hold an image in memory", unfit(&line)))?;
-    let ended = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&ended);
-    tokio::spawn(async move {
-        // It says no more; this ends when it does.
-        let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
-        noted.store(true, Ordering::Relaxed);
-    });
-    let holder = Holder {
-        image_id,
-        bytes: told.bytes,
-        ended,
-        _handle: handle,
-        _input: attached.input,
-    };
-    Ok((holder, told))
+/// What a holder says that may hold so many bytes. It comes from a container, and decides what others may hold.
+fn told(line: &str, most_bytes: u64) -> Result<Held, String> {
+    match serde_json::from_str::<Held>(line) {
+        Ok(told) if told.bytes <= most_bytes => Ok(told),
+        Err(_) if line.is_empty() => {
+            Err("it has ended; is its agent too old? Then build the image again".to_owned())
+        }
+        Ok(_) | Err(_) => Err(format!("it says {line:?}")),
+    }
 }
 
-fn unfit(line: &str) -> String {
-    if line.is_empty() {
-        "it has ended; is its agent too old? Then build the image again".to_owned()
-    } else {
-        format!("it says {line:?}")
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[test]
+    fn a_holder_is_believed_within_what_it_may_hold() {
+        let line = |bytes: u64| {
+            let held = Held {
+                bytes,
+                ..Held::default()
+            };
+            serde_json::to_string(&held).unwrap()
+        };
+        assert_eq!(told(&line(4096), 4096).map(|held| held.bytes), Ok(4096));
+        for unfit in [line(4097), line(u64::MAX), String::new(), "{}".to_owned()] {
+            assert!(told(&unfit, 4096).is_err(), "{unfit}");
+        }
+    }
+
+    #[test]
+    fn what_a_holder_had_is_given_back_once() {
+        let held = Arc::default();
+        let [one, other] = [1, 10].map(|bytes| Arc::new(Share::take(&held, bytes)));
+        assert_eq!(held.load(Ordering::Relaxed), 11);
+        one.give_back();
+        one.give_back();
+        drop(one);
+        assert_eq!(held.load(Ordering::Relaxed), 10);
+        drop(other);
+        assert_eq!(held.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_image_is_let_go_when_it_has_had_no_box_for_a_while() {
+        let mut uses = Uses::default();
+        let boxes = [uses.begin(), uses.begin()];
+        advance(LET_GO).await;
+        assert!(!uses.are_over(LET_GO));
+        drop(boxes);
+        assert!(!uses.are_over(LET_GO), "only now");
+        advance(LET_GO / 2).await;
+        drop(uses.begin());
+        advance(LET_GO / 2).await;
+        assert!(!uses.are_over(LET_GO), "there was one meanwhile");
+        advance(LET_GO).await;
+        assert!(uses.are_over(LET_GO));
     }
 }
