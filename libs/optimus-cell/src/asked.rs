@@ -1,10 +1,13 @@
-//! What guests ask before they make a descriptor non-blocking: whether it is one of their streams under another number.
+//! What guests ask before they make a descriptor non-blocking, or open one that is: whether it is one of their streams under another
+//! number, or by its name.
 //!
 //! A filter knows numbers alone, and a duplicate of standard output has any. So a guest that makes such a descriptor non-blocking
 //! waits until the agent has looked what it is. For a stream the call is answered as if it had been made, as it is for numbers
 //! 1 and 2 (see [`crate::filter`]); for everything else the kernel goes on with it.
 //!
 //! Nothing is kept safe by this. A guest that changes its descriptors meanwhile loses its own output at worst.
+
+mod opening;
 
 use std::{
     ffi::CStr,
@@ -18,6 +21,7 @@ use rustix::{
 };
 
 use crate::guest::GuestId;
+use opening::Opening;
 
 /// Answers in one turn. A guest that asks without end must not keep the clocks from being looked at.
 const MOST_ANSWERS: usize = 64;
@@ -99,16 +103,25 @@ impl Asked {
         if unsafe { libc::ioctl(self.listener.as_raw_fd(), RECEIVE, &raw mut question) } == -1 {
             return;
         }
-        let asked = self.identity(question.pid, question.data.args[0]);
-        let stream = asked.is_some_and(|asked| streams.contains(&asked));
+        let result = self.result(&question, streams);
         let mut answer = libc::seccomp_notif_resp {
             id: question.id,
-            val: 0,
+            val: result.unwrap_or_default(),
             error: 0,
-            flags: if stream { 0 } else { GO_ON },
+            flags: if result.is_some() { 0 } else { GO_ON },
         };
         // SAFETY: the kernel reads a value of the size that the request tells.
         unsafe { libc::ioctl(self.listener.as_raw_fd(), SEND, &raw mut answer) };
+    }
+
+    /// What the call returns; nothing, where the kernel is to go on with it.
+    fn result(&self, question: &libc::seccomp_notif, streams: [Identity; 2]) -> Option<i64> {
+        if let Some(opening) = Opening::asked_by(question) {
+            let stream = opening.open_stream(self.guest, streams)?;
+            return opening.give(&self.listener, question.id, &stream);
+        }
+        let asked = self.identity(question.pid, question.data.args[0])?;
+        streams.contains(&asked).then_some(0)
     }
 
     /// What a thread of the guest has under this number.

@@ -81,6 +81,7 @@ impl Filter {
         streams::keep_blocking(&mut list);
         let silent = Program::new(&list);
         streams::ask_for_other_numbers(&mut list);
+        streams::ask_for_opened(&mut list);
         let asking = Program::new(&list);
         Self { asking, silent }
     }

@@ -118,6 +118,44 @@ fn no_output_is_lost_by_a_duplicate_that_is_made_non_blocking() {
 }
 
 #[test]
+fn no_output_is_lost_by_a_stream_that_is_opened_non_blocking() {
+    let names = [
+        "/dev/stdout",
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        "/proc/thread-self/fd/1",
+        "pid",
+        "/dev/fd/50",
+    ];
+    let ran = Job::c(
+        "static char text[1 << 20];
+        int main() {
+            char name[64], own[64];
+            scanf(\"%63s\", name);
+            sprintf(own, \"/proc/%d/fd/1\", getpid());
+            dup2(1, 50);
+            int way = O_NONBLOCK | O_CLOEXEC, to = open(strcmp(name, \"pid\") ? name : own, O_WRONLY | O_TRUNC | way);
+            if (to < 0 || fcntl(to, F_GETFD) != FD_CLOEXEC) return 100;
+            memset(text, 'x', sizeof text);
+            for (int i = 0; i < 4; i++) for (size_t at = 0; at < sizeof text;) {
+                ssize_t written = write(to, text + at, sizeof text - at);
+                if (written < 0) return errno;
+                at += written;
+            }
+            /* What is no stream is opened as it was asked for. */
+            if (mkfifo(\"/tmp/fifo\", 0600) || open(\"/tmp/fifo\", O_WRONLY | way) != -1 || errno != ENXIO) return 101;
+            if (fcntl(open(\"/tmp/fifo\", O_RDWR | way), F_GETFL) != (O_RDWR | O_NONBLOCK | 0100000)) return 102;
+            if (open(\"/tmp/file\", O_WRONLY | O_CREAT | way, 0600) < 0) return 103;
+            return open((char *)1, O_WRONLY | way) != -1 || errno != EFAULT; }",
+    )
+    .run(&names.map(str::as_bytes));
+    for (name, ran) in names.iter().zip(ran) {
+        assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{name}");
+        assert_eq!(ran.stdout.len(), 4 << 20, "{name}");
+    }
+}
+
+#[test]
 fn descriptors_that_are_no_stream_can_be_made_non_blocking() {
     let ran = Job::c(
         "#include <sys/ioctl.h>

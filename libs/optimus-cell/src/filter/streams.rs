@@ -50,6 +50,34 @@ pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
     }
 }
 
+/// Has calls asked about that open something to write to it without blocking: it may be a stream. Of what is allowed anyway.
+pub(super) fn ask_for_opened(list: &mut BTreeMap<u32, Access>) {
+    let any_of =
+        |flags, set: libc::c_int| Condition::new(flags, Width::Half, Test::AnyOf(set.cast_unsigned()));
+    // With one of these a stream is not opened by its name.
+    let other = libc::O_DIRECTORY | libc::O_PATH | libc::O_EXCL | libc::O_NOFOLLOW;
+    for (call, flags) in [
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, 1),
+        (libc::SYS_openat, 2),
+    ] {
+        let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) else {
+            continue;
+        };
+        let Some(allowed) = clauses.iter().find(|clause| clause.answer == Answer::Allow) else {
+            continue;
+        };
+        let asked = [
+            any_of(flags, libc::O_NONBLOCK),
+            any_of(flags, libc::O_WRONLY | libc::O_RDWR),
+            Condition::none_of(flags, other.cast_unsigned()),
+        ];
+        let rule = allowed.rule.iter().cloned().chain(asked).collect();
+        let answer = Answer::Ask;
+        clauses.insert(0, Clause { rule, answer });
+    }
+}
+
 fn non_blocking_flag() -> Rule {
     vec![
         Condition::equal(1, libc::F_SETFL.cast_unsigned()),

@@ -74,6 +74,17 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             Answer::Refuse(errno)
         }
     };
+    let opened = |flags: u32| {
+        let other = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        if flags & (!0o37_777_703 | direct | 0o20000) != 0 {
+            Answer::Refuse(libc::EINVAL)
+        } else if flags & 0o4000 != 0 && flags & 3 != 0 && flags & (0o10_000_200 | other.cast_unsigned()) == 0
+        {
+            Answer::Ask
+        } else {
+            Answer::Allow
+        }
+    };
     match i64::from(number) {
         libc::SYS_clone => allowed_or(first & 0x7e02_0000 == 0, libc::ENOSYS),
         libc::SYS_socket => allowed_or(
@@ -112,8 +123,8 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             Answer::PRETEND
         }
         #[cfg(target_arch = "x86_64")]
-        libc::SYS_open => allowed_or(second & (!0o37_777_703 | direct | 0o20000) == 0, libc::EINVAL),
-        libc::SYS_openat => allowed_or(third & (!0o37_777_703 | direct | 0o20000) == 0, libc::EINVAL),
+        libc::SYS_open => opened(second),
+        libc::SYS_openat => opened(third),
         libc::SYS_msync => match third & !2 {
             0 | 1 => Answer::Allow,
             4 => Answer::PRETEND,
@@ -266,6 +277,7 @@ fn without_anybody_to_ask_nothing_else_changes() {
             [3, 4, 0o4001, 0, 0, 0],
             [3, 0x5421, 1, 0, 0, 0],
             [1, 4, 0o4001, 0, 0, 0],
+            [0, 0o4001, 0o4001, 0, 0, 0],
         ] {
             let said = run(&asking.0, number, ARCHITECTURE, arguments);
             let wanted = if said == ASK { ALLOW } else { said };
