@@ -31,7 +31,7 @@ pub(super) struct Decimal<'t> {
 /// A tolerance as it was written: `mantissa × 10^exponent`.
 ///
 /// It travels as a double. The shortest decimal number that a double stands for is the one that somebody wrote, as long
-/// as it has no more than 17 digits: 0.01 is a hundredth, and not the binary fraction beside it.
+/// as it has no more than 15 digits: 0.01 is a hundredth, and not the binary fraction beside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tolerance {
     mantissa: u64,
