@@ -195,8 +195,9 @@ async fn open(backend: &dyn Backend, language: &Language, programs: &Programs) -
         "language": programs.name,
         "source_code": source,
         "test_cases": [{"id": 1, "input": ""}],
-        "timeout_ms": 20_000,
-        "wall_timeout_ms": 60_000,
+        "timeout_ms": 120_000,
+        "wall_timeout_ms": 240_000,
+        "compile_timeout_ms": 300_000,
         "memory_limit_mb": 128,
         "output_limit_bytes": 16 << 20,
     }))
@@ -252,7 +253,8 @@ impl Runs<'_> {
                     Event::CompileDone(done) => {
                         let mut facts = done.facts.iter();
                         let fine = facts.all(|facts| facts.end == RunEnd::Exited { code: 0 });
-                        assert!(fine, "{}", String::from_utf8_lossy(&printed));
+                        let printed = String::from_utf8_lossy(&printed);
+                        assert!(fine, "{:?} {printed}", done.facts);
                     }
                     Event::RunDone(done) => {
                         let printed = String::from_utf8_lossy(&printed);
