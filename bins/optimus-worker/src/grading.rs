@@ -181,6 +181,5 @@ fn compile_allowance(plan: &JobPlan) -> Duration {
 /// How long a box may take from one end of a run to the next.
 fn run_allowance(plan: &JobPlan) -> Duration {
     let limits = &plan.header.run.limits;
-    let longest = limits.longest_wall_time() + limits.longest_wait_for_reader();
-    longest + STEP_GRACE + Duration::from_secs(plan.largest_input_bytes / SLOWEST_INPUT)
+    limits.longest_wall_time() + STEP_GRACE + Duration::from_secs(plan.largest_input_bytes / SLOWEST_INPUT)
 }

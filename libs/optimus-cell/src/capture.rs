@@ -6,7 +6,8 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags, fchmod, fcntl_getfl, fcntl_setfl},
     io::Errno,
-    pipe::{PipeFlags, pipe_with},
+    io::ioctl_fionread,
+    pipe::{PipeFlags, fcntl_getpipe_size, pipe_with},
 };
 
 use crate::{asked::Identity, error::CellError};
@@ -20,6 +21,8 @@ pub(crate) struct Capture {
     /// What the guest has as well, with all its flags.
     writer: OwnedFd,
     identity: Identity,
+    /// What fits into the pipe.
+    capacity: u64,
     bytes: u64,
     limit: u64,
 }
@@ -43,10 +46,12 @@ impl Capture {
         // The pipe is root's, and /dev/stdout opens it anew. Only its own processes get that far.
         fchmod(&writer, Mode::WUSR | Mode::WGRP | Mode::WOTH).map_err(CellError::system("prepare a pipe"))?;
         let identity = Identity::of(&writer).map_err(CellError::system("prepare a pipe"))?;
+        let capacity = fcntl_getpipe_size(&writer).map_err(CellError::system("prepare a pipe"))?;
         Ok(Self {
             pipe: Some(reader),
             writer,
             identity,
+            capacity: capacity as u64,
             bytes: 0,
             limit,
         })
@@ -63,11 +68,18 @@ impl Capture {
     }
 
     /// Whether a guest that writes has to wait until something is read.
+    ///
+    /// A pipe has room for so many pieces, however small: one byte that could not be put to the byte before takes a whole one.
+    /// What is written goes to the last piece as long as it fits there, so two neighbours have more than one holds, and a pipe that
+    /// was filled by writing is half full at least. One that was filled in another way costs nothing to keep full.
     pub(crate) fn is_full(&self) -> bool {
+        let Some(pipe) = &self.pipe else {
+            return false;
+        };
         let mut end = [PollFd::new(&self.writer, PollFlags::OUT)];
         // Nothing is waited for.
         let polled = poll(&mut end, Some(&Timespec::default()));
-        self.pipe.is_some() && polled == Ok(0)
+        polled == Ok(0) && ioctl_fionread(pipe).is_ok_and(|bytes| bytes >= self.capacity / 2)
     }
 
     /// The filter lets nobody make a stream non-blocking by its own number, nor by another one where it can ask; see
@@ -156,11 +168,50 @@ mod tests {
         assert_eq!(capture.read(&mut [0; 8]).unwrap(), Captured::Nothing);
     }
 
+    /// A copy of the writing end that does not block.
+    fn unblocked(capture: &Capture) -> OwnedFd {
+        let copy = rustix::io::dup(capture.writer()).unwrap();
+        rustix::io::ioctl_fionbio(&copy, true).unwrap();
+        copy
+    }
+
+    /// As what is spliced into it, a packet is a piece of its own.
+    #[test]
+    fn a_pipe_of_few_bytes_is_not_full() {
+        let capture = Capture::new(1 << 20).unwrap();
+        let copy = unblocked(&capture);
+        let flags = fcntl_getfl(&copy).unwrap();
+        fcntl_setfl(&copy, flags | OFlags::DIRECT).unwrap();
+        let mut packets = 0;
+        while rustix::io::write(&copy, b"x").is_ok() {
+            packets += 1;
+        }
+        assert!(packets < 4096, "each byte was to take a place of its own");
+        assert!(!capture.is_full());
+    }
+
+    #[test]
+    fn a_pipe_is_full_whatever_the_sizes_of_what_was_written() {
+        for sizes in [
+            &[1][..],
+            &[4096],
+            &[2049],
+            &[1, 4096],
+            &[4095, 2],
+            &[1, 4096, 4095, 4096],
+        ] {
+            let capture = Capture::new(1 << 20).unwrap();
+            let copy = unblocked(&capture);
+            let mut sizes = sizes.iter().cycle();
+            while rustix::io::write(&copy, &vec![0; *sizes.next().unwrap()]).is_ok() {}
+            assert!(capture.is_full());
+        }
+    }
+
     #[test]
     fn a_pipe_is_full_until_it_is_read() {
         let mut capture = Capture::new(1 << 20).unwrap();
-        let copy = rustix::io::dup(capture.writer()).unwrap();
-        rustix::io::ioctl_fionbio(&copy, true).unwrap();
+        let copy = unblocked(&capture);
         assert!(!capture.is_full());
         while rustix::io::write(&copy, &[0; 4096]).is_ok() {}
         assert!(capture.is_full());

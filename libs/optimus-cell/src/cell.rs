@@ -26,6 +26,7 @@ use crate::{
     supervisor::{Event, Intake, Slot, Start},
     tree::{Begun, Ground, Traces, Tree},
     waited::own_run_delay,
+    wall_clock::WallClock,
 };
 
 /// Between looks at something that announces itself by no descriptor.
@@ -64,18 +65,12 @@ struct Run {
     /// `None` where it cannot ask, or nobody is left who could.
     asked: Option<Asked>,
     limits: Limits,
-    started: Instant,
-    /// The end of its wall time, as far as it is known.
-    deadline: Instant,
+    clock: WallClock,
     next_sample: Instant,
     looks: Looks,
     /// When it was last seen alive, and how long the agent had waited for a CPU until then.
     seen: Instant,
     agent_waited: Duration,
-    /// How long it was held up because nothing was read of it. Its wall clock stood still.
-    held: Duration,
-    /// The part of that in which the agent had no CPU.
-    held_for_agent: Duration,
     stdout: Capture,
     stderr: Capture,
 }
@@ -140,14 +135,11 @@ impl Cell {
                 tree,
                 asked,
                 limits,
-                started,
-                deadline: started + limits.wall_time,
+                clock: WallClock::new(started, limits),
                 next_sample: started + pace.until_next(&limits, Usage::default()),
                 looks,
                 seen: started,
                 agent_waited: own_run_delay(),
-                held: Duration::ZERO,
-                held_for_agent: Duration::ZERO,
                 stdout,
                 stderr,
             }
@@ -206,7 +198,7 @@ impl Cell {
         let now = Instant::now();
         match &self.phase {
             Phase::Free => None,
-            Phase::Running(run) => Some(run.next_sample.min(run.looks.next).min(run.deadline)),
+            Phase::Running(run) => Some(run.next_sample.min(run.looks.next).min(run.clock.deadline())),
             Phase::Draining(_) => (intake == Intake::Open).then_some(now),
             Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
@@ -243,14 +235,14 @@ impl Cell {
         } = run.see(now);
         let at = if death.is_some() { happened } else { now };
         if context.intake == Intake::Held {
-            run.hold(at.saturating_duration_since(before));
+            run.clock.hold(at.saturating_duration_since(before));
         }
         let end = match death {
             Some(Death::Exited(code)) => Some(RunEnd::Exited { code }),
             Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
             None => {
                 if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
-                    run.hold_for_agent(late);
+                    run.clock.hold_for_agent(late, run.looks.waited);
                 }
                 let limit = run.limit_reached(now, self.slot, context)?;
                 limit.map(|limit| RunEnd::Killed { limit })
@@ -286,15 +278,18 @@ impl Cell {
         }
         let Over { mut run, end, at } = over;
         let total = run.tree.total()?;
-        let seen = at.saturating_duration_since(run.started);
+        let seen = at.saturating_duration_since(run.clock.started());
         let wall_time = match end {
             RunEnd::Killed { .. } => seen,
             _ => run.tree.lifetime().unwrap_or(seen),
         };
+        // What `at` says may be too early, by what the agent has waited for a CPU meanwhile.
+        let ended = at.max(run.clock.started() + wall_time);
+        let waited = run.looks.with_end(ended, run.clock.held(), run.tree.waited());
+        let held = run.clock.held_beside(waited);
         // While nothing was read it also ran: it did not wait for all of that time.
         let ran = total.cpu.value.min(run.limits.wall_time).min(wall_time);
-        let wall_time = wall_time.saturating_sub(run.held).max(ran);
-        let waited = run.looks.with_end(at, run.tree.waited());
+        let wall_time = wall_time.saturating_sub(held).max(ran);
         let facts = RunFacts {
             end,
             cpu_time: whole_microseconds(total.cpu.value),
@@ -302,7 +297,7 @@ impl Cell {
             wall_time: whole_microseconds(wall_time),
             waited_for_cpu: waited.for_cpu.map(whole_microseconds),
             waited_for_io: waited.for_io.map(whole_microseconds),
-            held: whole_microseconds(run.held),
+            held: whole_microseconds(held),
             peak_memory_bytes: total.memory.value,
             peak_memory_from: total.memory.from,
             oom_kills: total.oom_kills,
@@ -374,20 +369,6 @@ impl Run {
         }
     }
 
-    /// Lets the wall clock stand still for so long: whoever prints must not wait for its reader on its own account. CPU time
-    /// bounds it all the same, and so does the limit of the output.
-    fn hold(&mut self, time: Duration) {
-        self.held += time;
-        self.deadline += time;
-    }
-
-    fn hold_for_agent(&mut self, late: Duration) {
-        let most = self.limits.longest_wait_for_reader();
-        let late = late.min(most.saturating_sub(self.held_for_agent));
-        self.held_for_agent += late;
-        self.hold(late);
-    }
-
     fn waits_for_a_reader(&self) -> bool {
         self.stdout.is_full() || self.stderr.is_full()
     }
@@ -401,10 +382,10 @@ impl Run {
         if context.intake == Intake::Open && self.read_streams(slot, context)? == Flow::OverLimit {
             return Ok(Some(LimitKind::Output));
         }
-        if now >= self.looks.next.min(self.deadline) {
+        if now >= self.looks.next.min(self.clock.deadline()) {
             self.look(now)?;
         }
-        let too_long = now >= self.deadline;
+        let too_long = now >= self.clock.deadline();
         if now >= self.next_sample || too_long {
             let usage = self.tree.sample(&self.limits)?;
             if usage.memory_bytes > self.limits.memory_bytes {
@@ -420,15 +401,12 @@ impl Run {
 
     /// Looks at the processes one by one, and grants what they have waited for a CPU or a disk.
     fn look(&mut self, now: Instant) -> Result<(), CellError> {
-        self.looks.took_place(now, &self.tree.look()?);
-        let started = self.started + self.held;
-        let granted = started + self.limits.wall_time_granting(self.looks.waited.total());
-        self.deadline = self.deadline.max(granted);
-        let longest = started + self.limits.longest_wall_time();
-        if (self.deadline..longest).contains(&now)
+        self.looks.took_place(now, self.clock.held(), &self.tree.look()?);
+        self.clock.grant(self.looks.waited);
+        if self.clock.is_over_but_for_waits(now)
             && (self.tree.is_over()? || self.looks.is_waiting(self.tree.ready()?))
         {
-            self.deadline = now + Looks::FIRST;
+            self.clock.prolong(now + Looks::FIRST);
         }
         Ok(())
     }

@@ -60,6 +60,7 @@ mod supervisor;
 mod syscalls;
 mod tree;
 mod waited;
+mod wall_clock;
 mod workshop;
 
 pub use cleanup::seal_artefacts;

@@ -26,6 +26,8 @@ pub(crate) struct Looks {
     started: Instant,
     /// When the last one took place, or the run began.
     last: Instant,
+    /// How long the run's clock had stood still by then.
+    held: Duration,
     /// The threads that were there then.
     threads: HashMap<u32, Believed>,
     /// Of the thread that waited longest in all, as far as it was seen and is believed.
@@ -81,13 +83,15 @@ impl Believed {
         }
     }
 
-    fn waited(&self) -> Waited {
+    /// While the clock has gone for so long, of which the thread ran for some.
+    fn waited(&self, passed: Duration) -> Waited {
         let blocked = Some(self.blocked).filter(|blocked| !blocked.is_zero());
         let counted = self.seen.counted.for_io.map(|_| self.counted);
-        Waited {
+        let waited = Waited {
             for_cpu: self.seen.counted.for_cpu,
             for_io: counted.max(blocked),
-        }
+        };
+        waited.at_most(passed.saturating_sub(self.seen.ran))
     }
 }
 
@@ -119,6 +123,7 @@ impl Looks {
             longest,
             started,
             last: started,
+            held: Duration::ZERO,
             threads: HashMap::new(),
             waited: Waited::default(),
             most_for_io: Duration::ZERO,
@@ -126,29 +131,34 @@ impl Looks {
         }
     }
 
-    pub(crate) fn took_place(&mut self, now: Instant, threads: &[Waiting]) {
-        let elapsed = now.saturating_duration_since(self.last);
+    /// `held` is how long the run's clock has stood still in all. What a thread has waited for then is not granted once more.
+    pub(crate) fn took_place(&mut self, now: Instant, held: Duration, threads: &[Waiting]) {
+        let held_since = held.saturating_sub(self.held);
+        let elapsed = now
+            .saturating_duration_since(self.last)
+            .saturating_sub(held_since);
+        let passed = now.saturating_duration_since(self.started).saturating_sub(held);
         let before = std::mem::take(&mut self.threads);
         for seen in threads {
             let believed = Believed::next(before.get(&seen.thread), *seen, elapsed);
-            let waited = believed.waited();
+            let waited = believed.waited(passed);
             // Threads that are gone are not seen any more.
             self.waited = self.waited.or_longer(waited);
             self.most_for_io = self.most_for_io.max(waited.for_io.unwrap_or_default());
             self.threads.insert(seen.thread, believed);
         }
-        self.last = now;
+        (self.last, self.held) = (now, held);
         self.pause = (self.pause * 2).min(self.longest);
         self.next = now + self.pause;
     }
 
     /// What the run has waited in all, with what its first thread had when it died at that moment.
-    pub(crate) fn with_end(&self, at: Instant, first: Waited) -> Waited {
+    pub(crate) fn with_end(&self, at: Instant, held: Duration, first: Waited) -> Waited {
         let since = |moment| at.saturating_duration_since(moment);
         let seen = self.most_for_io + since(self.last) + Self::TICKS;
-        let passed = since(self.started).saturating_sub(first.for_cpu.unwrap_or_default());
-        let for_io = first.for_io.map(|waited| waited.min(seen).min(passed));
-        self.waited.or_longer(Waited { for_io, ..first })
+        let for_io = first.for_io.map(|waited| waited.min(seen));
+        let passed = since(self.started).saturating_sub(held);
+        self.waited.or_longer(Waited { for_io, ..first }.at_most(passed))
     }
 
     /// Whether a run whose time is over waits for a CPU or a disk at this moment, as far as is known: if so, the next look tells
@@ -224,7 +234,7 @@ mod tests {
         let start = looks.next;
         let pauses: Vec<_> = (0..6)
             .map(|_| {
-                looks.took_place(start, &[]);
+                looks.took_place(start, Duration::ZERO, &[]);
                 looks.next - start
             })
             .collect();
@@ -251,17 +261,19 @@ mod tests {
             assert!(looks.is_waiting(thread(1)));
         }
         // It got one, and slept again when the time it was granted for that was over.
-        looks.took_place(Instant::now(), &cpu(MS * 20));
+        let now = looks.last + MS * 40;
+        looks.took_place(now, Duration::ZERO, &cpu(MS * 20));
         assert!(!looks.is_waiting(Vec::new()));
     }
 
     #[test]
     fn who_has_waited_may_have_to_wait_again() {
         let mut looks = looks();
+        let start = looks.last;
         assert!(looks.is_waiting(thread(1)));
-        looks.took_place(Instant::now(), &cpu(MS));
+        looks.took_place(start + MS * 10, Duration::ZERO, &cpu(MS));
         assert!(!looks.is_waiting(thread(2)), "it waited for nothing worth a word");
-        looks.took_place(Instant::now(), &cpu(MS * 9));
+        looks.took_place(start + MS * 20, Duration::ZERO, &cpu(MS * 9));
         assert!(looks.is_waiting(thread(3)));
     }
 
@@ -270,18 +282,30 @@ mod tests {
         let mut looks = looks();
         let start = looks.last;
         let told = |looks: &Looks| looks.waited.for_io.unwrap();
-        looks.took_place(start + MS * 100, &[io(7, MS * 60), io(8, MS * 10)]);
+        looks.took_place(
+            start + MS * 100,
+            Duration::ZERO,
+            &[io(7, MS * 60), io(8, MS * 10)],
+        );
         assert_eq!(told(&looks), MS * 60);
         // Counted from the start of the machine: what is believed is the time between two looks.
         let uptime = Duration::from_secs(14_044);
-        looks.took_place(start + MS * 200, &[io(7, MS * 60 + uptime), io(8, MS * 20)]);
+        looks.took_place(
+            start + MS * 200,
+            Duration::ZERO,
+            &[io(7, MS * 60 + uptime), io(8, MS * 20)],
+        );
         assert_eq!(told(&looks), MS * 160 + Looks::TICKS);
         // What comes after it counts as ever, of this thread and of the others.
-        looks.took_place(start + MS * 300, &[io(7, MS * 70 + uptime), io(8, MS * 110)]);
+        looks.took_place(
+            start + MS * 300,
+            Duration::ZERO,
+            &[io(7, MS * 70 + uptime), io(8, MS * 110)],
+        );
         assert_eq!(told(&looks), MS * 170 + Looks::TICKS);
         for round in 4..9 {
             let counted = io(8, MS * (100 * round - 190));
-            looks.took_place(start + MS * 100 * round, &[counted]);
+            looks.took_place(start + MS * 100 * round, Duration::ZERO, &[counted]);
         }
         assert_eq!(told(&looks), MS * 610);
     }
@@ -301,18 +325,18 @@ mod tests {
                 ..Waiting::begun(7)
             }]
         };
-        looks.took_place(start + MS * 10, &seen(MS * 9, false, MS));
+        looks.took_place(start + MS * 10, Duration::ZERO, &seen(MS * 9, false, MS));
         assert_eq!(looks.waited.for_io, None);
-        looks.took_place(start + MS * 20, &seen(MS * 9, true, MS));
+        looks.took_place(start + MS * 20, Duration::ZERO, &seen(MS * 9, true, MS));
         assert_eq!(
             looks.waited.for_io, None,
             "it may have slept until it was looked at"
         );
-        looks.took_place(start + MS * 30, &seen(MS * 12, true, MS * 3));
+        looks.took_place(start + MS * 30, Duration::ZERO, &seen(MS * 12, true, MS * 3));
         assert_eq!(looks.waited.for_io, Some(MS * 5));
-        looks.took_place(start + MS * 40, &seen(MS * 12, true, MS * 3));
+        looks.took_place(start + MS * 40, Duration::ZERO, &seen(MS * 12, true, MS * 3));
         assert_eq!(looks.waited.for_io, Some(MS * 15));
-        looks.took_place(start + MS * 50, &seen(MS * 13, false, MS * 3));
+        looks.took_place(start + MS * 50, Duration::ZERO, &seen(MS * 13, false, MS * 3));
         assert_eq!(looks.waited.for_io, Some(MS * 15));
     }
 
@@ -336,12 +360,12 @@ mod tests {
                 seen(7, Duration::ZERO, passed, Duration::ZERO),
                 seen(8, MS * round, MS * round, MS * 100 * round),
             ];
-            looks.took_place(start + passed, &threads);
+            looks.took_place(start + passed, Duration::ZERO, &threads);
             assert!(looks.waited.total() <= passed, "{:?}", looks.waited);
         }
         let end = start + MS * 85;
         let first = seen(8, MS * 8, MS * 8, MS * 900).counted;
-        assert!(looks.with_end(end, first).total() <= MS * 85);
+        assert!(looks.with_end(end, Duration::ZERO, first).total() <= MS * 85);
     }
 
     #[test]
@@ -350,11 +374,30 @@ mod tests {
         let start = looks.last;
         let at = start + MS * 30;
         let end = |counted: Duration| io(7, counted).counted;
-        let told = |looks: &Looks, counted| looks.with_end(at, end(counted)).for_io.unwrap();
+        let told = |looks: &Looks, counted| looks.with_end(at, Duration::ZERO, end(counted)).for_io.unwrap();
         assert_eq!(told(&looks, MS * 30), MS * 30);
         assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 30);
-        looks.took_place(start + MS * 20, &[io(7, Duration::ZERO)]);
+        looks.took_place(start + MS * 20, Duration::ZERO, &[io(7, Duration::ZERO)]);
         assert_eq!(told(&looks, MS * 15), MS * 15);
         assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 10 + Looks::TICKS);
+    }
+
+    #[test]
+    fn what_is_waited_for_while_the_clock_stands_still_is_not_granted_again() {
+        let mut looks = looks();
+        let start = looks.last;
+        let seen = |ran, for_cpu| Waiting {
+            ran,
+            ..cpu(for_cpu)[0]
+        };
+        // It waited for a CPU for 30 ms of 40, of which 25 are held already, and ran for 5.
+        looks.took_place(start + MS * 40, MS * 25, &[seen(MS * 5, MS * 30)]);
+        assert_eq!(looks.waited.total(), MS * 10);
+        // What it has waited for beside all that counts whole.
+        looks.took_place(start + MS * 80, MS * 25, &[seen(MS * 15, MS * 60)]);
+        assert_eq!(looks.waited.total(), MS * 40);
+        let end = |held| looks.with_end(start + MS * 100, held, cpu(MS * 75)[0].counted);
+        assert_eq!(end(MS * 25).total(), MS * 75);
+        assert_eq!(end(MS * 45).total(), MS * 55);
     }
 }

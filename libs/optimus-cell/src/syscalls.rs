@@ -28,12 +28,12 @@ use libc::{
     SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_rt_tgsigqueueinfo, SYS_sched_get_priority_max,
     SYS_sched_get_priority_min, SYS_sched_getaffinity, SYS_sched_getattr, SYS_sched_getparam,
     SYS_sched_getscheduler, SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setparam,
-    SYS_sched_yield, SYS_sendfile, SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer, SYS_setpgid,
-    SYS_setpriority, SYS_setsid, SYS_shutdown, SYS_sigaltstack, SYS_signalfd4, SYS_splice, SYS_statfs,
-    SYS_symlinkat, SYS_sysinfo, SYS_tgkill, SYS_timer_create, SYS_timer_delete, SYS_timer_getoverrun,
-    SYS_timer_gettime, SYS_timer_settime, SYS_timerfd_create, SYS_timerfd_gettime, SYS_timerfd_settime,
-    SYS_times, SYS_tkill, SYS_truncate, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4,
-    SYS_waitid, SYS_write, SYS_writev,
+    SYS_sched_yield, SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer, SYS_setpgid, SYS_setpriority,
+    SYS_setsid, SYS_shutdown, SYS_sigaltstack, SYS_signalfd4, SYS_statfs, SYS_symlinkat, SYS_sysinfo,
+    SYS_tgkill, SYS_timer_create, SYS_timer_delete, SYS_timer_getoverrun, SYS_timer_gettime,
+    SYS_timer_settime, SYS_timerfd_create, SYS_timerfd_gettime, SYS_timerfd_settime, SYS_times, SYS_tkill,
+    SYS_truncate, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4, SYS_waitid, SYS_write,
+    SYS_writev,
 };
 
 /// The same on all architectures, and not known to the C library's bindings on all of them.
@@ -43,7 +43,7 @@ const SYS_FCHMODAT2: i64 = 452;
 const COMMON: &[i64] = &[
     // Reading, writing, seeking.
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_lseek,
-    SYS_sendfile, SYS_copy_file_range, SYS_splice, SYS_fallocate,
+    SYS_copy_file_range, SYS_fallocate,
     // Descriptors.
     SYS_close, SYS_close_range, SYS_dup, SYS_dup3, SYS_flock,
     // Files and folders.

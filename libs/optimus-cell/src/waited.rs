@@ -33,6 +33,14 @@ impl Waited {
         std::cmp::max_by_key(self, other, |waited| (waited.total(), known(*waited)))
     }
 
+    /// Not more than this in all, the wait for a CPU first: the kernel counts that one right.
+    pub(crate) fn at_most(self, all: Duration) -> Self {
+        let for_cpu = self.for_cpu.map(|waited| waited.min(all));
+        let left = all.saturating_sub(for_cpu.unwrap_or_default());
+        let for_io = self.for_io.map(|waited| waited.min(left));
+        Self { for_cpu, for_io }
+    }
+
     pub(crate) fn total(self) -> Duration {
         [self.for_cpu, self.for_io].into_iter().flatten().sum()
     }

@@ -58,9 +58,9 @@ impl Limits {
         self.wall_time.saturating_mul(1 + MOST_GRANTED)
     }
 
-    /// The most that the wall clock stands still while a program waits for an agent that has no CPU itself: the program's own
-    /// load can be what keeps the agent waiting.
-    pub fn longest_wait_for_reader(&self) -> Duration {
+    /// The most that is granted on top of the wall limit. The time for which the wall clock stands still while a program waits for
+    /// an agent that has no CPU itself is a part of it: the program's own load can be what keeps the agent waiting.
+    pub fn most_granted(&self) -> Duration {
         self.wall_time.saturating_mul(MOST_GRANTED)
     }
 

@@ -145,7 +145,8 @@ fn cpu_time_is_limited_also_while_nobody_reads() {
     );
     let job = Job::c(&source).limit(|limits| {
         limits.cpu_time = CPU;
-        limits.wall_time = CPU;
+        // A clock that stands still must not be what ends it, nor one that goes on beside many others.
+        limits.wall_time = CPU * 2;
     });
     let mut session = Session::start();
     session.send_job(&job);

@@ -66,6 +66,32 @@ fn only_plain_sockets_can_be_made() {
     assert_eq!((&ran.facts.end, ran.text()), (&RunEnd::Exited { code: 0 }, ""));
 }
 
+/// Pages that a socket or a pipe is given instead of a copy are memory of nobody's, and each piece, however small, takes a place in a
+/// pipe. What programs fall back from to reading and writing is this one answer.
+#[test]
+fn no_pages_are_handed_on() {
+    let source = "
+        static char block[65536];
+        int main() {
+            int file = memfd_create(\"x\", 0), pair[2], ends[2];
+            off_t at = 0;
+            if (write(file, block, sizeof block) != sizeof block || pipe(ends)) return 1;
+            if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair)) return 2;
+            int targets[] = {pair[0], ends[1], 1, memfd_create(\"y\", 0)};
+            for (int i = 0; i < 4; i++) {
+                if (syscall(SYS_sendfile, targets[i], file, &at, 1L) != -1 || errno != EINVAL) return 3;
+                if (syscall(SYS_splice, file, &at, targets[i], 0L, 1L, 0L) != -1 || errno != EINVAL) return 4;
+            }
+            // A copy is one, and only files can be its target.
+            if (syscall(SYS_copy_file_range, file, &at, targets[3], 0L, sizeof block, 0L) != sizeof block) return 5;
+            at = 0;
+            for (int i = 0; i < 3; i++)
+                if (syscall(SYS_copy_file_range, file, &at, targets[i], 0L, 1L, 0L) != -1) return 6;
+            return 0; }";
+    let ran = Job::c(source).run_once();
+    assert_eq!((&ran.facts.end, ran.text()), (&RunEnd::Exited { code: 0 }, ""));
+}
+
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn calls_of_other_architectures_do_not_slip_past() {

@@ -140,6 +140,17 @@ const ADVICE: &[Row] = &[
 
 const READ_AHEAD: &[Row] = &[pretended(&[], "as the advice that a file will be needed")];
 
+/// Pages of a file that are handed on instead of copied belong to no file and no process any more once the file is cut short: they
+/// are charged, and in no part of the charge that can be told from what the kernel gives back. And each piece takes a place in a
+/// pipe, so that a few bytes fill it. Every runtime looked at falls back from this answer to reading and writing, some from no other
+/// one (Go with `splice`; Java and JavaScript with `sendfile`).
+const HANDING_ON: &[Row] = &[refused(
+    &[],
+    libc::EINVAL,
+    "C#, Go, Java, JavaScript, Python, Ruby, Rust, which read and write instead. What is handed on without being copied is memory that \
+     nobody can be seen to have",
+)];
+
 /// Not `RWF_NOWAIT`, which tells what the host keeps in memory.
 const READ_AND_WRITE: &[Row] = &[row(
     &[("RWF_DSYNC", 2), ("RWF_SYNC", 4), ("RWF_APPEND", 16)],
@@ -238,6 +249,22 @@ pub(super) const TABLES: &[Table] = &[
         also: &[],
         rows: READ_AHEAD,
         otherwise: Answer::PRETEND,
+    },
+    Table {
+        call: libc::SYS_sendfile,
+        title: "`sendfile`",
+        told_by: ToldBy::Nothing,
+        also: &[],
+        rows: HANDING_ON,
+        otherwise: Answer::Refuse(libc::EINVAL),
+    },
+    Table {
+        call: libc::SYS_splice,
+        title: "`splice`",
+        told_by: ToldBy::Nothing,
+        also: &[],
+        rows: HANDING_ON,
+        otherwise: Answer::Refuse(libc::EINVAL),
     },
     Table {
         call: libc::SYS_preadv2,

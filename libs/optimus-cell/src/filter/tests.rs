@@ -130,6 +130,7 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             4 => Answer::PRETEND,
             _ => Answer::Refuse(libc::EINVAL),
         },
+        libc::SYS_sendfile | libc::SYS_splice => Answer::Refuse(libc::EINVAL),
         libc::SYS_preadv2 | libc::SYS_pwritev2 => allowed_or(sixth & !0x16 == 0, libc::EOPNOTSUPP),
         libc::SYS_mmap => {
             let unknown = if cfg!(target_arch = "x86_64") {

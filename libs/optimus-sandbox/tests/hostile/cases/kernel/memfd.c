@@ -4,15 +4,14 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 
 /* A program that lies in no file system is confined like any other. */
 int attack(void) {
     int own = open("/proc/self/exe", O_RDONLY), copy = memfd_create("copy", 0);
-    struct stat stat;
-    if (own == -1 || copy == -1 || fstat(own, &stat) == -1) return 1;
-    if (sendfile(copy, own, 0, stat.st_size) != stat.st_size) return 1;
+    if (own == -1 || copy == -1) return 1;
+    char block[4096];
+    for (ssize_t got; (got = read(own, block, sizeof block)) > 0;)
+        if (write(copy, block, got) != got) return 1;
     char *arguments[] = {"copy", 0}, *environment[] = {"COPY=1", 0};
     fexecve(copy, arguments, environment);
     puts("it was not executed");

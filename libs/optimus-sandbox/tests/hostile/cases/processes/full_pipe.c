@@ -22,7 +22,7 @@ int attack(void) {
                 write(own, line, 4096);
                 for (volatile int spin = 0; spin < 100000; spin++) {}
             }
-    /* The limit is a second. Three more may be granted, and three for an agent without a CPU. */
+    /* The limit is a second. Three more may be granted, those for an agent without a CPU among them. */
     while (now() - began < 14) usleep(10000);
     /* It is too late for a limit. */
     kill(getpid(), SIGKILL);
