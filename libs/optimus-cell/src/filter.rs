@@ -80,7 +80,8 @@ impl Filter {
         let mut list = allow_list();
         streams::keep_blocking(&mut list);
         let silent = Program::new(&list);
-        streams::ask_for_other_numbers(&mut list);
+        let mut list = allow_list();
+        streams::ask_what_it_is(&mut list);
         streams::ask_for_opened(&mut list);
         let asking = Program::new(&list);
         Self { asking, silent }

@@ -17,7 +17,8 @@ use crate::commands::files::FLAGS_NOT_SET;
 /// Standard output and standard error.
 const STREAMS: &[u32] = &[1, 2];
 
-/// Has the calls that would make [`STREAMS`] non-blocking answered without being done; all else stays as it is.
+/// Has the calls that would make [`STREAMS`] non-blocking answered without being done, for kernels that let nobody be asked; all
+/// else stays as it is.
 pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
     for (call, mut rule) in [
         (libc::SYS_fcntl, non_blocking_flag()),
@@ -31,11 +32,9 @@ pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
     }
 }
 
-/// Has the same calls for other numbers asked about, which may be duplicates of a stream; after [`keep_blocking`]. Standard input
-/// is none, save in a program that has put a stream in its place, and runtimes make it non-blocking in every run: to ask each time
-/// would cost more than such a program, which asked for it, could lose.
-pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
-    let other = Condition::new(0, Width::Half, Test::AnyOf(u32::MAX));
+/// Has the same calls asked about instead, whatever the number is: programs put their streams under other numbers, standard
+/// input's too, and other things under those of the streams.
+pub(super) fn ask_what_it_is(list: &mut BTreeMap<u32, Access>) {
     // What is asked about may be done, and those flags may not.
     let quiet = Condition::none_of(2, FLAGS_NOT_SET);
     for (call, mut rule, also) in [
@@ -43,9 +42,9 @@ pub(super) fn ask_for_other_numbers(list: &mut BTreeMap<u32, Access>) {
         (libc::SYS_ioctl, non_blocking_request(), None),
     ] {
         if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
-            rule.extend(also.into_iter().chain([other.clone()]));
+            rule.extend(also);
             let answer = Answer::Ask;
-            clauses.insert(1, Clause { rule, answer });
+            clauses.insert(0, Clause { rule, answer });
         }
     }
 }
