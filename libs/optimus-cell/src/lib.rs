@@ -71,8 +71,8 @@ pub use input::{Input, InputWriter};
 pub use launch::close_descriptors;
 pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
 pub use nested::{
-    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
-    stays as stays_in_proc, still_counters,
+    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, ROOT_PARTS, SETTINGS_FOLDER, SHOWN_SETTINGS,
+    STILL_COUNTERS, stays as stays_in_proc, still_counters,
 };
 pub use network::{NETWORK_SETTINGS, arrange_network};
 pub use reaper::Death;

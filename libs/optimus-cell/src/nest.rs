@@ -29,10 +29,12 @@ impl Nest {
     /// What the agent must be allowed in the box's user namespace, and nothing else.
     ///
     /// The first is for namespaces and mounts; the second brings up the loopback of a network namespace that was made for a
-    /// run, and means nothing in the box's own, which belongs to the user namespace outside. The others are to become a
+    /// run, and means nothing in the box's own, which belongs to the user namespace outside; the third is to move to a root
+    /// that was made for a run. The others are to become a
     /// guest and to kill, and to let it execute what the compile step made so that nobody may read it.
     pub const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
         .union(CapabilitySet::NET_ADMIN)
+        .union(CapabilitySet::SYS_CHROOT)
         .union(CapabilitySet::SETUID)
         .union(CapabilitySet::SETGID)
         .union(CapabilitySet::DAC_READ_SEARCH)

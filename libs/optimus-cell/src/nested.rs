@@ -1,4 +1,5 @@
-//! Runs that have a cell of their own: a cgroup, a PID namespace, a mount namespace, and a network that nobody has used.
+//! Runs that have a cell of their own: a cgroup, a PID namespace, a mount namespace, and a network and a root that nobody has
+//! used.
 //!
 //! Made when its run starts, and gone when its run is over, with all its processes and files: there is nothing to find
 //! and nothing to remove.
@@ -10,6 +11,7 @@ mod home;
 mod init;
 mod mounts;
 mod notes;
+mod root;
 
 use std::{
     os::fd::AsRawFd,
@@ -52,6 +54,8 @@ use home::Network;
 use init::Plan;
 use mounts::Mounts;
 use notes::SharedNotes;
+pub(crate) use root::HomeRoot;
+pub use root::ROOT_PARTS;
 
 /// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
 const INTO_CGROUP: u64 = 1 << 33;
@@ -62,6 +66,8 @@ pub(crate) struct Cells {
     /// `None` where the box has none to give.
     groups: Option<Rc<CellGroups>>,
     network: Rc<HomeNetwork>,
+    root: Rc<HomeRoot>,
+    workspace: Workspace,
     mounts: Mounts,
 }
 
@@ -92,6 +98,8 @@ impl Cells {
         Ok(Self {
             groups: workshop.groups.clone(),
             network: Rc::clone(&workshop.network),
+            root: Rc::clone(&workshop.root),
+            workspace,
             mounts: Mounts::new(workshop, workspace)?,
         })
     }
@@ -125,6 +133,7 @@ impl Cells {
             command.rlimits.push((Resource::Nproc, most));
         }
         let network = HomeNetwork::network_of_next(&self.network);
+        let root = self.root.root_of_next(self.workspace);
         let notes = SharedNotes::new()?;
         let (report, writer) = Report::new()?;
         let into = group.as_ref().and_then(Lease::to_be_made_in);
@@ -135,6 +144,7 @@ impl Cells {
                 let plan = Plan {
                     group: group.as_ref().and_then(Lease::to_enter),
                     network: &network,
+                    root,
                     mounts: &self.mounts,
                     command: &command,
                     guest,

@@ -41,6 +41,8 @@ pub(crate) enum Step {
     PrivateMounts,
     /// What the phases of the agent tell each other.
     AgentFolder,
+    /// A root in which nobody has looked for anything, where a run has had the box's.
+    Root,
     /// The folder of artefacts, which a run can cover but not change.
     WorkDirectory,
     Temporary,
@@ -67,7 +69,7 @@ pub(crate) enum Step {
     Exec,
 }
 
-const ALL: [(Step, &str); 23] = [
+const ALL: [(Step, &str); 24] = [
     (Step::Group, "enter the cell's control group"),
     (Step::AgentDeath, "tie the cell to the agent"),
     (Step::CgroupNamespace, "make a cgroup namespace"),
@@ -76,6 +78,7 @@ const ALL: [(Step, &str); 23] = [
     (Step::Signals, "reset signals"),
     (Step::PrivateMounts, "keep mounts to the cell"),
     (Step::AgentFolder, "hide the agent's folder"),
+    (Step::Root, "make a root of its own"),
     (
         Step::WorkDirectory,
         "mount an overlay over the work directory (in a user namespace it takes Linux 5.11, and Nest::CAPABILITIES)",

@@ -9,7 +9,7 @@ use crate::{
     landlock,
     launch::Restrictions,
     nest::{GuestUids, Landlock, Nest},
-    nested::{CellGroups, Covers, HomeNetwork},
+    nested::{CellGroups, Covers, HomeNetwork, HomeRoot},
     signals::Signals,
 };
 
@@ -20,6 +20,7 @@ pub struct Workshop {
     pub(crate) compile_disk_bytes: u64,
     pub(crate) groups: Option<Rc<CellGroups>>,
     pub(crate) network: Rc<HomeNetwork>,
+    pub(crate) root: Rc<HomeRoot>,
     pub(crate) covers: Rc<Covers>,
     pub(crate) restrictions: Rc<Restrictions>,
     guest_uids: GuestUids,
@@ -45,6 +46,7 @@ impl Workshop {
             compile_disk_bytes: nest.compile_disk_bytes,
             groups: groups.map(Rc::new),
             network: Rc::new(HomeNetwork::of_this_process()),
+            root: Rc::new(HomeRoot::of_this_box()),
             covers: Rc::new(covers),
             restrictions: Rc::new(Restrictions {
                 filter: Filter::for_guests(),

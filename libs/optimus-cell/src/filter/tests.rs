@@ -317,7 +317,10 @@ fn standard_output_and_error_cannot_be_made_non_blocking() {
             assert_eq!(answer(libc::SYS_ioctl, [descriptor, 0x5421, 0x7fff_0000]), wanted);
         }
         let asynchronous = answer(libc::SYS_fcntl, [3, set, non_blocking | 0o20000]);
-        assert_eq!(asynchronous, libc::SECCOMP_RET_ERRNO | libc::EINVAL.unsigned_abs());
+        assert_eq!(
+            asynchronous,
+            libc::SECCOMP_RET_ERRNO | libc::EINVAL.unsigned_abs()
+        );
     }
 }
 

@@ -13,9 +13,11 @@ use std::{
 
 use optimus_common::weaken;
 use rustix::{
-    mount::{MountFlags, mount, mount_bind, mount_bind_recursive},
+    mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount},
     process::chdir,
 };
+
+use super::root::Root;
 
 /// Entries of `/proc` that stay, beside those of processes. What is no name of a program's own is the same on every host with
 /// this kernel, or of the namespaces and the user that look at it.
@@ -200,7 +202,7 @@ impl Covers {
     }
 
     /// Covers what is not to be seen of a `/proc` that was just mounted. Allocates nothing.
-    pub(crate) fn lay(&self) -> rustix::io::Result<()> {
+    pub(super) fn lay(&self, root: Root) -> rustix::io::Result<()> {
         // Short paths are found sooner.
         chdir(c"/proc")?;
         for file in &self.files {
@@ -213,6 +215,14 @@ impl Covers {
             }
         }
         if let Some(settings) = &self.settings {
+            if root == Root::Own {
+                // The box's own root has it already.
+                let place = c"/optimus/proc/sys/kernel/random/uuid";
+                mount_bind(c"sys/kernel/random/uuid", place)?;
+                let read_only = MountFlags::BIND | MountFlags::RDONLY;
+                let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+                mount_remount(place, read_only | flags, c"")?;
+            }
             mount_bind_recursive(&**settings, c"sys")?;
         }
         if let Some(counters) = &self.counters {
@@ -280,6 +290,10 @@ mod tests {
         assert!(["1", "31337", "self", "cpuinfo", "sys"].into_iter().all(stays));
         assert!(SHOWN.is_sorted() && SHOWN_SETTINGS.is_sorted());
         assert!(SHOWN_SETTINGS.contains(&CHANGING_SETTING));
+        assert_eq!(
+            (CHANGING_SETTING, SETTINGS_FOLDER),
+            ("kernel/random/uuid", "/optimus/proc/sys")
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::{
     home::Network,
     mounts::Mounts,
     notes::{Notes, Reckoning},
+    root::Root,
 };
 use crate::{
     cgroup::Group,
@@ -47,6 +48,7 @@ pub(super) struct Plan<'a> {
     /// The group to enter; `None` where the process was made in it, or where there is none.
     pub(super) group: Option<&'a Group>,
     pub(super) network: &'a Network,
+    pub(super) root: Root,
     pub(super) mounts: &'a Mounts,
     pub(super) command: &'a Command,
     pub(super) guest: GuestId,
@@ -89,7 +91,7 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
         arrange_network().map_err(at(Step::Network))?;
     }
     forget_agent(plan.stdio, report, plan.restrictions)?;
-    plan.mounts.mount(plan.guest)?;
+    plan.mounts.mount(plan.guest, plan.root)?;
     Ok(entered)
 }
 

@@ -8,7 +8,11 @@ use std::{
 use optimus_common::weaken;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
-use super::{artefacts::Artefacts, covers::Covers};
+use super::{
+    artefacts::Artefacts,
+    covers::Covers,
+    root::{self, Root},
+};
 use crate::{
     error::CellError,
     guest::GuestId,
@@ -65,15 +69,26 @@ impl Mounts {
     }
 
     /// Mounts everything. To be called in a mount namespace and a PID namespace of the cell's own. Allocates nothing.
-    pub(crate) fn mount(&self, guest: GuestId) -> Result<(), Failure> {
+    pub(super) fn mount(&self, guest: GuestId, of_run: Root) -> Result<(), Failure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
         mount_change(c"/", private).map_err(at(Step::PrivateMounts))?;
+        match of_run {
+            Root::Home => {
+                self.show_work(c"/tmp")?;
+                if guest.is_agent() && !weaken::is_off("agent-folder") {
+                    // Others have no right to enter it.
+                    hide_agent().map_err(at(Step::AgentFolder))?;
+                }
+            }
+            // The agent's folder is not there.
+            Root::Own => {
+                root::make().map_err(at(Step::Root))?;
+                self.show_work(root::TEMPORARY_OF_NEW)?;
+                root::enter().map_err(at(Step::Root))?;
+            }
+        }
         if let Some(work) = &self.work {
             work.cover().map_err(at(Step::WorkDirectory))?;
-        }
-        if guest.is_agent() && !weaken::is_off("agent-folder") {
-            // Others have no right to enter it.
-            hide_agent().map_err(at(Step::AgentFolder))?;
         }
         if !weaken::is_off("fresh-files") {
             tmpfs(c"/tmp", &self.writable).map_err(at(Step::Temporary))?;
@@ -85,7 +100,16 @@ impl Mounts {
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(Step::Proc))?;
-        self.covers.lay().map_err(at(Step::Proc))
+        self.covers.lay(of_run).map_err(at(Step::Proc))
+    }
+
+    /// Shows all that the compile step left, where `/tmp` will cover it, so that nobody sees all of it later.
+    fn show_work(&self, temporary: &CStr) -> Result<(), Failure> {
+        if self.work.is_none() {
+            return Ok(());
+        }
+        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        mount(c"overlay", temporary, c"overlay", flags, Artefacts::LAYERS).map_err(at(Step::WorkDirectory))
     }
 }
 
@@ -97,9 +121,6 @@ impl Work {
     /// messages. It is a read-only one, and no folder of it that two layers have can be opened: of such a folder the kernel
     /// keeps a list of entries for each time that it was opened after a change, and charges it to nobody.
     fn cover(&self) -> rustix::io::Result<()> {
-        // Where `/tmp` will cover it, so that nobody sees all of it later.
-        let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-        mount(c"overlay", c"/tmp", c"overlay", flags, Artefacts::LAYERS)?;
         tmpfs(c"/box", &self.writable)?;
         self.artefacts.show()
     }

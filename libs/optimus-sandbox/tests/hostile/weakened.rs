@@ -235,6 +235,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "cgroup-namespace",
             "cell-pid-namespace",
             "cell-network-namespace",
+            "cell-root",
             "private-files",
             "roots-in-memory",
             "still-counters",

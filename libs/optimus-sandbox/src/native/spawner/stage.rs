@@ -8,7 +8,7 @@
 //! /proc            the host's
 //! /empty           beside each folder of the host, since an overlay without a writable part takes two
 //! /new             where a box builds its root
-//! /devices         null, zero, full, random, urandom; made here, or bound from the host's /dev
+//! /devices         null, zero, full, random, urandom, bound from the host's /dev; empty where boxes make their own
 //! /roots/N         of root N: its skeleton, and what it shows of the host by numbers
 //! ```
 
@@ -28,8 +28,8 @@ use optimus_common::{LanguageName, weaken};
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, chmod, makedev, mknodat, open},
     mount::{
-        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_bind_recursive,
-        mount_change, move_mount, unmount,
+        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_bind,
+        mount_bind_recursive, mount_change, move_mount, unmount,
     },
     process::pivot_root,
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
@@ -106,13 +106,12 @@ enum Access {
 /// What a box mounts, in order, to build one root.
 #[derive(Debug)]
 pub(super) struct Template {
-    /// Layers of the root's own overlay.
-    pub(super) root: CString,
+    /// Where the layers of the root's own overlay are, a `skeleton` over a `tree`.
+    pub(super) parts: PathBuf,
     pub(super) folders: Vec<Folder>,
     /// The language's folder that is to be written to, and where it appears.
     pub(super) writable: Option<(CString, CString)>,
-    /// Nodes to bind, and where.
-    pub(super) devices: Vec<(CString, CString)>,
+    pub(super) devices: Devices,
     /// The folder of the host that is writable in the box. It is the guest's as long as the box is there.
     pub(super) gift: Option<PathBuf>,
     /// `PATH` of the guests.
@@ -125,6 +124,36 @@ pub(super) struct Folder {
     pub(super) layers: CString,
     /// Relative to the new root.
     pub(super) target: CString,
+}
+
+impl Template {
+    /// Of the root's own overlay.
+    pub(super) fn layers(&self) -> io::Result<CString> {
+        let parts = self.parts.display();
+        Ok(CString::new(format!("lowerdir={parts}/skeleton:{parts}/tree"))?)
+    }
+
+    /// Whether its parts are all that its root shows.
+    pub(super) fn is_whole(&self) -> bool {
+        self.folders.is_empty() && self.writable.is_none()
+    }
+}
+
+impl Devices {
+    /// Makes what a box has in `/dev`: the nodes, and what shells and libraries expect beside them.
+    pub(super) fn make(self, folder: &Path) -> io::Result<()> {
+        for device in DEVICES {
+            match self {
+                Self::Made => make_device(folder, device)?,
+                Self::Bound => {
+                    let node = folder.join(device.0);
+                    fs::write(&node, "")?;
+                    mount_bind(Path::new("/devices").join(device.0), node)?;
+                }
+            }
+        }
+        skeleton::device_links(folder)
+    }
 }
 
 impl Stage {
@@ -146,7 +175,7 @@ impl Stage {
         for folder in ["proc", "empty", "new", "devices", "roots"] {
             folder_at(&Path::new(MOUNT_POINT).join(folder))?;
         }
-        let devices = make_devices(&Path::new(MOUNT_POINT).join("devices"))?;
+        let devices = find_devices(&Path::new(MOUNT_POINT).join("devices"))?;
         mount_bind_recursive("/proc", Path::new(MOUNT_POINT).join("proc"))
             .map_err(Failure::at("bind /proc"))?;
         leave_for(MOUNT_POINT).map_err(Failure::at("enter the stage"))?;
@@ -218,7 +247,14 @@ impl Stage {
     /// Begins with boxes of a root that was copied.
     pub(super) fn open_root(&mut self, order: &Describe) -> Result<(), Failure> {
         let base = base(order.root);
-        let mut template = self.template_of(layers(&[&base.join("skeleton"), &base.join("tree")])?);
+        let mut template = Template {
+            parts: base.clone(),
+            folders: Vec::new(),
+            writable: None,
+            gift: None,
+            devices: self.devices,
+            path: None,
+        };
         if weaken::is_off("roots-in-memory") {
             let uncopied = base.join("uncopied");
             self.place(Path::new(UNCOPIED), &uncopied, Access::ReadOnly)?;
@@ -257,29 +293,6 @@ impl Stage {
                 "change the owner of {}",
                 folder.display()
             )))
-    }
-
-    fn template_of(&self, root: CString) -> Template {
-        let devices = match self.devices {
-            Devices::Made => Vec::new(),
-            Devices::Bound => DEVICES
-                .iter()
-                .filter_map(|(name, ..)| {
-                    Some((
-                        CString::new(format!("/devices/{name}")).ok()?,
-                        CString::new(format!("dev/{name}")).ok()?,
-                    ))
-                })
-                .collect(),
-        };
-        Template {
-            root,
-            folders: Vec::new(),
-            writable: None,
-            gift: None,
-            devices,
-            path: None,
-        }
     }
 
     /// Shows a folder of the host at a place of the stage.
@@ -351,25 +364,15 @@ pub(super) fn leave_for(mount_point: impl rustix::path::Arg) -> rustix::io::Resu
     rustix::process::chdir("/")
 }
 
-fn make_devices(folder: &Path) -> Result<Devices, Failure> {
-    if weaken::is_off("private-devices") {
-        return bind_devices(folder);
-    }
-    for (name, major, minor) in DEVICES {
-        let node = folder.join(name);
-        let mode = Mode::from_raw_mode(0o666);
-        match mknodat(CWD, &node, FileType::CharacterDevice, mode, makedev(major, minor)) {
-            // Without what the umask takes off.
-            Ok(()) => chmod(&node, mode).map_err(Failure::at("open a device node to all"))?,
-            Err(rustix::io::Errno::PERM) => return bind_devices(folder),
+/// Whether nodes can be made, and, where they cannot, the host's own.
+fn find_devices(folder: &Path) -> Result<Devices, Failure> {
+    if !weaken::is_off("private-devices") {
+        match make_device(folder, DEVICES[0]) {
+            Ok(()) => return Ok(Devices::Made),
+            Err(rustix::io::Errno::PERM) => {}
             Err(errno) => return Err(Failure::at("make a device node")(errno)),
         }
     }
-    skeleton::device_links(folder)?;
-    Ok(Devices::Made)
-}
-
-fn bind_devices(folder: &Path) -> Result<Devices, Failure> {
     for (name, ..) in DEVICES {
         let node = folder.join(name);
         fs::write(&node, "").map_err(Failure::at("write to the stage"))?;
@@ -377,8 +380,15 @@ fn bind_devices(folder: &Path) -> Result<Devices, Failure> {
         let tree = shown::open(&device).map_err(Failure::at(format_args!("open {}", device.display())))?;
         attach(&tree, &node, Access::Device)?;
     }
-    skeleton::device_links(folder)?;
     Ok(Devices::Bound)
+}
+
+fn make_device(folder: &Path, (name, major, minor): (&str, u32, u32)) -> rustix::io::Result<()> {
+    let node = folder.join(name);
+    let mode = Mode::from_raw_mode(0o666);
+    mknodat(CWD, &node, FileType::CharacterDevice, mode, makedev(major, minor))?;
+    // Without what the umask takes off.
+    chmod(&node, mode)
 }
 
 /// Attaches a tree that belongs to no namespace yet.

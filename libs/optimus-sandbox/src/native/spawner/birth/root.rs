@@ -1,13 +1,16 @@
 //! A box's root: built in its own copy of the stage, which it then leaves.
 
-use std::{ffi::CString, io};
+use std::{ffi::CString, fs, io, path::Path};
 
-use optimus_cell::{BYTES_PER_INODE, CHANGING_SETTING, SETTINGS_FOLDER};
+use optimus_cell::{BYTES_PER_INODE, CHANGING_SETTING, ROOT_PARTS, SETTINGS_FOLDER};
 use optimus_common::{language::BOX_DIR, weaken};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
 
 use super::{
-    super::{identity::Uids, stage::leave_for},
+    super::{
+        identity::Uids,
+        stage::{Devices, leave_for},
+    },
     Plan,
     report::{Log, Step},
 };
@@ -20,15 +23,19 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     let Plan { template, uids, .. } = plan;
     let mut read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     read_only.set(MountFlags::RDONLY, !weaken::is_off("read-only-root"));
-    mount("root", "/new", "overlay", read_only, template.root.as_c_str())?;
+    mount(
+        "root",
+        "/new",
+        "overlay",
+        read_only,
+        template.layers()?.as_c_str(),
+    )?;
     // What follows is mounted relative to the root in the making.
     rustix::process::chdir("/new")?;
     log.done(Step::Root);
     if weaken::is_off("private-files") {
         // The copies themselves, which all boxes then share.
-        let layers = template.root.to_string_lossy();
-        let copies = layers.rsplit(':').next().unwrap_or_default();
-        mount_bind_recursive(format!("{copies}/usr"), "usr")?;
+        mount_bind_recursive(template.parts.join("tree/usr"), "usr")?;
     }
     for folder in &template.folders {
         log.about(&folder.target);
@@ -45,18 +52,7 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
         mount_bind(from.as_c_str(), to.as_c_str())?;
     }
     log.done(Step::Folders);
-    let device_flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NOEXEC;
-    mount(
-        "devices",
-        "dev",
-        "overlay",
-        device_flags,
-        c"lowerdir=/empty:/devices",
-    )?;
-    for (from, to) in &template.devices {
-        log.about(to);
-        mount_bind(from.as_c_str(), to.as_c_str())?;
-    }
+    devices(template.devices)?;
     log.done(Step::Devices);
     let shared = tmpfs("1777", plan.compile_disk_bytes, inodes(plan.disk_bytes), *uids)?;
     mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
@@ -65,6 +61,9 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
         MountFlags::NOEXEC,
         &tmpfs("0700", AGENT_DIR_BYTES, inodes(AGENT_DIR_BYTES), *uids)?,
     )?;
+    if template.is_whole() {
+        show_parts(&template.parts)?;
+    }
     log.done(Step::Scratch);
     let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "proc", "proc", proc_flags, None)?;
@@ -76,6 +75,33 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     leave_for(".")?;
     log.done(Step::Pivot);
     Ok(())
+}
+
+/// Which keep nothing of the names that were looked for in vain, and are seen in no other box.
+fn devices(devices: Devices) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+    mount(
+        "devices",
+        "dev",
+        "tmpfs",
+        flags,
+        c"mode=0755,size=4k,nr_inodes=32",
+    )?;
+    devices.make("dev".as_ref())?;
+    Ok(mount_remount(
+        "dev",
+        MountFlags::BIND | MountFlags::RDONLY | flags,
+        "",
+    )?)
+}
+
+/// For the agent, which makes other roots of them.
+fn show_parts(parts: &Path) -> io::Result<()> {
+    let place = ROOT_PARTS.trim_start_matches('/');
+    fs::create_dir(place)?;
+    mount_bind(parts, place)?;
+    let read_only = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    Ok(mount_remount(place, read_only, "")?)
 }
 
 fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io::Result<()> {

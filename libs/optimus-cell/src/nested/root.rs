@@ -1,0 +1,78 @@
+//! Which root a run gets: one in which nobody has looked for anything before it.
+//!
+//! The kernel remembers what was looked up in an overlay, also that a name is not there, and answers sooner what it was asked
+//! before. By a clock the next run could read which names those were: notes between tests, as many as there are names. So the
+//! first run of a box has the box's own root, and each later one an overlay of its own of the same parts, which goes with it.
+//! What programs open at their start is then looked up anew, some microseconds for each name.
+//!
+//! The parts are in memory, in file systems that keep no names which are not there.
+
+use std::{cell::Cell, ffi::CStr, path::Path};
+
+use optimus_common::weaken;
+use rustix::{
+    mount::{MountFlags, mount, mount_bind_recursive, mount_move},
+    process::{chdir, chroot},
+};
+
+use crate::supervisor::Workspace;
+
+/// Where a native box has the parts of its root, for the agent alone: a folder `skeleton` and a folder `tree`.
+pub const ROOT_PARTS: &str = "/run/optimus/root";
+
+const LAYERS: &CStr = c"lowerdir=/run/optimus/root/skeleton:/run/optimus/root/tree";
+
+/// Where the new root is made: every root has this folder, and it is covered in every cell.
+const NEW_ROOT: &CStr = c"/tmp";
+
+/// The root of a box, which the agent is in.
+#[derive(Debug)]
+pub(crate) struct HomeRoot {
+    has_parts: bool,
+    used: Cell<bool>,
+}
+
+/// What a run has for a root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Root {
+    /// The box's.
+    Home,
+    /// To be made by the run's first process.
+    Own,
+}
+
+impl HomeRoot {
+    pub(crate) fn of_this_box() -> Self {
+        Self {
+            has_parts: Path::new(ROOT_PARTS).is_dir(),
+            used: Cell::new(false),
+        }
+    }
+
+    /// The compile step may tell all runs what it wants to, by the program that it makes.
+    pub(super) fn root_of_next(&self, workspace: Workspace) -> Root {
+        let used = workspace == Workspace::Fresh && self.used.replace(true);
+        if used && self.has_parts && !weaken::is_off("cell-root") {
+            Root::Own
+        } else {
+            Root::Home
+        }
+    }
+}
+
+/// The folder of temporary files of a root in the making, while the old one is still there.
+pub(super) const TEMPORARY_OF_NEW: &CStr = c"/tmp/tmp";
+
+/// Makes a new root, with the devices of the box. In a mount namespace of the cell's own. Allocates nothing.
+pub(super) fn make() -> rustix::io::Result<()> {
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount(c"root", NEW_ROOT, c"overlay", flags, LAYERS)?;
+    mount_bind_recursive(c"/dev", c"/tmp/dev")
+}
+
+/// Goes there. The old root lies below it from now on, out of everybody's reach: it takes a capability to leave a root.
+pub(super) fn enter() -> rustix::io::Result<()> {
+    chdir(NEW_ROOT)?;
+    mount_move(c".", c"/")?;
+    chroot(c".")
+}
