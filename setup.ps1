@@ -39,8 +39,10 @@ if ($NoStart) { exit 0 }
 Say "Starting API, Redis and one worker per language"
 Invoke-Checked "docker compose up" { docker compose up -d }
 
-$port = if ($env:API_PORT) { $env:API_PORT } else { "8080" }
-$api = "http://127.0.0.1:$port"
+# Asked of what runs: settings come from the environment, from .env, and from the compose file.
+$published = "$(docker compose port api 8080)".Trim()
+if (-not $published) { Stop-With "the API does not run; see: docker compose logs api" }
+$api = "http://" + ($published -replace "^0\.0\.0\.0:", "127.0.0.1:" -replace "^(\[::\]|::):", "[::1]:")
 $ready = $false
 foreach ($try in 1..120) {
     try { Invoke-WebRequest -UseBasicParsing "$api/ready" | Out-Null; $ready = $true; break }
@@ -55,8 +57,10 @@ $python = (Get-Content config/languages.json -Raw | ConvertFrom-Json).languages 
 Invoke-Checked "writing the large test data" {
     docker run --rm --entrypoint python3 -v "${examples}:/examples" $python /examples/generate.py
 }
+$token = "$(docker compose exec -T api printenv OPTIMUS__API__TOKENS)".Trim().Split(",")[0]
+if ($token) { $env:OPTIMUS_TOKEN = $token }
 Invoke-Checked "grading" {
-    docker compose run --rm --no-deps -v "${examples}:/examples" api `
+    docker compose run --rm --no-deps -e OPTIMUS_TOKEN -v "${examples}:/examples" api `
         optimus-cli submit /examples/sum/submissions/accepted/sum.py --tests /examples/sum --wait --api http://api:8080
 }
 

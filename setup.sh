@@ -104,21 +104,18 @@ fi
 
 say "Starting API, Redis and one worker per language"
 quietly "starting the services" compose up -d
-API="http://127.0.0.1:${API_PORT:-8080}"
-tries=0
-until curl -fsS "$API/ready" >/dev/null 2>&1; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 120 ] || { curl -sS "$API/ready" >&2; die "the system did not become ready; see: docker compose logs"; }
-    sleep 0.5
-done
+API="$(api_address)"
+until_ready "$API" 120
 
 say "Grading an example through $API"
 python3 examples/generate.py >/dev/null
+OPTIMUS_TOKEN="${OPTIMUS_TOKEN:-$(api_token)}"
+[ -z "$OPTIMUS_TOKEN" ] || export OPTIMUS_TOKEN
 if [ "$HERE" = Linux ]; then
     OPTIMUS_API="$API" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
 else
-    compose run --rm --no-deps -v "$PWD/examples:/examples" api \
+    compose run --rm --no-deps -e OPTIMUS_TOKEN -v "$PWD/examples:/examples" api \
         optimus-cli submit /examples/sum/submissions/accepted/sum.py --tests /examples/sum --wait --api http://api:8080
 fi
 
-say "Optimus is up at $API (stop it with: docker compose down)"
+say "Optimus is up at $API (stop it with: $(compose_name) down)"

@@ -9,10 +9,11 @@ BUILD_LOG=target/build.log
 mkdir -p target 2>/dev/null || true
 DOCKERD_LOG=/var/log/dockerd.log
 
-say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+# In colour where a person looks; a file or a pipe gets the words alone.
+say() { if [ -t 1 ]; then printf '\033[1m==> %s\033[0m\n' "$*"; else printf '==> %s\n' "$*"; fi; }
 note() { printf '    %s\n' "$*"; }
 die() {
-    printf '\033[31merror:\033[0m %s\n' "$*" >&2
+    if [ -t 2 ]; then printf '\033[31merror:\033[0m %s\n' "$*" >&2; else printf 'error: %s\n' "$*" >&2; fi
     exit 1
 }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -175,11 +176,40 @@ keep_in_env() {
 
 # Compose as a plugin (v2) or as docker-compose (1.29): the file suits both.
 compose() {
-    if docker compose version >/dev/null 2>&1; then
-        docker compose "$@"
-    else
-        docker-compose "$@"
-    fi
+    # shellcheck disable=SC2046
+    $(compose_name) "$@"
+}
+
+# The words a person calls it with on this machine.
+compose_name() {
+    if docker compose version >/dev/null 2>&1; then echo "docker compose"; else echo "docker-compose"; fi
+}
+
+# Where this machine reaches the API that runs, and the first token that it takes, which may be none. Both are asked of what
+# runs: settings come from the environment, from .env, and from the compose file.
+api_address() {
+    published="$(compose port api 8080)"
+    case "$published" in
+        0.0.0.0:*) published="127.0.0.1:${published##*:}" ;;
+        "[::]:"* | :::*) published="[::1]:${published##*:}" ;;
+        "" | *:0) die "the API does not run; see: $(compose_name) logs api" ;;
+    esac
+    echo "http://$published"
+}
+api_token() { compose exec -T api printenv OPTIMUS__API__TOKENS </dev/null | tr -d '\r' | cut -d, -f1; }
+
+# until_ready URL TRIES: waits for the API, two tries a second.
+until_ready() {
+    tries=0
+    until curl -fsS "$1/ready" >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        if [ "$tries" -ge "$2" ]; then
+            # What it answers, if it does, or why nothing was reached.
+            curl -sS "$1/ready" >&2 || :
+            die "the system did not become ready at $1; see: $(compose_name) logs"
+        fi
+        sleep 0.5
+    done
 }
 
 image_exists() { docker image inspect "$1" >/dev/null 2>&1; }

@@ -83,8 +83,19 @@ check "answers to its name in the project" answers_to api:8080
 if answers_to evil.example; then check "refuses the name of a page" false; else check "refuses the name of a page" true; fi
 check "grades an example" dist/optimus-cli submit examples/sum/submissions/accepted/sum.py --tests examples/sum --wait
 
-check "is not open to other machines by an address alone" refuses_at 0.0.0.0 OPTIMUS__API__ALLOW_ANONYMOUS=
+check "is not open to other machines by an address alone" refuses_at 0.0.0.0 OPTIMUS__API__ALLOW_ANONYMOUS=false
 check "is open where that is said twice" starts_at 0.0.0.0 OPTIMUS__API__ALLOW_ANONYMOUS=true
+
+of_service() { # of_service SERVICE VARIABLE: what of this script's environment gets there
+    compose run -T --rm --no-deps "$1" printenv "$2" </dev/null 2>/dev/null | tr -d '\r'
+}
+limited() { [ "$(OPTIMUS__LIMITS__MAX__TEST_CASES=7 of_service api OPTIMUS__LIMITS__MAX__TEST_CASES)" = 7 ]; }
+unlimited() { [ -z "$(of_service api OPTIMUS__LIMITS__MAX__TEST_CASES)" ]; }
+has_token() { [ "$(OPTIMUS__API__TOKENS=secret of_service "$1" OPTIMUS__API__TOKENS)" = secret ]; }
+check "a setting reaches the API where it is set" limited
+check "and is not there where it is not" unlimited
+check "the API gets the tokens" has_token api
+if has_token worker-python; then check "workers get no tokens" false; else check "workers get no tokens" true; fi
 
 api="$(compose ps -q api)"
 worker="$(compose ps -q worker-python)"

@@ -6,7 +6,7 @@
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
@@ -154,4 +154,135 @@ fn logs_are_in_the_checkout_and_do_not_grow_without_end() {
     let size = |name: &str| fs::metadata(folder.path().join(name)).unwrap().len();
     assert!(size("log") + size("log.old") < 11 << 20);
     assert!(size("log.old") > 5 << 20);
+}
+
+/// A program of this name and content, which the scripts find before any other.
+fn program(folder: &TempDir, name: &str, script: &str) {
+    let path = folder.path().join("bin").join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+const OWN_PROGRAMS: &str = "PATH=\"$PWD/bin:$PATH\"\n";
+
+#[test]
+fn compose_is_called_as_it_is_here_and_named_so() {
+    let folder = checkout();
+    program(&folder, "docker-compose", "echo \"old $*\"");
+    program(&folder, "docker", "exit 1");
+    let script = format!("{OWN_PROGRAMS}compose_name; compose up -d");
+    assert_eq!(done(&folder, &script), "docker-compose\nold up -d\n");
+    program(&folder, "docker", "echo \"new $*\"");
+    assert_eq!(done(&folder, &script), "docker compose\nnew compose up -d\n");
+}
+
+#[test]
+fn the_api_is_asked_where_it_is_and_with_a_token_it_takes() {
+    let folder = checkout();
+    program(&folder, "docker", "exit 1");
+    let compose = |published: &str, tokens: &str| {
+        let script = format!(
+            "case \"$*\" in\n'port api 8080') echo '{published}' ;;\n*'printenv OPTIMUS__API__TOKENS') {tokens} ;;\nesac"
+        );
+        program(&folder, "docker-compose", &script);
+    };
+    let asked = || done(&folder, &format!("{OWN_PROGRAMS}api_address; api_token"));
+    compose("127.0.0.1:18580", "printf 'one,two\\r\\n'");
+    assert_eq!(asked(), "http://127.0.0.1:18580\none\n");
+    compose("0.0.0.0:80", "exit 1");
+    assert_eq!(asked(), "http://127.0.0.1:80\n");
+    compose("[::]:80", "exit 1");
+    assert_eq!(asked(), "http://[::1]:80\n");
+    compose("", "exit 1");
+    let output = sh(
+        &folder,
+        &format!("{OWN_PROGRAMS}API=\"$(api_address)\"; echo goes on"),
+    );
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("docker-compose logs api"), "{told}");
+}
+
+#[test]
+fn a_system_that_does_not_become_ready_is_explained() {
+    let folder = checkout();
+    program(&folder, "docker", "exit 1");
+    program(&folder, "sleep", "");
+    program(&folder, "curl", "echo 'curl: nobody is there' >&2; exit 7");
+    let output = sh(
+        &folder,
+        &format!("{OWN_PROGRAMS}until_ready http://127.0.0.1:9 3"),
+    );
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for part in [
+        "nobody is there",
+        "did not become ready at http://127.0.0.1:9",
+        "docker-compose logs",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(!told.contains('\u{1b}'), "colours are for people: {told}");
+}
+
+/// The settings that `config/optimus.toml` lists, each as the variable that overrides it.
+fn variables() -> Vec<String> {
+    let file = fs::read_to_string(project_file("config/optimus.toml")).unwrap();
+    let mut section = String::new();
+    let mut variables = Vec::new();
+    for line in file.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = format!("{}__", name.trim_end_matches(']').replace('.', "__"));
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        {
+            variables.push(format!("OPTIMUS__{section}{key}").to_uppercase());
+        }
+    }
+    variables
+}
+
+fn project_file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)
+}
+
+/// Where compose itself decides, or nothing of it is used.
+const DECIDED_BY_COMPOSE: [&str; 9] = [
+    "OPTIMUS__LANGUAGES_FILE",
+    "OPTIMUS__DATA_DIR",
+    "OPTIMUS__REDIS__URL",
+    "OPTIMUS__API__HOST",
+    "OPTIMUS__API__PORT",
+    "OPTIMUS__DOCKER__HOST",
+    "OPTIMUS__WORKER__BACKEND",
+    "OPTIMUS__WORKER__LANGUAGES",
+    "OPTIMUS__NATIVE__",
+];
+
+#[test]
+fn compose_passes_every_setting_on_and_tokens_to_the_api_alone() {
+    let compose = fs::read_to_string(project_file("docker-compose.yml")).unwrap();
+    let variables = variables();
+    assert!(variables.len() > 50, "{variables:?}");
+    for variable in variables {
+        let named = compose
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("{variable}:")));
+        let decided = DECIDED_BY_COMPOSE
+            .iter()
+            .any(|decided| variable == *decided || decided.ends_with("__") && variable.starts_with(decided));
+        assert_ne!(named, decided, "{variable}");
+    }
+    let (api, others) = {
+        let (before, rest) = compose.split_once("\n  api:\n").unwrap();
+        let (api, after) = rest.split_once("\n  images:\n").unwrap();
+        (api, format!("{before}{after}"))
+    };
+    let tokens = |text: &str| {
+        text.lines()
+            .filter(|line| line.trim_start().starts_with("OPTIMUS__API__TOKENS:"))
+            .count()
+    };
+    assert_eq!((tokens(api), tokens(&others)), (1, 0));
 }
