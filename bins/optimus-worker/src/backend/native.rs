@@ -66,7 +66,8 @@ async fn open(
     Ok((toolchains, backend))
 }
 
-/// How often it is looked whether a backend is still there that languages are to be prepared for.
+/// How often it is looked whether a backend is still there that languages are to be prepared for, and whether one that could
+/// not be prepared is to be tried again.
 const WATCHED: Duration = Duration::from_mins(1);
 
 /// How often preparing may break by a fault of ours before it is given up: `grade` waits for it.
@@ -90,11 +91,9 @@ async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Off
 
 async fn keep_preparing(toolchains: Toolchains, backend: Weak<NativeBackend>) {
     while backend.strong_count() > 0 {
-        if tokio::time::timeout(WATCHED, toolchains.unprepared())
-            .await
-            .is_ok()
-            && let Some(backend) = backend.upgrade()
-        {
+        // Found, or only later: what has failed becomes due without a word.
+        let _ = tokio::time::timeout(WATCHED, toolchains.unprepared()).await;
+        if let Some(backend) = backend.upgrade() {
             prepare_missing(toolchains.clone(), backend).await;
         }
     }

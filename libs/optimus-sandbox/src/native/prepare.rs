@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use optimus_common::{
     LanguageName, causes,
-    facts::RunEnd,
+    facts::{LimitKind, RunEnd},
     limits::Limits,
     protocol::{CommandSpec, JobHeader, VERSION},
 };
@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// Enough for a compiler to warm up on a slow machine.
-const TIME: Duration = Duration::from_mins(5);
+const CPU_TIME: Duration = Duration::from_mins(10);
+/// Ends what hangs. How long it takes is a matter of what else the machine does, so this bounds no work.
+const WALL_TIME: Duration = Duration::from_mins(30);
+/// For the answer of the agent, which watches both, to arrive.
+const ANSWER: Duration = Duration::from_mins(1);
 const MEMORY_BYTES: u64 = 2 << 30;
 const DISK_BYTES: u64 = 512 << 20;
 const PROCESSES: u32 = 512;
@@ -70,7 +74,8 @@ impl NativeBackend {
             .await
             .map_err(failed)?;
         let mut job = session.start_job(&header(argv), &[]).await.map_err(failed)?;
-        let outcome = tokio::time::timeout(TIME * 2, watch(&mut job)).await;
+        let longest = limits().longest_wall_time() + ANSWER;
+        let outcome = tokio::time::timeout(longest, watch(&mut job)).await;
         // Only then is the folder ours again.
         job.handle().destroy().await?;
         drop(job);
@@ -100,13 +105,49 @@ async fn watch(job: &mut crate::session::JobSession) -> Result<(), NativeError> 
                 if end == Some(RunEnd::Exited { code: 0 }) {
                     return Ok(());
                 }
-                let told = String::from_utf8_lossy(&told);
-                let skipped = told.chars().count().saturating_sub(TOLD);
-                let told: String = told.trim().chars().skip(skipped).collect();
-                return Err(NativeError::Preparation(format!("it ended with {end:?}: {told}")));
+                return Err(NativeError::Preparation(failure(
+                    end.as_ref(),
+                    &String::from_utf8_lossy(&told),
+                )));
             }
             Event::RunDone(_) => {}
         }
+    }
+}
+
+/// How it ended, in words, and the end of what it printed.
+fn failure(end: Option<&RunEnd>, printed: &str) -> String {
+    let how = match end {
+        None => "it was not run".to_owned(),
+        Some(RunEnd::Exited { code }) => format!("it exited with code {code}"),
+        Some(RunEnd::Signalled { signal }) => format!("signal {signal} ended it"),
+        Some(RunEnd::NotStarted { error }) => format!("it cannot be started: {error}"),
+        Some(RunEnd::Killed { limit }) => match limit {
+            LimitKind::CpuTime => format!("it used more than {} s of CPU time", CPU_TIME.as_secs()),
+            LimitKind::WallTime => format!("it was not done after {} s", WALL_TIME.as_secs()),
+            LimitKind::Memory => format!("it used more than {} MiB of memory", MEMORY_BYTES >> 20),
+            LimitKind::Output => format!("it printed more than {} MiB", OUTPUT_BYTES >> 20),
+        },
+    };
+    let printed = printed.trim();
+    let skipped = printed.chars().count().saturating_sub(TOLD);
+    let end: String = printed.chars().skip(skipped).collect();
+    if end.is_empty() {
+        how
+    } else {
+        format!("{how}: {end}")
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        cpu_time: CPU_TIME,
+        wall_time: WALL_TIME,
+        memory_bytes: MEMORY_BYTES,
+        output_bytes: OUTPUT_BYTES,
+        processes: PROCESSES,
+        open_files: OPEN_FILES,
+        file_size_bytes: DISK_BYTES,
     }
 }
 
@@ -114,15 +155,7 @@ fn header(argv: &[String]) -> JobHeader {
     let command = |argv: &[String]| CommandSpec {
         argv: argv.to_vec(),
         env: BTreeMap::new(),
-        limits: Limits {
-            cpu_time: TIME,
-            wall_time: TIME,
-            memory_bytes: MEMORY_BYTES,
-            output_bytes: OUTPUT_BYTES,
-            processes: PROCESSES,
-            open_files: OPEN_FILES,
-            file_size_bytes: DISK_BYTES,
-        },
+        limits: limits(),
     };
     JobHeader {
         program: None,
@@ -138,4 +171,30 @@ fn header(argv: &[String]) -> JobHeader {
 
 fn available_cpus() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_words() {
+        let killed = |limit| failure(Some(&RunEnd::Killed { limit }), "\n");
+        assert_eq!(killed(LimitKind::WallTime), "it was not done after 1800 s");
+        assert_eq!(killed(LimitKind::CpuTime), "it used more than 600 s of CPU time");
+        assert_eq!(killed(LimitKind::Memory), "it used more than 2048 MiB of memory");
+        assert_eq!(killed(LimitKind::Output), "it printed more than 1 MiB");
+        let exited = RunEnd::Exited { code: 2 };
+        assert_eq!(failure(Some(&exited), " why \n"), "it exited with code 2: why");
+        let long = format!("{}the end\n", "x".repeat(2 * TOLD));
+        let told = failure(Some(&exited), &long);
+        assert!(told.ends_with("xthe end") && told.len() < 2 * TOLD, "{told}");
+    }
+
+    /// What else the machine does must not fail a preparation, as it makes it slow.
+    #[test]
+    fn work_is_bounded_in_cpu_time_long_before_the_clock_strikes() {
+        let limits = limits();
+        assert!(limits.wall_time >= 3 * limits.cpu_time);
+    }
 }

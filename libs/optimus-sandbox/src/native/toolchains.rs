@@ -19,6 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use optimus_common::{
     LanguageName, causes,
     language::Language,
@@ -35,6 +36,11 @@ use super::roots::{HostRoot, Root, Roots};
 
 /// How long what was found is taken for what is there.
 const TRUSTED: Duration = Duration::from_secs(2);
+
+/// How long after a failed preparation it is tried again, doubled with each further failure. A busy machine may have been the
+/// reason, a full disk, or memory that others had; a script that never works costs little at such a distance.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// What serves a language.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,11 +93,27 @@ enum State {
         _in_use: Option<InUse>,
     },
     /// Its support files are to be made first, which has begun then.
-    Unprepared(Toolchain, Preparation, Option<Instant>),
-    /// Preparing it failed, and would again.
-    Broken(Toolchain, String),
+    Unprepared(Toolchain, Preparation, Option<Timestamp>),
+    /// Preparing it failed.
+    Broken(Toolchain, Preparation, Failure),
     /// Somebody may install it.
     Missing(String),
+}
+
+/// What came of preparing a language, the last time.
+#[derive(Debug, Clone)]
+struct Failure {
+    why: String,
+    /// How often in a row, this one included.
+    count: u32,
+    at: Instant,
+}
+
+impl Failure {
+    fn is_due_again(&self) -> bool {
+        let doubled = 2_u32.saturating_pow(self.count.saturating_sub(1));
+        self.at.elapsed() >= FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+    }
 }
 
 impl Toolchains {
@@ -145,7 +167,7 @@ impl Toolchains {
     }
 
     /// Prepares the support files of every language whose boxes wait for them, one after the other; once for all
-    /// processes that use this data directory.
+    /// processes that use this data directory. What failed is tried again when it is called later, after a pause.
     ///
     /// `run` gets a language, the root to use, the folder that is to be `/optimus/<language>` and writable in the box,
     /// and what to run there. Where it fails, so does every box of the language, with this as the reason.
@@ -158,10 +180,14 @@ impl Toolchains {
         let known = self.0.known().clone();
         for known in known {
             let Known { language, state, .. } = &*known;
-            let State::Unprepared(toolchain, preparation, _) = state.clone() else {
-                continue;
+            let (toolchain, preparation, failures) = match state.clone() {
+                State::Unprepared(toolchain, preparation, _) => (toolchain, preparation, 0),
+                State::Broken(toolchain, preparation, failure) if failure.is_due_again() => {
+                    (toolchain, preparation, failure.count)
+                }
+                _ => continue,
             };
-            let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Instant::now()));
+            let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Timestamp::now()));
             self.0.learn(language, begun);
             let mut broken_off = BrokenOff {
                 inner: &self.0,
@@ -176,8 +202,12 @@ impl Toolchains {
             let state = match made.await {
                 Ok(in_use) => State::ready(toolchain, Some(in_use)),
                 Err(why) => {
-                    let why = format!("{} cannot be prepared: {why}", toolchain.version);
-                    State::Broken(toolchain, why)
+                    let failure = Failure {
+                        why,
+                        count: failures.saturating_add(1),
+                        at: Instant::now(),
+                    };
+                    State::Broken(toolchain, preparation, failure)
                 }
             };
             broken_off.state = None;
@@ -353,7 +383,7 @@ impl State {
     /// Whether the host is as it was.
     fn still_holds(&self) -> bool {
         match self {
-            Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, ..) | Self::Broken(toolchain, _) => {
+            Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, ..) | Self::Broken(toolchain, ..) => {
                 match &toolchain.root {
                     Root::Host(root) => root.stamp == stamp::of(root),
                     Root::Image { folder } => folder.is_dir(),
@@ -375,12 +405,17 @@ impl State {
                 "{} is here, and is prepared for boxes once a worker starts, one language after the other",
                 toolchain.version
             )),
+            // The same words as long as it lasts: what is told again and again is told once.
             Self::Unprepared(toolchain, _, Some(began)) => Err(format!(
-                "{} is here, and is being prepared for boxes, {} s so far",
+                "{} is here, and is being prepared for boxes since {}",
                 toolchain.version,
-                began.elapsed().as_secs()
+                began.strftime("%FT%TZ")
             )),
-            Self::Broken(_, why) | Self::Missing(why) => Err(why.clone()),
+            Self::Broken(toolchain, _, failure) => Err(format!(
+                "{} could not be prepared, which is tried again later: {}",
+                toolchain.version, failure.why
+            )),
+            Self::Missing(why) => Err(why.clone()),
         }
     }
 }
@@ -539,27 +574,31 @@ mod tests {
         );
     }
 
-    /// Needs a C compiler, as everything here does.
-    #[tokio::test]
-    async fn a_language_that_is_being_prepared_says_so() {
-        let top = tempfile::tempdir().unwrap();
+    /// C alone, which has something to prepare here.
+    fn of_c_with_a_script(top: &Path) -> Toolchains {
         let mut languages = LanguagesFile::BuiltIn.load().unwrap();
         languages
             .languages
             .retain(|language| language.name.as_str() == "c");
-        let [c] = languages.languages.as_slice() else {
-            unreachable!("C is built in");
-        };
-        let folder = top.path().join(c.dockerfile_path.parent().unwrap());
+        let c = languages.languages.first().expect("C is built in");
+        let folder = top.join(c.dockerfile_path.parent().unwrap());
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("prepare.sh"), "#!/bin/sh\n").unwrap();
-        let file = top.path().join("config/languages.json");
+        let file = top.join("config/languages.json");
         fs::create_dir(file.parent().unwrap()).unwrap();
         fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
         let mut settings = Settings::defaults();
         settings.languages_file = LanguagesFile::At(file);
-        settings.set_data_dir(top.path().join("data"));
-        let toolchains = Toolchains::find(&languages.languages, &settings);
+        settings.set_data_dir(top.join("data"));
+        Toolchains::find(&languages.languages, &settings)
+    }
+
+    /// Needs a C compiler, as everything here does.
+    #[tokio::test]
+    async fn a_language_that_is_being_prepared_says_so() {
+        let top = tempfile::tempdir().unwrap();
+        let toolchains = of_c_with_a_script(top.path());
+        let c = &toolchains.0.known()[0].language.clone();
         let why = || toolchains.list()[0].outcome.clone().unwrap_err();
 
         let before = why();
@@ -583,12 +622,15 @@ mod tests {
             .prepare_missing(async |_, _, _, _| {
                 let meanwhile = why();
                 assert!(meanwhile.contains("being prepared"), "{meanwhile}");
+                tokio::time::sleep(Duration::from_millis(1100)).await;
+                assert_eq!(why(), meanwhile, "or it would be told with each second");
                 *read.lock().unwrap() = toolchains.0.find(&c.name);
                 Err("no box".to_owned())
             })
             .await;
         let after = why();
-        assert!(after.contains("cannot be prepared: no box"), "{after}");
+        assert!(after.contains("could not be prepared"), "{after}");
+        assert!(after.ends_with(": no box"), "{after}");
 
         // Whoever began to look while it was prepared, and has only now seen that nothing has changed.
         let read = read.into_inner().unwrap().unwrap();
@@ -601,5 +643,43 @@ mod tests {
             .0
             .learn_instead_of(Some(&now), c, State::Missing("gone".to_owned()));
         assert_eq!(why(), "gone");
+    }
+
+    /// Needs a C compiler, as everything here does.
+    #[tokio::test]
+    async fn what_could_not_be_prepared_is_tried_again_after_a_pause_that_grows() {
+        let top = tempfile::tempdir().unwrap();
+        let toolchains = of_c_with_a_script(top.path());
+        let c = toolchains.list()[0].language.clone();
+        let tries = Mutex::new(0);
+        let prepare = async |outcome: Result<(), String>| {
+            let ran = async |_, _, _, _| {
+                *tries.lock().unwrap() += 1;
+                outcome.clone()
+            };
+            toolchains.prepare_missing(ran).await;
+            *tries.lock().unwrap()
+        };
+        // As if it had failed so long ago.
+        let failed_before = |pause: Duration| {
+            let known = toolchains.0.find(&c).unwrap();
+            let State::Broken(toolchain, preparation, failure) = known.state.clone() else {
+                panic!("it failed: {known:?}");
+            };
+            let at = Instant::now().checked_sub(pause).unwrap();
+            let failure = Failure { at, ..failure };
+            let state = State::Broken(toolchain, preparation, failure);
+            toolchains.0.learn(&known.language, state);
+        };
+        let busy = || Err("it was not done in time".to_owned());
+        assert_eq!(prepare(busy()).await, 1);
+        assert_eq!(prepare(busy()).await, 1, "not at once");
+        failed_before(FIRST_PAUSE);
+        assert_eq!(prepare(busy()).await, 2);
+        failed_before(FIRST_PAUSE);
+        assert_eq!(prepare(busy()).await, 2, "the pause has grown");
+        failed_before(FIRST_PAUSE * 2);
+        assert_eq!(prepare(Ok(())).await, 3);
+        assert!(toolchains.list()[0].outcome.is_ok());
     }
 }
