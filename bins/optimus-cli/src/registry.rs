@@ -57,8 +57,7 @@ fn replace(path: &Path, languages: &Languages) -> Result<(), Failure> {
     let written = || -> anyhow::Result<()> {
         let folder = path.parent().context("it has no folder")?;
         let mut file = NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, languages)?;
-        file.write_all(b"\n")?;
+        file.write_all(languages.to_json().as_bytes())?;
         file.as_file()
             .set_permissions(fs::metadata(path)?.permissions())?;
         file.as_file().sync_all()?;

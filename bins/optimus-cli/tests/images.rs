@@ -82,6 +82,14 @@ fn a_language_is_added_built_listed_and_removed() {
     assert_eq!(ran.stdout(), "new\n");
     assert_eq!(root.run(&rebuild).exits(0).json(), serde_json::json!([]));
 
+    // As a worker does, which holds the image's files.
+    let holder = format!("{name}-holder");
+    docker(&["create", "--name", &holder, &image]).exits(0);
+    root.run(&["remove-lang", &name, "--yes", "--image"])
+        .exits(2)
+        .complains_of(&format!("is used by {holder}"));
+    assert_eq!(root.languages(), [name.as_str()], "nothing was removed");
+    docker(&["rm", &holder]).exits(0);
     root.run(&["remove-lang", &name, "--yes", "--image"]).exits(0);
     docker(&["image", "inspect", &image]).exits(1);
 }

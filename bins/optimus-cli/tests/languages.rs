@@ -207,6 +207,34 @@ fn bad_input_is_named_and_changes_nothing() {
 }
 
 #[test]
+fn a_placeholder_that_is_none_is_refused_and_a_recipe_without_a_source_is_noted() {
+    let root = Root::new();
+    let base = ["--base-image", "debian:bookworm-slim"];
+    let add_foo = |more: &[&str]| add(&root, "foo", "foo", &[more, &base].concat());
+    for (option, more) in [
+        ("--run: {src} ", &["--run", "foo {src}"][..]),
+        ("--run: {file} ", &["--run", "{file}"]),
+        (
+            "--compile: {memory} ",
+            &["--run", "foo {source}", "--compile", "fooc -m{memory}"],
+        ),
+    ] {
+        add_foo(more)
+            .exits(2)
+            .complains_of(option)
+            .complains_of("{source}, {entry_point}, {sources}, {memory_mb}");
+    }
+    assert!(root.languages().is_empty());
+    add_foo(&["--run", "foo -x"])
+        .exits(0)
+        .complains_of("neither --run nor --compile names {source}");
+    for run in ["foo {source}", "foo main.foo", "awk -f {source} '{ print }'"] {
+        let added = add_foo(&["--run", run, "--force"]).exits(0);
+        assert!(!added.stderr().contains("neither"), "{}", added.stderr());
+    }
+}
+
+#[test]
 fn a_damaged_file_is_reported_and_left_alone() {
     let root = Root::new();
     for damaged in [

@@ -77,6 +77,10 @@ pub struct Execution {
     pub other_extensions: Vec<String>,
     /// The name `source_code` is stored under, such as `main.py`.
     pub source_name: String,
+    /// A program that copies one line from its input to its output. The language is available only where it has run in a
+    /// box; without it, where what the recipe calls could be started on an empty program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<String>,
     /// The compile step's program and arguments; empty for a language without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compile: Vec<String>,
@@ -89,10 +93,6 @@ pub struct Execution {
     /// Added to a run's memory limit for what the runtime itself needs, in MiB.
     #[serde(default)]
     pub memory_allowance_mb: u64,
-    /// A program that copies one line from its input to its output. The language is available only where it has run in a
-    /// box; without it, where what the recipe calls could be started on an empty program.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sample: Option<String>,
     /// How the runtime ends when it is out of memory. Any one that matches is believed of a run that has used memory.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub out_of_memory: Vec<OutOfMemory>,
@@ -204,6 +204,21 @@ pub struct Placeholders<'a> {
 }
 
 impl Placeholders<'_> {
+    pub const NAMES: [&'static str; 4] = ["{source}", "{entry_point}", "{sources}", "{memory_mb}"];
+
+    /// A word in braces that looks like one of them and is none: it would be left as it is.
+    pub fn unknown_in(template: &[String]) -> Option<&str> {
+        template.iter().find_map(|arg| {
+            arg.match_indices('{').find_map(|(start, _)| {
+                let length = arg[start..].find('}')?;
+                let word = &arg[start..=start + length];
+                let inside = &word[1..length];
+                let plain = inside.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+                (plain && !inside.is_empty() && !Self::NAMES.contains(&word)).then_some(word)
+            })
+        })
+    }
+
     pub fn expand(&self, template: &[String]) -> Vec<String> {
         let mut expanded = Vec::with_capacity(template.len());
         for arg in template {
@@ -254,6 +269,13 @@ impl Languages {
         })?;
         languages.validate()?;
         Ok(languages)
+    }
+
+    /// The text of the file.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("it has no keys but text");
+        text.push('\n');
+        text
     }
 
     pub fn get(&self, name: &LanguageName) -> Option<&Language> {
@@ -414,6 +436,36 @@ mod tests {
     fn shipped() -> Languages {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
         Languages::load(&path).unwrap()
+    }
+
+    /// Who adds a language must find that one in a diff, and nothing else.
+    #[test]
+    fn the_shipped_file_is_written_as_it_is_read() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/languages.json");
+        let text = fs::read_to_string(path).unwrap();
+        assert_eq!(shipped().to_json(), text);
+    }
+
+    #[test]
+    fn words_in_braces_are_placeholders_or_mistakes() {
+        let unknown = |words: &[&str]| Placeholders::unknown_in(&strings(words)).map(str::to_owned);
+        for words in [
+            &["cc", "{source}", "-m{memory_mb}", "{entry_point}", "{sources}"][..],
+            &[
+                "awk",
+                "{ print }",
+                "{print $1}",
+                "{}",
+                "${source}",
+                "{{.X}}",
+                "}{",
+            ],
+        ] {
+            assert_eq!(unknown(words), None, "{words:?}");
+        }
+        assert_eq!(unknown(&["foo", "{src}"]).as_deref(), Some("{src}"));
+        assert_eq!(unknown(&["-m={memory}MiB"]).as_deref(), Some("{memory}"));
+        assert_eq!(unknown(&["{source}{file_name}"]).as_deref(), Some("{file_name}"));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `add-lang`: a language's entry, its Dockerfile, its image.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, slice};
 
 use anyhow::Context;
-use optimus_common::language::{Build, Execution, Language, Languages, OUTPUT_DIR};
+use optimus_common::language::{Build, Execution, Language, Languages, OUTPUT_DIR, Placeholders};
 
 use super::build_image::{self, AllowFailures};
 use crate::{
@@ -28,6 +28,13 @@ enum Existing {
 pub(crate) async fn run(args: AddLang, project: &Project, output: &Output) -> Result<Exit, Failure> {
     let preset = preset(&args)?;
     let language = preset.language(&args.name);
+    check_placeholders(&language.execution)?;
+    if !names_a_source(&language.execution) {
+        note(format_args!(
+            "note: neither --run nor --compile names {{source}} or {{sources}}, so nothing tells {} what to run",
+            language.execution.command
+        ));
+    }
     let existing = if args.force {
         Existing::Replace
     } else {
@@ -129,6 +136,29 @@ fn preset(args: &AddLang) -> Result<Preset, Failure> {
         command.clone_into(&mut preset.version_command);
     }
     Ok(preset)
+}
+
+fn check_placeholders(execution: &Execution) -> Result<(), Failure> {
+    let run = [slice::from_ref(&execution.command), &execution.args].concat();
+    for (option, words) in [("--run", &run), ("--compile", &execution.compile)] {
+        if let Some(unknown) = Placeholders::unknown_in(words) {
+            return Err(Failure::usage(format!(
+                "{option}: {unknown} stands for nothing; there are {}",
+                Placeholders::NAMES.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// By a placeholder, or by the name under which `source_code` is stored.
+fn names_a_source(execution: &Execution) -> bool {
+    let words = execution.args.iter().chain(&execution.compile);
+    [&execution.command].into_iter().chain(words).any(|word| {
+        ["{source}", "{sources}", "{entry_point}", &execution.source_name]
+            .iter()
+            .any(|name| word.contains(name))
+    })
 }
 
 /// A language nobody told us of: the recipe must be given, and where its toolchain comes from.

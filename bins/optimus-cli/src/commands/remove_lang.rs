@@ -1,13 +1,18 @@
 //! `remove-lang`.
 
 use std::{
+    collections::HashMap,
     fs,
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
 use anyhow::Context;
-use bollard::{errors::Error, query_parameters::RemoveImageOptionsBuilder};
+use bollard::{
+    Docker,
+    errors::Error,
+    query_parameters::{ListContainersOptionsBuilder, RemoveImageOptionsBuilder},
+};
 use optimus_common::language::{Language, Languages};
 use serde::Serialize;
 
@@ -29,7 +34,13 @@ struct Removed {
 
 pub(crate) async fn run(args: RemoveLang, project: &Project, output: &Output) -> Result<Exit, Failure> {
     let languages = registry::load(&project.languages_file())?;
-    find(&languages, &args)?;
+    let language = find(&languages, &args)?;
+    // Before anything is removed: what would keep the image.
+    let docker = if args.image {
+        Some(unused(&language.image).await?)
+    } else {
+        None
+    };
     if !args.yes && !confirmed(&args)? {
         return Err(Failure::usage("nothing was removed"));
     }
@@ -45,8 +56,8 @@ pub(crate) async fn run(args: RemoveLang, project: &Project, output: &Output) ->
         }
         Ok(language)
     })?;
-    if args.image {
-        remove_image(&language.image).await?;
+    if let Some(docker) = docker {
+        remove_image(&docker, &language).await?;
     }
     let removed = Removed {
         language: language.name.to_string(),
@@ -118,14 +129,44 @@ fn gone(removed: io::Result<()>, path: &Path) -> Result<(), Failure> {
     }
 }
 
-async fn remove_image(image: &str) -> Result<(), Failure> {
+/// The engine, where no container is made from this image: not even a worker, which holds its files.
+async fn unused(image: &str) -> Result<Docker, Failure> {
     let docker = engine::connect().await?;
+    let options = ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&HashMap::from([("ancestor", vec![image])]))
+        .build();
+    let containers = match docker.list_containers(Some(options)).await {
+        // Some engines know no containers of an image that is not there, and say so.
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Vec::new(),
+        listed => listed
+            .with_context(|| format!("cannot see who uses the image {image}"))
+            .trouble()?,
+    };
+    let names: Vec<_> = containers
+        .into_iter()
+        .filter_map(|container| container.names?.into_iter().next())
+        .map(|name| name.trim_start_matches('/').to_owned())
+        .collect();
+    if names.is_empty() {
+        return Ok(docker);
+    }
+    Err(Failure::usage(format!(
+        "nothing was removed: the image {image} is used by {}; stop the worker of this language first, or leave out --image",
+        names.join(", ")
+    )))
+}
+
+async fn remove_image(docker: &Docker, language: &Language) -> Result<(), Failure> {
     let options = RemoveImageOptionsBuilder::new().build();
+    let Language { name, image, .. } = language;
     match docker.remove_image(image, Some(options), None).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         removed => removed
             .map(drop)
-            .with_context(|| format!("cannot remove the image {image}"))
+            .with_context(|| {
+                format!("{name}, its entry and its Dockerfile, is removed, but not its image (later: docker rmi {image})")
+            })
             .trouble(),
     }
 }
