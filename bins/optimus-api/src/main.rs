@@ -1,17 +1,14 @@
 //! `optimus-api`: the HTTP API over Redis.
 
-use std::{io::IsTerminal, path::PathBuf, sync::Arc, time::Duration};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
 use optimus_api::App;
 use optimus_common::settings::{Log, Settings};
-use optimus_queue::{StoreError, redis::RedisStore};
-use tokio::{net::TcpListener, time::sleep};
+use optimus_queue::redis::RedisStore;
+use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
-
-/// Rest between attempts to reach Redis at start.
-const CONNECT_RETRY: Duration = Duration::from_secs(1);
 
 /// Serves the HTTP API of Optimus over the jobs in Redis.
 #[derive(Debug, Parser)]
@@ -61,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let shutdown = shutdown_signal().context("cannot listen for signals")?;
     let mut shutdown = std::pin::pin!(shutdown);
     let store = tokio::select! {
-        store = connect(&settings) => store?,
+        store = RedisStore::connect_patiently(&settings.redis, &settings.queue) => store?,
         () = &mut shutdown => return Ok(()),
     };
 
@@ -73,20 +70,6 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!(address = %listener.local_addr()?, "listening");
     optimus_api::serve(listener, Arc::new(app), shutdown).await?;
     Ok(())
-}
-
-/// Waits for Redis as long as it takes: it may well start after the API.
-async fn connect(settings: &Settings) -> anyhow::Result<RedisStore> {
-    loop {
-        match RedisStore::connect(&settings.redis, &settings.queue).await {
-            Ok(store) => return Ok(store),
-            Err(StoreError::Unavailable(cause)) => {
-                tracing::warn!(cause, "the job store is not reachable; trying again");
-                sleep(CONNECT_RETRY).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
 }
 
 fn start_log(log: &Log) -> anyhow::Result<()> {

@@ -1,18 +1,17 @@
 //! The worker's process: its flags, and what it is made of.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
 use optimus_common::{WorkerId, settings::Settings};
-use optimus_queue::{StoreError, redis::RedisStore};
+use optimus_queue::redis::RedisStore;
 use optimus_worker::{
     Availability, Roster, Worker,
     backend::{self, BackendFlag},
     process::{start_logging, stop_on_signals},
 };
-use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::info;
 
 /// Claims jobs, runs each in a box of its own, and finishes them.
 #[derive(Debug, Parser)]
@@ -75,7 +74,8 @@ async fn run() -> anyhow::Result<()> {
     };
     let choice = choice?;
     info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
-    let Some(store) = shutdown.run_until_cancelled(connect(&settings)).await else {
+    let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
+    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
@@ -89,20 +89,4 @@ async fn run() -> anyhow::Result<()> {
     };
     worker.run(shutdown).await;
     Ok(())
-}
-
-/// Waits for a store that is not there yet. One that is not safe is an error.
-async fn connect(settings: &Settings) -> Result<RedisStore, StoreError> {
-    loop {
-        match RedisStore::connect(&settings.redis, &settings.queue).await {
-            Err(error @ StoreError::Unavailable(_)) => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "waiting for the job store"
-                );
-                sleep(Duration::from_secs(1)).await;
-            }
-            settled => return settled,
-        }
-    }
 }

@@ -91,6 +91,16 @@ pub struct Redis {
     pub connection_timeout: Duration,
 }
 
+impl Redis {
+    /// Where the server is, for people: the address without what it is opened with.
+    pub fn address(&self) -> String {
+        let (scheme, rest) = self.url.split_once("://").unwrap_or(("redis", &self.url));
+        let rest = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+        let end = rest.find(['?', '#']).unwrap_or(rest.len());
+        format!("{scheme}://{}", &rest[..end])
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
@@ -348,6 +358,24 @@ mod tests {
         assert_eq!(Settings::defaults().worker.backend, None);
         assert!(with(&[("OPTIMUS__WORKER__BACKEND", "podman")]).is_err());
         assert_eq!(settings.data_dir(), Path::new("/srv/optimus"));
+    }
+
+    #[test]
+    fn an_address_tells_no_password() {
+        for (url, address) in [
+            ("redis://127.0.0.1:6379", "redis://127.0.0.1:6379"),
+            ("redis://user:secret@host:1/2", "redis://host:1/2"),
+            ("rediss://:se@cret/@host", "rediss://host"),
+            (
+                "redis+sentinel://u:secret@a:1,b:2/main/0",
+                "redis+sentinel://a:1,b:2/main/0",
+            ),
+            ("unix:///run/redis.sock?pass=secret", "unix:///run/redis.sock"),
+            ("u:secret@host", "redis://host"),
+        ] {
+            let redis = with(&[("REDIS_URL", url)]).unwrap().redis;
+            assert_eq!(redis.address(), address);
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod audit;
 mod connection;
 mod events;
 mod keys;
+mod patience;
 mod record;
 mod scripts;
 mod server;
