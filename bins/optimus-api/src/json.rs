@@ -201,6 +201,14 @@ mod tests {
             (&2.into(), &15.into()),
             "{problem}"
         );
+        for (body, line) in [("", 1), ("{\"language\": \"a\n\"}", 2)] {
+            let problem = refused(body);
+            assert_eq!(
+                (&problem["line"], &problem["column"]),
+                (&line.into(), &1.into()),
+                "counted from 1: {problem}"
+            );
+        }
         for body in ["", "{", "{}x", "{\"language\": \"\\ud800\"}", "\u{feff}{}"] {
             let problem = refused(body);
             assert!(

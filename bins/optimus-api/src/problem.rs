@@ -111,7 +111,8 @@ impl Problem {
             "The body is not JSON",
             detail,
         );
-        (problem.0.line, problem.0.column) = (Some(line), Some(column));
+        // An end right at the beginning of a line is at none of its columns.
+        (problem.0.line, problem.0.column) = (Some(line.max(1)), Some(column.max(1)));
         problem
     }
 

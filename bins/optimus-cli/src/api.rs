@@ -1,6 +1,6 @@
 //! The HTTP API as a client sees it.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use anyhow::Context;
 use optimus_common::{
@@ -195,20 +195,21 @@ impl Api {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
-        let unreachable = || {
-            format!(
-                "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it)",
-                self.url
-            )
+        let unreachable = |error: reqwest::Error| {
+            Failure::trouble(format!(
+                "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it): {}",
+                self.url,
+                root_cause(&error)
+            ))
         };
-        let response = request.send().await.with_context(unreachable).trouble()?;
+        let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let retry_after = response
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .map(ToOwned::to_owned);
-        let body = response.bytes().await.with_context(unreachable).trouble()?;
+        let body = response.bytes().await.map_err(unreachable)?;
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .with_context(|| format!("{} does not answer as Optimus does", self.url))
@@ -216,6 +217,15 @@ impl Api {
         }
         Err(refusal(status, retry_after.as_deref(), &body))
     }
+}
+
+/// What really happened. The libraries around it say which of them met it.
+fn root_cause(error: &dyn Error) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 /// What the API said, in one line, and whose turn it is.

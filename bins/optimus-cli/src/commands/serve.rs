@@ -49,7 +49,12 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
     let address = (settings.api.host.clone(), settings.api.port);
     let listener = TcpListener::bind(&address)
         .await
-        .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))
+        .with_context(|| {
+            format!(
+                "cannot listen on {}:{} (--port chooses another port, 0 any free one)",
+                address.0, address.1
+            )
+        })
         .trouble()?;
     let url = format!("http://{}", listener.local_addr().trouble()?);
     let Some(embedded) = shutdown

@@ -272,6 +272,8 @@ impl<'a> Log<'a> {
     }
 
     fn take(&mut self, text: &str) {
+        // Engines write what went to standard error in red.
+        let text = console::strip_ansi_codes(text);
         for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
             if self.tail.len() == TAIL {
                 self.tail.pop_front();
@@ -301,6 +303,20 @@ fn step(line: &str) -> Option<(u64, u64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_log_has_no_colours() {
+        let languages = optimus_common::settings::LanguagesFile::BuiltIn.load().unwrap();
+        let mut log = Log::new(&languages.languages[0]);
+        for text in [
+            "Step 1/2 : RUN x\n",
+            "\u{1b}[91mE: no such package\n\u{1b}[0m",
+            "\u{1b}[0m",
+        ] {
+            log.take(text);
+        }
+        assert_eq!(log.tail, ["Step 1/2 : RUN x", "E: no such package"]);
+    }
 
     #[test]
     fn steps_are_told_from_output() {
