@@ -27,9 +27,13 @@ use crate::{
 
 /// How often a job is looked at although no event came. Events are a hint.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a language may have no boxes before its jobs are given up. The first box takes its time, and what fails is
-/// tried again.
-const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long a language may have no boxes before its jobs are given up: a minute, unless the settings let a box take longer. The
+/// first one takes its time, and what fails is tried again.
+fn patience(settings: &Settings) -> Duration {
+    let native = settings.native.start_timeout * 6;
+    native.max(settings.docker.start_timeout)
+}
 
 /// How a program's job ended.
 #[derive(Debug)]
@@ -191,7 +195,7 @@ impl<'a> Runs<'a> {
             }
             match self.unavailable(&language).await? {
                 Some(reason) if record.status == JobStatus::Queued => {
-                    if last_available.elapsed() > PATIENCE {
+                    if last_available.elapsed() > patience(self.settings()) {
                         store.cancel(id).await.trouble()?;
                         return Ok(Outcome::NotGraded(unavailable(&language, &reason)));
                     }
