@@ -39,6 +39,8 @@ pub(crate) struct Stdio<'a> {
 pub(crate) struct Restrictions {
     pub(crate) filter: Filter,
     pub(crate) landlock: Option<landlock::Ruleset>,
+    /// In a container, which has a `/sys`.
+    pub(crate) reading: Option<landlock::Reading>,
     pub(crate) signals: Signals,
 }
 
@@ -63,7 +65,9 @@ pub(crate) fn fork_guest(
             }
         }
         0 => {
-            let outcome = forget_agent(stdio, &writer, restrictions)
+            // Its ruleset is a descriptor of the agent's.
+            let outcome = restrict_reading(restrictions)
+                .and_then(|()| forget_agent(stdio, &writer, restrictions))
                 .and_then(|()| become_program(command, guest, restrictions, &writer));
             leave(outcome, &writer)
         }
@@ -124,6 +128,18 @@ pub(crate) fn become_program(
     }
     command.execute();
     Err((Step::Exec, last_errno()))
+}
+
+/// The promise to gain no privileges comes first, as for the rest of Landlock.
+fn restrict_reading(restrictions: &Restrictions) -> Result<(), Failure> {
+    let Some(reading) = &restrictions.reading else {
+        return Ok(());
+    };
+    if weaken::is_off("landlock") || weaken::is_off("sys-reads") {
+        return Ok(());
+    }
+    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+    reading.enforce().map_err(at(Step::Landlock))
 }
 
 /// Takes from a process what it has of the agent, but for its memory. The report, which is left beside the three streams,

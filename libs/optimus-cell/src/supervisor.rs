@@ -131,6 +131,10 @@ impl Supervisor {
                     filter: Filter::for_guests(),
                     // A container engine was asked for none, so a kernel without it is no failure.
                     landlock: landlock::Ruleset::of_this_kernel(),
+                    reading: landlock::Reading::of_this_box().map_err(|source| CellError::System {
+                        operation: "make rules for what guests read",
+                        source,
+                    })?,
                     signals: Signals::of_this_process(),
                 }),
             ),

@@ -51,6 +51,8 @@ impl Workshop {
             restrictions: Rc::new(Restrictions {
                 filter: Filter::for_guests(),
                 landlock,
+                // Where there are cells, there is no `/sys`.
+                reading: None,
                 signals: Signals::of_this_process(),
             }),
             guest_uids: nest.guest_uids,

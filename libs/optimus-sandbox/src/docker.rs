@@ -3,6 +3,7 @@
 //! - `connect`: which engine, and whether it is fit
 //! - `container`: what a box may do, as the engine's configuration
 //! - `holders`: the files of images, kept in memory
+//! - `masks`: what of `/proc` and `/sys` it does not see
 //! - `ports`: which ports connections go out from
 //! - `output`: the agent's output, apart from what else comes over the attached stream
 //! - `handle`: a container's control and its end
@@ -17,6 +18,7 @@ mod connect;
 mod container;
 mod handle;
 mod holders;
+mod masks;
 mod output;
 mod ports;
 

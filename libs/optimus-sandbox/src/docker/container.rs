@@ -1,9 +1,9 @@
 //! What a box may do, as the engine's configuration of its container.
 
-use std::{collections::HashMap, fs};
+use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
-use optimus_cell::{FACTS_OF_THE_HOST, NETWORK_SETTINGS, stays_in_proc};
+use optimus_cell::NETWORK_SETTINGS;
 use optimus_common::{
     WorkerId,
     language::{BOX_DIR, USERS_DIR},
@@ -11,6 +11,7 @@ use optimus_common::{
     weaken,
 };
 
+use super::masks::masked_paths;
 use crate::backend::BoxSpec;
 
 /// On every box, with the value `1`.
@@ -188,51 +189,6 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         ])),
         ..Default::default()
     }
-}
-
-/// What engines cover by themselves, as long as they are not told what to cover.
-const USUALLY_MASKED: [&str; 12] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-];
-
-/// What tells one host from another, and what engines cover anyway.
-fn masked_paths() -> Vec<String> {
-    let facts = if weaken::is_off("proc-masks") {
-        Vec::new()
-    } else {
-        let named = FACTS_OF_THE_HOST.map(str::to_owned);
-        named.into_iter().chain(found_in_proc()).collect()
-    };
-    let own = facts.iter().map(|name| format!("/proc/{name}"));
-    let mut all: Vec<_> = USUALLY_MASKED
-        .iter()
-        .map(ToString::to_string)
-        .chain(own)
-        .collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// What else this host's kernel shows, which is the engine's as a rule.
-fn found_in_proc() -> impl Iterator<Item = String> {
-    // The JVM learns from it that it is in a container.
-    let stays = |name: &str| name == "cgroups" || stays_in_proc(name);
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(move |name| !stays(name))
 }
 
 /// Other runtimes than the engine's own have a network of their own making.

@@ -247,7 +247,15 @@ fn has(kind: Kind, layer: &str) -> bool {
             "dumpable",
         ],
         // A quota is not seen from inside; its canary misses it. Runs end with their namespace, and change copies only.
-        Kind::Native => &["cgroup-cpu", "kill", "seal", "held-images"],
+        // There is no `/sys`.
+        Kind::Native => &[
+            "cgroup-cpu",
+            "kill",
+            "seal",
+            "held-images",
+            "sys-masks",
+            "sys-reads",
+        ],
     };
     layer.split('+').all(|part| !lacking.contains(&part))
 }

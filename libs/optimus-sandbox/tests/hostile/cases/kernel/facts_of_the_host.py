@@ -41,6 +41,9 @@ for name in os.listdir("/proc"):
         told.append(name)
 if in_container:
     told += [name for name in COUNTERS if tells(f"/proc/{name}")]
+    # Control groups are there alone.
+    for folder, shown in (("/sys", "fs"), ("/sys/fs", "cgroup")):
+        told += [f"{folder}/{name}" for name in os.listdir(folder) if name != shown and tells(f"{folder}/{name}")]
 else:
     for folder, _, files in os.walk("/proc/sys"):
         settings = [os.path.relpath(f"{folder}/{file}", "/proc/sys") for file in files]
@@ -48,6 +51,8 @@ else:
     told += [f"net/{name}" for name in os.listdir("/proc/net") if name not in OF_NETWORKS and tells(f"/proc/net/{name}")]
     if open("/proc/sys/kernel/hostname").read() != "box\n":
         told.append("the host's name")
+    if os.path.exists("/sys"):
+        told.append("/sys")
 
 # What programs need is there.
 for needed in ("cpuinfo", "meminfo", "stat", "loadavg", "uptime", "filesystems", "version", "self/maps", "self/mountinfo",
