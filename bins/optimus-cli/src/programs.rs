@@ -1,25 +1,31 @@
 //! Programs from files: in which language, and where they start.
+//!
+//! - [`handed_in`]: which files of somebody's are read, and how much of them
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod handed_in;
+
+use std::path::Path;
 
 use anyhow::Context;
 use optimus_common::{
     LanguageName,
     language::{self, Language, Languages},
     payload::text_or_base64,
-    submission::{SourceFile, Submission},
+    submission::{Maxima, SourceFile, Submission},
 };
 
-use crate::{
-    exit::{Blame, Failure},
-    testcases::{FoldersLeft, package::entries_of},
-};
+use self::handed_in::Named;
+pub(crate) use self::handed_in::{Bytes, folder_of};
+use crate::exit::{Blame, Failure};
 
-/// Folders deeper than this hold no sources; a link in a circle ends here.
-const DEEPEST: usize = 8;
+/// Where a program lies, and what of it may be read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) path: &'a Path,
+    /// A folder that it is a part of, to all of which its links may lead.
+    pub(crate) home: Option<&'a Path>,
+    pub(crate) maxima: &'a Maxima,
+}
 
 /// A program.
 #[derive(Debug, Clone)]
@@ -35,17 +41,14 @@ pub(crate) struct Program {
 impl Program {
     /// Reads a file, or a folder of them. Without a language it follows from the extensions.
     pub(crate) fn read(
-        path: &Path,
+        place: &Place<'_>,
         language: Option<&LanguageName>,
         entry_point: Option<&str>,
         languages: &Languages,
     ) -> Result<Self, Failure> {
-        let mut files = Vec::new();
-        if path.is_dir() {
-            collect(path, "", DEEPEST, &mut FoldersLeft::new(), &mut files)?;
-        } else {
-            files.push((file_name(path)?, path.to_owned()));
-        }
+        let path = place.path;
+        let handed_in = handed_in::find(path, place.home, place.maxima.files)?;
+        let mut files = handed_in.files;
         let found = match language {
             Some(name) => languages.get(name).ok_or_else(|| unknown(name, languages))?,
             None => by_extensions(path, &files, languages)?,
@@ -54,14 +57,15 @@ impl Program {
         for (name, _) in &mut files {
             *name = found.execution.as_listed(name);
         }
-        let entry_point = if path.is_dir() {
+        let entry_point = if handed_in.is_folder {
             entry_of(path, &files, found, entry_point)?
         } else {
             None
         };
+        let mut bytes = Bytes::new(place.maxima.source_bytes);
         let files = files
             .into_iter()
-            .map(|(name, path)| source(name, &path))
+            .map(|(name, path)| Ok(source(name, bytes.read(&path)?)))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             language: found.name.clone(),
@@ -98,44 +102,27 @@ impl Program {
     }
 }
 
-/// A source file under the name it is to have.
-pub(crate) fn source(name: String, path: &Path) -> Result<SourceFile, Failure> {
-    let bytes = fs::read(path)
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()?;
+/// A file of a program that has no others beside it but those that were named with it.
+pub(crate) fn single(path: &Path, bytes: &mut Bytes) -> Result<SourceFile, Failure> {
+    let (name, path) = handed_in::find_file(path)?;
+    Ok(source(name, bytes.read(&path)?))
+}
+
+fn source(name: String, bytes: Vec<u8>) -> SourceFile {
     let (content, content_base64) = text_or_base64(bytes);
-    Ok(SourceFile {
+    SourceFile {
         name,
         content,
         content_base64,
-    })
+    }
 }
 
-pub(crate) fn file_name(path: &Path) -> Result<String, Failure> {
+fn file_name(path: &Path) -> Result<String, Failure> {
     let name = path
         .file_name()
         .with_context(|| format!("{} is no file", path.display()))
         .usage()?;
     Ok(name.to_string_lossy().into_owned())
-}
-
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    deeper: usize,
-    left: &mut FoldersLeft,
-    files: &mut Vec<(String, PathBuf)>,
-) -> Result<(), Failure> {
-    left.enter(folder)?;
-    for (name, path) in entries_of(folder)? {
-        let name = format!("{prefix}{name}");
-        if !path.is_dir() {
-            files.push((name, path));
-        } else if deeper > 0 {
-            collect(&path, &format!("{name}/"), deeper - 1, left, files)?;
-        }
-    }
-    Ok(())
 }
 
 fn unknown(name: &LanguageName, languages: &Languages) -> Failure {
@@ -153,7 +140,7 @@ fn names<'a>(languages: &[&'a Language]) -> Vec<&'a str> {
 /// The only language that has files of these extensions; of several for one extension, the first.
 fn by_extensions<'a>(
     path: &Path,
-    files: &[(String, PathBuf)],
+    files: &[Named],
     languages: &'a Languages,
 ) -> Result<&'a Language, Failure> {
     let mut found: Vec<&Language> = Vec::new();
@@ -185,7 +172,7 @@ fn by_extensions<'a>(
 /// [`Execution::main_source`]: optimus_common::language::Execution::main_source
 fn entry_of(
     folder: &Path,
-    files: &[(String, PathBuf)],
+    files: &[Named],
     language: &Language,
     asked: Option<&str>,
 ) -> Result<Option<String>, Failure> {
@@ -213,7 +200,9 @@ fn entry_of(
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::LimitSettings;
+    use std::fs;
+
+    use optimus_common::settings::Settings;
 
     use super::*;
 
@@ -232,9 +221,18 @@ mod tests {
         folder
     }
 
+    fn read(path: &Path, entry_point: Option<&str>) -> Result<Program, Failure> {
+        let place = Place {
+            path,
+            home: None,
+            maxima: &Settings::defaults().limits.max,
+        };
+        Program::read(&place, None, entry_point, &languages())
+    }
+
     fn entry(files: &[&str], asked: Option<&str>) -> Result<(String, Option<String>), String> {
         let folder = folder(files);
-        Program::read(folder.path(), None, asked, &languages())
+        read(folder.path(), asked)
             .map(|program| (program.language.to_string(), program.entry_point))
             .map_err(|failure| failure.to_string())
     }
@@ -272,7 +270,7 @@ mod tests {
     fn extensions_are_taken_in_any_case() {
         let read = |name: &str| {
             let folder = folder(&[name]);
-            let program = Program::read(&folder.path().join(name), None, None, &languages()).unwrap();
+            let program = read(&folder.path().join(name), None).unwrap();
             (program.language.to_string(), program.files[0].name.clone())
         };
         let is = |language: &str, name: &str| (language.to_owned(), name.to_owned());
@@ -300,7 +298,7 @@ mod tests {
     #[test]
     fn a_folder_becomes_a_submission_that_is_valid() {
         let folder = folder(&["main.py", "util/help.py"]);
-        let program = Program::read(folder.path(), None, None, &languages()).unwrap();
+        let program = read(folder.path(), None).unwrap();
         let mut submission: Submission = serde_json::from_value(serde_json::json!({
             "language": "c", "test_cases": [{"id": 1, "expected_output": ""}],
         }))
@@ -308,7 +306,6 @@ mod tests {
         program.put_into(&mut submission);
         assert_eq!(submission.language.as_str(), "python");
         assert_eq!(submission.entry_point.as_deref(), Some("main.py"));
-        let limits: LimitSettings = optimus_common::settings::Settings::defaults().limits;
-        submission.validate(&limits.max).unwrap();
+        submission.validate(&Settings::defaults().limits.max).unwrap();
     }
 }

@@ -5,8 +5,9 @@
 
 mod support;
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use support::problem::{DOUBLE, Problem, solution};
 
 #[test]
@@ -58,6 +59,58 @@ fn one_bad_file_stops_nobody_else() {
         .complains_of("hw.docx: no language")
         .complains_of("gone.cpp: cannot read");
     assert!(!problem.path().join("data").exists());
+}
+
+#[test]
+fn what_was_handed_in_shows_nothing_of_this_machine_and_holds_up_nobody() {
+    let problem = Problem::new(&[
+        ("secret", "of this machine"),
+        ("mine.py", DOUBLE),
+        ("reads/main.py", "print(open('notes.txt').read())\n"),
+        ("waits/main.py", DOUBLE),
+        ("large/main.py", DOUBLE),
+        ("circle/main.py", DOUBLE),
+        ("p/submissions/accepted/sum.py", DOUBLE),
+        (
+            "own/a/b/c/d/e/f/g/h/i/j/help.py",
+            "def twice(n):\n    return 2 * n\n",
+        ),
+        (
+            "own/start.py",
+            "import sys\nsys.path.append('a/b/c/d/e/f/g/h/i/j')\nfrom help import twice\nprint(twice(int(input())))\n",
+        ),
+    ]);
+    let at = |name: &str| problem.path().join(name);
+    symlink("../secret", at("reads/notes.txt")).unwrap();
+    symlink("/dev/zero", at("endless.py")).unwrap();
+    symlink("p/submissions/accepted/sum.py", at("theirs.py")).unwrap();
+    symlink("start.py", at("own/main.py")).unwrap();
+    symlink("..", at("circle/up")).unwrap();
+    symlink(".", at("circle/again")).unwrap();
+    for name in ["waits/pipe", "waits.py"] {
+        mknodat(CWD, at(name), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    }
+    let sparse = fs::File::create(at("large/data.bin")).unwrap();
+    sparse.set_len(30 << 30).unwrap();
+    let refused = [
+        ("reads", "reads/notes.txt: the link leads out of"),
+        ("endless.py", "the link leads out of"),
+        ("waits", "waits/pipe: it is neither a file nor a folder"),
+        ("waits.py", "it is neither a file nor a folder"),
+        ("large", "large/data.bin: 32212254720 bytes with this file"),
+        ("circle", "circle/again: "),
+    ];
+    let mut args = vec!["p", "--json", "mine.py", "own"];
+    args.extend(refused.iter().map(|(name, _)| *name));
+    let report = problem.grade(&args).exits(3).json();
+    for (name, part) in refused {
+        let why = solution(&report, name)["not_graded"].as_str().unwrap();
+        assert!(why.starts_with(part), "{name}: {why}");
+    }
+    for name in ["mine.py", "own"] {
+        assert_eq!(solution(&report, name)["verdict"], "accepted", "{report:#}");
+    }
+    assert!(!report.to_string().contains("of this machine"), "{report:#}");
 }
 
 #[test]

@@ -4,8 +4,12 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::symlink,
+    time::{Duration, Instant},
+};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 use support::{
     Ended, Root,
@@ -157,6 +161,33 @@ fn a_problem_brings_its_settings_and_arguments_win() {
         ["1", "10", "2"],
         "in the order of the format, which knows no numbers"
     );
+}
+
+#[test]
+fn nothing_is_sent_that_was_not_handed_in() {
+    let root = root();
+    root.write("subs/mine.py", "print(input())\n");
+    root.write("secret", "of this machine");
+    let at = |name: &str| root.path().join(name);
+    symlink("../secret", at("subs/link.py")).unwrap();
+    symlink("mine.py", at("subs/same.py")).unwrap();
+    mknodat(
+        CWD,
+        at("subs/pipe.py"),
+        FileType::Fifo,
+        Mode::RUSR | Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    let server = api(record("completed", Some("accepted")));
+    let url = server.url();
+    let submit = |file: &str| root.run(&["submit", file, "--tests", "tests", "--api", &url]);
+    submit("subs/link.py").exits(2).complains_of("leads out of");
+    submit("subs/pipe.py").exits(2).complains_of("neither a file");
+    submit("subs").exits(2).complains_of("subs: it is a folder");
+    assert!(server.requests().is_empty());
+    submit("subs/same.py").exits(0);
+    assert_eq!(server.body_of("POST /jobs")["source_code"], "print(input())\n");
 }
 
 #[test]

@@ -133,10 +133,11 @@ fn read(
     } else {
         None
     };
+    let maxima = &settings.limits.max;
     let candidates = if args.all {
-        candidates::all(args, package.as_ref(), languages)?
+        candidates::all(args, package.as_ref(), languages, maxima)?
     } else {
-        candidates::named(args, package.as_ref(), languages)?
+        candidates::named(args, package.as_ref(), languages, maxima)?
     };
     let fixed = |ms: u64, from: &str| {
         Time::Fixed(Limit {

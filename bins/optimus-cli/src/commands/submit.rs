@@ -17,9 +17,12 @@ use crate::{
     args::Submit,
     exit::{Blame, Exit, Failure},
     output::{Output, note, passed_over},
-    programs,
+    programs::{self, Bytes},
     testcases::{self, Loaded},
 };
+
+/// More than programs have anywhere. How much is taken, each installation says of its own.
+const MOST_SOURCE_BYTES: u64 = 256 << 20;
 
 /// Extensions that say what kind of module a file is.
 const TELLING: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
@@ -94,12 +97,13 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName
 fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
     let mut names = HashSet::new();
     let mut sources = Vec::new();
+    let mut bytes = Bytes::new(MOST_SOURCE_BYTES);
     for path in &args.files {
-        let name = programs::file_name(path)?;
-        if !names.insert(name.clone()) {
-            return Err(Failure::usage(format!("two files are called {name}")));
+        let source = programs::single(path, &mut bytes)?;
+        if !names.insert(source.name.clone()) {
+            return Err(Failure::usage(format!("two files are called {}", source.name)));
         }
-        sources.push(programs::source(name, path)?);
+        sources.push(source);
     }
     Ok(sources)
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use optimus_common::{LanguageName, counted, language::Languages};
+use optimus_common::{LanguageName, counted, language::Languages, submission::Maxima};
 
 use crate::{
     args::ToGrade,
     exit::Failure,
     output::note,
-    programs::Program,
+    programs::{Place, Program},
     testcases::{
         Package,
         package::{Expectation, Listed, Submissions, tagged},
@@ -41,6 +41,7 @@ pub(super) fn named(
     args: &ToGrade,
     package: Option<&Package>,
     languages: &Languages,
+    maxima: &Maxima,
 ) -> Result<Vec<Candidate>, Failure> {
     let language = match &args.language[..] {
         [] => None,
@@ -60,7 +61,12 @@ pub(super) fn named(
     };
     let candidate = |path: &std::path::PathBuf| {
         let listed = submissions.as_ref().and_then(|submissions| submissions.at(path));
-        let read = program(path, language, listed.as_ref(), package, languages)
+        let place = Place {
+            path,
+            home: listed.as_ref().map(|_| args.problem.as_path()),
+            maxima,
+        };
+        let read = program(&place, language, listed.as_ref(), package, languages)
             .map_err(|failure| without_path(&failure, path));
         let sources = read.iter().flat_map(Program::sources);
         let expectation = match &listed {
@@ -85,6 +91,7 @@ pub(super) fn all(
     args: &ToGrade,
     package: Option<&Package>,
     languages: &Languages,
+    maxima: &Maxima,
 ) -> Result<Vec<Candidate>, Failure> {
     let Some(package) = package else {
         return Err(Failure::usage(format!(
@@ -103,7 +110,12 @@ pub(super) fn all(
     }
     let mut candidates = Vec::new();
     for listed in listed {
-        let read = program(&listed.path, None, Some(&listed), Some(package), languages)
+        let place = Place {
+            path: &listed.path,
+            home: Some(&args.problem),
+            maxima,
+        };
+        let read = program(&place, None, Some(&listed), Some(package), languages)
             .map_err(|failure| without_path(&failure, &listed.path));
         let (program, expectation) = match read {
             Ok(program) => match listed.expectation(program.sources()) {
@@ -149,12 +161,13 @@ fn without_path(failure: &Failure, path: &Path) -> String {
 }
 
 fn program(
-    path: &Path,
+    place: &Place<'_>,
     language: Option<&LanguageName>,
     listed: Option<&Listed>,
     package: Option<&Package>,
     languages: &Languages,
 ) -> Result<Program, Failure> {
+    let path = place.path;
     let of_package =
         match listed.and_then(|listed| listed.language.as_deref()) {
             Some(code) => {
@@ -167,7 +180,7 @@ fn program(
             None => None,
         };
     let entry_point = listed.and_then(|listed| listed.entry_point.as_deref());
-    let program = Program::read(path, language.or(of_package.as_ref()), entry_point, languages)?;
+    let program = Program::read(place, language.or(of_package.as_ref()), entry_point, languages)?;
     if language.is_none() && program.sources().any(is_for_python_2) {
         return Err(Failure::usage(format!(
             "{}: its first line asks for Python 2, which is another language than Python 3",

@@ -14,7 +14,10 @@ use super::{
     tag,
     yaml::Section,
 };
-use crate::exit::{Blame, Failure};
+use crate::{
+    exit::{Blame, Failure},
+    programs::folder_of,
+};
 
 const FOLDER: &str = "submissions";
 const FILE: &str = "submissions.yaml";
@@ -159,9 +162,13 @@ impl Submissions {
         Ok((programs, left_out))
     }
 
-    /// The program at this path, where it is one of the package's.
+    /// The program at this path, where it is one of the package's. A link to one of them is none.
     pub(crate) fn at(&self, path: &Path) -> Option<Listed> {
-        let (folder, full) = (self.folder.canonicalize().ok()?, path.canonicalize().ok()?);
+        let folder = self.folder.canonicalize().ok()?;
+        let full = match path.file_name() {
+            Some(name) => folder_of(path).canonicalize().ok()?.join(name),
+            None => path.canonicalize().ok()?,
+        };
         let inner = full.strip_prefix(folder).ok()?;
         let names: Vec<_> = inner.iter().map(|name| name.to_string_lossy()).collect();
         match &names[..] {
