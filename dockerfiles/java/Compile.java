@@ -27,9 +27,12 @@ import java.util.zip.ZipOutputStream;
 import javax.lang.model.element.ExecutableElement;
 import javax.lang.model.element.Modifier;
 import javax.lang.model.element.TypeElement;
+import javax.lang.model.type.ArrayType;
 import javax.lang.model.type.TypeKind;
+import javax.lang.model.type.TypeMirror;
 import javax.lang.model.util.ElementFilter;
 import javax.lang.model.util.Elements;
+import javax.lang.model.util.Types;
 import javax.tools.FileObject;
 import javax.tools.ForwardingJavaFileManager;
 import javax.tools.ForwardingJavaFileObject;
@@ -66,7 +69,7 @@ public final class Compile {
         standard.getJavaFileObjects(sources.toArray(String[]::new)).forEach(file -> units.add(new AnyName(file)));
 
         var task = (JavacTask) compiler.getTask(errors, files, null, OPTIONS, null, units);
-        var mains = new Mains(task.getElements(), sources.size() == 1);
+        var mains = new Mains(task.getElements(), task.getTypes(), sources.size() == 1);
         task.addTaskListener(mains);
         if (!task.call()) {
             System.exit(1);
@@ -207,11 +210,13 @@ public final class Compile {
         final Set<String> sourceRoots = new LinkedHashSet<>(List.of(""));
 
         private final Elements elements;
+        private final Types types;
         private final boolean oneFile;
         private final List<Candidate> all = new ArrayList<>();
 
-        Mains(Elements elements, boolean oneFile) {
+        Mains(Elements elements, Types types, boolean oneFile) {
             this.elements = elements;
+            this.types = types;
             this.oneFile = oneFile;
         }
 
@@ -239,8 +244,8 @@ public final class Compile {
         }
 
         private void visit(TypeElement type, Nesting nesting, String file) {
-            if (ElementFilter.methodsIn(elements.getAllMembers(type)).stream().anyMatch(Mains::isMain)) {
-                var own = ElementFilter.methodsIn(type.getEnclosedElements()).stream().anyMatch(Mains::isMain);
+            if (ElementFilter.methodsIn(elements.getAllMembers(type)).stream().anyMatch(this::isMain)) {
+                var own = ElementFilter.methodsIn(type.getEnclosedElements()).stream().anyMatch(this::isMain);
                 all.add(new Candidate(
                         elements.getBinaryName(type).toString(),
                         type.getSimpleName().toString(),
@@ -294,12 +299,19 @@ public final class Compile {
             return candidates.stream().map(Candidate::name).collect(Collectors.joining(", "));
         }
 
-        private static boolean isMain(ExecutableElement method) {
+        private boolean isMain(ExecutableElement method) {
             return method.getSimpleName().contentEquals("main")
                     && method.getModifiers().containsAll(Set.of(Modifier.PUBLIC, Modifier.STATIC))
                     && method.getReturnType().getKind() == TypeKind.VOID
                     && method.getParameters().size() == 1
-                    && method.getParameters().get(0).asType().toString().equals("java.lang.String[]");
+                    && isStrings(method.getParameters().get(0).asType());
+        }
+
+        /** As the launcher sees it: annotations of the type and type variables are no part of a descriptor. */
+        private boolean isStrings(TypeMirror type) {
+            return types.erasure(type) instanceof ArrayType array
+                    && types.asElement(array.getComponentType()) instanceof TypeElement element
+                    && element.getQualifiedName().contentEquals("java.lang.String");
         }
     }
 }
