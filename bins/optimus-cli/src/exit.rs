@@ -2,6 +2,8 @@
 
 use std::{fmt, process::ExitCode};
 
+use optimus_common::causes;
+
 /// Shown below every `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
@@ -70,7 +72,7 @@ impl From<Failure> for ExitCode {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Usage(error) | Self::Trouble(error)) = self;
-        write!(f, "{error:#}")
+        f.write_str(&causes(error.as_ref()))
     }
 }
 
@@ -87,5 +89,37 @@ impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
 
     fn trouble(self) -> Result<T, Failure> {
         self.map_err(|error| Failure::Trouble(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, io};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        /// Has its cause in its own words, as errors of some libraries have.
+        #[derive(Debug)]
+        struct Unreachable(io::Error);
+
+        impl fmt::Display for Unreachable {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "not reachable: {}", self.0)
+            }
+        }
+
+        impl Error for Unreachable {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&self.0)
+            }
+        }
+
+        let error = anyhow::Error::new(Unreachable(io::Error::other("refused"))).context("Redis");
+        assert_eq!(
+            Failure::Trouble(error).to_string(),
+            "Redis: not reachable: refused"
+        );
     }
 }

@@ -169,6 +169,28 @@ fn languages_are_told_with_what_they_lack() {
     );
 }
 
+/// That every program knows `--version` is a guess of ours, and dash does not.
+#[test]
+fn a_program_that_does_not_tell_its_version_is_available_all_the_same() {
+    let root = Root::new();
+    let mut add: Vec<_> = "add-lang --name dashed --ext psh --version 1 --skip-docker --base-image debian"
+        .split(' ')
+        .collect();
+    add.extend(["--run", "dash {source}"]);
+    root.run(&add).exits(0);
+    let report = root.run(&["doctor", "--json"]).exits(0).json();
+    let dashed = &report["languages"][0];
+    assert_eq!(dashed["available"], true, "{report:#}");
+    let toolchain = dashed["toolchain"].as_str().unwrap();
+    assert!(toolchain.ends_with("/dash"), "{toolchain}");
+
+    add.extend(["--force", "--version-command", "dash --version"]);
+    root.run(&add).exits(0);
+    let report = root.run(&["doctor", "--json"]).exits(0).json();
+    let reason = report["languages"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("--version-command"), "{reason}");
+}
+
 /// An interpreter that says its version is not yet one that runs programs.
 #[test]
 fn a_language_is_available_only_where_a_program_of_it_has_run_in_a_box() {

@@ -181,7 +181,7 @@ fn unknown(args: &AddLang) -> Result<Preset, Failure> {
     let build = Build {
         base_image: args.base_image.clone().unwrap_or_else(|| DEFAULT_BASE.to_owned()),
         debian_packages: Vec::new(),
-        version_command: format!("{} --version", shell_words::quote(toolchain)),
+        version_command: guessed_version_command(toolchain),
     };
     let execution = Execution {
         command,
@@ -202,6 +202,13 @@ fn unknown(args: &AddLang) -> Result<Preset, Failure> {
         build,
         execution,
     ))
+}
+
+/// Nearly every toolchain says its version so. Our guess must not decide whether there is one, so where it fails, the
+/// program's own path is what is known of it.
+fn guessed_version_command(program: &str) -> String {
+    let program = shell_words::quote(program);
+    format!("{program} --version 2>/dev/null | grep . || command -v {program}")
 }
 
 fn words(option: &str, text: &str) -> Result<Vec<String>, Failure> {

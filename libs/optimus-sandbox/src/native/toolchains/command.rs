@@ -30,7 +30,8 @@ pub(super) fn version(command: &str, path: &str) -> Result<String, String> {
     match line {
         Some(line) if status.success() => Ok(line.to_owned()),
         _ => Err(format!(
-            "`{command}` fails ({})",
+            "`{command}` fails ({}); what tells the version is build.version_command of the language's entry, which \
+             add-lang takes as --version-command",
             line.unwrap_or("without a word")
         )),
     }
