@@ -193,9 +193,11 @@ fn what_cannot_be_graded_is_refused_before_anything_starts() {
         (&["p", "gone.py"], "gone.py"),
         (
             &["p", "mine.py", "--timeout-ms", "999999999"],
-            "mine.py: timeout_ms",
+            "error: --timeout-ms: timeout_ms is 999999999",
         ),
         (&["p", "unknown.xyz"], "unknown.xyz"),
+        (&["gone", "mine.py"], "cannot read gone: "),
+        (&["mine.py", "mine.py"], "mine.py is no folder"),
         (&["p", "mine.py", "--language", "klingon"], "klingon"),
         (&["p", "--all"], "submissions"),
         (&["plain", "--all"], "plain"),

@@ -8,6 +8,7 @@ mod support;
 use std::{fs, os::unix::fs::symlink};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::{Value, json};
 use support::problem::{DOUBLE, Problem, solution};
 
 #[test]
@@ -49,7 +50,7 @@ fn one_bad_file_stops_nobody_else() {
         .exits(3)
         .json();
     let bad = solution(&report, "hw.docx");
-    assert_eq!(bad["as_expected"], serde_json::Value::Null);
+    assert_eq!(bad["as_expected"], Value::Null);
     assert!(bad["not_graded"].as_str().unwrap().starts_with("no language"));
 
     // Nobody is left to be graded.
@@ -113,6 +114,70 @@ fn what_was_handed_in_shows_nothing_of_this_machine_and_holds_up_nobody() {
     assert!(!report.to_string().contains("of this machine"), "{report:#}");
 }
 
+/// Its box is ready all the same, and a program's verdict would be the language's.
+#[test]
+fn nobody_pays_for_a_language_that_does_not_run() {
+    let problem = Problem::new(&[
+        ("square.py", "n = int(input())\nprint(n * n)\n"),
+        ("any.shim", "anything"),
+        ("other.shim", "anything else"),
+        ("wrong.bpy", "print(1)\n"),
+        ("square.bpy", "n = int(input())\nprint(n * n)\n"),
+    ]);
+    let shipped: Value = serde_json::from_str(include_str!("../../../config/languages.json")).unwrap();
+    let python = &shipped["languages"][0];
+    let like_python = |name: &str, extension: &str, change: &dyn Fn(&mut Value)| {
+        let mut entry = python.clone();
+        entry["name"] = json!(name);
+        entry["queue_name"] = json!(format!("optimus:queue:{name}"));
+        entry["execution"]["file_extension"] = json!(extension);
+        entry["execution"]["source_name"] = json!(format!("main{extension}"));
+        entry["execution"]["other_extensions"] = json!([]);
+        change(&mut entry["execution"]);
+        entry
+    };
+    let languages = json!({"languages": [
+        python,
+        like_python("shim", ".shim", &|execution| {
+            execution["command"] = json!("/bin/sh");
+            execution["args"] = json!(["-c", "exec /nowhere/shim \"$0\"", "{source}"]);
+            execution.as_object_mut().unwrap().remove("sample");
+        }),
+        like_python("broken", ".bpy", &|execution| {
+            execution["sample"] = json!("import no_such_module_of_anybody\n");
+        }),
+    ]});
+    problem.write(&[
+        ("root/config/languages.json", &languages.to_string()),
+        ("root/dockerfiles/none", ""),
+    ]);
+    let mut args = vec!["p", "--root", "root", "--json"];
+    args.extend(["square.py", "any.shim", "other.shim", "wrong.bpy"]);
+    let report = problem.grade(&args).exits(1).json();
+    for (name, part) in [
+        (
+            "any.shim",
+            "shim is not available: its recipe does not run in a box: it ended with code 127",
+        ),
+        ("other.shim", "shim is not available: "),
+        (
+            "wrong.bpy",
+            "broken is not available: its sample does not run in a box: ",
+        ),
+    ] {
+        let why = solution(&report, name)["not_graded"].as_str().unwrap_or_default();
+        assert!(why.starts_with(part), "{name}: {report:#}");
+    }
+    assert_eq!(solution(&report, "square.py")["verdict"], "wrong_answer");
+    // A program that has passed a test shows by itself that it ran.
+    let report = problem
+        .grade(&["p", "--root", "root", "--json", "square.bpy"])
+        .exits(1)
+        .json();
+    assert_eq!(solution(&report, "square.bpy")["verdict"], "wrong_answer");
+    problem.grade(&["p", "--root", "root", "any.shim"]).exits(3);
+}
+
 #[test]
 fn json_tells_what_a_failed_test_wrote_where_that_is_asked_for() {
     let problem = Problem::new(&[(
@@ -148,6 +213,7 @@ fn names_that_were_made_to_harm_are_shown_and_do_nothing() {
         ("mine.py", DOUBLE),
         ("evil\x1b]0;OWNED\x07.py", DOUBLE),
         ("turned\u{202e}yp.py", "x"),
+        ("two\nlines.py", DOUBLE),
         ("q/data/secret/b\x1b]0;OWNED\x07.ans", ""),
         ("k/data/secret/1.in", ""),
         ("k/data/secret/1.ans", ""),
@@ -172,6 +238,16 @@ fn names_that_were_made_to_harm_are_shown_and_do_nothing() {
             "turned\\u{202e}yp.py",
         ),
         (&["n", "mine.py", "turned\u{202e}yp.py"], 1, "odd\\u{1b}[2J.txt"),
+        (
+            &["p", "mine.py", "two\nlines.py"],
+            0,
+            "/2 two\\nlines.py: accepted",
+        ),
+        (
+            &["p", "mine.py", "gone\nline.py"],
+            3,
+            "not graded: gone\\nline.py: ",
+        ),
     ] {
         for json in [false, true] {
             let mut args = args.to_vec();

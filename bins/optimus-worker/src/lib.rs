@@ -50,7 +50,7 @@ use crate::{
     housekeeping::{Announcer, Rhythm},
 };
 pub use crate::{
-    proof::Availability,
+    proof::{Availability, prove},
     roster::{Roster, RosterError},
 };
 

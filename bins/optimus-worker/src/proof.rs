@@ -47,7 +47,8 @@ const TOLD: usize = 300;
 pub enum Availability {
     /// When its sample has run in a box. For those who ask what there is before they bring jobs.
     Proved,
-    /// When a box is ready. For those whose jobs are there already, and show the same.
+    /// When a box is ready. For those whose jobs are there already: a test that is passed shows the same, and where there
+    /// is none, they ask [`prove`] before they believe another verdict.
     Assumed,
 }
 

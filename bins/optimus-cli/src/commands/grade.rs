@@ -1,22 +1,24 @@
 //! `grade`: programs against a problem at once, all in this process.
 //!
 //! - [`candidates`]: the programs, and what each must get
-//! - [`runs`]: jobs on their way through the store; [`progress`]: what is seen meanwhile
+//! - [`runs`]: jobs on their way through the store; [`proofs`]: whether their languages run at all; [`progress`]: what is
+//!   seen meanwhile
 //! - [`report`]: the table; [`details`]: what lies behind a verdict
 
 mod candidates;
 mod details;
 mod progress;
+mod proofs;
 mod report;
 mod runs;
 
-use std::{env, mem, path::Path};
+use std::{env, fs, mem, path::Path};
 
 use anyhow::Context;
 use optimus_common::{
     language::Languages,
     settings::{LimitSettings, Settings},
-    submission::{Submission, TestCase},
+    submission::{InvalidSubmission, Submission, TestCase},
 };
 use optimus_judge::plan::JobPlan;
 use optimus_worker::process::{start_logging, stop_on_signals};
@@ -32,7 +34,7 @@ use crate::{
     args::{Grade, ToGrade},
     embedded::{Embedded, Jobs},
     exit::{Blame, Exit, Failure},
-    output::{Output, note, passed_over},
+    output::{Output, harmless, note, passed_over},
     testcases::{
         self, Loaded, Package,
         package::{Expectation, TimeRule},
@@ -122,7 +124,10 @@ fn read(
     settings: &Settings,
     languages: &Languages,
 ) -> Result<(Problem, Vec<Candidate>), Failure> {
-    if !args.problem.is_dir() {
+    let problem = fs::metadata(&args.problem)
+        .with_context(|| format!("cannot read {}", args.problem.display()))
+        .usage()?;
+    if !problem.is_dir() {
         return Err(Failure::usage(format!(
             "{} is no folder; a package in an archive has to be unpacked first",
             args.problem.display()
@@ -194,6 +199,11 @@ fn check(
             continue;
         };
         program.clone().put_into(&mut submission);
+        if let Err(wrong) = submission.validate(&limits.max)
+            && !OF_PROGRAMS.iter().any(|field| wrong.field.starts_with(field))
+        {
+            return Err(wrong_of_all(&wrong, &problem.time));
+        }
         let checked = languages
             .get(&submission.language)
             .with_context(|| format!("there is no language {}", submission.language))
@@ -210,13 +220,25 @@ fn check(
     Ok(())
 }
 
+/// Fields that differ from program to program.
+const OF_PROGRAMS: [&str; 3] = ["source_code", "files", "entry_point"];
+
+fn wrong_of_all(wrong: &InvalidSubmission, time: &Time) -> Failure {
+    match time {
+        Time::Fixed(limit) if wrong.field == "timeout_ms" => {
+            Failure::usage(format!("{}: {} {}", limit.from, wrong.field, wrong.message))
+        }
+        _ => Failure::usage(format!("the problem's {wrong}")),
+    }
+}
+
 /// Names at once everybody who was named and cannot be graded. Where nobody can, nothing starts.
 fn tell_who_is_left(candidates: &[Candidate], args: &ToGrade) -> Result<(), Failure> {
     let refused: Vec<_> = candidates
         .iter()
         .filter_map(|candidate| {
             let why = candidate.program.as_ref().err()?;
-            Some(format!("{}: {why}", candidate.name))
+            Some(format!("{}: {why}", harmless(&candidate.name)))
         })
         .collect();
     if refused.len() == candidates.len() && !args.all {

@@ -7,7 +7,7 @@ use std::{
 
 use optimus_common::counted;
 
-use crate::output::{Bar, bar, note};
+use crate::output::{Bar, bar, harmless, note};
 
 /// How far the programs are. Standard error, so that results are not disturbed.
 pub(super) struct Progress {
@@ -71,7 +71,9 @@ impl Progress {
         self.bar.say(state.message());
         self.bar.inc(1);
         if self.seen == Seen::Lines {
-            note(format_args!("{}/{} {name}: {how}", state.done, state.total));
+            // A line for each program, whatever it is called.
+            let line = format!("{}/{} {name}: {how}", state.done, state.total);
+            note(harmless(&line));
         }
     }
 

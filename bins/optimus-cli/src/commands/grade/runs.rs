@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Problem, candidates::Candidate, progress::Progress, template};
+use super::{Problem, candidates::Candidate, progress::Progress, proofs::Proofs, template};
 use crate::{
     embedded::Embedded,
     exit::{Blame, Failure},
@@ -83,6 +83,7 @@ pub(super) struct Runs<'a> {
     problem: &'a Problem,
     progress: &'a Progress,
     stop: &'a CancellationToken,
+    proofs: Proofs,
 }
 
 impl<'a> Runs<'a> {
@@ -97,6 +98,7 @@ impl<'a> Runs<'a> {
             problem,
             progress,
             stop,
+            proofs: Proofs::default(),
         }
     }
 
@@ -171,7 +173,17 @@ impl<'a> Runs<'a> {
             submission,
             idempotency: None,
         };
-        self.follow(job).await
+        let outcome = self.follow(job).await?;
+        let Outcome::Graded(result) = &outcome else {
+            return Ok(outcome);
+        };
+        let doubt = self
+            .proofs
+            .doubt(self.embedded, &program.language, result)
+            .await?;
+        Ok(doubt.map_or(outcome, |reason| {
+            Outcome::NotGraded(unavailable(&program.language, &reason))
+        }))
     }
 
     /// Submits the job and waits for its end.
