@@ -1,6 +1,7 @@
 //! From the bytes of a body to a submission, or to the field that is wrong.
 
 use optimus_common::submission::{Maxima, Submission};
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -26,7 +27,7 @@ pub(crate) fn read_submission(body: &[u8], maxima: &Maxima) -> Result<Submission
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let submission = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| problem_of(error.inner(), error.path()))?;
+        .map_err(|error| problem_of(error.inner(), error.path(), body))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(submission)
 }
@@ -79,11 +80,18 @@ fn after_string(mut rest: &[u8]) -> &[u8] {
     &[]
 }
 
-fn problem_of(error: &serde_json::Error, path: &Path) -> Problem {
-    if error.classify() != Category::Data {
-        return malformed(error);
-    }
-    let message = message_of(error);
+fn problem_of(error: &serde_json::Error, path: &Path, body: &[u8]) -> Problem {
+    let message = match error.classify() {
+        Category::Data => message_of(error),
+        // Of a word out of a list serde says so, too, where something else than a text stands there.
+        Category::Syntax
+            if message_of(error) == "expected value"
+                && serde_json::from_slice::<IgnoredAny>(body).is_ok() =>
+        {
+            "must be a text, one of the words that the field knows".to_owned()
+        }
+        _ => return malformed(error),
+    };
     let field = field_of(&message, path);
     Problem::invalid_field(field, message)
 }
@@ -96,7 +104,16 @@ fn malformed(error: &serde_json::Error) -> Problem {
 fn message_of(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    // A type of ours says nothing to whoever sends JSON.
+    let expected = [
+        (", expected u64", ", expected a whole number from 0 on"),
+        (", expected f64", ", expected a number"),
+    ];
+    let told = expected
+        .into_iter()
+        .find_map(|(type_name, words)| Some(format!("{}{words}", text.strip_suffix(type_name)?)));
+    told.unwrap_or_else(|| text.to_owned())
 }
 
 /// The path of the field an error is about. For a field that is missing, repeated or unknown the path serde knows may
@@ -181,6 +198,8 @@ mod tests {
             (r#"{"env": {"A": "1", "A": "1"}}"#, "env.A"),
             (r#"{"metadata": {"a": {"b": 1, "b": 1}}}"#, "metadata.a.b"),
             (r#"{"priority": "high"}"#, "priority"),
+            (r#"{"priority": null}"#, "priority"),
+            (r#"{"language": "c", "priority": 1, "env": {}}"#, "priority"),
             (r#"{"callback_url": "https://example.org"}"#, "callback_url"),
             ("[]", "body"),
             ("null", "body"),
@@ -191,6 +210,22 @@ mod tests {
             assert_eq!(problem["errors"][0]["field"], field);
             assert_eq!(problem["status"], 400);
         }
+    }
+
+    #[test]
+    fn what_was_expected_is_told_in_words_of_json() {
+        for (body, words) in [
+            (r#"{"timeout_ms": -5}"#, "a whole number from 0 on"),
+            (r#"{"checker": "lines"}"#, "an object with the checker's name"),
+            (r#"{"priority": null}"#, "must be a text"),
+        ] {
+            let problem = refused(body);
+            let message = problem["errors"][0]["message"].as_str().unwrap();
+            assert!(message.contains(words), "{body}: {message}");
+            assert_ne!(problem["title"], "The body is not JSON");
+        }
+        let broken = refused(r#"{"priority": null"#);
+        assert_eq!(broken["title"], "The body is not JSON");
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct ProblemDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "test_cases[3].id")]
     field: Option<String>,
-    /// Every field found wrong.
+    /// The fields found wrong. In a submission that is one: nothing is looked at after the first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FieldError>,

@@ -78,7 +78,12 @@ impl Checker {
 
 /// What is read. serde lets a variant without braces pass with unknown fields; these have braces.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "snake_case",
+    deny_unknown_fields,
+    expecting = "an object with the checker's name as its type, such as {\"type\": \"lines\"}"
+)]
 enum Strict {
     Lines {},
     Exact {},
