@@ -4,7 +4,7 @@ found=
 while read -r name value rest; do
     case $name in
         CapInh: | CapPrm: | CapEff: | CapAmb:) [ $((0x$value)) -eq 0 ] || found="$found $name$value" ;;
-        CapBnd:) [ $((0x$value & ~0x2010ff)) -eq 0 ] || found="$found $name$value" ;;
+        CapBnd:) [ $((0x$value & ~0x2410ff)) -eq 0 ] || found="$found $name$value" ;;
         NoNewPrivs:) [ "$value" = 1 ] || found="$found $name$value" ;;
         Seccomp:) [ "$value" = 2 ] || found="$found $name$value" ;;
         SigIgn: | SigBlk: | SigPnd:) [ $((0x$value)) -eq 0 ] || found="$found $name$value" ;;
