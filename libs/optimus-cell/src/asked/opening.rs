@@ -55,7 +55,13 @@ impl Opening {
     pub(super) fn open_stream(&self, guest: GuestId, streams: [Identity; 2]) -> Option<OwnedFd> {
         let is_stream = |identity: Identity| streams.contains(&identity);
         let opened = guest.looks(|| {
-            let path = place_of(&self.read_name()?, self.thread)?;
+            let Place { path, process } = place_of(&self.read_name()?, self.thread)?;
+            if let Some(process) = process {
+                // The agent may open its own descriptors, whoever it looks as.
+                stat(&process)
+                    .ok()
+                    .filter(|known| known.st_uid == guest.as_raw())?;
+            }
             stat(&path).ok().filter(|known| is_stream(known.into()))?;
             // Whoever opens a pipe may have to wait for its reader.
             let how = self.flags & OFlags::ACCMODE | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -91,20 +97,36 @@ impl Opening {
     }
 }
 
-/// Where the agent finds what this thread calls so, if it is the name of a descriptor.
-fn place_of(name: &str, thread: u32) -> Option<String> {
+/// Where the agent finds a descriptor of a guest.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    path: String,
+    /// The process that it is said to be of, where that is not the one that asks.
+    process: Option<String>,
+}
+
+/// What this thread calls so, if it is the name of a descriptor.
+fn place_of(name: &str, thread: u32) -> Option<Place> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let own = |number: &str| Place {
+        path: format!("/proc/{thread}/fd/{number}"),
+        process: None,
+    };
     match name.split('/').collect::<Vec<_>>()[..] {
-        ["", "dev", "stdout"] => Some(format!("/proc/{thread}/fd/1")),
-        ["", "dev", "stderr"] => Some(format!("/proc/{thread}/fd/2")),
+        ["", "dev", "stdout"] => Some(own("1")),
+        ["", "dev", "stderr"] => Some(own("2")),
         ["", "dev", "fd", number] | ["", "proc", "self" | "thread-self", "fd", number]
             if is_number(number) =>
         {
-            Some(format!("/proc/{thread}/fd/{number}"))
+            Some(own(number))
         }
         // The guest counts processes as its own `/proc` does.
         ["", "proc", process, "fd", number] if is_number(process) && is_number(number) => {
-            Some(format!("/proc/{thread}/root/proc/{process}/fd/{number}"))
+            let process = format!("/proc/{thread}/root/proc/{process}");
+            Some(Place {
+                path: format!("{process}/fd/{number}"),
+                process: Some(process),
+            })
         }
         _ => None,
     }
@@ -125,7 +147,9 @@ mod tests {
             ("/proc/thread-self/fd/1", "/proc/7/fd/1"),
             ("/proc/12/fd/1", "/proc/7/root/proc/12/fd/1"),
         ] {
-            assert_eq!(place(name).as_deref(), Some(wanted), "{name}");
+            let Place { path, process } = place(name).unwrap();
+            assert_eq!(path, wanted, "{name}");
+            assert_eq!(process.is_some(), name.contains("12"), "{name}");
         }
         for name in [
             "",

@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn a_command_that_fails_is_told_with_what_it_says() {
         let why = version("echo no such option; exit 9", PATH).unwrap_err();
-        assert!(why.contains("fails (no such option); ") && why.contains("--version-command"), "{why}");
+        assert!(
+            why.contains("fails (no such option); ") && why.contains("--version-command"),
+            "{why}"
+        );
         assert!(version("true", PATH).is_err());
         assert!(folder("echo only on standard error >&2", PATH).is_err());
     }

@@ -63,6 +63,7 @@ def by_loop(connection, file):
         _, writer = await asyncio.open_connection(sock=connection)
         await asyncio.get_running_loop().sendfile(writer.transport, file)
         writer.close()
+        await writer.wait_closed()
 
     asyncio.run(send())
 
