@@ -52,7 +52,12 @@ impl HomeRoot {
     /// The compile step may tell all runs what it wants to, by the program that it makes.
     pub(super) fn root_of_next(&self, workspace: Workspace) -> Root {
         let used = workspace == Workspace::Fresh && self.used.replace(true);
-        if used && self.has_parts && !weaken::is_off("cell-root") {
+        // What a test takes from the box's root is taken from runs too.
+        let weakened = weaken::is_off("cell-root")
+            || weaken::is_off("read-only-root")
+            || weaken::is_off("private-files")
+            || weaken::is_off("cell-pid-namespace");
+        if used && self.has_parts && !weakened {
             Root::Own
         } else {
             Root::Home
