@@ -29,8 +29,8 @@ def seek():
     for number in itertools.islice(covert.rounds(), ROUNDS):
         before = own_port()
         covert.wait(number, covert.END)
-        # One's own connection moves it by 16 at most, and others in so short a time not all around.
-        right += (16 < (own_port() - before) % PORTS < PORTS // 2) == covert.bit(number)
+        # One's own connection moves it by 16 at most, those of others by any number: on a quick machine all around.
+        right += ((own_port() - before) % PORTS > 16) == covert.bit(number)
     # By chance once in three million times.
     if right >= 135:
         return True
