@@ -34,7 +34,7 @@ pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
         .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))?;
     // Where nothing is mounted there, nobody may look.
     let agents = below(skeleton, Path::new("/run/optimus"));
-    fs::set_permissions(&agents, Permissions::from_mode(0))
+    fs::set_permissions(&agents, Permissions::from_mode(0o000))
         .map_err(Failure::at("close the agent's folder"))?;
     settings(skeleton)?;
     users(skeleton)
