@@ -168,14 +168,15 @@ const fn opening(call: i64, title: &'static str, flags: u8) -> Table {
     }
 }
 
-const fn syncing(call: i64, title: &'static str) -> Table {
+/// A call that has one answer whatever it is called with.
+const fn always(call: i64, title: &'static str, rows: &'static [Row], otherwise: Answer) -> Table {
     Table {
         call,
         title,
         told_by: ToldBy::Nothing,
         also: &[],
-        rows: SYNC,
-        otherwise: Answer::PRETEND,
+        rows,
+        otherwise,
     }
 }
 
@@ -231,9 +232,14 @@ pub(super) const TABLES: &[Table] = &[
     #[cfg(target_arch = "x86_64")]
     opening(libc::SYS_open, "`open`, flags", 1),
     opening(libc::SYS_openat, "`openat`, flags", 2),
-    syncing(libc::SYS_fsync, "`fsync`"),
-    syncing(libc::SYS_fdatasync, "`fdatasync`"),
-    syncing(libc::SYS_sync_file_range, "`sync_file_range`"),
+    always(libc::SYS_fsync, "`fsync`", SYNC, Answer::PRETEND),
+    always(libc::SYS_fdatasync, "`fdatasync`", SYNC, Answer::PRETEND),
+    always(
+        libc::SYS_sync_file_range,
+        "`sync_file_range`",
+        SYNC,
+        Answer::PRETEND,
+    ),
     Table {
         call: libc::SYS_fadvise64,
         title: "`fadvise64`",
@@ -242,30 +248,19 @@ pub(super) const TABLES: &[Table] = &[
         rows: ADVICE,
         otherwise: Answer::Refuse(libc::EINVAL),
     },
-    Table {
-        call: libc::SYS_readahead,
-        title: "`readahead`",
-        told_by: ToldBy::Nothing,
-        also: &[],
-        rows: READ_AHEAD,
-        otherwise: Answer::PRETEND,
-    },
-    Table {
-        call: libc::SYS_sendfile,
-        title: "`sendfile`",
-        told_by: ToldBy::Nothing,
-        also: &[],
-        rows: HANDING_ON,
-        otherwise: Answer::Refuse(libc::EINVAL),
-    },
-    Table {
-        call: libc::SYS_splice,
-        title: "`splice`",
-        told_by: ToldBy::Nothing,
-        also: &[],
-        rows: HANDING_ON,
-        otherwise: Answer::Refuse(libc::EINVAL),
-    },
+    always(libc::SYS_readahead, "`readahead`", READ_AHEAD, Answer::PRETEND),
+    always(
+        libc::SYS_sendfile,
+        "`sendfile`",
+        HANDING_ON,
+        Answer::Refuse(libc::EINVAL),
+    ),
+    always(
+        libc::SYS_splice,
+        "`splice`",
+        HANDING_ON,
+        Answer::Refuse(libc::EINVAL),
+    ),
     Table {
         call: libc::SYS_preadv2,
         title: "`preadv2`, flags",
