@@ -1,7 +1,8 @@
 //! How a command ends. The codes are a contract with scripts, documented in `--help` and `docs/cli.md`.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, path::Path, process::ExitCode};
 
+use anyhow::Context;
 use optimus_common::causes;
 
 /// Shown below every `--help`.
@@ -90,6 +91,16 @@ impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
     fn trouble(self) -> Result<T, Failure> {
         self.map_err(|error| Failure::Trouble(error.into()))
     }
+}
+
+/// A file or a folder that somebody has named, and that cannot be read.
+pub(crate) fn or_cannot_read<T, E>(path: &Path, result: Result<T, E>) -> Result<T, Failure>
+where
+    Result<T, E>: Context<T, E>,
+{
+    result
+        .with_context(|| format!("cannot read {}", path.display()))
+        .usage()
 }
 
 #[cfg(test)]

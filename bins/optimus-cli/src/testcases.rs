@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use self::look_over::look_over;
 pub(crate) use self::package::Package;
-use crate::exit::{Blame, Failure};
+use crate::exit::{Blame, Failure, or_cannot_read};
 
 /// Folders deeper than this are no groups of test cases; a link in a circle ends here.
 const DEEPEST: usize = 8;
@@ -176,11 +176,7 @@ impl FoldersLeft {
 }
 
 fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
-    let read = |path: &Path| {
-        fs::read(path)
-            .with_context(|| format!("cannot read {}", path.display()))
-            .usage()
-    };
+    let read = |path: &Path| or_cannot_read(path, fs::read(path));
     let (input, input_base64) = text_or_base64(read(input)?);
     let (expected_output, expected_output_base64) = text_or_base64(read(answer)?);
     Ok(TestCase {
@@ -195,9 +191,7 @@ fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
 }
 
 fn from_json(path: &Path) -> Result<Loaded, Failure> {
-    let bytes = fs::read(path)
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()?;
+    let bytes = or_cannot_read(path, fs::read(path))?;
     let not_json = || format!("{} is not JSON", path.display());
     let (cases, rest) = match serde_json::from_slice(text::without_mark(&bytes))
         .with_context(not_json)

@@ -33,7 +33,7 @@ use self::{
 use crate::{
     args::{Grade, ToGrade},
     embedded::{Embedded, Jobs},
-    exit::{Blame, Exit, Failure},
+    exit::{Blame, Exit, Failure, or_cannot_read},
     output::{Output, harmless, note, passed_over},
     testcases::{
         self, Loaded, Package,
@@ -124,9 +124,7 @@ fn read(
     settings: &Settings,
     languages: &Languages,
 ) -> Result<(Problem, Vec<Candidate>), Failure> {
-    let problem = fs::metadata(&args.problem)
-        .with_context(|| format!("cannot read {}", args.problem.display()))
-        .usage()?;
+    let problem = or_cannot_read(&args.problem, fs::metadata(&args.problem))?;
     if !problem.is_dir() {
         return Err(Failure::usage(format!(
             "{} is no folder; a package in an archive has to be unpacked first",

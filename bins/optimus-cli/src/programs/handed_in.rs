@@ -9,11 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
 use optimus_common::{counted, submission::check_file_name};
 
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Failure, or_cannot_read},
     testcases::{FoldersLeft, package::entries_of},
 };
 
@@ -217,12 +216,6 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
 
 fn refused(path: &Path, why: &str) -> Failure {
     Failure::usage(format!("{}: {why}", path.display()))
-}
-
-fn or_cannot_read<T>(path: &Path, result: io::Result<T>) -> Result<T, Failure> {
-    result
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Looks somebody's folder over before any of it is read.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context;
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Blame, Failure, or_cannot_read};
 
 /// Files and folders in one folder, links counted once.
 const MOST_ENTRIES: usize = 100_000;
@@ -56,12 +56,6 @@ fn look_at(entry: &fs::DirEntry, root: &Path) -> Result<Option<PathBuf>, Failure
         return refuse("is larger than 1 GiB");
     }
     Ok(None)
-}
-
-fn or_cannot_read<T>(path: &Path, result: io::Result<T>) -> Result<T, Failure> {
-    result
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()
 }
 
 #[cfg(test)]

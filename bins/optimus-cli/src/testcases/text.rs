@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use anyhow::Context;
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Failure, or_cannot_read};
 
 /// What some editors put before everything else. It belongs to no key and no value.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -16,9 +16,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         let text = std::str::from_utf8(without_mark(&bytes)).context("it is no text in UTF-8")?;
         Ok(text.to_owned())
     };
-    read()
-        .with_context(|| format!("cannot read {}", path.display()))
-        .usage()
+    or_cannot_read(path, read())
 }
 
 /// The content of a text file, where there is one. Something else of its name, such as a folder or a link that leads nowhere, is an error: what
