@@ -133,7 +133,7 @@ pub(crate) async fn an_idle_process_is_small() {
     let machine = Machine::new();
     let served = machine.serve(&[]).await;
     until("C can be had", async || served.client.is_available("c").await).await;
-    let resident = served.resident_bytes();
+    let resident = served.own_memory();
     assert!(resident < 128 << 20, "{resident} bytes");
     served.leave().await;
     machine.leftovers().assert_none().await;

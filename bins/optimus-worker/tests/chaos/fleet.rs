@@ -235,7 +235,7 @@ impl Fleet {
     pub(crate) fn memory(&self) -> Vec<(String, u64)> {
         let members = self.workers.iter().chain([&self.api]);
         members
-            .map(|member| (member.process.name().to_owned(), member.process.resident_bytes()))
+            .map(|member| (member.process.name().to_owned(), member.process.own_memory()))
             .collect()
     }
 

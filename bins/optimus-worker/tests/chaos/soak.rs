@@ -185,7 +185,7 @@ pub(crate) async fn sqlite() {
     let mut environment = hasty();
     environment.extend(settings(dir.path()));
     let mut served = Served::start(dir, trivial::NAME, environment).await;
-    let before = (served.database().bytes(), served.process.resident_bytes());
+    let before = (served.database().bytes(), served.process.own_memory());
 
     let mut budget = Budget::from_environment();
     let load = Load::start(&served.client, Mix::Trivial, CLIENTS, budget.jobs);
@@ -206,7 +206,7 @@ pub(crate) async fn sqlite() {
     let pace = budget.pace(tally.jobs());
 
     until("every job has expired", async || served.database().jobs() == 0).await;
-    let after = (served.database().bytes(), served.process.resident_bytes());
+    let after = (served.database().bytes(), served.process.own_memory());
     println!(
         "soak/sqlite: {pace} jobs/s, database {} MiB before, {} at most, {} after; process {} MiB before, {} after",
         mib(before.0),

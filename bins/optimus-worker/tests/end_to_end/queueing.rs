@@ -115,17 +115,14 @@ pub(crate) async fn two_workers_share_a_queue(boxes: Kind) {
 }
 
 pub(crate) async fn an_idle_system_is_small(boxes: Kind) {
-    const MOST: u64 = 25 << 20;
+    // The goal of 25 MB resident (docs/benchmarks.md) holds a release's program too, 10 MB of it.
+    const MOST: u64 = 12 << 20;
     let system = System::start(Options::hasty(boxes)).await;
     assert_verdict(&system.client.grade(&hello()).await, "accepted", "hello");
     for process in [&system.workers[0], system.api()] {
-        println!("{}: {} MiB", process.name(), process.resident_bytes() >> 20);
-        assert!(
-            process.resident_bytes() < MOST,
-            "{}: {} bytes",
-            process.name(),
-            process.resident_bytes()
-        );
+        let memory = process.own_memory();
+        println!("{}: {} KiB", process.name(), memory >> 10);
+        assert!(memory < MOST, "{}: {memory} bytes", process.name());
     }
     system.stop().await;
 }
