@@ -19,21 +19,20 @@ use libc::{
     SYS_getpeername, SYS_getpgid, SYS_getpid, SYS_getppid, SYS_getpriority, SYS_getrandom, SYS_getresgid,
     SYS_getresuid, SYS_getrlimit, SYS_getrusage, SYS_getsid, SYS_getsockname, SYS_gettid, SYS_gettimeofday,
     SYS_getuid, SYS_getxattr, SYS_inotify_add_watch, SYS_inotify_init1, SYS_inotify_rm_watch, SYS_ioprio_get,
-    SYS_ioprio_set, SYS_kill, SYS_lgetxattr, SYS_linkat, SYS_listen, SYS_listxattr, SYS_llistxattr,
-    SYS_lseek, SYS_mkdirat, SYS_mknodat, SYS_mlock, SYS_mlock2, SYS_mlockall, SYS_mprotect, SYS_munlock,
-    SYS_munlockall, SYS_munmap, SYS_nanosleep, SYS_newfstatat, SYS_pidfd_open, SYS_pidfd_send_signal,
-    SYS_pkey_alloc, SYS_pkey_free, SYS_pkey_mprotect, SYS_ppoll, SYS_pread64, SYS_preadv, SYS_pselect6,
-    SYS_pwrite64, SYS_pwritev, SYS_read, SYS_readlinkat, SYS_readv, SYS_renameat, SYS_restart_syscall,
-    SYS_rseq, SYS_rt_sigaction, SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigqueueinfo, SYS_rt_sigreturn,
-    SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_rt_tgsigqueueinfo, SYS_sched_get_priority_max,
-    SYS_sched_get_priority_min, SYS_sched_getaffinity, SYS_sched_getattr, SYS_sched_getparam,
-    SYS_sched_getscheduler, SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setparam,
-    SYS_sched_yield, SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer, SYS_setpgid, SYS_setpriority,
-    SYS_setsid, SYS_shutdown, SYS_sigaltstack, SYS_signalfd4, SYS_statfs, SYS_symlinkat, SYS_sysinfo,
-    SYS_tgkill, SYS_timer_create, SYS_timer_delete, SYS_timer_getoverrun, SYS_timer_gettime,
-    SYS_timer_settime, SYS_timerfd_create, SYS_timerfd_gettime, SYS_timerfd_settime, SYS_times, SYS_tkill,
-    SYS_truncate, SYS_umask, SYS_uname, SYS_unlinkat, SYS_utimensat, SYS_wait4, SYS_waitid, SYS_write,
-    SYS_writev,
+    SYS_kill, SYS_lgetxattr, SYS_linkat, SYS_listen, SYS_listxattr, SYS_llistxattr, SYS_lseek, SYS_mkdirat,
+    SYS_mknodat, SYS_mlock, SYS_mlock2, SYS_mlockall, SYS_mprotect, SYS_munlock, SYS_munlockall, SYS_munmap,
+    SYS_nanosleep, SYS_newfstatat, SYS_pidfd_open, SYS_pidfd_send_signal, SYS_pkey_alloc, SYS_pkey_free,
+    SYS_pkey_mprotect, SYS_ppoll, SYS_pread64, SYS_preadv, SYS_pselect6, SYS_pwrite64, SYS_pwritev, SYS_read,
+    SYS_readlinkat, SYS_readv, SYS_renameat, SYS_restart_syscall, SYS_rseq, SYS_rt_sigaction,
+    SYS_rt_sigpending, SYS_rt_sigprocmask, SYS_rt_sigqueueinfo, SYS_rt_sigreturn, SYS_rt_sigsuspend,
+    SYS_rt_sigtimedwait, SYS_rt_tgsigqueueinfo, SYS_sched_get_priority_max, SYS_sched_get_priority_min,
+    SYS_sched_getaffinity, SYS_sched_getattr, SYS_sched_getparam, SYS_sched_getscheduler,
+    SYS_sched_rr_get_interval, SYS_sched_setaffinity, SYS_sched_setparam, SYS_sched_yield,
+    SYS_set_robust_list, SYS_set_tid_address, SYS_setitimer, SYS_setpgid, SYS_setsid, SYS_shutdown,
+    SYS_sigaltstack, SYS_signalfd4, SYS_statfs, SYS_symlinkat, SYS_sysinfo, SYS_tgkill, SYS_timer_create,
+    SYS_timer_delete, SYS_timer_getoverrun, SYS_timer_gettime, SYS_timer_settime, SYS_timerfd_create,
+    SYS_timerfd_gettime, SYS_timerfd_settime, SYS_times, SYS_tkill, SYS_truncate, SYS_umask, SYS_uname,
+    SYS_unlinkat, SYS_utimensat, SYS_wait4, SYS_waitid, SYS_write, SYS_writev,
 };
 
 /// The same on all architectures, and not known to the C library's bindings on all of them.
@@ -62,10 +61,10 @@ const COMMON: &[i64] = &[
     // Who am I, and what may I use. `capget` is asked by Node.js.
     SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getresuid, SYS_getresgid, SYS_getgroups, SYS_capget,
     SYS_getrlimit, SYS_getrusage, SYS_times, SYS_uname, SYS_sysinfo, SYS_getcpu, SYS_getrandom,
-    // Scheduling. Raising a priority takes rights that a guest does not have.
+    // Scheduling.
     SYS_sched_yield, SYS_sched_getaffinity, SYS_sched_setaffinity, SYS_sched_getparam, SYS_sched_setparam,
     SYS_sched_getscheduler, SYS_sched_getattr, SYS_sched_get_priority_max, SYS_sched_get_priority_min,
-    SYS_sched_rr_get_interval, SYS_getpriority, SYS_setpriority, SYS_ioprio_get, SYS_ioprio_set,
+    SYS_sched_rr_get_interval, SYS_getpriority, SYS_ioprio_get,
     // Signals.
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_rt_sigpending, SYS_rt_sigsuspend,
     SYS_rt_sigtimedwait, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo, SYS_sigaltstack, SYS_kill, SYS_tkill,

@@ -56,6 +56,21 @@ fn cpu_time_of_children_that_nobody_waits_for_counts() {
 }
 
 #[test]
+fn whoever_is_slow_to_take_an_answer_does_not_stop_the_clocks() {
+    cpu_is_limited(
+        "int main() {
+            cpu_set_t one; CPU_ZERO(&one); CPU_SET(sched_getcpu(), &one); sched_setaffinity(0, sizeof one, &one);
+            struct sched_param none = {0};
+            for (int i = 0; i < 48; i++) if (!fork()) {
+                while (i % 6) {}
+                burn(3); sched_setscheduler(0, SCHED_IDLE, &none); setpriority(PRIO_PROCESS, 0, 19);
+                for (;;) close(open(\"/dev/stdout\", O_WRONLY | O_NONBLOCK));
+            }
+            for (;;); }",
+    );
+}
+
+#[test]
 fn a_storm_of_orphans_does_not_stop_the_clocks() {
     cpu_is_limited(
         "int main() { for (int i = 0; i < 4; i++) fork();

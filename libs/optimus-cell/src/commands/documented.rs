@@ -18,6 +18,7 @@ fn answered(answer: Answer) -> &'static str {
         Answer::Refuse(libc::ENOSYS) => "`ENOSYS`",
         Answer::Refuse(libc::ENOLCK) => "`ENOLCK`",
         Answer::Refuse(libc::EPERM) => "`EPERM`",
+        Answer::Refuse(libc::EACCES) => "`EACCES`",
         Answer::Refuse(libc::ENOPROTOOPT) => "`ENOPROTOOPT`",
         Answer::Refuse(libc::EOPNOTSUPP) => "`EOPNOTSUPP`",
         Answer::Refuse(unknown) => panic!("the error {unknown} has no name here"),

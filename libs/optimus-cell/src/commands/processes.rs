@@ -1,6 +1,6 @@
 //! Processes, threads and what they may use.
 
-use super::{Row, Table, ToldBy, named, number, row};
+use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
 use crate::filter::{Answer, Condition};
 
 /// Not `PR_SET_SECCOMP`, whose filters are kernel memory that nobody is charged for, out of a share for the whole host, and can
@@ -83,14 +83,34 @@ const ASKING_FOR_OWN_LIMITS: &[Condition] = &[Condition::equal(0, 0), Condition:
 
 const ASKING: &[Row] = &[row(&[], "every language")];
 
-const POLICIES: &[Row] = &[row(
+/// Nobody becomes slower than the others of the run, who could then keep what they hold (a pipe, a map of memory, an answer that
+/// they have yet to take) from the agent for as long as they like.
+const POLICIES: &[Row] = &[
+    row(
+        &[
+            ("SCHED_OTHER", libc::SCHED_OTHER.cast_unsigned()),
+            ("SCHED_BATCH", libc::SCHED_BATCH.cast_unsigned()),
+        ],
+        "`pthread_setschedparam`: C, C++",
+    ),
+    pretended(
+        &[("SCHED_IDLE", libc::SCHED_IDLE.cast_unsigned())],
+        "`pthread_setschedparam`, `chrt`",
+    ),
+];
+
+const PRIORITIES: &[Row] = &[pretended(&[("0 to 31", 31)], "`nice`: shells, C, Python")];
+
+/// The classes `IOPRIO_CLASS_NONE`, `_BE` and `_IDLE`, above 13 bits of a level.
+const DISK_PRIORITIES: &[Row] = &[pretended(
     &[
-        ("SCHED_OTHER", libc::SCHED_OTHER.cast_unsigned()),
-        ("SCHED_BATCH", libc::SCHED_BATCH.cast_unsigned()),
-        ("SCHED_IDLE", libc::SCHED_IDLE.cast_unsigned()),
+        ("IOPRIO_CLASS_NONE", 0),
+        ("IOPRIO_CLASS_BE", 2 << 13),
+        ("IOPRIO_CLASS_IDLE", 3 << 13),
     ],
-    "`pthread_setschedparam`: C, C++",
+    "`ionice`: what a run reads is in memory",
 )];
+const LEVEL_OF_DISK_PRIORITY: u32 = (1 << 13) - 1;
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: &[Row] = &[
@@ -184,6 +204,25 @@ pub(super) const TABLES: &[Table] = &[
         },
         also: &[],
         rows: POLICIES,
+        otherwise: Answer::Refuse(libc::EPERM),
+    },
+    Table {
+        call: libc::SYS_setpriority,
+        title: "`setpriority`",
+        told_by: bits(2),
+        also: &[],
+        rows: PRIORITIES,
+        otherwise: Answer::Refuse(libc::EACCES),
+    },
+    Table {
+        call: libc::SYS_ioprio_set,
+        title: "`ioprio_set`",
+        told_by: ToldBy::Number {
+            argument: 2,
+            ignoring: LEVEL_OF_DISK_PRIORITY,
+        },
+        also: &[],
+        rows: DISK_PRIORITIES,
         otherwise: Answer::Refuse(libc::EPERM),
     },
     #[cfg(target_arch = "x86_64")]

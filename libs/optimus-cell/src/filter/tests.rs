@@ -155,7 +155,14 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             first == 0 && (arguments[2] == 0 || lowered.contains(&second)),
             libc::EPERM,
         ),
-        libc::SYS_sched_setscheduler => allowed_or([0, 3, 5].contains(&(second & !0x4000_0000)), libc::EPERM),
+        libc::SYS_sched_setscheduler => match second & !0x4000_0000 {
+            5 => Answer::PRETEND,
+            policy => allowed_or([0, 3].contains(&policy), libc::EPERM),
+        },
+        libc::SYS_setpriority if third < 32 => Answer::PRETEND,
+        libc::SYS_setpriority => Answer::Refuse(libc::EACCES),
+        libc::SYS_ioprio_set if [0, 2, 3].contains(&(third >> 13)) => Answer::PRETEND,
+        libc::SYS_ioprio_set => Answer::Refuse(libc::EPERM),
         libc::SYS_setsockopt => match (second, third) {
             (1, 7 | 8) => Answer::PRETEND,
             (1, name) => allowed_or([2, 6, 9, 13, 15, 20, 21].contains(&name), libc::ENOPROTOOPT),
