@@ -43,8 +43,9 @@ impl Capture {
             pipe_with(PipeFlags::CLOEXEC).map_err(CellError::system("make a pipe for a program's output"))?;
         // Of the reading end alone: a guest whose standard output does not block would be surprised.
         rustix::io::ioctl_fionbio(&reader, true).map_err(CellError::system("prepare a pipe"))?;
-        // The pipe is root's, and /dev/stdout opens it anew. Only its own processes get that far.
-        fchmod(&writer, Mode::WUSR | Mode::WGRP | Mode::WOTH).map_err(CellError::system("prepare a pipe"))?;
+        // The pipe is root's, and /dev/stdout opens it anew, to read as well where a program asks for both. Only its own
+        // processes get that far.
+        fchmod(&writer, Mode::from_raw_mode(0o666)).map_err(CellError::system("prepare a pipe"))?;
         let identity = Identity::of(&writer).map_err(CellError::system("prepare a pipe"))?;
         let capacity = fcntl_getpipe_size(&writer).map_err(CellError::system("prepare a pipe"))?;
         Ok(Self {
