@@ -1,7 +1,6 @@
 //! From the bytes of a body to a submission, or to the field that is wrong.
 
 use optimus_common::submission::{Maxima, Submission};
-use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
@@ -13,21 +12,9 @@ pub(crate) fn read_submission(body: &[u8], maxima: &Maxima) -> Result<Submission
     if count_values(body) > most {
         return Err(Problem::too_many_values(most));
     }
-    // serde would take the values of an object's fields as an array too.
-    if let Some(first @ (b'[' | b'"' | b'0'..=b'9' | b'-')) = body.trim_ascii_start().first() {
-        let what = if *first == b'[' {
-            "an array"
-        } else {
-            "a single value"
-        };
-        return Err(Problem::invalid_field(
-            "body",
-            format!("is {what}; it must be an object"),
-        ));
-    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let submission = serde_path_to_error::deserialize(&mut deserializer)
-        .map_err(|error| problem_of(error.inner(), error.path(), body))?;
+        .map_err(|error| problem_of(error.inner(), error.path()))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(submission)
 }
@@ -80,15 +67,12 @@ fn after_string(mut rest: &[u8]) -> &[u8] {
     &[]
 }
 
-fn problem_of(error: &serde_json::Error, path: &Path, body: &[u8]) -> Problem {
-    let message = match error.classify() {
-        Category::Data => message_of(error),
-        // Of a word out of a list serde says so, too, where something else than a text stands there.
-        Category::Syntax
-            if message_of(error) == "expected value"
-                && serde_json::from_slice::<IgnoredAny>(body).is_ok() =>
-        {
-            "must be a text, one of the words that the field knows".to_owned()
+fn problem_of(error: &serde_json::Error, path: &Path) -> Problem {
+    let message = match (error.classify(), message_of(error)) {
+        (Category::Data, message) => message,
+        // That is JSON all the same: its numbers have no bounds.
+        (Category::Syntax, message) if message == "number out of range" => {
+            "is too large a number; at most about 1.8e308 can be kept".to_owned()
         }
         _ => return malformed(error),
     };
@@ -201,7 +185,58 @@ mod tests {
             (r#"{"priority": null}"#, "priority"),
             (r#"{"language": "c", "priority": 1, "env": {}}"#, "priority"),
             (r#"{"callback_url": "https://example.org"}"#, "callback_url"),
+            // Not by the order of the fields, at any depth.
+            (r#"{"test_cases": [[1, "in", null, "out"]]}"#, "test_cases[0]"),
+            (
+                r#"{"test_cases": [{"id": 1, "expected_output": ""}, []]}"#,
+                "test_cases[1]",
+            ),
+            (r#"{"files": [["main.py", "print(1)"]]}"#, "files[0]"),
+            (r#"{"checker": ["float", 1, 0]}"#, "checker"),
+            (r#"{"checker": null}"#, "checker"),
+            (r#"{"priority": {"batch": null}}"#, "priority"),
+            (r#"{"priority": ["batch"]}"#, "priority"),
+            (r#"{"message_detail": {"full": null}}"#, "message_detail"),
+            (r#"{"checker": {"type": {"lines": null}}}"#, "checker.type"),
+            (
+                r#"{"checker": {"abs_tolerance": "x", "type": "float"}}"#,
+                "checker.abs_tolerance",
+            ),
+            (
+                r#"{"checker": {"type": "float", "rel_tolerance": null}}"#,
+                "checker.rel_tolerance",
+            ),
+            (
+                r#"{"checker": {"type": "tokens", "case_sensitive": 1}}"#,
+                "checker.case_sensitive",
+            ),
+            (
+                r#"{"checker": {"type": "icpc", "float_absolute_tolerance": "1"}}"#,
+                "checker.float_absolute_tolerance",
+            ),
+            (
+                r#"{"checker": {"type": "lines", "abs_tolerance": 1}}"#,
+                "checker.abs_tolerance",
+            ),
+            (r#"{"checker": {"case_sensitive": true}}"#, "checker.type"),
+            (
+                r#"{"checker": {"type": "float", "abs_tolerance": 1, "abs_tolerance": 1}}"#,
+                "checker.abs_tolerance",
+            ),
+            // Numbers of JSON, though no double holds them.
+            (r#"{"timeout_ms": 1e400}"#, "timeout_ms"),
+            (
+                r#"{"test_cases": [{"id": 1, "points": -1e400}]}"#,
+                "test_cases[0].points",
+            ),
+            (
+                r#"{"checker": {"type": "float", "abs_tolerance": 1e400}}"#,
+                "checker.abs_tolerance",
+            ),
+            (r#"{"metadata": {"a": [1, 1e999]}}"#, "metadata.a[1]"),
             ("[]", "body"),
+            ("1e400", "body"),
+            ("[\"python\", \"print(1)\"]", "body"),
             ("null", "body"),
             ("\"x\"", "body"),
         ] {
@@ -217,14 +252,20 @@ mod tests {
         for (body, words) in [
             (r#"{"timeout_ms": -5}"#, "a whole number from 0 on"),
             (r#"{"checker": "lines"}"#, "an object with the checker's name"),
-            (r#"{"priority": null}"#, "must be a text"),
+            (
+                r#"{"priority": null}"#,
+                "one of the texts `interactive`, `normal`, `batch`",
+            ),
+            (r#"{"checker": {"type": 1}}"#, "one of the texts `lines`, "),
+            (r#"{"test_cases": [[1]]}"#, "expected an object"),
+            (r#"{"timeout_ms": 1e400}"#, "too large a number"),
         ] {
             let problem = refused(body);
             let message = problem["errors"][0]["message"].as_str().unwrap();
             assert!(message.contains(words), "{body}: {message}");
             assert_ne!(problem["title"], "The body is not JSON");
         }
-        let broken = refused(r#"{"priority": null"#);
+        let broken = refused(r#"{"priority": nul"#);
         assert_eq!(broken["title"], "The body is not JSON");
     }
 

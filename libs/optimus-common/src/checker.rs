@@ -1,13 +1,15 @@
 //! How a test's output is compared with the expected one. The comparison itself lives in `optimus-judge`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::shape;
 
 /// What makes an output right. All of them work on bytes; nothing needs to be UTF-8, and NUL bytes count.
 ///
 /// White space is the ASCII one: space, `\t`, `\n`, `\v`, `\f`, `\r`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(tag = "type", rename_all = "snake_case", from = "Strict")]
+#[serde(tag = "type", rename_all = "snake_case", try_from = "Read")]
 pub enum Checker {
     /// Equal after removing trailing white space of each line, and trailing blank lines.
     #[default]
@@ -76,73 +78,109 @@ impl Checker {
     }
 }
 
-/// What is read. serde lets a variant without braces pass with unknown fields; these have braces.
+/// What is read: every option there is. Which of them the type knows is seen afterwards, since serde looks into an enum
+/// by its tag only when it has forgotten where each value stands, and could not name the one that is wrong.
 #[derive(Deserialize)]
 #[serde(
-    tag = "type",
-    rename_all = "snake_case",
     deny_unknown_fields,
+    remote = "Self",
     expecting = "an object with the checker's name as its type, such as {\"type\": \"lines\"}"
 )]
-enum Strict {
-    Lines {},
-    Exact {},
-    Tokens {
-        #[serde(default = "default_case_sensitive")]
-        case_sensitive: bool,
-    },
-    Float {
-        #[serde(default = "default_tolerance")]
-        abs_tolerance: f64,
-        #[serde(default = "default_tolerance")]
-        rel_tolerance: f64,
-    },
-    UnorderedLines {},
-    Icpc {
-        #[serde(default)]
-        case_sensitive: bool,
-        #[serde(default)]
-        space_change_sensitive: bool,
-        #[serde(default)]
-        float_absolute_tolerance: Option<f64>,
-        #[serde(default)]
-        float_relative_tolerance: Option<f64>,
-    },
+struct Read {
+    #[serde(rename = "type")]
+    name: Name,
+    #[serde(default, deserialize_with = "given")]
+    case_sensitive: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    space_change_sensitive: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    abs_tolerance: Option<f64>,
+    #[serde(default, deserialize_with = "given")]
+    rel_tolerance: Option<f64>,
+    #[serde(default)]
+    float_absolute_tolerance: Option<f64>,
+    #[serde(default)]
+    float_relative_tolerance: Option<f64>,
 }
 
-impl From<Strict> for Checker {
-    fn from(read: Strict) -> Self {
-        match read {
-            Strict::Lines {} => Self::Lines,
-            Strict::Exact {} => Self::Exact,
-            Strict::Tokens { case_sensitive } => Self::Tokens { case_sensitive },
-            Strict::Float {
-                abs_tolerance,
-                rel_tolerance,
-            } => Self::Float {
-                abs_tolerance,
-                rel_tolerance,
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case", remote = "Self")]
+enum Name {
+    Lines,
+    Exact,
+    Tokens,
+    Float,
+    UnorderedLines,
+    Icpc,
+}
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(shape::Object(deserializer))
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(shape::Word(deserializer))
+    }
+}
+
+/// An option that is given has a value: it is not `null`.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl TryFrom<Read> for Checker {
+    type Error = String;
+
+    fn try_from(mut read: Read) -> Result<Self, String> {
+        const DEFAULT_TOLERANCE: f64 = 1e-6;
+        let checker = match read.name {
+            Name::Lines => Self::Lines,
+            Name::Exact => Self::Exact,
+            Name::Tokens => Self::Tokens {
+                case_sensitive: read.case_sensitive.take().unwrap_or(true),
             },
-            Strict::UnorderedLines {} => Self::UnorderedLines,
-            Strict::Icpc {
-                case_sensitive,
-                space_change_sensitive,
-                float_absolute_tolerance,
-                float_relative_tolerance,
-            } => Self::Icpc {
-                case_sensitive,
-                space_change_sensitive,
-                float_absolute_tolerance,
-                float_relative_tolerance,
+            Name::Float => Self::Float {
+                abs_tolerance: read.abs_tolerance.take().unwrap_or(DEFAULT_TOLERANCE),
+                rel_tolerance: read.rel_tolerance.take().unwrap_or(DEFAULT_TOLERANCE),
             },
+            Name::UnorderedLines => Self::UnorderedLines,
+            Name::Icpc => Self::Icpc {
+                case_sensitive: read.case_sensitive.take().unwrap_or_default(),
+                space_change_sensitive: read.space_change_sensitive.take().unwrap_or_default(),
+                float_absolute_tolerance: read.float_absolute_tolerance.take(),
+                float_relative_tolerance: read.float_relative_tolerance.take(),
+            },
+        };
+        match read.left_over() {
+            Some(option) => Err(format!(
+                "unknown field `{option}`, expected one of those that a checker of this type has"
+            )),
+            None => Ok(checker),
         }
     }
 }
 
-fn default_case_sensitive() -> bool {
-    true
-}
-
-fn default_tolerance() -> f64 {
-    1e-6
+impl Read {
+    /// An option that nobody has taken.
+    fn left_over(&self) -> Option<&'static str> {
+        let options = [
+            ("case_sensitive", self.case_sensitive.is_some()),
+            ("space_change_sensitive", self.space_change_sensitive.is_some()),
+            ("abs_tolerance", self.abs_tolerance.is_some()),
+            ("rel_tolerance", self.rel_tolerance.is_some()),
+            (
+                "float_absolute_tolerance",
+                self.float_absolute_tolerance.is_some(),
+            ),
+            (
+                "float_relative_tolerance",
+                self.float_relative_tolerance.is_some(),
+            ),
+        ];
+        let left = options.into_iter().find(|(_, is_left)| *is_left);
+        left.map(|(option, _)| option)
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::{JobId, LanguageName},
     result::JobResult,
+    shape,
 };
 
 /// Where a job stands. The last three are terminal: nothing follows them.
@@ -68,7 +69,7 @@ impl JobStatus {
 /// Which list of its language a job waits in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum Priority {
     /// Somebody waits for the answer.
     Interactive,
@@ -77,6 +78,8 @@ pub enum Priority {
     /// Nobody waits; aged, so that it never starves.
     Batch,
 }
+
+shape::words!(Priority);
 
 impl Priority {
     pub const ALL: [Self; 3] = [Self::Interactive, Self::Normal, Self::Batch];

@@ -17,7 +17,7 @@ pub use self::{
     host::Host,
     sources::{of_file, with_extension_of},
 };
-use crate::ids::LanguageName;
+use crate::{ids::LanguageName, shape, unique};
 
 /// The working directory of the compile step and of every run, inside the box.
 pub const BOX_DIR: &str = "/box";
@@ -35,7 +35,7 @@ pub const BYTES_PER_INODE: u64 = 4096;
 
 /// One entry of `languages.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct Language {
     pub name: LanguageName,
     /// The version the official base image carries, for people; what is really installed is asked of the image.
@@ -64,7 +64,7 @@ pub struct Language {
 
 /// The recipe. Arguments may contain the placeholders of [`Placeholders`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct Execution {
     /// The program of every run; `args` follow it, then the submission's own.
     pub command: String,
@@ -85,7 +85,11 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compile: Vec<String>,
     /// Environment of the compile step and of every run.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "unique::texts"
+    )]
     pub env: BTreeMap<String, String>,
     /// Applied to the time limits of a run.
     #[serde(default = "one")]
@@ -103,7 +107,7 @@ pub struct Execution {
 ///
 /// A `*` in a line stands for any characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct OutOfMemory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
@@ -124,7 +128,7 @@ pub struct OutOfMemory {
 
 /// What a box of this language may use beside memory and CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self", expecting = "an object")]
 pub struct Resources {
     /// Processes and threads at once.
     pub processes: u32,
@@ -150,7 +154,7 @@ impl Default for Resources {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self", expecting = "an object")]
 pub struct Concurrency {
     /// Boxes of one worker at once.
     pub max_parallel_jobs: u32,
@@ -169,7 +173,7 @@ impl Default for Concurrency {
 
 /// How an image is made: from an official image, or from a plain Debian with packages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct Build {
     /// The official image, such as `python:3.12-slim`.
     pub base_image: String,
@@ -179,6 +183,16 @@ pub struct Build {
     /// Prints the toolchain's version; run by `sh -c` when the image is built.
     pub version_command: String,
 }
+
+shape::objects!(
+    Language,
+    Execution,
+    OutOfMemory,
+    Resources,
+    Concurrency,
+    Build,
+    Languages,
+);
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &u64) -> bool {
@@ -239,7 +253,7 @@ impl Placeholders<'_> {
 
 /// The file as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct Languages {
     pub languages: Vec<Language>,
 }
@@ -497,6 +511,32 @@ mod tests {
             languages.languages[0].execution.out_of_memory = vec![rule.clone()];
             assert_eq!(languages.validate().is_ok(), valid, "{rule:?}");
         }
+    }
+
+    #[test]
+    fn an_entry_says_what_it_says_by_names_that_stand_once() {
+        let shipped = serde_json::to_value(shipped()).unwrap();
+        let refused = |at: &str, value: serde_json::Value| {
+            let mut languages = shipped.clone();
+            *languages.pointer_mut(at).unwrap() = value;
+            let error = serde_json::from_value::<Languages>(languages).unwrap_err();
+            assert!(error.to_string().contains("expected an object"), "{at}: {error}");
+        };
+        for at in ["", "/languages/0", "/languages/0/execution", "/languages/0/build"] {
+            refused(at, serde_json::json!(["python", "3.12"]));
+        }
+        refused(
+            "/languages/0/resources",
+            serde_json::json!([64, 256, 64, 512, ""]),
+        );
+        refused("/languages/0/concurrency", serde_json::json!([2, 1]));
+        let twice = serde_json::to_string(&shipped).unwrap().replacen(
+            "\"env\":{",
+            "\"env\":{\"X\":\"1\",\"X\":\"2\",",
+            1,
+        );
+        let error = serde_json::from_str::<Languages>(&twice).unwrap_err();
+        assert!(error.to_string().contains("duplicate field `X`"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! - [`support`]: what some languages bring along for their boxes
 //! - [`protocol`]: the frames between a worker and the agent in its box
 //! - [`settings`]: `optimus.toml`, the environment, the flags
+//! - [`shape`], [`unique`]: JSON that says what it says by its names, each of which stands once
 //! - [`open_files`]: how many a process may have open
 //! - [`supervise`]: starts a task that panicked again
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
@@ -29,11 +30,12 @@ pub mod protocol;
 pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;
+pub mod shape;
 pub mod submission;
 #[cfg(feature = "supervise")]
 pub mod supervise;
 pub mod support;
-mod unique;
+pub mod unique;
 mod units;
 pub mod weaken;
 

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     checker::Checker, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR, payload::Base64Bytes,
-    unique,
+    shape, unique,
 };
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
 /// are required; every limit left out takes the language's or the installation's default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct Submission {
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "python"))]
     pub language: LanguageName,
@@ -78,10 +78,13 @@ pub struct Submission {
     pub metadata: Option<serde_json::Value>,
 }
 
+shape::objects!(Submission, SourceFile, TestCase);
+shape::words!(MessageDetail);
+
 /// What the message of a wrong answer tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 pub enum MessageDetail {
     /// Where the output differs, and what the program wrote there. From enough of that an expected output can be learnt.
     Full,
@@ -92,7 +95,7 @@ pub enum MessageDetail {
 /// One source file, as text or as base64.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct SourceFile {
     /// A relative path of plain components, such as `src/util.py`.
     pub name: String,
@@ -113,7 +116,7 @@ impl SourceFile {
 /// `expected_output_base64` is required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
 pub struct TestCase {
     /// Unique in the submission.
     pub id: u64,
@@ -440,25 +443,20 @@ impl Submission {
 
     fn validate_args_and_env(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
         if (self.args.len() + self.env.len()) as u64 > maxima.args {
-            let field = if self.args.len() as u64 > maxima.args {
-                "args"
-            } else {
-                "env"
-            };
             return Err(invalid(
-                field,
+                more_of(self.args.len(), self.env.len()),
                 format!("at most {} arguments and variables are taken", maxima.args),
             ));
         }
-        let mut total = 0;
+        let (mut in_args, mut in_env) = (0, 0);
         for (i, arg) in self.args.iter().enumerate() {
-            total += arg.len();
+            in_args += arg.len();
             if arg.contains('\0') {
                 return Err(invalid(format!("args[{i}]"), "must not contain NUL bytes"));
             }
         }
         for (name, value) in &self.env {
-            total += name.len() + value.len();
+            in_env += name.len() + value.len();
             if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
                 return Err(invalid(
                     format!("env.{name}"),
@@ -466,10 +464,10 @@ impl Submission {
                 ));
             }
         }
+        let total = in_args + in_env;
         if total as u64 > maxima.args_bytes {
-            let field = if self.env.is_empty() { "args" } else { "env" };
             return Err(invalid(
-                field,
+                more_of(in_args, in_env),
                 format!(
                     "args and env together have {}; at most {} are taken",
                     counted(total, "byte"),
@@ -479,6 +477,11 @@ impl Submission {
         }
         Ok(())
     }
+}
+
+/// The one to shorten, where both together are too much.
+fn more_of(args: usize, env: usize) -> &'static str {
+    if args > env { "args" } else { "env" }
 }
 
 fn exactly_one(text: (String, bool), base64: (String, bool)) -> Result<(), InvalidSubmission> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value};
@@ -19,6 +19,16 @@ pub(crate) fn texts<'de, D: Deserializer<'de>>(
 pub(crate) fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Any.deserialize(deserializer)
         .map(|value| (!value.is_null()).then_some(value))
+}
+
+/// Any JSON, for whoever looks into it by himself.
+#[derive(Debug, Clone)]
+pub struct Unique(pub Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Any.deserialize(deserializer).map(Self)
+    }
 }
 
 fn twice<E: Error>(name: &str) -> E {
@@ -113,8 +123,6 @@ impl<'de> Visitor<'de> for Any {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]

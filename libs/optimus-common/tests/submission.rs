@@ -146,6 +146,10 @@ fn each_broken_rule_names_its_field() {
         (json!({"args": ["a".repeat(21)]}), "args"),
         (json!({"env": {"A=B": "x"}}), "env.A=B"),
         (json!({"env": {"A": "x".repeat(21)}}), "env"),
+        (json!({"args": ["a".repeat(21)], "env": {"A": ""}}), "args"),
+        (json!({"args": ["a".repeat(15)], "env": {"A": "12345"}}), "args"),
+        (json!({"args": ["a"], "env": {"A": "x".repeat(20)}}), "env"),
+        (json!({"args": ["a", "b", "c"], "env": {"A": "x"}}), "args"),
         (json!({"metadata": "x".repeat(21)}), "metadata"),
     ];
     for (changes, field) in cases {

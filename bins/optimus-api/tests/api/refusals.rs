@@ -108,6 +108,17 @@ async fn each_invalid_field_is_named() {
             submission_with("checker", json!({"type": "tokens", "case": false})),
         ),
         ("priority", submission_with("priority", "urgent".into())),
+        ("priority", submission_with("priority", json!({"batch": null}))),
+        (
+            "test_cases[0]",
+            submission_with("test_cases", json!([[1, "in", null, "out"]])),
+        ),
+        ("files[0]", files(json!([["main.py", "print(1)"]]))),
+        ("checker", submission_with("checker", json!(["float", 1, 0]))),
+        (
+            "checker.abs_tolerance",
+            submission_with("checker", json!({"type": "float", "abs_tolerance": "x"})),
+        ),
         ("metadata", submission_with("metadata", "x".repeat(20_000).into())),
     ] {
         let answer = api.submit(&body).await;
@@ -182,6 +193,13 @@ async fn names_that_stand_twice_are_refused() {
     let api = Api::start().await;
     let twice = submission().to_string().replacen('{', "{\"timeout_ms\": 1, ", 1);
     assert_eq!(problem(api.submit_text(twice).await).await["field"], "timeout_ms");
+    let endless = submission()
+        .to_string()
+        .replacen('{', "{\"timeout_ms\": 1e400, ", 1);
+    assert_eq!(
+        problem(api.submit_text(endless).await).await["field"],
+        "timeout_ms"
+    );
     let twice = submission()
         .to_string()
         .replacen('{', "{\"metadata\": {\"a\": 1, \"a\": 2}, ", 1);

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::shape;
+
 /// What a native box needs to know of a language beside its recipe. A language whose programs are in `PATH` needs
 /// nothing of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self", expecting = "an object")]
 pub struct Host {
     /// What must be there beside the programs that the recipe calls by name: names of programs, and absolute paths.
     /// The first program decides which of several toolchains it is.
@@ -31,6 +33,8 @@ pub struct Host {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub without: Vec<String>,
 }
+
+shape::objects!(Host);
 
 impl Host {
     /// Whether what a toolchain tells of itself is a version that will do. One that tells none is not suspected.
