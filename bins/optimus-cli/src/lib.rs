@@ -22,6 +22,7 @@ mod exit;
 #[doc(hidden)]
 pub mod fuzzing;
 mod images;
+mod json;
 mod output;
 mod presets;
 mod programs;

@@ -20,14 +20,18 @@ use anyhow::Context;
 use optimus_common::{
     checker::Checker,
     payload::text_or_base64,
+    shape,
     submission::{Submission, TestCase},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use self::look_over::look_over;
 pub(crate) use self::package::Package;
-use crate::exit::{Blame, Failure, or_cannot_read};
+use crate::{
+    exit::{Blame, Failure, or_cannot_read},
+    json,
+};
 
 /// Folders deeper than this are no groups of test cases; a link in a circle ends here.
 const DEEPEST: usize = 8;
@@ -50,7 +54,7 @@ pub(crate) struct Loaded {
 /// What a problem asks for: the `optimus` section of `problem.yaml`, in the words of `POST /jobs`, over what the
 /// problem says in the words of its format.
 #[derive(Debug, Default, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, remote = "Self", expecting = "a mapping")]
 pub(crate) struct Settings {
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) wall_timeout_ms: Option<u64>,
@@ -62,6 +66,12 @@ pub(crate) struct Settings {
     /// Arguments of the program. Only the format's own words give any.
     #[serde(skip)]
     pub(crate) args: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Settings {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(shape::Object(deserializer))
+    }
 }
 
 impl From<Package> for Loaded {
@@ -192,11 +202,7 @@ fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
 
 fn from_json(path: &Path) -> Result<Loaded, Failure> {
     let bytes = or_cannot_read(path, fs::read(path))?;
-    let not_json = || format!("{} is not JSON", path.display());
-    let (cases, rest) = match serde_json::from_slice(text::without_mark(&bytes))
-        .with_context(not_json)
-        .usage()?
-    {
+    let (cases, rest) = match json::read(text::without_mark(&bytes), path.display())? {
         Value::Object(mut submission) => {
             let cases = submission.remove("test_cases");
             let cases = cases
@@ -206,14 +212,13 @@ fn from_json(path: &Path) -> Result<Loaded, Failure> {
         }
         cases => (cases, serde_json::Map::new()),
     };
-    let cases: Vec<TestCase> = serde_json::from_value(cases)
-        .with_context(|| {
-            format!(
-                "{} does not hold an array of test cases, or a submission",
-                path.display()
-            )
-        })
-        .usage()?;
+    if !cases.is_array() {
+        return Err(Failure::usage(format!(
+            "{} does not hold an array of test cases, or a submission",
+            path.display()
+        )));
+    }
+    let cases: Vec<TestCase> = json::of_value(cases, format_args!("{}: test cases", path.display()))?;
     let names = cases.iter().map(|case| case.id.to_string()).collect();
     Ok(Loaded {
         cases,

@@ -14,7 +14,7 @@ use super::{
     files::{self, File},
     metadata::Metadata,
     used_constant, validator,
-    yaml::Section,
+    yaml::{Section, Value},
 };
 use crate::{
     exit::{Blame, Failure},
@@ -315,10 +315,10 @@ impl Walk<'_> {
             &[ABOUT, MODERN_CHECKED, REFUSED]
         };
         yaml.allow_only(of_version)?;
-        if let Some(key) = REFUSED.iter().find(|key| {
-            yaml.get(key)
-                .is_some_and(|value| *value != serde_json::Value::Bool(false))
-        }) {
+        if let Some(key) = REFUSED
+            .iter()
+            .find(|key| yaml.get(key).is_some_and(|value| !value.is_false()))
+        {
             return Err(yaml.refuse(key, "scoring and static validation cannot be honoured yet"));
         }
         let config = if legacy {
@@ -360,7 +360,7 @@ impl Walk<'_> {
     /// Words, or a mapping that names a validator and its flags.
     fn validator_flags(&self, yaml: &Section) -> Result<Option<Vec<String>>, Failure> {
         const KEY: &str = "output_validator_flags";
-        if !yaml.get(KEY).is_some_and(serde_json::Value::is_object) {
+        if !matches!(yaml.get(KEY), Some(Value::Mapping(_))) {
             return yaml.words(KEY);
         }
         let map = yaml.section(KEY)?;

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::Value;
 
-use super::{Format, TimeRule, yaml::Section};
+use super::{
+    Format, TimeRule,
+    yaml::{Section, Value},
+};
 use crate::{
     exit::{Blame, Failure},
+    json,
     testcases::{Settings, notes::Notes, text},
 };
 
@@ -139,11 +142,11 @@ fn format(yaml: &Section) -> Result<Format, Failure> {
 
 /// The name in English, or in the first language there is.
 fn name(yaml: &Section) -> Result<Option<String>, Failure> {
-    let Some(Value::Object(names)) = yaml.get("name") else {
+    let Some(Value::Mapping(names)) = yaml.get("name") else {
         return yaml.text("name");
     };
     let name = names.get("en").or_else(|| names.values().next());
-    Ok(name.and_then(Value::as_str).map(str::to_owned))
+    Ok(name.and_then(Value::text).map(str::to_owned))
 }
 
 fn refuse_types(yaml: &Section) -> Result<(), Failure> {
@@ -176,9 +179,7 @@ fn validation(yaml: &Section) -> Result<Validation, Failure> {
 fn settings(yaml: &Section) -> Result<Settings, Failure> {
     match yaml.get("optimus") {
         None => Ok(Settings::default()),
-        Some(section) => serde_json::from_value(section.clone())
-            .with_context(|| format!("{FILE}: optimus"))
-            .usage(),
+        Some(section) => json::of_value(section.to_json(), format_args!("{FILE}: optimus")),
     }
 }
 
@@ -307,10 +308,7 @@ fn tell_what_is_not_kept(yaml: &Section, limits: &Section, notes: &mut Notes) ->
     {
         say("languages", "programs of every language are graded");
     }
-    if yaml
-        .get("allow_file_writing")
-        .is_some_and(|value| *value == Value::Bool(false))
-    {
+    if yaml.get("allow_file_writing").is_some_and(Value::is_false) {
         say(
             "allow_file_writing",
             "programs may write in their box, which is theirs alone",

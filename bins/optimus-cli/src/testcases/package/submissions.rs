@@ -306,7 +306,7 @@ fn demands(section: &Section) -> Result<Demands, Failure> {
     Ok(Demands {
         permitted: judgements("permitted")?,
         required: judgements("required")?,
-        bounds_time: match section.text(TIME)?.as_deref() {
+        bounds_time: match section.word_or_truth(TIME)?.as_deref() {
             // An upper bound is not looked at.
             None | Some("true" | "upper") => BoundsTime::ByVerdicts,
             Some("lower") => BoundsTime::Always,

@@ -382,6 +382,7 @@ fn groups_inherit_as_far_as_the_version_says() {
 }
 
 mod passed_over;
+mod values;
 
 mod submissions {
     use super::*;
@@ -536,6 +537,7 @@ mixed/a.py:\n  sample:\n    permitted: [AC]\n  secret/*-hard:\n    permitted: [A
             ("accepted/*: {sample: {language: c}}", "language"),
             ("accepted/*: {use_for_time_limit: maybe}", "use_for_time_limit"),
             ("accepted/*: {colour: red}", "colour"),
+            ("accepted/*: [AC]", "no mapping"),
         ] {
             let folder = folder(&[("submissions/submissions.yaml", yaml)]);
             let error = Submissions::read(folder.path(), Format::Of2023)

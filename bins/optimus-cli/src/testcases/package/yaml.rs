@@ -1,12 +1,17 @@
 //! Mappings of a package's YAML files. Every key is accounted for: what is not known is refused by name, as the
 //! format asks.
+//!
+//! - [`value`]: what stands behind a key, and how it was written
 
-use std::path::Path;
+mod value;
+
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context;
-use serde_json::{Map, Value};
-use serde_saphyr::Options;
+use serde_saphyr::{NonFiniteFloatPolicy, Options};
 
+use self::value::Meaning;
+pub(super) use self::value::Value;
 use crate::{
     exit::{Blame, Failure},
     testcases::text,
@@ -17,7 +22,7 @@ use crate::{
 pub(super) struct Section {
     /// For people, such as `problem.yaml: limits`.
     place: String,
-    map: Map<String, Value>,
+    map: BTreeMap<String, Value>,
 }
 
 impl Section {
@@ -34,9 +39,9 @@ impl Section {
             line.is_empty() || line.starts_with('#') || line == "---"
         });
         let value = if nothing_but_comments {
-            Value::Null
+            Value::Nothing
         } else {
-            serde_saphyr::from_str_with_options(text, options())
+            Value::parse(text, options())
                 .with_context(|| format!("{place} is not YAML"))
                 .usage()?
         };
@@ -45,10 +50,10 @@ impl Section {
 
     fn new(place: String, value: Value) -> Result<Self, Failure> {
         match value {
-            Value::Object(map) => Ok(Self { place, map }),
-            Value::Null => Ok(Self {
+            Value::Mapping(map) => Ok(Self { place, map }),
+            Value::Nothing => Ok(Self {
                 place,
-                map: Map::new(),
+                map: BTreeMap::new(),
             }),
             _ => Err(Failure::usage(format!("{place} is no mapping"))),
         }
@@ -72,7 +77,7 @@ impl Section {
 
     /// A key without a value is as good as none.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
-        self.map.get(key).filter(|value| !value.is_null())
+        self.map.get(key).filter(|value| !matches!(value, Value::Nothing))
     }
 
     pub(super) fn section(&self, key: &str) -> Result<Self, Failure> {
@@ -90,16 +95,32 @@ impl Section {
 
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
         self.get(key)
-            .map(|value| scalar(value).ok_or_else(|| self.refuse(key, "must be text")))
+            .map(|value| {
+                value
+                    .text()
+                    .map(str::to_owned)
+                    .ok_or_else(|| self.refuse(key, "must be text"))
+            })
             .transpose()
     }
 
-    /// Above zero.
+    /// Text, or `true` or `false` for what YAML takes for such, in whatever words.
+    pub(super) fn word_or_truth(&self, key: &str) -> Result<Option<String>, Failure> {
+        match self.get(key) {
+            Some(Value::Plain {
+                meaning: Meaning::Truth(truth),
+                ..
+            }) => Ok(Some(truth.to_string())),
+            _ => self.text(key),
+        }
+    }
+
+    /// Above zero, and finite.
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, Failure> {
         self.get(key)
             .map(|value| {
                 value
-                    .as_f64()
+                    .number()
                     .filter(|number| *number > 0.0)
                     .ok_or_else(|| self.refuse(key, "must be a number above 0"))
             })
@@ -111,7 +132,7 @@ impl Section {
         self.get(key)
             .map(|value| {
                 value
-                    .as_u64()
+                    .whole_number()
                     .filter(|number| *number > 0)
                     .ok_or_else(|| self.refuse(key, "must be a whole number above 0"))
             })
@@ -123,32 +144,24 @@ impl Section {
         let must = || self.refuse(key, "must be a sequence of strings");
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Array(items)) => items
+            Some(Value::Sequence(items)) => items
                 .iter()
-                .map(|item| scalar(item).ok_or_else(must))
+                .map(|item| item.text().map(str::to_owned).ok_or_else(must))
                 .collect::<Result<_, _>>()
                 .map(Some),
             Some(value) => {
-                let text = scalar(value).ok_or_else(must)?;
+                let text = value.text().ok_or_else(must)?;
                 Ok(Some(text.split_whitespace().map(str::to_owned).collect()))
             }
         }
     }
 }
 
-/// Aliases of aliases multiply, and no package needs many.
 fn options() -> Options {
     serde_saphyr::options! {
+        // Aliases of aliases multiply, and no package needs many.
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
-    }
-}
-
-/// As YAML's authors meant it: `1e-6` without quotes is an argument like any other.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(bool) => Some(bool.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        // `.inf` may be a word. Where a number is asked for, it is refused with the name of its key.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     }
 }
