@@ -253,7 +253,7 @@ pub(crate) struct Api {
 #[derive(Debug, Args)]
 #[command(after_help = CODES)]
 pub(crate) struct Submit {
-    /// The program; the first of several files is its entry point
+    /// The program; of several files the one called main runs, or what else docs/grading.md says
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Test cases: a folder of *.in with *.ans or *.out, a problem's folder, or a JSON file

@@ -31,7 +31,7 @@ pub(crate) struct Place<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) language: LanguageName,
-    /// The extension that a program given without a name has, with its dot.
+    /// The language's usual extension, with its dot.
     extension: String,
     files: Vec<SourceFile>,
     /// `None` where the compile step finds it.
@@ -80,26 +80,56 @@ impl Program {
     }
 
     /// Becomes the program of a submission.
-    pub(crate) fn put_into(mut self, submission: &mut Submission) {
+    pub(crate) fn put_into(self, submission: &mut Submission) {
         submission.language = self.language;
-        submission.source_code = None;
-        submission.files.clear();
-        submission.entry_point = None;
-        match self.files.as_mut_slice() {
-            // Alone and as text it gets the language's own name for a program, unless its extension means something.
-            [
-                SourceFile {
-                    name,
-                    content: Some(content),
-                    ..
-                },
-            ] if name.ends_with(&self.extension) => submission.source_code = Some(std::mem::take(content)),
-            _ => {
-                submission.files = self.files;
-                submission.entry_point = self.entry_point;
-            }
+        put_sources(self.files, Some(&self.extension), submission);
+        if !submission.files.is_empty() {
+            submission.entry_point = self.entry_point;
         }
     }
+}
+
+/// Makes files the program of a submission. `extension` is the usual one of its language, where that is known.
+///
+/// A file that is alone and is text gets the language's own name for a program, since under its own it may hide what it
+/// needs: a `random.py` that imports `random` would find itself. Where its name says something, it keeps it.
+pub(crate) fn put_sources(mut files: Vec<SourceFile>, extension: Option<&str>, submission: &mut Submission) {
+    submission.source_code = None;
+    submission.files.clear();
+    submission.entry_point = None;
+    match files.as_mut_slice() {
+        [
+            SourceFile {
+                name,
+                content: Some(content),
+                ..
+            },
+        ] if !says_something(name, extension) => submission.source_code = Some(std::mem::take(content)),
+        _ => submission.files = files,
+    }
+}
+
+fn says_something(name: &str, extension: Option<&str>) -> bool {
+    // Of whose languages nothing is known: what kind of module a file is.
+    const KINDS: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
+    let lower = name.to_ascii_lowercase();
+    let unusual = match extension {
+        Some(extension) => !lower.ends_with(&extension.to_ascii_lowercase()),
+        None => KINDS.iter().any(|kind| lower.ends_with(kind)),
+    };
+    unusual || is_called_as_a_class(name)
+}
+
+/// Java starts with the class called as its file.
+fn is_called_as_a_class(name: &str) -> bool {
+    const EXTENSION: &str = ".java";
+    let file = name.rsplit('/').next().unwrap_or(name);
+    if !file.to_ascii_lowercase().ends_with(EXTENSION) {
+        return false;
+    }
+    let stem = &file[..file.len() - EXTENSION.len()];
+    let starts_well = |c: char| c.is_alphabetic() || matches!(c, '_' | '$');
+    stem.starts_with(starts_well) && stem.chars().all(|c| c.is_alphanumeric() || starts_well(c))
 }
 
 /// A file of a program that has no others beside it but those that were named with it.
@@ -295,14 +325,61 @@ mod tests {
         assert!(entry(&files, Some("Plant")).unwrap_err().contains("Plant"));
     }
 
+    fn minimal() -> Submission {
+        serde_json::from_value(serde_json::json!({
+            "language": "c", "test_cases": [{"id": 1, "expected_output": ""}],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_file_that_is_alone_keeps_a_name_that_says_something() {
+        for (file, kept) in [
+            ("Solve.java", Some("Solve.java")),
+            ("solve_2.JAVA", Some("solve_2.java")),
+            ("Größe$.java", Some("Größe$.java")),
+            ("B. Sums (1).java", None),
+            ("2nd.java", None),
+            ("my-solution.java", None),
+            ("random.py", None),
+            ("sum.cpp", None),
+            ("sum.cc", Some("sum.cc")),
+            ("sum.js", None),
+            ("sum.MJS", Some("sum.mjs")),
+        ] {
+            let folder = folder(&[file]);
+            let mut submission = minimal();
+            read(&folder.path().join(file), None)
+                .unwrap()
+                .put_into(&mut submission);
+            let names: Vec<_> = submission.files.iter().map(|file| file.name.as_str()).collect();
+            assert_eq!(names, Vec::from_iter(kept), "{file}");
+            assert_eq!(submission.source_code.is_some(), kept.is_none(), "{file}");
+            submission.validate(&Settings::defaults().limits.max).unwrap();
+        }
+        for (name, extension, says) in [
+            ("Solve.JAVA", Some(".java"), true),
+            ("2.JAVA", Some(".java"), false),
+            ("random.PY", Some(".py"), false),
+            ("random.PY", Some(".js"), true),
+            ("Solve.java", None, true),
+            ("x/Solve.java", None, true),
+            ("a.MJS", None, true),
+            ("a.cts", None, true),
+            ("random.py", None, false),
+            ("sum.cc", None, false),
+            ("a b.java", None, false),
+            (".java", None, false),
+        ] {
+            assert_eq!(says_something(name, extension), says, "{name} {extension:?}");
+        }
+    }
+
     #[test]
     fn a_folder_becomes_a_submission_that_is_valid() {
         let folder = folder(&["main.py", "util/help.py"]);
         let program = read(folder.path(), None).unwrap();
-        let mut submission: Submission = serde_json::from_value(serde_json::json!({
-            "language": "c", "test_cases": [{"id": 1, "expected_output": ""}],
-        }))
-        .unwrap();
+        let mut submission = minimal();
         program.put_into(&mut submission);
         assert_eq!(submission.language.as_str(), "python");
         assert_eq!(submission.entry_point.as_deref(), Some("main.py"));

@@ -220,6 +220,33 @@ fn several_files_and_bytes_travel_as_files() {
 }
 
 #[test]
+fn a_file_that_is_alone_keeps_a_name_that_says_something() {
+    let root = root();
+    root.write("Solve.java", "class Solve {}");
+    root.write("random.py", "print(input())\n");
+    let sent = |args: &[&str]| {
+        let server = api(record("completed", Some("accepted")));
+        let url = server.url();
+        root.run(&[&["submit", "--tests", "tests", "--api", &url][..], args].concat())
+            .exits(0);
+        server.body_of("POST /jobs")
+    };
+    let java = sent(&["Solve.java", "--language", "java"]);
+    assert_eq!(
+        java["files"],
+        json!([{"name": "Solve.java", "content": "class Solve {}"}]),
+        "Java starts with the class called as its file"
+    );
+    assert_eq!(java.get("source_code"), None);
+    let python = sent(&["random.py"]);
+    assert_eq!(
+        python["source_code"], "print(input())\n",
+        "it would hide a module"
+    );
+    assert_eq!(python.get("files"), None);
+}
+
+#[test]
 fn a_whole_submission_keeps_its_fields_but_not_its_program() {
     let root = root();
     root.write(
@@ -326,6 +353,16 @@ fn bad_requests_never_reach_the_api() {
         "typo.json",
         r#"{"test_cases": [{"id": 1, "expected_output": ""}], "timeout": 5}"#,
     );
+    root.write(
+        "twice.json",
+        r#"{"test_cases": [{"id": 1, "input": "a", "expected_output": "", "input": "b"}]}"#,
+    );
+    root.write(
+        "endless.json",
+        r#"[{"id": 1, "expected_output": "", "points": 1e400}]"#,
+    );
+    root.write("ordered.json", r#"[[1, "a", null, "b"]]"#);
+    root.write("number.json", "5");
     let server = Server::start(|_| (200, languages()));
     let url = server.url();
     let bad = [
@@ -335,6 +372,36 @@ fn bad_requests_never_reach_the_api() {
         (vec!["a.py", "--tests", "half"], "1.in"),
         (vec!["a.py", "--tests", "not.json"], "not JSON"),
         (vec!["a.py", "--tests", "typo.json"], "`timeout`"),
+        (
+            vec!["a.py", "--tests", "twice.json"],
+            "twice.json: test_cases[0]: duplicate field `input`",
+        ),
+        (
+            vec!["a.py", "--tests", "endless.json"],
+            "endless.json: [0].points: number out of range",
+        ),
+        (vec!["a.py", "--tests", "ordered.json"], "[0]: invalid type"),
+        (vec!["a.py", "--tests", "number.json"], "does not hold an array"),
+        (
+            vec![
+                "a.py",
+                "--tests",
+                "tests",
+                "--checker",
+                r#"{"type": "float", "abs_tolerance": "x"}"#,
+            ],
+            "abs_tolerance: invalid type",
+        ),
+        (
+            vec![
+                "a.py",
+                "--tests",
+                "tests",
+                "--checker",
+                r#"{"type": "exact", "type": "lines"}"#,
+            ],
+            "duplicate field `type`",
+        ),
         (
             vec!["a.py", "a.py", "--tests", "tests"],
             "two files are called a.py",

@@ -2,7 +2,6 @@
 
 use std::{collections::HashSet, path::Path};
 
-use anyhow::Context;
 use optimus_common::{
     LanguageName,
     checker::Checker,
@@ -16,6 +15,7 @@ use crate::{
     api::{Api, LanguageEntry},
     args::Submit,
     exit::{Blame, Exit, Failure},
+    json,
     output::{Output, note, passed_over},
     programs::{self, Bytes},
     testcases::{self, Loaded},
@@ -23,9 +23,6 @@ use crate::{
 
 /// More than programs have anywhere. How much is taken, each installation says of its own.
 const MOST_SOURCE_BYTES: u64 = 256 << 20;
-
-/// Extensions that say what kind of module a file is.
-const TELLING: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
     let api = Api::new(&args.api)?;
@@ -51,19 +48,30 @@ pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<LanguageName, Failure> {
+/// A language, and what is known of it.
+struct Named {
+    name: LanguageName,
+    /// Its usual one, where the API was asked.
+    extension: Option<String>,
+}
+
+async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Named, Failure> {
+    let asked_for = |name| Named {
+        name,
+        extension: None,
+    };
     let named = loaded.rest.remove("language");
     if let Some(language) = &args.language {
-        return Ok(language.clone());
+        return Ok(asked_for(language.clone()));
     }
     if let Some(language) = named {
-        return serde_json::from_value(language).context("language").usage();
+        return json::of_value(language, format_args!("{}: language", args.tests.display())).map(asked_for);
     }
     by_extension(&args.files[0], &api.languages().await?)
 }
 
 /// The first language that has the file's extension: they are in the order of `languages.json`.
-fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName, Failure> {
+fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failure> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let same = with_extension_of(languages, &name, |language| {
         let others = language.other_extensions.iter().map(String::as_str);
@@ -91,7 +99,10 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<LanguageName
             language.name
         ));
     }
-    language.name.parse().usage()
+    Ok(Named {
+        name: language.name.parse().usage()?,
+        extension: Some(language.file_extension.clone()),
+    })
 }
 
 fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
@@ -112,32 +123,21 @@ fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
 fn submission(
     args: &Submit,
     loaded: Loaded,
-    language: &LanguageName,
-    mut sources: Vec<SourceFile>,
+    language: &Named,
+    sources: Vec<SourceFile>,
 ) -> Result<Submission, Failure> {
     let mut fields = loaded.rest;
     for field in ["source_code", "files", "entry_point"] {
         fields.remove(field);
     }
-    fields.insert("language".to_owned(), Value::from(language.as_str()));
+    fields.insert("language".to_owned(), Value::from(language.name.as_str()));
     fields.insert("test_cases".to_owned(), Value::Array(Vec::new()));
-    let mut submission: Submission = serde_json::from_value(Value::Object(fields))
-        .with_context(|| format!("{} is no submission", args.tests.display()))
-        .usage()?;
+    let mut submission: Submission = json::of_value(
+        Value::Object(fields),
+        format_args!("{} is no submission", args.tests.display()),
+    )?;
     submission.test_cases = loaded.cases;
-    match sources.as_mut_slice() {
-        // Alone and as text it gets the language's own name for a program.
-        [
-            SourceFile {
-                name,
-                content: Some(content),
-                ..
-            },
-        ] if !TELLING.iter().any(|extension| name.ends_with(extension)) => {
-            submission.source_code = Some(std::mem::take(content));
-        }
-        _ => submission.files = sources,
-    }
+    programs::put_sources(sources, language.extension.as_deref(), &mut submission);
     loaded.settings.apply(&mut submission);
     let limits = [
         (args.timeout_ms, &mut submission.timeout_ms),
@@ -160,15 +160,11 @@ fn submission(
 /// A checker's name, or its JSON.
 fn checker(text: &str) -> Result<Checker, Failure> {
     let value = if text.trim_start().starts_with('{') {
-        serde_json::from_str(text)
-            .with_context(|| format!("--checker {text} is not JSON"))
-            .usage()?
+        json::read(text.as_bytes(), format_args!("--checker {text}"))?
     } else {
         serde_json::json!({ "type": text })
     };
-    serde_json::from_value(value)
-        .with_context(|| format!("--checker {text}"))
-        .usage()
+    json::of_value(value, format_args!("--checker {text}"))
 }
 
 #[cfg(test)]
@@ -194,7 +190,8 @@ mod tests {
             entry("c", ".c"),
         ];
         languages[1].other_extensions = [".cc", ".C"].map(str::to_owned).into();
-        let found = |file: &str| by_extension(Path::new(file), &languages).map(|name| name.to_string());
+        let found =
+            |file: &str| by_extension(Path::new(file), &languages).map(|language| language.name.to_string());
         assert_eq!(found("a/b.py").unwrap(), "python");
         for cpp in ["x.cc", "x.CPP", "x.C"] {
             assert_eq!(found(cpp).unwrap(), "cpp", "{cpp}");
