@@ -41,6 +41,8 @@ fn every_program_of_a_package_is_checked_against_its_folder() {
             "p/submissions/mixed/square.py",
             "# @EXPECTED_RESULTS@: CORRECT, WRONG-ANSWER\nprint(int(input()) ** 2)\n",
         ),
+        // In a folder of no meaning, and without a tag.
+        ("p/submissions/mixed/other.py", SQUARE),
         (
             "p/submissions/compile_error/type.c",
             "int main(void) { return x; }\n",
@@ -53,14 +55,15 @@ fn every_program_of_a_package_is_checked_against_its_folder() {
         "accepted/several",
         "wrong_answer: ok",
         "accepted or wrong_answer: ok",
+        "mixed: ok",
         "secret/1-three",
-        "9 of 9 as expected",
+        "10 of 10 as expected",
         // What the compiler says, shown without being asked for.
         "compile_error/type.c:",
     ] {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
-    assert!(ended.stderr().contains("9/9 "), "{}", ended.stderr());
+    assert!(ended.stderr().contains("10/10 "), "{}", ended.stderr());
 
     let report = problem
         .grade(&["p", "--all", "--language", "c", "--json"])

@@ -70,7 +70,7 @@ pub(super) fn named(
             .map_err(|failure| without_path(&failure, path));
         let sources = read.iter().flat_map(Program::sources);
         let expectation = match &listed {
-            Some(listed) => listed.expectation(sources),
+            Some(listed) => listed.expectation(sources).map(Some),
             None => tagged(sources),
         };
         let (program, expectation) = match expectation {
@@ -119,13 +119,10 @@ pub(super) fn all(
             .map_err(|failure| without_path(&failure, &listed.path));
         let (program, expectation) = match read {
             Ok(program) => match listed.expectation(program.sources()) {
-                Ok(expectation) => (Ok(program), expectation),
+                Ok(expectation) => (Ok(program), Some(expectation)),
                 Err(why) => (Err(why), None),
             },
-            Err(why) => (
-                Err(why),
-                listed.expectation(std::iter::empty()).unwrap_or_default(),
-            ),
+            Err(why) => (Err(why), listed.expectation(std::iter::empty()).ok()),
         };
         let wanted = args.language.is_empty()
             || program

@@ -139,6 +139,14 @@ impl Expectation {
         Self::job(names.join(" or "), verdicts)
     }
 
+    /// What is asked of the programs in a folder of which nobody has said anything: that they run.
+    pub(super) fn anything(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            of: Of::Tests(vec![Rule::any()]),
+        }
+    }
+
     /// What is asked of the programs in a folder of `submissions`; `None` where nobody has said so.
     pub(super) fn of_folder(name: &str, format: Format) -> Option<Self> {
         let legacy = format == Format::Legacy;
@@ -306,6 +314,23 @@ mod tests {
             let expectation = Expectation::of_folder(folder, Format::Legacy).unwrap();
             assert_eq!(expectation.check(&result, &names).is_ok(), kept, "{folder}");
         }
+    }
+
+    #[test]
+    fn where_nobody_has_said_anything_every_verdict_is_right() {
+        use Verdict::{Accepted as Ac, RuntimeError as Rte, TimeLimitExceeded as Tle, WrongAnswer as Wa};
+        let anything = Expectation::anything("mixed");
+        for verdicts in [&[Ac][..], &[Ac, Wa], &[Tle], &[Rte, Rte]] {
+            let (result, names) = result(verdicts);
+            assert_eq!(anything.check(&result, &names), Ok(()), "{verdicts:?}");
+            assert!(!anything.bounds_time());
+        }
+        let (mut broken, names) = result(&[]);
+        broken.verdict = Verdict::CompilationError;
+        assert_eq!(
+            anything.check(&broken, &names),
+            Err("it does not compile".to_owned())
+        );
     }
 
     #[test]

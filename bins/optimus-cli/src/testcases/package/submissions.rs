@@ -49,7 +49,7 @@ pub(crate) struct Listed {
     /// As the package names it, such as `python3`.
     pub(crate) language: Option<String>,
     pub(crate) entry_point: Option<String>,
-    expectation: Option<Expectation>,
+    expectation: Expectation,
     tag: Tag,
 }
 
@@ -94,16 +94,16 @@ pub(crate) fn tagged<'a>(sources: impl Iterator<Item = &'a [u8]>) -> Result<Opti
 }
 
 impl Listed {
-    /// What the program must get; `None` where nobody has said so.
+    /// What the program must get.
     pub(crate) fn expectation<'a>(
         &self,
         sources: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Option<Expectation>, String> {
+    ) -> Result<Expectation, String> {
         let tagged = match self.tag {
             Tag::Counts => tagged(sources)?,
             Tag::Ignored => None,
         };
-        Ok(tagged.or_else(|| self.expectation.clone()))
+        Ok(tagged.unwrap_or_else(|| self.expectation.clone()))
     }
 }
 
@@ -189,9 +189,9 @@ impl Submissions {
         };
         let said = matching.iter().any(|entry| entry.says_something());
         let expectation = if said {
-            Some(self.by_entries(group, &matching))
+            self.by_entries(group, &matching)
         } else {
-            Expectation::of_folder(group, self.format)
+            Expectation::of_folder(group, self.format).unwrap_or_else(|| Expectation::anything(group))
         };
         let tag = if said || OFFICIAL.contains(&group) {
             Tag::Ignored
