@@ -78,7 +78,7 @@ fn text(record: &JobRecord, names: &[String]) -> String {
         lines.push(format!("attempt {}", record.attempts));
     }
     if let Some(error) = &record.error {
-        lines.push(format!("not graded: {error}"));
+        lines.push(format!("not graded: {}", harmless(error)));
     }
     if let Some(result) = &record.result {
         if let Some(compile) = &result.compile {
@@ -100,13 +100,14 @@ pub(super) fn compile_text(compile: &CompileResult, lines: &mut Vec<String>) {
         return;
     }
     lines.push("the compile step failed".to_owned());
-    lines.extend(compile.message.clone());
+    lines.extend(compile.message.as_deref().map(harmless));
     let told = if compile.stderr.trim().is_empty() {
         &compile.stdout
     } else {
         &compile.stderr
     };
-    let told: Vec<_> = told.lines().map(harmless).collect();
+    // Indented: a compiler repeats what programs say, which are no words of ours.
+    let told: Vec<_> = told.lines().map(|line| format!("  {}", harmless(line))).collect();
     lines.extend(told.iter().take(COMPILE_LINES).cloned());
     if told.len() > COMPILE_LINES {
         lines.push(format!("… {}", counted(told.len() - COMPILE_LINES, "more line")));

@@ -37,7 +37,7 @@ pub(super) fn text(
         if let Some(compile) = &result.compile
             && compile.verdict != CompileVerdict::Ok
         {
-            lines.push(format!("\n{}:", candidate.name));
+            lines.push(format!("\n{}:", harmless(&candidate.name)));
             compile_text(compile, &mut lines);
         }
         let failed = result
@@ -57,8 +57,9 @@ fn test(problem: &Problem, i: usize, result: &TestResult, name: &str, lines: &mu
     let message = result.message.as_deref().unwrap_or_default();
     let colon = if message.is_empty() { "" } else { ": " };
     lines.push(format!(
-        "\n{name}, {}: {}{colon}{}",
-        problem.names[i],
+        "\n{}, {}: {}{colon}{}",
+        harmless(name),
+        harmless(&problem.names[i]),
         spaced(result.verdict),
         harmless(message)
     ));
@@ -103,7 +104,74 @@ fn excerpt(title: &str, text: &[u8], lines: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::{
+        commands::grade::{Limit, Time, report::Report},
+        testcases::Settings,
+    };
+
+    #[test]
+    fn no_name_and_no_compiler_makes_a_line_of_its_own() {
+        const FORGED: &str = "forged";
+        let name = |what: &str| format!("{what}\n{FORGED} {what}");
+        let test = json!({
+            "test_id": 1, "passed": false, "verdict": "wrong_answer", "stdout": "", "stderr": format!("\n{FORGED}"),
+            "execution_time_ms": 1, "cpu_time_ms": 1, "peak_memory_bytes": 1, "exit_code": 0, "signal": null,
+            "stdout_truncated": false, "stderr_truncated": false, "message": name("message"),
+        });
+        let compile = json!({
+            "verdict": "compilation_error", "stdout": "", "stderr": format!("error:\n{FORGED}"),
+            "stdout_truncated": false, "stderr_truncated": false, "execution_time_ms": 1, "cpu_time_ms": 1,
+            "peak_memory_bytes": 1, "message": name("message"),
+        });
+        let result = serde_json::from_value(json!({
+            "overall_status": "failed", "verdict": "wrong_answer", "score": 0.0, "total_tests": 1, "passed_tests": 0,
+            "compile": compile, "test_results": [test],
+        }));
+        let problem = Problem {
+            name: name("problem"),
+            names: vec![name("test")],
+            notes: Vec::new(),
+            cases: vec![optimus_common::submission::TestCase::new(
+                1,
+                format!("\n{FORGED}"),
+                format!("\n{FORGED}"),
+            )],
+            settings: Settings::default(),
+            time: Time::Fixed(Limit {
+                ms: 1,
+                from: String::new(),
+            }),
+        };
+        let limit = Limit {
+            ms: 1,
+            from: name("limit"),
+        };
+        let candidates = [Candidate {
+            name: name("candidate"),
+            program: Err(String::new()),
+            expectation: None,
+        }];
+        let outcomes = [Outcome::Graded(Box::new(result.unwrap()))];
+        let report = Report::new(
+            &problem,
+            &limit,
+            "native",
+            &candidates,
+            &outcomes,
+            Detail::FailedTests,
+        );
+        let told = report.text() + &text(&problem, &candidates, &outcomes, Detail::FailedTests);
+        for part in ["problem", "limit", "candidate", "test", "message"] {
+            assert!(
+                told.contains(&format!("{part}\\nforged {part}")),
+                "{part}: {told}"
+            );
+        }
+        assert!(!told.lines().any(|line| line.starts_with(FORGED)), "{told}");
+    }
 
     fn lines(text: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();

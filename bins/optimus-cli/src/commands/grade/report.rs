@@ -161,7 +161,7 @@ impl<'a> Report<'a> {
             harmless(self.problem),
             counted(self.tests, "test"),
             self.time_limit_ms,
-            self.time_limit_from,
+            harmless(self.time_limit_from),
             self.backend
         );
         format!("{head}\n{table}\n{}\n", self.summary())
