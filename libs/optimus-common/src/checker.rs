@@ -114,17 +114,8 @@ enum Name {
     Icpc,
 }
 
-impl<'de> Deserialize<'de> for Read {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(shape::Object(deserializer))
-    }
-}
-
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(shape::Word(deserializer))
-    }
-}
+shape::read_by!(Object, Read);
+shape::read_by!(Word, Name);
 
 /// An option that is given has a value: it is not `null`.
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {

@@ -16,7 +16,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::IntoDeserializer};
 
 pub use self::languages_file::LanguagesFile;
-use crate::{submission::Maxima, units};
+use crate::{shape, submission::Maxima, units};
 
 /// The commented file that ships with Optimus is itself the defaults, so the two cannot differ.
 const DEFAULTS: &str = include_str!("../../../config/optimus.toml");
@@ -31,7 +31,7 @@ const SHORT_NAMES: [(&str, &str); 5] = [
 ];
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Settings {
     pub languages_file: LanguagesFile,
     /// Empty: the usual place; see [`Settings::data_dir`].
@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Api {
     pub host: String,
     pub port: u16,
@@ -79,7 +79,7 @@ pub struct Api {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Redis {
     /// A server's, or that of Sentinels.
     pub url: String,
@@ -102,7 +102,7 @@ impl Redis {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Queue {
     /// Waiting jobs of one language before `POST /jobs` answers 429.
     pub max_waiting_jobs: u64,
@@ -137,7 +137,7 @@ pub struct Queue {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Worker {
     /// Empty in the file: what the process prefers by itself.
     #[serde(deserialize_with = "chosen")]
@@ -180,7 +180,7 @@ fn chosen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<BackendCh
 
 /// Boxes made of namespaces and cgroups.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Native {
     /// Names of layers that may be missing.
     pub allow_missing: Vec<String>,
@@ -198,7 +198,7 @@ pub struct Native {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Docker {
     /// As `DOCKER_HOST`, which is used where this is empty; else the local socket.
     pub host: String,
@@ -215,7 +215,7 @@ pub struct Docker {
 
 /// Defaults for what a submission leaves out, and the largest values it may ask for.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct LimitSettings {
     pub timeout_ms: u64,
     pub compile_timeout_ms: u64,
@@ -224,7 +224,7 @@ pub struct LimitSettings {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Results {
     /// Bytes kept of each stream of a test, and of the compile step, as they stand in the result.
     pub max_stream_bytes: u64,
@@ -233,13 +233,27 @@ pub struct Results {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Log {
     /// In the syntax of tracing's `EnvFilter`, such as `info` or `info,optimus_worker=debug`.
     pub filter: String,
     /// One JSON object a line instead of text.
     pub json: bool,
 }
+
+shape::read_by!(
+    Object,
+    Settings,
+    Api,
+    Redis,
+    Queue,
+    Worker,
+    Native,
+    Docker,
+    LimitSettings,
+    Results,
+    Log
+);
 
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration")]
@@ -382,6 +396,25 @@ mod tests {
     fn a_misspelt_setting_is_refused_by_name() {
         let error = with(&[("OPTIMUS__QUEUE__LEASE", "1")]).unwrap_err();
         assert!(error.to_string().contains("lease"), "{error}");
+    }
+
+    #[test]
+    fn a_table_is_no_list_of_its_values() {
+        for (list, key) in [
+            ("log = ['info', false]", "log"),
+            ("results = [1, 2]", "results"),
+            ("limits = [5000, 30000, 16777216, []]", "limits"),
+            ("limits.max = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]", "limits.max"),
+        ] {
+            let toml = |text| File::from_str(text, FileFormat::Toml);
+            let layers = Config::builder()
+                .add_source(toml(DEFAULTS))
+                .add_source(toml(list));
+            let read = layers.build().unwrap().try_deserialize::<Settings>();
+            let error = read.unwrap_err().to_string();
+            assert!(error.contains("expected a table"), "{list}: {error}");
+            assert!(error.contains(&format!("`{key}`")), "{list}: {error}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! serde takes the values of a struct's fields in an array for the struct, and `{"word": null}` for a word. Nobody
 //! documents that, fields are then told apart by their order, and a slip is taken for something it was not meant to be.
-//! A type whose derives have `#[serde(remote = "Self")]` is read by one of the macros here.
+//! A type whose derives have `#[serde(remote = "Self")]` is read through one of the deserializers here.
 
 use std::fmt;
 
@@ -86,21 +86,23 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for OneOf<V> {
     }
 }
 
-/// Structs that are read from objects alone.
+/// Structs that are read from objects alone, and written as ever.
 macro_rules! objects {
     ($($type:ty),+ $(,)?) => {
         $crate::shape::read_by!(Object, $($type),+);
+        $crate::shape::written!($($type),+);
     };
 }
 
-/// Enums without values that are read from texts alone.
+/// Enums without values that are read from texts alone, and written as ever.
 macro_rules! words {
     ($($type:ty),+ $(,)?) => {
         $crate::shape::read_by!(Word, $($type),+);
+        $crate::shape::written!($($type),+);
     };
 }
 
-/// The derives make functions of the type; these are the traits, which call them.
+/// The derives make functions of the type. This is the trait, which calls them.
 macro_rules! read_by {
     ($shape:ident, $($type:ty),+) => {
         $(
@@ -109,7 +111,14 @@ macro_rules! read_by {
                     <$type>::deserialize($crate::shape::$shape(deserializer))
                 }
             }
+        )+
+    };
+}
 
+/// The same for writing.
+macro_rules! written {
+    ($($type:ty),+) => {
+        $(
             impl serde::Serialize for $type {
                 fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                     <$type>::serialize(self, serializer)
@@ -119,7 +128,7 @@ macro_rules! read_by {
     };
 }
 
-pub(crate) use {objects, read_by, words};
+pub(crate) use {objects, read_by, words, written};
 
 #[cfg(test)]
 mod tests {

@@ -78,7 +78,7 @@ pub struct Submission {
     pub metadata: Option<serde_json::Value>,
 }
 
-shape::objects!(Submission, SourceFile, TestCase);
+shape::objects!(Submission, SourceFile, TestCase, Maxima);
 shape::words!(MessageDetail);
 
 /// What the message of a wrong answer tells.
@@ -180,7 +180,7 @@ fn either<'a>(text: Option<&'a String>, bytes: Option<&'a Base64Bytes>) -> &'a [
 /// The largest values an installation accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
 pub struct Maxima {
     pub test_cases: u64,
     pub source_bytes: u64,
