@@ -235,6 +235,34 @@ fn a_placeholder_that_is_none_is_refused_and_a_recipe_without_a_source_is_noted(
 }
 
 #[test]
+fn what_would_be_left_as_it_is_is_refused() {
+    let root = Root::new();
+    let (gcc, odd) = (["--base-image", "gcc"], ["--base-image", "a b"]);
+    for (told, base, more) in [
+        (
+            "--compile: {sources} stands for whole arguments",
+            gcc,
+            &["--run", "./x", "--compile", "cc -o x {sources}x"][..],
+        ),
+        (
+            "--run: {entry_point} stands for whole arguments",
+            gcc,
+            &["--run", "foo --entry={entry_point}"],
+        ),
+        (
+            "--base-image: \"a b\" is no image's name",
+            odd,
+            &["--run", "foo {source}"],
+        ),
+    ] {
+        add(&root, "foo", "foo", &[more, &base].concat())
+            .exits(2)
+            .complains_of(told);
+    }
+    assert!(root.languages().is_empty());
+}
+
+#[test]
 fn a_damaged_file_is_reported_and_left_alone() {
     let root = Root::new();
     for damaged in [

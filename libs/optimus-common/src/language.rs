@@ -208,8 +208,8 @@ fn one() -> f64 {
 pub struct Placeholders<'a> {
     /// `{source}`: the file that is started with, relative to the work directory.
     pub source: &'a str,
-    /// `{entry_point}`: that file where the submission names one, else nothing. For compile steps that choose by
-    /// themselves.
+    /// `{entry_point}`: as an argument of its own, that file where the submission names one, else nothing. For compile
+    /// steps that choose by themselves.
     pub entry_point: Option<&'a str>,
     /// `{sources}`: as an argument of its own, becomes one argument for each source of the language.
     pub sources: &'a [String],
@@ -219,6 +219,7 @@ pub struct Placeholders<'a> {
 
 impl Placeholders<'_> {
     pub const NAMES: [&'static str; 4] = ["{source}", "{entry_point}", "{sources}", "{memory_mb}"];
+    const OF_THEIR_OWN: [&'static str; 2] = ["{entry_point}", "{sources}"];
 
     /// A word in braces that looks like one of them and is none: it would be left as it is.
     pub fn unknown_in(template: &[String]) -> Option<&str> {
@@ -230,6 +231,16 @@ impl Placeholders<'_> {
                 let plain = inside.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
                 (plain && !inside.is_empty() && !Self::NAMES.contains(&word)).then_some(word)
             })
+        })
+    }
+
+    /// One that stands for whole arguments, and the word in which something else stands beside it: it would be left as
+    /// it is.
+    pub fn misplaced_in(template: &[String]) -> Option<(&'static str, &str)> {
+        template.iter().find_map(|arg| {
+            let mut names = Self::OF_THEIR_OWN.into_iter();
+            let name = names.find(|name| arg.contains(name) && arg != name)?;
+            Some((name, arg.as_str()))
         })
     }
 
@@ -480,6 +491,31 @@ mod tests {
         assert_eq!(unknown(&["foo", "{src}"]).as_deref(), Some("{src}"));
         assert_eq!(unknown(&["-m={memory}MiB"]).as_deref(), Some("{memory}"));
         assert_eq!(unknown(&["{source}{file_name}"]).as_deref(), Some("{file_name}"));
+    }
+
+    #[test]
+    fn placeholders_of_whole_arguments_stand_alone() {
+        let misplaced = |words: &[&str]| {
+            Placeholders::misplaced_in(&strings(words)).map(|(name, word)| (name, word.to_owned()))
+        };
+        for (word, name) in [
+            ("{sources}x", "{sources}"),
+            ("--entry={entry_point}", "{entry_point}"),
+            ("{sources} {sources}", "{sources}"),
+        ] {
+            assert_eq!(
+                misplaced(&["cc", "{sources}", word]),
+                Some((name, word.to_owned()))
+            );
+        }
+        assert_eq!(
+            misplaced(&["cc", "{sources}", "{entry_point}", "-o{source}"]),
+            None
+        );
+        for language in shipped().languages {
+            let Execution { args, compile, .. } = language.execution;
+            assert_eq!(Placeholders::misplaced_in(&[args, compile].concat()), None);
+        }
     }
 
     #[test]

@@ -83,6 +83,9 @@ fn without_engine(language: &Language) -> String {
 
 /// What is known of the language, changed by what was asked for.
 fn preset(args: &AddLang) -> Result<Preset, Failure> {
+    if let Some(image) = &args.base_image {
+        check_image(image)?;
+    }
     let mut preset = match presets::find(&args.name, &args.ext) {
         Some(known) => known.clone(),
         None => unknown(args)?,
@@ -145,6 +148,11 @@ fn check_placeholders(execution: &Execution) -> Result<(), Failure> {
             return Err(Failure::usage(format!(
                 "{option}: {unknown} stands for nothing; there are {}",
                 Placeholders::NAMES.join(", ")
+            )));
+        }
+        if let Some((name, word)) = Placeholders::misplaced_in(words) {
+            return Err(Failure::usage(format!(
+                "{option}: {name} stands for whole arguments, and cannot be a part of {word:?}"
             )));
         }
     }
@@ -246,6 +254,21 @@ fn packages_of(text: &str) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// It becomes a part of a line in the Dockerfile, where nothing but a name is left as it is.
+fn check_image(name: &str) -> Result<(), Failure> {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    if starts_well
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c))
+    {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--base-image: {name:?} is no image's name"
+    )))
+}
+
 fn enter(languages: &mut Languages, language: &Language, existing: Existing) -> Result<(), Failure> {
     match languages
         .languages
@@ -321,6 +344,22 @@ fn make_executable(_path: &Path, _content: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_have_names() {
+        for good in [
+            "gcc",
+            "debian:bookworm-slim",
+            "localhost:5000/a_b/c:1",
+            "[::1]:5000/x",
+            "x@sha256:0aB",
+        ] {
+            check_image(good).unwrap();
+        }
+        for bad in ["", "a b", "${X}", "a\nb", "-x", ":1", "a#b"] {
+            assert!(check_image(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn packages_are_names_and_nothing_else() {
