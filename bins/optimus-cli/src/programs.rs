@@ -18,6 +18,15 @@ use self::handed_in::Named;
 pub(crate) use self::handed_in::{Bytes, folder_of};
 use crate::exit::{Blame, Failure};
 
+/// Extensions that say what kind of module a file is, whatever else is known of its language.
+const MODULES: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
+const JAVA: &str = ".java";
+
+/// Extensions whose languages know them in one case alone, for whoever does not know the language's own list.
+pub(crate) fn well_known_extensions() -> Vec<String> {
+    MODULES.into_iter().chain([JAVA]).map(str::to_owned).collect()
+}
+
 /// Where a program lies, and what of it may be read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place<'a> {
@@ -110,24 +119,21 @@ pub(crate) fn put_sources(mut files: Vec<SourceFile>, extension: Option<&str>, s
 }
 
 fn says_something(name: &str, extension: Option<&str>) -> bool {
-    // Of whose languages nothing is known: what kind of module a file is.
-    const KINDS: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
     let lower = name.to_ascii_lowercase();
     let unusual = match extension {
         Some(extension) => !lower.ends_with(&extension.to_ascii_lowercase()),
-        None => KINDS.iter().any(|kind| lower.ends_with(kind)),
+        None => MODULES.iter().any(|kind| lower.ends_with(kind)),
     };
     unusual || is_called_as_a_class(name)
 }
 
 /// Java starts with the class called as its file.
 fn is_called_as_a_class(name: &str) -> bool {
-    const EXTENSION: &str = ".java";
     let file = name.rsplit('/').next().unwrap_or(name);
-    if !file.to_ascii_lowercase().ends_with(EXTENSION) {
+    if !file.to_ascii_lowercase().ends_with(JAVA) {
         return false;
     }
-    let stem = &file[..file.len() - EXTENSION.len()];
+    let stem = &file[..file.len() - JAVA.len()];
     let starts_well = |c: char| c.is_alphabetic() || matches!(c, '_' | '$');
     stem.starts_with(starts_well) && stem.chars().all(|c| c.is_alphanumeric() || starts_well(c))
 }

@@ -238,6 +238,14 @@ fn a_file_that_is_alone_keeps_a_name_that_says_something() {
         "Java starts with the class called as its file"
     );
     assert_eq!(java.get("source_code"), None);
+    root.write("Sum.MJS", "");
+    root.write("loud.CC", "");
+    for (args, name) in [
+        (&["Sum.MJS", "--language", "javascript"][..], "Sum.mjs"),
+        (&["loud.CC"], "loud.cc"),
+    ] {
+        assert_eq!(sent(args)["files"][0]["name"], name, "as compilers know it");
+    }
     let python = sent(&["random.py"]);
     assert_eq!(
         python["source_code"], "print(input())\n",

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     host::Host,
-    sources::{of_file, with_extension_of},
+    sources::{as_listed, of_file, with_extension_of},
 };
 use crate::{ids::LanguageName, shape, unique};
 

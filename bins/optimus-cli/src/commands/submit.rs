@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use optimus_common::{
     LanguageName,
     checker::Checker,
-    language::with_extension_of,
+    language::{as_listed, with_extension_of},
     submission::{SourceFile, Submission},
 };
 use serde_json::Value;
@@ -53,12 +53,15 @@ struct Named {
     name: LanguageName,
     /// Its usual one, where the API was asked.
     extension: Option<String>,
+    /// All that are known of it.
+    extensions: Vec<String>,
 }
 
 async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Named, Failure> {
     let asked_for = |name| Named {
         name,
         extension: None,
+        extensions: programs::well_known_extensions(),
     };
     let named = loaded.rest.remove("language");
     if let Some(language) = &args.language {
@@ -102,6 +105,11 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failu
     Ok(Named {
         name: language.name.parse().usage()?,
         extension: Some(language.file_extension.clone()),
+        extensions: [&language.file_extension]
+            .into_iter()
+            .chain(&language.other_extensions)
+            .cloned()
+            .collect(),
     })
 }
 
@@ -124,7 +132,7 @@ fn submission(
     args: &Submit,
     loaded: Loaded,
     language: &Named,
-    sources: Vec<SourceFile>,
+    mut sources: Vec<SourceFile>,
 ) -> Result<Submission, Failure> {
     let mut fields = loaded.rest;
     for field in ["source_code", "files", "entry_point"] {
@@ -137,6 +145,10 @@ fn submission(
         format_args!("{} is no submission", args.tests.display()),
     )?;
     submission.test_cases = loaded.cases;
+    // Compilers know extensions in one case, people write them in any.
+    for source in &mut sources {
+        source.name = as_listed(&source.name, language.extensions.iter().map(String::as_str));
+    }
     programs::put_sources(sources, language.extension.as_deref(), &mut submission);
     loaded.settings.apply(&mut submission);
     let limits = [

@@ -9,7 +9,7 @@ const MAIN: [&str; 3] = ["__main__", "main", "Main"];
 
 impl Execution {
     /// All endings of its sources, the usual one first.
-    pub fn extensions(&self) -> impl Iterator<Item = &str> {
+    pub fn extensions(&self) -> impl Iterator<Item = &str> + Clone {
         [&self.file_extension]
             .into_iter()
             .chain(&self.other_extensions)
@@ -31,14 +31,7 @@ impl Execution {
 
     /// The name with its extension as the list has it, for compilers that know no other case.
     pub fn as_listed(&self, name: &str) -> String {
-        if self.has_as_listed(name) {
-            return name.to_owned();
-        }
-        let lower = name.to_ascii_lowercase();
-        match self.extensions().find(|extension| lower.ends_with(extension)) {
-            Some(extension) => format!("{}{extension}", &name[..name.len() - extension.len()]),
-            None => name.to_owned(),
-        }
+        as_listed(name, self.extensions())
     }
 
     /// Whether its compile step is given all sources, and finds by itself where the program starts.
@@ -75,6 +68,18 @@ pub fn of_file<'a>(languages: &'a [Language], name: &str) -> Vec<&'a Language> {
     with_extension_of(languages, name, |language| {
         language.execution.extensions().collect()
     })
+}
+
+/// The name with its extension as this list has it.
+pub fn as_listed<'a>(name: &str, mut extensions: impl Iterator<Item = &'a str> + Clone) -> String {
+    let lower = name.to_ascii_lowercase();
+    if extensions.clone().any(|extension| name.ends_with(extension)) {
+        return name.to_owned();
+    }
+    match extensions.find(|extension| lower.ends_with(extension)) {
+        Some(extension) => format!("{}{extension}", &name[..name.len() - extension.len()]),
+        None => name.to_owned(),
+    }
 }
 
 /// The same of whatever has extensions.
