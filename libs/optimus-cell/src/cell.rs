@@ -237,15 +237,19 @@ impl Cell {
         if context.intake == Intake::Held {
             run.clock.hold(at.saturating_duration_since(before));
         }
-        let end = match death {
-            Some(Death::Exited(code)) => Some(RunEnd::Exited { code }),
-            Some(Death::Signalled(signal)) => Some(RunEnd::Signalled { signal }),
-            None => {
-                if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
-                    run.clock.hold_for_agent(late, run.looks.waited);
+        let end = if let Some(death) = death {
+            Some(end_by(death))
+        } else {
+            if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
+                run.clock.hold_for_agent(late, run.looks.waited);
+            }
+            match run.limit_reached(now, self.slot, context)? {
+                // One that has ended is not too long for having to be waited for.
+                Some(limit @ LimitKind::WallTime) => {
+                    let noted = run.tree.noted_death();
+                    Some(noted.map_or(RunEnd::Killed { limit }, end_by))
                 }
-                let limit = run.limit_reached(now, self.slot, context)?;
-                limit.map(|limit| RunEnd::Killed { limit })
+                limit => limit.map(|limit| RunEnd::Killed { limit }),
             }
         };
         Ok(match end {
@@ -320,6 +324,13 @@ impl Cell {
             Remains::None => Phase::Free,
             Remains::Some => Phase::Clearing { traces, since },
         }))
+    }
+}
+
+fn end_by(death: Death) -> RunEnd {
+    match death {
+        Death::Exited(code) => RunEnd::Exited { code },
+        Death::Signalled(signal) => RunEnd::Signalled { signal },
     }
 }
 

@@ -238,6 +238,10 @@ impl NestedTree {
         Err(CellError::CellLost { death: dead.death })
     }
 
+    pub(crate) fn noted_death(&self) -> Option<Death> {
+        self.notes.get().death()
+    }
+
     pub(crate) fn kill(&self) -> Result<Remains, CellError> {
         if self.dead.is_some() {
             return Ok(Remains::None);

@@ -113,6 +113,15 @@ impl Tree {
         }
     }
 
+    /// How the first process died, where that is noted before the news of it can come: what is left of its surroundings may have to
+    /// wait for a lock of the host's.
+    pub(crate) fn noted_death(&self) -> Option<Death> {
+        match self {
+            Self::Empty | Self::Shared(_) => None,
+            Self::Nested(tree) => tree.noted_death(),
+        }
+    }
+
     /// When the first process started, where that is known better than by looking at a clock.
     pub(crate) fn started(&self) -> Option<Instant> {
         match self {
