@@ -103,14 +103,17 @@ fi
 if [ ! -f "$module/go.mod" ]; then
     # Called so that packages in folders are found by the names that the sources import them by, or else `main`.
     name=main
-    # A line of an import: any other text in quotes says nothing.
-    import='^[[:space:]]*(import[[:space:]]*)?[(]?[[:space:]]*([A-Za-z_.][A-Za-z0-9_]*[[:space:]]+)?["`][^"` ]+["`][[:space:]]*([);/].*)?$'
+    folders="$(for source in "$@"; do dirname -- "$source"; done | sort -u)"
+    imports=
+    [ "$folders" = . ] || imports="$(echo "$folders" | while IFS= read -r folder; do
+        (cd "$folder" && GO111MODULE=off GOFLAGS='' \
+            "$root/bin/go" list -e -f '{{range .Imports}}{{println .}}{{end}}' . 2> /dev/null) || true
+    done)"
     for source in "$@"; do
         folder="$(dirname -- "$source")"
         [ "$folder" = . ] && continue
         ending="$(printf %s "$folder" | sed 's/[].[*^$\\|]/\\&/g')"
-        guess="$(grep -Eh "$import" -- "$@" | grep -oE '["`][^"` ]+["`]' | tr -d '"`' |
-            sed -n "s|^\(.*\)/$ending\$|\1|p" | head -n 1)"
+        guess="$(echo "$imports" | sed -n "s|^\(.*\)/$ending\$|\1|p" | head -n 1)"
         # A folder may be called as one of the standard library's.
         [ -n "$guess" ] && [ ! -d "$root/bin/../src/$guess" ] && name="$guess" && break
     done
