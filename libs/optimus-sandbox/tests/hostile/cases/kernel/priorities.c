@@ -10,7 +10,9 @@ int attack(void) {
     refused("SCHED_FIFO", sched_setscheduler(0, SCHED_FIFO, &most));
     refused("SCHED_RR", sched_setscheduler(0, SCHED_RR, &most));
     refused("real-time I/O", syscall(SYS_ioprio_set, 1, 0, 1 << 13 | 0));
-    refused("the priority of the first process", setpriority(PRIO_PROCESS, 1, 19));
+    int before = getpriority(PRIO_PROCESS, 1);
+    setpriority(PRIO_PROCESS, 1, 19);
+    refused("the priority of the first process", getpriority(PRIO_PROCESS, 1) == before ? -1 : 0);
     int score = open("/proc/self/oom_score_adj", O_WRONLY);
     refused("an OOM score below everybody's", score == -1 ? -1 : write(score, "-1000", 5));
     int kinds[] = {RLIMIT_CORE, RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_MSGQUEUE};
