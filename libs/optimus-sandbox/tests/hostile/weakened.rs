@@ -16,7 +16,7 @@ use std::{
     env, fs, io,
     path::Path,
     process::{Command, ExitCode},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use libtest_mimic::{Failed, Trial};
@@ -274,25 +274,41 @@ fn is_evidence(line: &str) -> bool {
     line.starts_with(BROKEN) && other.iter().all(|reason| !line.contains(reason))
 }
 
+/// What passes a bit now and then is seen once in a few tries. What holds, holds each time.
+const MOST_TRIES: u32 = 3;
+
+/// Who holds an image in memory does so for the containers of all trials at once.
+static HOLDING: RwLock<()> = RwLock::new(());
+
 /// Starts this program without the layer; at least one of the attacks must get through.
 fn breaks(kind: Kind, layer: &str, attacks: &[String]) -> Result<(), Failed> {
+    let (_alone, _together);
+    if layer.contains("held-images") {
+        _alone = HOLDING.write().unwrap_or_else(PoisonError::into_inner);
+    } else if kind == Kind::Docker {
+        _together = HOLDING.read().unwrap_or_else(PoisonError::into_inner);
+    }
     let _disturbing = kernel_memory::disturb();
-    let output = Command::new("/proc/self/exe")
-        .arg(ROLE)
-        .arg(kind.as_str())
-        .args(attacks)
-        .env(weaken::VARIABLE, layer.replace('+', ","))
-        .output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("without {layer} no box could be attacked: {said}{complaint}").into());
+    let mut told = String::new();
+    for _ in 0..MOST_TRIES {
+        let output = Command::new("/proc/self/exe")
+            .arg(ROLE)
+            .arg(kind.as_str())
+            .args(attacks)
+            .env(weaken::VARIABLE, layer.replace('+', ","))
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("without {layer} no box could be attacked: {said}{complaint}").into());
+        }
+        if env::var_os(ALL).is_some() {
+            println!("without {layer}:\n{said}");
+        }
+        if said.lines().any(is_evidence) {
+            return Ok(());
+        }
+        told.push_str(&said);
     }
-    if env::var_os(ALL).is_some() {
-        println!("without {layer}:\n{said}");
-    }
-    if said.lines().any(is_evidence) {
-        return Ok(());
-    }
-    Err(format!("without {layer} everything still holds: {said}").into())
+    Err(format!("without {layer} everything still holds: {told}").into())
 }
