@@ -51,6 +51,16 @@ pub(crate) struct LanguageEntry {
     pub(crate) reason: Option<String>,
 }
 
+impl LanguageEntry {
+    /// All endings of its sources, the usual one first.
+    pub(crate) fn extensions(&self) -> impl Iterator<Item = &str> {
+        [&self.file_extension]
+            .into_iter()
+            .chain(&self.other_extensions)
+            .map(String::as_str)
+    }
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct QueueEntry {
     pub(crate) language: String,

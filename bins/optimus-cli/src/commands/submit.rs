@@ -76,10 +76,7 @@ async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Named
 /// The first language that has the file's extension: they are in the order of `languages.json`.
 fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failure> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let same = with_extension_of(languages, &name, |language| {
-        let others = language.other_extensions.iter().map(String::as_str);
-        others.chain([language.file_extension.as_str()]).collect()
-    });
+    let same = with_extension_of(languages, &name, |language| language.extensions().collect());
     let Some(language) = same.first() else {
         let known: Vec<_> = languages.iter().map(|language| language.name.as_str()).collect();
         return Err(Failure::usage(format!(
@@ -105,11 +102,7 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failu
     Ok(Named {
         name: language.name.parse().usage()?,
         extension: Some(language.file_extension.clone()),
-        extensions: [&language.file_extension]
-            .into_iter()
-            .chain(&language.other_extensions)
-            .cloned()
-            .collect(),
+        extensions: language.extensions().map(str::to_owned).collect(),
     })
 }
 

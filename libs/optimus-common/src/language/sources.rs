@@ -19,14 +19,8 @@ impl Execution {
     /// Whether a file of this name is one of the language's sources. People write extensions in any case; only those
     /// that the list has in capitals, such as the `.C` of C++, mean nothing else.
     pub fn is_source(&self, name: &str) -> bool {
-        self.has_as_listed(name) || {
-            let lower = name.to_ascii_lowercase();
-            self.extensions().any(|extension| lower.ends_with(extension))
-        }
-    }
-
-    fn has_as_listed(&self, name: &str) -> bool {
-        self.extensions().any(|extension| name.ends_with(extension))
+        let has = |name: &str| ending(name, self.extensions()).is_some();
+        has(name) || has(&name.to_ascii_lowercase())
     }
 
     /// The name with its extension as the list has it, for compilers that know no other case.
@@ -70,18 +64,6 @@ pub fn of_file<'a>(languages: &'a [Language], name: &str) -> Vec<&'a Language> {
     })
 }
 
-/// The name with its extension as this list has it.
-pub fn as_listed<'a>(name: &str, mut extensions: impl Iterator<Item = &'a str> + Clone) -> String {
-    let lower = name.to_ascii_lowercase();
-    if extensions.clone().any(|extension| name.ends_with(extension)) {
-        return name.to_owned();
-    }
-    match extensions.find(|extension| lower.ends_with(extension)) {
-        Some(extension) => format!("{}{extension}", &name[..name.len() - extension.len()]),
-        None => name.to_owned(),
-    }
-}
-
 /// The same of whatever has extensions.
 pub fn with_extension_of<'a, T>(
     all: &'a [T],
@@ -99,6 +81,22 @@ pub fn with_extension_of<'a, T>(
     } else {
         listed
     }
+}
+
+/// The name with its extension as this list has it.
+pub fn as_listed<'a>(name: &str, extensions: impl Iterator<Item = &'a str> + Clone) -> String {
+    if ending(name, extensions.clone()).is_some() {
+        return name.to_owned();
+    }
+    match ending(&name.to_ascii_lowercase(), extensions) {
+        Some(extension) => format!("{}{extension}", &name[..name.len() - extension.len()]),
+        None => name.to_owned(),
+    }
+}
+
+/// The first of them that the name ends with.
+fn ending<'a>(name: &str, mut extensions: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    extensions.find(|extension| name.ends_with(extension))
 }
 
 #[cfg(test)]
