@@ -100,10 +100,10 @@ elif [ ! -f go.mod ]; then
         module="$with_programs"
     fi
 fi
+folders="$(for source in "$@"; do dirname -- "$source"; done | sort -u)"
 if [ ! -f "$module/go.mod" ]; then
     # Called so that packages in folders are found by the names that the sources import them by, or else `main`.
     name=main
-    folders="$(for source in "$@"; do dirname -- "$source"; done | sort -u)"
     imports=
     [ "$folders" = . ] || imports="$(echo "$folders" | while IFS= read -r folder; do
         (cd "$folder" && GO111MODULE=off GOFLAGS='' \
@@ -125,7 +125,7 @@ cd "./$module"
 if [ -n "$entry" ]; then
     package="./$(dirname -- "$(realpath --relative-to=. "$top/$entry")")"
     echo "entry point: $package"
-elif [ "$(for source in "$@"; do dirname -- "$source"; done | sort -u | wc -l)" -le 1 ]; then
+elif [ "$(echo "$folders" | wc -l)" -le 1 ]; then
     package="./$(realpath --relative-to=. "$top/$(dirname -- "$1")")"
 else
     package="$(programs "$@")"
