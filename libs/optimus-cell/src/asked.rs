@@ -86,10 +86,7 @@ impl Asked {
     /// Answers what has been asked.
     pub(crate) fn answer(&self, streams: [Identity; 2]) -> Askers {
         let since = Instant::now();
-        for number in 0..MOST_ANSWERS {
-            if number > 0 && since.elapsed() > LONGEST_TURN {
-                break;
-            }
+        for _ in 0..MOST_ANSWERS {
             let mut end = [PollFd::new(&self.listener, PollFlags::IN)];
             if !matches!(poll(&mut end, Some(&Timespec::default())), Ok(1)) {
                 return Askers::Some;
@@ -98,6 +95,9 @@ impl Asked {
                 return Askers::None;
             }
             self.answer_one(streams);
+            if since.elapsed() > LONGEST_TURN {
+                break;
+            }
         }
         Askers::Some
     }

@@ -228,7 +228,7 @@ impl NestedTree {
         let Some(dead) = &self.dead else {
             return Ok(None);
         };
-        if let Some(noted) = self.notes.get().death() {
+        if let Some(noted) = self.noted_death() {
             return Ok(Some(noted));
         }
         // The first process was killed before the guest's own, which was killed for that reason.
