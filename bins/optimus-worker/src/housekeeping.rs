@@ -184,7 +184,7 @@ async fn alive_workers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twins::{TwinBackend, TwinStore};
+    use crate::fakes::{FakeBackend, FakeStore};
 
     const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    fn start(store: &TwinStore, backend: &TwinBackend) -> JoinSet<()> {
+    fn start(store: &FakeStore, backend: &FakeBackend) -> JoinSet<()> {
         let announcer = Announcer {
             store: Arc::new(store.clone()),
             id: "me".to_owned().into(),
@@ -215,7 +215,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn boxes_of_workers_that_a_young_store_has_not_heard_of_yet_are_spared() {
-        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let (store, backend) = (FakeStore::new(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         sleep(HEARTBEAT).await;
         store.heartbeat(&worker("old")).await.unwrap();
@@ -226,7 +226,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_box_is_removed_while_nobody_knows_who_is_alive() {
-        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let (store, backend) = (FakeStore::new(), FakeBackend::default());
         store.set_unreachable(true);
         let _housekeeping = start(&store, &backend);
         sleep(HEARTBEAT * 100).await;
@@ -237,7 +237,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_goes_on() {
-        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let (store, backend) = (FakeStore::new(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         for _ in 0..3 {
             store.panic_when_announced();
@@ -251,7 +251,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_worker_announces_itself_again_and_again() {
-        let (store, backend) = (TwinStore::new(), TwinBackend::default());
+        let (store, backend) = (FakeStore::new(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         for _ in 0..3 {
             store.goodbye(&"me".to_owned().into()).await.unwrap();

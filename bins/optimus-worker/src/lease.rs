@@ -121,7 +121,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::twins::{self, TwinStore};
+    use crate::fakes::{self, FakeStore};
 
     const TIMING: Timing = Timing {
         renew: Duration::from_secs(10),
@@ -129,7 +129,7 @@ mod tests {
     };
 
     struct Kept {
-        store: TwinStore,
+        store: FakeStore,
         job: JobId,
         begun: Instant,
         give_back: CancellationToken,
@@ -145,8 +145,8 @@ mod tests {
     }
 
     async fn keep() -> Kept {
-        let store = TwinStore::new();
-        let job = store.put(twins::submission("hang", &[("", "")])).await;
+        let store = FakeStore::new();
+        let job = store.put(fakes::submission("hang", &[("", "")])).await;
         let begun = Instant::now();
         let events = store.subscribe();
         let claim = store

@@ -17,6 +17,8 @@ pub mod backend;
 mod backoff;
 mod board;
 mod crew;
+#[cfg(test)]
+mod fakes;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -30,8 +32,6 @@ pub mod proof;
 mod roster;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod twins;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -106,11 +106,11 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::twins;
+    use crate::fakes;
 
     fn languages(names: &[&str]) -> Languages {
         Languages {
-            languages: names.iter().map(|name| twins::language(name)).collect(),
+            languages: names.iter().map(|name| fakes::language(name)).collect(),
         }
     }
 
@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn a_file_that_is_not_valid_changes_nothing() {
-        let file = twins::LanguagesFile::with(&[twins::language("c")]);
+        let file = fakes::LanguagesFile::with(&[fakes::language("c")]);
         let mut roster = Roster::open(&file.settings("all")).unwrap();
         fs::write(file.path(), "{").unwrap();
         roster.refresh();
         assert_eq!(names(roster.languages()), ["c"]);
-        file.write(&[twins::language("c"), twins::language("python")]);
+        file.write(&[fakes::language("c"), fakes::language("python")]);
         roster.refresh();
         assert_eq!(names(roster.languages()), ["c", "python"]);
     }

@@ -1,4 +1,4 @@
-//! The worker as a whole, on twins of a store and a backend.
+//! The worker as a whole, on fakes of a store and a backend.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Availability, Roster, Worker,
-    twins::{self, LanguagesFile, TwinBackend, TwinStore},
+    fakes::{self, FakeBackend, FakeStore, LanguagesFile},
 };
 
 struct Running {
-    store: TwinStore,
-    backend: TwinBackend,
+    store: FakeStore,
+    backend: FakeBackend,
     shutdown: CancellationToken,
     worker: JoinHandle<()>,
     languages: LanguagesFile,
@@ -32,7 +32,7 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
-        Self::of(twins::language("python"))
+        Self::of(fakes::language("python"))
     }
 
     fn of(language: Language) -> Self {
@@ -40,26 +40,26 @@ impl Running {
     }
 
     fn with(languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
-        Self::on(TwinBackend::default(), languages, change)
+        Self::on(FakeBackend::default(), languages, change)
     }
 
-    fn on(backend: TwinBackend, languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
+    fn on(backend: FakeBackend, languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
         // Most tests count what boxes do, and a sample is a job as well.
         Self::of_availability(Availability::Assumed, backend, languages, change)
     }
 
     /// Jobs are claimed only for a language whose sample has run.
     fn proving(language: Language) -> Self {
-        Self::of_availability(Availability::Proved, TwinBackend::default(), &[language], |_| {})
+        Self::of_availability(Availability::Proved, FakeBackend::default(), &[language], |_| {})
     }
 
     fn of_availability(
         availability: Availability,
-        backend: TwinBackend,
+        backend: FakeBackend,
         languages: &[Language],
         change: impl FnOnce(&mut settings::Worker),
     ) -> Self {
-        let (store, shutdown) = (TwinStore::new(), CancellationToken::new());
+        let (store, shutdown) = (FakeStore::new(), CancellationToken::new());
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
         change(&mut settings.worker);
@@ -83,7 +83,7 @@ impl Running {
 
     async fn put(&self, program: &str) -> JobId {
         self.store
-            .put(twins::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]))
+            .put(fakes::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]))
             .await
     }
 
@@ -133,7 +133,7 @@ async fn a_job_is_graded() {
 
 /// A submission that wants to stop fails its second test, and never gets to its third.
 async fn stops_at_the_second_test(running: &Running, program: &str, begun: usize) -> JobRecord {
-    let mut submission = twins::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]);
+    let mut submission = fakes::submission(program, &[("a", "a"), ("b", "c"), ("d", "d")]);
     submission.stop_on_failure = true;
     let record = running.graded(submission).await;
     assert_eq!(
@@ -154,7 +154,7 @@ async fn tests_after_a_failure_are_never_sent_where_the_submission_wants_to_stop
 #[tokio::test(start_paused = true)]
 async fn only_what_was_right_but_late_is_tried_again() {
     let running = Running::start();
-    let mut submission = twins::submission("late", &[("a", "a"), ("b", "c"), ("d", "d")]);
+    let mut submission = fakes::submission("late", &[("a", "a"), ("b", "c"), ("d", "d")]);
     let record = running.graded(submission.clone()).await;
     assert_eq!(
         verdicts(&record),
@@ -199,7 +199,7 @@ async fn an_input_larger_than_any_pipe_passes() {
     let running = Running::start();
     let input = "x\n".repeat(1 << 20);
     let record = running
-        .graded(twins::submission("echo", &[(&input, &input), ("", "")]))
+        .graded(fakes::submission("echo", &[(&input, &input), ("", "")]))
         .await;
     assert_eq!(verdicts(&record), [Verdict::Accepted, Verdict::Accepted]);
     running.leave().await;
@@ -208,9 +208,9 @@ async fn an_input_larger_than_any_pipe_passes() {
 #[tokio::test(start_paused = true)]
 async fn a_box_is_grown_only_for_a_job_that_needs_more_memory() {
     let running = Running::start();
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     assert!(running.backend.grown().is_empty());
-    let mut submission = twins::submission("echo", &[("", "")]);
+    let mut submission = fakes::submission("echo", &[("", "")]);
     submission.memory_limit_mb = Some(1024);
     running.graded(submission).await;
     assert!(matches!(running.backend.grown()[..], [bytes] if bytes > 1024 << 20));
@@ -234,7 +234,7 @@ async fn a_job_whose_boxes_always_break_fails_without_blame() {
     let id = running.put("fault").await;
     let record = running.store.until(id, JobStatus::Failed).await;
     assert_eq!(record.attempts, 3);
-    assert!(record.error.unwrap().contains("no space for the twin"));
+    assert!(record.error.unwrap().contains("no space for the fake"));
     let result = record.result.unwrap();
     assert_eq!((result.verdict, result.score), (Verdict::InternalError, None));
     running.leave().await;
@@ -242,7 +242,7 @@ async fn a_job_whose_boxes_always_break_fails_without_blame() {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_outputs_take_too_long_to_compare_fails_without_blame() {
-    let running = Running::with(&[twins::language("python")], |worker| {
+    let running = Running::with(&[fakes::language("python")], |worker| {
         worker.max_checking = Duration::ZERO;
     });
     let id = running.put("echo").await;
@@ -267,7 +267,7 @@ async fn a_box_that_falls_silent_does_not_keep_its_slot() {
 async fn a_panic_while_grading_is_a_failure_of_ours() {
     let running = Running::start();
     running.backend.panic_when_growing();
-    let mut submission = twins::submission("echo", &[("", "")]);
+    let mut submission = fakes::submission("echo", &[("", "")]);
     submission.memory_limit_mb = Some(1024);
     let record = running.graded(submission).await;
     assert_eq!(record.attempts, 2);
@@ -285,7 +285,7 @@ async fn a_panic_of_what_makes_boxes_ends_no_language() {
     running.until_pool(|pool| pool.unavailable.is_none()).await;
     running.backend.panic_when_making_boxes();
     for _ in 0..2 {
-        running.graded(twins::submission("echo", &[("", "")])).await;
+        running.graded(fakes::submission("echo", &[("", "")])).await;
     }
     running.until_pool(|pool| pool.unavailable.is_none()).await;
     running.leave().await;
@@ -293,9 +293,9 @@ async fn a_panic_of_what_makes_boxes_ends_no_language() {
 
 #[tokio::test(start_paused = true)]
 async fn a_box_has_as_long_to_be_ready_as_its_backend_says() {
-    let backend = TwinBackend::default();
+    let backend = FakeBackend::default();
     backend.set_mute(true);
-    let running = Running::on(backend, &[twins::language("python")], |_| {});
+    let running = Running::on(backend, &[fakes::language("python")], |_| {});
     running
         .until_pool(|pool| {
             let reason = pool.unavailable.as_deref();
@@ -315,7 +315,7 @@ async fn a_running_job_is_cancelled_within_a_second_and_its_box_dies() {
     let record = running.store.until(id, JobStatus::Cancelled).await;
     assert!(asked.elapsed() < Duration::from_secs(1));
     assert_eq!(record.result.unwrap().verdict, Verdict::Cancelled);
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     running.leave().await;
 }
 
@@ -326,7 +326,7 @@ async fn a_lost_job_is_left_to_its_new_owner() {
     running.backend.until_begun(1).await;
     running.store.take_away(id);
     // The slot is free again once the loss was noticed.
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     assert_eq!(running.store.record(id).status, JobStatus::Running);
     running.leave().await;
 }
@@ -376,11 +376,11 @@ async fn a_result_waits_for_the_store_to_come_back() {
 async fn nothing_is_claimed_while_no_box_can_be_made() {
     let running = Running::start();
     running
-        .until_pool(|pool| pool.toolchain.as_deref() == Some("Twin 1.0"))
+        .until_pool(|pool| pool.toolchain.as_deref() == Some("Fake 1.0"))
         .await;
     running.backend.set_broken(true);
     // Takes the box that is still warm.
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     let id = running.put("echo").await;
     running
         .until_pool(|pool| {
@@ -403,7 +403,7 @@ async fn a_worker_outlives_its_store() {
     running.store.set_unreachable(true);
     sleep(Duration::from_mins(10)).await;
     running.store.set_unreachable(false);
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     running.leave().await;
 }
 
@@ -414,13 +414,13 @@ async fn no_box_is_made_before_the_worker_is_known() {
     sleep(Duration::from_mins(1)).await;
     assert_eq!(running.backend.alive(), 0);
     running.store.set_unreachable(false);
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     running.leave().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn as_many_jobs_run_at_once_as_there_are_slots() {
-    let mut language = twins::language("python");
+    let mut language = fakes::language("python");
     language.concurrency.max_parallel_jobs = 3;
     let running = Running::of(language);
     let mut jobs = Vec::new();
@@ -444,12 +444,12 @@ async fn languages_share_what_may_run_at_once() {
             max_parallel_jobs: 4,
             max_parallel_tests: 1,
         },
-        ..twins::language(name)
+        ..fakes::language(name)
     });
     let running = Running::with(&languages, |worker| worker.total_concurrency = 2);
     let mut jobs = Vec::new();
     for name in ["python", "c", "python", "c", "python"] {
-        let mut submission = twins::submission("hold", &[("a", "a")]);
+        let mut submission = fakes::submission("hold", &[("a", "a")]);
         submission.language = name.parse().unwrap();
         jobs.push(running.store.put(submission).await);
     }
@@ -473,9 +473,9 @@ async fn a_language_added_or_changed_is_served_without_a_restart() {
     let held = running.put("hold").await;
     running.backend.until_begun(1).await;
 
-    let mut python = twins::language("python");
+    let mut python = fakes::language("python");
     python.concurrency.max_parallel_jobs = 4;
-    running.languages.write(&[python, twins::language("ruby")]);
+    running.languages.write(&[python, fakes::language("ruby")]);
     running
         .until_pool(|pool| pool.language.as_str() == "ruby" && pool.unavailable.is_none())
         .await;
@@ -492,7 +492,7 @@ async fn a_language_added_or_changed_is_served_without_a_restart() {
 }
 
 fn with_sample(sample: &str) -> Language {
-    let mut language = twins::language("python");
+    let mut language = fakes::language("python");
     language.execution.sample = Some(sample.to_owned());
     language
 }
@@ -518,7 +518,7 @@ async fn a_language_is_available_when_its_sample_has_run() {
 
 #[tokio::test(start_paused = true)]
 async fn jobs_wait_while_the_sample_of_their_language_does_not_run() {
-    for (sample, why) in [("hush", "wrong_answer"), ("fault", "no space for the twin")] {
+    for (sample, why) in [("hush", "wrong_answer"), ("fault", "no space for the fake")] {
         let running = Running::proving(with_sample(sample));
         let id = running.put("echo").await;
         running
@@ -547,7 +547,7 @@ async fn a_language_whose_jobs_all_break_is_tried_again() {
     running
         .until_pool(|pool| {
             let reason = pool.unavailable.as_deref();
-            reason.is_some_and(|reason| reason.contains("no space for the twin"))
+            reason.is_some_and(|reason| reason.contains("no space for the fake"))
         })
         .await;
     running.leave().await;
@@ -557,11 +557,11 @@ async fn a_language_whose_jobs_all_break_is_tried_again() {
 async fn a_job_that_fits_no_box_says_nothing_of_its_language() {
     // The sample would not run a second time.
     let running = Running::proving(with_sample("echo,fault"));
-    let disk_mb = twins::language("python").resources.disk_mb;
+    let disk_mb = fakes::language("python").resources.disk_mb;
     let too_much = " ".repeat(usize::try_from(disk_mb << 20).unwrap() + 1);
     let id = running.put(&too_much).await;
     running.store.until(id, JobStatus::Failed).await;
-    let other = running.graded(twins::submission("echo,echo", &[("", "")]));
+    let other = running.graded(fakes::submission("echo,echo", &[("", "")]));
     let served = timeout(Duration::from_mins(10), other).await;
     assert!(served.is_ok(), "its language is still available");
     running.leave().await;
@@ -570,10 +570,10 @@ async fn a_job_that_fits_no_box_says_nothing_of_its_language() {
 #[tokio::test(start_paused = true)]
 async fn another_toolchain_is_proved_anew() {
     let running = Running::proving(with_sample("echo,echo,echo,fault"));
-    running.graded(twins::submission("echo", &[("", "")])).await;
-    running.backend.set_toolchain("Twin 2.0");
+    running.graded(fakes::submission("echo", &[("", "")])).await;
+    running.backend.set_toolchain("Fake 2.0");
     // Takes the last box of the old one.
-    running.graded(twins::submission("echo", &[("", "")])).await;
+    running.graded(fakes::submission("echo", &[("", "")])).await;
     running.until_pool(|pool| pool.unavailable.is_some()).await;
     running.leave().await;
 }

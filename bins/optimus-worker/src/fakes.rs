@@ -1,4 +1,4 @@
-//! Twins of a store and of a backend, for tests of what is hard to bring about with the real ones.
+//! Fakes of a store and of a backend, for tests of what is hard to bring about with the real ones.
 
 mod backend;
 mod store;
@@ -12,7 +12,7 @@ use optimus_common::{
 };
 use tempfile::TempDir;
 
-pub(crate) use self::{backend::TwinBackend, store::TwinStore};
+pub(crate) use self::{backend::FakeBackend, store::FakeStore};
 
 /// A language without a compile step, of one slot.
 pub(crate) fn language(name: &str) -> Language {
@@ -86,7 +86,7 @@ impl LanguagesFile {
     }
 }
 
-/// A submission whose program is one of those that [`TwinBackend`]'s boxes know, with a test for each pair of an
+/// A submission whose program is one of those that [`FakeBackend`]'s boxes know, with a test for each pair of an
 /// input and an expected output.
 pub(crate) fn submission(program: &str, tests: &[(&str, &str)]) -> Submission {
     let test = |(id, (input, expected)): (u64, &(&str, &str))| TestCase::new(id, *input, *expected);

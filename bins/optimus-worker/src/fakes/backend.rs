@@ -28,12 +28,12 @@ use tokio::{
 /// Unlike that of any backend's settings.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`TwinBackend::go_on`], `late` does
+/// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`FakeBackend::go_on`], `late` does
 /// so too late at the first try of each test, `later` does so too and hangs in the second one, `hush` prints nothing, `hang` never ends,
 /// `die` breaks the box, `fault` makes the agent give up.
 /// After a `,` stands what later boxes do.
 #[derive(Clone, Default)]
-pub(crate) struct TwinBackend(Arc<Shared>);
+pub(crate) struct FakeBackend(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -57,7 +57,7 @@ struct Shared {
     orphans_of_others_than: watch::Sender<Option<Vec<WorkerId>>>,
 }
 
-impl TwinBackend {
+impl FakeBackend {
     /// From now on no box can be made, or one can again.
     pub(crate) fn set_broken(&self, broken: bool) {
         self.0.broken.store(broken, Ordering::SeqCst);
@@ -129,7 +129,7 @@ impl TwinBackend {
 }
 
 #[async_trait]
-impl Backend for TwinBackend {
+impl Backend for FakeBackend {
     async fn create(&self, _spec: &BoxSpec) -> Result<LiveBox, BackendError> {
         if self.0.broken.load(Ordering::SeqCst) {
             return Err(BackendError::TimedOut {
@@ -227,7 +227,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         FrameKind::Ready,
         &Ready {
             version: VERSION,
-            toolchain: toolchain.or(Some("Twin 1.0".to_owned())),
+            toolchain: toolchain.or(Some("Fake 1.0".to_owned())),
         },
     )
     .await?;
@@ -293,8 +293,8 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
             }
             "hang" => std::future::pending().await,
             "die" => return Ok(()),
-            "fault" => send_bytes(&mut stream, FrameKind::Fault, b"no space for the twin").await?,
-            other => panic!("no twin plays {other:?}"),
+            "fault" => send_bytes(&mut stream, FrameKind::Fault, b"no space for the fake").await?,
+            other => panic!("no fake plays {other:?}"),
         }
     }
     Ok(())

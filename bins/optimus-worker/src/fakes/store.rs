@@ -28,9 +28,9 @@ const PATIENCE: Duration = Duration::from_hours(1);
 
 const MAX_ATTEMPTS: u32 = 3;
 
-/// Jobs. Leases never expire by themselves: [`TwinStore::take_away`] says when.
+/// Jobs. Leases never expire by themselves: [`FakeStore::take_away`] says when.
 #[derive(Clone)]
-pub(crate) struct TwinStore(Arc<Shared>);
+pub(crate) struct FakeStore(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -59,7 +59,7 @@ struct Job {
     error: Option<String>,
 }
 
-impl TwinStore {
+impl FakeStore {
     pub(crate) fn new() -> Self {
         let state = Mutex::new(State::default());
         Self(Arc::new(Shared {
@@ -181,7 +181,7 @@ impl TwinStore {
 }
 
 #[async_trait]
-impl JobStore for TwinStore {
+impl JobStore for FakeStore {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         let mut state = self.reach()?;
         state.queue.push_back(job.id);
