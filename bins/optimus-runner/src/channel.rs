@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, error::Error, fmt, os::fd::BorrowedFd};
 
 use anyhow::Context;
-use optimus_common::protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
+use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,

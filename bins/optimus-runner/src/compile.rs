@@ -7,10 +7,10 @@ use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, W
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
-    protocol::{
-        COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, MOST_ENTRIES, OutputTag,
-        Product, Step, Stream,
-    },
+};
+use optimus_protocol::{
+    COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, MOST_ENTRIES, OutputTag, Product,
+    Step, Stream,
 };
 use rustix::{
     event::{PollFd, PollFlags},

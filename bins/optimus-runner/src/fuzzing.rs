@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, os::fd::AsFd};
 
-use optimus_common::protocol::TestHeader;
+use optimus_protocol::TestHeader;
 
 use crate::inbox::{Inbox, Request};
 

@@ -15,7 +15,7 @@ use std::{
 };
 
 use anyhow::Context;
-use optimus_common::protocol::Held;
+use optimus_protocol::Held;
 use rustix::mm::{MapFlags, ProtFlags, mlock, mmap};
 
 /// The kernel allows a process some 65,000 mappings.

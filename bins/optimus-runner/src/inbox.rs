@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
-use optimus_common::protocol::{CHUNK, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
+use optimus_protocol::{CHUNK, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
 
 use crate::channel;
 

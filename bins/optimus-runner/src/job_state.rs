@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use optimus_cell::{Guests, Workshop};
-use optimus_common::protocol::JobHeader;
+use optimus_protocol::JobHeader;
 use serde::{Deserialize, Serialize};
 
 /// In a folder of root's with mode 0700.

@@ -4,7 +4,8 @@ use std::{env, process::ExitCode};
 
 use anyhow::Context;
 use optimus_cell::{Nest, Workshop};
-use optimus_common::{protocol::FrameKind, weaken};
+use optimus_common::weaken;
+use optimus_protocol::FrameKind;
 use rustix::{
     io::Errno,
     process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid},

@@ -11,9 +11,9 @@ use anyhow::{Context, ensure};
 use optimus_cell::{Guests, Workshop, become_guest};
 use optimus_common::{
     language::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
-    protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION},
     submission::check_file_name,
 };
+use optimus_protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION};
 
 use crate::{
     channel::{self, Outbox},

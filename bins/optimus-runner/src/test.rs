@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
-use optimus_common::protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
+use optimus_protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::{

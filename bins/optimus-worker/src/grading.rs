@@ -5,7 +5,6 @@ use std::{mem, pin::pin, time::Duration};
 
 use optimus_common::{
     language::Language,
-    protocol::OutputTag,
     result::{CompileVerdict, JobResult},
     settings::Results,
     submission::Submission,
@@ -14,6 +13,7 @@ use optimus_judge::{
     grade::{Grading, GradingError, Next},
     plan::JobPlan,
 };
+use optimus_protocol::OutputTag;
 use optimus_sandbox::session::{Event, JobSession, Sender, SessionError};
 use tokio::{
     sync::mpsc::{UnboundedReceiver, unbounded_channel},

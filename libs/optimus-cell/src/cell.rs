@@ -9,8 +9,8 @@ use std::{
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
     limits::Limits,
-    protocol::{CommandSpec, Stream},
 };
+use optimus_protocol::{CommandSpec, Stream};
 
 use crate::{
     asked::{Asked, Askers},

@@ -10,8 +10,8 @@ use std::{
 use optimus_common::{
     language::BOX_DIR,
     limits::{CORE_LIMIT, Limits},
-    protocol::CommandSpec,
 };
+use optimus_protocol::CommandSpec;
 use rustix::process::{Resource, Rlimit, getrlimit};
 
 use crate::guest::{GuestId, HOME, SHELL};

@@ -19,7 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{facts::Witness, limits::Limits, protocol::CommandSpec, weaken};
+use optimus_common::{facts::Witness, limits::Limits, weaken};
+use optimus_protocol::CommandSpec;
 use rustix::{
     io::Errno,
     process::{Pid, Resource, Signal, kill_process},

@@ -9,10 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{
-    facts::RunFacts,
-    protocol::{CHUNK, CommandSpec, Stream},
-};
+use optimus_common::facts::RunFacts;
+use optimus_protocol::{CHUNK, CommandSpec, Stream};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,

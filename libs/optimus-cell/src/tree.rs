@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{limits::Limits, protocol::CommandSpec, weaken};
+use optimus_common::{limits::Limits, weaken};
+use optimus_protocol::CommandSpec;
 
 use crate::{
     asked::Asked,

@@ -8,7 +8,6 @@
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
 //! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
 //! - [`support`]: what some languages bring along for their boxes
-//! - [`protocol`]: the frames between a worker and the agent in its box
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`shape`], [`unique`]: JSON that says what it says by its names, each of which stands once
 //! - [`open_files`]: how many a process may have open
@@ -26,7 +25,6 @@ pub mod limits;
 #[cfg(feature = "settings")]
 pub mod open_files;
 pub mod payload;
-pub mod protocol;
 pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;

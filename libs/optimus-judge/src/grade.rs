@@ -7,11 +7,11 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::Language,
     limits::Limits,
-    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
     settings::Results,
     submission::{MessageDetail, Submission, TestCase},
 };
+use optimus_protocol::{CompileDone, OutputTag, RunDone, Step, Stream};
 
 use crate::{
     capture::Capture,
@@ -29,7 +29,7 @@ const ENTRY_POINT_TOLD: &str = "entry point: ";
 
 /// Takes what a box reports of a job, in the order it comes, and gives its result.
 ///
-/// The run of test case `i` is announced to the box as `i`, see [`optimus_common::protocol::TestHeader::run`]. An
+/// The run of test case `i` is announced to the box as `i`, see [`optimus_protocol::TestHeader::run`]. An
 /// error means that the box or its agent failed: the job is no fault of the program then, and has no result.
 #[derive(Debug)]
 pub struct Grading<'a> {

@@ -12,10 +12,10 @@ use std::{
 use optimus_common::{
     language::{BYTES_PER_INODE, Language, Placeholders},
     limits::Limits,
-    protocol::{self, CommandSpec, FileHeader, JobHeader, Product},
     settings::LimitSettings,
     submission::{InvalidSubmission, Submission},
 };
+use optimus_protocol::{CommandSpec, FileHeader, JobHeader, Product, VERSION};
 
 use products::products;
 
@@ -23,7 +23,7 @@ const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;
 
 /// Bytes a compiler may write to each of its streams: no honest one writes so much. Little of it is kept, see
-/// [`protocol::COMPILE_OUTPUT_KEPT`].
+/// [`optimus_protocol::COMPILE_OUTPUT_KEPT`].
 const COMPILE_OUTPUT_BYTES: u64 = 1 << 30;
 
 /// What the agent, its buffers and the kernel's own bookkeeping need in a box beside the programs.
@@ -100,7 +100,7 @@ impl JobPlan {
         let box_memory_bytes = box_memory(language, run.limits.memory_bytes, largest_input_bytes);
         let max_parallel_tests = language.concurrency.max_parallel_tests;
         let header = JobHeader {
-            version: protocol::VERSION,
+            version: VERSION,
             files,
             compile,
             program,

@@ -9,9 +9,9 @@ use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
     language::OutOfMemory,
     limits::Limits,
-    protocol::MOST_ENTRIES,
     result::{CompileVerdict, Verdict},
 };
+use optimus_protocol::MOST_ENTRIES;
 
 use crate::{capture::Capture, compare::Check, signals};
 

@@ -4,7 +4,7 @@
 //! never for a second one. Its two halves work at the same time:
 //!
 //! ```no_run
-//! # use optimus_common::protocol::JobHeader;
+//! # use optimus_protocol::JobHeader;
 //! # use optimus_sandbox::session::{Event, Session, SessionError};
 //! # async fn grade(session: Session, header: &JobHeader, source: &[u8], inputs: &[&[u8]]) -> Result<(), SessionError> {
 //! let mut job = session.start_job(header, &[source]).await?;
@@ -46,12 +46,10 @@ use std::{
 use bytes::{Buf, Bytes};
 use frames::FrameReader;
 use ledger::Ledger;
-use optimus_common::{
-    facts::{RunEnd, RunFacts},
-    protocol::{
-        CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunDone, Step,
-        Stream, TestHeader, VERSION,
-    },
+use optimus_common::facts::{RunEnd, RunFacts};
+use optimus_protocol::{
+    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunDone, Step,
+    Stream, TestHeader, VERSION,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 

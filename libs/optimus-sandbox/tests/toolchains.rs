@@ -21,11 +21,11 @@ use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts},
     language::Language,
-    protocol::{Step, Stream},
     settings::{LanguagesFile, Settings},
     submission::Submission,
 };
 use optimus_judge::plan::{self, JobPlan};
+use optimus_protocol::{Step, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
     native::{self, NativeBackend, toolchains::Toolchains},

@@ -17,9 +17,9 @@ use optimus_common::{
     facts::RunEnd,
     language::Language,
     limits::Limits,
-    protocol::{CommandSpec, JobHeader, VERSION},
     settings::{BackendChoice, Settings},
 };
+use optimus_protocol::{CommandSpec, JobHeader, VERSION};
 use optimus_sandbox::{
     Backend, BoxSpec,
     session::{Event, JobSession, Session},
@@ -219,7 +219,7 @@ fn header() -> JobHeader {
     };
     JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: None,

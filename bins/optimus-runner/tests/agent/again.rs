@@ -1,6 +1,7 @@
 //! A test may be sent once more, and its second run begins afresh.
 
-use optimus_common::{facts::RunEnd, protocol::FrameKind};
+use optimus_common::facts::RunEnd;
+use optimus_protocol::FrameKind;
 
 use crate::session::{Job, Session};
 

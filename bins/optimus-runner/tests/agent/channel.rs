@@ -1,6 +1,6 @@
 //! The channel to the worker: when it breaks, and what the agent refuses.
 
-use optimus_common::protocol::{FileHeader, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
+use optimus_protocol::{FileHeader, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
 
 use crate::session::{Job, Session};
 

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use optimus_common::{
-    facts::{LimitKind, RunEnd},
-    protocol::{COMPILE_OUTPUT_KEPT, MOST_ENTRIES, Product},
-};
+use optimus_common::facts::{LimitKind, RunEnd};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, MOST_ENTRIES, Product};
 
 use crate::session::{Job, Ran, Session};
 

@@ -309,6 +309,6 @@ fn results_come_as_each_run_ends() {
         let (named, ran) = session.next_run();
         assert_eq!((named, ran.stdout.as_slice()), (run, &b"hello"[..]));
     }
-    session.send(optimus_common::protocol::FrameKind::End, &[]);
+    session.send(optimus_protocol::FrameKind::End, &[]);
     session.expect_end();
 }

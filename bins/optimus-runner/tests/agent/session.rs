@@ -12,13 +12,10 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{
-    facts::RunFacts,
-    limits::Limits,
-    protocol::{
-        CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
-        JobHeader, OutputTag, Product, Ready, RunDone, Step, Stream, TestHeader, VERSION,
-    },
+use optimus_common::{facts::RunFacts, limits::Limits};
+use optimus_protocol::{
+    CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
+    JobHeader, OutputTag, Product, Ready, RunDone, Step, Stream, TestHeader, VERSION,
 };
 use serde::Serialize;
 

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use optimus_common::{facts::RunEnd, protocol::FrameKind};
+use optimus_common::facts::RunEnd;
+use optimus_protocol::FrameKind;
 
 use crate::session::{Job, Session};
 

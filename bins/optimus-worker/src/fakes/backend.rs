@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts, Witness},
-    protocol::{
-        CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
-        Stream, TestHeader, VERSION,
-    },
+};
+use optimus_protocol::{
+    CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
+    Stream, TestHeader, VERSION,
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
 use tokio::{

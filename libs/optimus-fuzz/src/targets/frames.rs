@@ -1,6 +1,6 @@
 //! Frames of the runner protocol from text that people can read and a fuzzer can change.
 
-use optimus_common::protocol::{FrameHeader, FrameKind, HEADER_LEN, OutputTag, Step, Stream, VERSION};
+use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, OutputTag, Step, Stream, VERSION};
 
 /// What stands between two frames.
 const DIVIDER: &[u8] = b"\n--\n";

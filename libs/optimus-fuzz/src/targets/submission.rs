@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use optimus_common::{
-    language::Languages, protocol::MAX_PAYLOAD, settings::Settings, submission::Submission,
-};
+use optimus_common::{language::Languages, settings::Settings, submission::Submission};
 use optimus_judge::plan::JobPlan;
+use optimus_protocol::MAX_PAYLOAD;
 use serde_json::Value;
 
 use crate::memory::bounded;

@@ -2,10 +2,8 @@
 
 use std::path::{Component, Path};
 
-use optimus_common::{
-    protocol::{FrameKind, HEADER_LEN, JobHeader, OutputTag, TestHeader},
-    submission::check_file_name,
-};
+use optimus_common::submission::check_file_name;
+use optimus_protocol::{FrameKind, HEADER_LEN, JobHeader, OutputTag, TestHeader};
 use optimus_runner::fuzzing::{End, Received, receive};
 
 use super::frames;
@@ -64,7 +62,7 @@ fn check_tests(received: &Received, sent: &[u8]) {
 
 fn append(bytes: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
     let len = payload.len();
-    bytes.extend(optimus_common::protocol::FrameHeader { kind, len }.encode());
+    bytes.extend(optimus_protocol::FrameHeader { kind, len }.encode());
     bytes.extend_from_slice(payload);
 }
 

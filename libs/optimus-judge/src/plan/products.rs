@@ -1,9 +1,7 @@
 //! What a compile step has to make, by what the recipe runs.
 
-use optimus_common::{
-    language::{BOX_DIR, Language, OUTPUT_DIR},
-    protocol::Product,
-};
+use optimus_common::language::{BOX_DIR, Language, OUTPUT_DIR};
+use optimus_protocol::Product;
 
 /// What the recipe runs out of the work directory is what the compile step has to make: a program (`./main`), or what one
 /// of the image is given (`java -jar .optimus/main.jar`, `java -cp .optimus Main`). A recipe that names neither that nor

@@ -2,9 +2,9 @@
 
 use optimus_common::{
     facts::{RunEnd, RunFacts},
-    protocol::{CompileDone, OutputTag, Step, Stream},
     result::{CompileVerdict, OverallStatus, Verdict},
 };
+use optimus_protocol::{CompileDone, OutputTag, Step, Stream};
 
 use crate::{Job, assert_score, facts, run};
 

@@ -13,7 +13,6 @@ use std::time::Duration;
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts, Witness},
     language::Language,
-    protocol::{CompileDone, OutputTag, RunDone, Step, Stream},
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
     settings::{Results, Settings},
     submission::Submission,
@@ -22,6 +21,7 @@ use optimus_judge::{
     grade::{Grading, GradingError, Next},
     plan::JobPlan,
 };
+use optimus_protocol::{CompileDone, OutputTag, RunDone, Step, Stream};
 use proptest::prelude::*;
 
 const CPP: &str = r#"{

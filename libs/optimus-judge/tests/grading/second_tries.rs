@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use optimus_common::{
     facts::{LimitKind, RunEnd, RunFacts},
-    protocol::{RunDone, Stream},
     result::Verdict,
 };
 use optimus_judge::grade::{Grading, GradingError, Next};
+use optimus_protocol::{RunDone, Stream};
 
 use crate::{Job, facts, run, tag};
 

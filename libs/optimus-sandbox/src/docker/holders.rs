@@ -19,7 +19,8 @@ use std::{
 };
 
 use bollard::{Docker, query_parameters::CreateContainerOptionsBuilder};
-use optimus_common::{causes, protocol::Held, weaken};
+use optimus_common::{causes, weaken};
+use optimus_protocol::Held;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, BufReader},
     sync::Mutex,

@@ -6,8 +6,8 @@ use optimus_common::{
     LanguageName, causes,
     facts::{LimitKind, RunEnd},
     limits::Limits,
-    protocol::{CommandSpec, JobHeader, VERSION},
 };
+use optimus_protocol::{CommandSpec, JobHeader, VERSION};
 
 use super::{
     NativeBackend, NativeError,
@@ -159,7 +159,7 @@ fn header(argv: &[String]) -> JobHeader {
     };
     JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: Some(command(argv)),

@@ -3,7 +3,7 @@
 use std::{io, pin::Pin};
 
 use bytes::{Buf, Bytes, BytesMut};
-use optimus_common::protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
+use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 

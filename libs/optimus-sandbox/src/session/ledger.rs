@@ -7,7 +7,9 @@ use std::collections::HashMap;
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     limits::Limits,
-    protocol::{CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunDone, Step, Stream},
+};
+use optimus_protocol::{
+    CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunDone, Step, Stream,
 };
 
 use super::SessionError;

@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use optimus_common::{
-    facts::RunFacts,
-    limits::Limits,
-    protocol::{CommandSpec, CompileDone, FileHeader, JobHeader, Step, Stream, VERSION},
-};
+use optimus_common::{facts::RunFacts, limits::Limits};
+use optimus_protocol::{CommandSpec, CompileDone, FileHeader, JobHeader, Step, Stream, VERSION};
 use optimus_sandbox::session::{Event, Receiver, Session, SessionError};
 
 use super::PATIENCE;
@@ -30,7 +27,7 @@ impl Job {
     pub(crate) fn shell(script: &str) -> Self {
         let header = JobHeader {
             program: None,
-            product: optimus_common::protocol::Product::Unknown,
+            product: optimus_protocol::Product::Unknown,
             version: VERSION,
             files: vec![FileHeader {
                 name: "main.sh".to_owned(),

@@ -1,6 +1,7 @@
 //! Jobs in boxes, from end to end.
 
-use optimus_common::{WorkerId, facts::RunEnd, protocol::Stream};
+use optimus_common::{WorkerId, facts::RunEnd};
+use optimus_protocol::Stream;
 
 use super::{Host, Job, PATIENCE, job::Tally, open};
 

@@ -12,7 +12,6 @@ use std::{
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     limits::Limits,
-    protocol::{CommandSpec, FileHeader, JobHeader, RunDone, VERSION},
     result::Verdict,
 };
 use optimus_judge::{
@@ -20,6 +19,7 @@ use optimus_judge::{
     compare::Check,
     verdict::{Evidence, Runtime, judge},
 };
+use optimus_protocol::{CommandSpec, FileHeader, JobHeader, RunDone, VERSION};
 use optimus_sandbox::session::{Event, Session, SessionError};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -73,7 +73,7 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
     };
     let header = JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         version: VERSION,
         files: vec![FileHeader {
             name: "program".to_owned(),

@@ -6,11 +6,9 @@
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use optimus_common::{
-    protocol::{Step, Stream},
-    submission::Submission,
-};
+use optimus_common::submission::Submission;
 use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_protocol::{Step, Stream};
 use optimus_sandbox::session::{Event, JobSession};
 use serde_json::json;
 

@@ -2,7 +2,6 @@
 
 use optimus_common::{
     language::Language,
-    protocol::OutputTag,
     result::{CompileVerdict, JobResult},
     settings::Results,
     submission::Submission,
@@ -11,6 +10,7 @@ use optimus_judge::{
     grade::{Grading, GradingError, Next},
     plan::{JobPlan, file_contents},
 };
+use optimus_protocol::OutputTag;
 use optimus_sandbox::{
     BackendError,
     session::{Event, JobSession, Session, SessionError},

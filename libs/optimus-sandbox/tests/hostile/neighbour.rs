@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::{facts::RunEnd, protocol::Stream, submission::Submission};
+use optimus_common::{facts::RunEnd, submission::Submission};
 use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_protocol::Stream;
 use optimus_sandbox::session::Event;
 use serde_json::json;
 use tokio::{

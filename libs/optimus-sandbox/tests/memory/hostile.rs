@@ -1,9 +1,7 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
-use optimus_common::{
-    facts::{LimitKind, RunEnd, RunFacts},
-    protocol::{CompileDone, FrameKind, Step, Stream, VERSION},
-};
+use optimus_common::facts::{LimitKind, RunEnd, RunFacts};
+use optimus_protocol::{CompileDone, FrameKind, Step, Stream, VERSION};
 use optimus_sandbox::session::{Event, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;

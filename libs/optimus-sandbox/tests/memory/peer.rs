@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use optimus_common::{
     facts::{RunEnd, RunFacts, Witness},
     limits::Limits,
-    protocol::{
-        CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag,
-        Ready, RunDone, Step, Stream, TestHeader, VERSION,
-    },
+};
+use optimus_protocol::{
+    CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready,
+    RunDone, Step, Stream, TestHeader, VERSION,
 };
 use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
 use serde::{Serialize, de::DeserializeOwned};
@@ -235,7 +235,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
     };
     JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         version: VERSION,
         files: files.iter().enumerate().map(header).collect(),
         compile: None,
@@ -247,7 +247,7 @@ pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
 pub(crate) fn compiled_job() -> JobHeader {
     JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         compile: Some(command()),
         ..job(&[])
     }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use optimus_common::{
-    facts::RunEnd,
-    protocol::{CompileDone, FrameKind, Ready, Step, Stream, VERSION},
-};
+use optimus_common::facts::RunEnd;
+use optimus_protocol::{CompileDone, FrameKind, Ready, Step, Stream, VERSION};
 use optimus_sandbox::session::{Event, Session, SessionError};
 use tokio::io::AsyncWriteExt;
 

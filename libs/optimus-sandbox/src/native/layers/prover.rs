@@ -8,8 +8,8 @@ use optimus_common::{
     causes,
     facts::{RunEnd, RunFacts},
     limits::Limits,
-    protocol::{CommandSpec, JobHeader, Stream, VERSION},
 };
+use optimus_protocol::{CommandSpec, JobHeader, Stream, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
@@ -222,7 +222,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
 fn header(patience: Duration) -> JobHeader {
     JobHeader {
         program: None,
-        product: optimus_common::protocol::Product::Unknown,
+        product: optimus_protocol::Product::Unknown,
         version: VERSION,
         files: Vec::new(),
         compile: None,

@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{facts::RunFacts, limits::Limits};
+use optimus_common::{facts::RunFacts, limits::Limits};
 
 /// Raised with every incompatible change; a box of another version is refused.
 pub const VERSION: u32 = 4;
