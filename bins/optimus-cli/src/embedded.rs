@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{JobStore, sqlite::SqliteStore};
 use optimus_worker::{
-    Availability, Roster, Worker,
+    Availability, ServedLanguages, Worker,
     backend::{self, Choice},
 };
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ pub(crate) struct Embedded {
 impl Embedded {
     /// Opens the store, chooses a backend and starts to work.
     pub(crate) async fn start(mut settings: Settings, jobs: Jobs) -> Result<Self, Failure> {
-        let roster = Roster::open(&settings).usage()?;
+        let languages = ServedLanguages::open(&settings).usage()?;
         let passing = match jobs {
             Jobs::Kept => None,
             Jobs::Passing => Some(
@@ -90,7 +90,7 @@ impl Embedded {
         settings.docker.scope = scope_of(&settings.docker.scope, &database);
         let id = WorkerId::new();
         // Trying every layer takes a large future.
-        let mut choice = Box::pin(backend::choose(&settings, roster.languages(), &id))
+        let mut choice = Box::pin(backend::choose(&settings, languages.current(), &id))
             .await
             .trouble()?;
         if jobs == Jobs::Passing {
@@ -102,7 +102,7 @@ impl Embedded {
         let worker = Worker {
             id,
             settings: Arc::clone(&settings),
-            roster,
+            languages,
             store: Arc::clone(&store),
             backend: Arc::clone(&choice.backend),
             availability: match jobs {

@@ -12,23 +12,23 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::{backoff::Backoff, crew::Boards};
+use crate::{backoff::Backoff, pools::PoolStates};
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);
 
 /// Announces one worker.
 #[derive(Clone)]
-pub(crate) struct Announcer {
+pub(crate) struct Heartbeat {
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) id: WorkerId,
     pub(crate) host: String,
-    pub(crate) boards: Boards,
+    pub(crate) states: PoolStates,
 }
 
-impl Announcer {
-    async fn announce(&self) -> Result<(), StoreError> {
-        let pools = self.boards.current().iter().map(|board| board.info()).collect();
+impl Heartbeat {
+    async fn beat(&self) -> Result<(), StoreError> {
+        let pools = self.states.current().iter().map(|state| state.info()).collect();
         self.store
             .heartbeat(&WorkerInfo {
                 id: self.id.clone(),
@@ -40,9 +40,9 @@ impl Announcer {
 
     /// Returns when the worker is known to the others. Before that it must not make a box: to them it would be an
     /// orphan.
-    pub(crate) async fn introduce(&self) {
+    pub(crate) async fn register(&self) {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-        while let Err(error) = self.announce().await {
+        while let Err(error) = self.beat().await {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "the job store does not answer; trying again"
@@ -51,14 +51,14 @@ impl Announcer {
         }
     }
 
-    async fn keep_announcing(self, every: Duration) {
+    async fn keep_beating(self, every: Duration) {
         let mut ticks = ticks(every);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = self.boards.news.notified() => {}
+                () = self.states.changed.notified() => {}
             }
-            if let Err(error) = self.announce().await {
+            if let Err(error) = self.beat().await {
                 warn!(error = &error as &dyn std::error::Error, "heartbeat failed");
             }
         }
@@ -67,28 +67,31 @@ impl Announcer {
 
 /// How often each thing is done.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rhythm {
+pub(crate) struct Intervals {
     pub(crate) heartbeat: Duration,
     pub(crate) reap: Duration,
 }
 
 /// Starts everything, each task so that a panic in it does not end it; dropping the answer stops it.
-pub(crate) fn start(announcer: Announcer, backend: Arc<dyn Backend>, rhythm: Rhythm) -> JoinSet<()> {
-    let Rhythm { heartbeat, reap } = rhythm;
+pub(crate) fn start(heartbeat: Heartbeat, backend: Arc<dyn Backend>, intervals: Intervals) -> JoinSet<()> {
+    let Intervals {
+        heartbeat: every,
+        reap,
+    } = intervals;
     let mut tasks = JoinSet::new();
-    let store = Arc::clone(&announcer.store);
+    let store = Arc::clone(&heartbeat.store);
     tasks.spawn(supervise("taking back expired leases", move || {
         take_back(Arc::clone(&store), reap)
     }));
-    let store = Arc::clone(&announcer.store);
+    let store = Arc::clone(&heartbeat.store);
     tasks.spawn(supervise("the audit", move || audit(Arc::clone(&store))));
-    let (store, me) = (Arc::clone(&announcer.store), announcer.id.clone());
+    let (store, me) = (Arc::clone(&heartbeat.store), heartbeat.id.clone());
     tasks.spawn(supervise("removing orphaned boxes", move || {
-        remove_orphans(Arc::clone(&store), Arc::clone(&backend), me.clone(), heartbeat)
+        remove_orphans(Arc::clone(&store), Arc::clone(&backend), me.clone(), every)
     }));
     // Without it the other workers would soon remove the boxes of this one.
     tasks.spawn(supervise("the heartbeat", move || {
-        announcer.clone().keep_announcing(heartbeat)
+        heartbeat.clone().keep_beating(every)
     }));
     tasks
 }
@@ -197,16 +200,16 @@ mod tests {
     }
 
     fn start(store: &FakeStore, backend: &FakeBackend) -> JoinSet<()> {
-        let announcer = Announcer {
+        let heartbeat = Heartbeat {
             store: Arc::new(store.clone()),
             id: "me".to_owned().into(),
             host: String::new(),
-            boards: Boards::default(),
+            states: PoolStates::default(),
         };
         super::start(
-            announcer,
+            heartbeat,
             Arc::new(backend.clone()),
-            Rhythm {
+            Intervals {
                 heartbeat: HEARTBEAT,
                 reap: HEARTBEAT,
             },

@@ -26,13 +26,13 @@ use tracing::{debug, error, info, warn};
 use crate::{
     backoff::Backoff,
     grading::{self, GradeError, Task},
-    lease::{Keeper, Stop},
+    lease::{LeaseRenewer, Stop},
     proof::Proof,
 };
 
 /// What every job of a pool needs.
 #[derive(Clone)]
-pub(crate) struct Workshop {
+pub(crate) struct JobRunner {
     pub(crate) worker: WorkerId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) language: Arc<Language>,
@@ -44,7 +44,7 @@ pub(crate) struct Workshop {
 
 /// How the work in a box ended.
 #[derive(Debug)]
-enum Ending {
+enum AttemptEnd {
     Graded(JobResult),
     /// A failure of ours.
     Broken(String),
@@ -53,7 +53,7 @@ enum Ending {
     Stopped(Stop),
 }
 
-impl From<GradeError> for Ending {
+impl From<GradeError> for AttemptEnd {
     fn from(error: GradeError) -> Self {
         let reason = causes(&error);
         match error {
@@ -66,13 +66,13 @@ impl From<GradeError> for Ending {
 /// The box of a job, from the moment it is taken to its end.
 #[derive(Default)]
 #[must_use = "the box is still there"]
-pub(crate) struct Leftover {
+pub(crate) struct SpentBox {
     /// Open for as long as the box is to live: without it the agent leaves by itself.
     session: Option<JobSession>,
     handle: Option<Arc<dyn BoxHandle>>,
 }
 
-impl Leftover {
+impl SpentBox {
     /// Destroys the box, where there is one, and returns when it is gone.
     pub(crate) async fn destroy(self) {
         let Some(handle) = self.handle else { return };
@@ -87,36 +87,36 @@ impl Leftover {
     }
 }
 
-impl Workshop {
+impl JobRunner {
     /// Serves a claimed job to its end. A graded job's box is handed back alive: nobody has to wait for its end.
     pub(crate) async fn serve(
         &self,
         claim: Claim,
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
-        keeper: Keeper,
-    ) -> Leftover {
-        let begun = keeper.claimed;
-        let mut stop = AbortOnDropHandle::new(tokio::spawn(keeper.keep()));
+        renewer: LeaseRenewer,
+    ) -> SpentBox {
+        let begun = renewer.claimed;
+        let mut stop = AbortOnDropHandle::new(tokio::spawn(renewer.run()));
         // Outside of what may panic or be dropped: whatever ends the work, the box is known.
-        let mut leftover = Leftover::default();
-        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop, &mut leftover)).catch_unwind();
+        let mut spent = SpentBox::default();
+        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop, &mut spent)).catch_unwind();
         let ending = work
             .await
-            .unwrap_or_else(|panic| Ending::Broken(format!("a panic: {}", panic_text(&*panic))));
+            .unwrap_or_else(|panic| AttemptEnd::Broken(format!("a panic: {}", panic_text(&*panic))));
         match ending {
-            Ending::Graded(result) => {
+            AttemptEnd::Graded(result) => {
                 self.proof.job_graded();
                 self.finish(&claim, Outcome::Completed(result), begun).await;
-                leftover
+                spent
             }
-            Ending::Broken(reason) => {
+            AttemptEnd::Broken(reason) => {
                 self.proof.job_broken();
-                self.try_again(&claim, &reason, leftover).await
+                self.try_again(&claim, &reason, spent).await
             }
-            Ending::Ungradable(reason) => self.try_again(&claim, &reason, leftover).await,
-            Ending::Stopped(why) => {
-                self.stopped(&claim, why, leftover, begun).await;
-                Leftover::default()
+            AttemptEnd::Ungradable(reason) => self.try_again(&claim, &reason, spent).await,
+            AttemptEnd::Stopped(why) => {
+                self.stopped(&claim, why, spent, begun).await;
+                SpentBox::default()
             }
         }
     }
@@ -127,11 +127,11 @@ impl Workshop {
         claim: &Claim,
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
         stop: &mut AbortOnDropHandle<Stop>,
-        taken: &mut Leftover,
-    ) -> Ending {
+        taken: &mut SpentBox,
+    ) -> AttemptEnd {
         let plan = match JobPlan::new(&claim.submission, &self.language, &self.settings.limits) {
             Ok(plan) => plan,
-            Err(error) => return Ending::Ungradable(causes(&error)),
+            Err(error) => return AttemptEnd::Ungradable(causes(&error)),
         };
         let started = tokio::select! {
             started = self.start(claim, &plan, get_box, &mut taken.handle) => started,
@@ -139,7 +139,7 @@ impl Workshop {
         };
         let session = match started {
             Ok(session) => taken.session.insert(session),
-            Err(reason) => return Ending::Broken(reason),
+            Err(reason) => return AttemptEnd::Broken(reason),
         };
         let task = Task {
             submission: &claim.submission,
@@ -150,8 +150,8 @@ impl Workshop {
         };
         tokio::select! {
             graded = grading::grade(session, task) => match graded {
-                Ok(result) => Ending::Graded(result),
-                Err(error) => Ending::from(error),
+                Ok(result) => AttemptEnd::Graded(result),
+                Err(error) => AttemptEnd::from(error),
             },
             why = &mut *stop => stopped(why),
         }
@@ -181,23 +181,23 @@ impl Workshop {
             .map_err(|error| causes(&error))
     }
 
-    async fn stopped(&self, claim: &Claim, why: Stop, leftover: Leftover, begun: Instant) {
+    async fn stopped(&self, claim: &Claim, why: Stop, spent: SpentBox, begun: Instant) {
         match why {
             Stop::Cancelled => {
                 let tests = u32::try_from(claim.submission.test_cases.len()).unwrap_or(u32::MAX);
                 let result = JobResult::not_graded(OverallStatus::Cancelled, Verdict::Cancelled, tests);
                 tokio::join!(
-                    leftover.destroy(),
+                    spent.destroy(),
                     self.finish(claim, Outcome::Cancelled(result), begun)
                 );
             }
             Stop::Lost | Stop::NotRenewed => {
                 warn!(job_id = %claim.lease.job, attempt = claim.attempt, ?why, "dropped a job that is no longer ours");
-                leftover.destroy().await;
+                spent.destroy().await;
             }
             Stop::GivenBack => {
                 // Gone before the next owner begins, too.
-                leftover.destroy().await;
+                spent.destroy().await;
                 let released = self.until_told(|| self.store.release(&claim.lease)).await;
                 let (job_id, attempt) = (claim.lease.job, claim.attempt);
                 match released {
@@ -236,11 +236,11 @@ impl Workshop {
         }
     }
 
-    async fn try_again(&self, claim: &Claim, reason: &str, leftover: Leftover) -> Leftover {
+    async fn try_again(&self, claim: &Claim, reason: &str, spent: SpentBox) -> SpentBox {
         // Gone before the next attempt begins: two boxes never run one job.
-        leftover.destroy().await;
+        spent.destroy().await;
         self.retry(claim, reason).await;
-        Leftover::default()
+        SpentBox::default()
     }
 
     async fn retry(&self, claim: &Claim, reason: &str) {
@@ -292,9 +292,9 @@ impl Workshop {
     }
 }
 
-/// The keeper's reason. A keeper that broke renews no more.
-fn stopped(why: Result<Stop, tokio::task::JoinError>) -> Ending {
-    Ending::Stopped(why.unwrap_or(Stop::NotRenewed))
+/// The renewer's reason. A renewer that broke renews no more.
+fn stopped(why: Result<Stop, tokio::task::JoinError>) -> AttemptEnd {
+    AttemptEnd::Stopped(why.unwrap_or(Stop::NotRenewed))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -304,9 +304,9 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("without a message")
 }
 
-impl fmt::Debug for Workshop {
+impl fmt::Debug for JobRunner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workshop")
+        f.debug_struct("JobRunner")
             .field("language", &self.language.name)
             .finish_non_exhaustive()
     }
@@ -318,9 +318,9 @@ mod tests {
 
     #[test]
     fn a_job_that_takes_long_to_check_shows_nothing_of_its_language() {
-        let checking = Ending::from(GradeError::Checking(Duration::ZERO));
-        assert!(matches!(checking, Ending::Ungradable(_)), "{checking:?}");
-        let stalled = Ending::from(GradeError::Stalled(Duration::ZERO));
-        assert!(matches!(stalled, Ending::Broken(_)), "{stalled:?}");
+        let checking = AttemptEnd::from(GradeError::Checking(Duration::ZERO));
+        assert!(matches!(checking, AttemptEnd::Ungradable(_)), "{checking:?}");
+        let stalled = AttemptEnd::from(GradeError::Stalled(Duration::ZERO));
+        assert!(matches!(stalled, AttemptEnd::Broken(_)), "{stalled:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The lease keeper: renews one job's lease for as long as the job runs, and says when the job must stop.
+//! The lease renewer: renews one job's lease for as long as the job runs, and says when the job must stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +45,7 @@ impl From<&settings::Queue> for Timing {
 }
 
 /// Keeps one lease until it is dropped or the job must stop.
-pub(crate) struct Keeper {
+pub(crate) struct LeaseRenewer {
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) lease: Lease,
     pub(crate) timing: Timing,
@@ -57,11 +57,11 @@ pub(crate) struct Keeper {
     pub(crate) give_back: CancellationToken,
 }
 
-impl Keeper {
+impl LeaseRenewer {
     /// Returns when the job must stop, and why.
     ///
     /// Time is counted from the start of a renewal, never from its answer: the store's lease began in between.
-    pub(crate) async fn keep(mut self) -> Stop {
+    pub(crate) async fn run(mut self) -> Stop {
         let mut deadline = self.claimed + self.timing.grace;
         let mut next = self.claimed + self.timing.renew;
         // Short next to the grace that is left: a store that is back for a moment must not be missed.
@@ -71,9 +71,9 @@ impl Keeper {
                 biased;
                 () = self.give_back.cancelled() => return Stop::GivenBack,
                 () = sleep_until(deadline) => return Stop::NotRenewed,
-                news = next_news(&mut self.events, &self.lease) => match news {
-                    News::Cancel => return Stop::Cancelled,
-                    News::Missed => next = Instant::now(),
+                event = next_event(&mut self.events, &self.lease) => match event {
+                    LeaseEvent::Cancel => return Stop::Cancelled,
+                    LeaseEvent::Missed => next = Instant::now(),
                 },
                 () = sleep_until(next) => {
                     let asked = Instant::now();
@@ -97,19 +97,19 @@ impl Keeper {
     }
 }
 
-enum News {
+enum LeaseEvent {
     Cancel,
     /// Events were lost; the store must be asked.
     Missed,
 }
 
 /// Waits for an event that matters to this lease; for ever where there are no more events.
-async fn next_news(events: &mut broadcast::Receiver<JobEvent>, lease: &Lease) -> News {
+async fn next_event(events: &mut broadcast::Receiver<JobEvent>, lease: &Lease) -> LeaseEvent {
     loop {
         match events.recv().await {
-            Ok(JobEvent::CancelRequested(job)) if job == lease.job => return News::Cancel,
+            Ok(JobEvent::CancelRequested(job)) if job == lease.job => return LeaseEvent::Cancel,
             Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return News::Missed,
+            Err(RecvError::Lagged(_)) => return LeaseEvent::Missed,
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
@@ -155,7 +155,7 @@ mod tests {
             .unwrap()
             .unwrap();
         let give_back = CancellationToken::new();
-        let keeper = Keeper {
+        let renewer = LeaseRenewer {
             store: Arc::new(store.clone()),
             lease: claim.lease,
             timing: TIMING,
@@ -168,7 +168,7 @@ mod tests {
             job,
             begun,
             give_back,
-            end: tokio::spawn(keeper.keep()),
+            end: tokio::spawn(renewer.run()),
         }
     }
 

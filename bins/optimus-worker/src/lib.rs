@@ -1,22 +1,20 @@
 //! The worker: claims jobs, runs each in a box of its own, and finishes it.
 //!
 //! - [`Worker::run`]: announcement, work, and a clean departure
-//! - [`Roster`]: which languages are served, also after their file has changed
+//! - [`ServedLanguages`]: which languages are served, also after their file has changed
 //! - [`process`]: logs and signals of a process around a worker
 //! - [`backend`]: where boxes come from, and why
-//! - `crew`: one pool for each language
+//! - `pools`: one pool for each language
 //! - [`proof`]: whether a program of a language runs in a box
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
 //! - `lease`: keeps a job's lease and says when the job must stop
-//! - `board`: what a pool is doing, for the heartbeat
+//! - `pool_state`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
 
 pub mod backend;
 mod backoff;
-mod board;
-mod crew;
 #[cfg(test)]
 mod fakes;
 #[cfg(feature = "fuzzing")]
@@ -27,9 +25,11 @@ mod housekeeping;
 mod job;
 mod lease;
 mod pool;
+mod pool_state;
+mod pools;
 pub mod process;
 pub mod proof;
-mod roster;
+mod served_languages;
 #[cfg(test)]
 mod tests;
 
@@ -46,23 +46,23 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    crew::{Boards, Crew},
-    housekeeping::{Announcer, Rhythm},
+    housekeeping::{Heartbeat, Intervals},
+    pools::{PoolStates, Pools},
 };
 pub use crate::{
     proof::{Availability, prove},
-    roster::{Roster, RosterError},
+    served_languages::{ServedLanguages, ServedLanguagesError},
 };
 
 /// How long giving jobs back, destroying boxes and saying goodbye may take, after the time for draining.
-const DEPARTURE: Duration = Duration::from_secs(10);
+const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// A worker and what it works with.
 pub struct Worker {
     /// The same that `backend` labels its boxes with.
     pub id: WorkerId,
     pub settings: Arc<Settings>,
-    pub roster: Roster,
+    pub languages: ServedLanguages,
     pub store: Arc<dyn JobStore>,
     pub backend: Arc<dyn Backend>,
     pub availability: Availability,
@@ -72,55 +72,53 @@ impl Worker {
     /// Works until `shutdown`, then finishes or gives back what it has, and returns. No trouble of the store or of
     /// the engine ends it.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        let boards = Boards::default();
-        let announcer = Announcer {
+        let states = PoolStates::default();
+        let heartbeat = Heartbeat {
             store: Arc::clone(&self.store),
             id: self.id.clone(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
-            boards: boards.clone(),
+            states: states.clone(),
         };
-        if shutdown
-            .run_until_cancelled(announcer.introduce())
-            .await
-            .is_none()
-        {
+        if shutdown.run_until_cancelled(heartbeat.register()).await.is_none() {
             return;
         }
         let Settings { worker, queue, .. } = &*self.settings;
-        let rhythm = Rhythm {
+        let intervals = Intervals {
             heartbeat: worker.heartbeat,
             reap: queue.reap,
         };
-        let housekeeping = housekeeping::start(announcer, Arc::clone(&self.backend), rhythm);
+        let housekeeping = housekeeping::start(heartbeat, Arc::clone(&self.backend), intervals);
 
         let give_back = CancellationToken::new();
-        let mut crew = Crew::new(
-            pool::Shared {
+        let mut pools = Pools::new(
+            pool::WorkerContext {
                 worker: self.id.clone(),
                 settings: Arc::clone(&self.settings),
                 store: Arc::clone(&self.store),
                 backend: Arc::clone(&self.backend),
-                places: Arc::new(Semaphore::new(places(worker.total_concurrency))),
+                job_permits: Arc::new(Semaphore::new(job_permits(worker.total_concurrency))),
                 availability: self.availability,
                 proofs: Arc::new(Semaphore::new(proof::at_once())),
                 shutdown: shutdown.clone(),
                 give_back: give_back.clone(),
             },
-            boards,
+            states,
         );
         info!(worker_id = %self.id, "working");
-        shutdown.run_until_cancelled(self.follow_roster(&mut crew)).await;
+        shutdown
+            .run_until_cancelled(self.follow_languages(&mut pools))
+            .await;
 
         info!(worker_id = %self.id, "leaving: no more claims, finishing what is running");
-        if timeout(self.settings.worker.drain, crew.ended()).await.is_err() {
+        if timeout(self.settings.worker.drain, pools.ended()).await.is_err() {
             warn!(worker_id = %self.id, "the time for finishing is over: giving the rest back");
             give_back.cancel();
-            if timeout(DEPARTURE, crew.ended()).await.is_err() {
+            if timeout(DRAIN_GRACE, pools.ended()).await.is_err() {
                 error!(worker_id = %self.id, "some jobs could not be given back; their leases will expire");
             }
         }
         drop(housekeeping);
-        match timeout(DEPARTURE, self.store.goodbye(&self.id)).await {
+        match timeout(DRAIN_GRACE, self.store.goodbye(&self.id)).await {
             Ok(Ok(())) => info!(worker_id = %self.id, "left"),
             Ok(Err(error)) => {
                 warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without a goodbye");
@@ -129,17 +127,17 @@ impl Worker {
         }
     }
 
-    async fn follow_roster(&mut self, crew: &mut Crew) {
+    async fn follow_languages(&mut self, pools: &mut Pools) {
         loop {
-            crew.serve(self.roster.languages());
+            pools.serve(self.languages.current());
             sleep(self.settings.worker.heartbeat).await;
-            self.roster.refresh();
+            self.languages.refresh();
         }
     }
 }
 
 /// How many jobs of any language may run at once.
-fn places(total: u32) -> usize {
+fn job_permits(total: u32) -> usize {
     match usize::try_from(total) {
         Ok(0) | Err(_) => Semaphore::MAX_PERMITS,
         Ok(total) => total.min(Semaphore::MAX_PERMITS),

@@ -7,7 +7,7 @@ use clap::Parser;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::redis::RedisStore;
 use optimus_worker::{
-    Availability, Roster, Worker,
+    Availability, ServedLanguages, Worker,
     backend::{self, BackendFlag},
     process::{start_logging, stop_on_signals},
 };
@@ -65,10 +65,10 @@ async fn run() -> anyhow::Result<()> {
     start_logging(&settings.log)?;
     let shutdown = stop_on_signals()?;
 
-    let roster = Roster::open(&settings)?;
+    let languages = ServedLanguages::open(&settings)?;
     let id = WorkerId::new();
     // First what no waiting mends.
-    let choosing = Box::pin(backend::choose(&settings, roster.languages(), &id));
+    let choosing = Box::pin(backend::choose(&settings, languages.current(), &id));
     let Some(choice) = shutdown.run_until_cancelled(choosing).await else {
         return Ok(());
     };
@@ -82,7 +82,7 @@ async fn run() -> anyhow::Result<()> {
     let worker = Worker {
         id,
         settings: Arc::new(settings),
-        roster,
+        languages,
         store: Arc::new(store),
         backend: Arc::clone(&choice.backend),
         availability: Availability::Proved,

@@ -1,6 +1,6 @@
 //! One language's slots, warm boxes and claim loop.
 //!
-//! A turn of the loop waits for a free slot, then for a warm box, then for one of the places that all languages share,
+//! A turn of the loop waits for a free slot, then for a warm box, then for a permit, of which all languages share some,
 //! and only then claims: a job is never taken by a worker that could not start it at once.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,9 +21,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     backoff::Backoff,
-    board::{PoolBoard, Stage},
-    job::Workshop,
-    lease::{Keeper, Timing},
+    job::JobRunner,
+    lease::{LeaseRenewer, Timing},
+    pool_state::{PoolState, Stage},
     proof::{self, Availability, Proof},
 };
 
@@ -46,13 +46,13 @@ const AGENT_PROCESSES: u32 = 16;
 
 /// What all pools of a worker share.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct WorkerContext {
     pub(crate) worker: WorkerId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) backend: Arc<dyn Backend>,
-    /// Jobs at once over all languages. A place is held for a job, and never while waiting for one or for its box.
-    pub(crate) places: Arc<Semaphore>,
+    /// Jobs at once over all languages. A permit is held for a job, and never while waiting for one or for its box.
+    pub(crate) job_permits: Arc<Semaphore>,
     pub(crate) availability: Availability,
     /// Samples at once over all languages.
     pub(crate) proofs: Arc<Semaphore>,
@@ -64,57 +64,57 @@ pub(crate) struct Shared {
 
 /// One language of a worker.
 pub(crate) struct Pool {
-    shared: Shared,
-    workshop: Workshop,
+    context: WorkerContext,
+    runner: JobRunner,
     spec: BoxSpec,
     options: PoolOptions,
     slots: Arc<Semaphore>,
     /// Held from a claim until its box is there, so that no second claim counts on the same box.
-    door: Arc<Mutex<()>>,
+    claim_lock: Arc<Mutex<()>>,
     /// Jobs under way, and boxes on their way out.
     tasks: TaskTracker,
-    board: Arc<PoolBoard>,
+    state: Arc<PoolState>,
 }
 
 impl Pool {
-    pub(crate) fn new(shared: Shared, language: Language, news: Arc<Notify>) -> Self {
-        let slots = match shared.settings.worker.concurrency {
+    pub(crate) fn new(context: WorkerContext, language: Language, changed: Arc<Notify>) -> Self {
+        let slots = match context.settings.worker.concurrency {
             0 => language.concurrency.max_parallel_jobs,
             chosen => chosen,
         };
-        let warm_boxes = match shared.settings.worker.warm_boxes {
+        let warm_boxes = match context.settings.worker.warm_boxes {
             0 => slots.saturating_add(SPARE_BOXES),
             chosen => chosen,
         };
         let spec = box_spec(&language);
-        let board = Arc::new(PoolBoard::new(language.name.clone(), slots, news));
-        if shared.availability == Availability::Proved {
-            board.unproved(BEING_PROVED.to_owned());
+        let state = Arc::new(PoolState::new(language.name.clone(), slots, changed));
+        if context.availability == Availability::Proved {
+            state.unproved(BEING_PROVED.to_owned());
         }
-        let workshop = Workshop {
-            worker: shared.worker.clone(),
-            settings: Arc::clone(&shared.settings),
-            store: Arc::clone(&shared.store),
+        let runner = JobRunner {
+            worker: context.worker.clone(),
+            settings: Arc::clone(&context.settings),
+            store: Arc::clone(&context.store),
             box_memory_bytes: spec.memory_bytes,
-            proof: Arc::new(Proof::new(shared.availability)),
+            proof: Arc::new(Proof::new(context.availability)),
             language: Arc::new(language),
         };
         Self {
-            workshop,
+            runner,
             spec,
             options: PoolOptions {
                 size: warm_boxes as usize,
             },
             slots: Arc::new(Semaphore::new(slots as usize)),
-            door: Arc::new(Mutex::new(())),
+            claim_lock: Arc::new(Mutex::new(())),
             tasks: TaskTracker::new(),
-            board,
-            shared,
+            state,
+            context,
         }
     }
 
-    pub(crate) fn board(&self) -> &Arc<PoolBoard> {
-        &self.board
+    pub(crate) fn state(&self) -> &Arc<PoolState> {
+        &self.state
     }
 
     pub(crate) fn language(&self) -> &LanguageName {
@@ -130,7 +130,7 @@ impl Pool {
         while let Some(turned) = self.turn(&warm).await {
             let delay = match turned {
                 Ok(()) => {
-                    self.board.store_answered();
+                    self.state.store_answered();
                     backoff.reset();
                     doubt.reset();
                     continue;
@@ -138,17 +138,17 @@ impl Pool {
                 Err(TurnError::Store(error)) => {
                     let reason = causes(&error);
                     warn!(language = %self.language(), reason, "nothing claimed");
-                    self.board.store_failed(reason);
+                    self.state.store_failed(reason);
                     backoff.next_delay()
                 }
                 Err(TurnError::Unproved(reason)) => {
                     warn!(language = %self.language(), reason, "no jobs are claimed");
-                    self.board.unproved(reason);
+                    self.state.unproved(reason);
                     doubt.next_delay()
                 }
                 Err(TurnError::Boxes(gone)) => {
                     error!(language = %self.language(), "what makes boxes broke; starting it again");
-                    self.board.boxes_failed(causes(&gone));
+                    self.state.boxes_failed(causes(&gone));
                     warm = self.make_boxes();
                     backoff.next_delay()
                 }
@@ -157,7 +157,7 @@ impl Pool {
                 break;
             }
         }
-        self.board.enter(Stage::Stopped);
+        self.state.enter(Stage::Stopped);
         debug!(language = %self.language(), "no more claims");
         self.tasks.close();
         self.tasks.wait().await;
@@ -165,44 +165,46 @@ impl Pool {
     }
 
     fn make_boxes(&self) -> WarmPool {
-        let backend = Arc::clone(&self.shared.backend);
+        let backend = Arc::clone(&self.context.backend);
         WarmPool::start(backend, self.spec.clone(), self.options.clone())
     }
 
     /// One turn of the claim loop. `None`: the worker leaves.
     async fn turn(self: &Arc<Self>, warm: &WarmPool) -> Option<Result<(), TurnError>> {
-        self.board.enter(Stage::WaitingForSlot);
+        self.state.enter(Stage::WaitingForSlot);
         let slot = self
             .until_shutdown(Arc::clone(&self.slots).acquire_owned())
             .await?
             .ok()?;
-        self.board.enter(Stage::WaitingForBox);
-        let door = self.until_shutdown(Arc::clone(&self.door).lock_owned()).await?;
+        self.state.enter(Stage::WaitingForBox);
+        let claim_lock = self
+            .until_shutdown(Arc::clone(&self.claim_lock).lock_owned())
+            .await?;
         if let Err(gone) = self.until_shutdown(self.box_ready(warm)).await? {
             return Some(Err(gone.into()));
         }
-        if !self.workshop.proof.holds(warm.toolchain().as_deref()) {
+        if !self.runner.proof.holds(warm.toolchain().as_deref()) {
             return self.prove(warm).await;
         }
 
-        self.board.enter(Stage::WaitingForSlot);
-        let places = Arc::clone(&self.shared.places);
-        let place = self.until_shutdown(places.acquire_owned()).await?.ok()?;
-        self.board.enter(Stage::Claiming);
+        self.state.enter(Stage::WaitingForSlot);
+        let job_permits = Arc::clone(&self.context.job_permits);
+        let job_permit = self.until_shutdown(job_permits.acquire_owned()).await?.ok()?;
+        self.state.enter(Stage::Claiming);
         // Never cut short: the store would execute it all the same, and nobody would hold the lease.
-        let events = self.shared.store.subscribe();
+        let events = self.context.store.subscribe();
         let asked = Instant::now();
         match self
-            .shared
+            .context
             .store
-            .claim(self.language(), &self.shared.worker)
+            .claim(self.language(), &self.context.worker)
             .await
         {
             Ok(Some(claim)) => {
-                let job = Begun {
+                let job = ClaimedJob {
                     slot,
-                    place,
-                    door,
+                    job_permit,
+                    claim_lock,
                     claim,
                     asked,
                     events,
@@ -211,8 +213,8 @@ impl Pool {
                 Some(Ok(()))
             }
             Ok(None) => {
-                drop((door, place));
-                let waited = self.shared.store.wait_for_work(self.language(), LONGEST_WAIT);
+                drop((claim_lock, job_permit));
+                let waited = self.context.store.wait_for_work(self.language(), LONGEST_WAIT);
                 let waited = self.until_shutdown(waited).await?;
                 Some(waited.map_err(TurnError::Store))
             }
@@ -222,17 +224,17 @@ impl Pool {
 
     /// Runs the language's sample. `None`: the worker leaves.
     async fn prove(&self, warm: &WarmPool) -> Option<Result<(), TurnError>> {
-        self.board.enter(Stage::Proving);
-        let proofs = Arc::clone(&self.shared.proofs);
+        self.state.enter(Stage::Proving);
+        let proofs = Arc::clone(&self.context.proofs);
         let _turn = self.until_shutdown(proofs.acquire_owned()).await?.ok()?;
         let session = match self.until_shutdown(warm.acquire()).await? {
             Ok(session) => session,
             Err(gone) => return Some(Err(gone.into())),
         };
         let (toolchain, handle) = (session.toolchain().map(str::to_owned), session.shared_handle());
-        let Workshop {
+        let JobRunner {
             language, settings, ..
-        } = &self.workshop;
+        } = &self.runner;
         let tried = self
             .until_shutdown(proof::try_in(session, language, settings))
             .await;
@@ -246,8 +248,8 @@ impl Pool {
         Some(match tried? {
             Ok(()) => {
                 info!(language = %self.language(), toolchain, "a program of it ran in a box");
-                self.workshop.proof.found(toolchain);
-                self.board.proved();
+                self.runner.proof.found(toolchain);
+                self.state.proved();
                 Ok(())
             }
             Err(reason) => Err(TurnError::Unproved(reason)),
@@ -259,7 +261,7 @@ impl Pool {
         let mut status = warm.watch();
         loop {
             let now = status.borrow_and_update().clone();
-            self.board.learn(&now);
+            self.state.learn(&now);
             if now.warm > 0 {
                 return Ok(());
             }
@@ -267,37 +269,37 @@ impl Pool {
         }
     }
 
-    async fn serve(self: Arc<Self>, warm: WarmPool, begun: Begun) {
-        let Begun {
+    async fn serve(self: Arc<Self>, warm: WarmPool, claimed: ClaimedJob) {
+        let ClaimedJob {
             slot,
-            place,
-            door,
+            job_permit,
+            claim_lock,
             claim,
             asked,
             events,
-        } = begun;
-        let occupied = self.board.occupy();
-        let keeper = Keeper {
-            store: Arc::clone(&self.shared.store),
+        } = claimed;
+        let occupied = self.state.occupy();
+        let renewer = LeaseRenewer {
+            store: Arc::clone(&self.context.store),
             lease: claim.lease.clone(),
-            timing: Timing::from(&self.shared.settings.queue),
+            timing: Timing::from(&self.context.settings.queue),
             claimed: asked,
             events,
-            give_back: self.shared.give_back.clone(),
+            give_back: self.context.give_back.clone(),
         };
         let get_box = async {
             let session = warm.acquire().await;
-            drop(door);
+            drop(claim_lock);
             session
         };
-        let leftover = self.workshop.serve(claim, get_box, keeper).await;
+        let spent = self.runner.serve(claim, get_box, renewer).await;
         // The guest is dead and its job is finished: the slot is free while the engine clears away the box.
-        drop((occupied, slot, place));
-        leftover.destroy().await;
+        drop((occupied, slot, job_permit));
+        spent.destroy().await;
     }
 
     async fn until_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.shared.shutdown.run_until_cancelled(future).await
+        self.context.shutdown.run_until_cancelled(future).await
     }
 }
 
@@ -315,10 +317,10 @@ enum TurnError {
 }
 
 /// A job just claimed.
-struct Begun {
+struct ClaimedJob {
     slot: OwnedSemaphorePermit,
-    place: OwnedSemaphorePermit,
-    door: OwnedMutexGuard<()>,
+    job_permit: OwnedSemaphorePermit,
+    claim_lock: OwnedMutexGuard<()>,
     claim: Claim,
     asked: Instant,
     events: broadcast::Receiver<JobEvent>,
@@ -343,9 +345,9 @@ pub(crate) fn box_spec(language: &Language) -> BoxSpec {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for WorkerContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("WorkerContext")
             .field("worker", &self.worker)
             .finish_non_exhaustive()
     }
@@ -354,7 +356,7 @@ impl fmt::Debug for Shared {
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("board", &self.board)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Availability, Roster, Worker,
+    Availability, ServedLanguages, Worker,
     fakes::{self, FakeBackend, FakeStore, LanguagesFile},
 };
 
@@ -65,7 +65,7 @@ impl Running {
         change(&mut settings.worker);
         let worker = Worker {
             id: WorkerId::new(),
-            roster: Roster::open(&settings).unwrap(),
+            languages: ServedLanguages::open(&settings).unwrap(),
             settings: Arc::new(settings),
             store: Arc::new(store.clone()),
             backend: Arc::new(backend.clone()),

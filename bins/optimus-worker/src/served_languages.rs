@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 /// The languages chosen among those in `languages.json`.
 #[derive(Debug)]
-pub struct Roster {
+pub struct ServedLanguages {
     file: LanguagesFile,
     /// Names separated by commas, or `all`.
     choice: String,
@@ -20,7 +20,7 @@ pub struct Roster {
 
 /// Why a choice of languages cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum RosterError {
+pub enum ServedLanguagesError {
     #[error(transparent)]
     File(#[from] LanguagesError),
     #[error("there is no language {name:?}; there are: {known}")]
@@ -29,8 +29,8 @@ pub enum RosterError {
     Nothing,
 }
 
-impl Roster {
-    pub fn open(settings: &Settings) -> Result<Self, RosterError> {
+impl ServedLanguages {
+    pub fn open(settings: &Settings) -> Result<Self, ServedLanguagesError> {
         let (file, choice) = (settings.languages_file.clone(), settings.worker.languages.clone());
         let languages = choose(&file.load()?, &choice)?;
         Ok(Self {
@@ -41,13 +41,13 @@ impl Roster {
         })
     }
 
-    pub fn languages(&self) -> &[Language] {
+    pub fn current(&self) -> &[Language] {
         &self.languages
     }
 
     /// Reads the file again. While it is not valid, what was read before stays in use.
     pub(crate) fn refresh(&mut self) {
-        let read = self.file.load().map_err(RosterError::File);
+        let read = self.file.load().map_err(ServedLanguagesError::File);
         match read.and_then(|languages| choose(&languages, &self.choice)) {
             Ok(languages) => {
                 self.complaint = None;
@@ -71,7 +71,7 @@ impl Roster {
 }
 
 /// The languages named in `choice`; `all` for every one there is.
-fn choose(languages: &Languages, choice: &str) -> Result<Vec<Language>, RosterError> {
+fn choose(languages: &Languages, choice: &str) -> Result<Vec<Language>, ServedLanguagesError> {
     let names: Vec<_> = choice
         .split(',')
         .map(str::trim)
@@ -86,7 +86,7 @@ fn choose(languages: &Languages, choice: &str) -> Result<Vec<Language>, RosterEr
             .map(|language| language.name.as_str())
             .collect();
         if let Some(name) = names.iter().find(|name| !known.contains(name)) {
-            return Err(RosterError::Unknown {
+            return Err(ServedLanguagesError::Unknown {
                 name: (*name).to_owned(),
                 known: known.join(", "),
             });
@@ -95,7 +95,7 @@ fn choose(languages: &Languages, choice: &str) -> Result<Vec<Language>, RosterEr
         languages.languages.iter().filter(is_chosen).cloned().collect()
     };
     if chosen.is_empty() {
-        Err(RosterError::Nothing)
+        Err(ServedLanguagesError::Nothing)
     } else {
         Ok(chosen)
     }
@@ -139,23 +139,23 @@ mod tests {
         );
         assert!(matches!(
             choose(&languages(&["c"]), " , "),
-            Err(RosterError::Nothing)
+            Err(ServedLanguagesError::Nothing)
         ));
         assert!(matches!(
             choose(&languages(&[]), "all"),
-            Err(RosterError::Nothing)
+            Err(ServedLanguagesError::Nothing)
         ));
     }
 
     #[test]
     fn a_file_that_is_not_valid_changes_nothing() {
         let file = fakes::LanguagesFile::with(&[fakes::language("c")]);
-        let mut roster = Roster::open(&file.settings("all")).unwrap();
+        let mut languages = ServedLanguages::open(&file.settings("all")).unwrap();
         fs::write(file.path(), "{").unwrap();
-        roster.refresh();
-        assert_eq!(names(roster.languages()), ["c"]);
+        languages.refresh();
+        assert_eq!(names(languages.current()), ["c"]);
         file.write(&[fakes::language("c"), fakes::language("python")]);
-        roster.refresh();
-        assert_eq!(names(roster.languages()), ["c", "python"]);
+        languages.refresh();
+        assert_eq!(names(languages.current()), ["c", "python"]);
     }
 }

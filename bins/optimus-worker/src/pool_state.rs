@@ -15,16 +15,16 @@ const WEDGED: Duration = Duration::from_secs(30);
 
 /// The state of one language's pool.
 #[derive(Debug)]
-pub(crate) struct PoolBoard {
+pub(crate) struct PoolState {
     language: LanguageName,
     slots: u32,
-    state: Mutex<State>,
+    current: Mutex<Current>,
     /// Notified when the pool becomes available or unavailable.
-    news: Arc<Notify>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Current {
     busy: u32,
     stage: Stage,
     since: Instant,
@@ -51,7 +51,7 @@ pub(crate) enum Stage {
     Stopped,
 }
 
-impl State {
+impl Current {
     fn trouble(&self) -> Option<String> {
         if self.stage == Stage::Stopped {
             return Some("the worker is shutting down".to_owned());
@@ -72,9 +72,9 @@ impl State {
     }
 }
 
-impl PoolBoard {
-    pub(crate) fn new(language: LanguageName, slots: u32, news: Arc<Notify>) -> Self {
-        let state = State {
+impl PoolState {
+    pub(crate) fn new(language: LanguageName, slots: u32, changed: Arc<Notify>) -> Self {
+        let current = Current {
             busy: 0,
             stage: Stage::WaitingForBox,
             since: Instant::now(),
@@ -86,22 +86,22 @@ impl PoolBoard {
         Self {
             language,
             slots,
-            state: Mutex::new(state),
-            news,
+            current: Mutex::new(current),
+            changed,
         }
     }
 
     /// The state is plain data, whole after every statement: a panic elsewhere cannot have broken it.
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state();
+    fn change(&self, change: impl FnOnce(&mut Current)) {
+        let mut state = self.current();
         let before = state.trouble().is_some();
         change(&mut state);
         if state.trouble().is_some() != before {
-            self.news.notify_one();
+            self.changed.notify_one();
         }
     }
 
@@ -147,12 +147,12 @@ impl PoolBoard {
 
     /// Counts one slot as busy for as long as the answer lives.
     pub(crate) fn occupy(self: &Arc<Self>) -> Occupied {
-        self.state().busy += 1;
+        self.current().busy += 1;
         Occupied(Arc::clone(self))
     }
 
     pub(crate) fn info(&self) -> PoolInfo {
-        let state = self.state();
+        let state = self.current();
         PoolInfo {
             language: self.language.clone(),
             slots: self.slots,
@@ -165,11 +165,11 @@ impl PoolBoard {
 
 /// A busy slot.
 #[derive(Debug)]
-pub(crate) struct Occupied(Arc<PoolBoard>);
+pub(crate) struct Occupied(Arc<PoolState>);
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        self.0.state().busy -= 1;
+        self.0.current().busy -= 1;
     }
 }
 
@@ -179,79 +179,83 @@ mod tests {
 
     use super::*;
 
-    fn board() -> Arc<PoolBoard> {
-        let board = Arc::new(PoolBoard::new(
+    fn idle_pool() -> Arc<PoolState> {
+        let state = Arc::new(PoolState::new(
             "python".parse().unwrap(),
             2,
             Arc::new(Notify::new()),
         ));
-        board.learn(&PoolStatus {
+        state.learn(&PoolStatus {
             warm: 1,
             ..PoolStatus::default()
         });
-        board
+        state
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_stands_still_is_unavailable_until_it_turns_again() {
-        let board = board();
-        board.enter(Stage::Claiming);
-        assert_eq!(board.info().unavailable, None);
+        let state = idle_pool();
+        state.enter(Stage::Claiming);
+        assert_eq!(state.info().unavailable, None);
         tokio::time::advance(WEDGED + Duration::from_secs(1)).await;
         assert_eq!(
-            board.info().unavailable.as_deref(),
+            state.info().unavailable.as_deref(),
             Some("the claim loop has stood still for 31 s")
         );
-        board.enter(Stage::Claiming);
-        assert_eq!(board.info().unavailable, None);
+        state.enter(Stage::Claiming);
+        assert_eq!(state.info().unavailable, None);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_pool_is_available_however_long_its_jobs_take() {
-        let board = board();
-        board.enter(Stage::WaitingForSlot);
+        let state = idle_pool();
+        state.enter(Stage::WaitingForSlot);
         tokio::time::advance(WEDGED * 100).await;
-        assert_eq!(board.info().unavailable, None);
+        assert_eq!(state.info().unavailable, None);
     }
 
     #[tokio::test]
     async fn only_what_others_must_know_is_news() {
-        let news = Arc::new(Notify::new());
-        let board = PoolBoard::new("python".parse().unwrap(), 2, Arc::clone(&news));
-        let told = async || timeout(Duration::from_millis(1), news.notified()).await.is_ok();
-        assert!(board.info().unavailable.is_some(), "no box was ever ready");
-        board.enter(Stage::WaitingForSlot);
-        board.enter(Stage::WaitingForBox);
-        board.learn(&PoolStatus {
+        let changed = Arc::new(Notify::new());
+        let state = PoolState::new("python".parse().unwrap(), 2, Arc::clone(&changed));
+        let told = async || {
+            timeout(Duration::from_millis(1), changed.notified())
+                .await
+                .is_ok()
+        };
+        assert!(state.info().unavailable.is_some(), "no box was ever ready");
+        state.enter(Stage::WaitingForSlot);
+        state.enter(Stage::WaitingForBox);
+        state.learn(&PoolStatus {
             starting: 2,
             ..PoolStatus::default()
         });
         assert!(!told().await);
-        board.learn(&PoolStatus {
+        state.learn(&PoolStatus {
             warm: 1,
             ..PoolStatus::default()
         });
         assert!(told().await);
-        board.learn(&PoolStatus::default());
-        board.enter(Stage::Claiming);
+        state.learn(&PoolStatus::default());
+        state.enter(Stage::Claiming);
         assert!(!told().await, "all boxes are taken, which is no trouble");
-        board.learn(&PoolStatus {
+        state.learn(&PoolStatus {
             error: Some("no engine".to_owned()),
             ..PoolStatus::default()
         });
         assert!(told().await);
-        assert_eq!(board.info().unavailable.as_deref(), Some("no engine"));
+        assert_eq!(state.info().unavailable.as_deref(), Some("no engine"));
     }
 
     #[test]
     fn busy_slots_are_counted_while_they_are_occupied() {
-        let board = board();
-        let first = board.occupy();
-        let second = board.occupy();
-        assert_eq!(board.info().busy, 2);
+        let state = idle_pool();
+        let first = state.occupy();
+        let second = state.occupy();
+        assert_eq!(state.info().busy, 2);
         drop(first);
-        assert_eq!(board.info().busy, 1);
+        assert_eq!(state.info().busy, 1);
         drop(second);
-        assert_eq!((board.info().busy, board.info().slots), (0, 2));
+        assert_eq!((state.info().busy, state.info().slots), (0, 2));
     }
 }

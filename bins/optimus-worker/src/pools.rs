@@ -7,47 +7,47 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    board::PoolBoard,
-    pool::{Pool, Shared},
+    pool::{Pool, WorkerContext},
+    pool_state::PoolState,
 };
 
 /// What all pools are doing, as the heartbeat tells it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Boards {
-    boards: Arc<Mutex<Vec<Arc<PoolBoard>>>>,
+pub(crate) struct PoolStates {
+    states: Arc<Mutex<Vec<Arc<PoolState>>>>,
     /// Notified when a pool became available or unavailable.
-    pub(crate) news: Arc<Notify>,
+    pub(crate) changed: Arc<Notify>,
 }
 
-impl Boards {
-    pub(crate) fn current(&self) -> MutexGuard<'_, Vec<Arc<PoolBoard>>> {
-        self.boards.lock().unwrap_or_else(PoisonError::into_inner)
+impl PoolStates {
+    pub(crate) fn current(&self) -> MutexGuard<'_, Vec<Arc<PoolState>>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Starts and stops pools.
 #[derive(Debug)]
-pub(crate) struct Crew {
-    shared: Shared,
-    boards: Boards,
-    members: Vec<Member>,
-    /// Members, and former ones that still finish their jobs.
+pub(crate) struct Pools {
+    context: WorkerContext,
+    states: PoolStates,
+    serving: Vec<ServingPool>,
+    /// Pools in service, and former ones that still finish their jobs.
     running: JoinSet<()>,
 }
 
 #[derive(Debug)]
-struct Member {
+struct ServingPool {
     language: Language,
-    board: Arc<PoolBoard>,
+    state: Arc<PoolState>,
     shutdown: CancellationToken,
 }
 
-impl Crew {
-    pub(crate) fn new(shared: Shared, boards: Boards) -> Self {
+impl Pools {
+    pub(crate) fn new(context: WorkerContext, states: PoolStates) -> Self {
         Self {
-            shared,
-            boards,
-            members: Vec::new(),
+            context,
+            states,
+            serving: Vec::new(),
             running: JoinSet::new(),
         }
     }
@@ -56,36 +56,36 @@ impl Crew {
     /// it has begun.
     pub(crate) fn serve(&mut self, languages: &[Language]) {
         while self.running.try_join_next().is_some() {}
-        self.members.retain(|member| {
-            let stays = languages.contains(&member.language);
+        self.serving.retain(|pool| {
+            let stays = languages.contains(&pool.language);
             if !stays {
-                member.shutdown.cancel();
+                pool.shutdown.cancel();
             }
             stays
         });
         for language in languages {
-            if self.members.iter().all(|member| member.language != *language) {
-                self.hire(language.clone());
+            if self.serving.iter().all(|pool| pool.language != *language) {
+                self.start_pool(language.clone());
             }
         }
-        *self.boards.current() = self
-            .members
-            .iter()
-            .map(|member| Arc::clone(&member.board))
-            .collect();
-        self.boards.news.notify_one();
+        *self.states.current() = self.serving.iter().map(|pool| Arc::clone(&pool.state)).collect();
+        self.states.changed.notify_one();
     }
 
-    fn hire(&mut self, language: Language) {
-        let shutdown = self.shared.shutdown.child_token();
-        let shared = Shared {
+    fn start_pool(&mut self, language: Language) {
+        let shutdown = self.context.shutdown.child_token();
+        let context = WorkerContext {
             shutdown: shutdown.clone(),
-            ..self.shared.clone()
+            ..self.context.clone()
         };
-        let pool = Arc::new(Pool::new(shared, language.clone(), Arc::clone(&self.boards.news)));
-        self.members.push(Member {
+        let pool = Arc::new(Pool::new(
+            context,
+            language.clone(),
+            Arc::clone(&self.states.changed),
+        ));
+        self.serving.push(ServingPool {
             language,
-            board: Arc::clone(pool.board()),
+            state: Arc::clone(pool.state()),
             shutdown,
         });
         // A panic in its loop is a fault of ours, and no reason to stop serving the language.
