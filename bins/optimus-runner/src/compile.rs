@@ -9,8 +9,8 @@ use optimus_common::{
     language::BOX_DIR,
 };
 use optimus_protocol::{
-    COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, MOST_ENTRIES, OutputTag, Product,
-    Step, Stream,
+    COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, JobStep, MOST_ENTRIES, OutputTag,
+    Product, Stream,
 };
 use rustix::{
     event::{PollFd, PollFlags},
@@ -143,7 +143,7 @@ fn compile(
                 *room -= kept as u64;
                 if kept > 0 {
                     let tag = OutputTag {
-                        step: Step::Compile,
+                        step: JobStep::Compile,
                         stream,
                     };
                     outbox.push(FrameKind::Output, &[&tag.encode(), &data[..kept]]);

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
-use optimus_protocol::{CommandSpec, FrameKind, OutputTag, RunDone, Step, TestHeader};
+use optimus_protocol::{CommandSpec, FrameKind, JobStep, OutputTag, RunDone, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::{
@@ -146,7 +146,7 @@ impl Tests<'_> {
             Event::Output { slot, stream, data } => {
                 if let Some(run) = going_on[slot.index()] {
                     let tag = OutputTag {
-                        step: Step::Run(run),
+                        step: JobStep::Run(run),
                         stream,
                     };
                     outbox.push(FrameKind::Output, &[&tag.encode(), data]);

@@ -11,7 +11,7 @@ use optimus_common::{
     settings::Results,
     submission::{MessageDetail, Submission, TestCase},
 };
-use optimus_protocol::{CompileDone, OutputTag, RunDone, Step, Stream};
+use optimus_protocol::{CompileDone, JobStep, OutputTag, RunDone, Stream};
 
 use crate::{
     capture::Capture,
@@ -125,8 +125,8 @@ impl<'a> Grading<'a> {
     /// Takes a part of what the compiler or a run wrote.
     pub fn output(&mut self, tag: OutputTag, data: &[u8]) -> Result<(), GradingError> {
         match tag.step {
-            Step::Compile => self.compile_output.feed(tag.stream, data),
-            Step::Run(run) => {
+            JobStep::Compile => self.compile_output.feed(tag.stream, data),
+            JobStep::Run(run) => {
                 let output = self.running(run)?;
                 if tag.stream == Stream::Stdout {
                     output.comparison.feed(data);

@@ -151,7 +151,7 @@ impl FrameHeader {
 
 /// Which step of the job some output or facts belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
+pub enum JobStep {
     Compile,
     /// The run with this [`TestHeader::run`].
     Run(u32),
@@ -169,7 +169,7 @@ pub enum Stream {
 /// big-endian), then the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputTag {
-    pub step: Step,
+    pub step: JobStep,
     pub stream: Stream,
 }
 
@@ -178,8 +178,8 @@ impl OutputTag {
 
     pub fn encode(self) -> [u8; Self::LEN] {
         let run = match self.step {
-            Step::Compile => u32::MAX,
-            Step::Run(run) => run,
+            JobStep::Compile => u32::MAX,
+            JobStep::Run(run) => run,
         };
         let run = run.to_be_bytes();
         [run[0], run[1], run[2], run[3], self.stream as u8]
@@ -191,8 +191,8 @@ impl OutputTag {
             return Err(ProtocolError::ShortOutput(payload.len()));
         };
         let step = match u32::from_be_bytes([a, b, c, d]) {
-            u32::MAX => Step::Compile,
-            run => Step::Run(run),
+            u32::MAX => JobStep::Compile,
+            run => JobStep::Run(run),
         };
         let stream = match stream {
             1 => Stream::Stdout,

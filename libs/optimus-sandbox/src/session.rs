@@ -48,7 +48,7 @@ use frames::FrameReader;
 use ledger::Ledger;
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{
-    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, OutputTag, ProtocolError, Ready, RunDone, Step,
+    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag, ProtocolError, Ready, RunDone,
     Stream, TestHeader, VERSION,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
@@ -89,7 +89,11 @@ impl SessionError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Some bytes of one stream, in order. They share memory with what came beside them: copy what is to be kept.
-    Output { step: Step, stream: Stream, data: Bytes },
+    Output {
+        step: JobStep,
+        stream: Stream,
+        data: Bytes,
+    },
     /// Comes once, also for a language without a compile step.
     CompileDone(CompileDone),
     /// Nothing more comes of this run, unless its test is sent again.

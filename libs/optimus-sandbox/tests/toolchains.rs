@@ -25,7 +25,7 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::plan::{self, JobPlan};
-use optimus_protocol::{Step, Stream};
+use optimus_protocol::{JobStep, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
     native::{self, NativeBackend, toolchains::Toolchains},
@@ -196,7 +196,7 @@ async fn grade(
         loop {
             match receiver.next().await.unwrap() {
                 Event::Output { step, stream, data } => {
-                    let of_run = matches!(step, Step::Run(_));
+                    let of_run = matches!(step, JobStep::Run(_));
                     output
                         .entry((of_run, stream == Stream::Stderr))
                         .or_default()

@@ -15,7 +15,7 @@ use std::{
 use optimus_common::{facts::RunFacts, limits::Limits};
 use optimus_protocol::{
     CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
-    JobHeader, OutputTag, Product, Ready, RunDone, Step, Stream, TestHeader, VERSION,
+    JobHeader, JobStep, OutputTag, Product, Ready, RunDone, Stream, TestHeader, VERSION,
 };
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub(crate) enum Message {
     CompileDone(CompileDone),
     RunDone(RunDone),
     Fault(String),
-    Output(Step, Stream, Vec<u8>),
+    Output(JobStep, Stream, Vec<u8>),
 }
 
 /// A conversation with one box.
@@ -40,7 +40,7 @@ pub(crate) struct Session {
     pub(crate) input: Option<ChildStdin>,
     messages: Receiver<Message>,
     /// Output that has come so far.
-    output: HashMap<(Step, Stream), Vec<u8>>,
+    output: HashMap<(JobStep, Stream), Vec<u8>>,
     /// Whoever has it keeps the box from being listened to.
     reading: Arc<Mutex<()>>,
     pub(crate) test_box: TestBox,
@@ -327,7 +327,7 @@ impl Session {
             match self.next() {
                 Some(Message::CompileDone(done)) => {
                     let compiled = done.facts.clone();
-                    return (compiled.map(|facts| self.ran(Step::Compile, facts)), done);
+                    return (compiled.map(|facts| self.ran(JobStep::Compile, facts)), done);
                 }
                 Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
                 other => panic!("{other:?} instead of CompileDone; {}", self.diagnostics()),
@@ -351,7 +351,7 @@ impl Session {
         loop {
             match self.next() {
                 Some(Message::RunDone(done)) => {
-                    return (done.run, self.ran(Step::Run(done.run), done.facts));
+                    return (done.run, self.ran(JobStep::Run(done.run), done.facts));
                 }
                 Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
                 other => panic!("{other:?} instead of RunDone; {}", self.diagnostics()),
@@ -416,14 +416,14 @@ impl Session {
     }
 
     #[allow(dead_code, reason = "not every suite takes output apart")]
-    pub(crate) fn keep(&mut self, step: Step, stream: Stream, data: &[u8]) {
+    pub(crate) fn keep(&mut self, step: JobStep, stream: Stream, data: &[u8]) {
         self.output
             .entry((step, stream))
             .or_default()
             .extend_from_slice(data);
     }
 
-    fn ran(&mut self, step: Step, facts: RunFacts) -> Ran {
+    fn ran(&mut self, step: JobStep, facts: RunFacts) -> Ran {
         let mut take = |stream| self.output.remove(&(step, stream)).unwrap_or_default();
         let ran = Ran {
             stdout: take(Stream::Stdout),
@@ -437,7 +437,7 @@ impl Session {
             (&ran.stderr, ran.facts.stderr_bytes),
         ] {
             let seen = seen.len() as u64;
-            let cut = step == Step::Compile && seen == COMPILE_OUTPUT_KEPT && seen < told;
+            let cut = step == JobStep::Compile && seen == COMPILE_OUTPUT_KEPT && seen < told;
             assert!(
                 seen == told || seen + 1 == told || cut,
                 "{seen} bytes came, {told} were reported"

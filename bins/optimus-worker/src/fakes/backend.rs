@@ -15,7 +15,7 @@ use optimus_common::{
     facts::{RunEnd, RunFacts, Witness},
 };
 use optimus_protocol::{
-    CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready, RunDone, Step,
+    CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag, Ready, RunDone,
     Stream, TestHeader, VERSION,
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
@@ -278,7 +278,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                     std::future::pending::<()>().await;
                 }
                 let tag = OutputTag {
-                    step: Step::Run(test.run),
+                    step: JobStep::Run(test.run),
                     stream: Stream::Stdout,
                 };
                 for chunk in input.chunks(CHUNK) {

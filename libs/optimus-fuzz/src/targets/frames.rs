@@ -1,6 +1,6 @@
 //! Frames of the runner protocol from text that people can read and a fuzzer can change.
 
-use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, OutputTag, Step, Stream, VERSION};
+use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, JobStep, OutputTag, Stream, VERSION};
 
 /// What stands between two frames.
 const DIVIDER: &[u8] = b"\n--\n";
@@ -42,8 +42,8 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
     let tag = match (kind, payload) {
         (FrameKind::Output, &[run, stream, ..]) => {
             let step = match run {
-                b'c' => Step::Compile,
-                _ => Step::Run(u32::from(run.wrapping_sub(b'0'))),
+                b'c' => JobStep::Compile,
+                _ => JobStep::Run(u32::from(run.wrapping_sub(b'0'))),
             };
             let stream = if stream == b'2' {
                 Stream::Stderr

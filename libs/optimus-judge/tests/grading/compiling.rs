@@ -4,7 +4,7 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     result::{CompileVerdict, OverallStatus, Verdict},
 };
-use optimus_protocol::{CompileDone, OutputTag, Step, Stream};
+use optimus_protocol::{CompileDone, JobStep, OutputTag, Stream};
 
 use crate::{Job, assert_score, facts, run};
 
@@ -14,7 +14,7 @@ fn what_a_compile_step_chose_is_told() {
     let told = |words: &[u8]| {
         let mut grading = job.grading();
         let compiler = OutputTag {
-            step: Step::Compile,
+            step: JobStep::Compile,
             stream: Stream::Stdout,
         };
         grading.output(compiler, words).unwrap();
@@ -41,7 +41,7 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
     let job = Job::new("");
     let mut grading = job.grading();
     let compiler = OutputTag {
-        step: Step::Compile,
+        step: JobStep::Compile,
         stream: Stream::Stderr,
     };
     grading.output(compiler, b"main.cpp:1: error").unwrap();
@@ -103,7 +103,7 @@ fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
     job.results.max_stream_bytes = 10;
     let mut grading = job.grading();
     let tag = OutputTag {
-        step: Step::Compile,
+        step: JobStep::Compile,
         stream: Stream::Stderr,
     };
     grading.output(tag, b"a warning: unused").unwrap();

@@ -21,7 +21,7 @@ use optimus_judge::{
     grade::{Grading, GradingError, Next},
     plan::JobPlan,
 };
-use optimus_protocol::{CompileDone, OutputTag, RunDone, Step, Stream};
+use optimus_protocol::{CompileDone, JobStep, OutputTag, RunDone, Stream};
 use proptest::prelude::*;
 
 const CPP: &str = r#"{
@@ -105,7 +105,7 @@ fn facts(end: RunEnd) -> RunFacts {
 
 fn tag(run: u32, stream: Stream) -> OutputTag {
     OutputTag {
-        step: Step::Run(run),
+        step: JobStep::Run(run),
         stream,
     }
 }

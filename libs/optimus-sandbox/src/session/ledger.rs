@@ -9,7 +9,7 @@ use optimus_common::{
     limits::Limits,
 };
 use optimus_protocol::{
-    CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, OutputTag, RunDone, Step, Stream,
+    CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, JobStep, OutputTag, RunDone, Stream,
 };
 
 use super::SessionError;
@@ -124,13 +124,13 @@ impl Ledger {
             ));
         }
         match tag.step {
-            Step::Compile => match &mut self.compile {
+            JobStep::Compile => match &mut self.compile {
                 CompileState::Going(printed) => printed.add(tag.stream, bytes, self.compile_limit),
                 _ => Err(SessionError::violation(
                     "output of a compile step that is not going on".to_owned(),
                 )),
             },
-            Step::Run(run) => {
+            JobStep::Run(run) => {
                 let limit = self.run_limits.output_bytes;
                 let (_, printed) = self.open_run(run)?;
                 printed.add(tag.stream, bytes, limit)

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use optimus_common::{facts::RunFacts, limits::Limits};
-use optimus_protocol::{CommandSpec, CompileDone, FileHeader, JobHeader, Step, Stream, VERSION};
+use optimus_protocol::{CommandSpec, CompileDone, FileHeader, JobHeader, JobStep, Stream, VERSION};
 use optimus_sandbox::session::{Event, Receiver, Session, SessionError};
 
 use super::PATIENCE;
@@ -108,8 +108,8 @@ impl Tally {
         match event {
             Event::Output { step, stream, data } => {
                 let run = match step {
-                    Step::Compile => None,
-                    Step::Run(run) => Some(run),
+                    JobStep::Compile => None,
+                    JobStep::Run(run) => Some(run),
                 };
                 self.output
                     .entry((run, stream == Stream::Stderr))

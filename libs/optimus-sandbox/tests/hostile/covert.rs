@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use optimus_common::submission::Submission;
 use optimus_judge::plan::{JobPlan, file_contents};
-use optimus_protocol::{Step, Stream};
+use optimus_protocol::{JobStep, Stream};
 use optimus_sandbox::session::{Event, JobSession};
 use serde_json::json;
 
@@ -107,7 +107,7 @@ async fn ask(party: &mut JobSession, run: u32, word: &str) -> Result<String, Str
     loop {
         match receiver.next().await.map_err(failed)? {
             Event::Output {
-                step: Step::Run(_),
+                step: JobStep::Run(_),
                 stream: Stream::Stdout,
                 data,
             } => printed.extend_from_slice(&data),

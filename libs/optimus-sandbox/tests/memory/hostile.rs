@@ -1,7 +1,7 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
 use optimus_common::facts::{LimitKind, RunEnd, RunFacts};
-use optimus_protocol::{CompileDone, FrameKind, Step, Stream, VERSION};
+use optimus_protocol::{CompileDone, FrameKind, JobStep, Stream, VERSION};
 use optimus_sandbox::session::{Event, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
@@ -37,7 +37,7 @@ fn compiled(code: i32) -> Vec<u8> {
     )
 }
 
-fn printed(step: Step, data: &[u8]) -> Vec<u8> {
+fn printed(step: JobStep, data: &[u8]) -> Vec<u8> {
     frame(FrameKind::Output, &output(step, Stream::Stdout, data))
 }
 
@@ -81,7 +81,7 @@ async fn what_a_box_must_not_say_is_refused() {
             0,
         )),
     };
-    let flood = printed(Step::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
+    let flood = printed(JobStep::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
     let long_control = frame(FrameKind::RunDone, &vec![b' '; 1 << 17]);
     let cases: Vec<(&str, bool, Vec<Vec<u8>>)> = vec![
         (
@@ -119,13 +119,13 @@ async fn what_a_box_must_not_say_is_refused() {
         (
             "output without output",
             false,
-            vec![no_compile(), printed(Step::Run(0), b"")],
+            vec![no_compile(), printed(JobStep::Run(0), b"")],
         ),
         ("compile facts without a compile step", false, vec![compiled(0)]),
         (
             "compiler output without a compile step",
             false,
-            vec![printed(Step::Compile, b"x")],
+            vec![printed(JobStep::Compile, b"x")],
         ),
         ("no compile facts with a compile step", true, vec![no_compile()]),
         (
@@ -136,7 +136,7 @@ async fn what_a_box_must_not_say_is_refused() {
         (
             "compiler output after its end",
             true,
-            vec![compiled(0), printed(Step::Compile, b"x")],
+            vec![compiled(0), printed(JobStep::Compile, b"x")],
         ),
         (
             "a run before the compile step",
@@ -146,7 +146,7 @@ async fn what_a_box_must_not_say_is_refused() {
         (
             "a run after a failed compile step",
             true,
-            vec![compiled(1), printed(Step::Run(0), b"x")],
+            vec![compiled(1), printed(JobStep::Run(0), b"x")],
         ),
         (
             "a run after a killed compile step",
@@ -167,7 +167,7 @@ async fn what_a_box_must_not_say_is_refused() {
             vec![
                 no_compile(),
                 json(FrameKind::RunDone, &run_done(0, 0)),
-                printed(Step::Run(0), b"x"),
+                printed(JobStep::Run(0), b"x"),
             ],
         ),
         (
@@ -185,7 +185,7 @@ async fn what_a_box_must_not_say_is_refused() {
             false,
             vec![
                 no_compile(),
-                printed(Step::Run(0), b"x"),
+                printed(JobStep::Run(0), b"x"),
                 json(FrameKind::RunDone, &run_done(0, 2)),
             ],
         ),
@@ -194,7 +194,7 @@ async fn what_a_box_must_not_say_is_refused() {
             false,
             vec![
                 no_compile(),
-                printed(Step::Run(0), b"xyz"),
+                printed(JobStep::Run(0), b"xyz"),
                 json(FrameKind::RunDone, &run_done(0, 2)),
             ],
         ),
@@ -216,7 +216,7 @@ async fn hear_twice(said: Vec<Vec<u8>>) -> (Vec<Event>, SessionError) {
     sender.test(0, b"").await.unwrap();
     let first = [
         no_compile(),
-        printed(Step::Run(0), b"first"),
+        printed(JobStep::Run(0), b"first"),
         json(FrameKind::RunDone, &run_done(0, 5)),
     ];
     peer.0.write_all(&first.concat()).await.unwrap();
@@ -241,7 +241,7 @@ async fn hear_twice(said: Vec<Vec<u8>>) -> (Vec<Event>, SessionError) {
 #[tokio::test]
 async fn a_test_may_be_sent_once_more() {
     let second = vec![
-        printed(Step::Run(0), b"2nd"),
+        printed(JobStep::Run(0), b"2nd"),
         json(FrameKind::RunDone, &run_done(0, 3)),
     ];
     let (events, error) = hear_twice(second).await;
@@ -255,12 +255,15 @@ async fn a_test_may_be_sent_once_more() {
 #[tokio::test]
 async fn a_second_try_is_held_to_what_a_first_one_is() {
     let done = |bytes| json(FrameKind::RunDone, &run_done(0, bytes));
-    let flood = printed(Step::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
+    let flood = printed(JobStep::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
     for (what, said) in [
         ("output of the first try in the second one's facts", vec![done(5)]),
         ("more output than the limit", vec![flood]),
         ("a third try", vec![done(0), done(0)]),
-        ("output after the end", vec![done(0), printed(Step::Run(0), b"x")]),
+        (
+            "output after the end",
+            vec![done(0), printed(JobStep::Run(0), b"x")],
+        ),
     ] {
         let (_, error) = hear_twice(said).await;
         assert!(matches!(error, SessionError::Violation(_)), "{what}: {error:?}");
@@ -352,9 +355,9 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     ];
     let payloads = prop_oneof![
         any::<Vec<u8>>(),
-        Just(output(Step::Run(0), Stream::Stdout, b"x")),
-        Just(output(Step::Run(9), Stream::Stderr, b"x")),
-        Just(output(Step::Compile, Stream::Stderr, b"x")),
+        Just(output(JobStep::Run(0), Stream::Stdout, b"x")),
+        Just(output(JobStep::Run(9), Stream::Stderr, b"x")),
+        Just(output(JobStep::Compile, Stream::Stderr, b"x")),
         Just(
             serde_json::to_vec(&CompileDone {
                 program_missing: false,

@@ -15,8 +15,8 @@ use optimus_common::{
     limits::Limits,
 };
 use optimus_protocol::{
-    CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, OutputTag, Ready,
-    RunDone, Step, Stream, TestHeader, VERSION,
+    CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag,
+    Ready, RunDone, Stream, TestHeader, VERSION,
 };
 use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
 use serde::{Serialize, de::DeserializeOwned};
@@ -154,7 +154,7 @@ impl Peer {
                 left -= data.len() as u64;
                 self.frame(
                     FrameKind::Output,
-                    &output(Step::Run(test.run), Stream::Stdout, &data),
+                    &output(JobStep::Run(test.run), Stream::Stdout, &data),
                 )
                 .await;
             }
@@ -175,7 +175,7 @@ pub(crate) fn frame(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn output(step: Step, stream: Stream, data: &[u8]) -> Vec<u8> {
+pub(crate) fn output(step: JobStep, stream: Stream, data: &[u8]) -> Vec<u8> {
     [&OutputTag { step, stream }.encode()[..], data].concat()
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use optimus_common::facts::RunEnd;
-use optimus_protocol::{CompileDone, FrameKind, Ready, Step, Stream, VERSION};
+use optimus_protocol::{CompileDone, FrameKind, JobStep, Ready, Stream, VERSION};
 use optimus_sandbox::session::{Event, Session, SessionError};
 use tokio::io::AsyncWriteExt;
 
@@ -110,7 +110,7 @@ async fn tests_streamed_ahead_come_back_unchanged() {
         while done.len() < inputs.len() {
             match receiver.next().await? {
                 Event::Output {
-                    step: Step::Run(run),
+                    step: JobStep::Run(run),
                     stream: Stream::Stdout,
                     data,
                 } => {
@@ -157,7 +157,7 @@ async fn compiler_output_comes_before_its_facts() {
     let mut job_session = session.start_job(&compiled_job(), &[]).await.unwrap();
     peer.frame(
         FrameKind::Output,
-        &peer::output(Step::Compile, Stream::Stderr, b"no such variable"),
+        &peer::output(JobStep::Compile, Stream::Stderr, b"no such variable"),
     )
     .await;
     let mut failed = facts(RunEnd::Exited { code: 1 }, 0);
@@ -173,7 +173,7 @@ async fn compiler_output_comes_before_its_facts() {
     assert_eq!(
         first,
         Event::Output {
-            step: Step::Compile,
+            step: JobStep::Compile,
             stream: Stream::Stderr,
             data: "no such variable".into()
         },
@@ -200,7 +200,7 @@ async fn receiving_can_be_interrupted_at_any_byte() {
         ),
         frame(
             FrameKind::Output,
-            &peer::output(Step::Run(5), Stream::Stdout, b"hello"),
+            &peer::output(JobStep::Run(5), Stream::Stdout, b"hello"),
         ),
         frame(FrameKind::RunDone, &serde_json::to_vec(&run_done(5, 5)).unwrap()),
     ]
@@ -219,7 +219,7 @@ async fn receiving_can_be_interrupted_at_any_byte() {
     assert_eq!(
         events[1],
         Event::Output {
-            step: Step::Run(5),
+            step: JobStep::Run(5),
             stream: Stream::Stdout,
             data: "hello".into()
         }
@@ -245,7 +245,7 @@ async fn the_byte_over_the_limit_is_still_taken() {
         for _ in 0..LIMIT >> 16 {
             peer.frame(
                 FrameKind::Output,
-                &peer::output(Step::Run(0), Stream::Stdout, &vec![0; 1 << 16]),
+                &peer::output(JobStep::Run(0), Stream::Stdout, &vec![0; 1 << 16]),
             )
             .await;
         }
