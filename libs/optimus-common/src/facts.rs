@@ -107,7 +107,7 @@ impl RunFacts {
     /// That is a run that ended by itself, with success, within the margin over its limit, see [`Limits::with_margin`]. Never
     /// one that went beyond the margin or was killed, and never one that fails for another reason too: the first try may tell
     /// the second one what it likes, and nothing of it is worth more than the margin.
-    pub fn is_close_time_out(&self, limits: &Limits) -> bool {
+    pub fn is_marginal_timeout(&self, limits: &Limits) -> bool {
         let fails_otherwise = self.end != (RunEnd::Exited { code: 0 })
             || self.oom_kills > 0
             || self.peak_memory_bytes > limits.memory_bytes
@@ -177,18 +177,18 @@ mod tests {
             (1101, 3001, false),
         ] {
             let facts = facts(EXITED, MS * cpu_ms, MS * wall_ms);
-            assert_eq!(facts.is_close_time_out(&LIMITS), close, "{facts:?}");
+            assert_eq!(facts.is_marginal_timeout(&LIMITS), close, "{facts:?}");
         }
     }
 
     #[test]
     fn waiting_is_granted_also_to_what_ended_by_itself() {
         let mut facts = facts(EXITED, MS * 500, MS * 3500);
-        assert!(facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
+        assert!(facts.is_over_wall_time(&LIMITS) && !facts.is_marginal_timeout(&LIMITS));
         facts.waited_for_cpu = Some(MS * 400);
-        assert!(facts.is_over_wall_time(&LIMITS) && facts.is_close_time_out(&LIMITS));
+        assert!(facts.is_over_wall_time(&LIMITS) && facts.is_marginal_timeout(&LIMITS));
         facts.waited_for_io = Some(MS * 100);
-        assert!(!facts.is_over_wall_time(&LIMITS) && !facts.is_close_time_out(&LIMITS));
+        assert!(!facts.is_over_wall_time(&LIMITS) && !facts.is_marginal_timeout(&LIMITS));
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
         ] {
             for (cpu_ms, wall_ms) in [(1050, 1050), (500, 3200)] {
                 let mut facts = facts(EXITED, MS * cpu_ms, MS * wall_ms);
-                assert!(facts.is_close_time_out(&LIMITS), "{facts:?}");
+                assert!(facts.is_marginal_timeout(&LIMITS), "{facts:?}");
                 facts.end = end.clone();
-                assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+                assert!(!facts.is_marginal_timeout(&LIMITS), "{facts:?}");
             }
         }
     }
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn what_fails_otherwise_too_is_not_close() {
         let close = facts(EXITED, MS * 1050, MS * 1050);
-        assert!(close.is_close_time_out(&LIMITS));
+        assert!(close.is_marginal_timeout(&LIMITS));
         let failing: [fn(&mut RunFacts); 4] = [
             |facts| facts.oom_kills = 1,
             |facts| facts.peak_memory_bytes += 1,
@@ -223,7 +223,7 @@ mod tests {
         for fail in failing {
             let mut facts = close.clone();
             fail(&mut facts);
-            assert!(!facts.is_close_time_out(&LIMITS), "{facts:?}");
+            assert!(!facts.is_marginal_timeout(&LIMITS), "{facts:?}");
         }
     }
 }

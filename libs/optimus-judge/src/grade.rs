@@ -200,7 +200,7 @@ impl<'a> Grading<'a> {
             },
             stderr: &streams.stderr,
         };
-        let judgement = if earlier.is_none() && facts.is_close_time_out(limits) {
+        let judgement = if earlier.is_none() && facts.is_marginal_timeout(limits) {
             let check = comparison.finish();
             if is_right_but_for_time(evidence, &check) {
                 let second = RunOutput {

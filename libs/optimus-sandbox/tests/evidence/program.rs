@@ -106,7 +106,7 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
                 }
                 Event::RunDone(RunDone { run, facts }) => {
                     // What it prints is right.
-                    if facts.is_close_time_out(&limits) && !earlier.contains_key(&run) {
+                    if facts.is_marginal_timeout(&limits) && !earlier.contains_key(&run) {
                         earlier.insert(run, facts);
                         turns.send(run).unwrap();
                         continue;
