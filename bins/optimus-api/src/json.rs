@@ -1,13 +1,13 @@
 //! From the bytes of a body to a submission, or to the field that is wrong.
 
-use optimus_common::submission::{Maxima, Submission};
+use optimus_common::submission::{Submission, SubmissionLimits};
 use serde_json::error::Category;
 use serde_path_to_error::{Path, Segment};
 
 use crate::problem::Problem;
 
 /// Reads a submission. Unknown and repeated fields are refused by name.
-pub(crate) fn read_submission(body: &[u8], maxima: &Maxima) -> Result<Submission, Problem> {
+pub(crate) fn read_submission(body: &[u8], maxima: &SubmissionLimits) -> Result<Submission, Problem> {
     let most = most_values(maxima);
     if count_values(body) > most {
         return Err(Problem::too_many_values(most));
@@ -23,7 +23,7 @@ pub(crate) fn read_submission(body: &[u8], maxima: &Maxima) -> Result<Submission
 ///
 /// A value of two bytes takes up to a hundred in memory. With this bound a body of the largest size stays about that
 /// size when it is read.
-fn most_values(maxima: &Maxima) -> usize {
+fn most_values(maxima: &SubmissionLimits) -> usize {
     // Generous, so that a submission somewhat too large is still told which of its fields is.
     const GENEROUS: u64 = 32;
     let items = maxima

@@ -11,7 +11,7 @@ use optimus_common::{
     LanguageName,
     language::{self, Language, Languages},
     payload::text_or_base64,
-    submission::{Maxima, SourceFile, Submission},
+    submission::{SourceFile, Submission, SubmissionLimits},
 };
 
 use self::handed_in::Named;
@@ -33,7 +33,7 @@ pub(crate) struct Place<'a> {
     pub(crate) path: &'a Path,
     /// A folder that it is a part of, to all of which its links may lead.
     pub(crate) home: Option<&'a Path>,
-    pub(crate) maxima: &'a Maxima,
+    pub(crate) maxima: &'a SubmissionLimits,
 }
 
 /// A program.

@@ -16,7 +16,7 @@ use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::IntoDeserializer};
 
 pub use self::languages_file::LanguagesFile;
-use crate::{shape, submission::Maxima, units};
+use crate::{shape, submission::SubmissionLimits, units};
 
 /// The commented file that ships with Optimus is itself the defaults, so the two cannot differ.
 const DEFAULTS: &str = include_str!("../../../config/optimus.toml");
@@ -220,7 +220,7 @@ pub struct LimitSettings {
     pub timeout_ms: u64,
     pub compile_timeout_ms: u64,
     pub output_limit_bytes: u64,
-    pub max: Maxima,
+    pub max: SubmissionLimits,
 }
 
 #[derive(Debug, Clone, Deserialize)]

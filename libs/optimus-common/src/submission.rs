@@ -78,7 +78,7 @@ pub struct Submission {
     pub metadata: Option<serde_json::Value>,
 }
 
-shape::objects!(Submission, SourceFile, TestCase, Maxima);
+shape::objects!(Submission, SourceFile, TestCase, SubmissionLimits);
 shape::words!(MessageDetail);
 
 /// What the message of a wrong answer tells.
@@ -181,7 +181,7 @@ fn either<'a>(text: Option<&'a String>, bytes: Option<&'a Base64Bytes>) -> &'a [
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
-pub struct Maxima {
+pub struct SubmissionLimits {
     pub test_cases: u64,
     pub source_bytes: u64,
     pub files: u64,
@@ -246,7 +246,7 @@ impl Submission {
     }
 
     /// Checks every rule that needs no knowledge of the configured languages.
-    pub fn validate(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    pub fn validate(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         self.validate_sources(maxima)?;
         self.validate_tests(maxima)?;
         self.validate_limits(maxima)?;
@@ -266,7 +266,7 @@ impl Submission {
         Ok(())
     }
 
-    fn validate_sources(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    fn validate_sources(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         let total = match (&self.source_code, self.files.as_slice()) {
             (Some(_), [_, ..]) => {
                 return Err(invalid("files", "give either source_code or files, not both"));
@@ -301,7 +301,11 @@ impl Submission {
         Ok(())
     }
 
-    fn validate_files(&self, files: &[SourceFile], maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    fn validate_files(
+        &self,
+        files: &[SourceFile],
+        maxima: &SubmissionLimits,
+    ) -> Result<(), InvalidSubmission> {
         if files.len() as u64 > maxima.files {
             return Err(invalid(
                 "files",
@@ -344,7 +348,7 @@ impl Submission {
         }
     }
 
-    fn validate_tests(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    fn validate_tests(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         if self.test_cases.is_empty() {
             return Err(invalid(
                 "test_cases",
@@ -403,7 +407,7 @@ impl Submission {
         Ok(())
     }
 
-    fn validate_limits(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    fn validate_limits(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         let limits = [
             ("timeout_ms", self.timeout_ms, maxima.timeout_ms),
             ("wall_timeout_ms", self.wall_timeout_ms, maxima.wall_timeout_ms),
@@ -441,7 +445,7 @@ impl Submission {
         Ok(())
     }
 
-    fn validate_args_and_env(&self, maxima: &Maxima) -> Result<(), InvalidSubmission> {
+    fn validate_args_and_env(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         if (self.args.len() + self.env.len()) as u64 > maxima.args {
             return Err(invalid(
                 more_of(self.args.len(), self.env.len()),

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use optimus_common::submission::{Maxima, Submission};
+use optimus_common::submission::{Submission, SubmissionLimits};
 use serde_json::{Value, json};
 
-fn maxima() -> Maxima {
-    Maxima {
+fn maxima() -> SubmissionLimits {
+    SubmissionLimits {
         test_cases: 4,
         source_bytes: 100,
         files: 3,
@@ -159,7 +159,7 @@ fn each_broken_rule_names_its_field() {
 
 #[test]
 fn one_byte_is_singular_in_messages() {
-    let tight = Maxima {
+    let tight = SubmissionLimits {
         source_bytes: 0,
         args_bytes: 0,
         metadata_bytes: 1,

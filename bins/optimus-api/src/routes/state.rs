@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use optimus_common::{language::Language, settings::LimitSettings, submission::Maxima};
+use optimus_common::{language::Language, settings::LimitSettings, submission::SubmissionLimits};
 use optimus_queue::WorkerInfo;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,7 +56,7 @@ pub(crate) struct LanguageLimits {
     time_multiplier: f64,
     /// Added to the memory limit of a run for what the runtime itself needs.
     memory_allowance_mb: u64,
-    max: Maxima,
+    max: SubmissionLimits,
 }
 
 impl LanguageEntry {

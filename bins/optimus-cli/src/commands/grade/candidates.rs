@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use optimus_common::{LanguageName, counted, language::Languages, submission::Maxima};
+use optimus_common::{LanguageName, counted, language::Languages, submission::SubmissionLimits};
 
 use crate::{
     args::ToGrade,
@@ -41,7 +41,7 @@ pub(super) fn named(
     args: &ToGrade,
     package: Option<&Package>,
     languages: &Languages,
-    maxima: &Maxima,
+    maxima: &SubmissionLimits,
 ) -> Result<Vec<Candidate>, Failure> {
     let language = match &args.language[..] {
         [] => None,
@@ -91,7 +91,7 @@ pub(super) fn all(
     args: &ToGrade,
     package: Option<&Package>,
     languages: &Languages,
-    maxima: &Maxima,
+    maxima: &SubmissionLimits,
 ) -> Result<Vec<Candidate>, Failure> {
     let Some(package) = package else {
         return Err(Failure::usage(format!(
