@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::LazyLock};
 
 use optimus_common::{
     LanguageName,
-    language::{Build, Concurrency, Execution, Host, Language, Resources},
+    language::{Build, Concurrency, Execution, HostToolchain, Language, Resources},
     support::{self, SupportFile},
 };
 use serde::Deserialize;
@@ -48,7 +48,7 @@ pub(crate) struct Preset {
     #[serde(default)]
     resources: Resources,
     #[serde(default)]
-    host: Host,
+    host: HostToolchain,
 }
 
 fn default_memory_limit_mb() -> u64 {
@@ -97,7 +97,7 @@ impl Preset {
             cpu_limit: default_cpu_limit(),
             execution,
             resources: Resources::default(),
-            host: Host::default(),
+            host: HostToolchain::default(),
         }
     }
 

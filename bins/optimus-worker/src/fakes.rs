@@ -6,7 +6,7 @@ mod store;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use optimus_common::{
-    language::{Build, Concurrency, Execution, Host, Language, Languages, Resources},
+    language::{Build, Concurrency, Execution, HostToolchain, Language, Languages, Resources},
     settings::Settings,
     submission::{Submission, TestCase},
 };
@@ -47,7 +47,7 @@ pub(crate) fn language(name: &str) -> Language {
             debian_packages: Vec::new(),
             version_command: "x".to_owned(),
         },
-        host: Host::default(),
+        host: HostToolchain::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    host::Host,
+    host::HostToolchain,
     sources::{as_listed, of_file, with_extension_of},
 };
 use crate::{ids::LanguageName, shape, unique};
@@ -58,8 +58,8 @@ pub struct Language {
     /// How the image is built.
     pub build: Build,
     /// How native boxes come by its toolchain.
-    #[serde(default, skip_serializing_if = "Host::is_default")]
-    pub host: Host,
+    #[serde(default, skip_serializing_if = "HostToolchain::is_default")]
+    pub host: HostToolchain,
 }
 
 /// The recipe. Arguments may contain the placeholders of [`Placeholders`].

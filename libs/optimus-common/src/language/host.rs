@@ -8,7 +8,7 @@ use crate::shape;
 /// nothing of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, remote = "Self", expecting = "an object")]
-pub struct Host {
+pub struct HostToolchain {
     /// What must be there beside the programs that the recipe calls by name: names of programs, and absolute paths.
     /// The first program decides which of several toolchains it is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -34,9 +34,9 @@ pub struct Host {
     pub without: Vec<String>,
 }
 
-shape::objects!(Host);
+shape::objects!(HostToolchain);
 
-impl Host {
+impl HostToolchain {
     /// Whether what a toolchain tells of itself is a version that will do. One that tells none is not suspected.
     pub fn takes(&self, told: &str) -> bool {
         let told = numbers(told);
@@ -103,9 +103,9 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_their_numbers() {
-        let host = Host {
+        let host = HostToolchain {
             minimum_version: "22.7".to_owned(),
-            ..Host::default()
+            ..HostToolchain::default()
         };
         for enough in [
             "v22.7.0",
@@ -119,9 +119,9 @@ mod tests {
         for old in ["v22.6.9", "v20.20.2", "Node 9.99", "22", "v22-9.8"] {
             assert!(!host.takes(old), "{old}");
         }
-        assert!(Host::default().takes("0.1"));
+        assert!(HostToolchain::default().takes("0.1"));
         assert!(host.problem().is_none());
-        let nonsense = Host {
+        let nonsense = HostToolchain {
             minimum_version: "new".to_owned(),
             ..host
         };

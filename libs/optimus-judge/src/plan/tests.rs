@@ -1,7 +1,7 @@
 //! Plans of jobs.
 
 use optimus_common::{
-    language::{Build, Concurrency, Execution, Host, Resources},
+    language::{Build, Concurrency, Execution, HostToolchain, Resources},
     settings::Settings,
     submission::{SourceFile, TestCase},
 };
@@ -55,7 +55,7 @@ fn language() -> Language {
             debian_packages: Vec::new(),
             version_command: "java --version".to_owned(),
         },
-        host: Host::default(),
+        host: HostToolchain::default(),
     }
 }
 

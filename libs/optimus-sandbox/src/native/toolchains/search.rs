@@ -441,7 +441,7 @@ mod tests {
             language.execution.compile = vec!["optimus-cc".to_owned()];
             language.build.version_command = "optimus-cc --version".to_owned();
             language.build.debian_packages = vec!["optimus-cc-package".to_owned()];
-            language.host = language::Host::default();
+            language.host = language::HostToolchain::default();
             Self {
                 // Boxes would have a /tmp of their own.
                 top: tempfile::tempdir_in("/var/tmp").unwrap(),
