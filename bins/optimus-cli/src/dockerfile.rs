@@ -4,7 +4,7 @@ use std::fmt;
 
 use optimus_common::{
     language::{Language, USERS_DIR},
-    support::PREPARE,
+    language_assets::PREPARE,
 };
 
 /// An image that is Debian and nothing else, as its name tells: the language's packages are installed on it.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Context;
-use optimus_common::unique::Unique;
+use optimus_common::no_duplicate_keys::Unique;
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value, error::Category};
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::LazyLock};
 use optimus_common::{
     LanguageName,
     language::{Build, Concurrency, Execution, HostToolchain, Language, Resources},
-    support::{self, SupportFile},
+    language_assets::{self, SupportFile},
 };
 use serde::Deserialize;
 
@@ -143,7 +143,7 @@ impl Preset {
 
     /// What lies beside the Dockerfile.
     pub(crate) fn files(&self) -> impl Iterator<Item = SupportFile> {
-        support::files(&self.name)
+        language_assets::files(&self.name)
     }
 }
 

@@ -17,7 +17,7 @@ pub use self::{
     host::HostToolchain,
     sources::{as_listed, of_file, with_extension_of},
 };
-use crate::{ids::LanguageName, shape, unique};
+use crate::{ids::LanguageName, no_duplicate_keys, shape};
 
 /// The working directory of the compile step and of every run, inside the box.
 pub const BOX_DIR: &str = "/box";
@@ -88,7 +88,7 @@ pub struct Execution {
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "unique::texts"
+        deserialize_with = "no_duplicate_keys::string_map"
     )]
     pub env: BTreeMap<String, String>,
     /// Applied to the time limits of a run.

@@ -7,9 +7,9 @@
 //! - [`result`]: what a client reads back
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
 //! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
-//! - [`support`]: what some languages bring along for their boxes
+//! - [`language_assets`]: what some languages bring along for their boxes
 //! - [`settings`]: `optimus.toml`, the environment, the flags
-//! - [`shape`], [`unique`]: JSON that says what it says by its names, each of which stands once
+//! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once
 //! - [`open_files`]: how many a process may have open
 //! - [`supervise`]: starts a task that panicked again
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
@@ -21,7 +21,9 @@ pub mod facts;
 pub mod ids;
 pub mod job;
 pub mod language;
+pub mod language_assets;
 pub mod limits;
+pub mod no_duplicate_keys;
 #[cfg(feature = "settings")]
 pub mod open_files;
 pub mod payload;
@@ -32,8 +34,6 @@ pub mod shape;
 pub mod submission;
 #[cfg(feature = "supervise")]
 pub mod supervise;
-pub mod support;
-pub mod unique;
 mod units;
 pub mod weaken;
 

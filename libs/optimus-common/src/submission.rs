@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checker::Checker, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR, payload::Base64Bytes,
-    shape, unique,
+    checker::Checker, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR, no_duplicate_keys,
+    payload::Base64Bytes, shape,
 };
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
@@ -55,7 +55,7 @@ pub struct Submission {
     #[serde(
         default,
         skip_serializing_if = "BTreeMap::is_empty",
-        deserialize_with = "unique::texts"
+        deserialize_with = "no_duplicate_keys::string_map"
     )]
     pub env: BTreeMap<String, String>,
     /// How outputs are compared.
@@ -73,7 +73,7 @@ pub struct Submission {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "unique::json"
+        deserialize_with = "no_duplicate_keys::any_json"
     )]
     pub metadata: Option<serde_json::Value>,
 }

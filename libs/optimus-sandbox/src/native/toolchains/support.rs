@@ -13,7 +13,7 @@ use std::{
     sync::Arc,
 };
 
-use optimus_common::{LanguageName, causes, language::Language, settings::LanguagesFile, support};
+use optimus_common::{LanguageName, causes, language::Language, language_assets, settings::LanguagesFile};
 use rustix::fs::syncfs;
 use sha2::{Digest, Sha256};
 
@@ -92,7 +92,7 @@ impl Preparation {
         let new = all.join(format!(".{}-{}", self.language, process::id()));
         self.lay_out(&new).map_err(cannot)?;
         let language = &self.language;
-        let script = format!("cd /optimus/{language} && exec sh {}", support::PREPARE);
+        let script = format!("cd /optimus/{language} && exec sh {}", language_assets::PREPARE);
         let ran = run(new.clone(), ["sh", "-c", &script].map(str::to_owned).into()).await;
         let finished = ran.and_then(|()| self.finish(&new).map_err(cannot));
         if finished.is_err() {
@@ -168,7 +168,7 @@ pub(super) fn brought(language: &Language, languages_file: &LanguagesFile) -> Re
     match beside_dockerfile(language, languages_file) {
         Some(folder) => read(&folder)
             .map_err(|error| format!("the files in {} cannot be read: {error}", folder.display())),
-        None => Ok(support::files(&language.name)
+        None => Ok(language_assets::files(&language.name)
             .map(|file| (file.name.to_owned(), file.content.into()))
             .collect()),
     }
@@ -183,7 +183,7 @@ fn beside_dockerfile(language: &Language, languages_file: &LanguagesFile) -> Opt
         .filter(|name| *name == "config")
         .and(config.parent())?;
     let folder = project.join(language.dockerfile_path.parent()?);
-    folder.join(support::PREPARE).is_file().then_some(folder)
+    folder.join(language_assets::PREPARE).is_file().then_some(folder)
 }
 
 fn read(folder: &Path) -> io::Result<Files> {
@@ -287,7 +287,9 @@ mod tests {
     fn a_lone_binary_brings_its_own_files() {
         let shipped = LanguagesFile::BuiltIn;
         let bringing: Vec<_> = (shipped.load().unwrap().languages.iter())
-            .filter(|language| support::files(&language.name).any(|file| file.name == support::PREPARE))
+            .filter(|language| {
+                language_assets::files(&language.name).any(|file| file.name == language_assets::PREPARE)
+            })
             .map(|language| language.name.to_string())
             .collect();
         assert_eq!(bringing, ["java", "go"]);

@@ -17,7 +17,7 @@ pub struct SupportFile {
     pub content: &'static str,
 }
 
-macro_rules! support_files {
+macro_rules! asset_files {
     ($($language:literal / $name:literal),* $(,)?) => {
         &[$(SupportFile {
             language: $language,
@@ -27,7 +27,7 @@ macro_rules! support_files {
     };
 }
 
-const FILES: &[SupportFile] = support_files![
+const FILES: &[SupportFile] = asset_files![
     "go" / "compile.sh",
     "go" / "environment.sh",
     "go" / "prepare.sh",

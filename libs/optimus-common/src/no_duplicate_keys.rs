@@ -9,14 +9,14 @@ use serde::{
 use serde_json::{Map, Value};
 
 /// For `#[serde(deserialize_with)]` of a field of texts by name.
-pub(crate) fn texts<'de, D: Deserializer<'de>>(
+pub(crate) fn string_map<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, String>, D::Error> {
     deserializer.deserialize_map(Texts)
 }
 
 /// For `#[serde(deserialize_with)]` of a field of any JSON; `null` is as good as absent.
-pub(crate) fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+pub(crate) fn any_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Any.deserialize(deserializer)
         .map(|value| (!value.is_null()).then_some(value))
 }
