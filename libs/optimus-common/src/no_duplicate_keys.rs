@@ -127,9 +127,9 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Fields {
-        #[serde(default, deserialize_with = "texts")]
+        #[serde(default, deserialize_with = "string_map")]
         texts: BTreeMap<String, String>,
-        #[serde(default, deserialize_with = "json")]
+        #[serde(default, deserialize_with = "any_json")]
         json: Option<Value>,
     }
 
