@@ -3,7 +3,9 @@
 use std::{collections::HashSet, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
 use anyhow::{Context, bail};
-use optimus_cell::{Event, GuestId, Input, Intake, Start, Supervisor, Workshop, Workspace, seal_artefacts};
+use optimus_cell::{
+    CellFactory, Event, GuestId, Input, OutputFlow, StartResult, Supervisor, WorkdirPolicy, seal_artefacts,
+};
 use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::BOX_DIR,
@@ -23,12 +25,12 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
     let facts = match &state.job.compile {
         Some(command) => {
-            let guest = state.guests(workshop)?.compile();
-            Some(compile(command, guest, workshop, outbox)?)
+            let guest = state.guests(cells)?.compile();
+            Some(compile(command, guest, cells, outbox)?)
         }
         None => None,
     };
@@ -106,34 +108,34 @@ fn holds_more_than(sources: &[FileHeader]) -> bool {
 fn compile(
     command: &CommandSpec,
     guest: GuestId,
-    workshop: Option<&Workshop>,
+    cells: Option<&CellFactory>,
     outbox: &mut Outbox,
 ) -> anyhow::Result<RunFacts> {
     // PID 1 may be a shell: without this, orphans of the compile step would go to it.
     set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
     // What it leaves in the work directory is what the tests run.
-    let mut supervisor = Supervisor::new(&[guest], Workspace::Kept, workshop)?;
+    let mut supervisor = Supervisor::new(&[guest], WorkdirPolicy::Persistent, cells)?;
     let slot = supervisor
         .free_slot()
         .context("there is no place for the compile step")?;
-    if supervisor.start(slot, command, &Input::empty()?)? == Start::Crowded {
+    if supervisor.start(slot, command, &Input::empty()?)? == StartResult::Crowded {
         bail!("the box's process limit leaves no room for the compile step");
     }
     let mut facts = None;
     let mut room = [COMPILE_OUTPUT_KEPT; 2];
     while !supervisor.is_idle() {
-        let intake = if outbox.is_full() {
-            Intake::Held
+        let output_flow = if outbox.is_full() {
+            OutputFlow::Paused
         } else {
-            Intake::Open
+            OutputFlow::Reading
         };
         let mut ends = vec![PollFd::from_borrowed_fd(channel::input(), channel::ONLY_HANG_UP)];
         if !outbox.is_empty() {
             ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
         }
-        supervisor.wait(&mut ends, intake)?;
+        supervisor.wait(&mut ends, output_flow)?;
         channel::check_worker(ends[0].revents())?;
-        supervisor.advance(intake, &mut |event| match event {
+        supervisor.advance(output_flow, &mut |event| match event {
             Event::Output { stream, data, .. } => {
                 let room = match stream {
                     Stream::Stdout => &mut room[0],

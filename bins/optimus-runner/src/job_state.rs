@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use optimus_cell::{Guests, Workshop};
+use optimus_cell::{CellFactory, Guests};
 use optimus_protocol::JobHeader;
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +25,9 @@ impl JobState {
     }
 
     /// The UIDs that the first phase has chosen, unless the box has its own.
-    pub(crate) fn guests(&self, workshop: Option<&Workshop>) -> anyhow::Result<Guests> {
-        match workshop {
-            Some(workshop) => Ok(workshop.guests()),
+    pub(crate) fn guests(&self, cells: Option<&CellFactory>) -> anyhow::Result<Guests> {
+        match cells {
+            Some(cells) => Ok(cells.guests()),
             None => {
                 Guests::from_base(self.guest_base).with_context(|| format!("{FILE} names no UIDs of guests"))
             }

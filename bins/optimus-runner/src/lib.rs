@@ -33,9 +33,9 @@
 //! A native box beside that:
 //!
 //! - [`in_box`] called by PID 1, which has one thread, is root of a user namespace that owns the box's mount namespace
-//!   or one below its owner, and has [`Nest::CAPABILITIES`] in it.
+//!   or one below its owner, and has [`BoxResources::CAPABILITIES`] in it.
 //! - `/proc` whole, with nothing mounted below it: the kernel lets no cell have its own otherwise.
-//! - What [`Nest`] says.
+//! - What [`BoxResources`] says.
 #![cfg(target_os = "linux")]
 
 mod channel;
@@ -50,5 +50,5 @@ mod phase;
 mod receive;
 mod test;
 
-pub use optimus_cell::Nest;
+pub use optimus_cell::BoxResources;
 pub use phase::{in_box, main};

@@ -3,7 +3,7 @@
 use std::{env, process::ExitCode};
 
 use anyhow::Context;
-use optimus_cell::{Nest, Workshop};
+use optimus_cell::{BoxResources, CellFactory};
 use optimus_common::weaken;
 use optimus_protocol::FrameKind;
 use rustix::{
@@ -27,7 +27,7 @@ pub(crate) enum Next {
 /// The exit code of a phase after which the box ends without an error.
 const STOP: u8 = 10;
 
-type Phase = fn(&mut Outbox, Option<&Workshop>) -> anyhow::Result<Next>;
+type Phase = fn(&mut Outbox, Option<&CellFactory>) -> anyhow::Result<Next>;
 
 /// One phase, named by the first argument: what `runner.sh` calls. Or, in a container beside the boxes, `hold`.
 pub fn main() -> ExitCode {
@@ -48,31 +48,31 @@ pub fn main() -> ExitCode {
 /// of it is used.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "a box serves one job: the nest is used up"
+    reason = "a box serves one job: its resources are used up"
 )]
-pub fn in_box(nest: Nest) -> ExitCode {
+pub fn in_box(resources: BoxResources) -> ExitCode {
     // Before the job comes: it finds everything ready.
-    let workshop = match Workshop::new(&nest) {
-        Ok(workshop) => workshop,
+    let cells = match CellFactory::new(&resources) {
+        Ok(cells) => cells,
         Err(error) => return ExitCode::from(tell(&mut Outbox::new(), &error.into())),
     };
     // This process becomes the compile step's user, for good. The others leave nothing behind that the next one minds.
-    let received = in_child(receive::run, &workshop);
+    let received = in_child(receive::run, &cells);
     let code = received.unwrap_or_else(|error| tell(&mut Outbox::new(), &error));
     if code != 0 {
         return ExitCode::from(code);
     }
-    match carry_out(compile::run, Some(&workshop)) {
-        0 => ExitCode::from(carry_out(test::run, Some(&workshop))),
+    match carry_out(compile::run, Some(&cells)) {
+        0 => ExitCode::from(carry_out(test::run, Some(&cells))),
         STOP => ExitCode::SUCCESS,
         code => ExitCode::from(code),
     }
 }
 
 /// Runs a phase in a process of its own and returns its exit code.
-fn in_child(phase: Phase, workshop: &Workshop) -> anyhow::Result<u8> {
+fn in_child(phase: Phase, cells: &CellFactory) -> anyhow::Result<u8> {
     let Some(child) = fork().context("cannot fork a phase")? else {
-        let code = carry_out(phase, Some(workshop));
+        let code = carry_out(phase, Some(cells));
         // SAFETY: ends the child without running what the caller has registered for its own exit.
         unsafe { libc::_exit(code.into()) }
     };
@@ -97,7 +97,7 @@ fn fork() -> std::io::Result<Option<Pid>> {
 }
 
 /// Runs a phase in this process, tells the worker if it fails, and returns the exit code.
-fn carry_out(phase: Phase, workshop: Option<&Workshop>) -> u8 {
+fn carry_out(phase: Phase, cells: Option<&CellFactory>) -> u8 {
     let mut outbox = Outbox::new();
     // Nothing of the agent's memory, descriptors or environment is open to other UIDs through /proc.
     let behavior = if weaken::is_off("dumpable") {
@@ -107,7 +107,7 @@ fn carry_out(phase: Phase, workshop: Option<&Workshop>) -> u8 {
     };
     let outcome = set_dumpable_behavior(behavior)
         .context("cannot hide the agent's memory")
-        .and_then(|()| phase(&mut outbox, workshop));
+        .and_then(|()| phase(&mut outbox, cells));
     match outcome {
         Ok(Next::GoOn) => 0,
         Ok(Next::Stop) => STOP,

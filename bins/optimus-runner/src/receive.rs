@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use optimus_cell::{Guests, Workshop, become_guest};
+use optimus_cell::{CellFactory, Guests, become_guest};
 use optimus_common::{
     language::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
     submission::check_file_name,
@@ -24,7 +24,7 @@ use crate::{
 /// Written when the image was built: what the toolchain says of its own version.
 const TOOLCHAIN: &str = "/optimus/toolchain";
 
-pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
     outbox.push_message(
         FrameKind::Ready,
         &Ready {
@@ -40,11 +40,11 @@ pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::R
         "the worker speaks version {} of the protocol, the box {VERSION}",
         job.version
     );
-    let guests = match workshop {
-        Some(workshop) => workshop.guests(),
+    let guests = match cells {
+        Some(cells) => cells.guests(),
         None => Guests::random()?,
     };
-    if workshop.is_none() {
+    if cells.is_none() {
         name_users(guests, job.max_parallel_tests).context("cannot say who the box's users are")?;
     }
     let state = JobState::new(job, guests);

@@ -1,7 +1,7 @@
 //! Third phase: every test case, as PID 1 of the box.
 
 use anyhow::bail;
-use optimus_cell::{Event, Input, Intake, Start, Supervisor, Workshop, Workspace};
+use optimus_cell::{CellFactory, Event, Input, OutputFlow, StartResult, Supervisor, WorkdirPolicy};
 use optimus_protocol::{CommandSpec, FrameKind, JobStep, OutputTag, RunDone, TestHeader};
 use rustix::event::{PollFd, PollFlags};
 
@@ -12,12 +12,12 @@ use crate::{
     phase::Next,
 };
 
-pub(crate) fn run(outbox: &mut Outbox, workshop: Option<&Workshop>) -> anyhow::Result<Next> {
+pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
-    let guests = state.guests(workshop)?.runs(state.job.max_parallel_tests);
+    let guests = state.guests(cells)?.runs(state.job.max_parallel_tests);
     Tests {
         going_on: guests.iter().map(|_| None).collect(),
-        supervisor: Supervisor::new(&guests, Workspace::Fresh, workshop)?,
+        supervisor: Supervisor::new(&guests, WorkdirPolicy::PerRun, cells)?,
         command: state.job.run,
         inbox: Inbox::new(),
         next: Upcoming::Unknown,
@@ -61,12 +61,12 @@ impl Tests<'_> {
             if self.is_done() {
                 return self.outbox.flush_all();
             }
-            let intake = if self.outbox.is_full() {
-                Intake::Held
+            let output_flow = if self.outbox.is_full() {
+                OutputFlow::Paused
             } else {
-                Intake::Open
+                OutputFlow::Reading
             };
-            if self.wait(intake)? == Arrived::Yes
+            if self.wait(output_flow)? == Arrived::Yes
                 && let Some(request) = self.inbox.receive()?
             {
                 self.next = match request {
@@ -74,7 +74,7 @@ impl Tests<'_> {
                     Request::End => Upcoming::End,
                 };
             }
-            self.advance(intake)?;
+            self.advance(output_flow)?;
         }
     }
 
@@ -91,15 +91,15 @@ impl Tests<'_> {
             return Ok(());
         };
         match self.supervisor.start(slot, &self.command, &test.input)? {
-            Start::Started => {
+            StartResult::Started => {
                 self.going_on[slot.index()] = Some(test.run);
                 self.next = Upcoming::Unknown;
             }
-            Start::Crowded if self.supervisor.is_idle() => {
+            StartResult::Crowded if self.supervisor.is_idle() => {
                 bail!("the box's process limit leaves no room for a run");
             }
             // Another run has used the limit up. When it ends, there is room.
-            Start::Crowded => {}
+            StartResult::Crowded => {}
         }
         Ok(())
     }
@@ -107,7 +107,7 @@ impl Tests<'_> {
     /// Waits for whatever comes first, and tells whether the worker has sent something that is wanted now.
     ///
     /// The next test is read only when a slot is free, so that no more inputs are in memory than there are runs.
-    fn wait(&self, intake: Intake) -> anyhow::Result<Arrived> {
+    fn wait(&self, output_flow: OutputFlow) -> anyhow::Result<Arrived> {
         let ended = matches!(self.next, Upcoming::End);
         let wanted = matches!(self.next, Upcoming::Unknown) && self.supervisor.free_slot().is_some();
         let mut ends = Vec::with_capacity(8);
@@ -121,7 +121,7 @@ impl Tests<'_> {
         if !self.outbox.is_empty() {
             ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
         }
-        self.supervisor.wait(&mut ends, intake)?;
+        self.supervisor.wait(&mut ends, output_flow)?;
         if ended {
             return Ok(Arrived::No);
         }
@@ -134,7 +134,7 @@ impl Tests<'_> {
         })
     }
 
-    fn advance(&mut self, intake: Intake) -> anyhow::Result<()> {
+    fn advance(&mut self, output_flow: OutputFlow) -> anyhow::Result<()> {
         let Self {
             supervisor,
             going_on,
@@ -142,7 +142,7 @@ impl Tests<'_> {
             ..
         } = self;
         let mut over = Vec::new();
-        supervisor.advance(intake, &mut |event| match event {
+        supervisor.advance(output_flow, &mut |event| match event {
             Event::Output { slot, stream, data } => {
                 if let Some(run) = going_on[slot.index()] {
                     let tag = OutputTag {

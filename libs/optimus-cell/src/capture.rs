@@ -10,7 +10,7 @@ use rustix::{
     pipe::{PipeFlags, fcntl_getpipe_size, pipe_with},
 };
 
-use crate::{asked::Identity, error::CellError};
+use crate::{error::CellError, seccomp_notify::PipeId};
 
 /// The writing end is kept as well, so that no read tells the end of the stream: it is when no process of the run is left,
 /// and nothing in the pipe.
@@ -20,7 +20,7 @@ pub(crate) struct Capture {
     pipe: Option<OwnedFd>,
     /// What the guest has as well, with all its flags.
     writer: OwnedFd,
-    identity: Identity,
+    identity: PipeId,
     /// What fits into the pipe.
     capacity: u64,
     bytes: u64,
@@ -46,7 +46,7 @@ impl Capture {
         // The pipe is root's, and /dev/stdout opens it anew, to read as well where a program asks for both. Only its own
         // processes get that far.
         fchmod(&writer, Mode::from_raw_mode(0o666)).map_err(CellError::system("prepare a pipe"))?;
-        let identity = Identity::of(&writer).map_err(CellError::system("prepare a pipe"))?;
+        let identity = PipeId::of(&writer).map_err(CellError::system("prepare a pipe"))?;
         let capacity = fcntl_getpipe_size(&writer).map_err(CellError::system("prepare a pipe"))?;
         Ok(Self {
             pipe: Some(reader),
@@ -64,7 +64,7 @@ impl Capture {
     }
 
     /// By which it is known whatever its number.
-    pub(crate) fn identity(&self) -> Identity {
+    pub(crate) fn identity(&self) -> PipeId {
         self.identity
     }
 
@@ -84,7 +84,7 @@ impl Capture {
     }
 
     /// The filter lets nobody make a stream non-blocking by its own number, nor by another one where it can ask; see
-    /// [`crate::asked`]. Where it cannot, this takes it back when something comes.
+    /// [`crate::seccomp_notify`]. Where it cannot, this takes it back when something comes.
     fn keep_blocking(&self) {
         if let Ok(flags) = fcntl_getfl(&self.writer)
             && flags.contains(OFlags::NONBLOCK)

@@ -1,4 +1,4 @@
-//! The life of one slot: a run starts, ends, is drained, its traces are removed, and the slot is free again.
+//! The life of one slot: a run starts, ends, is drained, what it left is removed, and the slot is free again.
 
 use std::{
     mem,
@@ -13,18 +13,18 @@ use optimus_common::{
 use optimus_protocol::{CommandSpec, Stream};
 
 use crate::{
-    asked::{Asked, Askers},
     capture::{Capture, Captured},
     error::CellError,
     guest::GuestId,
     input::Input,
-    kill::{LONGEST_DYING, Remains},
+    kill::{LONGEST_DYING, Leftovers},
     launch::{Restrictions, Stdio},
-    looks::Looks,
     meter::{Pace, Usage},
+    process_tree::{Isolation, Launched, ProcessTree, Residue},
     reaper::{Death, Reaped},
-    supervisor::{Event, Intake, Slot, Start},
-    tree::{Begun, Ground, Traces, Tree},
+    scans::Scans,
+    seccomp_notify::{FilterUse, SeccompListener},
+    supervisor::{Event, OutputFlow, Slot, StartResult},
     waited::own_run_delay,
     wall_clock::WallClock,
 };
@@ -48,12 +48,12 @@ enum Phase {
     /// The first process is alive, and no limit is reached.
     Running(Run),
     /// The run is over; its other processes are being killed and reaped.
-    Dying(Over),
+    Dying(EndedRun),
     /// No process is left; what they wrote is still in the pipes.
-    Draining(Over),
+    Draining(EndedRun),
     /// The facts are out. What the run has left is being removed.
     Clearing {
-        traces: Traces,
+        residue: Residue,
         since: Instant,
     },
 }
@@ -61,13 +61,13 @@ enum Phase {
 /// A run with all that is watched.
 #[derive(Debug)]
 struct Run {
-    tree: Tree,
+    tree: ProcessTree,
     /// `None` where it cannot ask, or nobody is left who could.
-    asked: Option<Asked>,
+    listener: Option<SeccompListener>,
     limits: Limits,
     clock: WallClock,
     next_sample: Instant,
-    looks: Looks,
+    scans: Scans,
     /// When it was last seen alive, and how long the agent had waited for a CPU until then.
     seen: Instant,
     agent_waited: Duration,
@@ -76,23 +76,23 @@ struct Run {
 }
 
 #[derive(Debug)]
-struct Over {
+struct EndedRun {
     run: Run,
     end: RunEnd,
     at: Instant,
 }
 
 /// What a turn needs of the supervisor.
-pub(crate) struct Context<'a> {
+pub(crate) struct TurnContext<'a> {
     pub(crate) pace: Pace,
-    pub(crate) intake: Intake,
+    pub(crate) output_flow: OutputFlow,
     pub(crate) buffer: &'a mut [u8],
     pub(crate) emit: &'a mut dyn FnMut(Event<'_>),
 }
 
 /// Whether a phase has led to the next one, or has to wait for something to happen.
-enum Step {
-    On(Phase),
+enum Transition {
+    Next(Phase),
     Wait(Phase),
 }
 
@@ -113,10 +113,10 @@ impl Cell {
         &mut self,
         command: &CommandSpec,
         input: &Input,
-        ground: &mut Ground,
+        isolation: &mut Isolation,
         restrictions: &Restrictions,
         pace: Pace,
-    ) -> Result<Start, CellError> {
+    ) -> Result<StartResult, CellError> {
         let stdout = Capture::new(command.limits.output_bytes)?;
         let stderr = Capture::new(command.limits.output_bytes)?;
         let stdio = Stdio {
@@ -126,34 +126,34 @@ impl Cell {
         };
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
-        let begun = ground.start(command, self.guest, restrictions, stdio)?;
-        let run = |tree: Tree, asked| {
+        let launched = isolation.start(command, self.guest, restrictions, stdio)?;
+        let run = |tree: ProcessTree, listener| {
             let limits = command.limits;
             let started = tree.started().unwrap_or(started);
-            let looks = Looks::new(started, tree.first_look(), &limits);
+            let scans = Scans::new(started, tree.first_scan(), &limits);
             Run {
                 tree,
-                asked,
+                listener,
                 limits,
                 clock: WallClock::new(started, limits),
                 next_sample: started + pace.until_next(&limits, Usage::default()),
-                looks,
+                scans,
                 seen: started,
                 agent_waited: own_run_delay(),
                 stdout,
                 stderr,
             }
         };
-        self.phase = match begun {
-            Begun::Crowded => return Ok(Start::Crowded),
-            Begun::Running(tree, asked) => Phase::Running(run(tree, asked)),
-            Begun::NotStarted(tree, error) => Phase::Dying(Over {
+        self.phase = match launched {
+            Launched::Crowded => return Ok(StartResult::Crowded),
+            Launched::Running(tree, listener) => Phase::Running(run(tree, listener)),
+            Launched::NotStarted(tree, error) => Phase::Dying(EndedRun {
                 run: run(tree, None),
                 end: RunEnd::NotStarted { error },
                 at: started,
             }),
         };
-        Ok(Start::Started)
+        Ok(StartResult::Started)
     }
 
     /// Takes note of a dead process; `false` where it is none of this slot's.
@@ -161,7 +161,7 @@ impl Cell {
         match &mut self.phase {
             Phase::Running(run) => run.tree.reaped(process),
             Phase::Dying(over) => over.run.tree.reaped(process),
-            Phase::Clearing { traces, .. } => traces.reaped(process),
+            Phase::Clearing { residue, .. } => residue.reaped(process),
             Phase::Free | Phase::Draining(_) => false,
         }
     }
@@ -186,37 +186,37 @@ impl Cell {
     }
 
     /// Where questions come from, whether or not more output can be taken.
-    pub(crate) fn asked(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn listener(&self) -> Option<BorrowedFd<'_>> {
         match &self.phase {
-            Phase::Running(run) => run.asked.as_ref().map(Asked::pollable),
+            Phase::Running(run) => run.listener.as_ref().map(SeccompListener::pollable),
             _ => None,
         }
     }
 
     /// When the next turn is due even if nothing happens.
-    pub(crate) fn due(&self, intake: Intake) -> Option<Instant> {
+    pub(crate) fn due(&self, output_flow: OutputFlow) -> Option<Instant> {
         let now = Instant::now();
         match &self.phase {
             Phase::Free => None,
-            Phase::Running(run) => Some(run.next_sample.min(run.looks.next).min(run.clock.deadline())),
-            Phase::Draining(_) => (intake == Intake::Open).then_some(now),
+            Phase::Running(run) => Some(run.next_sample.min(run.scans.next).min(run.clock.deadline())),
+            Phase::Draining(_) => (output_flow == OutputFlow::Reading).then_some(now),
             Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
     }
 
     /// Goes as far as it can without waiting.
-    pub(crate) fn turn(&mut self, context: &mut Context<'_>) -> Result<(), CellError> {
+    pub(crate) fn turn(&mut self, context: &mut TurnContext<'_>) -> Result<(), CellError> {
         loop {
             let step = match mem::replace(&mut self.phase, Phase::Free) {
-                Phase::Free => Step::Wait(Phase::Free),
+                Phase::Free => Transition::Wait(Phase::Free),
                 Phase::Running(run) => self.watch(run, context)?,
                 Phase::Dying(over) => self.kill(over)?,
                 Phase::Draining(over) => self.drain(over, context)?,
-                Phase::Clearing { traces, since } => Self::clear(traces, since)?,
+                Phase::Clearing { residue, since } => Self::clear(residue, since)?,
             };
             match step {
-                Step::On(phase) => self.phase = phase,
-                Step::Wait(phase) => {
+                Transition::Next(phase) => self.phase = phase,
+                Transition::Wait(phase) => {
                     self.phase = phase;
                     return Ok(());
                 }
@@ -224,63 +224,63 @@ impl Cell {
         }
     }
 
-    fn watch(&self, mut run: Run, context: &mut Context<'_>) -> Result<Step, CellError> {
+    fn watch(&self, mut run: Run, context: &mut TurnContext<'_>) -> Result<Transition, CellError> {
         let now = Instant::now();
         let death = run.tree.death()?;
         run.answer();
-        let Sight {
+        let Observation {
             before,
             happened,
             late,
         } = run.see(now);
         let at = if death.is_some() { happened } else { now };
-        if context.intake == Intake::Held {
+        if context.output_flow == OutputFlow::Paused {
             run.clock.hold(at.saturating_duration_since(before));
         }
         let end = if let Some(death) = death {
             Some(end_by(death))
         } else {
-            if context.intake == Intake::Open && late > LATE && run.waits_for_a_reader() {
-                run.clock.hold_for_agent(late, run.looks.waited);
+            if context.output_flow == OutputFlow::Reading && late > LATE && run.waits_for_a_reader() {
+                run.clock.hold_for_agent(late, run.scans.waited);
             }
             match run.limit_reached(now, self.slot, context)? {
                 // One that has ended is not too long for having to be waited for.
                 Some(limit @ LimitKind::WallTime) => {
-                    let noted = run.tree.noted_death();
+                    let noted = run.tree.reported_death();
                     Some(noted.map_or(RunEnd::Killed { limit }, end_by))
                 }
                 limit => limit.map(|limit| RunEnd::Killed { limit }),
             }
         };
         Ok(match end {
-            Some(end) => Step::On(Phase::Dying(Over { run, end, at })),
-            None => Step::Wait(Phase::Running(run)),
+            Some(end) => Transition::Next(Phase::Dying(EndedRun { run, end, at })),
+            None => Transition::Wait(Phase::Running(run)),
         })
     }
 
-    fn kill(&self, mut over: Over) -> Result<Step, CellError> {
+    fn kill(&self, mut over: EndedRun) -> Result<Transition, CellError> {
         match over.run.tree.kill()? {
-            Remains::None => Ok(Step::On(Phase::Draining(over))),
-            Remains::Some if over.at.elapsed() > LONGEST_DYING => Err(over.run.tree.survived(self.guest)),
-            Remains::Some => Ok(Step::Wait(Phase::Dying(over))),
+            Leftovers::None => Ok(Transition::Next(Phase::Draining(over))),
+            Leftovers::Some if over.at.elapsed() > LONGEST_DYING => Err(over.run.tree.survived(self.guest)),
+            Leftovers::Some => Ok(Transition::Wait(Phase::Dying(over))),
         }
     }
 
-    fn drain(&self, mut over: Over, context: &mut Context<'_>) -> Result<Step, CellError> {
-        if context.intake == Intake::Held {
-            return Ok(Step::Wait(Phase::Draining(over)));
+    fn drain(&self, mut over: EndedRun, context: &mut TurnContext<'_>) -> Result<Transition, CellError> {
+        if context.output_flow == OutputFlow::Paused {
+            return Ok(Transition::Wait(Phase::Draining(over)));
         }
         let flow = over.run.read_streams(self.slot, context)?;
-        if flow == Flow::OverLimit && !matches!(over.end, RunEnd::Killed { .. }) {
+        if flow == StreamsRead::OverLimit && !matches!(over.end, RunEnd::Killed { .. }) {
             // Whether the excess was seen before or after the program's end is chance; the facts must not depend on it.
             over.end = RunEnd::Killed {
                 limit: LimitKind::Output,
             };
         }
-        if flow == Flow::Data {
-            return Ok(Step::Wait(Phase::Draining(over)));
+        if flow == StreamsRead::Data {
+            return Ok(Transition::Wait(Phase::Draining(over)));
         }
-        let Over { mut run, end, at } = over;
+        let EndedRun { mut run, end, at } = over;
         let total = run.tree.total()?;
         let seen = at.saturating_duration_since(run.clock.started());
         let wall_time = match end {
@@ -289,7 +289,7 @@ impl Cell {
         };
         // What `at` says may be too early, by what the agent has waited for a CPU meanwhile.
         let ended = at.max(run.clock.started() + wall_time);
-        let waited = run.looks.with_end(ended, run.clock.held(), run.tree.waited());
+        let waited = run.scans.with_end(ended, run.clock.held(), run.tree.waited());
         let held = run.clock.held_beside(waited);
         // While nothing was read it also ran: it did not wait for all of that time.
         let ran = total.cpu.value.min(run.limits.wall_time).min(wall_time);
@@ -313,16 +313,16 @@ impl Cell {
             slot: self.slot,
             facts,
         });
-        Ok(Step::On(Phase::Clearing {
-            traces: run.tree.into_traces(),
+        Ok(Transition::Next(Phase::Clearing {
+            residue: run.tree.into_residue(),
             since: Instant::now(),
         }))
     }
 
-    fn clear(mut traces: Traces, since: Instant) -> Result<Step, CellError> {
-        Ok(Step::Wait(match traces.clear(since)? {
-            Remains::None => Phase::Free,
-            Remains::Some => Phase::Clearing { traces, since },
+    fn clear(mut residue: Residue, since: Instant) -> Result<Transition, CellError> {
+        Ok(Transition::Wait(match residue.clear(since)? {
+            Leftovers::None => Phase::Free,
+            Leftovers::Some => Phase::Clearing { residue, since },
         }))
     }
 }
@@ -341,7 +341,7 @@ fn whole_microseconds(time: Duration) -> Duration {
 
 /// When a run was looked at.
 #[derive(Debug, Clone, Copy)]
-struct Sight {
+struct Observation {
     /// The last time, until now.
     before: Instant,
     /// When what is seen at this moment has happened: the agent may have had to wait for a CPU since.
@@ -352,19 +352,19 @@ struct Sight {
 
 /// What reading both streams once has brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flow {
+enum StreamsRead {
     Nothing,
     Data,
     OverLimit,
 }
 
 impl Run {
-    fn see(&mut self, now: Instant) -> Sight {
+    fn see(&mut self, now: Instant) -> Observation {
         let waited = own_run_delay();
         let late = waited.saturating_sub(self.agent_waited);
         let before = self.seen;
         (self.seen, self.agent_waited) = (now, waited);
-        Sight {
+        Observation {
             before,
             happened: now.checked_sub(late).unwrap_or(now).max(before),
             late: late.min(now.saturating_duration_since(before)),
@@ -373,10 +373,10 @@ impl Run {
 
     fn answer(&mut self) {
         let streams = [self.stdout.identity(), self.stderr.identity()];
-        if let Some(asked) = &self.asked
-            && asked.answer(streams) == Askers::None
+        if let Some(listener) = &self.listener
+            && listener.answer(streams) == FilterUse::Unused
         {
-            self.asked = None;
+            self.listener = None;
         }
     }
 
@@ -388,13 +388,15 @@ impl Run {
         &mut self,
         now: Instant,
         slot: Slot,
-        context: &mut Context<'_>,
+        context: &mut TurnContext<'_>,
     ) -> Result<Option<LimitKind>, CellError> {
-        if context.intake == Intake::Open && self.read_streams(slot, context)? == Flow::OverLimit {
+        if context.output_flow == OutputFlow::Reading
+            && self.read_streams(slot, context)? == StreamsRead::OverLimit
+        {
             return Ok(Some(LimitKind::Output));
         }
-        if now >= self.looks.next.min(self.clock.deadline()) {
-            self.look(now)?;
+        if now >= self.scans.next.min(self.clock.deadline()) {
+            self.scan(now)?;
         }
         let too_long = now >= self.clock.deadline();
         if now >= self.next_sample || too_long {
@@ -411,33 +413,33 @@ impl Run {
     }
 
     /// Looks at the processes one by one, and grants what they have waited for a CPU or a disk.
-    fn look(&mut self, now: Instant) -> Result<(), CellError> {
-        self.looks.took_place(now, self.clock.held(), &self.tree.look()?);
-        self.clock.grant(self.looks.waited);
+    fn scan(&mut self, now: Instant) -> Result<(), CellError> {
+        self.scans.record(now, self.clock.held(), &self.tree.scan()?);
+        self.clock.grant(self.scans.waited);
         if self.clock.is_over_but_for_waits(now)
-            && (self.tree.is_over()? || self.looks.is_waiting(self.tree.ready()?))
+            && (self.tree.is_over()? || self.scans.is_waiting(self.tree.ready()?))
         {
-            self.clock.prolong(now + Looks::FIRST);
+            self.clock.prolong(now + Scans::FIRST);
         }
         Ok(())
     }
 
     /// Reads each stream once and passes on what came.
-    fn read_streams(&mut self, slot: Slot, context: &mut Context<'_>) -> Result<Flow, CellError> {
-        let mut flow = Flow::Nothing;
+    fn read_streams(&mut self, slot: Slot, context: &mut TurnContext<'_>) -> Result<StreamsRead, CellError> {
+        let mut flow = StreamsRead::Nothing;
         for (stream, capture) in [
             (Stream::Stdout, &mut self.stdout),
             (Stream::Stderr, &mut self.stderr),
         ] {
             let (data, seen) = match capture.read(context.buffer)? {
-                Captured::Data(data) => (data, Flow::Data),
-                Captured::OverLimit(data) => (data, Flow::OverLimit),
+                Captured::Data(data) => (data, StreamsRead::Data),
+                Captured::OverLimit(data) => (data, StreamsRead::OverLimit),
                 Captured::Nothing => continue,
             };
             if !data.is_empty() {
                 (context.emit)(Event::Output { slot, stream, data });
             }
-            if flow != Flow::OverLimit {
+            if flow != StreamsRead::OverLimit {
                 flow = seen;
             }
         }

@@ -30,7 +30,7 @@ use crate::{
 
 /// The folders guests may write to. They are sticky: a guest can make entries there and remove none but its own.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub(crate) struct WritableFolders {
     folders: Vec<Folder>,
 }
 
@@ -42,12 +42,12 @@ struct Folder {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Litter {
+pub(crate) enum LeftoverFiles {
     None,
     Some,
 }
 
-impl Scratch {
+impl WritableFolders {
     pub(crate) fn new(paths: &[&str]) -> Result<Self, CellError> {
         let mut folders = Vec::with_capacity(paths.len());
         for path in paths {
@@ -62,8 +62,8 @@ impl Scratch {
     }
 
     /// Whether the guest has left anything. Files of the `others`, who may be running, are none of its business.
-    pub(crate) fn litter(&self, guest: GuestId, others: &[GuestId]) -> Result<Litter, CellError> {
-        let mut litter = Litter::None;
+    pub(crate) fn leftovers(&self, guest: GuestId, others: &[GuestId]) -> Result<LeftoverFiles, CellError> {
+        let mut leftovers = LeftoverFiles::None;
         for folder in &self.folders {
             for entry in list(&folder.path)? {
                 let entry = entry.map_err(|source| unreadable(&folder.path, source))?;
@@ -72,15 +72,15 @@ impl Scratch {
                 }
                 let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.uid() == guest.as_raw() {
-                    litter = Litter::Some;
+                    leftovers = LeftoverFiles::Some;
                 } else if !others.iter().any(|other| metadata.uid() == other.as_raw()) {
                     // Possible only where the host lets people link to files that are not theirs.
                     let reason = format!("{} is somebody else's", entry.path().display());
-                    return Err(CellError::Leftover { guest, reason });
+                    return Err(CellError::FilesLeft { guest, reason });
                 }
             }
         }
-        Ok(litter)
+        Ok(leftovers)
     }
 
     /// Starts a process that removes everything of the guest's; `None` where no process can be had at the moment.

@@ -35,13 +35,13 @@ pub enum CellError {
     #[error("the first process of a cell is gone before its guest: {death:?}")]
     CellLost { death: Death },
     #[error("the box has neither a control group nor UIDs of its own to tell its guests by")]
-    Indistinct,
+    GuestsIndistinguishable,
     #[error("processes of UID {} survive being killed", .0.as_raw())]
-    Survivors(GuestId),
+    GuestSurvivesKill(GuestId),
     #[error("the first process of a cell survives being killed")]
-    Survivor,
+    CellSurvivesKill,
     #[error("files of UID {} cannot be removed: {reason}", guest.as_raw())]
-    Leftover { guest: GuestId, reason: String },
+    FilesLeft { guest: GuestId, reason: String },
 }
 
 impl CellError {

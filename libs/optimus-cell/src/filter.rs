@@ -47,7 +47,7 @@ pub(crate) enum Answer {
     Allow,
     /// With this error, or as a success if it is 0; either way the call is not made.
     Refuse(libc::c_int),
-    /// As the agent says: see [`crate::asked`].
+    /// As the agent says: see [`crate::seccomp_notify`].
     Ask,
 }
 

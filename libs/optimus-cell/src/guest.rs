@@ -15,8 +15,8 @@ use rustix::{
 };
 
 use crate::{
+    box_resources::{FIRST_GUEST, GuestUids},
     error::CellError,
-    nest::{FIRST_GUEST, GuestUids},
 };
 
 /// Guests' UIDs lie from [`FIRST_GUEST`] on: above those a distribution hands out, below those with a meaning of their
@@ -47,9 +47,9 @@ impl GuestId {
     }
 
     /// Looks as this user, to whom alone the kernel shows what its processes have open and wait for.
-    pub(crate) fn looks<T>(self, look: impl FnOnce() -> T) -> T {
+    pub(crate) fn with_fs_uid<T>(self, work: impl FnOnce() -> T) -> T {
         if self.is_agent() {
-            return look();
+            return work();
         }
         let become_user = |uid: u32, gid: u32| {
             // SAFETY: changes as whom this process, which has one thread, looks at files.
@@ -63,7 +63,7 @@ impl GuestId {
         let death = parent_process_death_signal().ok().flatten();
         let hidden = matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
         become_user(self.as_raw(), self.as_raw());
-        let seen = look();
+        let done = work();
         become_user(geteuid().as_raw(), getegid().as_raw());
         // Neither fails for a signal that there is and a behaviour that was.
         if death.is_some() {
@@ -72,7 +72,7 @@ impl GuestId {
         if hidden {
             let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
         }
-        seen
+        done
     }
 }
 
@@ -99,7 +99,7 @@ impl Guests {
     }
 
     /// For a box whose UIDs are its own. To be called by the agent.
-    pub fn of_nest(uids: GuestUids) -> Self {
+    pub fn of_box(uids: GuestUids) -> Self {
         match uids {
             GuestUids::Own { count } => Self::range(FIRST_GUEST, count.saturating_sub(1).min(MOST_RUNS)),
             GuestUids::OfTheAgent => {
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_guest_has_a_name_and_the_first_run_is_meant_by_it() {
-        let guests = Guests::of_nest(GuestUids::Own { count: 5 });
+        let guests = Guests::of_box(GuestUids::Own { count: 5 });
         let passwd = guests.passwd(MOST_RUNS);
         let lines: Vec<_> = passwd.lines().collect();
         assert_eq!(lines[0], "root:x:0:0:root:/tmp:/bin/sh");
@@ -284,7 +284,7 @@ mod tests {
         let guest = FIRST_GUEST;
         let looker = std::thread::spawn(move || {
             set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).unwrap();
-            let as_whom = GuestId(guest).looks(|| {
+            let as_whom = GuestId(guest).with_fs_uid(|| {
                 let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
                 let line = status
                     .lines()
@@ -303,10 +303,10 @@ mod tests {
 
     #[test]
     fn guests_of_a_nest_keep_to_the_uids_there_are() {
-        let guests = Guests::of_nest(GuestUids::Own { count: 3 });
+        let guests = Guests::of_box(GuestUids::Own { count: 3 });
         assert_eq!(all(guests, 8), [FIRST_GUEST, FIRST_GUEST + 1, FIRST_GUEST + 2]);
         assert_eq!(all(guests, 1), [FIRST_GUEST, FIRST_GUEST + 1]);
         let own = getuid().as_raw();
-        assert_eq!(all(Guests::of_nest(GuestUids::OfTheAgent), 2), [own; 3]);
+        assert_eq!(all(Guests::of_box(GuestUids::OfTheAgent), 2), [own; 3]);
     }
 }

@@ -16,7 +16,7 @@ pub(crate) const LONGEST_DYING: Duration = Duration::from_mins(1);
 
 /// Whether a guest still has what it must not have any more: processes, zombies included, or files, or a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Remains {
+pub(crate) enum Leftovers {
     None,
     Some,
 }
@@ -26,9 +26,9 @@ pub(crate) enum Remains {
 /// With the guest's UID as the effective one, and so without `CAP_KILL`, `kill(-1)` reaches the processes of that UID
 /// and no other. The kernel holds the task list for the whole call, so no `fork` escapes it. It spares its caller and
 /// PID 1. The guest cannot signal back: neither the real nor the saved UID is its own.
-pub(crate) fn kill_all(guest: GuestId) -> Result<Remains, CellError> {
+pub(crate) fn kill_all(guest: GuestId) -> Result<Leftovers, CellError> {
     if weaken::is_off("kill") {
-        return Ok(Remains::None);
+        return Ok(Leftovers::None);
     }
     let root = Uid::ROOT;
     set_thread_res_uid(Uid::from_raw(NOBODY_HERE), guest.uid(), root)
@@ -41,7 +41,7 @@ pub(crate) fn kill_all(guest: GuestId) -> Result<Remains, CellError> {
     // ESRCH: there was no process at all beside this one and PID 1. Success may mean that all the others were
     // somebody else's.
     if outcome == -1 && error.raw_os_error() == Some(libc::ESRCH) {
-        return Ok(Remains::None);
+        return Ok(Leftovers::None);
     }
     proc_files::has_processes(guest)
 }

@@ -19,7 +19,7 @@ use rustix::{
 };
 
 pub(crate) use self::reading::Reading;
-use crate::step::last_errno;
+use crate::launch_step::last_errno;
 
 // From the kernel's `linux/landlock.h`.
 const GIVE_VERSION: u32 = 1;

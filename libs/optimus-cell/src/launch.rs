@@ -22,8 +22,8 @@ use crate::{
     filter::Filter,
     guest::{GuestId, become_guest},
     landlock,
+    launch_step::{LaunchOutcome, LaunchReport, LaunchStep, StepFailure, at, hand_over, last_errno, report},
     signals::Signals,
-    step::{Failure, Outcome, Report, Step, at, hand_over, last_errno, report},
 };
 
 /// The guest's three descriptors.
@@ -50,8 +50,8 @@ pub(crate) fn fork_guest(
     guest: GuestId,
     restrictions: &Restrictions,
     stdio: Stdio<'_>,
-) -> Result<Option<(i32, Outcome)>, CellError> {
-    let (reader, writer) = Report::new()?;
+) -> Result<Option<(i32, LaunchOutcome)>, CellError> {
+    let (reader, writer) = LaunchReport::new()?;
     // SAFETY: the agent has one thread, and the child calls nothing that allocates or locks.
     match unsafe { libc::fork() } {
         -1 => {
@@ -79,7 +79,7 @@ pub(crate) fn fork_guest(
 }
 
 /// The end of a process that could not become a program.
-pub(crate) fn leave(outcome: Result<Infallible, Failure>, writer: &OwnedFd) -> ! {
+pub(crate) fn leave(outcome: Result<Infallible, StepFailure>, writer: &OwnedFd) -> ! {
     let Err(failure) = outcome;
     report(writer, failure);
     // SAFETY: ends the process without running anything of the parent's.
@@ -92,54 +92,54 @@ pub(crate) fn become_program(
     guest: GuestId,
     restrictions: &Restrictions,
     report: &OwnedFd,
-) -> Result<Infallible, Failure> {
+) -> Result<Infallible, StepFailure> {
     if !weaken::is_off("session") {
-        setsid().map_err(at(Step::Session))?;
+        setsid().map_err(at(LaunchStep::Session))?;
     }
     if !weaken::is_off("oom-score") {
-        offer_to_oom_killer().map_err(at(Step::OomScore))?;
+        offer_to_oom_killer().map_err(at(LaunchStep::OomScore))?;
     }
     for (resource, limit) in &command.rlimits {
         if !weaken::is_off("rlimits") {
-            setrlimit(*resource, *limit).map_err(at(Step::Limits))?;
+            setrlimit(*resource, *limit).map_err(at(LaunchStep::Limits))?;
         }
     }
-    rustix::process::chdir(BOX_DIR).map_err(at(Step::EnterWorkDirectory))?;
+    rustix::process::chdir(BOX_DIR).map_err(at(LaunchStep::EnterWorkDirectory))?;
     umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     if !weaken::is_off("identity") {
-        become_guest(guest).map_err(at(Step::Identity))?;
+        become_guest(guest).map_err(at(LaunchStep::Identity))?;
     }
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::ParentDeath))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(LaunchStep::ParentDeath))?;
     if !weaken::is_off("cell-no-new-privileges") {
-        set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
+        set_no_new_privs(true).map_err(at(LaunchStep::NoNewPrivileges))?;
     }
     if let Some(ruleset) = &restrictions.landlock
         && !weaken::is_off("landlock")
     {
-        ruleset.enforce().map_err(at(Step::Landlock))?;
+        ruleset.enforce().map_err(at(LaunchStep::Landlock))?;
     }
     if !weaken::is_off("seccomp") {
-        let listener = restrictions.filter.install().map_err(at(Step::Filter))?;
+        let listener = restrictions.filter.install().map_err(at(LaunchStep::Filter))?;
         if let Some(listener) = &listener {
-            hand_over(report, listener).map_err(at(Step::Filter))?;
+            hand_over(report, listener).map_err(at(LaunchStep::Filter))?;
         }
         // It is this process' no longer, and closes on `exec`.
         std::mem::forget(listener);
     }
     command.execute();
-    Err((Step::Exec, last_errno()))
+    Err((LaunchStep::Exec, last_errno()))
 }
 
 /// The promise to gain no privileges comes first, as for the rest of Landlock.
-fn restrict_reading(restrictions: &Restrictions) -> Result<(), Failure> {
+fn restrict_reading(restrictions: &Restrictions) -> Result<(), StepFailure> {
     let Some(reading) = &restrictions.reading else {
         return Ok(());
     };
     if weaken::is_off("landlock") || weaken::is_off("sys-reads") {
         return Ok(());
     }
-    set_no_new_privs(true).map_err(at(Step::NoNewPrivileges))?;
-    reading.enforce().map_err(at(Step::Landlock))
+    set_no_new_privs(true).map_err(at(LaunchStep::NoNewPrivileges))?;
+    reading.enforce().map_err(at(LaunchStep::Landlock))
 }
 
 /// Takes from a process what it has of the agent, but for its memory. The report, which is left beside the three streams,
@@ -148,12 +148,12 @@ pub(crate) fn forget_agent(
     stdio: Stdio<'_>,
     report: &OwnedFd,
     restrictions: &Restrictions,
-) -> Result<(), Failure> {
-    arrange_descriptors(stdio, report).map_err(at(Step::Descriptors))?;
+) -> Result<(), StepFailure> {
+    arrange_descriptors(stdio, report).map_err(at(LaunchStep::Descriptors))?;
     if weaken::is_off("signals") {
         return Ok(());
     }
-    restrictions.signals.reset().map_err(at(Step::Signals))
+    restrictions.signals.reset().map_err(at(LaunchStep::Signals))
 }
 
 /// All sources are above 2: the agent's own three are open.

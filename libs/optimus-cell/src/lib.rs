@@ -3,8 +3,8 @@
 //! A cell holds one untrusted program with all its processes: the compile step, or one run. There are two ways to tell
 //! its processes from others:
 //!
-//! - In a box that offers a [`Nest`], each run has namespaces and a control group of its own, which end with it. The
-//!   order of what is done is that of `step::Step`.
+//! - In a box that offers [`BoxResources`], each run has namespaces and a control group of its own, which end with it. The
+//!   order of what is done is that of `launch_step::LaunchStep`.
 //! - In a box that offers none, such as a container, each guest runs under a UID that nothing else in its box has. It
 //!   cannot change it, so everything goes by it: whose process a zombie was, whom to kill, whose files to remove.
 //!
@@ -12,7 +12,7 @@
 //! ([`optimus_common::facts::RunFacts`]) and knows no verdicts.
 //!
 //! - [`Supervisor`]: a single-threaded reactor over several cells
-//! - [`Workshop`]: what cells of a nest are made with
+//! - [`CellFactory`]: what cells are made with
 //! - [`cgroup`]: control groups, of boxes too
 //! - [`Input`]: a run's standard input as a sealed file in memory
 //! - [`Guests`], [`GuestId`]: the UIDs of a box
@@ -22,9 +22,10 @@
 //! Linux only; empty elsewhere.
 #![cfg(target_os = "linux")]
 
-mod asked;
+mod box_resources;
 mod capture;
 mod cell;
+mod cell_factory;
 pub mod cgroup;
 mod cleanup;
 mod command;
@@ -41,41 +42,40 @@ mod input;
 mod kill;
 mod landlock;
 mod launch;
-mod looks;
+mod launch_step;
 mod meter;
-mod nest;
-mod nested;
+mod namespace_isolation;
 mod network;
 #[cfg(test)]
 #[path = "../../optimus-common/tests/support/passed_over.rs"]
 mod passed_over;
 mod peak;
 mod proc_files;
+mod process_tree;
 mod reaper;
-mod shared;
+mod scans;
+mod seccomp_notify;
 mod signals;
 mod source_ports;
-mod step;
 mod supervisor;
 mod syscalls;
-mod tree;
+mod uid_isolation;
 mod waited;
 mod wall_clock;
-mod workshop;
 
+pub use box_resources::{BYTES_PER_INODE, BoxResources, FIRST_GUEST, GuestUids, Landlock};
+pub use cell_factory::CellFactory;
 pub use cleanup::seal_artefacts;
 pub use connections::HIDDEN_COUNTERS;
 pub use error::CellError;
 pub use guest::{GuestId, Guests, become_guest};
 pub use input::{Input, InputWriter};
 pub use launch::close_descriptors;
-pub use nest::{BYTES_PER_INODE, FIRST_GUEST, GuestUids, Landlock, Nest};
-pub use nested::{
+pub use namespace_isolation::{
     CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, ROOT_PARTS, SETTINGS_FOLDER, SHOWN_SETTINGS,
     STILL_COUNTERS, stays as stays_in_proc, still_counters,
 };
 pub use network::{NETWORK_SETTINGS, arrange_network};
 pub use reaper::Death;
 pub use source_ports::SourcePorts;
-pub use supervisor::{Event, Intake, Slot, Start, Supervisor, Workspace};
-pub use workshop::Workshop;
+pub use supervisor::{Event, OutputFlow, Slot, StartResult, Supervisor, WorkdirPolicy};

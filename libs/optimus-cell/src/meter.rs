@@ -28,7 +28,7 @@ use crate::{
     error::CellError,
     guest::GuestId,
     peak::{Peak, without_mapped_files},
-    proc_files::{self, Census, Glance, Waiting},
+    proc_files::{self, ProcessCensus, ThreadScan, ThreadWait},
     reaper::{Death, Reaped},
 };
 
@@ -159,7 +159,7 @@ impl Events {
 #[derive(Debug)]
 pub(crate) struct Meter {
     guest: GuestId,
-    census: Census,
+    census: ProcessCensus,
     before: Usage,
     events_before: Events,
     /// Of the box, where it is the run's alone.
@@ -189,7 +189,7 @@ impl Meter {
         }
         Ok(Self {
             guest,
-            census: Census::default(),
+            census: ProcessCensus::default(),
             before,
             events_before: accounting.events()?,
             peak,
@@ -234,11 +234,11 @@ impl Meter {
     }
 
     /// Looks at the processes one by one, and tells how long each thread has waited.
-    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
-        let Glance {
+    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
+        let ThreadScan {
             threads,
             mapped_bytes,
-        } = proc_files::glance(self.guest)?;
+        } = proc_files::scan_threads(self.guest)?;
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
         Ok(threads)
     }
@@ -286,7 +286,7 @@ impl Meter {
         };
         Ok(Usage {
             cpu: cpu_of_box(cgroup)?.saturating_sub(self.before.cpu),
-            memory_bytes: peak.look(cgroup)?.saturating_sub(self.before.memory_bytes),
+            memory_bytes: peak.update(cgroup)?.saturating_sub(self.before.memory_bytes),
         })
     }
 }

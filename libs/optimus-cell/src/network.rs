@@ -14,7 +14,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
 };
 
-use crate::step::last_errno;
+use crate::launch_step::last_errno;
 
 /// What is set for a network of guests, below `/proc/sys/net`.
 ///

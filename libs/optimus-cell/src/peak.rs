@@ -104,7 +104,7 @@ impl Peak {
     }
 
     /// Memory at this moment.
-    pub(crate) fn look(&mut self, counters: &Counters) -> Result<u64, CellError> {
+    pub(crate) fn update(&mut self, counters: &Counters) -> Result<u64, CellError> {
         let charge = self.take_charge(counters)?;
         Ok(self.memory_of(charge))
     }
@@ -118,7 +118,7 @@ impl Peak {
 
     /// The highest memory at any moment of the run. `None` where a higher charge before the run hides it.
     pub(crate) fn highest(&mut self, counters: &Counters) -> Result<Option<u64>, CellError> {
-        self.look(counters)?;
+        self.update(counters)?;
         let highest = highest_charge(counters)?;
         let seen = highest.filter(|_| !self.is_hidden(highest));
         let beside = self.page_cache_bytes.saturating_add(self.kernel_bytes);

@@ -15,13 +15,13 @@ use crate::{
     disk_waits::is_wait_for_disk,
     error::CellError,
     guest::GuestId,
-    kill::Remains,
+    kill::Leftovers,
     waited::{Waited, io_delay_of_stat, io_is_counted, run_delay_of_schedstat},
 };
 
 /// What the living processes of a guest use together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Living {
+pub(crate) struct LivingUsage {
     /// Their own CPU time and that of the children they have waited for.
     pub(crate) cpu: Duration,
     /// Anonymous and shared memory. Pages shared after a `fork` count once for each process.
@@ -30,25 +30,25 @@ pub(crate) struct Living {
 
 /// Looks at the processes of one guest again and again.
 #[derive(Debug, Default)]
-pub(crate) struct Census {
+pub(crate) struct ProcessCensus {
     /// What each of those that lived at the last look had used by itself.
-    living: HashMap<Identity, Duration>,
+    living: HashMap<ProcessId, Duration>,
     /// The same of those that have gone since, as they were last seen.
     gone: Duration,
 }
 
 /// The number of a process and its start in clock ticks: numbers are used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
+pub(crate) struct ProcessId {
     pub(crate) pid: u32,
     pub(crate) start: u64,
 }
 
-impl Census {
+impl ProcessCensus {
     /// Sums over the guest's processes, in the order of their ids, so that a parent is mostly read before its children:
     /// a child that is waited for in between is then missed, never counted twice.
-    pub(crate) fn take(&mut self, guest: GuestId) -> Result<Living, CellError> {
-        let mut sum = Living::default();
+    pub(crate) fn take(&mut self, guest: GuestId) -> Result<LivingUsage, CellError> {
+        let mut sum = LivingUsage::default();
         let mut living = HashMap::with_capacity(self.living.len());
         for process in processes(guest)? {
             if let Some(stat) = fs::read(process.join("stat"))
@@ -73,7 +73,7 @@ impl Census {
         self.gone + self.living.values().sum::<Duration>()
     }
 
-    fn count(&mut self, living: HashMap<Identity, Duration>) {
+    fn count(&mut self, living: HashMap<ProcessId, Duration>) {
         let before = std::mem::replace(&mut self.living, living);
         let gone = before
             .iter()
@@ -82,25 +82,25 @@ impl Census {
     }
 }
 
-pub(crate) fn has_processes(guest: GuestId) -> Result<Remains, CellError> {
+pub(crate) fn has_processes(guest: GuestId) -> Result<Leftovers, CellError> {
     Ok(if processes(guest)?.next().is_some() {
-        Remains::Some
+        Leftovers::Some
     } else {
-        Remains::None
+        Leftovers::None
     })
 }
 
 /// What is seen of living processes beside what they use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Glance {
-    pub(crate) threads: Vec<Waiting>,
+pub(crate) struct ThreadScan {
+    pub(crate) threads: Vec<ThreadWait>,
     /// The most memory of files, such as its own code, that any one process has mapped.
     pub(crate) mapped_bytes: u64,
 }
 
 /// How a thread waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waiting {
+pub(crate) struct ThreadWait {
     pub(crate) thread: u32,
     /// By the kernel, since the thread began.
     pub(crate) counted: Waited,
@@ -110,8 +110,8 @@ pub(crate) struct Waiting {
     pub(crate) is_blocked: bool,
 }
 
-impl Waiting {
-    pub(crate) fn begun(thread: u32) -> Self {
+impl ThreadWait {
+    pub(crate) fn new(thread: u32) -> Self {
         Self {
             thread,
             counted: Waited::default(),
@@ -140,33 +140,33 @@ impl Waiting {
 }
 
 /// Looks at the processes of a guest.
-pub(crate) fn glance(guest: GuestId) -> Result<Glance, CellError> {
+pub(crate) fn scan_threads(guest: GuestId) -> Result<ThreadScan, CellError> {
     Ok(glance_into(guest, processes(guest)?))
 }
 
-/// As [`glance`], at these processes.
-pub(crate) fn glance_at(guest: GuestId, processes: &[i32]) -> Glance {
+/// As [`scan_threads`], at these processes.
+pub(crate) fn scan_threads_of(guest: GuestId, processes: &[i32]) -> ThreadScan {
     let proc = Path::new("/proc");
     let processes = processes.iter().map(|pid| proc.join(pid.to_string()));
     glance_into(guest, processes)
 }
 
-fn glance_into(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Glance {
-    let mut seen = Glance::default();
+fn glance_into(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> ThreadScan {
+    let mut seen = ThreadScan::default();
     for process in processes {
         if let Ok(status) = fs::read(process.join("status")) {
             seen.mapped_bytes = seen.mapped_bytes.max(bytes_of_status(&status, &[b"RssFile:"]));
         }
         let threads = fs::read_dir(process.join("task")).into_iter().flatten().flatten();
         seen.threads
-            .extend(threads.filter_map(|entry| Waiting::of(guest, &entry)));
+            .extend(threads.filter_map(|entry| ThreadWait::of(guest, &entry)));
     }
     seen
 }
 
 /// A thread that could run, or would if it did not wait for a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ready {
+pub(crate) struct RunnableThread {
     pub(crate) thread: u32,
     /// Time on a CPU. Does not grow while it waits. Not told of one that waits for a disk where the kernel does not count
     /// that: it is then believed to have waited from one look to the next.
@@ -174,18 +174,18 @@ pub(crate) struct Ready {
 }
 
 /// The threads of a guest that do not sleep.
-pub(crate) fn ready(guest: GuestId) -> Result<Vec<Ready>, CellError> {
+pub(crate) fn ready(guest: GuestId) -> Result<Vec<RunnableThread>, CellError> {
     Ok(ready_of(guest, processes(guest)?))
 }
 
 /// As [`ready`], of these processes.
-pub(crate) fn ready_at(guest: GuestId, processes: &[i32]) -> Vec<Ready> {
+pub(crate) fn ready_at(guest: GuestId, processes: &[i32]) -> Vec<RunnableThread> {
     let proc = Path::new("/proc");
     let processes = processes.iter().map(|pid| proc.join(pid.to_string()));
     ready_of(guest, processes)
 }
 
-fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<Ready> {
+fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<RunnableThread> {
     let threads = processes
         .filter_map(|process| fs::read_dir(process.join("task")).ok())
         .flat_map(Iterator::flatten);
@@ -197,8 +197,8 @@ fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<Rea
         let thread = thread.file_name().to_str()?.parse().ok()?;
         match state {
             b'D' if !waits_for_disk(guest, &path) => None,
-            b'D' if !io_is_counted() => Some(Ready { thread, ran: 0 }),
-            b'R' | b'D' => Some(Ready { thread, ran }),
+            b'D' if !io_is_counted() => Some(RunnableThread { thread, ran: 0 }),
+            b'R' | b'D' => Some(RunnableThread { thread, ran }),
             _ => None,
         }
     };
@@ -207,7 +207,7 @@ fn ready_of(guest: GuestId, processes: impl Iterator<Item = PathBuf>) -> Vec<Rea
 
 /// Whether a thread that no signal reaches waits for a disk, by what it waits in.
 fn waits_for_disk(guest: GuestId, thread: &Path) -> bool {
-    let place = guest.looks(|| fs::read_to_string(thread.join("wchan")));
+    let place = guest.with_fs_uid(|| fs::read_to_string(thread.join("wchan")));
     is_wait_for_disk(&place.unwrap_or_default())
 }
 
@@ -244,7 +244,7 @@ fn processes(guest: GuestId) -> Result<impl Iterator<Item = PathBuf>, CellError>
 /// What `/proc/<pid>/stat` says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
-    pub(crate) identity: Identity,
+    pub(crate) identity: ProcessId,
     pub(crate) own_cpu: Duration,
     /// Of the children it has waited for, with theirs.
     pub(crate) waited_for_cpu: Duration,
@@ -273,7 +273,7 @@ impl Stat {
             Duration::from_millis(ticks.saturating_mul(1000) / rustix::param::clock_ticks_per_second())
         };
         Some(Self {
-            identity: Identity { pid, start },
+            identity: ProcessId { pid, start },
             own_cpu: time(user, system),
             waited_for_cpu: time(waited_user, waited_system),
         })
@@ -300,14 +300,14 @@ fn bytes_of_status(status: &[u8], keys: &[&[u8]]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{guest::Guests, nest::GuestUids};
+    use crate::{box_resources::GuestUids, guest::Guests};
 
     #[test]
     fn cpu_time_is_found_behind_a_hostile_name() {
         let stat = b"42 (a) R \xff\xfe 9 (b) S 1 42 42 0 -1 4194304 100 0 0 0 7 5 30 8 20 0 1 0 100 4096 50";
         let tick = Duration::from_millis(1000 / rustix::param::clock_ticks_per_second());
         let expected = Stat {
-            identity: Identity { pid: 42, start: 100 },
+            identity: ProcessId { pid: 42, start: 100 },
             own_cpu: tick * 12,
             waited_for_cpu: tick * 38,
         };
@@ -325,16 +325,16 @@ mod tests {
     #[test]
     fn a_thread_that_runs_is_ready() {
         let own = std::process::id().cast_signed();
-        let itself = Guests::of_nest(GuestUids::OfTheAgent).compile();
+        let itself = Guests::of_box(GuestUids::OfTheAgent).compile();
         let ready = ready_at(itself, &[own]);
         assert!(!ready.is_empty(), "this one runs");
     }
 
     #[test]
     fn what_the_dead_had_used_stays_counted() {
-        let process = |pid, start| Identity { pid, start };
+        let process = |pid, start| ProcessId { pid, start };
         let time = Duration::from_millis;
-        let mut census = Census::default();
+        let mut census = ProcessCensus::default();
         census.count(HashMap::from([
             (process(1, 0), time(10)),
             (process(2, 0), time(20)),

@@ -17,7 +17,8 @@ use rustix::{
 };
 
 use crate::{
-    cell::{Cell, Context},
+    cell::{Cell, TurnContext},
+    cell_factory::CellFactory,
     error::CellError,
     filter::Filter,
     guest::GuestId,
@@ -25,12 +26,11 @@ use crate::{
     landlock,
     launch::Restrictions,
     meter::Pace,
-    nested::Cells,
+    namespace_isolation::NamespaceIsolation,
+    process_tree::Isolation,
     reaper,
-    shared::Commons,
     signals::Signals,
-    tree::Ground,
-    workshop::Workshop,
+    uid_isolation::UidIsolation,
 };
 
 /// One place for a run, with a UID of its own.
@@ -59,14 +59,14 @@ pub enum Event<'a> {
 /// Whether more output can be taken. While it is held, guests that write come to wait, and the wall clock stands still; all other
 /// limits go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Intake {
-    Open,
-    Held,
+pub enum OutputFlow {
+    Reading,
+    Paused,
 }
 
 /// What became of an attempt to start a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum StartResult {
     /// Its facts will come, also where the program could not be executed.
     Started,
     /// The box has as many processes as it may: try again when another run has ended.
@@ -75,18 +75,19 @@ pub enum Start {
 
 /// What becomes of the work directory after a run. Other folders that guests may write to are always as they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workspace {
+pub enum WorkdirPolicy {
     /// What a run leaves there is what later ones find: the compile step's.
-    Kept,
+    Persistent,
     /// As it was before.
-    Fresh,
+    PerRun,
 }
 
 /// Runs programs in slots, and keeps each to its limits.
 ///
 /// The process that owns it must have one thread, and be root in its box; it reaps every child of the process.
 ///
-/// - With a [`Workshop`], each run has a cell of its own. What the box must offer is said at [`Nest`](crate::Nest).
+/// - With a [`CellFactory`], each run has a cell of its own. What the box must offer is said at
+///   [`BoxResources`](crate::BoxResources).
 /// - Without, runs are told apart by their guests' UIDs. The process needs the capabilities SETUID, SETGID and KILL, and
 ///   must be PID 1 or a child subreaper, so that orphans come to it.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ pub struct Supervisor {
     /// Readable when a child has died. SIGCHLD is blocked.
     child_signals: OwnedFd,
     cells: Vec<Cell>,
-    ground: Ground,
+    isolation: Isolation,
     restrictions: Rc<Restrictions>,
     pace: Pace,
     buffer: Vec<u8>,
@@ -115,16 +116,16 @@ impl Supervisor {
     /// One slot for each guest. What lies in the folders that guests may write to stays.
     pub fn new(
         guests: &[GuestId],
-        workspace: Workspace,
-        workshop: Option<&Workshop>,
+        workdir: WorkdirPolicy,
+        factory: Option<&CellFactory>,
     ) -> Result<Self, CellError> {
-        let (ground, restrictions) = match workshop {
-            Some(workshop) => (
-                Ground::Nested(Cells::new(workshop, workspace)?),
-                Rc::clone(&workshop.restrictions),
+        let (isolation, restrictions) = match factory {
+            Some(factory) => (
+                Isolation::Namespaced(NamespaceIsolation::new(factory, workdir)?),
+                Rc::clone(&factory.restrictions),
             ),
             None => (
-                Ground::Shared(Rc::new(Commons::new(guests, workspace)?)),
+                Isolation::Uid(Rc::new(UidIsolation::new(guests, workdir)?)),
                 Rc::new(Restrictions {
                     filter: Filter::for_guests(),
                     // A container engine was asked for none, so a kernel without it is no failure.
@@ -144,8 +145,8 @@ impl Supervisor {
                 .enumerate()
                 .map(|(slot, guest)| Cell::new(Slot(slot), *guest))
                 .collect(),
-            pace: ground.pace(),
-            ground,
+            pace: isolation.pace(),
+            isolation,
             restrictions,
             buffer: vec![0; CHUNK],
             backlog: Backlog::None,
@@ -162,26 +163,35 @@ impl Supervisor {
     }
 
     /// Starts a run in a free slot.
-    pub fn start(&mut self, slot: Slot, command: &CommandSpec, input: &Input) -> Result<Start, CellError> {
-        self.cells[slot.0].start(command, input, &mut self.ground, &self.restrictions, self.pace)
+    pub fn start(
+        &mut self,
+        slot: Slot,
+        command: &CommandSpec,
+        input: &Input,
+    ) -> Result<StartResult, CellError> {
+        self.cells[slot.0].start(command, input, &mut self.isolation, &self.restrictions, self.pace)
     }
 
     /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.
-    pub fn wait<'a>(&'a self, others: &mut Vec<PollFd<'a>>, intake: Intake) -> Result<(), CellError> {
-        if let Ground::Nested(cells) = &self.ground
+    pub fn wait<'a>(
+        &'a self,
+        others: &mut Vec<PollFd<'a>>,
+        output_flow: OutputFlow,
+    ) -> Result<(), CellError> {
+        if let Isolation::Namespaced(cells) = &self.isolation
             && self.is_idle()
         {
             cells.rest();
         }
         let count = others.len();
         others.push(PollFd::new(&self.child_signals, PollFlags::IN));
-        let asked = self.cells.iter().filter_map(Cell::asked);
-        others.extend(asked.map(|listener| PollFd::from_borrowed_fd(listener, PollFlags::IN)));
-        if intake == Intake::Open {
+        let listeners = self.cells.iter().filter_map(Cell::listener);
+        others.extend(listeners.map(|listener| PollFd::from_borrowed_fd(listener, PollFlags::IN)));
+        if output_flow == OutputFlow::Reading {
             let streams = self.cells.iter().flat_map(Cell::pollable);
             others.extend(streams.map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)));
         }
-        let due = self.cells.iter().filter_map(|cell| cell.due(intake)).min();
+        let due = self.cells.iter().filter_map(|cell| cell.due(output_flow)).min();
         let timeout = match self.backlog {
             Backlog::None => due.map(|due| due.saturating_duration_since(Instant::now())),
             Backlog::Perhaps => Some(Duration::ZERO),
@@ -196,12 +206,16 @@ impl Supervisor {
     }
 
     /// Carries every run as far as it goes without waiting.
-    pub fn advance(&mut self, intake: Intake, emit: &mut dyn FnMut(Event<'_>)) -> Result<(), CellError> {
+    pub fn advance(
+        &mut self,
+        output_flow: OutputFlow,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), CellError> {
         self.reap()?;
         for cell in &mut self.cells {
-            let mut context = Context {
+            let mut context = TurnContext {
                 pace: self.pace,
-                intake,
+                output_flow,
                 buffer: &mut self.buffer,
                 emit,
             };

@@ -283,7 +283,7 @@ fn version_2_is_written_as_its_kernel_reads_it() {
         let data = fs::metadata(root.path().join(name)).unwrap();
         assert_eq!((data.uid(), data.gid()), (1, 2), "{name}");
     }
-    assert!(group.into_fd().is_some());
+    assert!(group.clone_into_fd().is_some());
 
     let counters = group.counters().unwrap();
     assert_eq!(counters.cpu().unwrap(), Duration::from_micros(1500));

@@ -36,7 +36,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use optimus_cell::Nest;
+use optimus_cell::BoxResources;
 use optimus_common::{WorkerId, causes, settings, weaken};
 use tokio::sync::Mutex;
 use tracing::debug;
@@ -60,7 +60,7 @@ pub const SPAWNER_ARG: &str = "native-spawner";
 
 /// Becomes what the first argument says, if it is one of the native backend's: `None` for any other program. To be
 /// called before anything else, while the process has one thread. `agent` is what runs in every box.
-pub fn divert(agent: fn(Nest) -> ExitCode) -> Option<ExitCode> {
+pub fn divert(agent: fn(BoxResources) -> ExitCode) -> Option<ExitCode> {
     let mut arguments = env::args_os().skip(1);
     let first = arguments.next()?;
     if first == SPAWNER_ARG {
@@ -399,6 +399,6 @@ impl fmt::Display for Layer {
 
 /// Makes boxes for the worker at the other end of a socket, until that end is closed. `agent` is what the first process of
 /// each box becomes.
-pub fn spawner_main(agent: fn(Nest) -> ExitCode) -> ExitCode {
+pub fn spawner_main(agent: fn(BoxResources) -> ExitCode) -> ExitCode {
     spawner::run(agent)
 }

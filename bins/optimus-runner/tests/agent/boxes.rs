@@ -112,13 +112,13 @@ impl Cgroup {
     }
 
     /// The command that enters the box, and makes cells of this group in it. Root of the box is UID `base`.
-    fn nest(&self, base: u32) -> Vec<String> {
+    fn resources(&self, base: u32) -> Vec<String> {
         let (uids, group) = match WAY {
             Way::ByUid | Way::Cells => ("own", self.argument()),
             Way::CellsOfOneUid => ("agent", self.argument()),
             Way::CellsWithoutGroup => ("own", "none".to_owned()),
         };
-        let program = env!("CARGO_BIN_EXE_optimus-test-nest").to_owned();
+        let program = env!("CARGO_BIN_EXE_optimus-test-box").to_owned();
         vec![
             program,
             uids.to_owned(),
@@ -208,7 +208,12 @@ impl TestBox {
             group.create("agent").expect("a group can be made");
             group.delegate(base, base).expect("a group can be delegated");
             // The agent's group must not be a root: it could not leave it to enter its cells' groups.
-            (cgroup.entering("agent"), String::new(), "", cgroup.nest(base))
+            (
+                cgroup.entering("agent"),
+                String::new(),
+                "",
+                cgroup.resources(base),
+            )
         };
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let inner = format!("set -eu\n{mounts}exec sh \"$@\"");

@@ -317,7 +317,7 @@ impl Group {
     }
 
     /// The folder of version 2, to make a process in the group with `CLONE_INTO_CGROUP`.
-    pub fn into_fd(&self) -> Option<BorrowedFd<'_>> {
+    pub fn clone_into_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.layout {
             Layout::V1(_) => None,
             Layout::V2 { folder, .. } => Some(folder.as_fd()),

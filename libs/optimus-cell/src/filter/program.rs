@@ -18,7 +18,7 @@ use std::{
 use libc::{seccomp_data, sock_filter};
 
 use super::{Access, Answer, Clause};
-use crate::step::last_errno;
+use crate::launch_step::last_errno;
 
 /// A finished program.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 
 impl Program {
     pub(super) fn new(list: &BTreeMap<u32, Access>) -> Self {
-        let mut assembly = Assembly::default();
+        let mut assembly = BpfAssembly::default();
         assembly.statement(LOAD, offset(offset_of!(seccomp_data, arch)));
         let known = assembly.label();
         assembly.branch(IF_EQUAL, ARCHITECTURE, known, Target::Next);
@@ -171,7 +171,7 @@ enum Target {
 
 /// A program whose branches still lead to names.
 #[derive(Debug, Default)]
-struct Assembly {
+struct BpfAssembly {
     lines: Vec<Line>,
     /// The line each label stands before.
     labels: Vec<Option<usize>>,
@@ -189,7 +189,7 @@ struct Line {
     no: Target,
 }
 
-impl Assembly {
+impl BpfAssembly {
     fn statement(&mut self, code: u32, k: u32) {
         self.branch(code, k, Target::Next, Target::Next);
     }

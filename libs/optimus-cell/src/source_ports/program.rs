@@ -143,14 +143,14 @@ const ADDRESS: i16 = -48;
 const PORT: i16 = ADDRESS + 2;
 
 #[derive(Debug, Default)]
-struct Assembly(Vec<Instruction>);
+struct EbpfAssembly(Vec<Instruction>);
 
 /// A jump whose end is not known yet.
 #[must_use]
 struct Open(usize);
 
 pub(super) fn build(family: Family, key: [u64; 2]) -> Vec<Instruction> {
-    let mut program = Assembly::default();
+    let mut program = EbpfAssembly::default();
     program.take(Context, First);
     program.emit(LOAD_4, First, Context, PROTOCOL, 0);
     let no_tcp = program.jump(JUMP_IF_OTHER, First, libc::IPPROTO_TCP);
@@ -202,7 +202,7 @@ const REUSE: [(i32, Register); 2] = [
     (libc::SO_REUSEPORT, ReusePort),
 ];
 
-impl Assembly {
+impl EbpfAssembly {
     fn emit(&mut self, code: u8, target: Register, source: Register, offset: i16, value: i32) {
         self.0.push(Instruction {
             code,

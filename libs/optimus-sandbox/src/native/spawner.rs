@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_cell::Nest;
+use optimus_cell::BoxResources;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -58,7 +58,7 @@ use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, RootId, T
 const RETRY: Duration = Duration::from_millis(2);
 
 /// Until the worker closes its end of standard input, a socket.
-pub(super) fn run(agent: fn(Nest) -> ExitCode) -> ExitCode {
+pub(super) fn run(agent: fn(BoxResources) -> ExitCode) -> ExitCode {
     match serve(agent) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -75,7 +75,7 @@ fn complain(failure: &Failure) {
     let _ = writeln!(io::stderr(), "{failure}");
 }
 
-fn serve(agent: fn(Nest) -> ExitCode) -> Result<(), Failure> {
+fn serve(agent: fn(BoxResources) -> ExitCode) -> Result<(), Failure> {
     stand_alone()?;
     let Some((Request { ticket, order }, _)) = receive()? else {
         return Ok(());
@@ -191,7 +191,7 @@ struct Spawner {
 }
 
 impl Spawner {
-    fn begin(begin: &Begin, agent: fn(Nest) -> ExitCode) -> Result<(Self, Offer), Failure> {
+    fn begin(begin: &Begin, agent: fn(BoxResources) -> ExitCode) -> Result<(Self, Offer), Failure> {
         check_kernel()?;
         delays::count();
         // As the user this is, who may have been given a group.

@@ -13,7 +13,7 @@ use std::{
     process::ExitCode,
 };
 
-use optimus_cell::{HIDDEN_COUNTERS, Nest, cgroup::Group, close_descriptors};
+use optimus_cell::{BoxResources, HIDDEN_COUNTERS, cgroup::Group, close_descriptors};
 use optimus_common::{limits::CORE_LIMIT, weaken};
 use rustix::{
     fs::chown,
@@ -54,7 +54,7 @@ pub(super) struct Plan<'a> {
     pub(super) disk_bytes: u64,
     pub(super) compile_disk_bytes: u64,
     pub(super) open_files: u32,
-    pub(super) nest: Nest,
+    pub(super) resources: BoxResources,
 }
 
 /// A box's first process, as the spawner has it.
@@ -67,7 +67,7 @@ pub(super) struct Newborn {
 }
 
 /// Makes a box's first process. Returns in the spawner only.
-pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<Newborn> {
+pub(super) fn birth(plan: Plan<'_>, agent: fn(BoxResources) -> ExitCode) -> io::Result<Newborn> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let (reports, to_spawner) = socketpair(
         AddressFamily::UNIX,
@@ -76,7 +76,7 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<N
         None,
     )?;
     let mut pidfd: RawFd = -1;
-    let group = plan.agent_group.as_ref().and_then(Group::into_fd);
+    let group = plan.agent_group.as_ref().and_then(Group::clone_into_fd);
     let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_PIDFD;
     for (layer, namespace) in [
         ("pid-namespace", libc::CLONE_NEWPID),
@@ -121,7 +121,7 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(Nest) -> ExitCode) -> io::Result<N
 }
 
 /// The whole life of a box's first process.
-fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(Nest) -> ExitCode) -> ExitCode {
+fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(BoxResources) -> ExitCode) -> ExitCode {
     // Its descriptors are closed by number.
     let plan = ManuallyDrop::new(plan);
     let mut log = Log::new();
@@ -140,14 +140,14 @@ fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(Nest) -> ExitCode) -> ExitCo
         unsafe { std::env::set_var("PATH", path) };
     }
     let Plan {
-        nest,
+        resources,
         net,
         channel,
         agent_group,
         ..
     } = ManuallyDrop::into_inner(plan);
     std::mem::forget((net, channel, agent_group));
-    agent(nest)
+    agent(resources)
 }
 
 /// The agent counts sockets in a network that another one made, for whom alone these are readable.
@@ -164,7 +164,7 @@ fn give_counters(uids: Uids) -> io::Result<()> {
 
 fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
     if let Some(group) = &plan.agent_group
-        && group.into_fd().is_none()
+        && group.clone_into_fd().is_none()
     {
         group.enter()?;
     }
@@ -251,7 +251,7 @@ fn arrange_descriptors(plan: &Plan<'_>, reports: &OwnedFd) -> io::Result<()> {
     rustix::stdio::dup2_stdin(&plan.channel)?;
     rustix::stdio::dup2_stdout(&plan.channel)?;
     let mut kept = vec![2, reports.as_raw_fd()];
-    if let Some(group) = &plan.nest.group {
+    if let Some(group) = &plan.resources.group {
         kept.extend(group.descriptors().map(|descriptor| descriptor.as_raw_fd()));
     }
     if weaken::is_off("box-descriptors") {
@@ -291,9 +291,9 @@ fn set_limits(open_files: u32) -> io::Result<()> {
 fn drop_capabilities() -> io::Result<()> {
     // Without its user namespace the agent is not the user whose control groups it is given.
     let kept = if weaken::is_off("user-namespace") {
-        Nest::CAPABILITIES.union(CapabilitySet::DAC_OVERRIDE)
+        BoxResources::CAPABILITIES.union(CapabilitySet::DAC_OVERRIDE)
     } else {
-        Nest::CAPABILITIES
+        BoxResources::CAPABILITIES
     };
     for capability in CapabilitySet::all().difference(kept).iter() {
         match remove_capability_from_bounding_set(capability) {

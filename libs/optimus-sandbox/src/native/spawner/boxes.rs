@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use optimus_cell::{Landlock, Nest, cgroup::Removal};
+use optimus_cell::{BoxResources, Landlock, cgroup::Removal};
 use rustix::{
     event::{PollFd, PollFlags},
     io::Errno,
@@ -27,7 +27,7 @@ use crate::native::wire::{Make, Outcome, RootId, Ticket};
 
 #[derive(Debug)]
 pub(super) struct Boxes {
-    agent: fn(Nest) -> ExitCode,
+    agent: fn(BoxResources) -> ExitCode,
     landlock: Landlock,
     /// By the request that made them.
     all: HashMap<Ticket, Entry>,
@@ -80,7 +80,7 @@ pub(super) enum Subject {
 }
 
 impl Boxes {
-    pub(super) fn new(agent: fn(Nest) -> ExitCode) -> Self {
+    pub(super) fn new(agent: fn(BoxResources) -> ExitCode) -> Self {
         Self {
             agent,
             landlock: landlock(),
@@ -115,7 +115,7 @@ impl Boxes {
             disk_bytes: make.disk_bytes,
             compile_disk_bytes: make.compile_disk_bytes,
             open_files: make.open_files,
-            nest: Nest {
+            resources: BoxResources {
                 group,
                 disk_bytes: make.disk_bytes,
                 compile_disk_bytes: make.compile_disk_bytes,

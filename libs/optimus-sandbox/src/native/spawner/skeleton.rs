@@ -85,7 +85,7 @@ fn settings(skeleton: &Path) -> Result<(), Failure> {
 /// What programs look up about users. The same in every box, whoever it is for the host.
 fn users(skeleton: &Path) -> Result<(), Failure> {
     let uids = GuestUids::Own { count: u32::MAX };
-    let guests = Guests::of_nest(uids);
+    let guests = Guests::of_box(uids);
     folder_at(&skeleton.join("etc"))?;
     for (file, text) in [
         ("passwd", guests.passwd(u32::MAX)),

@@ -14,7 +14,7 @@ use std::{
     ptr,
 };
 
-use optimus_cell::Nest;
+use optimus_cell::BoxResources;
 use rustix::{
     fs::StatVfsMountFlags,
     io::Errno,
@@ -278,7 +278,7 @@ pub(super) fn capabilities() -> io::Result<Song> {
         }
     }
     let bounding = u64::from_str_radix(&status("CapBnd")?, 16).map_err(io::Error::other)?;
-    if bounding & !Nest::CAPABILITIES.bits() != 0 {
+    if bounding & !BoxResources::CAPABILITIES.bits() != 0 {
         return broken(format!("the agent has more than it needs: {bounding:x}"));
     }
     let target = c"/tmp".as_ptr();

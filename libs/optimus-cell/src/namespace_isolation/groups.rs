@@ -56,7 +56,7 @@ struct CellGroup {
 
 /// The group of one run, and what it had counted before.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(super) struct GroupLease {
     /// There until the lease ends.
     group: Option<CellGroup>,
     groups: Rc<CellGroups>,
@@ -156,7 +156,7 @@ impl Drop for CellGroups {
     }
 }
 
-impl Lease {
+impl GroupLease {
     pub(super) fn new(groups: &Rc<CellGroups>, limits: &Limits) -> Result<Self, CellError> {
         let (mut group, peak) = groups.take(limits)?;
         group.limit(limits).map_err(CellError::group("limit"))?;
@@ -181,12 +181,12 @@ impl Lease {
     /// The group itself, where a process has to enter it.
     pub(super) fn to_enter(&self) -> Option<&Group> {
         let group = &self.cell().group;
-        group.into_fd().is_none().then_some(group)
+        group.clone_into_fd().is_none().then_some(group)
     }
 
     /// The folder to make a process in, where the kernel can.
     pub(super) fn to_be_made_in(&self) -> Option<BorrowedFd<'_>> {
-        self.cell().group.into_fd()
+        self.cell().group.clone_into_fd()
     }
 
     fn counters(&self) -> &Counters {
@@ -204,7 +204,7 @@ impl Lease {
 
     pub(super) fn memory_bytes(&mut self) -> Result<u64, CellError> {
         let Self { group, peak, .. } = self;
-        peak.look(&held(group.as_ref()).counters)
+        peak.update(&held(group.as_ref()).counters)
     }
 
     pub(super) fn knows_highest_memory(&self) -> bool {
@@ -234,7 +234,7 @@ fn held(group: Option<&CellGroup>) -> &CellGroup {
     group.expect("it is given back by dropping the lease alone")
 }
 
-impl Drop for Lease {
+impl Drop for GroupLease {
     fn drop(&mut self) {
         self.groups.idle.borrow_mut().extend(self.group.take());
     }

@@ -7,7 +7,7 @@
 //!
 //! Nothing is kept safe by this. A guest that changes its descriptors meanwhile loses its own output at worst.
 
-mod opening;
+mod open_request;
 
 use std::{
     ffi::CStr,
@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use crate::guest::GuestId;
-use opening::Opening;
+use open_request::OpenRequest;
 
 /// Answers in one turn, and how long they may take. A guest that asks without end must not keep the clocks from being looked at;
 /// nor must one that is slow to take an answer.
@@ -40,32 +40,32 @@ const fn request<T>(number: libc::Ioctl) -> libc::Ioctl {
 
 /// Where a run's guest asks.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct SeccompListener {
     listener: OwnedFd,
     guest: GuestId,
 }
 
 /// Whether anybody is left who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Askers {
-    Some,
-    None,
+pub(crate) enum FilterUse {
+    InUse,
+    Unused,
 }
 
 /// What tells a pipe from all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct PipeId {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl PipeId {
     pub(crate) fn of(descriptor: impl AsFd) -> rustix::io::Result<Self> {
         fstat(descriptor).map(|known| Self::from(&known))
     }
 }
 
-impl From<&rustix::fs::Stat> for Identity {
+impl From<&rustix::fs::Stat> for PipeId {
     fn from(known: &rustix::fs::Stat) -> Self {
         Self {
             device: known.st_dev,
@@ -74,7 +74,7 @@ impl From<&rustix::fs::Stat> for Identity {
     }
 }
 
-impl Asked {
+impl SeccompListener {
     pub(crate) fn new(listener: OwnedFd, guest: GuestId) -> Self {
         Self { listener, guest }
     }
@@ -84,26 +84,26 @@ impl Asked {
     }
 
     /// Answers what has been asked.
-    pub(crate) fn answer(&self, streams: [Identity; 2]) -> Askers {
+    pub(crate) fn answer(&self, streams: [PipeId; 2]) -> FilterUse {
         let since = Instant::now();
         for _ in 0..MOST_ANSWERS {
             let mut end = [PollFd::new(&self.listener, PollFlags::IN)];
             if !matches!(poll(&mut end, Some(&Timespec::default())), Ok(1)) {
-                return Askers::Some;
+                return FilterUse::InUse;
             }
             if !end[0].revents().contains(PollFlags::IN) {
-                return Askers::None;
+                return FilterUse::Unused;
             }
             self.answer_one(streams);
             if since.elapsed() > LONGEST_TURN {
                 break;
             }
         }
-        Askers::Some
+        FilterUse::InUse
     }
 
     /// Whoever asked may have died meanwhile: nothing that fails here matters.
-    fn answer_one(&self, streams: [Identity; 2]) {
+    fn answer_one(&self, streams: [PipeId; 2]) {
         // SAFETY: zeroes are a valid value, which the kernel asks for.
         let mut question: libc::seccomp_notif = unsafe { std::mem::zeroed() };
         // SAFETY: the kernel stores a value of the size that the request tells.
@@ -122,8 +122,8 @@ impl Asked {
     }
 
     /// What the call returns; nothing, where the kernel is to go on with it.
-    fn result(&self, question: &libc::seccomp_notif, streams: [Identity; 2]) -> Option<i64> {
-        if let Some(opening) = Opening::asked_by(question) {
+    fn result(&self, question: &libc::seccomp_notif, streams: [PipeId; 2]) -> Option<i64> {
+        if let Some(opening) = OpenRequest::asked_by(question) {
             let stream = opening.open_stream(self.guest, streams)?;
             return opening.give(&self.listener, question.id, &stream);
         }
@@ -132,15 +132,15 @@ impl Asked {
     }
 
     /// What a thread of the guest has under this number.
-    fn identity(&self, thread: u32, descriptor: u64) -> Option<Identity> {
+    fn identity(&self, thread: u32, descriptor: u64) -> Option<PipeId> {
         // As the kernel takes it.
         #[expect(clippy::cast_possible_truncation)]
         let descriptor = descriptor as u32;
         let mut path = [0; 48];
         write!(&mut path[..], "/proc/{thread}/fd/{descriptor}\0").ok()?;
         let path = CStr::from_bytes_until_nul(&path).ok()?;
-        let known = self.guest.looks(|| stat(path).ok())?;
-        Some(Identity::from(&known))
+        let known = self.guest.with_fs_uid(|| stat(path).ok())?;
+        Some(PipeId::from(&known))
     }
 }
 

@@ -17,7 +17,7 @@ use rustix::{
     process::chdir,
 };
 
-use super::root::Root;
+use super::run_root::RunRoot;
 
 /// Entries of `/proc` that stay, beside those of processes. What is no name of a program's own is the same on every host with
 /// this kernel, or of the namespaces and the user that look at it.
@@ -144,7 +144,7 @@ pub const FACTS_OF_THE_HOST: [&str; 39] = [
 
 /// What is covered in every cell of a box, found once.
 #[derive(Debug, Default)]
-pub(crate) struct Covers {
+pub(crate) struct ProcCovers {
     files: Vec<CString>,
     folders: Vec<CString>,
     /// What lies over a folder; `None` in a box without [`EMPTY_FOLDER`].
@@ -155,7 +155,7 @@ pub(crate) struct Covers {
     counters: Option<CString>,
 }
 
-impl Covers {
+impl ProcCovers {
     /// Of this process' `/proc`: what there is beside processes is the same in a box and in its cells.
     pub(crate) fn of_this_kernel() -> io::Result<Self> {
         if weaken::is_off("proc-masks") {
@@ -202,7 +202,7 @@ impl Covers {
     }
 
     /// Covers what is not to be seen of a `/proc` that was just mounted. Allocates nothing.
-    pub(super) fn lay(&self, root: Root) -> rustix::io::Result<()> {
+    pub(super) fn lay(&self, root: RunRoot) -> rustix::io::Result<()> {
         // Short paths are found sooner.
         chdir(c"/proc")?;
         for file in &self.files {
@@ -215,7 +215,7 @@ impl Covers {
             }
         }
         if let Some(settings) = &self.settings {
-            if root == Root::Own {
+            if root == RunRoot::OfRun {
                 // The box's own root has it already.
                 let place = c"/optimus/proc/sys/kernel/random/uuid";
                 mount_bind(c"sys/kernel/random/uuid", place)?;
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn everything_else_that_all_may_read_is_covered() {
-        let covers = Covers::of_this_kernel().unwrap();
+        let covers = ProcCovers::of_this_kernel().unwrap();
         for entry in fs::read_dir("/proc").unwrap() {
             let name = entry.unwrap().file_name();
             let text = name.to_str().unwrap();

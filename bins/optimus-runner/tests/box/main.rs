@@ -1,7 +1,7 @@
-//! Enters a box as its first process, with a nest to make cells in, and becomes the agent: what a native backend does,
+//! Enters a box as its first process, with what cells are made of, and becomes the agent: what a native backend does,
 //! as simple as can be. A program of its own, since a test has threads.
 //!
-//! Usage: `optimus-test-nest UIDS DISK_BYTES BASE GROUP ROOT`
+//! Usage: `optimus-test-box UIDS DISK_BYTES BASE GROUP ROOT`
 //!
 //! UIDS is `own` or `agent`; GROUP is `none`, one folder of version 2, or `CONTROLLER=FOLDER,…` of version 1. Root of
 //! the box is UID BASE of the host, guests are the UIDs after it.
@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use optimus_cell::{
-    FIRST_GUEST, GuestUids, Guests, Landlock, Nest,
+    BoxResources, FIRST_GUEST, GuestUids, Guests, Landlock,
     cgroup::{Controller, Group},
 };
 use optimus_common::language::USERS_DIR;
@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "agent" => GuestUids::OfTheAgent,
         other => bail!("unknown kind of UIDs {other:?}"),
     };
-    let nest = Nest {
+    let resources = BoxResources {
         group: open_group(group)?,
         disk_bytes: disk_bytes.parse()?,
         compile_disk_bytes: disk_bytes.parse()?,
@@ -51,7 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
     enter_root(Path::new(root)).context("cannot enter the root")?;
     name_users().context("cannot say who the box's users are")?;
     become_root_of_box(base.parse()?, guest_uids)?;
-    Ok(optimus_runner::in_box(nest))
+    Ok(optimus_runner::in_box(resources))
 }
 
 fn open_group(group: &str) -> anyhow::Result<Option<Group>> {
@@ -86,7 +86,7 @@ fn enter_root(root: &Path) -> anyhow::Result<()> {
 
 /// As a native backend lays them over a box's root: those of a box that has UIDs of its own, whether it does or not.
 fn name_users() -> anyhow::Result<()> {
-    let guests = Guests::of_nest(GuestUids::Own { count: u32::MAX });
+    let guests = Guests::of_box(GuestUids::Own { count: u32::MAX });
     let folder = Path::new(USERS_DIR);
     fs::write(folder.join("passwd"), guests.passwd(u32::MAX))?;
     fs::write(folder.join("group"), guests.group(u32::MAX))?;
@@ -96,7 +96,7 @@ fn name_users() -> anyhow::Result<()> {
 fn become_root_of_box(base: u32, uids: GuestUids) -> anyhow::Result<()> {
     set_thread_groups(&[])?;
     for capability in (0..64).filter_map(|bit| CapabilitySet::from_bits(1 << bit)) {
-        if !Nest::CAPABILITIES.contains(capability) {
+        if !BoxResources::CAPABILITIES.contains(capability) {
             // Numbers the kernel does not know are not in the set.
             let _ = remove_capability_from_bounding_set(capability);
         }
@@ -126,8 +126,8 @@ fn become_root_of_box(base: u32, uids: GuestUids) -> anyhow::Result<()> {
     set_capabilities(
         None,
         CapabilitySets {
-            effective: Nest::CAPABILITIES,
-            permitted: Nest::CAPABILITIES,
+            effective: BoxResources::CAPABILITIES,
+            permitted: BoxResources::CAPABILITIES,
             inheritable: CapabilitySet::empty(),
         },
     )?;

@@ -5,13 +5,13 @@
 //! and nothing to remove.
 
 mod artefacts;
-mod covers;
+mod box_network;
 mod groups;
-mod home;
 mod init;
+mod init_report;
 mod mounts;
-mod notes;
-mod root;
+mod proc_covers;
+mod run_root;
 
 use std::{
     os::fd::AsRawFd,
@@ -27,64 +27,64 @@ use rustix::{
 };
 
 use crate::{
+    cell_factory::CellFactory,
     command::{Command, at_most},
     connections::Connections,
     error::CellError,
     guest::GuestId,
-    kill::Remains,
+    kill::Leftovers,
     launch::{Restrictions, Stdio},
-    looks::Looks,
+    launch_step::{LaunchOutcome, LaunchReport},
     meter::{Figure, Pace, Total, Usage},
     peak::without_mapped_files,
-    proc_files::{self, Census, Glance, Ready, Waiting},
+    proc_files::{self, ProcessCensus, RunnableThread, ThreadScan, ThreadWait},
     reaper::{self, Death, Reaped},
-    step::{Outcome, Report},
-    supervisor::Workspace,
+    scans::Scans,
+    supervisor::WorkdirPolicy,
     waited::{Waited, io_is_counted},
-    workshop::Workshop,
 };
-pub(crate) use covers::Covers;
-pub use covers::{
+pub(crate) use box_network::BoxNetwork;
+use box_network::RunNetwork;
+pub(crate) use groups::CellGroups;
+use groups::GroupLease;
+use init::InitPlan;
+use init_report::SharedInitReport;
+use mounts::Mounts;
+pub(crate) use proc_covers::ProcCovers;
+pub use proc_covers::{
     CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
     stays, still_counters,
 };
-pub(crate) use groups::CellGroups;
-use groups::Lease;
-pub(crate) use home::HomeNetwork;
-use home::Network;
-use init::Plan;
-use mounts::Mounts;
-use notes::SharedNotes;
-pub(crate) use root::HomeRoot;
-pub use root::ROOT_PARTS;
+pub(crate) use run_root::BoxRoot;
+pub use run_root::ROOT_PARTS;
 
 /// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
 const INTO_CGROUP: u64 = 1 << 33;
 
 /// Makes cells.
 #[derive(Debug)]
-pub(crate) struct Cells {
+pub(crate) struct NamespaceIsolation {
     /// `None` where the box has none to give.
     groups: Option<Rc<CellGroups>>,
-    network: Rc<HomeNetwork>,
-    root: Rc<HomeRoot>,
-    workspace: Workspace,
+    network: Rc<BoxNetwork>,
+    root: Rc<BoxRoot>,
+    workdir: WorkdirPolicy,
     mounts: Mounts,
 }
 
 /// A run in a cell.
 #[derive(Debug)]
-pub(crate) struct NestedTree {
+pub(crate) struct NamespacedTree {
     /// Its first process, in the agent's PID namespace.
     init: i32,
     guest: GuestId,
-    notes: SharedNotes,
-    group: Option<Lease>,
+    init_report: SharedInitReport,
+    group: Option<GroupLease>,
     /// Given back when the run is over.
-    _network: Network,
+    _network: RunNetwork,
     connections: Connections,
     /// Of use where there is no group.
-    census: Census,
+    census: ProcessCensus,
     /// The first process' death, and so everybody's.
     dead: Option<Reaped>,
     sampled_memory_bytes: u64,
@@ -94,14 +94,14 @@ pub(crate) struct NestedTree {
     proof: Duration,
 }
 
-impl Cells {
-    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Result<Self, CellError> {
+impl NamespaceIsolation {
+    pub(crate) fn new(factory: &CellFactory, workdir: WorkdirPolicy) -> Result<Self, CellError> {
         Ok(Self {
-            groups: workshop.groups.clone(),
-            network: Rc::clone(&workshop.network),
-            root: Rc::clone(&workshop.root),
-            workspace,
-            mounts: Mounts::new(workshop, workspace)?,
+            groups: factory.groups.clone(),
+            network: Rc::clone(&factory.network),
+            root: Rc::clone(&factory.root),
+            workdir,
+            mounts: Mounts::new(factory, workdir)?,
         })
     }
 
@@ -115,7 +115,7 @@ impl Cells {
 
     /// For a moment in which no run goes on.
     pub(crate) fn rest(&self) {
-        self.network.look();
+        self.network.check_use();
     }
 
     /// Starts a command in a cell. `None` where the box has as many processes as it may.
@@ -126,24 +126,24 @@ impl Cells {
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
-    ) -> Result<Option<(NestedTree, Outcome)>, CellError> {
-        let lease = |groups| Lease::new(groups, &spec.limits);
+    ) -> Result<Option<(NamespacedTree, LaunchOutcome)>, CellError> {
+        let lease = |groups| GroupLease::new(groups, &spec.limits);
         let group = self.groups.as_ref().map(lease).transpose()?;
         if group.is_none() {
             let most = at_most(Resource::Nproc, spec.limits.processes.into());
             command.rlimits.push((Resource::Nproc, most));
         }
-        let network = HomeNetwork::network_of_next(&self.network);
-        let root = self.root.root_of_next(self.workspace);
-        let notes = SharedNotes::new()?;
-        let (report, writer) = Report::new()?;
-        let into = group.as_ref().and_then(Lease::to_be_made_in);
+        let network = BoxNetwork::network_for_next_run(&self.network);
+        let root = self.root.root_for_next_run(self.workdir);
+        let init_report = SharedInitReport::new()?;
+        let (report, writer) = LaunchReport::new()?;
+        let into = group.as_ref().and_then(GroupLease::to_be_made_in);
         // SAFETY: the agent has one thread, and the child calls nothing that allocates or locks.
         let init = match unsafe { clone(into.map(|folder| folder.as_raw_fd())) } {
             Ok(Some(init)) => init,
             Ok(None) => {
-                let plan = Plan {
-                    group: group.as_ref().and_then(Lease::to_enter),
+                let plan = InitPlan {
+                    group: group.as_ref().and_then(GroupLease::to_enter),
                     network: &network,
                     root,
                     mounts: &self.mounts,
@@ -151,7 +151,7 @@ impl Cells {
                     guest,
                     restrictions,
                     stdio,
-                    notes: notes.get(),
+                    init_report: init_report.get(),
                 };
                 init::run(&plan, &writer)
             }
@@ -161,19 +161,19 @@ impl Cells {
         // Only the new process is to hold it, so that its end can be seen.
         drop(writer);
         let outcome = report.outcome()?;
-        if let Outcome::Crowded = outcome {
+        if let LaunchOutcome::Crowded = outcome {
             // It has told its failure with its last breath.
             reaper::wait_for(init)?;
             return Ok(None);
         }
-        let tree = NestedTree {
+        let tree = NamespacedTree {
             init,
             guest,
-            notes,
+            init_report,
             group,
             _network: network,
             connections: Connections::default(),
-            census: Census::default(),
+            census: ProcessCensus::default(),
             dead: None,
             sampled_memory_bytes: 0,
             mapped_bytes: 0,
@@ -210,11 +210,11 @@ unsafe fn clone(into: Option<i32>) -> rustix::io::Result<Option<i32>> {
     match i32::try_from(pid) {
         Ok(0) => Ok(None),
         Ok(pid @ 1..) => Ok(Some(pid)),
-        _ => Err(crate::step::last_errno()),
+        _ => Err(crate::launch_step::last_errno()),
     }
 }
 
-impl NestedTree {
+impl NamespacedTree {
     /// Takes note of a dead process of this cell's; `false` where it is none.
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
         let own = process.pid == self.init && self.dead.is_none();
@@ -229,8 +229,8 @@ impl NestedTree {
         let Some(dead) = &self.dead else {
             return Ok(None);
         };
-        if let Some(noted) = self.noted_death() {
-            return Ok(Some(noted));
+        if let Some(reported) = self.reported_death() {
+            return Ok(Some(reported));
         }
         // The first process was killed before the guest's own, which was killed for that reason.
         if self.oom_kills()? > 0 {
@@ -239,29 +239,29 @@ impl NestedTree {
         Err(CellError::CellLost { death: dead.death })
     }
 
-    pub(crate) fn noted_death(&self) -> Option<Death> {
-        self.notes.get().death()
+    pub(crate) fn reported_death(&self) -> Option<Death> {
+        self.init_report.get().death()
     }
 
-    pub(crate) fn kill(&self) -> Result<Remains, CellError> {
+    pub(crate) fn kill(&self) -> Result<Leftovers, CellError> {
         if self.dead.is_some() {
-            return Ok(Remains::None);
+            return Ok(Leftovers::None);
         }
         // It has not been waited for, so the number is still its own.
         match Pid::from_raw(self.init).map_or(Ok(()), |init| kill_process(init, Signal::KILL)) {
-            Ok(()) | Err(Errno::SRCH) => Ok(Remains::Some),
+            Ok(()) | Err(Errno::SRCH) => Ok(Leftovers::Some),
             Err(errno) => Err(CellError::system("kill a cell")(errno)),
         }
     }
 
     /// From the guest's start to its end, as far as that is known.
     pub(crate) fn lifetime(&self) -> Option<Duration> {
-        self.notes.get().lifetime()
+        self.init_report.get().lifetime()
     }
 
     pub(crate) fn started(&self) -> Instant {
         let now = Instant::now();
-        now.checked_sub(self.notes.get().age()).unwrap_or(now)
+        now.checked_sub(self.init_report.get().age()).unwrap_or(now)
     }
 
     pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
@@ -279,42 +279,42 @@ impl NestedTree {
     }
 
     fn read(&mut self) -> Result<Usage, CellError> {
-        let notes = self.notes.get();
+        let init_report = self.init_report.get();
         let Some(group) = &mut self.group else {
             let living = self.census.take(self.guest)?;
             return Ok(Usage {
-                cpu: (living.cpu + notes.read_reaped().cpu).max(self.census.seen_cpu()),
+                cpu: (living.cpu + init_report.read_reaped().cpu).max(self.census.seen_cpu()),
                 memory_bytes: living.memory_bytes,
             });
         };
         Ok(Usage {
-            cpu: group.cpu()?.saturating_sub(notes.read_own().cpu),
+            cpu: group.cpu()?.saturating_sub(init_report.read_own().cpu),
             memory_bytes: group.memory_bytes()?,
         })
     }
 
     /// The group tells of memory, and the first process at its end how long it had waited.
-    pub(crate) fn first_look(&self) -> Duration {
+    pub(crate) fn first_scan(&self) -> Duration {
         match &self.group {
-            Some(group) if group.knows_highest_memory() => Looks::FIRST_OF_KNOWN,
-            _ => Looks::FIRST,
+            Some(group) if group.knows_highest_memory() => Scans::FIRST_WHEN_REPORTED,
+            _ => Scans::FIRST,
         }
     }
 
     /// Looks at its processes one by one, and tells how long each thread has waited.
-    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
-        let Glance {
+    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
+        let ThreadScan {
             threads,
             mapped_bytes,
         } = match &self.group {
-            Some(group) => proc_files::glance_at(self.guest, &self.guests(group)?),
-            None => proc_files::glance(self.guest)?,
+            Some(group) => proc_files::scan_threads_of(self.guest, &self.guests(group)?),
+            None => proc_files::scan_threads(self.guest)?,
         };
         self.mapped_bytes = self.mapped_bytes.max(mapped_bytes);
         Ok(threads)
     }
 
-    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+    pub(crate) fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
         match &self.group {
             Some(group) => Ok(proc_files::ready_at(self.guest, &self.guests(group)?)),
             None => proc_files::ready(self.guest),
@@ -331,7 +331,7 @@ impl NestedTree {
     }
 
     /// The cell's living processes without its first one, which waits for CPUs on its own account.
-    fn guests(&self, group: &Lease) -> Result<Vec<i32>, CellError> {
+    fn guests(&self, group: &GroupLease) -> Result<Vec<i32>, CellError> {
         let mut processes = group.processes()?;
         processes.retain(|pid| *pid != self.init);
         Ok(processes)
@@ -339,22 +339,22 @@ impl NestedTree {
 
     /// How long the guest's first process had waited when it died.
     pub(crate) fn waited(&self) -> Waited {
-        let noted = self.notes.get().read_waited();
+        let reported = self.init_report.get().read_waited();
         Waited {
-            for_io: noted.for_io.filter(|_| io_is_counted()),
-            ..noted
+            for_io: reported.for_io.filter(|_| io_is_counted()),
+            ..reported
         }
     }
 
     fn oom_kills(&self) -> Result<u64, CellError> {
-        self.group.as_ref().map_or(Ok(0), Lease::oom_kills)
+        self.group.as_ref().map_or(Ok(0), GroupLease::oom_kills)
     }
 
     /// The sums, once no process is left.
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {
-        let notes = self.notes.get();
-        let (own, reaped) = (notes.read_own(), notes.read_reaped());
-        let files = notes.read_files();
+        let init_report = self.init_report.get();
+        let (own, reaped) = (init_report.read_own(), init_report.read_reaped());
+        let files = init_report.read_files();
         let mut cpu = Figure::new(reaped.cpu, Witness::Rusage);
         let (mut memory, mut process_limit_hits) = (Figure::new(files, Witness::Files), 0);
         let mut highest = None;
@@ -390,8 +390,8 @@ impl NestedTree {
 
     /// The most memory that any one process of the guest's had, as far as that is known.
     fn high_water_mark(&self) -> u64 {
-        let notes = self.notes.get();
-        let (own, reaped) = (notes.read_own(), notes.read_reaped());
+        let init_report = self.init_report.get();
+        let (own, reaped) = (init_report.read_own(), init_report.read_reaped());
         // Those that died with the first process are in its mark. Its own is known, so a higher one is theirs.
         let died_with_it = self.dead.map_or(0, |dead| dead.max_rss_bytes);
         let theirs = if died_with_it > own.max_rss_bytes {

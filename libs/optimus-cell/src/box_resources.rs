@@ -10,10 +10,10 @@ pub const FIRST_GUEST: u32 = 10_000;
 
 /// The rights and resources a box gives its agent to make cells of: one for the compile step, one for each run.
 ///
-/// The agent is root of the box's own user namespace, with [`Nest::CAPABILITIES`] in it, and owns whatever is here.
+/// The agent is root of the box's own user namespace, with [`BoxResources::CAPABILITIES`] in it, and owns whatever is here.
 /// Nothing of it reaches a guest.
 #[derive(Debug)]
-pub struct Nest {
+pub struct BoxResources {
     /// The box's cgroup, delegated to the agent, which is itself in a group below it. `None` where the host gives none.
     pub group: Option<Group>,
     /// Size of each writable file system of a run's cell. Inodes are counted at [`BYTES_PER_INODE`] each, here and for the
@@ -25,7 +25,7 @@ pub struct Nest {
     pub landlock: Landlock,
 }
 
-impl Nest {
+impl BoxResources {
     /// What the agent must be allowed in the box's user namespace, and nothing else.
     ///
     /// The first is for namespaces and mounts; the second brings up the loopback of a network namespace that was made for a

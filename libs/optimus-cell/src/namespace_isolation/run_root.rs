@@ -15,7 +15,7 @@ use rustix::{
     process::{chdir, chroot},
 };
 
-use crate::supervisor::Workspace;
+use crate::supervisor::WorkdirPolicy;
 
 /// Where a native box has the parts of its root, for the agent alone: a folder `skeleton` and a folder `tree`.
 pub const ROOT_PARTS: &str = "/run/optimus/root";
@@ -27,21 +27,21 @@ const NEW_ROOT: &CStr = c"/tmp";
 
 /// The root of a box, which the agent is in.
 #[derive(Debug)]
-pub(crate) struct HomeRoot {
+pub(crate) struct BoxRoot {
     has_parts: bool,
     used: Cell<bool>,
 }
 
 /// What a run has for a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Root {
+pub(super) enum RunRoot {
     /// The box's.
-    Home,
+    OfBox,
     /// To be made by the run's first process.
-    Own,
+    OfRun,
 }
 
-impl HomeRoot {
+impl BoxRoot {
     pub(crate) fn of_this_box() -> Self {
         Self {
             has_parts: Path::new(ROOT_PARTS).is_dir(),
@@ -50,17 +50,17 @@ impl HomeRoot {
     }
 
     /// The compile step may tell all runs what it wants to, by the program that it makes.
-    pub(super) fn root_of_next(&self, workspace: Workspace) -> Root {
-        let used = workspace == Workspace::Fresh && self.used.replace(true);
+    pub(super) fn root_for_next_run(&self, workdir: WorkdirPolicy) -> RunRoot {
+        let used = workdir == WorkdirPolicy::PerRun && self.used.replace(true);
         // What a test takes from the box's root is taken from runs too.
         let weakened = weaken::is_off("cell-root")
             || weaken::is_off("read-only-root")
             || weaken::is_off("private-files")
             || weaken::is_off("cell-pid-namespace");
         if used && self.has_parts && !weakened {
-            Root::Own
+            RunRoot::OfRun
         } else {
-            Root::Home
+            RunRoot::OfBox
         }
     }
 }

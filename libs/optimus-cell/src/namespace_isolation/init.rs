@@ -19,19 +19,19 @@ use rustix::{
 };
 
 use super::{
-    home::Network,
+    box_network::RunNetwork,
+    init_report::{InitReport, ResourceUsage},
     mounts::Mounts,
-    notes::{Notes, Reckoning},
-    root::Root,
+    run_root::RunRoot,
 };
 use crate::{
     cgroup::Group,
     command::Command,
     guest::{GuestId, drop_capabilities},
     launch::{Restrictions, Stdio, become_program, close_descriptors, forget_agent, hide_memory, leave},
+    launch_step::{LaunchStep, StepFailure, at, last_errno},
     network::arrange_network,
     reaper::{Death, death, duration},
-    step::{Failure, Step, at, last_errno},
     waited::{Waited, io_delay_of_stat, run_delay_of_schedstat},
 };
 
@@ -40,25 +40,25 @@ const OWN: i32 = 1;
 
 /// Where the guest's process runs before it has a program: some calls deep, and with small buffers.
 #[repr(C, align(16))]
-struct Stack([u8; 64 << 10]);
+struct GuestStack([u8; 64 << 10]);
 
 /// Everything it needs, made by the agent before.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct InitPlan<'a> {
     /// The group to enter; `None` where the process was made in it, or where there is none.
     pub(super) group: Option<&'a Group>,
-    pub(super) network: &'a Network,
-    pub(super) root: Root,
+    pub(super) network: &'a RunNetwork,
+    pub(super) root: RunRoot,
     pub(super) mounts: &'a Mounts,
     pub(super) command: &'a Command,
     pub(super) guest: GuestId,
     pub(super) restrictions: &'a Restrictions,
     pub(super) stdio: Stdio<'a>,
-    pub(super) notes: &'a Notes,
+    pub(super) init_report: &'a InitReport,
 }
 
 /// Lives the life of the first process. Allocates nothing.
-pub(super) fn run(plan: &Plan<'_>, report: &OwnedFd) -> ! {
+pub(super) fn run(plan: &InitPlan<'_>, report: &OwnedFd) -> ! {
     let outcome = prepare(plan, report).and_then(|entered| {
         let files = bytes_in_files();
         Ok((entered, files, start_guest(plan, report)?))
@@ -71,24 +71,24 @@ pub(super) fn run(plan: &Plan<'_>, report: &OwnedFd) -> ! {
     // this process.
     let _ = close_descriptors(0..=u32::MAX);
     let _ = drop_capabilities();
-    watch(plan.notes, guest, entered, files)
+    watch(plan.init_report, guest, entered, files)
 }
 
 /// Makes the cell, and returns this process' CPU time at the moment it was in its group.
-fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
+fn prepare(plan: &InitPlan<'_>, report: &OwnedFd) -> Result<Duration, StepFailure> {
     if let Some(group) = plan.group {
-        group.enter().map_err(at(Step::Group))?;
+        group.enter().map_err(at(LaunchStep::Group))?;
     }
     let entered = own_cpu();
-    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(Step::AgentDeath))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(LaunchStep::AgentDeath))?;
     if !weaken::is_off("cgroup-namespace") {
         // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
-        unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(Step::CgroupNamespace))?;
+        unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(LaunchStep::CgroupNamespace))?;
     }
-    if let Network::Own = plan.network {
+    if let RunNetwork::OfRun = plan.network {
         // SAFETY: a network namespace; no descriptor or memory is unshared.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(at(Step::Network))?;
-        arrange_network().map_err(at(Step::Network))?;
+        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(at(LaunchStep::Network))?;
+        arrange_network().map_err(at(LaunchStep::Network))?;
     }
     forget_agent(plan.stdio, report, plan.restrictions)?;
     plan.mounts.mount(plan.guest, plan.root)?;
@@ -96,24 +96,24 @@ fn prepare(plan: &Plan<'_>, report: &OwnedFd) -> Result<Duration, Failure> {
 }
 
 /// What the guest's process is told by the one that makes it.
-struct Orders<'a> {
-    plan: &'a Plan<'a>,
+struct GuestStart<'a> {
+    plan: &'a InitPlan<'a>,
     report: &'a OwnedFd,
 }
 
 /// The guest's process shares this one's memory until it executes its program, and this one waits until then: nothing
 /// need be copied. Its calls between are on a stack of its own.
-fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
-    extern "C" fn guest(orders: *mut libc::c_void) -> libc::c_int {
+fn start_guest(plan: &InitPlan<'_>, report: &OwnedFd) -> Result<i32, StepFailure> {
+    extern "C" fn guest(start: *mut libc::c_void) -> libc::c_int {
         // SAFETY: `start_guest` waits, with what it has passed.
-        let Orders { plan, report } = unsafe { &*orders.cast::<Orders<'_>>() };
+        let GuestStart { plan, report } = unsafe { &*start.cast::<GuestStart<'_>>() };
         let outcome: Result<Infallible, _> =
             become_program(plan.command, plan.guest, plan.restrictions, report);
         leave(outcome, report)
     }
-    let orders = Orders { plan, report };
-    let mut stack = MaybeUninit::<Stack>::uninit();
-    plan.notes.start();
+    let start = GuestStart { plan, report };
+    let mut stack = MaybeUninit::<GuestStack>::uninit();
+    plan.init_report.start();
     // SAFETY: the stack is large enough, aligned at its end, and lives until `clone` returns, which is when the child
     // no longer uses it.
     let pid = unsafe {
@@ -121,25 +121,25 @@ fn start_guest(plan: &Plan<'_>, report: &OwnedFd) -> Result<i32, Failure> {
             guest,
             stack.as_mut_ptr().add(1).cast(),
             libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
-            (&raw const orders).cast_mut().cast(),
+            (&raw const start).cast_mut().cast(),
         )
     };
     // The child's change of UID has decided anew who may look into the memory both had.
     let hidden = hide_memory();
     match pid {
-        -1 => Err((Step::Fork, last_errno())),
-        guest => hidden.map(|()| guest).map_err(at(Step::Fork)),
+        -1 => Err((LaunchStep::Fork, last_errno())),
+        guest => hidden.map(|()| guest).map_err(at(LaunchStep::Fork)),
     }
 }
 
 /// Buries the dead until the guest's first process is among them. `files` is what lay there before.
-fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
+fn watch(report: &InitReport, guest: i32, entered: Duration, files: u64) -> ! {
     loop {
-        note_usage(notes, entered);
+        report_usage(report, entered);
         let waited = run_delay(OWN).unwrap_or_default();
-        let Some((pid, death)) = bury(|pid| {
+        let Some((pid, death)) = reap_next(|pid| {
             if pid == guest {
-                notes.waited(Waited {
+                report.waited(Waited {
                     for_cpu: run_delay(pid),
                     for_io: io_delay(pid),
                 });
@@ -151,10 +151,10 @@ fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
         if pid == guest {
             // It had ended when this process was woken up, which then had to wait for a CPU.
             let late = run_delay(OWN).unwrap_or_default().saturating_sub(waited);
-            notes.end(death, late);
+            report.end(death, late);
             // They go with the cell.
-            notes.files(bytes_in_files().saturating_sub(files));
-            note_usage(notes, entered);
+            report.files(bytes_in_files().saturating_sub(files));
+            report_usage(report, entered);
             // SAFETY: as above.
             unsafe { libc::_exit(0) }
         }
@@ -162,7 +162,7 @@ fn watch(notes: &Notes, guest: i32, entered: Duration, files: u64) -> ! {
 }
 
 /// Waits for any child to die; `None` where there can be none any more. `look` is called while it is still to be seen.
-fn bury(look: impl FnOnce(i32)) -> Option<(i32, Death)> {
+fn reap_next(look: impl FnOnce(i32)) -> Option<(i32, Death)> {
     let (dead, _) = wait(libc::P_ALL, 0, libc::WNOWAIT)?;
     look(dead);
     wait(libc::P_PID, dead.unsigned_abs(), 0)
@@ -214,27 +214,27 @@ fn bytes_in_files() -> u64 {
     [c"/box", c"/tmp", c"/dev/shm"].map(used).iter().sum()
 }
 
-fn note_usage(notes: &Notes, entered: Duration) {
+fn report_usage(report: &InitReport, entered: Duration) {
     let own = usage(libc::RUSAGE_SELF);
-    notes.own(Reckoning {
+    report.own(ResourceUsage {
         // Of the clock that is exact.
         cpu: own_cpu().saturating_sub(entered),
         ..own
     });
-    notes.reaped(usage(libc::RUSAGE_CHILDREN));
+    report.reaped(usage(libc::RUSAGE_CHILDREN));
 }
 
 fn own_cpu() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }
 
-fn usage(of: libc::c_int) -> Reckoning {
+fn usage(of: libc::c_int) -> ResourceUsage {
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the pointer is valid for what the kernel stores through it.
     unsafe { libc::getrusage(of, usage.as_mut_ptr()) };
     // SAFETY: zeroed memory is a valid value.
     let usage = unsafe { usage.assume_init() };
-    Reckoning {
+    ResourceUsage {
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     }

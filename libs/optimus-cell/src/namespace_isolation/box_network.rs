@@ -26,16 +26,16 @@ const LONGEST: usize = 16 << 10;
 
 /// The box's own network namespace, which the agent is in.
 #[derive(Debug)]
-pub(crate) struct HomeNetwork {
+pub(crate) struct BoxNetwork {
     /// With what they were when the box was made; of a kernel without the second family the second one is missing.
     counters: Vec<(File, Vec<u8>)>,
     /// What they are read into.
     buffer: RefCell<Vec<u8>>,
-    state: Cell<State>,
+    state: Cell<BoxNetworkState>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum BoxNetworkState {
     Fresh,
     /// A run has it.
     Occupied,
@@ -46,14 +46,14 @@ enum State {
 
 /// What a run has for a network.
 #[derive(Debug)]
-pub(super) enum Network {
+pub(super) enum RunNetwork {
     /// The box's, given back when the run is over.
-    Home(Rc<HomeNetwork>),
+    OfBox(Rc<BoxNetwork>),
     /// To be made by the run's first process.
-    Own,
+    OfRun,
 }
 
-impl HomeNetwork {
+impl BoxNetwork {
     /// Of the calling process, where nobody has been yet.
     pub(crate) fn of_this_process() -> Self {
         Self::of("/proc/self/net")
@@ -70,9 +70,9 @@ impl HomeNetwork {
             })
             .collect();
         let state = if counters.is_empty() {
-            State::Used
+            BoxNetworkState::Used
         } else {
-            State::Fresh
+            BoxNetworkState::Fresh
         };
         Self {
             counters,
@@ -82,34 +82,38 @@ impl HomeNetwork {
     }
 
     /// Looks whether the last run has used it. Best called while there is nothing else to do.
-    pub(crate) fn look(&self) {
-        if self.state.get() == State::Left {
+    pub(crate) fn check_use(&self) {
+        if self.state.get() == BoxNetworkState::Left {
             let mut buffer = self.buffer.borrow_mut();
             let fresh = self
                 .counters
                 .iter()
                 .all(|(file, before)| read(file, &mut buffer) == Some(before));
-            self.state.set(if fresh { State::Fresh } else { State::Used });
+            self.state.set(if fresh {
+                BoxNetworkState::Fresh
+            } else {
+                BoxNetworkState::Used
+            });
         }
     }
 
-    pub(super) fn network_of_next(home: &Rc<Self>) -> Network {
+    pub(super) fn network_for_next_run(network: &Rc<Self>) -> RunNetwork {
         if weaken::is_off("cell-network-namespace") {
-            return Network::Home(Rc::clone(home));
+            return RunNetwork::OfBox(Rc::clone(network));
         }
-        home.look();
-        if home.state.get() != State::Fresh {
-            return Network::Own;
+        network.check_use();
+        if network.state.get() != BoxNetworkState::Fresh {
+            return RunNetwork::OfRun;
         }
-        home.state.set(State::Occupied);
-        Network::Home(Rc::clone(home))
+        network.state.set(BoxNetworkState::Occupied);
+        RunNetwork::OfBox(Rc::clone(network))
     }
 }
 
-impl Drop for Network {
+impl Drop for RunNetwork {
     fn drop(&mut self) {
-        if let Self::Home(home) = self {
-            home.state.set(State::Left);
+        if let Self::OfBox(network) = self {
+            network.state.set(BoxNetworkState::Left);
         }
     }
 }
@@ -131,8 +135,8 @@ mod tests {
     use super::*;
     use crate::{network::arrange_network, passed_over};
 
-    fn is_home(network: &Network) -> bool {
-        matches!(network, Network::Home(_))
+    fn is_of_box(network: &RunNetwork) -> bool {
+        matches!(network, RunNetwork::OfBox(_))
     }
 
     /// In a network namespace of its own, which takes root.
@@ -152,19 +156,22 @@ mod tests {
     #[test]
     fn a_network_is_handed_on_only_if_nothing_was_sent() {
         alone(|| {
-            let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
-            let first = HomeNetwork::network_of_next(&home);
-            assert!(is_home(&first));
-            assert!(!is_home(&HomeNetwork::network_of_next(&home)), "somebody has it");
+            let of_box = Rc::new(BoxNetwork::of("/proc/thread-self/net"));
+            let first = BoxNetwork::network_for_next_run(&of_box);
+            assert!(is_of_box(&first));
+            assert!(
+                !is_of_box(&BoxNetwork::network_for_next_run(&of_box)),
+                "somebody has it"
+            );
             drop(first);
-            let second = HomeNetwork::network_of_next(&home);
-            assert!(is_home(&second), "nobody has used it");
+            let second = BoxNetwork::network_for_next_run(&of_box);
+            assert!(is_of_box(&second), "nobody has used it");
             // There is no way to there.
             let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
             socket.connect("192.0.2.1:9").unwrap_err();
             drop((socket, second));
-            assert!(!is_home(&HomeNetwork::network_of_next(&home)));
-            assert!(!is_home(&HomeNetwork::network_of_next(&home)), "for good");
+            assert!(!is_of_box(&BoxNetwork::network_for_next_run(&of_box)));
+            assert!(!is_of_box(&BoxNetwork::network_for_next_run(&of_box)), "for good");
         });
     }
 
@@ -172,14 +179,17 @@ mod tests {
     fn packets_of_both_families_are_seen() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             alone(move || {
-                let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
-                drop(HomeNetwork::network_of_next(&home));
-                let network = HomeNetwork::network_of_next(&home);
-                assert!(is_home(&network));
+                let of_box = Rc::new(BoxNetwork::of("/proc/thread-self/net"));
+                drop(BoxNetwork::network_for_next_run(&of_box));
+                let of_run = BoxNetwork::network_for_next_run(&of_box);
+                assert!(is_of_box(&of_run));
                 let socket = UdpSocket::bind(address).unwrap();
                 socket.send_to(b"note", socket.local_addr().unwrap()).unwrap();
-                drop((socket, network));
-                assert!(!is_home(&HomeNetwork::network_of_next(&home)), "{address}");
+                drop((socket, of_run));
+                assert!(
+                    !is_of_box(&BoxNetwork::network_for_next_run(&of_box)),
+                    "{address}"
+                );
             });
         }
     }
@@ -187,13 +197,13 @@ mod tests {
     #[test]
     fn a_way_that_was_only_asked_for_is_seen() {
         alone(|| {
-            let home = Rc::new(HomeNetwork::of("/proc/thread-self/net"));
-            let network = HomeNetwork::network_of_next(&home);
-            assert!(is_home(&network));
+            let of_box = Rc::new(BoxNetwork::of("/proc/thread-self/net"));
+            let of_run = BoxNetwork::network_for_next_run(&of_box);
+            assert!(is_of_box(&of_run));
             let socket = UdpSocket::bind("[::1]:0").unwrap();
             socket.connect("[::1]:9").unwrap();
-            drop((socket, network));
-            assert!(!is_home(&HomeNetwork::network_of_next(&home)));
+            drop((socket, of_run));
+            assert!(!is_of_box(&BoxNetwork::network_for_next_run(&of_box)));
         });
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open, stat};
 
-use super::{Identity, request};
+use super::{PipeId, request};
 use crate::guest::GuestId;
 
 /// `SECCOMP_IOCTL_NOTIF_ADDFD`, which only writes.
@@ -25,13 +25,13 @@ const LONGEST_NAME: usize = 64;
 
 /// What a guest wants to open.
 #[derive(Debug)]
-pub(super) struct Opening {
+pub(super) struct OpenRequest {
     thread: u32,
     name: u64,
     flags: OFlags,
 }
 
-impl Opening {
+impl OpenRequest {
     /// By the call that a guest makes.
     pub(super) fn asked_by(question: &libc::seccomp_notif) -> Option<Self> {
         let arguments = question.data.args;
@@ -52,10 +52,10 @@ impl Opening {
     }
 
     /// The stream, opened as the guest would have, save that it blocks; if it is one.
-    pub(super) fn open_stream(&self, guest: GuestId, streams: [Identity; 2]) -> Option<OwnedFd> {
-        let is_stream = |identity: Identity| streams.contains(&identity);
-        let opened = guest.looks(|| {
-            let Place { path, process } = place_of(&self.read_name()?, self.thread)?;
+    pub(super) fn open_stream(&self, guest: GuestId, streams: [PipeId; 2]) -> Option<OwnedFd> {
+        let is_stream = |identity: PipeId| streams.contains(&identity);
+        let opened = guest.with_fs_uid(|| {
+            let DescriptorPath { path, process } = descriptor_path(&self.read_name()?, self.thread)?;
             if let Some(process) = process {
                 // The agent may open its own descriptors, whoever it looks as.
                 stat(&process)
@@ -67,7 +67,7 @@ impl Opening {
             let how = self.flags & OFlags::ACCMODE | OFlags::NONBLOCK | OFlags::CLOEXEC;
             open(&path, how, Mode::empty()).ok()
         })?;
-        Identity::of(&opened).ok().filter(|known| is_stream(*known))?;
+        PipeId::of(&opened).ok().filter(|known| is_stream(*known))?;
         fcntl_setfl(&opened, OFlags::empty()).ok()?;
         Some(opened)
     }
@@ -99,16 +99,16 @@ impl Opening {
 
 /// Where the agent finds a descriptor of a guest.
 #[derive(Debug, PartialEq, Eq)]
-struct Place {
+struct DescriptorPath {
     path: String,
     /// The process that it is said to be of, where that is not the one that asks.
     process: Option<String>,
 }
 
 /// What this thread calls so, if it is the name of a descriptor.
-fn place_of(name: &str, thread: u32) -> Option<Place> {
+fn descriptor_path(name: &str, thread: u32) -> Option<DescriptorPath> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let own = |number: &str| Place {
+    let own = |number: &str| DescriptorPath {
         path: format!("/proc/{thread}/fd/{number}"),
         process: None,
     };
@@ -123,7 +123,7 @@ fn place_of(name: &str, thread: u32) -> Option<Place> {
         // The guest counts processes as its own `/proc` does.
         ["", "proc", process, "fd", number] if is_number(process) && is_number(number) => {
             let process = format!("/proc/{thread}/root/proc/{process}");
-            Some(Place {
+            Some(DescriptorPath {
                 path: format!("{process}/fd/{number}"),
                 process: Some(process),
             })
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn streams_are_known_by_their_usual_names_alone() {
-        let place = |name| place_of(name, 7);
+        let place = |name| descriptor_path(name, 7);
         for (name, wanted) in [
             ("/dev/stdout", "/proc/7/fd/1"),
             ("/dev/stderr", "/proc/7/fd/2"),
@@ -147,7 +147,7 @@ mod tests {
             ("/proc/thread-self/fd/1", "/proc/7/fd/1"),
             ("/proc/12/fd/1", "/proc/7/root/proc/12/fd/1"),
         ] {
-            let Place { path, process } = place(name).unwrap();
+            let DescriptorPath { path, process } = place(name).unwrap();
             assert_eq!(path, wanted, "{name}");
             assert_eq!(process.is_some(), name.contains("12"), "{name}");
         }

@@ -9,48 +9,48 @@ use optimus_common::{limits::Limits, weaken};
 use optimus_protocol::CommandSpec;
 
 use crate::{
-    asked::Asked,
     command::Command,
     error::CellError,
     guest::GuestId,
-    kill::Remains,
+    kill::Leftovers,
     launch::{Restrictions, Stdio},
-    looks::Looks,
+    launch_step::LaunchOutcome,
     meter::{Pace, Total, Usage},
-    nested::{Cells, NestedTree},
-    proc_files::{Ready, Waiting},
+    namespace_isolation::{NamespaceIsolation, NamespacedTree},
+    proc_files::{RunnableThread, ThreadWait},
     reaper::{Death, Reaped},
-    shared::{Commons, GuestFiles, SharedTree},
-    step::Outcome,
+    scans::Scans,
+    seccomp_notify::SeccompListener,
+    uid_isolation::{GuestFiles, UidIsolation, UidTree},
     waited::Waited,
 };
 
 /// How the runs of a box are kept apart.
 #[derive(Debug)]
-pub(crate) enum Ground {
+pub(crate) enum Isolation {
     /// By the UIDs of their guests.
-    Shared(Rc<Commons>),
+    Uid(Rc<UidIsolation>),
     /// Each by a cell of its own.
-    Nested(Cells),
+    Namespaced(NamespaceIsolation),
 }
 
 /// What became of a command.
 #[derive(Debug)]
-pub(crate) enum Begun {
+pub(crate) enum Launched {
     /// With what it asks through, if it can ask.
-    Running(Tree, Option<Asked>),
+    Running(ProcessTree, Option<SeccompListener>),
     /// It cannot be executed, and why. What there is of a tree is on its way out, and dies like any other.
-    NotStarted(Tree, String),
+    NotStarted(ProcessTree, String),
     /// The box has as many processes as it may.
     Crowded,
 }
 
-impl Ground {
+impl Isolation {
     /// How often a run is looked at.
     pub(crate) fn pace(&self) -> Pace {
         match self {
-            Self::Shared(commons) => commons.pace(),
-            Self::Nested(cells) => cells.pace(),
+            Self::Uid(isolation) => isolation.pace(),
+            Self::Namespaced(isolation) => isolation.pace(),
         }
     }
 
@@ -60,48 +60,49 @@ impl Ground {
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
-    ) -> Result<Begun, CellError> {
+    ) -> Result<Launched, CellError> {
         let command = match Command::new(spec, guest) {
             Ok(command) => command,
-            Err(error) => return Ok(Begun::NotStarted(Tree::Empty, error)),
+            Err(error) => return Ok(Launched::NotStarted(ProcessTree::Empty, error)),
         };
-        let begun = match self {
-            Self::Shared(commons) => {
-                SharedTree::start(commons, &command, &spec.limits, guest, restrictions, stdio)?
-                    .map(|(tree, outcome)| (Tree::Shared(tree), outcome))
+        let launched = match self {
+            Self::Uid(isolation) => {
+                UidTree::start(isolation, &command, &spec.limits, guest, restrictions, stdio)?
+                    .map(|(tree, outcome)| (ProcessTree::Uid(tree), outcome))
             }
-            Self::Nested(cells) => cells
+            Self::Namespaced(isolation) => isolation
                 .start(spec, command, guest, restrictions, stdio)?
-                .map(|(tree, outcome)| (Tree::Nested(tree), outcome)),
+                .map(|(tree, outcome)| (ProcessTree::Namespaced(tree), outcome)),
         };
-        Ok(match begun {
-            Some((tree, Outcome::Running(listener))) => {
-                Begun::Running(tree, listener.map(|listener| Asked::new(listener, guest)))
-            }
-            Some((tree, Outcome::NotExecutable(error))) => {
+        Ok(match launched {
+            Some((tree, LaunchOutcome::Running(listener))) => Launched::Running(
+                tree,
+                listener.map(|listener| SeccompListener::new(listener, guest)),
+            ),
+            Some((tree, LaunchOutcome::NotExecutable(error))) => {
                 let name = spec.argv.first().map_or("", String::as_str);
-                Begun::NotStarted(tree, format!("cannot execute {name}: {error}"))
+                Launched::NotStarted(tree, format!("cannot execute {name}: {error}"))
             }
-            Some((_, Outcome::Crowded)) | None => Begun::Crowded,
+            Some((_, LaunchOutcome::Crowded)) | None => Launched::Crowded,
         })
     }
 }
 
 #[derive(Debug)]
-pub(crate) enum Tree {
+pub(crate) enum ProcessTree {
     /// The command named nothing that could be started.
     Empty,
-    Shared(SharedTree),
-    Nested(NestedTree),
+    Uid(UidTree),
+    Namespaced(NamespacedTree),
 }
 
-impl Tree {
+impl ProcessTree {
     /// Takes note of a dead process; `false` where it is none of this tree's.
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
         match self {
             Self::Empty => false,
-            Self::Shared(tree) => tree.reaped(process),
-            Self::Nested(tree) => tree.reaped(process),
+            Self::Uid(tree) => tree.reaped(process),
+            Self::Namespaced(tree) => tree.reaped(process),
         }
     }
 
@@ -109,42 +110,42 @@ impl Tree {
     pub(crate) fn death(&self) -> Result<Option<Death>, CellError> {
         match self {
             Self::Empty => Ok(None),
-            Self::Shared(tree) => Ok(tree.death()),
-            Self::Nested(tree) => tree.death(),
+            Self::Uid(tree) => Ok(tree.death()),
+            Self::Namespaced(tree) => tree.death(),
         }
     }
 
     /// How the first process died, where that is noted before the news of it can come: what is left of its surroundings may have to
     /// wait for a lock of the host's.
-    pub(crate) fn noted_death(&self) -> Option<Death> {
+    pub(crate) fn reported_death(&self) -> Option<Death> {
         match self {
-            Self::Empty | Self::Shared(_) => None,
-            Self::Nested(tree) => tree.noted_death(),
+            Self::Empty | Self::Uid(_) => None,
+            Self::Namespaced(tree) => tree.reported_death(),
         }
     }
 
     /// When the first process started, where that is known better than by looking at a clock.
     pub(crate) fn started(&self) -> Option<Instant> {
         match self {
-            Self::Empty | Self::Shared(_) => None,
-            Self::Nested(tree) => Some(tree.started()),
+            Self::Empty | Self::Uid(_) => None,
+            Self::Namespaced(tree) => Some(tree.started()),
         }
     }
 
     /// How long the first process lived, where that is known better than by looking at a clock.
     pub(crate) fn lifetime(&self) -> Option<Duration> {
         match self {
-            Self::Empty | Self::Shared(_) => None,
-            Self::Nested(tree) => tree.lifetime(),
+            Self::Empty | Self::Uid(_) => None,
+            Self::Namespaced(tree) => tree.lifetime(),
         }
     }
 
     /// Kills every process, stopped and orphaned ones included. To be called until none is left.
-    pub(crate) fn kill(&mut self) -> Result<Remains, CellError> {
+    pub(crate) fn kill(&mut self) -> Result<Leftovers, CellError> {
         match self {
-            Self::Empty => Ok(Remains::None),
-            Self::Shared(tree) => tree.kill(),
-            Self::Nested(tree) => tree.kill(),
+            Self::Empty => Ok(Leftovers::None),
+            Self::Uid(tree) => tree.kill(),
+            Self::Namespaced(tree) => tree.kill(),
         }
     }
 
@@ -152,34 +153,34 @@ impl Tree {
     pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
         match self {
             Self::Empty => Ok(Usage::default()),
-            Self::Shared(tree) => tree.sample(limits),
-            Self::Nested(tree) => tree.sample(limits),
+            Self::Uid(tree) => tree.sample(limits),
+            Self::Namespaced(tree) => tree.sample(limits),
         }
     }
 
     /// How long after its start it is first looked at.
-    pub(crate) fn first_look(&self) -> Duration {
+    pub(crate) fn first_scan(&self) -> Duration {
         match self {
-            Self::Empty | Self::Shared(_) => Looks::FIRST,
-            Self::Nested(tree) => tree.first_look(),
+            Self::Empty | Self::Uid(_) => Scans::FIRST,
+            Self::Namespaced(tree) => tree.first_scan(),
         }
     }
 
     /// Looks at its processes one by one, which costs more than a sample, and tells how long each thread has waited.
-    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
+    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
         match self {
             Self::Empty => Ok(Vec::new()),
-            Self::Shared(tree) => tree.look(),
-            Self::Nested(tree) => tree.look(),
+            Self::Uid(tree) => tree.scan(),
+            Self::Namespaced(tree) => tree.scan(),
         }
     }
 
     /// Its threads that do not sleep at this moment.
-    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+    pub(crate) fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
         match self {
             Self::Empty => Ok(Vec::new()),
-            Self::Shared(tree) => tree.ready(),
-            Self::Nested(tree) => tree.ready(),
+            Self::Uid(tree) => tree.ready(),
+            Self::Namespaced(tree) => tree.ready(),
         }
     }
 
@@ -187,8 +188,8 @@ impl Tree {
     pub(crate) fn is_over(&self) -> Result<bool, CellError> {
         match self {
             Self::Empty => Ok(false),
-            Self::Shared(tree) => Ok(tree.is_over()),
-            Self::Nested(tree) => tree.is_over(),
+            Self::Uid(tree) => Ok(tree.is_over()),
+            Self::Namespaced(tree) => tree.is_over(),
         }
     }
 
@@ -196,8 +197,8 @@ impl Tree {
     pub(crate) fn waited(&self) -> Waited {
         match self {
             Self::Empty => Waited::default(),
-            Self::Shared(tree) => tree.waited(),
-            Self::Nested(tree) => tree.waited(),
+            Self::Uid(tree) => tree.waited(),
+            Self::Namespaced(tree) => tree.waited(),
         }
     }
 
@@ -205,8 +206,8 @@ impl Tree {
     pub(crate) fn is_first(&self, pid: i32) -> bool {
         match self {
             // Of a cell, its own first process looks at the guest's.
-            Self::Empty | Self::Nested(_) => false,
-            Self::Shared(tree) => tree.is_first(pid),
+            Self::Empty | Self::Namespaced(_) => false,
+            Self::Uid(tree) => tree.is_first(pid),
         }
     }
 
@@ -214,36 +215,36 @@ impl Tree {
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {
         match self {
             Self::Empty => Ok(Total::nothing()),
-            Self::Shared(tree) => tree.total(),
-            Self::Nested(tree) => tree.total(),
+            Self::Uid(tree) => tree.total(),
+            Self::Namespaced(tree) => tree.total(),
         }
     }
 
     /// Processes are gone, but not every trace of them.
-    pub(crate) fn into_traces(self) -> Traces {
+    pub(crate) fn into_residue(self) -> Residue {
         match self {
-            Self::Empty | Self::Nested(_) => Traces::None,
-            Self::Shared(_) if weaken::is_off("fresh-files") => Traces::None,
-            Self::Shared(tree) => Traces::Files(tree.into_litter()),
+            Self::Empty | Self::Namespaced(_) => Residue::None,
+            Self::Uid(_) if weaken::is_off("fresh-files") => Residue::None,
+            Self::Uid(tree) => Residue::Files(tree.into_guest_files()),
         }
     }
 
     pub(crate) fn survived(&self, guest: GuestId) -> CellError {
         match self {
-            Self::Empty | Self::Shared(_) => CellError::Survivors(guest),
-            Self::Nested(_) => CellError::Survivor,
+            Self::Empty | Self::Uid(_) => CellError::GuestSurvivesKill(guest),
+            Self::Namespaced(_) => CellError::CellSurvivesKill,
         }
     }
 }
 
 /// What is left of a tree after its processes.
 #[derive(Debug)]
-pub(crate) enum Traces {
+pub(crate) enum Residue {
     None,
     Files(GuestFiles),
 }
 
-impl Traces {
+impl Residue {
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
         match self {
             Self::None => false,
@@ -252,9 +253,9 @@ impl Traces {
     }
 
     /// Goes on with removing them, and tells whether anything is left.
-    pub(crate) fn clear(&mut self, since: Instant) -> Result<Remains, CellError> {
+    pub(crate) fn clear(&mut self, since: Instant) -> Result<Leftovers, CellError> {
         match self {
-            Self::None => Ok(Remains::None),
+            Self::None => Ok(Leftovers::None),
             Self::Files(files) => files.clear(since),
         }
     }

@@ -17,7 +17,7 @@ use crate::{error::CellError, reaper::Death, waited::Waited};
 /// The page. Zero means that nothing has been noted yet.
 #[derive(Debug)]
 #[repr(C)]
-pub(crate) struct Notes {
+pub(crate) struct InitReport {
     /// When the guest's process was made, and when it was seen dead, in nanoseconds of the monotonic clock.
     started: AtomicU64,
     ended: AtomicU64,
@@ -39,12 +39,12 @@ pub(crate) struct Notes {
 
 /// Of children waited for, with theirs.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reckoning {
+pub(crate) struct ResourceUsage {
     pub(crate) cpu: Duration,
     pub(crate) max_rss_bytes: u64,
 }
 
-impl Notes {
+impl InitReport {
     pub(crate) fn start(&self) {
         self.started.store(now(), Relaxed);
     }
@@ -55,12 +55,12 @@ impl Notes {
         self.death.store(encode(death), Relaxed);
     }
 
-    pub(crate) fn own(&self, own: Reckoning) {
+    pub(crate) fn own(&self, own: ResourceUsage) {
         self.own_cpu.store(nanoseconds(own.cpu), Relaxed);
         self.own_max_rss.store(own.max_rss_bytes, Relaxed);
     }
 
-    pub(crate) fn reaped(&self, reaped: Reckoning) {
+    pub(crate) fn reaped(&self, reaped: ResourceUsage) {
         self.reaped_cpu.store(nanoseconds(reaped.cpu), Relaxed);
         self.reaped_max_rss.store(reaped.max_rss_bytes, Relaxed);
     }
@@ -105,15 +105,15 @@ impl Notes {
         }
     }
 
-    pub(crate) fn read_own(&self) -> Reckoning {
-        Reckoning {
+    pub(crate) fn read_own(&self) -> ResourceUsage {
+        ResourceUsage {
             cpu: Duration::from_nanos(self.own_cpu.load(Relaxed)),
             max_rss_bytes: self.own_max_rss.load(Relaxed),
         }
     }
 
-    pub(crate) fn read_reaped(&self) -> Reckoning {
-        Reckoning {
+    pub(crate) fn read_reaped(&self) -> ResourceUsage {
+        ResourceUsage {
             cpu: Duration::from_nanos(self.reaped_cpu.load(Relaxed)),
             max_rss_bytes: self.reaped_max_rss.load(Relaxed),
         }
@@ -149,16 +149,16 @@ fn decode(noted: u64) -> Option<Death> {
 
 /// The agent's hold on the page. Processes forked from the agent have it too.
 #[derive(Debug)]
-pub(crate) struct SharedNotes(NonNull<Notes>);
+pub(crate) struct SharedInitReport(NonNull<InitReport>);
 
-impl SharedNotes {
+impl SharedInitReport {
     pub(crate) fn new() -> Result<Self, CellError> {
         let (access, flags) = (
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
         );
         // SAFETY: a new mapping, of a size that is not zero.
-        let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<Notes>(), access, flags, -1, 0) };
+        let page = unsafe { libc::mmap(ptr::null_mut(), size_of::<InitReport>(), access, flags, -1, 0) };
         if page == libc::MAP_FAILED {
             return Err(CellError::System {
                 operation: "map memory to share with a cell",
@@ -169,17 +169,17 @@ impl SharedNotes {
         Ok(Self(page))
     }
 
-    pub(crate) fn get(&self) -> &Notes {
+    pub(crate) fn get(&self) -> &InitReport {
         // SAFETY: the mapping is there until `self` is dropped, starts as zeroes, which atomics may be, and is only
         // ever used as atomics.
         unsafe { self.0.as_ref() }
     }
 }
 
-impl Drop for SharedNotes {
+impl Drop for SharedInitReport {
     fn drop(&mut self) {
         // SAFETY: mapped with this size, and no reference outlives `self`.
-        unsafe { libc::munmap(self.0.as_ptr().cast(), size_of::<Notes>()) };
+        unsafe { libc::munmap(self.0.as_ptr().cast(), size_of::<InitReport>()) };
     }
 }
 
@@ -202,22 +202,22 @@ mod tests {
 
     #[test]
     fn nothing_is_noted_at_first() {
-        let notes = SharedNotes::new().unwrap();
-        assert_eq!(notes.get().death(), None);
+        let report = SharedInitReport::new().unwrap();
+        assert_eq!(report.get().death(), None);
         assert_eq!(
-            (notes.get().lifetime(), notes.get().age()),
+            (report.get().lifetime(), report.get().age()),
             (None, Duration::ZERO)
         );
-        assert_eq!(notes.get().read_waited(), Waited::default());
+        assert_eq!(report.get().read_waited(), Waited::default());
         let waited = Waited {
             for_cpu: Some(Duration::ZERO),
             for_io: Some(Duration::from_millis(10)),
         };
-        notes.get().waited(waited);
-        assert_eq!(notes.get().read_waited(), waited);
-        notes.get().start();
-        notes.get().end(Death::Exited(3), Duration::ZERO);
-        assert_eq!(notes.get().death(), Some(Death::Exited(3)));
-        assert!(notes.get().lifetime().is_some());
+        report.get().waited(waited);
+        assert_eq!(report.get().read_waited(), waited);
+        report.get().start();
+        report.get().end(Death::Exited(3), Duration::ZERO);
+        assert_eq!(report.get().death(), Some(Death::Exited(3)));
+        assert!(report.get().lifetime().is_some());
     }
 }

@@ -22,7 +22,7 @@ use crate::error::CellError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Step {
+pub(crate) enum LaunchStep {
     // Of the cell.
     /// Where the kernel cannot make a process inside a group, it moves itself there before it does anything else.
     Group,
@@ -69,54 +69,54 @@ pub(crate) enum Step {
     Exec,
 }
 
-const ALL: [(Step, &str); 24] = [
-    (Step::Group, "enter the cell's control group"),
-    (Step::AgentDeath, "tie the cell to the agent"),
-    (Step::CgroupNamespace, "make a cgroup namespace"),
-    (Step::Network, "make a network namespace with a loopback"),
-    (Step::Descriptors, "arrange file descriptors"),
-    (Step::Signals, "reset signals"),
-    (Step::PrivateMounts, "keep mounts to the cell"),
-    (Step::AgentFolder, "hide the agent's folder"),
-    (Step::Root, "make a root of its own"),
+const ALL: [(LaunchStep, &str); 24] = [
+    (LaunchStep::Group, "enter the cell's control group"),
+    (LaunchStep::AgentDeath, "tie the cell to the agent"),
+    (LaunchStep::CgroupNamespace, "make a cgroup namespace"),
+    (LaunchStep::Network, "make a network namespace with a loopback"),
+    (LaunchStep::Descriptors, "arrange file descriptors"),
+    (LaunchStep::Signals, "reset signals"),
+    (LaunchStep::PrivateMounts, "keep mounts to the cell"),
+    (LaunchStep::AgentFolder, "hide the agent's folder"),
+    (LaunchStep::Root, "make a root of its own"),
     (
-        Step::WorkDirectory,
-        "mount an overlay over the work directory (in a user namespace it takes Linux 5.11, and Nest::CAPABILITIES)",
+        LaunchStep::WorkDirectory,
+        "mount an overlay over the work directory (in a user namespace it takes Linux 5.11, and BoxResources::CAPABILITIES)",
     ),
-    (Step::Temporary, "mount /tmp"),
-    (Step::SharedMemory, "mount /dev/shm"),
+    (LaunchStep::Temporary, "mount /tmp"),
+    (LaunchStep::SharedMemory, "mount /dev/shm"),
     (
-        Step::Proc,
+        LaunchStep::Proc,
         "mount /proc (in a user namespace the box's own must be whole)",
     ),
-    (Step::Fork, "fork the program's process"),
-    (Step::Session, "start a session"),
-    (Step::OomScore, "offer the process to the OOM killer"),
-    (Step::Limits, "set resource limits"),
-    (Step::EnterWorkDirectory, "enter the work directory"),
-    (Step::Identity, "change to the guest's UID"),
-    (Step::ParentDeath, "tie the process to its parent"),
-    (Step::NoNewPrivileges, "forbid new privileges"),
-    (Step::Landlock, "restrict the process with Landlock"),
-    (Step::Filter, "install the system call filter"),
-    (Step::Exec, "execute the program"),
+    (LaunchStep::Fork, "fork the program's process"),
+    (LaunchStep::Session, "start a session"),
+    (LaunchStep::OomScore, "offer the process to the OOM killer"),
+    (LaunchStep::Limits, "set resource limits"),
+    (LaunchStep::EnterWorkDirectory, "enter the work directory"),
+    (LaunchStep::Identity, "change to the guest's UID"),
+    (LaunchStep::ParentDeath, "tie the process to its parent"),
+    (LaunchStep::NoNewPrivileges, "forbid new privileges"),
+    (LaunchStep::Landlock, "restrict the process with Landlock"),
+    (LaunchStep::Filter, "install the system call filter"),
+    (LaunchStep::Exec, "execute the program"),
 ];
 
 /// A step that failed, and why.
-pub(crate) type Failure = (Step, Errno);
+pub(crate) type StepFailure = (LaunchStep, Errno);
 
 /// For `map_err`.
-pub(crate) fn at(step: Step) -> impl Fn(Errno) -> Failure {
+pub(crate) fn at(step: LaunchStep) -> impl Fn(Errno) -> StepFailure {
     move |errno| (step, errno)
 }
 
 /// The end of a launch that the agent holds.
 #[derive(Debug)]
-pub(crate) struct Report(OwnedFd);
+pub(crate) struct LaunchReport(OwnedFd);
 
 /// How a launch went.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum LaunchOutcome {
     /// The program runs, and asks there, if it can ask.
     Running(Option<OwnedFd>),
     /// The program cannot be executed. The command's own fault.
@@ -125,7 +125,7 @@ pub(crate) enum Outcome {
     Crowded,
 }
 
-impl Report {
+impl LaunchReport {
     /// The other end goes to the new process, and closes when that executes its program or dies.
     pub(crate) fn new() -> Result<(Self, OwnedFd), CellError> {
         socketpair(
@@ -139,13 +139,13 @@ impl Report {
     }
 
     /// Waits until the program runs or a step has failed. All other holders of the writing end must be gone.
-    pub(crate) fn outcome(&self) -> Result<Outcome, CellError> {
+    pub(crate) fn outcome(&self) -> Result<LaunchOutcome, CellError> {
         let mut listener = None;
         let message = loop {
             let (message, length, descriptor) = rustix::io::retry_on_intr(|| receive(&self.0))
                 .map_err(CellError::system("learn how a launch went"))?;
             match length {
-                0 => return Ok(Outcome::Running(listener)),
+                0 => return Ok(LaunchOutcome::Running(listener)),
                 LISTENER => listener = descriptor,
                 _ => break message,
             }
@@ -154,19 +154,19 @@ impl Report {
         let source = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
         let (step, text) = ALL[usize::from(step).min(ALL.len() - 1)];
         match (step, source.raw_os_error()) {
-            (Step::Fork, Some(libc::EAGAIN)) => Ok(Outcome::Crowded),
+            (LaunchStep::Fork, Some(libc::EAGAIN)) => Ok(LaunchOutcome::Crowded),
             // The kernel being out of something is nothing the program has done.
-            (Step::Exec, Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE)) => {
+            (LaunchStep::Exec, Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE)) => {
                 Err(CellError::Setup { step: text, source })
             }
-            (Step::Exec, _) => Ok(Outcome::NotExecutable(source)),
+            (LaunchStep::Exec, _) => Ok(LaunchOutcome::NotExecutable(source)),
             _ => Err(CellError::Setup { step: text, source }),
         }
     }
 }
 
 /// Tells the agent of a failure. Allocates nothing.
-pub(crate) fn report(to: impl AsFd, (step, errno): Failure) {
+pub(crate) fn report(to: impl AsFd, (step, errno): StepFailure) {
     let [a, b, c, d] = errno.raw_os_error().to_ne_bytes();
     // The write can fail only if the agent is gone, and then so is this process.
     let _ = rustix::io::write(to, &[step as u8, a, b, c, d]);
@@ -222,8 +222,8 @@ mod tests {
         }
     }
 
-    fn told(failure: Failure) -> Result<Outcome, CellError> {
-        let (reader, writer) = Report::new().unwrap();
+    fn told(failure: StepFailure) -> Result<LaunchOutcome, CellError> {
+        let (reader, writer) = LaunchReport::new().unwrap();
         report(&writer, failure);
         reader.outcome()
     }
@@ -231,38 +231,41 @@ mod tests {
     #[test]
     fn whose_fault_a_failure_is_depends_on_its_step_and_reason() {
         assert!(matches!(
-            told((Step::Exec, Errno::NOENT)),
-            Ok(Outcome::NotExecutable(_))
+            told((LaunchStep::Exec, Errno::NOENT)),
+            Ok(LaunchOutcome::NotExecutable(_))
         ));
-        assert!(matches!(told((Step::Fork, Errno::AGAIN)), Ok(Outcome::Crowded)));
+        assert!(matches!(
+            told((LaunchStep::Fork, Errno::AGAIN)),
+            Ok(LaunchOutcome::Crowded)
+        ));
         for ours in [
-            (Step::Exec, Errno::MFILE),
-            (Step::Filter, Errno::NOSYS),
-            (Step::Fork, Errno::NOMEM),
+            (LaunchStep::Exec, Errno::MFILE),
+            (LaunchStep::Filter, Errno::NOSYS),
+            (LaunchStep::Fork, Errno::NOMEM),
         ] {
             assert!(told(ours).is_err(), "{ours:?}");
         }
-        let error = told((Step::WorkDirectory, Errno::PERM)).unwrap_err();
+        let error = told((LaunchStep::WorkDirectory, Errno::PERM)).unwrap_err();
         assert!(error.to_string().contains("overlay"), "{error}");
-        let (reader, writer) = Report::new().unwrap();
+        let (reader, writer) = LaunchReport::new().unwrap();
         drop(writer);
-        assert!(matches!(reader.outcome(), Ok(Outcome::Running(None))));
+        assert!(matches!(reader.outcome(), Ok(LaunchOutcome::Running(None))));
     }
 
     #[test]
     fn a_descriptor_may_come_before_either_end() {
-        let (reader, writer) = Report::new().unwrap();
+        let (reader, writer) = LaunchReport::new().unwrap();
         let (mut theirs, ours) = std::io::pipe().unwrap();
         hand_over(&writer, &ours.into()).unwrap();
         drop(writer);
-        let Ok(Outcome::Running(Some(listener))) = reader.outcome() else {
+        let Ok(LaunchOutcome::Running(Some(listener))) = reader.outcome() else {
             panic!("no descriptor came");
         };
         rustix::io::write(&listener, b"x").unwrap();
         std::io::Read::read_exact(&mut theirs, &mut [0]).unwrap();
-        let (reader, writer) = Report::new().unwrap();
+        let (reader, writer) = LaunchReport::new().unwrap();
         hand_over(&writer, &listener).unwrap();
-        report(&writer, (Step::Exec, Errno::NOENT));
-        assert!(matches!(reader.outcome(), Ok(Outcome::NotExecutable(_))));
+        report(&writer, (LaunchStep::Exec, Errno::NOENT));
+        assert!(matches!(reader.outcome(), Ok(LaunchOutcome::NotExecutable(_))));
     }
 }

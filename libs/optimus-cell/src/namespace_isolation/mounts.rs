@@ -10,16 +10,16 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use super::{
     artefacts::Artefacts,
-    covers::Covers,
-    root::{self, Root},
+    proc_covers::ProcCovers,
+    run_root::{self, RunRoot},
 };
 use crate::{
+    box_resources::BYTES_PER_INODE,
+    cell_factory::CellFactory,
     error::CellError,
     guest::GuestId,
-    nest::BYTES_PER_INODE,
-    step::{Failure, Step, at},
-    supervisor::Workspace,
-    workshop::Workshop,
+    launch_step::{LaunchStep, StepFailure, at},
+    supervisor::WorkdirPolicy,
 };
 
 /// No file system has fewer inodes.
@@ -32,7 +32,7 @@ pub(crate) struct Mounts {
     writable: CString,
     /// What covers the work directory.
     work: Option<Work>,
-    covers: Rc<Covers>,
+    covers: Rc<ProcCovers>,
 }
 
 /// A work directory of a run's own.
@@ -44,72 +44,73 @@ struct Work {
 }
 
 impl Mounts {
-    /// For [`Workspace::Fresh`], what lies in the work directory now is what every run will find there.
-    pub(crate) fn new(workshop: &Workshop, workspace: Workspace) -> Result<Self, CellError> {
-        let inodes = (workshop.disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
-        let disk_bytes = match workspace {
-            Workspace::Kept => workshop.compile_disk_bytes,
-            Workspace::Fresh => workshop.disk_bytes,
+    /// For [`WorkdirPolicy::PerRun`], what lies in the work directory now is what every run will find there.
+    pub(crate) fn new(factory: &CellFactory, workdir: WorkdirPolicy) -> Result<Self, CellError> {
+        let inodes = (factory.disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
+        let disk_bytes = match workdir {
+            WorkdirPolicy::Persistent => factory.compile_disk_bytes,
+            WorkdirPolicy::PerRun => factory.disk_bytes,
         };
-        let work = match workspace {
-            Workspace::Fresh if !weaken::is_off("fresh-files") => {
+        let work = match workdir {
+            WorkdirPolicy::PerRun if !weaken::is_off("fresh-files") => {
                 let artefacts = Artefacts::of_work_directory()?;
                 Some(Work {
                     writable: writable(disk_bytes + artefacts.bytes(), inodes + artefacts.count()),
                     artefacts,
                 })
             }
-            Workspace::Fresh | Workspace::Kept => None,
+            WorkdirPolicy::PerRun | WorkdirPolicy::Persistent => None,
         };
         Ok(Self {
             writable: writable(disk_bytes, inodes),
             work,
-            covers: Rc::clone(&workshop.covers),
+            covers: Rc::clone(&factory.covers),
         })
     }
 
     /// Mounts everything. To be called in a mount namespace and a PID namespace of the cell's own. Allocates nothing.
-    pub(super) fn mount(&self, guest: GuestId, of_run: Root) -> Result<(), Failure> {
+    pub(super) fn mount(&self, guest: GuestId, of_run: RunRoot) -> Result<(), StepFailure> {
         let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-        mount_change(c"/", private).map_err(at(Step::PrivateMounts))?;
+        mount_change(c"/", private).map_err(at(LaunchStep::PrivateMounts))?;
         match of_run {
-            Root::Home => {
+            RunRoot::OfBox => {
                 self.show_work(c"/tmp")?;
                 if guest.is_agent() && !weaken::is_off("agent-folder") {
                     // Others have no right to enter it.
-                    hide_agent().map_err(at(Step::AgentFolder))?;
+                    hide_agent().map_err(at(LaunchStep::AgentFolder))?;
                 }
             }
             // The agent's folder is not there.
-            Root::Own => {
-                root::make().map_err(at(Step::Root))?;
-                self.show_work(root::TEMPORARY_OF_NEW)?;
-                root::enter().map_err(at(Step::Root))?;
+            RunRoot::OfRun => {
+                run_root::make().map_err(at(LaunchStep::Root))?;
+                self.show_work(run_root::TEMPORARY_OF_NEW)?;
+                run_root::enter().map_err(at(LaunchStep::Root))?;
             }
         }
         if let Some(work) = &self.work {
-            work.cover().map_err(at(Step::WorkDirectory))?;
+            work.cover().map_err(at(LaunchStep::WorkDirectory))?;
         }
         if !weaken::is_off("fresh-files") {
-            tmpfs(c"/tmp", &self.writable).map_err(at(Step::Temporary))?;
-            tmpfs(c"/dev/shm", &self.writable).map_err(at(Step::SharedMemory))?;
+            tmpfs(c"/tmp", &self.writable).map_err(at(LaunchStep::Temporary))?;
+            tmpfs(c"/dev/shm", &self.writable).map_err(at(LaunchStep::SharedMemory))?;
         }
         if weaken::is_off("cell-pid-namespace") {
             // The kernel would not let the box's own processes be shown here.
             return Ok(());
         }
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(Step::Proc))?;
-        self.covers.lay(of_run).map_err(at(Step::Proc))
+        mount(c"proc", c"/proc", c"proc", flags, None).map_err(at(LaunchStep::Proc))?;
+        self.covers.lay(of_run).map_err(at(LaunchStep::Proc))
     }
 
     /// Shows all that the compile step left, where `/tmp` will cover it, so that nobody sees all of it later.
-    fn show_work(&self, temporary: &CStr) -> Result<(), Failure> {
+    fn show_work(&self, temporary: &CStr) -> Result<(), StepFailure> {
         if self.work.is_none() {
             return Ok(());
         }
         let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-        mount(c"overlay", temporary, c"overlay", flags, Artefacts::LAYERS).map_err(at(Step::WorkDirectory))
+        mount(c"overlay", temporary, c"overlay", flags, Artefacts::LAYERS)
+            .map_err(at(LaunchStep::WorkDirectory))
     }
 }
 

@@ -12,14 +12,14 @@ use std::{
 use optimus_common::limits::Limits;
 
 use crate::{
-    proc_files::{Ready, Waiting},
+    proc_files::{RunnableThread, ThreadWait},
     waited::Waited,
 };
 
 /// The looks at one run. They cost more than a sample: the first one soon where a short run would leave no other trace, and
 /// then fewer and fewer.
 #[derive(Debug)]
-pub(crate) struct Looks {
+pub(crate) struct Scans {
     pub(crate) next: Instant,
     pause: Duration,
     longest: Duration,
@@ -29,13 +29,13 @@ pub(crate) struct Looks {
     /// How long the run's clock had stood still by then.
     held: Duration,
     /// The threads that were there then.
-    threads: HashMap<u32, Believed>,
+    threads: HashMap<u32, CreditedWait>,
     /// Of the thread that waited longest in all, as far as it was seen and is believed.
     pub(crate) waited: Waited,
     /// The most that any one thread is believed to have waited for a disk.
     most_for_io: Duration,
     /// The question asked when the time was over.
-    question: Option<Question>,
+    stall_check: Option<StallCheck>,
 }
 
 /// A thread as it was seen last, and what it is believed to have waited for a disk: what the kernel has counted, or what it
@@ -47,25 +47,25 @@ pub(crate) struct Looks {
 /// One look alone tells nothing of the time before it: a program that knows when it is looked at could be found blocked then, and
 /// sleep in between.
 #[derive(Debug, Clone, Copy)]
-struct Believed {
-    seen: Waiting,
+struct CreditedWait {
+    seen: ThreadWait,
     /// Time in which it neither ran nor waited for a CPU.
     idle: Duration,
     counted: Duration,
     blocked: Duration,
 }
 
-impl Believed {
+impl CreditedWait {
     /// Of a thread that is seen again, or for the first time, so long after the last look.
-    fn next(before: Option<&Self>, seen: Waiting, elapsed: Duration) -> Self {
+    fn next(before: Option<&Self>, seen: ThreadWait, elapsed: Duration) -> Self {
         // A number may have gone to another thread since, of which less is counted.
         let before = before.copied().unwrap_or(Self {
-            seen: Waiting::begun(seen.thread),
+            seen: ThreadWait::new(seen.thread),
             idle: Duration::ZERO,
             counted: Duration::ZERO,
             blocked: Duration::ZERO,
         });
-        let since = |of: fn(&Waiting) -> Duration| of(&seen).saturating_sub(of(&before.seen));
+        let since = |of: fn(&ThreadWait) -> Duration| of(&seen).saturating_sub(of(&before.seen));
         let for_cpu = since(|waiting| waiting.counted.for_cpu.unwrap_or_default());
         let for_io = since(|waiting| waiting.counted.for_io.unwrap_or_default());
         let idle = elapsed.saturating_sub(since(|waiting| waiting.ran) + for_cpu);
@@ -78,7 +78,7 @@ impl Believed {
         Self {
             seen,
             idle: all_idle,
-            counted: (before.counted + for_io.min(idle + Looks::TICKS)).min(all_idle),
+            counted: (before.counted + for_io.min(idle + Scans::TICKS)).min(all_idle),
             blocked: before.blocked + blocked,
         }
     }
@@ -97,19 +97,19 @@ impl Believed {
 
 /// Whether threads wait.
 #[derive(Debug)]
-struct Question {
+struct StallCheck {
     /// Those that could run when it was asked, and have not got on since.
-    waiting: Vec<Ready>,
+    waiting: Vec<RunnableThread>,
     /// What the kernel had counted then.
     counted: Duration,
 }
 
-impl Looks {
+impl Scans {
     /// About what a program takes to load.
     pub(crate) const FIRST: Duration = Duration::from_millis(2);
 
     /// For a run that tells at its end what the looks at a short one are for.
-    pub(crate) const FIRST_OF_KNOWN: Duration = Duration::from_millis(20);
+    pub(crate) const FIRST_WHEN_REPORTED: Duration = Duration::from_millis(20);
 
     /// A wait for a disk is counted in ticks of the clock, of which two may be more than the time that has passed.
     const TICKS: Duration = Duration::from_millis(20);
@@ -127,12 +127,12 @@ impl Looks {
             threads: HashMap::new(),
             waited: Waited::default(),
             most_for_io: Duration::ZERO,
-            question: None,
+            stall_check: None,
         }
     }
 
     /// `held` is how long the run's clock has stood still in all. What a thread has waited for then is not granted once more.
-    pub(crate) fn took_place(&mut self, now: Instant, held: Duration, threads: &[Waiting]) {
+    pub(crate) fn record(&mut self, now: Instant, held: Duration, threads: &[ThreadWait]) {
         let held_since = held.saturating_sub(self.held);
         let elapsed = now
             .saturating_duration_since(self.last)
@@ -140,7 +140,7 @@ impl Looks {
         let passed = now.saturating_duration_since(self.started).saturating_sub(held);
         let before = std::mem::take(&mut self.threads);
         for seen in threads {
-            let believed = Believed::next(before.get(&seen.thread), *seen, elapsed);
+            let believed = CreditedWait::next(before.get(&seen.thread), *seen, elapsed);
             let waited = believed.waited(passed);
             // Threads that are gone are not seen any more.
             self.waited = self.waited.or_longer(waited);
@@ -163,22 +163,22 @@ impl Looks {
 
     /// Whether a run whose time is over waits for a CPU or a disk at this moment, as far as is known: if so, the next look tells
     /// more. Whatever could run is believed to wait until it is seen again.
-    pub(crate) fn is_waiting(&mut self, ready: Vec<Ready>) -> bool {
+    pub(crate) fn is_waiting(&mut self, ready: Vec<RunnableThread>) -> bool {
         // What was waiting has got its CPU, and the time was prolonged. It may have to wait again.
         let counted = self.waited.total();
-        let asked = self.question.take();
-        let question = match asked.filter(|question| counted < question.counted + Self::FIRST) {
-            None => Question {
+        let before = self.stall_check.take();
+        let check = match before.filter(|check| counted < check.counted + Self::FIRST) {
+            None => StallCheck {
                 waiting: ready,
                 counted,
             },
-            Some(mut question) => {
-                question.waiting.retain(|thread| ready.contains(thread));
-                question
+            Some(mut check) => {
+                check.waiting.retain(|thread| ready.contains(thread));
+                check
             }
         };
-        let is_waiting = !question.waiting.is_empty();
-        self.question = Some(question);
+        let is_waiting = !check.waiting.is_empty();
+        self.stall_check = Some(check);
         is_waiting
     }
 }
@@ -189,7 +189,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn looks() -> Looks {
+    fn scans() -> Scans {
         let limits = Limits {
             cpu_time: MS,
             wall_time: MS * 320,
@@ -199,43 +199,43 @@ mod tests {
             open_files: 0,
             file_size_bytes: 0,
         };
-        Looks::new(Instant::now(), Looks::FIRST, &limits)
+        Scans::new(Instant::now(), Scans::FIRST, &limits)
     }
 
-    fn cpu(waited: Duration) -> [Waiting; 1] {
+    fn cpu(waited: Duration) -> [ThreadWait; 1] {
         let counted = Waited {
             for_cpu: Some(waited),
             for_io: None,
         };
-        [Waiting {
+        [ThreadWait {
             counted,
-            ..Waiting::begun(7)
+            ..ThreadWait::new(7)
         }]
     }
 
-    fn io(thread: u32, counted: Duration) -> Waiting {
+    fn io(thread: u32, counted: Duration) -> ThreadWait {
         let counted = Waited {
             for_cpu: None,
             for_io: Some(counted),
         };
-        Waiting {
+        ThreadWait {
             counted,
-            ..Waiting::begun(thread)
+            ..ThreadWait::new(thread)
         }
     }
 
-    fn thread(ran: u64) -> Vec<Ready> {
-        vec![Ready { thread: 7, ran }]
+    fn thread(ran: u64) -> Vec<RunnableThread> {
+        vec![RunnableThread { thread: 7, ran }]
     }
 
     #[test]
     fn looks_become_rarer() {
-        let mut looks = looks();
-        let start = looks.next;
+        let mut scans = scans();
+        let start = scans.next;
         let pauses: Vec<_> = (0..6)
             .map(|_| {
-                looks.took_place(start, Duration::ZERO, &[]);
-                looks.next - start
+                scans.record(start, Duration::ZERO, &[]);
+                scans.next - start
             })
             .collect();
         assert_eq!(pauses, [MS * 4, MS * 8, MS * 16, MS * 20, MS * 20, MS * 20]);
@@ -243,115 +243,115 @@ mod tests {
 
     #[test]
     fn who_sleeps_does_not_wait() {
-        assert!(!looks().is_waiting(Vec::new()));
+        assert!(!scans().is_waiting(Vec::new()));
     }
 
     #[test]
     fn who_runs_is_believed_to_wait_until_it_is_seen_again() {
-        let mut looks = looks();
-        assert!(looks.is_waiting(thread(1)));
-        assert!(!looks.is_waiting(thread(2)));
-        assert!(!looks.is_waiting(thread(3)));
+        let mut scans = scans();
+        assert!(scans.is_waiting(thread(1)));
+        assert!(!scans.is_waiting(thread(2)));
+        assert!(!scans.is_waiting(thread(3)));
     }
 
     #[test]
     fn who_gets_no_cpu_waits() {
-        let mut looks = looks();
+        let mut scans = scans();
         for _ in 0..9 {
-            assert!(looks.is_waiting(thread(1)));
+            assert!(scans.is_waiting(thread(1)));
         }
         // It got one, and slept again when the time it was granted for that was over.
-        let now = looks.last + MS * 40;
-        looks.took_place(now, Duration::ZERO, &cpu(MS * 20));
-        assert!(!looks.is_waiting(Vec::new()));
+        let now = scans.last + MS * 40;
+        scans.record(now, Duration::ZERO, &cpu(MS * 20));
+        assert!(!scans.is_waiting(Vec::new()));
     }
 
     #[test]
     fn who_has_waited_may_have_to_wait_again() {
-        let mut looks = looks();
-        let start = looks.last;
-        assert!(looks.is_waiting(thread(1)));
-        looks.took_place(start + MS * 10, Duration::ZERO, &cpu(MS));
-        assert!(!looks.is_waiting(thread(2)), "it waited for nothing worth a word");
-        looks.took_place(start + MS * 20, Duration::ZERO, &cpu(MS * 9));
-        assert!(looks.is_waiting(thread(3)));
+        let mut scans = scans();
+        let start = scans.last;
+        assert!(scans.is_waiting(thread(1)));
+        scans.record(start + MS * 10, Duration::ZERO, &cpu(MS));
+        assert!(!scans.is_waiting(thread(2)), "it waited for nothing worth a word");
+        scans.record(start + MS * 20, Duration::ZERO, &cpu(MS * 9));
+        assert!(scans.is_waiting(thread(3)));
     }
 
     #[test]
     fn nobody_has_waited_for_a_disk_longer_than_it_was_there() {
-        let mut looks = looks();
-        let start = looks.last;
-        let told = |looks: &Looks| looks.waited.for_io.unwrap();
-        looks.took_place(
+        let mut scans = scans();
+        let start = scans.last;
+        let told = |scans: &Scans| scans.waited.for_io.unwrap();
+        scans.record(
             start + MS * 100,
             Duration::ZERO,
             &[io(7, MS * 60), io(8, MS * 10)],
         );
-        assert_eq!(told(&looks), MS * 60);
+        assert_eq!(told(&scans), MS * 60);
         // Counted from the start of the machine: what is believed is the time between two looks.
         let uptime = Duration::from_secs(14_044);
-        looks.took_place(
+        scans.record(
             start + MS * 200,
             Duration::ZERO,
             &[io(7, MS * 60 + uptime), io(8, MS * 20)],
         );
-        assert_eq!(told(&looks), MS * 160 + Looks::TICKS);
+        assert_eq!(told(&scans), MS * 160 + Scans::TICKS);
         // What comes after it counts as ever, of this thread and of the others.
-        looks.took_place(
+        scans.record(
             start + MS * 300,
             Duration::ZERO,
             &[io(7, MS * 70 + uptime), io(8, MS * 110)],
         );
-        assert_eq!(told(&looks), MS * 170 + Looks::TICKS);
+        assert_eq!(told(&scans), MS * 170 + Scans::TICKS);
         for round in 4..9 {
             let counted = io(8, MS * (100 * round - 190));
-            looks.took_place(start + MS * 100 * round, Duration::ZERO, &[counted]);
+            scans.record(start + MS * 100 * round, Duration::ZERO, &[counted]);
         }
-        assert_eq!(told(&looks), MS * 610);
+        assert_eq!(told(&scans), MS * 610);
     }
 
     #[test]
     fn who_is_seen_blocked_has_waited_but_for_what_it_did() {
-        let mut looks = looks();
-        let start = looks.last;
+        let mut scans = scans();
+        let start = scans.last;
         let seen = |ran, is_blocked, for_cpu| {
-            [Waiting {
+            [ThreadWait {
                 ran,
                 is_blocked,
                 counted: Waited {
                     for_cpu: Some(for_cpu),
                     for_io: None,
                 },
-                ..Waiting::begun(7)
+                ..ThreadWait::new(7)
             }]
         };
-        looks.took_place(start + MS * 10, Duration::ZERO, &seen(MS * 9, false, MS));
-        assert_eq!(looks.waited.for_io, None);
-        looks.took_place(start + MS * 20, Duration::ZERO, &seen(MS * 9, true, MS));
+        scans.record(start + MS * 10, Duration::ZERO, &seen(MS * 9, false, MS));
+        assert_eq!(scans.waited.for_io, None);
+        scans.record(start + MS * 20, Duration::ZERO, &seen(MS * 9, true, MS));
         assert_eq!(
-            looks.waited.for_io, None,
+            scans.waited.for_io, None,
             "it may have slept until it was looked at"
         );
-        looks.took_place(start + MS * 30, Duration::ZERO, &seen(MS * 12, true, MS * 3));
-        assert_eq!(looks.waited.for_io, Some(MS * 5));
-        looks.took_place(start + MS * 40, Duration::ZERO, &seen(MS * 12, true, MS * 3));
-        assert_eq!(looks.waited.for_io, Some(MS * 15));
-        looks.took_place(start + MS * 50, Duration::ZERO, &seen(MS * 13, false, MS * 3));
-        assert_eq!(looks.waited.for_io, Some(MS * 15));
+        scans.record(start + MS * 30, Duration::ZERO, &seen(MS * 12, true, MS * 3));
+        assert_eq!(scans.waited.for_io, Some(MS * 5));
+        scans.record(start + MS * 40, Duration::ZERO, &seen(MS * 12, true, MS * 3));
+        assert_eq!(scans.waited.for_io, Some(MS * 15));
+        scans.record(start + MS * 50, Duration::ZERO, &seen(MS * 13, false, MS * 3));
+        assert_eq!(scans.waited.for_io, Some(MS * 15));
     }
 
     #[test]
     fn nobody_has_waited_longer_than_there_was_time() {
-        let mut looks = looks();
-        let start = looks.last;
-        let seen = |thread, ran, for_cpu, for_io| Waiting {
+        let mut scans = scans();
+        let start = scans.last;
+        let seen = |thread, ran, for_cpu, for_io| ThreadWait {
             ran,
             is_blocked: true,
             counted: Waited {
                 for_cpu: Some(for_cpu),
                 for_io: Some(for_io),
             },
-            ..Waiting::begun(thread)
+            ..ThreadWait::new(thread)
         };
         for round in 1..9 {
             let passed = MS * 10 * round;
@@ -360,43 +360,43 @@ mod tests {
                 seen(7, Duration::ZERO, passed, Duration::ZERO),
                 seen(8, MS * round, MS * round, MS * 100 * round),
             ];
-            looks.took_place(start + passed, Duration::ZERO, &threads);
-            assert!(looks.waited.total() <= passed, "{:?}", looks.waited);
+            scans.record(start + passed, Duration::ZERO, &threads);
+            assert!(scans.waited.total() <= passed, "{:?}", scans.waited);
         }
         let end = start + MS * 85;
         let first = seen(8, MS * 8, MS * 8, MS * 900).counted;
-        assert!(looks.with_end(end, Duration::ZERO, first).total() <= MS * 85);
+        assert!(scans.with_end(end, Duration::ZERO, first).total() <= MS * 85);
     }
 
     #[test]
     fn what_is_counted_at_the_end_is_believed_as_far_as_it_can_be() {
-        let mut looks = looks();
-        let start = looks.last;
+        let mut scans = scans();
+        let start = scans.last;
         let at = start + MS * 30;
         let end = |counted: Duration| io(7, counted).counted;
-        let told = |looks: &Looks, counted| looks.with_end(at, Duration::ZERO, end(counted)).for_io.unwrap();
-        assert_eq!(told(&looks, MS * 30), MS * 30);
-        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 30);
-        looks.took_place(start + MS * 20, Duration::ZERO, &[io(7, Duration::ZERO)]);
-        assert_eq!(told(&looks, MS * 15), MS * 15);
-        assert_eq!(told(&looks, Duration::from_secs(14_044)), MS * 10 + Looks::TICKS);
+        let told = |scans: &Scans, counted| scans.with_end(at, Duration::ZERO, end(counted)).for_io.unwrap();
+        assert_eq!(told(&scans, MS * 30), MS * 30);
+        assert_eq!(told(&scans, Duration::from_secs(14_044)), MS * 30);
+        scans.record(start + MS * 20, Duration::ZERO, &[io(7, Duration::ZERO)]);
+        assert_eq!(told(&scans, MS * 15), MS * 15);
+        assert_eq!(told(&scans, Duration::from_secs(14_044)), MS * 10 + Scans::TICKS);
     }
 
     #[test]
     fn what_is_waited_for_while_the_clock_stands_still_is_not_granted_again() {
-        let mut looks = looks();
-        let start = looks.last;
-        let seen = |ran, for_cpu| Waiting {
+        let mut scans = scans();
+        let start = scans.last;
+        let seen = |ran, for_cpu| ThreadWait {
             ran,
             ..cpu(for_cpu)[0]
         };
         // It waited for a CPU for 30 ms of 40, of which 25 are held already, and ran for 5.
-        looks.took_place(start + MS * 40, MS * 25, &[seen(MS * 5, MS * 30)]);
-        assert_eq!(looks.waited.total(), MS * 10);
+        scans.record(start + MS * 40, MS * 25, &[seen(MS * 5, MS * 30)]);
+        assert_eq!(scans.waited.total(), MS * 10);
         // What it has waited for beside all that counts whole.
-        looks.took_place(start + MS * 80, MS * 25, &[seen(MS * 15, MS * 60)]);
-        assert_eq!(looks.waited.total(), MS * 40);
-        let end = |held| looks.with_end(start + MS * 100, held, cpu(MS * 75)[0].counted);
+        scans.record(start + MS * 80, MS * 25, &[seen(MS * 15, MS * 60)]);
+        assert_eq!(scans.waited.total(), MS * 40);
+        let end = |held| scans.with_end(start + MS * 100, held, cpu(MS * 75)[0].counted);
         assert_eq!(end(MS * 25).total(), MS * 75);
         assert_eq!(end(MS * 45).total(), MS * 55);
     }

@@ -8,17 +8,17 @@ use std::{
 use optimus_common::{language::BOX_DIR, limits::Limits};
 
 use crate::{
-    cleanup::{Litter, Scratch},
+    cleanup::{LeftoverFiles, WritableFolders},
     command::Command,
     error::CellError,
     guest::GuestId,
-    kill::{Remains, kill_all},
+    kill::{Leftovers, kill_all},
     launch::{Restrictions, Stdio, fork_guest},
+    launch_step::LaunchOutcome,
     meter::{Accounting, Meter, Pace, Total, Usage},
-    proc_files::{self, Ready, Waiting},
+    proc_files::{self, RunnableThread, ThreadWait},
     reaper::{Death, Reaped},
-    step::Outcome,
-    supervisor::Workspace,
+    supervisor::WorkdirPolicy,
     waited::Waited,
 };
 
@@ -27,22 +27,22 @@ const LONGEST_REMOVAL: Duration = Duration::from_mins(1);
 
 /// What the runs of a box share.
 #[derive(Debug)]
-pub(crate) struct Commons {
+pub(crate) struct UidIsolation {
     accounting: Accounting,
-    scratch: Scratch,
+    writable: WritableFolders,
     /// The guests of all slots.
     guests: Vec<GuestId>,
 }
 
-impl Commons {
-    pub(crate) fn new(guests: &[GuestId], workspace: Workspace) -> Result<Self, CellError> {
+impl UidIsolation {
+    pub(crate) fn new(guests: &[GuestId], workdir: WorkdirPolicy) -> Result<Self, CellError> {
         let mut folders = vec!["/tmp", "/dev/shm"];
-        if workspace == Workspace::Fresh {
+        if workdir == WorkdirPolicy::PerRun {
             folders.push(BOX_DIR);
         }
         Ok(Self {
             accounting: Accounting::for_runs_at_once(guests.len()),
-            scratch: Scratch::new(&folders)?,
+            writable: WritableFolders::new(&folders)?,
             guests: guests.to_owned(),
         })
     }
@@ -54,14 +54,14 @@ impl Commons {
 
 /// A run among others.
 #[derive(Debug)]
-pub(crate) struct SharedTree {
+pub(crate) struct UidTree {
     pid: i32,
     guest: GuestId,
     meter: Meter,
     state: State,
     /// Of the first process, at its death.
     waited: Waited,
-    commons: Rc<Commons>,
+    isolation: Rc<UidIsolation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,17 +73,17 @@ enum State {
     Dying,
 }
 
-impl SharedTree {
+impl UidTree {
     /// Starts a command as this guest. `None` where the box has as many processes as it may.
     pub(crate) fn start(
-        commons: &Rc<Commons>,
+        isolation: &Rc<UidIsolation>,
         command: &Command,
         limits: &Limits,
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
-    ) -> Result<Option<(Self, Outcome)>, CellError> {
-        let meter = Meter::start(guest, &commons.accounting, limits)?;
+    ) -> Result<Option<(Self, LaunchOutcome)>, CellError> {
+        let meter = Meter::start(guest, &isolation.accounting, limits)?;
         let forked = fork_guest(command, guest, restrictions, stdio)?;
         Ok(forked.map(|(pid, outcome)| {
             let tree = Self {
@@ -92,7 +92,7 @@ impl SharedTree {
                 meter,
                 state: State::Alive,
                 waited: Waited::default(),
-                commons: Rc::clone(commons),
+                isolation: Rc::clone(isolation),
             };
             (tree, outcome)
         }))
@@ -127,20 +127,20 @@ impl SharedTree {
         }
     }
 
-    pub(crate) fn kill(&mut self) -> Result<Remains, CellError> {
+    pub(crate) fn kill(&mut self) -> Result<Leftovers, CellError> {
         self.state = State::Dying;
         kill_all(self.guest)
     }
 
     pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
-        self.meter.sample(&self.commons.accounting, limits)
+        self.meter.sample(&self.isolation.accounting, limits)
     }
 
-    pub(crate) fn look(&mut self) -> Result<Vec<Waiting>, CellError> {
-        self.meter.look()
+    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
+        self.meter.scan()
     }
 
-    pub(crate) fn ready(&self) -> Result<Vec<Ready>, CellError> {
+    pub(crate) fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
         proc_files::ready(self.guest)
     }
 
@@ -154,14 +154,14 @@ impl SharedTree {
     }
 
     pub(crate) fn total(&mut self) -> Result<Total, CellError> {
-        self.meter.total(&self.commons.accounting)
+        self.meter.total(&self.isolation.accounting)
     }
 
-    pub(crate) fn into_litter(self) -> GuestFiles {
+    pub(crate) fn into_guest_files(self) -> GuestFiles {
         GuestFiles {
             guest: self.guest,
-            commons: self.commons,
-            sweeper: Sweeper::None,
+            isolation: self.isolation,
+            cleanup: CleanupProcess::None,
         }
     }
 }
@@ -170,13 +170,13 @@ impl SharedTree {
 #[derive(Debug)]
 pub(crate) struct GuestFiles {
     guest: GuestId,
-    commons: Rc<Commons>,
-    sweeper: Sweeper,
+    isolation: Rc<UidIsolation>,
+    cleanup: CleanupProcess,
 }
 
 /// The process of ours that removes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sweeper {
+enum CleanupProcess {
     None,
     Working(i32),
     Done,
@@ -186,43 +186,43 @@ enum Sweeper {
 impl GuestFiles {
     /// Takes note of a dead process; `false` where it is not the one that removes.
     pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
-        if self.sweeper != Sweeper::Working(process.pid) {
+        if self.cleanup != CleanupProcess::Working(process.pid) {
             return false;
         }
-        self.sweeper = match process.death {
-            Death::Exited(0) => Sweeper::Done,
-            _ => Sweeper::Failed,
+        self.cleanup = match process.death {
+            Death::Exited(0) => CleanupProcess::Done,
+            _ => CleanupProcess::Failed,
         };
         true
     }
 
     /// Goes on with the removal, and tells whether anything is left.
-    pub(crate) fn clear(&mut self, since: Instant) -> Result<Remains, CellError> {
-        match self.sweeper {
-            Sweeper::Failed => return Err(self.leftover("the removal failed")),
-            Sweeper::Working(_) if since.elapsed() > LONGEST_REMOVAL => {
+    pub(crate) fn clear(&mut self, since: Instant) -> Result<Leftovers, CellError> {
+        match self.cleanup {
+            CleanupProcess::Failed => return Err(self.leftover("the removal failed")),
+            CleanupProcess::Working(_) if since.elapsed() > LONGEST_REMOVAL => {
                 return Err(self.leftover("the removal takes too long"));
             }
-            Sweeper::Working(_) => return Ok(Remains::Some),
+            CleanupProcess::Working(_) => return Ok(Leftovers::Some),
             // Looks again, and must find nothing.
-            Sweeper::None | Sweeper::Done => {}
+            CleanupProcess::None | CleanupProcess::Done => {}
         }
-        let Commons { scratch, guests, .. } = &*self.commons;
-        if scratch.litter(self.guest, guests)? == Litter::None {
-            return Ok(Remains::None);
+        let UidIsolation { writable, guests, .. } = &*self.isolation;
+        if writable.leftovers(self.guest, guests)? == LeftoverFiles::None {
+            return Ok(Leftovers::None);
         }
-        match scratch.start_removal(self.guest)? {
-            Some(pid) => self.sweeper = Sweeper::Working(pid),
+        match writable.start_removal(self.guest)? {
+            Some(pid) => self.cleanup = CleanupProcess::Working(pid),
             None if since.elapsed() > LONGEST_REMOVAL => {
                 return Err(self.leftover("no process can be had to remove them"));
             }
             None => {}
         }
-        Ok(Remains::Some)
+        Ok(Leftovers::Some)
     }
 
     fn leftover(&self, reason: &str) -> CellError {
-        CellError::Leftover {
+        CellError::FilesLeft {
             guest: self.guest,
             reason: reason.to_owned(),
         }
