@@ -245,7 +245,7 @@ mod tests {
         for _ in 0..3 {
             store.panic_when_announced();
             sleep(HEARTBEAT).await;
-            store.goodbye(&"me".to_owned().into()).await.unwrap();
+            store.deregister(&"me".to_owned().into()).await.unwrap();
             let begun = Instant::now();
             store.until_announced(|worker| worker.id.as_str() == "me").await;
             assert!(begun.elapsed() <= HEARTBEAT * 2);
@@ -257,7 +257,7 @@ mod tests {
         let (store, backend) = (FakeStore::new(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         for _ in 0..3 {
-            store.goodbye(&"me".to_owned().into()).await.unwrap();
+            store.deregister(&"me".to_owned().into()).await.unwrap();
             let begun = Instant::now();
             store.until_announced(|worker| worker.id.as_str() == "me").await;
             assert!(begun.elapsed() <= HEARTBEAT);

@@ -118,7 +118,7 @@ impl Worker {
             }
         }
         drop(housekeeping);
-        match timeout(DRAIN_GRACE, self.store.goodbye(&self.id)).await {
+        match timeout(DRAIN_GRACE, self.store.deregister(&self.id)).await {
             Ok(Ok(())) => info!(worker_id = %self.id, "left"),
             Ok(Err(error)) => {
                 warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without a goodbye");

@@ -7,9 +7,9 @@
 pub mod bench;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod encoding;
 pub mod redis;
 pub mod sqlite;
 mod store;
-mod terms;
 
 pub use store::*;

@@ -104,7 +104,7 @@ pub trait JobStore: Send + Sync + 'static {
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError>;
 
     /// Takes the announcement back, on a clean exit.
-    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError>;
+    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError>;
 
     /// Every worker announced and not forgotten.
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError>;

@@ -329,7 +329,7 @@ impl JobStore for FakeStore {
         Ok(())
     }
 
-    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError> {
+    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
         self.reach()?.workers.retain(|known| known.id != *worker);
         Ok(())
     }

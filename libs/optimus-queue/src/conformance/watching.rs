@@ -191,9 +191,9 @@ pub async fn workers_are_known_until_they_leave(factory: &dyn StoreFactory) {
         [announced("a", 3), announced("b", 0)],
         "the latest word of each"
     );
-    store.goodbye(&WorkerId::from("a".to_owned())).await.unwrap();
+    store.deregister(&WorkerId::from("a".to_owned())).await.unwrap();
     store
-        .goodbye(&WorkerId::from("never seen".to_owned()))
+        .deregister(&WorkerId::from("never seen".to_owned()))
         .await
         .unwrap();
     assert_eq!(store.workers().await.unwrap(), [announced("b", 0)]);

@@ -1,18 +1,14 @@
 //! The audit: finds records without a place and places without a record, whatever brought them about.
 //!
-//! It reads without stopping anybody, so what it finds is only suspected; `mend.lua` looks again before it touches
+//! It reads without stopping anybody, so what it finds is only suspected; `repair.lua` looks again before it touches
 //! anything.
 
 use std::collections::{BTreeMap, HashSet};
 
 use optimus_common::{JobId, LanguageName, job::JobStatus};
 
-use super::{
-    connection::unavailable,
-    scripts::{Call, millis},
-    store::RedisStore,
-};
-use crate::{Audited, StoreError, terms::status_from};
+use super::{arguments::millis, connection::unavailable, scripts::Call, store::RedisStore};
+use crate::{Audited, StoreError, encoding::status_from};
 
 const PAGE: usize = 500;
 
@@ -51,7 +47,7 @@ impl RedisStore {
                 }
             }
             for job in self.without_place(page, &listed).await? {
-                self.mend(&job.language, job.id, &mut audited).await?;
+                self.repair(&job.language, job.id, &mut audited).await?;
             }
             if next == 0 {
                 break;
@@ -184,25 +180,25 @@ impl RedisStore {
                 .map(|job| job.id)
                 .collect();
             for id in page.iter().filter(|id| !in_order.contains(id)) {
-                self.mend(language, *id, audited).await?;
+                self.repair(language, *id, audited).await?;
             }
         }
         Ok(())
     }
 
-    async fn mend(
+    async fn repair(
         &self,
         language: &LanguageName,
         id: JobId,
         audited: &mut Audited,
     ) -> Result<(), StoreError> {
         let call = self
-            .call(&self.scripts.mend, language)
+            .call(&self.scripts.repair, language)
             .arg(id.to_string())
             .arg(millis(self.queue.lease));
         let (requeued, dropped): (u64, u64) = self.control_call(call).await?;
         if requeued + dropped > 0 {
-            tracing::warn!(job_id = %id, %language, requeued, dropped, "the audit mended a job's place");
+            tracing::warn!(job_id = %id, %language, requeued, dropped, "the audit repaired a job's place");
         }
         audited.requeued += requeued;
         audited.dropped += dropped;

@@ -20,7 +20,7 @@ use super::server::{self, Server};
 use crate::StoreError;
 
 /// Connections that carry submissions and results: more than one, so that a large body holds up few others.
-const BULK_LINKS: usize = 4;
+const BULK_CONNECTIONS: usize = 4;
 
 /// Commands on their way at once on each connection.
 const PIPELINE_DEPTH: usize = 512;
@@ -36,8 +36,8 @@ pub(super) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sy
 pub(super) struct Connections {
     server: Arc<Server>,
     connection_timeout: Duration,
-    control: Link,
-    bulk: Vec<Link>,
+    control: ReconnectingConnection,
+    bulk: Vec<ReconnectingConnection>,
     next: AtomicUsize,
 }
 
@@ -51,10 +51,10 @@ impl Connections {
                 server::keep_looking(watched.clone())
             }));
         }
-        let link = || Link::new(&server, settings);
+        let connection = || ReconnectingConnection::new(&server, settings);
         Ok(Self {
-            control: link(),
-            bulk: (0..BULK_LINKS).map(|_| link()).collect(),
+            control: connection(),
+            bulk: (0..BULK_CONNECTIONS).map(|_| connection()).collect(),
             next: AtomicUsize::new(0),
             connection_timeout: settings.connection_timeout,
             server,
@@ -62,12 +62,12 @@ impl Connections {
     }
 
     /// For short commands with short answers: a renewal never waits behind a submission of 64 MiB.
-    pub(super) fn control(&self) -> Link {
+    pub(super) fn control(&self) -> ReconnectingConnection {
         self.control.clone()
     }
 
     /// For what may carry a submission or a result.
-    pub(super) fn bulk(&self) -> Link {
+    pub(super) fn bulk(&self) -> ReconnectingConnection {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         self.bulk[turn % self.bulk.len()].clone()
     }
@@ -99,10 +99,10 @@ impl Connections {
 /// nor after a refusal at its opening (a replica, a changed password), and never to another server: then the whole
 /// manager is replaced.
 #[derive(Debug, Clone)]
-pub(super) struct Link(Arc<LinkInner>);
+pub(super) struct ReconnectingConnection(Arc<ReconnectingInner>);
 
 #[derive(Debug)]
-struct LinkInner {
+struct ReconnectingInner {
     server: Arc<Server>,
     config: ConnectionManagerConfig,
     current: Mutex<Option<Opened>>,
@@ -120,15 +120,15 @@ struct Opened {
     moves: u64,
 }
 
-impl Link {
+impl ReconnectingConnection {
     fn new(server: &Arc<Server>, settings: &Redis) -> Self {
         let config = ConnectionManagerConfig::new()
-            // Each use of a link tries to open it anew; to go on in the background as well would only delay errors.
+            // Each use of a connection tries to open it anew; to go on in the background as well would only delay errors.
             .set_number_of_retries(0)
             .set_connection_timeout(Some(settings.connection_timeout))
             .set_response_timeout(Some(settings.response_timeout))
             .set_pipeline_buffer_size(PIPELINE_DEPTH);
-        Self(Arc::new(LinkInner {
+        Self(Arc::new(ReconnectingInner {
             server: server.clone(),
             config,
             current: Mutex::default(),
@@ -186,7 +186,7 @@ impl Link {
 
     /// Before something is sent again over a connection that broke: the server may be another one by now, and what was
     /// the master answers reads as well.
-    async fn follow(&self, used: &mut Opened) {
+    async fn follow_failover(&self, used: &mut Opened) {
         if self.0.server.may_move()
             && let Ok(fresh) = self.replace(Some(used)).await
         {
@@ -195,9 +195,14 @@ impl Link {
     }
 
     /// Replaces a manager that will answer no better the next time.
-    async fn learn<T>(&self, used: &Opened, result: &RedisResult<T>, refused: impl FnOnce(&T) -> bool) {
+    async fn replace_if_useless<T>(
+        &self,
+        used: &Opened,
+        result: &RedisResult<T>,
+        refused: impl FnOnce(&T) -> bool,
+    ) {
         let useless = match result {
-            Err(_) => self.0.server.may_move() || !broke(result),
+            Err(_) => self.0.server.may_move() || !connection_lost(result),
             Ok(answer) => refused(answer),
         };
         if useless {
@@ -209,7 +214,7 @@ impl Link {
 
 /// Whether the connection was found broken, so that the command may be sent once more. It may have been executed;
 /// every transition is safe to ask for twice.
-fn broke<T>(result: &RedisResult<T>) -> bool {
+fn connection_lost<T>(result: &RedisResult<T>) -> bool {
     result.as_ref().is_err_and(RedisError::is_connection_dropped)
 }
 
@@ -218,16 +223,16 @@ fn is_replica(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::ReadOnly))
 }
 
-impl ConnectionLike for Link {
+impl ConnectionLike for ReconnectingConnection {
     fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
             let mut used = self.opened().await?;
             let mut result = used.manager.send_packed_command(cmd).await;
-            if broke(&result) {
-                self.follow(&mut used).await;
+            if connection_lost(&result) {
+                self.follow_failover(&mut used).await;
                 result = used.manager.send_packed_command(cmd).await;
             }
-            self.learn(&used, &result, is_replica).await;
+            self.replace_if_useless(&used, &result, is_replica).await;
             result
         })
     }
@@ -241,12 +246,12 @@ impl ConnectionLike for Link {
         Box::pin(async move {
             let mut used = self.opened().await?;
             let mut result = used.manager.send_packed_commands(pipeline, offset, count).await;
-            if broke(&result) {
-                self.follow(&mut used).await;
+            if connection_lost(&result) {
+                self.follow_failover(&mut used).await;
                 result = used.manager.send_packed_commands(pipeline, offset, count).await;
             }
             let refused = |answers: &Vec<Value>| answers.iter().any(is_replica);
-            self.learn(&used, &result, refused).await;
+            self.replace_if_useless(&used, &result, refused).await;
             result
         })
     }

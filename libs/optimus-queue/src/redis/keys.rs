@@ -23,10 +23,10 @@
 //! length), `worker`, `cancel`. A job that ended without being graded has no `result`: it follows from `status` and
 //! `tests`. All times are milliseconds since 1970.
 
-use std::fmt::Write;
-
 use optimus_common::{JobId, LanguageName};
 use sha2::{Digest, Sha256};
+
+use super::arguments::hex;
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -127,13 +127,4 @@ impl Keys {
     pub(super) fn all(&self) -> String {
         format!("{}:*", self.prefix)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

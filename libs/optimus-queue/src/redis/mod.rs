@@ -7,12 +7,14 @@
 //! Keys are described in `keys.rs`. Some scripts reach job keys that are known only inside them: Redis Cluster is
 //! not supported, and refused at start. For failover there is Sentinel (`server.rs`).
 
+mod arguments;
 mod audit;
 mod connection;
 mod events;
 mod keys;
 mod patience;
 mod record;
+mod replicas;
 mod scripts;
 mod server;
 mod startup;

@@ -7,7 +7,7 @@ use optimus_common::{JobId, job::JobRecord};
 
 use crate::{
     StoreError, StoredJob, Totals,
-    terms::{Ended, status_from},
+    encoding::{StoredEnd, status_from},
 };
 
 /// What a record is made of. Not the submission, which may be large.
@@ -57,7 +57,7 @@ fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {
     ] = fields;
     let status = status_from(&text(required("status", status)?)?)?;
     let total_tests = number(required("tests", tests)?)?;
-    let ended = Ended {
+    let ended = StoredEnd {
         status,
         total_tests,
         head: result,

@@ -1,13 +1,11 @@
 //! The Lua scripts, and how they are called.
 
-use std::time::Duration;
-
 use optimus_common::LanguageName;
 use redis::{
     Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs, aio::ConnectionLike,
 };
 
-use super::{keys::Keys, store::Copies};
+use super::{keys::Keys, replicas::ReplicaPolicy};
 
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -21,7 +19,7 @@ pub(super) struct Scripts {
     pub(super) reap: Script,
     pub(super) idle: Script,
     pub(super) make_room: Script,
-    pub(super) mend: Script,
+    pub(super) repair: Script,
     pub(super) recount: Script,
     pub(super) heartbeat: Script,
     pub(super) workers: Script,
@@ -40,7 +38,7 @@ impl Scripts {
             reap: with_lib(include_str!("lua/reap.lua")),
             idle: with_lib(include_str!("lua/idle.lua")),
             make_room: with_results(include_str!("lua/make_room.lua")),
-            mend: with_lib(include_str!("lua/mend.lua")),
+            repair: with_lib(include_str!("lua/repair.lua")),
             recount: Script::new(include_str!("lua/recount.lua")),
             heartbeat: Script::new(include_str!("lua/heartbeat.lua")),
             workers: Script::new(include_str!("lua/workers.lua")),
@@ -99,35 +97,33 @@ impl<'a> Call<'a> {
     /// As [`Call::run`], and then waits for the replicas. The second answer is how many have what was written.
     pub(super) async fn run_replicated<T: FromRedisValue>(
         self,
-        link: &mut impl ConnectionLike,
-        copies: Copies,
+        connection: &mut impl ConnectionLike,
+        replicas: ReplicaPolicy,
     ) -> RedisResult<(T, u32)> {
         // One pipeline, as WAIT is about what the same connection has written.
         let mut both = redis::pipe();
         both.add_command(self.command);
-        copies.add_wait(&mut both);
-        match both.query_async(link).await {
+        replicas.add_wait(&mut both);
+        match both.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.script.load_async(link).await?;
-                both.query_async(link).await
+                self.script.load_async(connection).await?;
+                both.query_async(connection).await
             }
             result => result,
         }
     }
 
     /// Loads the script where the server does not know it, as after a restart.
-    pub(super) async fn run<T: FromRedisValue>(&self, link: &mut impl ConnectionLike) -> RedisResult<T> {
-        match self.command.query_async(link).await {
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        connection: &mut impl ConnectionLike,
+    ) -> RedisResult<T> {
+        match self.command.query_async(connection).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.script.load_async(link).await?;
-                self.command.query_async(link).await
+                self.script.load_async(connection).await?;
+                self.command.query_async(connection).await
             }
             result => result,
         }
     }
-}
-
-/// A duration as the scripts count it.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -34,16 +34,16 @@ pub(super) struct Watched {
     credentials: String,
     database: String,
     /// Longest wait for each Sentinel, and for the server it names.
-    patience: Duration,
+    timeout: Duration,
     /// Where the master was found last, and how many there were by then.
     known: Mutex<(String, u64)>,
 }
 
 impl Server {
     /// `redis://…`, `unix://…`, or `redis+sentinel://[user:password@]host:port,host:port/NAME[/DATABASE]`.
-    pub(super) fn new(url: &str, patience: Duration) -> RedisResult<Self> {
+    pub(super) fn new(url: &str, timeout: Duration) -> RedisResult<Self> {
         match url.strip_prefix(SENTINEL_SCHEME) {
-            Some(rest) => Watched::new(rest, patience).map(Self::Watched),
+            Some(rest) => Watched::new(rest, timeout).map(Self::Watched),
             None => Client::open(url).map(Self::Fixed),
         }
     }
@@ -86,7 +86,7 @@ pub(super) async fn keep_looking(server: Weak<Server>) {
 }
 
 impl Watched {
-    fn new(rest: &str, patience: Duration) -> RedisResult<Self> {
+    fn new(rest: &str, timeout: Duration) -> RedisResult<Self> {
         let malformed = || {
             RedisError::from((
                 ErrorKind::InvalidClientConfig,
@@ -120,28 +120,28 @@ impl Watched {
             name: name.to_owned(),
             credentials,
             database: database.to_owned(),
-            patience,
+            timeout,
             known: Mutex::default(),
         })
     }
 
     /// The first Sentinel that answers decides.
     async fn master(&self) -> RedisResult<(Client, u64)> {
-        let mut trouble = RedisError::from((ErrorKind::InvalidClientConfig, "no Sentinel is named"));
+        let mut last_error = RedisError::from((ErrorKind::InvalidClientConfig, "no Sentinel is named"));
         for sentinel in &self.sentinels {
             match self.ask(sentinel).await {
                 Ok(found) => return Ok(found),
-                Err(error) => trouble = error,
+                Err(error) => last_error = error,
             }
         }
-        Err(trouble)
+        Err(last_error)
     }
 
     async fn ask(&self, sentinel: &Client) -> RedisResult<(Client, u64)> {
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        let mut link = self.connect(sentinel).await?;
-        let address: Option<(String, u16)> = self.in_time(question.query_async(&mut link)).await?;
+        let mut connection = self.connect(sentinel).await?;
+        let address: Option<(String, u16)> = self.in_time(question.query_async(&mut connection)).await?;
         let Some((host, port)) = address else {
             return Err((
                 ErrorKind::MasterNameNotFoundBySentinel,
@@ -159,8 +159,10 @@ impl Watched {
         let client = Client::open(format!("redis://{credentials}{host}:{port}/{database}"))?;
 
         // What a Sentinel says may be out of date: a replica answers reads, with whatever it has.
-        let mut link = self.connect(&client).await?;
-        let role: Vec<Value> = self.in_time(redis::cmd("ROLE").query_async(&mut link)).await?;
+        let mut connection = self.connect(&client).await?;
+        let role: Vec<Value> = self
+            .in_time(redis::cmd("ROLE").query_async(&mut connection))
+            .await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err((
                 ErrorKind::Client,
@@ -168,11 +170,11 @@ impl Watched {
             )
                 .into());
         }
-        Ok((client, self.learn(format!("{host}:{port}"))))
+        Ok((client, self.note_address(format!("{host}:{port}"))))
     }
 
     /// Takes down where the master is. How often it has moved by now.
-    fn learn(&self, address: String) -> u64 {
+    fn note_address(&self, address: String) -> u64 {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.0 != address {
             tracing::info!(name = self.name, address, "found the master of the job store");
@@ -183,14 +185,14 @@ impl Watched {
 
     async fn connect(&self, client: &Client) -> RedisResult<MultiplexedConnection> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.patience))
-            .set_response_timeout(Some(self.patience));
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
         self.in_time(client.get_multiplexed_async_connection_with_config(&config))
             .await
     }
 
     async fn in_time<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        time::timeout(self.patience, answer)
+        time::timeout(self.timeout, answer)
             .await
             .unwrap_or_else(|_elapsed| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
     }

@@ -12,8 +12,8 @@ const OLDEST: u32 = 7;
 /// Refuses a server on which the promise cannot be kept, and warns where it is weakened.
 ///
 /// `INFO` tells it all; `CONFIG` is often forbidden on a managed server. What a server does not tell is warned of.
-pub(super) async fn check(link: &mut (impl ConnectionLike + Send)) -> Result<(), StoreError> {
-    let info: String = match redis::cmd("INFO").query_async(link).await {
+pub(super) async fn check(connection: &mut (impl ConnectionLike + Send)) -> Result<(), StoreError> {
+    let info: String = match redis::cmd("INFO").query_async(connection).await {
         Ok(info) => info,
         Err(error) if error.is_io_error() => return Err(unavailable(error)),
         Err(error) => {
@@ -32,7 +32,7 @@ pub(super) async fn check(link: &mut (impl ConnectionLike + Send)) -> Result<(),
         );
     } else if let Ok((_, policy)) = redis::cmd("CONFIG")
         .arg(&["GET", "appendfsync"])
-        .query_async::<(String, String)>(link)
+        .query_async::<(String, String)>(connection)
         .await
         && policy != "always"
     {

@@ -1,18 +1,20 @@
 //! The store as a whole: its parts, and how they are asked.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use optimus_common::{
     LanguageName,
     settings::{Queue, Redis},
 };
-use redis::{Cmd, FromRedisValue, Pipeline, Script};
+use redis::{Cmd, FromRedisValue, Script};
 
 use super::{
+    arguments::millis,
     connection::{Connections, unavailable},
     events::Feed,
     keys::Keys,
-    scripts::{Call, Scripts, millis},
+    replicas::ReplicaPolicy,
+    scripts::{Call, Scripts},
     startup,
     waiting::Waiting,
 };
@@ -29,42 +31,7 @@ pub struct RedisStore {
     pub(super) queue: Queue,
     pub(super) feed: Feed,
     pub(super) waiting: Waiting,
-    pub(super) copies: Copies,
-}
-
-/// How many replicas must have a submission or a result before anybody is told of it, and how long they are waited for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Copies {
-    replicas: u32,
-    longest: Duration,
-}
-
-impl Copies {
-    pub(super) fn are_asked_for(self) -> bool {
-        self.replicas > 0
-    }
-
-    /// Its answer is how many replicas have what the same connection wrote before.
-    pub(super) fn add_wait(self, pipeline: &mut Pipeline) {
-        pipeline.cmd("WAIT").arg(self.replicas).arg(millis(self.longest));
-    }
-
-    fn suffice(self, there: u32) -> Result<(), StoreError> {
-        if there >= self.replicas {
-            return Ok(());
-        }
-        Err(unavailable(TooFewCopies {
-            there,
-            wanted: self.replicas,
-        }))
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("only {there} of {wanted} replicas have it")]
-struct TooFewCopies {
-    there: u32,
-    wanted: u32,
+    pub(super) replicas: ReplicaPolicy,
 }
 
 impl RedisStore {
@@ -92,11 +59,7 @@ impl RedisStore {
             queue: queue.clone(),
             feed,
             waiting,
-            copies: Copies {
-                replicas: redis.replicas,
-                // The answer still has to come in time.
-                longest: redis.response_timeout / 2,
-            },
+            replicas: ReplicaPolicy::of(redis),
         })
     }
 
@@ -151,21 +114,21 @@ impl RedisStore {
 
     /// As [`Self::bulk_call`], and not before the replicas that are asked for have it. An error says nothing of whether
     /// it happened.
-    pub(super) async fn lasting_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
-        if !self.copies.are_asked_for() {
+    pub(super) async fn replicated_call<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, StoreError> {
+        if !self.replicas.is_required() {
             return self.bulk_call(call).await;
         }
         let (answer, there) = call
-            .run_replicated(&mut self.connections.bulk(), self.copies)
+            .run_replicated(&mut self.connections.bulk(), self.replicas)
             .await
             .map_err(unavailable)?;
-        self.copies.suffice(there)?;
+        self.replicas.check(there)?;
         Ok(answer)
     }
 
     /// Reads something that must not be taken back by a failover: not before the replicas that are asked for have
     /// everything that the server had when it answered.
-    pub(super) async fn lasting_read<T: FromRedisValue>(&self, read: Cmd) -> Result<T, StoreError> {
+    pub(super) async fn replicated_read<T: FromRedisValue>(&self, read: Cmd) -> Result<T, StoreError> {
         let mut both = redis::pipe();
         // Redis lets a connection wait for its own writes only. This one stores nothing, and is replicated after all else.
         both.add_command(read)
@@ -173,12 +136,12 @@ impl RedisStore {
             .arg(self.keys.barrier())
             .arg("")
             .ignore();
-        self.copies.add_wait(&mut both);
+        self.replicas.add_wait(&mut both);
         let (answer, there) = both
             .query_async(&mut self.connections.bulk())
             .await
             .map_err(unavailable)?;
-        self.copies.suffice(there)?;
+        self.replicas.check(there)?;
         Ok(answer)
     }
 

@@ -12,16 +12,16 @@ use redis::Value;
 use tokio::sync::broadcast;
 
 use super::{
+    arguments::{hex, millis},
     connection::unavailable,
-    keys::hex,
     record::{self, FIELDS, RawFields},
-    scripts::{Call, millis},
+    scripts::Call,
     store::RedisStore,
 };
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
     StoreError, StoredJob, Submitted, Totals, WorkerInfo,
-    terms::{Ending, PART_BYTES, priority_name, status_from},
+    encoding::{PART_BYTES, TerminalState, priority_name, status_from},
 };
 
 #[async_trait]
@@ -63,7 +63,7 @@ impl JobStore for RedisStore {
                     .unwrap_or_default(),
             );
         drop(submission);
-        let answer: String = self.lasting_call(call).await?;
+        let answer: String = self.replicated_call(call).await?;
         Ok(match answer.as_str() {
             "created" => Submitted::Created,
             "full" => Submitted::Full,
@@ -89,8 +89,8 @@ impl JobStore for RedisStore {
             .map_err(unavailable)?;
         let job = record::decode(id, fields)?;
         let has_ended = job.as_ref().is_some_and(|job| job.record.status.is_terminal());
-        if has_ended && self.copies.are_asked_for() {
-            return record::decode(id, self.lasting_read(read).await?);
+        if has_ended && self.replicas.is_required() {
+            return record::decode(id, self.replicated_read(read).await?);
         }
         Ok(job)
     }
@@ -146,7 +146,7 @@ impl JobStore for RedisStore {
                 }
                 Err(cause) => {
                     tracing::error!(job_id = %lease.job, %language, error = causes(&cause), "a submission is damaged");
-                    self.conclude(&lease, &Ending::unreadable(&cause)).await?;
+                    self.conclude(&lease, &TerminalState::unreadable(&cause)).await?;
                 }
             }
         }
@@ -177,7 +177,8 @@ impl JobStore for RedisStore {
     }
 
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
-        self.conclude(lease, &Ending::of(lease.job, outcome)?).await
+        self.conclude(lease, &TerminalState::of(lease.job, outcome)?)
+            .await
     }
 
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
@@ -266,7 +267,7 @@ impl JobStore for RedisStore {
         self.control_call(call).await
     }
 
-    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError> {
+    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
         self.control(redis::cmd("HDEL").arg(self.keys.workers()).arg(worker.as_str()))
             .await
     }
@@ -332,22 +333,22 @@ impl JobStore for RedisStore {
 }
 
 impl RedisStore {
-    async fn conclude(&self, lease: &Lease, ending: &Ending) -> Result<Finish, StoreError> {
-        let result = ending.result.as_deref().unwrap_or_default().as_bytes();
+    async fn conclude(&self, lease: &Lease, end: &TerminalState) -> Result<Finish, StoreError> {
+        let result = end.result.as_deref().unwrap_or_default().as_bytes();
         let (head, rest) = result.split_at(result.len().min(PART_BYTES));
         let keys = [self.keys.results(), self.keys.result(lease.job)];
         let call = Call::on(&self.scripts.finish, &self.keys, &lease.language, &keys)
             .arg(lease.job.to_string())
             .arg(lease.token.0)
             .arg(millis(self.queue.result_ttl))
-            .arg(ending.status.as_str())
-            .arg(ending.verdict.as_str())
+            .arg(end.status.as_str())
+            .arg(end.verdict.as_str())
             .arg(head)
             .arg(rest)
             .arg(result.len())
-            .arg(ending.gist.as_deref().unwrap_or_default())
-            .arg(ending.error.as_deref().unwrap_or_default());
-        Ok(accepted(self.lasting_call(self.with_room(call)).await?))
+            .arg(end.gist.as_deref().unwrap_or_default())
+            .arg(end.error.as_deref().unwrap_or_default());
+        Ok(accepted(self.replicated_call(self.with_room(call)).await?))
     }
 
     /// The arguments `make_room` of `results.lua` goes by.

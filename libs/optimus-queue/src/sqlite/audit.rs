@@ -3,7 +3,7 @@
 
 use rusqlite::Connection;
 
-use super::{trouble::Fault, unit::Unit};
+use super::{error::DbError, txn::Txn};
 
 /// Every list, counted; then what the lists should be.
 const COUNTED: &str = "
@@ -25,8 +25,8 @@ pub(super) fn is_miscounted(db: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-pub(super) fn recount(unit: &Unit<'_>) -> Result<(), Fault> {
-    unit.run("DELETE FROM lists", [])?;
-    unit.run(&format!("INSERT INTO lists {COUNTED}"), [])?;
+pub(super) fn recount(txn: &Txn<'_>) -> Result<(), DbError> {
+    txn.run("DELETE FROM lists", [])?;
+    txn.run(&format!("INSERT INTO lists {COUNTED}"), [])?;
     Ok(())
 }

@@ -3,12 +3,12 @@
 use rusqlite::params;
 
 use super::{
+    error::DbError,
     statements,
     transitions::{Job, conclude},
-    trouble::Fault,
-    unit::Unit,
+    txn::Txn,
 };
-use crate::terms::Ending;
+use crate::encoding::TerminalState;
 
 /// Bound of what one claim clears away before it says so.
 const AT_ONCE: usize = 64;
@@ -39,16 +39,16 @@ struct Head {
     token: i64,
 }
 
-pub(super) fn claim(unit: &Unit<'_>, language: &str, worker: &str) -> Result<Claimed, Fault> {
-    end_backoffs(unit, language)?;
+pub(super) fn claim(txn: &Txn<'_>, language: &str, worker: &str) -> Result<Claimed, DbError> {
+    end_backoffs(txn, language)?;
     for _ in 0..AT_ONCE {
-        let Some(head) = next(unit, language)? else {
+        let Some(head) = next(txn, language)? else {
             return Ok(Claimed::Nothing);
         };
-        let submission = unit.first(statements::SUBMISSION, [head.seq], |row| row.get(0))?;
+        let submission = txn.first(statements::SUBMISSION, [head.seq], |row| row.get(0))?;
         if let Some(json) = submission {
-            let until = unit.now.steady.saturating_add(unit.rules.lease);
-            unit.run(statements::LEASE, params![head.seq, until, unit.now.wall, worker])?;
+            let until = txn.now.steady.saturating_add(txn.rules.lease);
+            txn.run(statements::LEASE, params![head.seq, until, txn.now.wall, worker])?;
             return Ok(Claimed::Job(Leased {
                 id: head.id,
                 token: head.token + 1,
@@ -65,29 +65,27 @@ pub(super) fn claim(unit: &Unit<'_>, language: &str, worker: &str) -> Result<Cla
             cancel: false,
             worker: None,
         };
-        let ending = Ending::failed("its submission is missing from the store".to_owned());
-        conclude(unit, &job, &ending)?;
+        let end = TerminalState::failed("its submission is missing from the store".to_owned());
+        conclude(txn, &job, &end)?;
     }
     Ok(Claimed::Again)
 }
 
 /// Jobs whose backoff is over come back to the head, the earliest foremost.
-fn end_backoffs(unit: &Unit<'_>, language: &str) -> Result<(), Fault> {
-    let due: Vec<i64> = unit.all(
-        statements::DUE,
-        params![language, unit.now.wall, AT_ONCE],
-        |row| row.get(0),
-    )?;
+fn end_backoffs(txn: &Txn<'_>, language: &str) -> Result<(), DbError> {
+    let due: Vec<i64> = txn.all(statements::DUE, params![language, txn.now.wall, AT_ONCE], |row| {
+        row.get(0)
+    })?;
     for seq in due.iter().rev() {
-        unit.run(statements::TO_HEAD, [seq])?;
+        txn.run(statements::TO_HEAD, [seq])?;
     }
     Ok(())
 }
 
 /// The head that was submitted first, normal and batch jobs counting as submitted later by the head starts they give.
 /// Only the heads are looked at, so depth costs nothing.
-fn next(unit: &Unit<'_>, language: &str) -> Result<Option<Head>, Fault> {
-    let head_start = unit.rules.priority_head_start;
+fn next(txn: &Txn<'_>, language: &str) -> Result<Option<Head>, DbError> {
+    let head_start = txn.rules.priority_head_start;
     let handicaps = [
         ("interactive", 0),
         ("normal", head_start),
@@ -95,7 +93,7 @@ fn next(unit: &Unit<'_>, language: &str) -> Result<Option<Head>, Fault> {
     ];
     let mut best: Option<(i64, Head)> = None;
     for (list, handicap) in handicaps {
-        let head = unit.first(statements::HEAD, [language, list], |row| {
+        let head = txn.first(statements::HEAD, [language, list], |row| {
             Ok(Head {
                 seq: row.get(0)?,
                 id: row.get(1)?,

@@ -19,15 +19,8 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{
-    clock::Clock,
-    file::DatabaseFile,
-    hub::Hub,
-    reader::Reader,
-    rules::Rules,
-    schema,
-    store::SqliteStore,
-    workers::Workers,
-    writer::{Shared, Writer},
+    clock::Clock, context::StoreContext, file::DatabaseFile, notifier::Notifier, reader::Reader,
+    rules::Rules, schema, store::SqliteStore, workers::Workers, writer::Writer,
 };
 use crate::{JobStore, NewJob, Submitted};
 
@@ -91,11 +84,11 @@ async fn steps(depth: u32) -> u64 {
         max_waiting_jobs: u64::MAX,
         ..Settings::defaults().queue
     };
-    let shared = Arc::new(Shared {
+    let context = Arc::new(StoreContext {
         file: DatabaseFile::own(&path).unwrap(),
         rules: Rules::of(&queue),
         clock: Clock::start(),
-        hub: Hub::new(),
+        notifier: Notifier::new(),
     });
     fill(&mut schema::open_writer(&path).unwrap(), depth);
 
@@ -111,11 +104,11 @@ async fn steps(depth: u32) -> u64 {
         Ok(db)
     };
     let store = SqliteStore {
-        writer: Writer::start_with(shared.clone(), open).await.unwrap(),
-        reader: Reader::start(shared.clone()).unwrap(),
+        writer: Writer::start_with(context.clone(), open).await.unwrap(),
+        reader: Reader::start(context.clone()).unwrap(),
         workers: Workers::default(),
         lease: queue.lease,
-        shared,
+        context,
     };
     let waiting = store.queues(&["python".parse().unwrap()]).await.unwrap()[0].waiting();
     assert_eq!(waiting, u64::from(depth));

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{statements, trouble::Fault, unit::Unit};
+use super::{error::DbError, statements, txn::Txn};
 
 /// Jobs and keys cleared away in one transition, and pages given back.
 const AT_ONCE: usize = 100;
@@ -19,18 +19,18 @@ pub(super) enum Pass {
 }
 
 /// Removes some of the jobs and keys that have expired.
-pub(super) fn expire(unit: &Unit<'_>) -> Result<Pass, Fault> {
-    let jobs: Vec<i64> = unit.all(statements::EXPIRED, params![unit.now.wall, AT_ONCE], |row| {
+pub(super) fn expire(txn: &Txn<'_>) -> Result<Pass, DbError> {
+    let jobs: Vec<i64> = txn.all(statements::EXPIRED, params![txn.now.wall, AT_ONCE], |row| {
         row.get(0)
     })?;
     for seq in &jobs {
-        unit.run(statements::REMOVE_JOB, [seq])?;
+        txn.run(statements::REMOVE_JOB, [seq])?;
     }
-    let keys: Vec<[u8; 32]> = unit.all(statements::EXPIRED_KEYS, params![unit.now.wall, AT_ONCE], |row| {
+    let keys: Vec<[u8; 32]> = txn.all(statements::EXPIRED_KEYS, params![txn.now.wall, AT_ONCE], |row| {
         row.get(0)
     })?;
     for key in &keys {
-        unit.run(statements::REMOVE_KEY, [key])?;
+        txn.run(statements::REMOVE_KEY, [key])?;
     }
     Ok(if jobs.len().max(keys.len()) == AT_ONCE {
         Pass::More
@@ -41,15 +41,15 @@ pub(super) fn expire(unit: &Unit<'_>) -> Result<Pass, Fault> {
 
 /// Gives some free pages back to the file system, where more than half of the file is free: new jobs fill free pages
 /// anyway, and to move the others about costs writes.
-pub(super) fn give_back(unit: &Unit<'_>) -> Result<Pass, Fault> {
-    let number = |pragma| unit.db.query_row(pragma, [], |row| row.get::<_, u64>(0));
+pub(super) fn give_back(txn: &Txn<'_>) -> Result<Pass, DbError> {
+    let number = |pragma| txn.db.query_row(pragma, [], |row| row.get::<_, u64>(0));
     let free = number("PRAGMA freelist_count")?;
     let kept = SPARE_PAGES.max(number("PRAGMA page_count")? / 2);
     if free <= kept {
         return Ok(Pass::Done);
     }
     let pages = PAGES_AT_ONCE.min(free - SPARE_PAGES);
-    unit.db
+    txn.db
         .execute_batch(&format!("PRAGMA incremental_vacuum({pages})"))?;
     Ok(Pass::More)
 }

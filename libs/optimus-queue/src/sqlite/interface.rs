@@ -14,15 +14,15 @@ use super::{
     audit,
     claim::{self, Claimed, Leased},
     expiry::{self, Pass},
-    reading,
+    queries,
     store::SqliteStore,
     submit::{self, Admission, Admitted, Key},
-    transitions::{self, CancelAnswer, Held, Over},
+    transitions::{self, CancelAnswer, LeaseRef, LeaseScope},
 };
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
     StoreError, StoredJob, Submitted, Totals, WorkerInfo,
-    terms::{Ending, priority_name, status_from},
+    encoding::{TerminalState, priority_name, status_from},
 };
 
 #[async_trait]
@@ -32,7 +32,7 @@ impl JobStore for SqliteStore {
         let admission = admission(job)?;
         let admitted = self
             .writer
-            .make(move |unit| submit::submit(unit, &admission))
+            .make(move |txn| submit::submit(txn, &admission))
             .await?;
         Ok(match admitted {
             Admitted::Created => Submitted::Created,
@@ -51,18 +51,18 @@ impl JobStore for SqliteStore {
     }
 
     async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
-        let now = self.shared.clock.now();
+        let now = self.context.clock.now();
         let record = self
             .reader
-            .ask(move |db| reading::record(db, &id.to_string(), now))
+            .ask(move |db| queries::record(db, &id.to_string(), now))
             .await?;
         record.map(|record| record.decode(id)).transpose()
     }
 
     async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        let now = self.shared.clock.now();
+        let now = self.context.clock.now();
         self.reader
-            .ask(move |db| reading::result_part(db, &id.to_string(), part, now))
+            .ask(move |db| queries::result_part(db, &id.to_string(), part, now))
             .await
     }
 
@@ -71,7 +71,7 @@ impl JobStore for SqliteStore {
             let (name, owner) = (language.clone(), worker.clone());
             let claimed = self
                 .writer
-                .make(move |unit| claim::claim(unit, name.as_str(), owner.as_str()))
+                .make(move |txn| claim::claim(txn, name.as_str(), owner.as_str()))
                 .await?;
             match claimed {
                 Claimed::Nothing => return Ok(None),
@@ -86,64 +86,62 @@ impl JobStore for SqliteStore {
     }
 
     async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError> {
-        let work = self.shared.hub.work_for(language.as_str());
-        let mut news = std::pin::pin!(work.notified());
+        let work = self.context.notifier.work_for(language.as_str());
+        let mut woken = std::pin::pin!(work.notified());
         // From here on nothing is missed, not even what comes while the store is asked.
-        news.as_mut().enable();
-        let (name, now) = (language.clone(), self.shared.clock.now());
+        woken.as_mut().enable();
+        let (name, now) = (language.clone(), self.context.clock.now());
         let due_in = self
             .reader
-            .ask(move |db| reading::due_in(db, name.as_str(), now))
+            .ask(move |db| queries::due_in(db, name.as_str(), now))
             .await?;
         let longest = due_in.map_or(timeout, |millis| timeout.min(Duration::from_millis(millis)));
         // Nothing came within the time: as good an end as the other.
-        let _ = time::timeout(longest, news).await;
+        let _ = time::timeout(longest, woken).await;
         Ok(())
     }
 
     async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
-        let held = held(lease);
-        self.writer
-            .make(move |unit| transitions::renew(unit, &held))
-            .await
+        let lease = lease_ref(lease);
+        self.writer.make(move |txn| transitions::renew(txn, &lease)).await
     }
 
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
-        let ending = Ending::of(lease.job, outcome)?;
-        self.end(lease, ending).await
+        let end = TerminalState::of(lease.job, outcome)?;
+        self.conclude(lease, end).await
     }
 
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
-        let held = held(lease);
+        let lease = lease_ref(lease);
         self.writer
-            .make(move |unit| transitions::release(unit, &held))
+            .make(move |txn| transitions::release(txn, &lease))
             .await
     }
 
     async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError> {
-        let (held, reason) = (held(lease), reason.to_owned());
+        let (lease, reason) = (lease_ref(lease), reason.to_owned());
         self.writer
-            .make(move |unit| transitions::retry(unit, &held, &reason))
+            .make(move |txn| transitions::retry(txn, &lease, &reason))
             .await
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancel, StoreError> {
         let answer = self
             .writer
-            .make(move |unit| transitions::cancel(unit, &id.to_string()))
+            .make(move |txn| transitions::cancel(txn, &id.to_string()))
             .await?;
         Ok(match answer {
             CancelAnswer::Cancelled => Cancel::Cancelled,
             CancelAnswer::Requested => Cancel::Requested,
             CancelAnswer::NotFound => Cancel::NotFound,
-            CancelAnswer::Over(status) => {
+            CancelAnswer::AlreadyFinished(status) => {
                 Cancel::AlreadyFinished(status_from(&status).map_err(|source| damaged(id, source))?)
             }
         })
     }
 
     fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
-        self.shared.hub.subscribe()
+        self.context.notifier.subscribe()
     }
 
     /// Also clears away what has expired.
@@ -152,7 +150,7 @@ impl JobStore for SqliteStore {
         loop {
             let (reaped, more) = self
                 .writer
-                .make(|unit| transitions::reap(unit, Over::Expired))
+                .make(|txn| transitions::reap(txn, LeaseScope::Expired))
                 .await?;
             total.requeued += reaped.requeued;
             total.dead += reaped.dead;
@@ -179,7 +177,7 @@ impl JobStore for SqliteStore {
         Ok(())
     }
 
-    async fn goodbye(&self, worker: &WorkerId) -> Result<(), StoreError> {
+    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
         self.workers.forget(worker);
         Ok(())
     }
@@ -194,14 +192,14 @@ impl JobStore for SqliteStore {
             .ask(|db| {
                 languages
                     .into_iter()
-                    .map(|language| reading::depth(db, language))
+                    .map(|language| queries::depth(db, language))
                     .collect()
             })
             .await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
-        self.reader.ask(reading::totals).await
+        self.reader.ask(queries::totals).await
     }
 
     /// Asks the thread that writes, without which nothing goes on.
@@ -211,10 +209,10 @@ impl JobStore for SqliteStore {
 }
 
 impl SqliteStore {
-    async fn end(&self, lease: &Lease, ending: Ending) -> Result<Finish, StoreError> {
-        let held = held(lease);
+    async fn conclude(&self, lease: &Lease, end: TerminalState) -> Result<Finish, StoreError> {
+        let lease = lease_ref(lease);
         self.writer
-            .make(move |unit| transitions::finish(unit, &held, &ending))
+            .make(move |txn| transitions::finish(txn, &lease, &end))
             .await
     }
 
@@ -239,7 +237,7 @@ impl SqliteStore {
             })),
             Err(cause) => {
                 tracing::error!(job_id = %job, %language, error = causes(&cause), "a submission is damaged");
-                self.end(&lease, Ending::unreadable(&cause)).await?;
+                self.conclude(&lease, TerminalState::unreadable(&cause)).await?;
                 Ok(None)
             }
         }
@@ -266,8 +264,8 @@ fn admission(job: NewJob) -> Result<Admission, StoreError> {
     })
 }
 
-fn held(lease: &Lease) -> Held {
-    Held {
+fn lease_ref(lease: &Lease) -> LeaseRef {
+    LeaseRef {
         id: lease.job.to_string(),
         token: lease.token.0.cast_signed(),
     }

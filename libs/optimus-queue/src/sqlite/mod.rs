@@ -14,23 +14,25 @@
 mod audit;
 mod claim;
 mod clock;
+mod context;
 #[cfg(test)]
 mod depth;
+mod error;
 mod expiry;
 mod file;
-mod hub;
+mod group_commit;
 mod interface;
+mod notifier;
+mod pending;
+mod queries;
 mod reader;
-mod reading;
 mod rules;
 mod schema;
 mod statements;
 mod store;
 mod submit;
-mod together;
 mod transitions;
-mod trouble;
-mod unit;
+mod txn;
 mod workers;
 mod writer;
 

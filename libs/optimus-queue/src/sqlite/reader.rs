@@ -13,9 +13,9 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
+    context::StoreContext,
+    error::{DbError, unavailable},
     schema,
-    trouble::{Fault, unavailable},
-    writer::Shared,
 };
 use crate::StoreError;
 
@@ -23,15 +23,15 @@ type Question = Box<dyn FnOnce(&Connection) + Send>;
 
 #[derive(Debug)]
 pub(super) struct Reader {
-    shared: Arc<Shared>,
+    context: Arc<StoreContext>,
     queue: Option<Sender<Question>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
     /// The writer must have opened the database before.
-    pub(super) fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
-        let db = schema::open_reader(shared.file.path())?;
+    pub(super) fn start(context: Arc<StoreContext>) -> Result<Self, StoreError> {
+        let db = schema::open_reader(context.file.path())?;
         let (queue, waiting) = mpsc::channel::<Question>();
         let thread = thread::Builder::new()
             .name("sqlite-reader".to_owned())
@@ -45,7 +45,7 @@ impl Reader {
             })
             .map_err(|error| StoreError::Unavailable(error.into()))?;
         Ok(Self {
-            shared,
+            context,
             queue: Some(queue),
             thread: Some(thread),
         })
@@ -64,12 +64,12 @@ impl Reader {
             }
         });
         let sent = self.queue.as_ref().is_some_and(|queue| queue.send(asked).is_ok());
-        let fault = match answered.await {
+        let error = match answered.await {
             Ok(Ok(found)) if sent => return Ok(found),
             Ok(Err(error)) => error.into(),
-            Ok(Ok(_)) | Err(_) => Fault::Closed,
+            Ok(Ok(_)) | Err(_) => DbError::Closed,
         };
-        Err(unavailable(self.shared.file.path(), Arc::new(fault)))
+        Err(unavailable(self.context.file.path(), Arc::new(error)))
     }
 }
 
@@ -98,19 +98,19 @@ mod tests {
     use optimus_common::settings::Settings;
 
     use super::*;
-    use crate::sqlite::{clock::Clock, file::DatabaseFile, hub::Hub, rules::Rules, writer::Writer};
+    use crate::sqlite::{clock::Clock, file::DatabaseFile, notifier::Notifier, rules::Rules, writer::Writer};
 
     #[tokio::test]
     async fn a_question_that_panics_silences_no_other() {
         let folder = tempfile::tempdir().unwrap();
-        let shared = Arc::new(Shared {
+        let context = Arc::new(StoreContext {
             file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
             rules: Rules::of(&Settings::defaults().queue),
             clock: Clock::start(),
-            hub: Hub::new(),
+            notifier: Notifier::new(),
         });
-        let _writer = Writer::start(Arc::clone(&shared)).await.unwrap();
-        let reader = Reader::start(shared).unwrap();
+        let _writer = Writer::start(Arc::clone(&context)).await.unwrap();
+        let reader = Reader::start(context).unwrap();
         let panics = reader.ask(|_| -> rusqlite::Result<()> { panic!("as asked for") });
         panics.await.unwrap_err();
         let count =

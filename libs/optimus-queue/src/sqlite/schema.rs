@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::trouble::at_opening;
+use super::error::at_opening;
 use crate::StoreError;
 
 /// Applied in order; `PRAGMA user_version` counts those that were. Never changed, only added to.
@@ -14,7 +14,7 @@ pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_
 const APPLICATION_ID: i64 = 0x4f70_7469;
 
 /// How long a program that looks into the database may keep it locked.
-const PATIENCE: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Enough for every statement of the store.
 const STATEMENTS: usize = 64;
@@ -38,7 +38,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(PATIENCE)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(db)
 }

@@ -60,8 +60,8 @@ statements! {
     FORGET_RESULT = "UPDATE jobs SET result_bytes = NULL WHERE seq = ?1";
     UNCLAIM = "UPDATE jobs SET attempts = attempts - 1, started = NULL, worker = NULL WHERE seq = ?1";
     DELAY = "UPDATE jobs SET status = 'queued', list = 'delayed', rank = ?2, worker = NULL WHERE seq = ?1";
-    BURY = "INSERT INTO dead (language, job) VALUES (?1, ?2)";
-    UNEARTH = "DELETE FROM dead WHERE seq IN (
+    DEAD_LETTER_PUT = "INSERT INTO dead (language, job) VALUES (?1, ?2)";
+    DEAD_LETTER_TRIM = "DELETE FROM dead WHERE seq IN (
         SELECT seq FROM dead WHERE language = ?1 ORDER BY seq LIMIT (
           SELECT MAX(0, jobs - ?2) FROM lists WHERE name = 'dead' AND language = ?1))";
 

@@ -6,13 +6,14 @@ use optimus_common::settings::Queue;
 
 use super::{
     clock::Clock,
+    context::StoreContext,
     file::DatabaseFile,
-    hub::Hub,
+    notifier::Notifier,
     reader::Reader,
     rules::Rules,
-    transitions::{self, Over},
+    transitions::{self, LeaseScope},
     workers::Workers,
-    writer::{Shared, Writer},
+    writer::Writer,
 };
 use crate::StoreError;
 
@@ -25,7 +26,7 @@ pub struct SqliteStore {
     pub(super) workers: Workers,
     /// How long a worker may be silent.
     pub(super) lease: Duration,
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<StoreContext>,
 }
 
 impl SqliteStore {
@@ -35,16 +36,16 @@ impl SqliteStore {
     /// Fails with [`StoreError::Misconfigured`] where another store, of this process or any other, has it open, where
     /// a newer version wrote it, and where the file is no such database or may not be used.
     pub async fn open(path: &Path, queue: &Queue) -> Result<Self, StoreError> {
-        let shared = Arc::new(Shared {
+        let context = Arc::new(StoreContext {
             file: DatabaseFile::own(path)?,
             rules: Rules::of(queue),
             clock: Clock::start(),
-            hub: Hub::new(),
+            notifier: Notifier::new(),
         });
-        let writer = Writer::start(shared.clone()).await?;
+        let writer = Writer::start(context.clone()).await?;
         let mut requeued = 0;
         loop {
-            let (taken_back, more) = writer.make(|unit| transitions::reap(unit, Over::All)).await?;
+            let (taken_back, more) = writer.make(|txn| transitions::reap(txn, LeaseScope::All)).await?;
             requeued += taken_back.requeued;
             if !more {
                 break;
@@ -54,11 +55,11 @@ impl SqliteStore {
             tracing::info!(requeued, "jobs of the process before are queued again");
         }
         Ok(Self {
-            reader: Reader::start(shared.clone())?,
+            reader: Reader::start(context.clone())?,
             writer,
             workers: Workers::default(),
             lease: queue.lease,
-            shared,
+            context,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{statements, trouble::Fault, unit::Unit};
+use super::{error::DbError, statements, txn::Txn};
 
 /// What stays free on the disk, so that accepted jobs can still be worked off when no new one is taken.
 const RESERVE: u64 = 16 << 20;
@@ -35,18 +35,18 @@ pub(super) enum Admitted {
     Full,
 }
 
-pub(super) fn submit(unit: &Unit<'_>, job: &Admission) -> Result<Admitted, Fault> {
-    let now = unit.now.wall;
-    match unit.first(statements::KNOWN, params![job.id, now], |row| {
+pub(super) fn submit(txn: &Txn<'_>, job: &Admission) -> Result<Admitted, DbError> {
+    let now = txn.now.wall;
+    match txn.first(statements::KNOWN, params![job.id, now], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
     })? {
         // The caller asks again because it did not hear the first answer.
         Some((_, false)) => return Ok(Admitted::Created),
-        Some((expired, true)) => drop(unit.run(statements::REMOVE_JOB, [expired])?),
+        Some((expired, true)) => drop(txn.run(statements::REMOVE_JOB, [expired])?),
         None => {}
     }
     if let Some(idempotency) = &job.idempotency {
-        let owner = unit.first(statements::KEY_OWNER, params![idempotency.key, now], |row| {
+        let owner = txn.first(statements::KEY_OWNER, params![idempotency.key, now], |row| {
             Ok((row.get(0)?, row.get::<_, [u8; 32]>(1)?))
         })?;
         match owner {
@@ -55,12 +55,12 @@ pub(super) fn submit(unit: &Unit<'_>, job: &Admission) -> Result<Admitted, Fault
             None => {}
         }
     }
-    if !has_room(unit, job)? {
+    if !has_room(txn, job)? {
         return Ok(Admitted::Full);
     }
 
     let bytes = job.json.len();
-    unit.run(
+    txn.run(
         statements::INSERT_JOB,
         params![
             job.id,
@@ -72,33 +72,33 @@ pub(super) fn submit(unit: &Unit<'_>, job: &Admission) -> Result<Admitted, Fault
             now
         ],
     )?;
-    let seq = unit.db.last_insert_rowid();
-    unit.run(statements::INSERT_SUBMISSION, params![seq, job.json])?;
+    let seq = txn.db.last_insert_rowid();
+    txn.run(statements::INSERT_SUBMISSION, params![seq, job.json])?;
     if let Some(idempotency) = &job.idempotency {
-        let expires = now.saturating_add(unit.rules.result_ttl);
-        unit.run(
+        let expires = now.saturating_add(txn.rules.result_ttl);
+        txn.run(
             statements::KEEP_KEY,
             params![idempotency.key, idempotency.body, job.id, expires],
         )?;
     }
-    unit.run(statements::COUNT, params!["submitted", job.language, ""])?;
-    unit.tell_work(&job.language);
+    txn.run(statements::COUNT, params!["submitted", job.language, ""])?;
+    txn.notify_work(&job.language);
     Ok(Admitted::Created)
 }
 
 /// Whether the limits allow one more. A disk that is nearly full is a fault.
-fn has_room(unit: &Unit<'_>, job: &Admission) -> Result<bool, Fault> {
+fn has_room(txn: &Txn<'_>, job: &Admission) -> Result<bool, DbError> {
     let bytes = job.json.len() as u64;
     let number = |statement, values: &[&dyn rusqlite::ToSql]| {
-        unit.first(statement, values, |row| row.get::<_, u64>(0))
+        txn.first(statement, values, |row| row.get::<_, u64>(0))
             .map(Option::unwrap_or_default)
     };
     let waiting = number(statements::WAITING, &[&job.language])?;
     let stored = number(statements::STORED_BYTES, &[])?;
-    if waiting >= unit.rules.max_waiting_jobs || stored.saturating_add(bytes) > unit.rules.max_stored_bytes {
+    if waiting >= txn.rules.max_waiting_jobs || stored.saturating_add(bytes) > txn.rules.max_stored_bytes {
         return Ok(false);
     }
-    let Some(free) = unit.file.free_bytes() else {
+    let Some(free) = txn.file.free_bytes() else {
         return Ok(true);
     };
     // It is written twice: to the log, then to the database, whose free pages are filled first.
@@ -108,7 +108,7 @@ fn has_room(unit: &Unit<'_>, job: &Admission) -> Result<bool, Fault> {
             .saturating_add(bytes)
             .saturating_add(bytes.saturating_sub(pages))
     {
-        return Err(Fault::NoRoom { free });
+        return Err(DbError::NoRoom { free });
     }
     Ok(true)
 }

@@ -13,53 +13,42 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
-    clock::Clock,
-    file::DatabaseFile,
-    hub::Hub,
-    rules::Rules,
+    context::StoreContext,
+    error::{DbError, unavailable},
+    group_commit::WriterThread,
+    pending::{Pending, Transition},
     schema,
-    together::Thread,
-    trouble::{Fault, unavailable},
-    unit::Unit,
+    txn::Txn,
 };
 use crate::StoreError;
-
-/// What all transitions go by.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) file: DatabaseFile,
-    pub(super) rules: Rules,
-    pub(super) clock: Clock,
-    pub(super) hub: Hub,
-}
 
 /// Runs transitions one after the other. When it is dropped, those that wait are made, and the file is closed.
 #[derive(Debug)]
 pub(super) struct Writer {
-    shared: Arc<Shared>,
+    context: Arc<StoreContext>,
     queue: Option<Sender<Box<dyn Transition>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Opens the database, brings it to the latest format, and starts.
-    pub(super) async fn start(shared: Arc<Shared>) -> Result<Self, StoreError> {
-        Self::start_with(shared, schema::open_writer).await
+    pub(super) async fn start(context: Arc<StoreContext>) -> Result<Self, StoreError> {
+        Self::start_with(context, schema::open_writer).await
     }
 
     pub(super) async fn start_with(
-        shared: Arc<Shared>,
+        context: Arc<StoreContext>,
         open: impl FnOnce(&Path) -> Result<Connection, StoreError> + Send + 'static,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel();
         let (opened, ready) = oneshot::channel();
         let thread = {
-            let shared = shared.clone();
-            let run = move || match open(shared.file.path()) {
+            let context = context.clone();
+            let run = move || match open(context.file.path()) {
                 Ok(db) => {
                     // Whoever opens may have given up; then the queue is closed as well.
                     let _ = opened.send(Ok(()));
-                    Thread::new(db, shared, waiting).run();
+                    WriterThread::new(db, context, waiting).run();
                 }
                 Err(error) => drop(opened.send(Err(error))),
             };
@@ -69,7 +58,7 @@ impl Writer {
                 .map_err(|error| StoreError::Unavailable(error.into()))?
         };
         let writer = Self {
-            shared,
+            context,
             queue: Some(queue),
             thread: Some(thread),
         };
@@ -81,14 +70,10 @@ impl Writer {
     /// before that, each time on what was before the first. It is not made where the caller left before it began.
     pub(super) async fn make<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Unit<'_>) -> Result<T, Fault> + Send + 'static,
+        work: impl FnMut(&Txn<'_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let transition = Box::new(Pending {
-            work,
-            done: None,
-            answer,
-        });
+        let transition = Box::new(Pending::new(work, answer));
         let sent = self
             .queue
             .as_ref()
@@ -98,14 +83,14 @@ impl Writer {
         }
         match answered.await {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(fault)) => Err(unavailable(self.shared.file.path(), fault)),
+            Ok(Err(error)) => Err(unavailable(self.context.file.path(), error)),
             Err(_gone) => Err(self.closed()),
         }
     }
 
     /// Also where a panic has lost the transaction.
     fn closed(&self) -> StoreError {
-        unavailable(self.shared.file.path(), Arc::new(Fault::Closed))
+        unavailable(self.context.file.path(), Arc::new(DbError::Closed))
     }
 }
 
@@ -119,46 +104,6 @@ impl Drop for Writer {
     }
 }
 
-/// A transition on its way.
-pub(super) trait Transition: Send {
-    fn run(&mut self, unit: &Unit<'_>) -> Result<(), Fault>;
-    fn is_abandoned(&self) -> bool;
-    fn succeed(self: Box<Self>);
-    fn fail(self: Box<Self>, fault: Arc<Fault>);
-}
-
-struct Pending<T, F> {
-    work: F,
-    done: Option<T>,
-    answer: oneshot::Sender<Result<T, Arc<Fault>>>,
-}
-
-impl<T, F> Transition for Pending<T, F>
-where
-    T: Send,
-    F: FnMut(&Unit<'_>) -> Result<T, Fault> + Send,
-{
-    fn run(&mut self, unit: &Unit<'_>) -> Result<(), Fault> {
-        self.done = Some((self.work)(unit)?);
-        Ok(())
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.answer.is_closed()
-    }
-
-    fn succeed(self: Box<Self>) {
-        if let Some(done) = self.done {
-            // The caller may have left.
-            let _ = self.answer.send(Ok(done));
-        }
-    }
-
-    fn fail(self: Box<Self>, fault: Arc<Fault>) {
-        let _ = self.answer.send(Err(fault));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -168,17 +113,18 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::sqlite::{clock::Clock, file::DatabaseFile, notifier::Notifier, rules::Rules};
 
     const NOTE: &str = "INSERT INTO totals VALUES ('note', ?1, '', 1)";
 
     async fn start(folder: &TempDir) -> Arc<Writer> {
-        let shared = Shared {
+        let context = StoreContext {
             file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
             rules: Rules::of(&Settings::defaults().queue),
             clock: Clock::start(),
-            hub: Hub::new(),
+            notifier: Notifier::new(),
         };
-        Arc::new(Writer::start(Arc::new(shared)).await.unwrap())
+        Arc::new(Writer::start(Arc::new(context)).await.unwrap())
     }
 
     /// Keeps the thread busy until the sender is dropped.
@@ -198,7 +144,7 @@ mod tests {
 
     fn note(writer: &Arc<Writer>, name: String) -> JoinHandle<Result<usize, StoreError>> {
         let writer = writer.clone();
-        tokio::spawn(async move { writer.make(move |unit| Ok(unit.run(NOTE, [&name])?)).await })
+        tokio::spawn(async move { writer.make(move |txn| Ok(txn.run(NOTE, [&name])?)).await })
     }
 
     /// Lets every task go as far as it can by itself: with one thread for all tasks, each had a turn then.
@@ -211,7 +157,7 @@ mod tests {
     async fn notes(writer: &Writer) -> Vec<String> {
         let names = "SELECT language FROM totals WHERE name = 'note' ORDER BY language";
         writer
-            .make(move |unit| Ok(unit.all(names, [], |row| row.get(0))?))
+            .make(move |txn| Ok(txn.all(names, [], |row| row.get(0))?))
             .await
             .unwrap()
     }
@@ -245,11 +191,11 @@ mod tests {
             let writer = writer.clone();
             tokio::spawn(async move {
                 writer
-                    .make(|unit| {
-                        unit.run(NOTE, ["never"])?;
+                    .make(|txn| {
+                        txn.run(NOTE, ["never"])?;
                         // As SQLite itself does on a full disk.
-                        unit.run("ROLLBACK", [])?;
-                        Err::<(), _>(Fault::NoRoom { free: 0 })
+                        txn.run("ROLLBACK", [])?;
+                        Err::<(), _>(DbError::NoRoom { free: 0 })
                     })
                     .await
             })
@@ -288,8 +234,8 @@ mod tests {
             let writer = writer.clone();
             tokio::spawn(async move {
                 writer
-                    .make(|unit| -> Result<(), Fault> {
-                        unit.run(NOTE, ["never"])?;
+                    .make(|txn| -> Result<(), DbError> {
+                        txn.run(NOTE, ["never"])?;
                         panic!("as asked for")
                     })
                     .await

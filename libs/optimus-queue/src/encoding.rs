@@ -20,7 +20,7 @@ pub(crate) const PART_BYTES: usize = 64 << 10;
 
 /// A terminal state as it is stored.
 #[derive(Debug)]
-pub(crate) struct Ending {
+pub(crate) struct TerminalState {
     pub(crate) status: JobStatus,
     pub(crate) verdict: Verdict,
     /// As JSON. Without one, [`ungraded`] says what the record shows.
@@ -30,7 +30,7 @@ pub(crate) struct Ending {
     pub(crate) error: Option<String>,
 }
 
-impl Ending {
+impl TerminalState {
     pub(crate) fn of(job: JobId, outcome: Outcome) -> Result<Self, StoreError> {
         let json = |result: &JobResult| {
             serde_json::to_string(result).map_err(|source| StoreError::Damaged {
@@ -89,7 +89,7 @@ fn gist(result: &JobResult) -> JobResult {
 
 /// What a store holds of a job's end.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct StoredEnd {
     pub(crate) status: JobStatus,
     pub(crate) total_tests: u32,
     /// The first part of the result.
@@ -101,17 +101,17 @@ pub(crate) struct Ended {
 
 /// What a record shows of it.
 #[derive(Debug)]
-pub(crate) struct Shown {
+pub(crate) struct ShownResult {
     pub(crate) stored: Option<StoredResult>,
     /// Where there is no stored result.
     pub(crate) totals: Option<JobResult>,
     pub(crate) details_dropped: bool,
 }
 
-impl Ended {
-    pub(crate) fn shown(self) -> serde_json::Result<Shown> {
+impl StoredEnd {
+    pub(crate) fn shown(self) -> serde_json::Result<ShownResult> {
         Ok(match (self.head, self.gist) {
-            (Some(head), _) => Shown {
+            (Some(head), _) => ShownResult {
                 stored: Some(StoredResult {
                     bytes: self.bytes.unwrap_or(head.len() as u64),
                     head,
@@ -119,12 +119,12 @@ impl Ended {
                 totals: None,
                 details_dropped: false,
             },
-            (None, Some(gist)) => Shown {
+            (None, Some(gist)) => ShownResult {
                 stored: None,
                 totals: Some(serde_json::from_slice(&gist)?),
                 details_dropped: true,
             },
-            (None, None) => Shown {
+            (None, None) => ShownResult {
                 stored: None,
                 totals: ungraded(self.status, self.total_tests),
                 details_dropped: false,

@@ -13,24 +13,19 @@ use std::{
 use optimus_common::causes;
 use rusqlite::Connection;
 
-use super::{
-    hub::News,
-    trouble::Fault,
-    unit::Unit,
-    writer::{Shared, Transition},
-};
+use super::{context::StoreContext, error::DbError, notifier::Notification, pending::Transition, txn::Txn};
 
 /// Bounds of one transaction, so that nobody waits long for the others in it.
-const MOST_TOGETHER: usize = 256;
-const LONGEST_TOGETHER: Duration = Duration::from_millis(10);
+const MAX_GROUP: usize = 256;
+const MAX_GROUP_TIME: Duration = Duration::from_millis(10);
 
 /// After this time without work the write-ahead log is moved into the database.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// The thread that changes the database.
-pub(super) struct Thread {
+pub(super) struct WriterThread {
     db: Connection,
-    shared: Arc<Shared>,
+    context: Arc<StoreContext>,
     waiting: Receiver<Box<dyn Transition>>,
 }
 
@@ -38,12 +33,16 @@ pub(super) struct Thread {
 enum End {
     Kept,
     /// All of it was undone, those that had gone well included.
-    Undone(Arc<Fault>),
+    Undone(Arc<DbError>),
 }
 
-impl Thread {
-    pub(super) fn new(db: Connection, shared: Arc<Shared>, waiting: Receiver<Box<dyn Transition>>) -> Self {
-        Self { db, shared, waiting }
+impl WriterThread {
+    pub(super) fn new(
+        db: Connection,
+        context: Arc<StoreContext>,
+        waiting: Receiver<Box<dyn Transition>>,
+    ) -> Self {
+        Self { db, context, waiting }
     }
 
     /// Until nobody can ask any more. A panic is a fault of ours: it costs the transaction that it came in, whose
@@ -79,34 +78,34 @@ impl Thread {
 
     /// Makes this transition, and with it those that have come meanwhile.
     fn make(&self, first: Box<dyn Transition>) {
-        let (mut first, mut made, mut news) = (Some(first), Vec::new(), Vec::new());
-        match self.transact(|| self.make_together(&mut first, &mut made, &mut news)) {
-            End::Kept => self.succeed(made, news),
+        let (mut first, mut made, mut notifications) = (Some(first), Vec::new(), Vec::new());
+        match self.transact(|| self.make_group(&mut first, &mut made, &mut notifications)) {
+            End::Kept => self.succeed(made, notifications),
             // A single one that asks for too much must not take the others with it.
             End::Undone(_) if made.len() > 1 => made
                 .into_iter()
                 .for_each(|transition| self.make_alone(transition)),
-            End::Undone(fault) => first
+            End::Undone(error) => first
                 .into_iter()
                 .chain(made)
-                .for_each(|transition| transition.fail(fault.clone())),
+                .for_each(|transition| transition.fail(error.clone())),
         }
     }
 
     fn make_alone(&self, mut transition: Box<dyn Transition>) {
-        let mut news = Vec::new();
+        let mut notifications = Vec::new();
         match self.transact(|| {
-            let unit = self.unit();
-            transition.run(&unit)?;
-            news = unit.news.into_inner();
+            let txn = self.txn();
+            transition.run(&txn)?;
+            notifications = txn.notifications.into_inner();
             Ok(())
         }) {
-            End::Kept => self.succeed(vec![transition], news),
-            End::Undone(fault) => transition.fail(fault),
+            End::Kept => self.succeed(vec![transition], notifications),
+            End::Undone(error) => transition.fail(error),
         }
     }
 
-    fn transact(&self, work: impl FnOnce() -> Result<(), Fault>) -> End {
+    fn transact(&self, work: impl FnOnce() -> Result<(), DbError>) -> End {
         let attempt = || {
             self.execute("BEGIN IMMEDIATE")?;
             work()?;
@@ -114,9 +113,9 @@ impl Thread {
         };
         match attempt() {
             Ok(()) => End::Kept,
-            Err(fault) => {
+            Err(error) => {
                 self.roll_back();
-                End::Undone(Arc::new(fault))
+                End::Undone(Arc::new(error))
             }
         }
     }
@@ -134,30 +133,30 @@ impl Thread {
     }
 
     /// Fails only where the whole transaction is lost; then `made` holds all that had a part in it.
-    fn make_together(
+    fn make_group(
         &self,
         first: &mut Option<Box<dyn Transition>>,
         made: &mut Vec<Box<dyn Transition>>,
-        news: &mut Vec<News>,
-    ) -> Result<(), Fault> {
+        notifications: &mut Vec<Notification>,
+    ) -> Result<(), DbError> {
         let begun = Instant::now();
         let mut next = first.take();
         while let Some(mut transition) = next {
             if !transition.is_abandoned() {
-                let unit = self.unit();
-                match self.in_savepoint(&unit, &mut *transition) {
+                let txn = self.txn();
+                match self.in_savepoint(&txn, &mut *transition) {
                     Ok(Ok(())) => {
-                        news.extend(unit.news.into_inner());
+                        notifications.extend(txn.notifications.into_inner());
                         made.push(transition);
                     }
-                    Ok(Err(fault)) => transition.fail(Arc::new(fault)),
-                    Err(fault) => {
+                    Ok(Err(error)) => transition.fail(Arc::new(error)),
+                    Err(error) => {
                         made.push(transition);
-                        return Err(fault);
+                        return Err(error);
                     }
                 }
             }
-            next = (made.len() < MOST_TOGETHER && begun.elapsed() < LONGEST_TOGETHER)
+            next = (made.len() < MAX_GROUP && begun.elapsed() < MAX_GROUP_TIME)
                 .then(|| self.waiting.try_recv().ok())
                 .flatten();
         }
@@ -167,39 +166,39 @@ impl Thread {
     /// The inner error is the transition's own and has left no trace; the outer one is that of the transaction.
     fn in_savepoint(
         &self,
-        unit: &Unit<'_>,
+        txn: &Txn<'_>,
         transition: &mut dyn Transition,
-    ) -> Result<Result<(), Fault>, Fault> {
+    ) -> Result<Result<(), DbError>, DbError> {
         self.execute("SAVEPOINT transition")?;
-        let result = transition.run(unit);
-        if let Err(fault) = result {
+        let result = transition.run(txn);
+        if let Err(error) = result {
             if self.db.is_autocommit() {
-                return Err(fault);
+                return Err(error);
             }
             self.execute("ROLLBACK TO transition")?;
             self.execute("RELEASE transition")?;
-            return Ok(Err(fault));
+            return Ok(Err(error));
         }
         self.execute("RELEASE transition")?;
         Ok(Ok(()))
     }
 
-    fn unit(&self) -> Unit<'_> {
-        Unit {
+    fn txn(&self) -> Txn<'_> {
+        Txn {
             db: &self.db,
-            now: self.shared.clock.now(),
-            rules: &self.shared.rules,
-            file: &self.shared.file,
-            news: RefCell::default(),
+            now: self.context.clock.now(),
+            rules: &self.context.rules,
+            file: &self.context.file,
+            notifications: RefCell::default(),
         }
     }
 
-    fn succeed(&self, made: Vec<Box<dyn Transition>>, news: Vec<News>) {
+    fn succeed(&self, made: Vec<Box<dyn Transition>>, notifications: Vec<Notification>) {
         for transition in made {
             transition.succeed();
         }
-        for news in news {
-            self.shared.hub.tell(news);
+        for notifications in notifications {
+            self.context.notifier.notify(notifications);
         }
     }
 

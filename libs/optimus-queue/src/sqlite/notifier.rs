@@ -14,20 +14,20 @@ const BACKLOG: usize = 4096;
 
 /// Something others want to hear, once it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Notification {
     Event(JobEvent),
     /// A job of this language waits, or will after a backoff.
     Work(String),
 }
 
 #[derive(Debug)]
-pub(super) struct Hub {
+pub(super) struct Notifier {
     events: broadcast::Sender<JobEvent>,
     /// One for each language that was ever waited for.
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
-impl Hub {
+impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             events: broadcast::Sender::new(BACKLOG),
@@ -39,17 +39,17 @@ impl Hub {
         self.events.subscribe()
     }
 
-    /// Notified at each news of work for this language.
+    /// Notified when there may be work for this language.
     pub(super) fn work_for(&self, language: &str) -> Arc<Notify> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.entry(language.to_owned()).or_default().clone()
     }
 
-    pub(super) fn tell(&self, news: News) {
-        match news {
+    pub(super) fn notify(&self, notifications: Notification) {
+        match notifications {
             // Nobody listening is no error.
-            News::Event(event) => drop(self.events.send(event)),
-            News::Work(language) => {
+            Notification::Event(event) => drop(self.events.send(event)),
+            Notification::Work(language) => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(waiting) = waiting.get(&language) {
                     waiting.notify_waiters();

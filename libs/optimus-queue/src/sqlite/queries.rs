@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{clock::Moment, statements};
 use crate::{
     QueueDepth, StoreError, StoredJob, Totals,
-    terms::{Ended, status_from},
+    encoding::{StoredEnd, status_from},
 };
 
 /// A record as it is stored.
@@ -70,14 +70,14 @@ impl RawRecord {
 
     fn parse(self, id: JobId) -> Result<StoredJob, Box<dyn Error + Send + Sync>> {
         let status = status_from(&self.status)?;
-        let ending = Ended {
+        let end = StoredEnd {
             status,
             total_tests: self.tests,
             head: self.head,
             bytes: self.result_bytes,
             gist: self.gist.map(String::into_bytes),
         };
-        let shown = ending.shown()?;
+        let shown = end.shown()?;
         Ok(StoredJob {
             record: JobRecord {
                 job_id: id,

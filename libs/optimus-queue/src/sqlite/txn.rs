@@ -5,20 +5,20 @@ use std::cell::RefCell;
 use optimus_common::JobId;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use super::{clock::Moment, file::DatabaseFile, hub::News, rules::Rules};
+use super::{clock::Moment, file::DatabaseFile, notifier::Notification, rules::Rules};
 use crate::JobEvent;
 
 /// One transition inside its transaction: time stands still, and what it tells is heard only if it is kept.
 #[derive(Debug)]
-pub(super) struct Unit<'a> {
+pub(super) struct Txn<'a> {
     pub(super) db: &'a Connection,
     pub(super) now: Moment,
     pub(super) rules: &'a Rules,
     pub(super) file: &'a DatabaseFile,
-    pub(super) news: RefCell<Vec<News>>,
+    pub(super) notifications: RefCell<Vec<Notification>>,
 }
 
-impl Unit<'_> {
+impl Txn<'_> {
     /// Answers how many rows were changed.
     pub(super) fn run(&self, statement: &str, values: impl Params) -> rusqlite::Result<usize> {
         self.db.prepare_cached(statement)?.execute(values)
@@ -49,14 +49,18 @@ impl Unit<'_> {
             .collect()
     }
 
-    pub(super) fn tell_work(&self, language: &str) {
-        self.news.borrow_mut().push(News::Work(language.to_owned()));
+    pub(super) fn notify_work(&self, language: &str) {
+        self.notifications
+            .borrow_mut()
+            .push(Notification::Work(language.to_owned()));
     }
 
-    pub(super) fn tell(&self, event: fn(JobId) -> JobEvent, id: &str) {
+    pub(super) fn notify(&self, event: fn(JobId) -> JobEvent, id: &str) {
         // Only a file changed by hand holds another id; nobody waits for that one.
         if let Ok(id) = id.parse() {
-            self.news.borrow_mut().push(News::Event(event(id)));
+            self.notifications
+                .borrow_mut()
+                .push(Notification::Event(event(id)));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::StoreError;
 
 /// Why a transition was not made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum DbError {
     #[error("{}", meaning(.0))]
     Sql(#[from] Error),
     #[error("its disk has {free} bytes left, which are kept for the jobs already accepted")]
@@ -20,18 +20,18 @@ pub(super) enum Fault {
     Closed,
 }
 
-/// A fault with the file it happened to. Shared, because transitions that share a transaction share its end.
+/// An error with the file it happened to. Shared, because transitions that share a transaction share its end.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the database {} cannot do it", file.display())]
-struct Trouble {
+struct DatabaseError {
     file: PathBuf,
     #[source]
-    fault: Arc<Fault>,
+    error: Arc<DbError>,
 }
 
-pub(super) fn unavailable(file: &Path, fault: Arc<Fault>) -> StoreError {
+pub(super) fn unavailable(file: &Path, error: Arc<DbError>) -> StoreError {
     let file = file.to_owned();
-    StoreError::Unavailable(Box::new(Trouble { file, fault }))
+    StoreError::Unavailable(Box::new(DatabaseError { file, error }))
 }
 
 /// What an error means that came while the database was opened.
