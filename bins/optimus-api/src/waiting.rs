@@ -144,7 +144,7 @@ impl Waiter {
         let mut is_needed = false;
         let mut is_known = existence == Existence::Certain;
         loop {
-            let found = store.look(self.job).await;
+            let found = store.lookup(self.job).await;
             let over = is_needed || Instant::now() >= deadline || *closed.borrow_and_update();
             match found {
                 Ok(Some(job)) if over || job.record.status.is_terminal() => return Ok(Some(job)),

@@ -54,7 +54,7 @@ pub use crate::{
     served_languages::{ServedLanguages, ServedLanguagesError},
 };
 
-/// How long giving jobs back, destroying boxes and saying goodbye may take, after the time for draining.
+/// How long giving jobs back, destroying boxes and signing off may take, after the time for draining.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
 
 /// A worker and what it works with.
@@ -121,9 +121,9 @@ impl Worker {
         match timeout(DRAIN_GRACE, self.store.deregister(&self.id)).await {
             Ok(Ok(())) => info!(worker_id = %self.id, "left"),
             Ok(Err(error)) => {
-                warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without a goodbye");
+                warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without signing off");
             }
-            Err(_) => warn!(worker_id = %self.id, "left without a goodbye: the job store is too slow"),
+            Err(_) => warn!(worker_id = %self.id, "left without signing off: the job store is too slow"),
         }
     }
 

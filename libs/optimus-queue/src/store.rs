@@ -22,16 +22,16 @@ pub trait JobStore: Send + Sync + 'static {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
 
     /// The job with the first part of its result; `None` where the id is unknown or expired.
-    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;
+    async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;
 
     /// One of the further parts of a result, which never changes once it is written. Counted from 1: the first part
-    /// comes with [`JobStore::look`]. `None` where the result is gone meanwhile, or has no such part.
+    /// comes with [`JobStore::lookup`]. `None` where the result is gone meanwhile, or has no such part.
     async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The record as `GET /jobs/:id` shows it, all in memory; `None` where the id is unknown or expired.
     async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         'again: loop {
-            let Some(StoredJob { mut record, result }) = self.look(id).await? else {
+            let Some(StoredJob { mut record, result }) = self.lookup(id).await? else {
                 return Ok(None);
             };
             let Some(StoredResult {

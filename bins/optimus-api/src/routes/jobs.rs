@@ -115,7 +115,7 @@ pub(crate) async fn submit(
     if replayed {
         status = app
             .store
-            .look(id)
+            .lookup(id)
             .await?
             .ok_or_else(|| Problem::job_not_found(id))?
             .record
@@ -209,7 +209,7 @@ pub(crate) async fn read_job(
 ) -> Result<Response, Problem> {
     Span::current().record("job_id", tracing::field::display(id));
     let job = match wait.wait {
-        None => app.store.look(id).await?,
+        None => app.store.lookup(id).await?,
         Some(time) => {
             app.waiting
                 .register(id)

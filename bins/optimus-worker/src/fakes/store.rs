@@ -202,7 +202,7 @@ impl JobStore for FakeStore {
         Ok(Submitted::Created)
     }
 
-    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
+    async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         drop(self.reach()?);
         Ok(Some(StoredJob {
             record: self.record(id),

@@ -48,7 +48,7 @@ pub async fn a_large_result_comes_in_parts(factory: &dyn StoreFactory) {
     let kept = large(1_000_000);
     let json = serde_json::to_vec(&kept).unwrap();
     let id = finished(store, kept).await;
-    let StoredJob { record, result } = store.look(id).await.unwrap().unwrap();
+    let StoredJob { record, result } = store.lookup(id).await.unwrap().unwrap();
     assert_eq!((record.status, record.result), (JobStatus::Completed, None));
     let stored = result.unwrap();
     assert_eq!(stored.bytes, json.len() as u64);
@@ -70,7 +70,7 @@ pub async fn a_large_result_comes_in_parts(factory: &dyn StoreFactory) {
 pub async fn an_unfinished_job_has_no_parts(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
     let id = submit(store).await;
-    assert_eq!(store.look(id).await.unwrap().unwrap().result, None);
+    assert_eq!(store.lookup(id).await.unwrap().unwrap().result, None);
     assert_eq!(store.result_part(id, 1).await.unwrap(), None);
     let small = finished(store, result(Verdict::WrongAnswer)).await;
     assert_eq!(store.result_part(small, 1).await.unwrap(), None);

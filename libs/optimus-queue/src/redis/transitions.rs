@@ -80,7 +80,7 @@ impl JobStore for RedisStore {
         })
     }
 
-    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
+    async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         let mut read = redis::cmd("HMGET");
         read.arg(self.keys.job(id)).arg(&FIELDS);
         let fields: RawFields = read

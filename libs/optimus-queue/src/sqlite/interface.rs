@@ -50,7 +50,7 @@ impl JobStore for SqliteStore {
         })
     }
 
-    async fn look(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
+    async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
         let now = self.context.clock.now();
         let record = self
             .reader
