@@ -14,9 +14,9 @@ use tokio::{
 
 use crate::{
     connections::{self, Standing},
-    pace::{Pace, Patience},
+    pace::{Grace, Pace},
     problem::Problem,
-    room::{NoRoom, Place, Pool},
+    room::{NoRoom, Pool, Reservation},
 };
 
 /// Bodies up to this size have memory of their own, which large ones cannot take.
@@ -38,7 +38,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// Receives bodies.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct BodyReceiver {
     /// Largest body.
     limit: usize,
     pace: Pace,
@@ -50,16 +50,16 @@ pub(crate) struct Intake {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) share: Share,
+    pub(crate) share: MemoryShare,
 }
 
 /// What a body holds of the memory until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct MemoryShare {
     _held: Option<OwnedSemaphorePermit>,
 }
 
-impl Intake {
+impl BodyReceiver {
     pub(crate) fn new(limit: usize, pace: Pace) -> Self {
         let large = LARGE_BODIES.max(limit.saturating_add(BESIDE_THE_LARGEST));
         Self {
@@ -90,15 +90,15 @@ impl Intake {
         let mut room = Room::new(self);
         let mut stream = body.into_data_stream();
         let mut bytes = Vec::new();
-        let mut patience = Patience::new(self.pace);
+        let mut grace = Grace::new(self.pace);
         let refused = loop {
             let began = Instant::now();
             let next = tokio::select! {
-                next = timeout(patience.left(), stream.next()) => next,
+                next = timeout(grace.left(), stream.next()) => next,
                 () = room.lost() => break Problem::gave_way(),
                 () = &mut place_lost => break Problem::too_many_connections(),
             };
-            patience.waited(began.elapsed());
+            grace.waited(began.elapsed());
             let chunk = match next {
                 Err(_) => return Err(Problem::slow_body(self.pace.bytes_per_second)),
                 Ok(None) => {
@@ -110,7 +110,7 @@ impl Intake {
                 Ok(Some(Err(_))) => return Err(Problem::unreadable_body()),
                 Ok(Some(Ok(chunk))) => chunk,
             };
-            patience.moved(chunk.len());
+            grace.moved(chunk.len());
             let length = bytes.len() + chunk.len();
             if length > self.limit {
                 break Problem::body_too_large(self.limit);
@@ -143,39 +143,45 @@ fn grow(bytes: &mut Vec<u8>, length: usize, most: usize) {
 
 /// The memory of one body while it is received.
 struct Room<'a> {
-    intake: &'a Intake,
+    body_receiver: &'a BodyReceiver,
     began: Instant,
-    small: Option<Place>,
-    large: Option<Place>,
+    small: Option<Reservation>,
+    large: Option<Reservation>,
     /// How long it may still wait for others to leave.
     wait: Duration,
 }
 
 impl<'a> Room<'a> {
-    fn new(intake: &'a Intake) -> Self {
+    fn new(body_receiver: &'a BodyReceiver) -> Self {
         Self {
-            intake,
+            body_receiver,
             began: Instant::now(),
             small: None,
             large: None,
-            wait: intake.pace.grace,
+            wait: body_receiver.pace.grace,
         }
     }
 
     /// Makes room for a body of `length` bytes so far.
     async fn reach(&mut self, length: usize) -> Result<(), Problem> {
-        let Self { intake, began, .. } = *self;
+        let Self {
+            body_receiver, began, ..
+        } = *self;
         let reached = if length <= UNCOUNTED {
             Ok(())
         } else if length <= SMALL {
-            let place = self.small.get_or_insert_with(|| Place::new(&intake.small, began));
-            place.reach(length - UNCOUNTED, &mut self.wait).await
+            let reservation = self
+                .small
+                .get_or_insert_with(|| Reservation::new(&body_receiver.small, began));
+            reservation.reach(length - UNCOUNTED, &mut self.wait).await
         } else {
-            let place = self.large.get_or_insert_with(|| Place::new(&intake.large, began));
+            let reservation = self
+                .large
+                .get_or_insert_with(|| Reservation::new(&body_receiver.large, began));
             // Meanwhile it holds room for small bodies, which others may need more.
             let reached = tokio::select! {
                 biased;
-                reached = place.reach(length.next_multiple_of(SMALL), &mut self.wait) => reached,
+                reached = reservation.reach(length.next_multiple_of(SMALL), &mut self.wait) => reached,
                 () = lost(self.small.as_ref()) => Err(NoRoom::GaveWay),
             };
             self.small = None;
@@ -192,18 +198,18 @@ impl<'a> Room<'a> {
         lost(self.large.as_ref().or(self.small.as_ref())).await;
     }
 
-    fn arrived(self) -> Share {
-        let place = self.large.or(self.small);
-        Share {
-            _held: place.and_then(Place::arrived),
+    fn arrived(self) -> MemoryShare {
+        let reservation = self.large.or(self.small);
+        MemoryShare {
+            _held: reservation.and_then(Reservation::arrived),
         }
     }
 }
 
-/// Ready when others need the room of this place more.
-async fn lost(place: Option<&Place>) {
-    match place {
-        Some(place) => place.lost().await,
+/// Ready when others need the room of this reservation more.
+async fn lost(reservation: Option<&Reservation>) {
+    match reservation {
+        Some(reservation) => reservation.lost().await,
         None => pending().await,
     }
 }
@@ -252,8 +258,8 @@ mod tests {
         bytes_per_second: 1 << 20,
     };
 
-    async fn received(intake: &Intake, body: impl Into<Body>) -> Result<Received, Problem> {
-        intake.receive(&HeaderMap::new(), body.into(), None).await
+    async fn received(body_receiver: &BodyReceiver, body: impl Into<Body>) -> Result<Received, Problem> {
+        body_receiver.receive(&HeaderMap::new(), body.into(), None).await
     }
 
     /// A body whose length is not announced.
@@ -266,33 +272,37 @@ mod tests {
 
     #[tokio::test]
     async fn large_bodies_leave_the_small_ones_their_memory() {
-        let intake = Intake {
+        let body_receiver = BodyReceiver {
             large: Pool::new(1 << 20, PACE),
-            ..Intake::new(1 << 20, PACE)
+            ..BodyReceiver::new(1 << 20, PACE)
         };
-        let first = received(&intake, vec![b'x'; 700_000]).await.unwrap();
-        let second = received(&intake, vec![b'x'; 300_000]).await.unwrap();
-        assert_eq!(intake.large.left(), 0);
+        let first = received(&body_receiver, vec![b'x'; 700_000]).await.unwrap();
+        let second = received(&body_receiver, vec![b'x'; 300_000]).await.unwrap();
+        assert_eq!(body_receiver.large.left(), 0);
         for large in [Body::from(vec![b'x'; SMALL + 1]), chunked(SMALL + 10_000)] {
-            assert!(received(&intake, large).await.is_err(), "no room");
+            assert!(received(&body_receiver, large).await.is_err(), "no room");
         }
-        let small = received(&intake, vec![b'x'; SMALL]).await.unwrap();
+        let small = received(&body_receiver, vec![b'x'; SMALL]).await.unwrap();
         assert_eq!(small.bytes.len(), SMALL);
         drop(second);
-        let again = received(&intake, chunked(300_000)).await.unwrap();
+        let again = received(&body_receiver, chunked(300_000)).await.unwrap();
         assert_eq!(again.bytes.len(), 300_000);
         drop((first, again, small));
-        assert_eq!(intake.large.left(), 1 << 20);
-        assert_eq!(intake.small.left(), SMALL_BODIES);
+        assert_eq!(body_receiver.large.left(), 1 << 20);
+        assert_eq!(body_receiver.small.left(), SMALL_BODIES);
     }
 
     #[tokio::test]
     async fn beside_the_largest_body_there_is_room() {
         const LIMIT: usize = 128 << 20;
-        let intake = Intake::new(LIMIT, PACE);
-        let mut largest = Room::new(&intake);
+        let body_receiver = BodyReceiver::new(LIMIT, PACE);
+        let mut largest = Room::new(&body_receiver);
         largest.reach(LIMIT).await.unwrap();
-        assert!(received(&intake, vec![b'x'; BESIDE_THE_LARGEST]).await.is_ok());
+        assert!(
+            received(&body_receiver, vec![b'x'; BESIDE_THE_LARGEST])
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -301,20 +311,20 @@ mod tests {
             grace: Duration::from_hours(1),
             bytes_per_second: 1 << 10,
         };
-        let intake = Intake {
+        let body_receiver = BodyReceiver {
             small: Pool::new(SMALL, pace),
             large: Pool::new(1 << 20, pace),
-            ..Intake::new(1 << 20, pace)
+            ..BodyReceiver::new(1 << 20, pace)
         };
-        let _large = received(&intake, vec![b'x'; 1 << 20]).await.unwrap();
+        let _large = received(&body_receiver, vec![b'x'; 1 << 20]).await.unwrap();
         let grows = async {
-            let mut room = Room::new(&intake);
+            let mut room = Room::new(&body_receiver);
             room.reach(SMALL).await.unwrap();
             room.reach(SMALL + 1).await
         };
         let begun = Instant::now();
         let comes = async {
-            let small = received(&intake, vec![b'x'; SMALL]).await;
+            let small = received(&body_receiver, vec![b'x'; SMALL]).await;
             (small, begun.elapsed())
         };
         let (refused, (small, waited)) = tokio::join!(grows, comes);
@@ -345,22 +355,22 @@ mod tests {
             }
         }
         const LIMIT: usize = 128 << 20;
-        let intake = Arc::new(Intake::new(
+        let body_receiver = Arc::new(BodyReceiver::new(
             LIMIT,
             Pace {
                 grace: Duration::from_hours(1),
                 ..PACE
             },
         ));
-        let all = intake.large.left();
+        let all = body_receiver.large.left();
         let begins = || Body::new(Announced(LIMIT, Some(vec![b'x'; SMALL + 1].into())));
         let receiving = (0..8).map(|_| {
-            let (intake, body) = (Arc::clone(&intake), begins());
-            tokio::spawn(async move { received(&intake, body).await })
+            let (body_receiver, body) = (Arc::clone(&body_receiver), begins());
+            tokio::spawn(async move { received(&body_receiver, body).await })
         });
         let receiving: Vec<_> = receiving.collect();
         let settled = async {
-            while intake.large.left() != all - 8 * 2 * SMALL {
+            while body_receiver.large.left() != all - 8 * 2 * SMALL {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -389,29 +399,29 @@ mod tests {
 
     #[tokio::test]
     async fn an_ordinary_submission_needs_no_share() {
-        let intake = Intake::new(1 << 20, PACE);
-        let mut all = Place::new(&intake.small, Instant::now());
+        let body_receiver = BodyReceiver::new(1 << 20, PACE);
+        let mut all = Reservation::new(&body_receiver.small, Instant::now());
         all.reach(SMALL_BODIES, &mut PACE.grace.clone()).await.unwrap();
         let _all = all.arrived();
-        assert!(received(&intake, vec![b'x'; UNCOUNTED]).await.is_ok());
-        assert!(received(&intake, vec![b'x'; UNCOUNTED + 1]).await.is_err());
+        assert!(received(&body_receiver, vec![b'x'; UNCOUNTED]).await.is_ok());
+        assert!(received(&body_receiver, vec![b'x'; UNCOUNTED + 1]).await.is_err());
     }
 
     #[tokio::test]
     async fn a_body_that_drips_after_a_quick_beginning_is_cut_off() {
-        let intake = Intake::new(1 << 20, PACE);
+        let body_receiver = BodyReceiver::new(1 << 20, PACE);
         let quick = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b'x'; 1 << 19])]);
         let drip = futures_util::stream::repeat(()).then(|()| async {
             tokio::time::sleep(PACE.grace / 4).await;
             Ok(vec![b'x'])
         });
         let body = Body::from_stream(quick.chain(drip));
-        let problem = timeout(Duration::from_secs(30), received(&intake, body))
+        let problem = timeout(Duration::from_secs(30), received(&body_receiver, body))
             .await
             .unwrap();
         let problem: serde_json::Value = serde_json::from_slice(&problem.unwrap_err().to_json()).unwrap();
         assert_eq!(problem["status"], 408);
-        assert_eq!(intake.large.left(), LARGE_BODIES);
+        assert_eq!(body_receiver.large.left(), LARGE_BODIES);
     }
 
     #[test]

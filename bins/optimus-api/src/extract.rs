@@ -14,7 +14,7 @@ use crate::{
     App,
     connections::{Place, Standing},
     problem::Problem,
-    waiting::Patience,
+    waiting::WaitLimit,
 };
 
 /// `?wait=SECONDS`.
@@ -37,10 +37,10 @@ impl Wait {
     }
 
     /// From now on the request does nothing but wait; not at all, where its place has been given away meanwhile.
-    pub(crate) fn begin(&self, wait: Duration) -> Patience {
+    pub(crate) fn begin(&self, wait: Duration) -> WaitLimit {
         let is_last = self.place.as_ref().is_some_and(|place| place.is_last());
         let wait = if is_last { Duration::ZERO } else { wait };
-        Patience {
+        WaitLimit {
             deadline: Instant::now() + wait,
             standing: self.place.as_ref().map(Place::wait),
         }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 /// Longest wait for the store where somebody asks how things are: probes and scrapes give up soon.
-const PATIENCE: Duration = Duration::from_secs(2);
+const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Everything at one moment.
 #[derive(Debug)]
@@ -31,8 +31,8 @@ pub(crate) struct LanguageState {
 }
 
 impl Fleet {
-    pub(crate) async fn look(store: &dyn JobStore, languages: &Languages) -> Result<Self, StoreError> {
-        patiently(async {
+    pub(crate) async fn load(store: &dyn JobStore, languages: &Languages) -> Result<Self, StoreError> {
+        with_timeout(async {
             let (totals, languages) = tokio::try_join!(store.totals(), language_states(store, languages))?;
             Ok(Self { totals, languages })
         })
@@ -140,10 +140,10 @@ pub(crate) fn pools<'a>(
 }
 
 /// Gives up on the store soon.
-pub(crate) async fn patiently<T>(
+pub(crate) async fn with_timeout<T>(
     answer: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
-    match timeout(PATIENCE, answer).await {
+    match timeout(STATUS_TIMEOUT, answer).await {
         Ok(result) => result,
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
     }

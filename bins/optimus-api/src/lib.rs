@@ -51,7 +51,7 @@ pub struct App {
     catalog: catalog::Catalog,
     tokens: auth::Tokens,
     hosts: host::Hosts,
-    intake: body::Intake,
+    body_receiver: body::BodyReceiver,
     outgoing: answer::Outgoing,
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
@@ -69,7 +69,7 @@ impl App {
             catalog: catalog::Catalog::open(settings.languages_file.clone())?,
             tokens: auth::Tokens::new(&settings.api.tokens),
             hosts: host::Hosts::new(&settings.api),
-            intake: body::Intake::new(settings.api.body_limit_bytes, pace),
+            body_receiver: body::BodyReceiver::new(settings.api.body_limit_bytes, pace),
             outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             roster: fleet::Roster::default(),

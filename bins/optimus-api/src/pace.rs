@@ -23,12 +23,12 @@ impl Pace {
 /// What is left of a client's grace. Time it lets us wait takes from it, bytes it moves give back; never more than the
 /// whole, so that what came quickly at first is no credit for what is held back in the end.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Grace {
     pace: Pace,
     left: Duration,
 }
 
-impl Patience {
+impl Grace {
     pub(crate) fn new(pace: Pace) -> Self {
         Self {
             pace,
@@ -55,8 +55,8 @@ impl Patience {
 mod tests {
     use super::*;
 
-    fn patience() -> Patience {
-        Patience::new(Pace {
+    fn grace() -> Grace {
+        Grace::new(Pace {
             grace: Duration::from_secs(10),
             bytes_per_second: 1000,
         })
@@ -64,23 +64,23 @@ mod tests {
 
     #[test]
     fn whoever_keeps_the_rate_is_never_cut_off() {
-        let mut patience = patience();
+        let mut grace = grace();
         for _ in 0..1000 {
-            patience.waited(Duration::from_secs(5));
-            patience.moved(5000);
+            grace.waited(Duration::from_secs(5));
+            grace.moved(5000);
         }
-        assert_eq!(patience.left(), Duration::from_secs(10));
+        assert_eq!(grace.left(), Duration::from_secs(10));
     }
 
     #[test]
     fn a_quick_beginning_is_no_credit_for_a_drip() {
-        let mut patience = patience();
-        patience.moved(1 << 30);
+        let mut grace = grace();
+        grace.moved(1 << 30);
         let between = Duration::from_secs(3);
         let mut drops = 0;
-        while patience.left() > between {
-            patience.waited(between);
-            patience.moved(1);
+        while grace.left() > between {
+            grace.waited(between);
+            grace.moved(1);
             drops += 1;
         }
         assert_eq!(drops, 3);

@@ -118,14 +118,14 @@ impl Pool {
 
 /// What one body has of a pool while it is received.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct Reservation {
     pool: Arc<Pool>,
     number: u64,
     gives_way: Arc<Notify>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Place {
+impl Reservation {
     /// For a body whose receiving began at this time.
     pub(crate) fn new(pool: &Arc<Pool>, began: Instant) -> Self {
         let gives_way = Arc::<Notify>::default();
@@ -219,7 +219,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Reservation {
     fn drop(&mut self) {
         // First the room: whoever waits for it must not tell another one to give way meanwhile.
         self.permit = None;
@@ -241,25 +241,25 @@ mod tests {
     const MIB: usize = 1 << 20;
 
     /// Takes so much at once, as a quick client's body does.
-    async fn arrives(pool: &Arc<Pool>, bytes: usize) -> Result<Place, NoRoom> {
-        let mut place = Place::new(pool, Instant::now());
+    async fn arrives(pool: &Arc<Pool>, bytes: usize) -> Result<Reservation, NoRoom> {
+        let mut reservation = Reservation::new(pool, Instant::now());
         let mut left = PACE.grace;
-        place.reach(bytes, &mut left).await?;
-        Ok(place)
+        reservation.reach(bytes, &mut left).await?;
+        Ok(reservation)
     }
 
-    fn gives_way(place: &Place) -> bool {
-        place.lost().now_or_never().is_some()
+    fn gives_way(reservation: &Reservation) -> bool {
+        reservation.lost().now_or_never().is_some()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_has_what_has_arrived_of_it() {
         let pool = Pool::new(3 * MIB, PACE);
-        let mut place = arrives(&pool, MIB).await.unwrap();
-        assert_eq!((place.held(), pool.left()), (MIB, 2 * MIB));
-        place.reach(MIB + 1, &mut PACE.grace.clone()).await.unwrap();
-        assert_eq!(place.held(), MIB + KIB);
-        let kept = place.arrived();
+        let mut reservation = arrives(&pool, MIB).await.unwrap();
+        assert_eq!((reservation.held(), pool.left()), (MIB, 2 * MIB));
+        reservation.reach(MIB + 1, &mut PACE.grace.clone()).await.unwrap();
+        assert_eq!(reservation.held(), MIB + KIB);
+        let kept = reservation.arrived();
         assert_eq!(pool.left(), 2 * MIB - KIB);
         drop(kept);
         assert_eq!(pool.left(), 3 * MIB);

@@ -20,7 +20,7 @@ use crate::{
     host::require_host,
     observe::observe,
     problem::{Problem, ProblemDetails},
-    routes::{jobs, openapi, state, status},
+    routes::{health, installation, jobs, openapi},
 };
 
 #[derive(OpenApi)]
@@ -63,16 +63,16 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(jobs::submit))
         .routes(routes!(jobs::read_job, jobs::cancel))
-        .routes(routes!(state::languages))
-        .routes(routes!(state::queues))
-        .routes(routes!(status::metrics))
+        .routes(routes!(installation::languages))
+        .routes(routes!(installation::queues))
+        .routes(routes!(health::metrics))
 }
 
 /// Routes open to everybody: probes have no tokens, and the document holds no secrets.
 fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Described::openapi())
-        .routes(routes!(status::health))
-        .routes(routes!(status::ready))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
         .routes(routes!(openapi::openapi))
 }
 

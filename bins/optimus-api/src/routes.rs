@@ -1,6 +1,6 @@
 //! The handlers, by what they are about.
 
+pub(crate) mod health;
+pub(crate) mod installation;
 pub(crate) mod jobs;
 pub(crate) mod openapi;
-pub(crate) mod state;
-pub(crate) mod status;

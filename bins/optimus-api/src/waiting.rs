@@ -106,17 +106,17 @@ impl Waiting {
     }
 }
 
-/// What a request knows of its job before it waits.
+/// Where a request has the id of its job from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Existence {
-    /// The store has taken it.
-    Certain,
-    /// Somebody names it.
-    Claimed,
+pub(crate) enum IdSource {
+    /// The store has just taken the job.
+    Store,
+    /// A client names it, so there need be no such job.
+    Client,
 }
 
 /// How long a request waits: until its time is over, and for as long as nobody needs its place.
-pub(crate) struct Patience {
+pub(crate) struct WaitLimit {
     pub(crate) deadline: Instant,
     /// `None` for a request that came over no connection of a server.
     pub(crate) standing: Option<Standing>,
@@ -136,13 +136,13 @@ impl Waiter {
     pub(crate) async fn wait(
         &self,
         store: &dyn JobStore,
-        existence: Existence,
-        Patience { deadline, standing }: Patience,
+        source: IdSource,
+        WaitLimit { deadline, standing }: WaitLimit,
     ) -> Result<Option<StoredJob>, StoreError> {
         let mut closed = self.waiting.closed.subscribe();
         let mut place_lost = pin!(connections::lost(standing));
         let mut is_needed = false;
-        let mut is_known = existence == Existence::Certain;
+        let mut is_known = source == IdSource::Store;
         loop {
             let found = store.lookup(self.job).await;
             let over = is_needed || Instant::now() >= deadline || *closed.borrow_and_update();

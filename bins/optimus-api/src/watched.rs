@@ -12,13 +12,13 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use crate::pace::{Pace, Patience};
+use crate::pace::{Grace, Pace};
 
 /// A client's socket. Writing to it fails when the client has left answers unread for too long.
 #[derive(Debug)]
 pub(crate) struct Watched {
     stream: TcpStream,
-    patience: Patience,
+    grace: Grace,
     /// Since when nothing could be written, and when that has been too long.
     stalled: Option<(Instant, Pin<Box<Sleep>>)>,
 }
@@ -27,7 +27,7 @@ impl Watched {
     pub(crate) fn new(stream: TcpStream, pace: Pace) -> Self {
         Self {
             stream,
-            patience: Patience::new(pace),
+            grace: Grace::new(pace),
             stalled: None,
         }
     }
@@ -40,13 +40,13 @@ impl Watched {
         match written {
             Poll::Ready(result) => {
                 if let Some((since, _)) = self.stalled.take() {
-                    self.patience.waited(since.elapsed());
+                    self.grace.waited(since.elapsed());
                 }
-                self.patience.moved(*result.as_ref().unwrap_or(&0));
+                self.grace.moved(*result.as_ref().unwrap_or(&0));
                 Poll::Ready(result)
             }
             Poll::Pending => {
-                let left = self.patience.left();
+                let left = self.grace.left();
                 let (_, deadline) = self
                     .stalled
                     .get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));

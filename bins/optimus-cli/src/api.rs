@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     args,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// One installation's API.
 #[derive(Debug, Clone)]
-pub(crate) struct Api {
+pub(crate) struct ApiClient {
     client: Client,
     url: Url,
     token: Option<String>,
@@ -78,14 +78,14 @@ pub(crate) struct QueueEntry {
 
 /// An error as the API tells it (RFC 9457).
 #[derive(Debug, Deserialize)]
-struct Problem {
+struct ProblemDetails {
     title: Option<String>,
     detail: Option<String>,
     field: Option<String>,
 }
 
-impl Api {
-    pub(crate) fn new(args: &args::Api) -> Result<Self, Failure> {
+impl ApiClient {
+    pub(crate) fn new(args: &args::ApiArgs) -> Result<Self, Failure> {
         let url = Url::parse(&args.api)
             .with_context(|| format!("{:?} is no address", args.api))
             .usage()?;
@@ -99,7 +99,7 @@ impl Api {
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
             .context("cannot make an HTTP client")
-            .trouble()?;
+            .system()?;
         Ok(Self {
             client,
             url,
@@ -206,7 +206,7 @@ impl Api {
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
         let unreachable = |error: reqwest::Error| {
-            Failure::trouble(format!(
+            Failure::system(format!(
                 "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it): {}",
                 self.url,
                 root_cause(&error)
@@ -223,7 +223,7 @@ impl Api {
         if status.is_success() {
             return serde_json::from_slice(&body)
                 .with_context(|| format!("{} does not answer as Optimus does", self.url))
-                .trouble();
+                .system();
         }
         Err(refusal(status, retry_after.as_deref(), &body))
     }
@@ -240,9 +240,9 @@ fn root_cause(error: &dyn Error) -> String {
 
 /// What the API said, in one line, and whose turn it is.
 fn refusal(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Failure {
-    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let problem: Option<ProblemDetails> = serde_json::from_slice(body).ok();
     let mut text = format!("the API answered {}", status.as_u16());
-    if let Some(Problem { title, detail, field }) = problem {
+    if let Some(ProblemDetails { title, detail, field }) = problem {
         for part in [title, field, detail].into_iter().flatten() {
             text.push_str(": ");
             text.push_str(&part);
@@ -258,7 +258,7 @@ fn refusal(status: StatusCode, retry_after: Option<&str>, body: &[u8]) -> Failur
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
         Failure::usage(text)
     } else {
-        Failure::trouble(text)
+        Failure::system(text)
     }
 }
 
@@ -278,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_is_trouble_and_says_when_to_come_again() {
+    fn a_full_queue_is_a_fault_of_the_system_and_says_when_to_come_again() {
         let failure = refusal(StatusCode::TOO_MANY_REQUESTS, Some("5"), b"");
-        assert!(matches!(failure, Failure::Trouble(_)));
+        assert!(matches!(failure, Failure::System(_)));
         assert_eq!(
             failure.to_string(),
             "the API answered 429: Too Many Requests (try again in 5 s)"

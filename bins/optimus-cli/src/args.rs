@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use optimus_common::{JobId, LanguageName, job::Priority};
 
-use crate::{embedded, exit::CODES, output::Format};
+use crate::{embedded, exit::CODES, output::OutputFormat};
 
 /// Optimus: grades programs nobody trusts.
 #[derive(Debug, Parser)]
@@ -22,8 +22,12 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    pub(crate) fn format(&self) -> Format {
-        if self.json { Format::Json } else { Format::Text }
+    pub(crate) fn format(&self) -> OutputFormat {
+        if self.json {
+            OutputFormat::Json
+        } else {
+            OutputFormat::Text
+        }
     }
 }
 
@@ -236,7 +240,7 @@ pub(crate) struct BuildImage {
 
 /// Where the API is.
 #[derive(Debug, Args)]
-pub(crate) struct Api {
+pub(crate) struct ApiArgs {
     /// The API's address
     #[arg(
         long,
@@ -288,7 +292,7 @@ pub(crate) struct Submit {
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     #[command(flatten)]
-    pub(crate) api: Api,
+    pub(crate) api: ApiArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -316,20 +320,20 @@ pub(crate) struct Status {
     #[arg(long, short)]
     pub(crate) wait: bool,
     #[command(flatten)]
-    pub(crate) api: Api,
+    pub(crate) api: ApiArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Cancel {
     pub(crate) id: JobId,
     #[command(flatten)]
-    pub(crate) api: Api,
+    pub(crate) api: ApiArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Queues {
     #[command(flatten)]
-    pub(crate) api: Api,
+    pub(crate) api: ApiArgs,
 }
 
 #[derive(Debug, Args)]
@@ -351,7 +355,7 @@ pub(crate) struct Bench {
     #[arg(long, value_parser = rounds)]
     pub(crate) rounds: Option<usize>,
     #[command(flatten)]
-    pub(crate) api: Api,
+    pub(crate) api: ApiArgs,
     #[command(flatten)]
     pub(crate) embedded: embedded::Flags,
 }

@@ -21,15 +21,15 @@ mod throughput;
 
 use optimus_common::submission::{Submission, TestCase};
 
-pub(crate) use self::report::{Report, text};
+pub(crate) use self::report::{BenchReport, text};
 pub(crate) use self::{
     compile_once::compile_once, latency::latency, native::Installation, one_box::one_box, queue::queue,
     throughput::throughput,
 };
 use crate::{
-    api::Api,
+    api::ApiClient,
     args,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     output,
 };
 
@@ -40,15 +40,15 @@ const HELLO: &str = "print('hello')\n";
 /// What every benchmark gets.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    pub(crate) api: Api,
+    pub(crate) api: ApiClient,
     /// Rounds asked for; each benchmark has a number of its own otherwise.
     pub(crate) rounds: Option<usize>,
 }
 
 impl Setting {
-    pub(crate) fn new(api: &args::Api, rounds: Option<usize>) -> Result<Self, Failure> {
+    pub(crate) fn new(api: &args::ApiArgs, rounds: Option<usize>) -> Result<Self, Failure> {
         Ok(Self {
-            api: Api::new(api)?,
+            api: ApiClient::new(api)?,
             rounds,
         })
     }
@@ -84,7 +84,7 @@ fn submission(
         "source_code": source,
         "test_cases": [],
     }))
-    .trouble()?;
+    .system()?;
     submission.test_cases = (1..=tests).map(test).collect();
     Ok(submission)
 }

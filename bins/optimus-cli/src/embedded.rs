@@ -28,7 +28,7 @@ pub(crate) use self::{
     offered::{Offered, languages_table},
 };
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     output::{note, spinner},
 };
 
@@ -43,11 +43,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// For how long jobs are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jobs {
+pub(crate) enum Storage {
     /// In the data directory: what was accepted is resumed by the next process.
-    Kept,
+    Persistent,
     /// In a folder of this process that vanishes with it.
-    Passing,
+    Ephemeral,
 }
 
 /// A running installation of one process.
@@ -62,38 +62,38 @@ pub(crate) struct Embedded {
     /// Asks the worker to leave.
     leave: CancellationToken,
     /// Removed when it is dropped, after everything else.
-    _passing: Option<TempDir>,
+    _ephemeral: Option<TempDir>,
 }
 
 impl Embedded {
     /// Opens the store, chooses a backend and starts to work.
-    pub(crate) async fn start(mut settings: Settings, jobs: Jobs) -> Result<Self, Failure> {
+    pub(crate) async fn start(mut settings: Settings, storage: Storage) -> Result<Self, Failure> {
         let languages = ServedLanguages::open(&settings).usage()?;
-        let passing = match jobs {
-            Jobs::Kept => None,
-            Jobs::Passing => Some(
+        let ephemeral = match storage {
+            Storage::Persistent => None,
+            Storage::Ephemeral => Some(
                 tempfile::Builder::new()
                     .prefix("optimus-")
                     .tempdir()
                     .context("cannot make a folder for the jobs")
-                    .trouble()?,
+                    .system()?,
             ),
         };
         let data_dir = settings.data_dir();
-        let folder = passing.as_ref().map_or(data_dir.as_path(), TempDir::path);
-        let database = path::absolute(folder).trouble()?.join(DATABASE);
+        let folder = ephemeral.as_ref().map_or(data_dir.as_path(), TempDir::path);
+        let database = path::absolute(folder).system()?.join(DATABASE);
         let store = SqliteStore::open(&database, &settings.queue)
             .await
             .with_context(|| format!("cannot keep jobs in {}", database.display()))
-            .trouble()?;
+            .system()?;
 
         settings.docker.scope = scope_of(&settings.docker.scope, &database);
         let id = WorkerId::new();
         // Trying every layer takes a large future.
         let mut choice = Box::pin(backend::choose(&settings, languages.current(), &id))
             .await
-            .trouble()?;
-        if jobs == Jobs::Passing {
+            .system()?;
+        if storage == Storage::Ephemeral {
             // Whoever brings such jobs waits for their verdicts anyway.
             settle(&mut choice).await;
         }
@@ -105,9 +105,9 @@ impl Embedded {
             languages,
             store: Arc::clone(&store),
             backend: Arc::clone(&choice.backend),
-            availability: match jobs {
-                Jobs::Kept => Availability::Proved,
-                Jobs::Passing => Availability::Assumed,
+            availability: match storage {
+                Storage::Persistent => Availability::Proved,
+                Storage::Ephemeral => Availability::Assumed,
             },
         };
         let leave = CancellationToken::new();
@@ -119,13 +119,13 @@ impl Embedded {
             database,
             worker,
             leave,
-            _passing: passing,
+            _ephemeral: ephemeral,
         })
     }
 
     /// Goes on until it is asked to leave, and leaves. Fails at once where the worker does not last.
     pub(crate) async fn run_until(mut self, asked: impl Future<Output = ()>) -> Result<(), Failure> {
-        lasts_until(&mut self.worker, asked).await.trouble()?;
+        lasts_until(&mut self.worker, asked).await.system()?;
         self.stop().await
     }
 
@@ -140,7 +140,7 @@ impl Embedded {
     /// Claims no more, finishes or gives back what is running, and destroys every box.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.leave.cancel();
-        self.worker.await.context("the worker broke").trouble()
+        self.worker.await.context("the worker broke").system()
     }
 }
 
@@ -156,7 +156,7 @@ async fn watched<T>(
     tokio::select! {
         biased;
         done = work => done,
-        () = breaks => Err(Failure::trouble("the worker broke")),
+        () = breaks => Err(Failure::system("the worker broke")),
     }
 }
 

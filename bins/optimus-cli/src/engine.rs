@@ -5,7 +5,7 @@ use std::{env, time::Duration};
 use anyhow::{Context, bail};
 use bollard::{Docker, errors::Error, models::ImageInspect};
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -17,7 +17,7 @@ pub(crate) async fn connect() -> Result<Docker, Failure> {
     };
     let docker = docker
         .context("cannot find the container engine; is Docker installed and running?")
-        .trouble()?;
+        .system()?;
     tokio::time::timeout(CONNECT_TIMEOUT, reach(docker))
         .await
         .context("the container engine does not answer")
@@ -28,7 +28,7 @@ pub(crate) async fn connect() -> Result<Docker, Failure> {
                 bail!("the container engine is Podman, in which boxes cannot be made as they have to be")
             }
         })
-        .trouble()
+        .system()
 }
 
 /// Who answers. Workers refuse the second.
@@ -76,6 +76,6 @@ async fn find_image(docker: &Docker, image: &str) -> Result<Option<ImageInspect>
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error)
             .with_context(|| format!("cannot look for the image {image}"))
-            .trouble(),
+            .system(),
     }
 }

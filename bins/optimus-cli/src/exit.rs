@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     /// Whoever called must ask for something else.
     Usage(anyhow::Error),
     /// The same request may succeed once the system is right.
-    Trouble(anyhow::Error),
+    System(anyhow::Error),
 }
 
 impl Failure {
@@ -56,8 +56,8 @@ impl Failure {
         Self::Usage(anyhow::Error::msg(message))
     }
 
-    pub(crate) fn trouble(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
-        Self::Trouble(anyhow::Error::msg(message))
+    pub(crate) fn system(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
+        Self::System(anyhow::Error::msg(message))
     }
 }
 
@@ -65,31 +65,31 @@ impl From<Failure> for ExitCode {
     fn from(failure: Failure) -> Self {
         Self::from(match failure {
             Failure::Usage(_) => 2,
-            Failure::Trouble(_) => 3,
+            Failure::System(_) => 3,
         })
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(error) | Self::Trouble(error)) = self;
+        let (Self::Usage(error) | Self::System(error)) = self;
         f.write_str(&causes(error.as_ref()))
     }
 }
 
 /// Says of an error which of the two it is.
-pub(crate) trait Blame<T> {
+pub(crate) trait Classify<T> {
     fn usage(self) -> Result<T, Failure>;
-    fn trouble(self) -> Result<T, Failure>;
+    fn system(self) -> Result<T, Failure>;
 }
 
-impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
+impl<T, E: Into<anyhow::Error>> Classify<T> for Result<T, E> {
     fn usage(self) -> Result<T, Failure> {
         self.map_err(|error| Failure::Usage(error.into()))
     }
 
-    fn trouble(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Trouble(error.into()))
+    fn system(self) -> Result<T, Failure> {
+        self.map_err(|error| Failure::System(error.into()))
     }
 }
 
@@ -129,7 +129,7 @@ mod tests {
 
         let error = anyhow::Error::new(Unreachable(io::Error::other("refused"))).context("Redis");
         assert_eq!(
-            Failure::Trouble(error).to_string(),
+            Failure::System(error).to_string(),
             "Redis: not reachable: refused"
         );
     }

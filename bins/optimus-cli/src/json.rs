@@ -7,7 +7,7 @@ use optimus_common::no_duplicate_keys::Unique;
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value, error::Category};
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 /// Any JSON; `place` is where it stands, for people.
 pub(crate) fn read(json: &[u8], place: impl fmt::Display) -> Result<Value, Failure> {

@@ -37,7 +37,7 @@ use clap::Parser;
 use crate::{
     args::{Cli, Command},
     exit::Failure,
-    output::{Output, complain, refuse},
+    output::{Output, print_error, refuse},
 };
 
 /// Reads the arguments, runs the command, and says by the exit code how it ended.
@@ -53,12 +53,12 @@ pub fn main() -> ExitCode {
         .worker_threads(threads(&cli.command))
         .enable_all()
         .build()
-        .map_err(|error| Failure::Trouble(anyhow::Error::new(error).context("cannot start the runtime")))
+        .map_err(|error| Failure::System(anyhow::Error::new(error).context("cannot start the runtime")))
         .and_then(|runtime| runtime.block_on(commands::run(cli, &output)));
     match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            complain(&failure);
+            print_error(&failure);
             failure.into()
         }
     }

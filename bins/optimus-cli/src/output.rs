@@ -19,14 +19,14 @@ mod harmless;
 pub(crate) use self::harmless::harmless;
 use self::harmless::{harmless_json, harmless_lines};
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 /// Columns that nearly every window has room for.
 const TEXT_WIDTH: u16 = 120;
 const NARROWEST: u16 = 60;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum OutputFormat {
     Text,
     Json,
 }
@@ -34,11 +34,11 @@ pub(crate) enum Format {
 /// Standard output. Results go here, everything else to standard error.
 #[derive(Debug)]
 pub(crate) struct Output {
-    format: Format,
+    format: OutputFormat,
 }
 
 impl Output {
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: OutputFormat) -> Self {
         Self { format }
     }
 
@@ -49,16 +49,16 @@ impl Output {
         text: impl FnOnce() -> String,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Text => self.write(&harmless_lines(&text())),
-            Format::Json => self.write(&harmless_json(&serde_json::to_string_pretty(value).trouble()?)),
+            OutputFormat::Text => self.write(&harmless_lines(&text())),
+            OutputFormat::Json => self.write(&harmless_json(&serde_json::to_string_pretty(value).system()?)),
         }
     }
 
     /// A word to a person about what was done; nothing where a program reads.
     pub(crate) fn say(&self, text: impl Display) -> Result<(), Failure> {
         match self.format {
-            Format::Text => self.write(&harmless_lines(&text.to_string())),
-            Format::Json => Ok(()),
+            OutputFormat::Text => self.write(&harmless_lines(&text.to_string())),
+            OutputFormat::Json => Ok(()),
         }
     }
 
@@ -71,7 +71,7 @@ impl Output {
         match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
             // Whoever reads has enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.trouble(),
+            written => written.system(),
         }
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn refuse(error: &clap::Error) -> ExitCode {
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-pub(crate) fn complain(failure: &Failure) {
+pub(crate) fn print_error(failure: &Failure) {
     note(format_args!("error: {failure}"));
 }
 

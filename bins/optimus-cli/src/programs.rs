@@ -14,9 +14,9 @@ use optimus_common::{
     submission::{SourceFile, Submission, SubmissionLimits},
 };
 
-use self::handed_in::Named;
+use self::handed_in::NamedFile;
 pub(crate) use self::handed_in::{Bytes, folder_of};
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 /// Extensions that say what kind of module a file is, whatever else is known of its language.
 const MODULES: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
@@ -176,7 +176,7 @@ fn names<'a>(languages: &[&'a Language]) -> Vec<&'a str> {
 /// The only language that has files of these extensions; of several for one extension, the first.
 fn by_extensions<'a>(
     path: &Path,
-    files: &[Named],
+    files: &[NamedFile],
     languages: &'a Languages,
 ) -> Result<&'a Language, Failure> {
     let mut found: Vec<&Language> = Vec::new();
@@ -208,7 +208,7 @@ fn by_extensions<'a>(
 /// [`Execution::main_source`]: optimus_common::language::Execution::main_source
 fn entry_of(
     folder: &Path,
-    files: &[Named],
+    files: &[NamedFile],
     language: &Language,
     asked: Option<&str>,
 ) -> Result<Option<String>, Failure> {

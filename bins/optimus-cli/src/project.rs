@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 const LANGUAGES: &str = "config/languages.json";
 
@@ -26,7 +26,7 @@ impl Project {
                 "{} does not hold {LANGUAGES}",
                 root.display()
             ))),
-            None => Self::at_or_above(&env::current_dir().trouble()?),
+            None => Self::at_or_above(&env::current_dir().system()?),
         }
     }
 

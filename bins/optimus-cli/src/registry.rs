@@ -13,7 +13,7 @@ use anyhow::Context;
 use optimus_common::language::Languages;
 use tempfile::NamedTempFile;
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 pub(crate) fn load(path: &Path) -> Result<Languages, Failure> {
     Languages::load(path).usage()
@@ -50,7 +50,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
         });
     locked
         .with_context(|| format!("cannot lock {}", name.display()))
-        .trouble()
+        .system()
 }
 
 fn replace(path: &Path, languages: &Languages) -> Result<(), Failure> {
@@ -69,5 +69,5 @@ fn replace(path: &Path, languages: &Languages) -> Result<(), Failure> {
     };
     written()
         .with_context(|| format!("cannot write {}", path.display()))
-        .trouble()
+        .system()
 }

@@ -5,10 +5,10 @@
 //! - a JSON file: an array of test cases, or a whole submission as `POST /jobs` takes it
 
 mod folder;
-mod look_over;
 mod notes;
 pub(crate) mod package;
 mod text;
+mod validate_tree;
 
 use std::{
     collections::HashSet,
@@ -26,10 +26,10 @@ use optimus_common::{
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use self::look_over::look_over;
 pub(crate) use self::package::Package;
+use self::validate_tree::validate_tree;
 use crate::{
-    exit::{Blame, Failure, or_cannot_read},
+    exit::{Classify, Failure, or_cannot_read},
     json,
 };
 

@@ -435,7 +435,7 @@ fn bad_requests_never_reach_the_api() {
 }
 
 #[test]
-fn an_api_that_is_not_there_is_trouble() {
+fn an_api_that_is_not_there_is_a_fault_of_the_system() {
     let root = root();
     // Bound and dropped: nobody listens there.
     let port = std::net::TcpListener::bind("127.0.0.1:0")

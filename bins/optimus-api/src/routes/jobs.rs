@@ -23,11 +23,11 @@ use utoipa::ToSchema;
 use crate::{
     App,
     answer::show,
-    body::{Received, Share, require_json},
+    body::{MemoryShare, Received, require_json},
     extract::{IdempotencyKey, JobPath, Wait},
     problem::Problem,
     submit::new_job,
-    waiting::Existence,
+    waiting::IdSource,
 };
 
 /// Bodies above this size are read outside of the threads that serve all requests.
@@ -89,7 +89,7 @@ pub(crate) async fn submit(
     body: Body,
 ) -> Result<Response, Problem> {
     require_json(&headers)?;
-    let received = app.intake.receive(&headers, body, wait.receive()).await?;
+    let received = app.body_receiver.receive(&headers, body, wait.receive()).await?;
     let (new, share) = read(&app, received, key).await?;
 
     let (id, language) = (new.id, new.submission.language.clone());
@@ -123,10 +123,7 @@ pub(crate) async fn submit(
     }
     if let (Some(waiter), Some(time)) = (waiter, wait.wait) {
         // The job is accepted: whatever goes wrong from here on must not make the answer an error.
-        if let Ok(Some(job)) = waiter
-            .wait(&*app.store, Existence::Certain, wait.begin(time))
-            .await
-        {
+        if let Ok(Some(job)) = waiter.wait(&*app.store, IdSource::Store, wait.begin(time)).await {
             status = job.record.status;
             if status.is_terminal()
                 && let Ok(answer) = show(&app, job).await
@@ -148,7 +145,11 @@ pub(crate) async fn submit(
 }
 
 /// Reads a body, elsewhere where that takes long. Its share of the memory is held until the job is with the store.
-async fn read(app: &Arc<App>, received: Received, key: Option<String>) -> Result<(NewJob, Share), Problem> {
+async fn read(
+    app: &Arc<App>,
+    received: Received,
+    key: Option<String>,
+) -> Result<(NewJob, MemoryShare), Problem> {
     let is_large = received.bytes.len() > LARGE_BODY;
     let shared = Arc::clone(app);
     let read = move || {
@@ -213,7 +214,7 @@ pub(crate) async fn read_job(
         Some(time) => {
             app.waiting
                 .register(id)
-                .wait(&*app.store, Existence::Claimed, wait.begin(time))
+                .wait(&*app.store, IdSource::Client, wait.begin(time))
                 .await?
         }
     };

@@ -13,7 +13,7 @@ use tokio::{
 use crate::support::{Api, problem, submission_with};
 
 /// Much longer than any of this takes; it bounds a test that hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 const LIMIT: usize = 128 << 20;
 
@@ -43,7 +43,7 @@ async fn begun(api: &Api, sent: usize) -> TcpStream {
 async fn a_large_one_is_accepted(api: &Api, bytes: usize) {
     let test = json!({"id": 1, "input": "x".repeat(bytes), "expected_output": ""});
     let job = submission_with("test_cases", json!([test]));
-    let answer = timeout(PATIENCE, api.submit(&job)).await.expect("an answer");
+    let answer = timeout(TIMEOUT, api.submit(&job)).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
 }
 
@@ -77,7 +77,7 @@ async fn one_that_fills_the_memory_and_stops_gives_way() {
         })
     });
     let first = ended.next().unwrap();
-    let answer = timeout(PATIENCE, first).await.expect("it gave way").unwrap();
+    let answer = timeout(TIMEOUT, first).await.expect("it gave way").unwrap();
     assert_eq!(answer.as_ref(), Some(b"HTTP/1.1 503"));
     a_large_one_is_accepted(&api, 100_000).await;
 }

@@ -12,7 +12,7 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Api, PATIENCE, job_id, problem, submission, submission_with};
+use crate::support::{Api, TIMEOUT, job_id, problem, submission, submission_with};
 
 #[tokio::test]
 async fn a_queued_job_is_cancelled_at_once_and_only_once() {
@@ -51,7 +51,7 @@ async fn cancelling_a_running_job_asks_its_worker() {
     let answer = api.delete(&format!("/jobs/{id}")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     assert_eq!(answer.json::<Value>().await.unwrap()["status"], "running");
-    let event = timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+    let event = timeout(TIMEOUT, events.recv()).await.unwrap().unwrap();
     assert_eq!(event, JobEvent::CancelRequested(id));
     assert_eq!(
         api.store.renew(&claim.lease).await.unwrap(),

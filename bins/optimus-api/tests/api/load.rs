@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Much longer than any of this takes; it bounds a test that hangs.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What clients may be behind here: longer than the test, so that every one of them is held throughout.
 const HELD: &str = "3600000";
@@ -36,7 +36,7 @@ async fn claim(store: &RedisStore) -> Claim {
                 .unwrap();
         }
     };
-    timeout(PATIENCE, claimed).await.expect("a job to claim")
+    timeout(TIMEOUT, claimed).await.expect("a job to claim")
 }
 
 /// Finishes a job with a result of 48 MiB: control characters, of which each is six bytes.
@@ -70,7 +70,7 @@ async fn slow_reader(address: &str, job: JobId) -> TcpStream {
     let request = format!("GET /jobs/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut client = opened(address, request.as_bytes()).await;
     let mut status = [0; 12];
-    timeout(PATIENCE, client.read_exact(&mut status))
+    timeout(TIMEOUT, client.read_exact(&mut status))
         .await
         .expect("an answer")
         .unwrap();
@@ -136,7 +136,7 @@ async fn a_small_job_is_graded_among_slow_greedy_and_many_clients() {
         let (answer, ()) = tokio::join!(posted, working);
         answer.unwrap()
     };
-    let answer = timeout(PATIENCE, graded).await.expect("a small job is graded");
+    let answer = timeout(TIMEOUT, graded).await.expect("a small job is graded");
     assert_eq!(answer.status(), StatusCode::OK);
     let record: Value = answer.json().await.unwrap();
     assert_eq!(record["result"]["verdict"], "accepted");
@@ -153,14 +153,14 @@ async fn a_small_job_is_graded_among_slow_greedy_and_many_clients() {
     let (mut body, rest) = bodies.pop().unwrap();
     body.write_all(&rest).await.unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, body.read_to_string(&mut answer))
+    timeout(TIMEOUT, body.read_to_string(&mut answer))
         .await
         .expect("an answer")
         .unwrap();
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
     let mut reader = readers.pop().unwrap();
     let mut answer = Vec::new();
-    timeout(PATIENCE, reader.read_to_end(&mut answer))
+    timeout(TIMEOUT, reader.read_to_end(&mut answer))
         .await
         .expect("the whole answer")
         .unwrap();
@@ -182,7 +182,7 @@ async fn a_small_job_is_graded_among_slow_greedy_and_many_clients() {
 /// A request over a connection of its own.
 async fn ordinary(api: &Api) -> StatusCode {
     let request = api.get("/health").header("Connection", "close").send();
-    let answer = timeout(PATIENCE, request).await.expect("an answer");
+    let answer = timeout(TIMEOUT, request).await.expect("an answer");
     answer.unwrap().status()
 }
 
@@ -214,7 +214,7 @@ async fn until_waiting(api: &Api, requests: u32) {
             }
         }
     };
-    timeout(PATIENCE, waits).await.expect("requests that wait");
+    timeout(TIMEOUT, waits).await.expect("requests that wait");
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn idle_connections_give_way_where_there_is_room_for_no_more() {
         assert_eq!(ordinary(&api).await, StatusCode::OK);
     }
     let mut first = idle.swap_remove(0);
-    let closed = timeout(PATIENCE, first.read(&mut [0]))
+    let closed = timeout(TIMEOUT, first.read(&mut [0]))
         .await
         .expect("it was closed");
     assert!(closed.map_or(true, |bytes| bytes == 0));
@@ -245,7 +245,7 @@ async fn idle_connections_give_way_where_there_is_room_for_no_more() {
     api.finish(&claim).await;
     for mut poll in polls {
         let mut answer = String::new();
-        timeout(PATIENCE, poll.read_to_string(&mut answer))
+        timeout(TIMEOUT, poll.read_to_string(&mut answer))
             .await
             .expect("the job's end")
             .unwrap();
@@ -274,7 +274,7 @@ async fn requests_that_wait_give_way_where_they_have_every_place() {
     // The first was told what there is to tell, and that its connection ends.
     let mut first = polls.swap_remove(0);
     let mut answer = String::new();
-    timeout(PATIENCE, first.read_to_string(&mut answer))
+    timeout(TIMEOUT, first.read_to_string(&mut answer))
         .await
         .expect("the longest wait ended")
         .unwrap();
@@ -303,7 +303,7 @@ async fn requests_that_wait_give_way_where_they_have_every_place() {
         assert_eq!(ordinary(&api).await, StatusCode::OK);
     }
     let mut answer = String::new();
-    timeout(PATIENCE, posted.read_to_string(&mut answer))
+    timeout(TIMEOUT, posted.read_to_string(&mut answer))
         .await
         .expect("its wait ended")
         .unwrap();
@@ -326,7 +326,7 @@ async fn a_body_that_does_not_arrive_gives_way_where_it_has_the_place() {
     for sent in ["", "{"] {
         let mut slow = opened(api.address(), head.as_bytes()).await;
         let mut told = vec![0; goes_on.len()];
-        timeout(PATIENCE, slow.read_exact(&mut told))
+        timeout(TIMEOUT, slow.read_exact(&mut told))
             .await
             .expect("its head has arrived")
             .unwrap();
@@ -337,9 +337,9 @@ async fn a_body_that_does_not_arrive_gives_way_where_it_has_the_place() {
                 sleep(Duration::from_millis(100)).await;
             }
         };
-        timeout(PATIENCE, served).await.expect("another client is served");
+        timeout(TIMEOUT, served).await.expect("another client is served");
         let mut answer = String::new();
-        timeout(PATIENCE, slow.read_to_string(&mut answer))
+        timeout(TIMEOUT, slow.read_to_string(&mut answer))
             .await
             .expect("it gave way")
             .unwrap();
@@ -376,7 +376,7 @@ async fn a_client_without_a_place_is_told_so() {
             }
         }
     };
-    let answer = timeout(PATIENCE, told).await.expect("every place is taken");
+    let answer = timeout(TIMEOUT, told).await.expect("every place is taken");
     assert!(
         answer.contains("application/problem+json") && answer.contains("api.max_connections"),
         "{answer}"
@@ -402,11 +402,11 @@ async fn who_has_every_place_leaves_others_a_share() {
             sleep(Duration::from_millis(100)).await;
         }
     };
-    timeout(PATIENCE, served).await.expect("another client is served");
+    timeout(TIMEOUT, served).await.expect("another client is served");
     let mut lengths = Vec::new();
     for mut reader in readers {
         let mut answer = Vec::new();
-        let _ = timeout(PATIENCE, reader.read_to_end(&mut answer))
+        let _ = timeout(TIMEOUT, reader.read_to_end(&mut answer))
             .await
             .expect("the connection ends");
         lengths.push(answer.len());
@@ -428,7 +428,7 @@ async fn who_reads_too_slowly_is_cut_off() {
     // What is in the sockets already still arrives; then it ends.
     sleep(Duration::from_secs(3)).await;
     let mut answer = Vec::new();
-    let _ = timeout(PATIENCE, client.read_to_end(&mut answer))
+    let _ = timeout(TIMEOUT, client.read_to_end(&mut answer))
         .await
         .expect("the connection ends");
     assert!(answer.len() < 40 << 20, "{} bytes", answer.len());

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Api, PATIENCE, submission};
+use crate::support::{Api, TIMEOUT, submission};
 
 #[tokio::test]
 async fn every_answer_carries_its_request_s_id_and_safe_headers() {
@@ -59,7 +59,7 @@ async fn a_shutdown_finishes_the_request_that_waits() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, refused).await.expect("no new connections");
+    timeout(TIMEOUT, refused).await.expect("no new connections");
     api.finish(&claim).await;
     let answer = waiting.await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
@@ -143,7 +143,7 @@ fn a_large_body_does_not_hold_up_other_requests() {
                 assert!(poll!(&mut answered).is_pending(), "it was read where requests are served");
             }
             drop(free);
-            timeout(PATIENCE, answered).await.expect("an answer").unwrap();
+            timeout(TIMEOUT, answered).await.expect("an answer").unwrap();
         }
         assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("unknown"), "{answer}");
         elsewhere.await.unwrap().unwrap_err();
@@ -156,7 +156,7 @@ async fn exchange(api: &Api, request: &str) -> String {
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     let read = client.read_to_string(&mut answer);
-    timeout(PATIENCE, read).await.expect("an answer").unwrap();
+    timeout(TIMEOUT, read).await.expect("an answer").unwrap();
     answer
 }
 

@@ -6,7 +6,7 @@ use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use crate::support::{Api, PATIENCE, problem, submission};
+use crate::support::{Api, TIMEOUT, problem, submission};
 
 /// Repeats a request until it succeeds.
 async fn until_it_works(request: impl Fn() -> reqwest::RequestBuilder) -> Response {
@@ -19,7 +19,7 @@ async fn until_it_works(request: impl Fn() -> reqwest::RequestBuilder) -> Respon
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, attempts).await.expect("it works again")
+    timeout(TIMEOUT, attempts).await.expect("it works again")
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_wait_survives_a_restart_of_the_store() {
         }
         api.finish(&claim).await;
     };
-    timeout(PATIENCE, finished).await.unwrap();
+    timeout(TIMEOUT, finished).await.unwrap();
     let answer = waiting.await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.json::<Value>().await.unwrap()["status"], "completed");

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 /// Nothing here takes long; this bounds a test that hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A Redis server of the test's own, on a socket in a folder of its own.
 pub(crate) struct Redis {
@@ -145,7 +145,7 @@ impl Api {
     }
 
     pub(crate) async fn stopped(&mut self) {
-        timeout(PATIENCE, &mut self.server)
+        timeout(TIMEOUT, &mut self.server)
             .await
             .unwrap()
             .unwrap()
@@ -216,7 +216,7 @@ impl Api {
                     .unwrap();
             }
         };
-        timeout(PATIENCE, claim).await.expect("a job to claim")
+        timeout(TIMEOUT, claim).await.expect("a job to claim")
     }
 
     pub(crate) async fn finish(&self, claim: &Claim) {
@@ -252,7 +252,7 @@ pub(crate) async fn connect(settings: &Settings) -> RedisStore {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(PATIENCE, attempt).await.expect("a Redis that answers")
+    timeout(TIMEOUT, attempt).await.expect("a Redis that answers")
 }
 
 pub(crate) fn language_name(name: &str) -> LanguageName {

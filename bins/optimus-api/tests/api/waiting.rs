@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::support::{Api, PATIENCE, job_id, submission};
+use crate::support::{Api, TIMEOUT, job_id, submission};
 
 /// Starts a request that waits far longer than any test.
 fn waits(request: reqwest::RequestBuilder) -> JoinHandle<Response> {
@@ -127,7 +127,7 @@ async fn a_wait_ends_by_the_job_s_own_end() {
     tokio::time::pause();
     // Time that is paused goes on by itself where everybody waits, save while something is done on a thread of its own.
     let (over, is_over) = mpsc::channel::<()>();
-    let standing = task::spawn_blocking(move || is_over.recv_timeout(PATIENCE));
+    let standing = task::spawn_blocking(move || is_over.recv_timeout(TIMEOUT));
     let paused = Instant::now();
     api.finish(&claim).await;
     let answer = waiting.await.unwrap();
@@ -165,7 +165,7 @@ async fn a_client_that_goes_away_is_not_waited_for() {
                 }
             }
         };
-        timeout(PATIENCE, seen).await.expect(expected);
+        timeout(TIMEOUT, seen).await.expect(expected);
     };
     becomes("1").await;
     waiting.abort();

@@ -12,7 +12,7 @@ use bollard::{
     query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder},
 };
 
-use crate::exit::{Blame, Failure};
+use crate::exit::{Classify, Failure};
 
 /// The labels that the Docker backend puts on its boxes.
 const BOX_LABEL: &str = "optimus.box=1";
@@ -51,7 +51,7 @@ impl<'a> Pool<'a> {
                 changed = Instant::now();
             }
             if began.elapsed() > LONGEST_WAIT {
-                return Err(Failure::trouble(format!(
+                return Err(Failure::system(format!(
                     "no idle worker for {language} keeps boxes ready on this engine; start one, and leave it in peace"
                 )));
             }
@@ -65,7 +65,7 @@ impl<'a> Pool<'a> {
         let began = Instant::now();
         while self.running().await?.len() != self.full {
             if began.elapsed() > LONGEST_WAIT {
-                return Err(Failure::trouble(format!(
+                return Err(Failure::system(format!(
                     "the pool of {} does not fill up again",
                     self.language
                 )));
@@ -88,7 +88,7 @@ impl<'a> Pool<'a> {
             .list_containers(Some(options))
             .await
             .context("cannot list the containers")
-            .trouble()?;
+            .system()?;
         Ok(found.into_iter().filter_map(|container| container.id).collect())
     }
 
@@ -117,7 +117,7 @@ impl<'a> Pool<'a> {
                 ..Default::default()
             });
         }
-        Err(Failure::trouble(format!(
+        Err(Failure::system(format!(
             "there is no box of {} on this engine",
             self.language
         )))

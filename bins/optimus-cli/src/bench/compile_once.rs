@@ -6,7 +6,7 @@ use optimus_common::{result::Verdict, submission::Submission};
 
 use super::{
     Setting, progress,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
     submission,
 };
 use crate::{exit::Failure, output::note};
@@ -28,10 +28,10 @@ const PROGRAMS: [(&str, &str, Option<f64>); 7] = [
 const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
 const OUTPUT: &str = "55\n";
 
-pub(crate) async fn compile_once(setting: &Setting) -> Result<Report, Failure> {
+pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failure> {
     let available = setting.api.languages().await?;
     let rounds = setting.rounds(ROUNDS);
-    let mut report = Report {
+    let mut report = BenchReport {
         benchmark: "compile-once",
         measured: Vec::new(),
         goals: Vec::new(),
@@ -74,7 +74,7 @@ pub(crate) async fn compile_once(setting: &Setting) -> Result<Report, Failure> {
         }
     }
     if report.measured.is_empty() {
-        return Err(Failure::trouble(
+        return Err(Failure::system(
             "no worker takes the jobs of any language of this benchmark",
         ));
     }
@@ -95,7 +95,7 @@ pub(super) async fn accepted(setting: &Setting, submission: &Submission) -> Resu
     let record = setting.api.submit_and_wait(submission).await?;
     match record.result {
         Some(result) if result.verdict == Verdict::Accepted => Ok(()),
-        result => Err(Failure::trouble(format!(
+        result => Err(Failure::system(format!(
             "job {} of the benchmark in {} was not accepted: {}",
             record.job_id,
             record.language,

@@ -22,17 +22,17 @@ use super::{
     boxes::Pool,
     compile_once::accepted,
     hello, progress,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
 };
 use crate::{
     engine,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
 };
 
 const ROUNDS: usize = 20;
 const WARM_UP: usize = 2;
 
-pub(crate) async fn latency(setting: &Setting) -> Result<Report, Failure> {
+pub(crate) async fn latency(setting: &Setting) -> Result<BenchReport, Failure> {
     let docker = engine::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let command = [
@@ -44,7 +44,7 @@ pub(crate) async fn latency(setting: &Setting) -> Result<Report, Failure> {
         HELLO,
     ];
     let mut twin = pool.twin(command.map(str::to_owned).to_vec()).await?;
-    let image = twin.image.clone().context("a box has no image").trouble()?;
+    let image = twin.image.clone().context("a box has no image").system()?;
     let mut bare = Bare::start(&docker, &mut twin).await?;
     let measured = rounds(setting, &pool, &mut bare, &image).await;
     bare.stop().await?;
@@ -52,7 +52,7 @@ pub(crate) async fn latency(setting: &Setting) -> Result<Report, Failure> {
 
     let above_bare = api.median() - bare.median();
     let quicker = docker_run.median() / api.median();
-    Ok(Report {
+    Ok(BenchReport {
         benchmark: "latency",
         goals: vec![
             Goal::new(
@@ -129,11 +129,11 @@ async fn docker_run(image: &str) -> Result<(), Failure> {
         .output()
         .await
         .context("cannot start `docker`, which this benchmark compares with")
-        .trouble()?;
+        .system()?;
     if done.status.success() && done.stdout == b"hello\n" {
         return Ok(());
     }
-    Err(Failure::trouble(format!(
+    Err(Failure::system(format!(
         "docker run failed: {}",
         String::from_utf8_lossy(&done.stderr).trim()
     )))
@@ -156,7 +156,7 @@ impl<'a> Bare<'a> {
             .create_container(options, body.clone())
             .await
             .context("cannot create a container")
-            .trouble()?
+            .system()?
             .id;
         let attach = AttachContainerOptionsBuilder::new()
             .stream(true)
@@ -173,15 +173,15 @@ impl<'a> Bare<'a> {
             Ok(streams) => Ok(Self { docker, id, streams }),
             Err(error) => {
                 remove(docker, &id).await?;
-                Err(error).context("cannot start a container").trouble()
+                Err(error).context("cannot start a container").system()
             }
         }
     }
 
     /// Milliseconds by the container's own clock.
     async fn sample(&mut self) -> Result<f64, Failure> {
-        self.streams.input.write_all(b"\n").await.trouble()?;
-        self.streams.input.flush().await.trouble()?;
+        self.streams.input.write_all(b"\n").await.system()?;
+        self.streams.input.flush().await.system()?;
         match self.streams.output.next().await {
             Some(Ok(LogOutput::StdOut { message })) => {
                 let text = String::from_utf8_lossy(&message);
@@ -189,10 +189,10 @@ impl<'a> Bare<'a> {
                     .trim()
                     .parse()
                     .with_context(|| format!("the bare interpreter said {:?}", text.trim()))
-                    .trouble()?;
+                    .system()?;
                 Ok(seconds * 1000.0)
             }
-            other => Err(Failure::trouble(format!("the bare interpreter ended: {other:?}"))),
+            other => Err(Failure::system(format!("the bare interpreter ended: {other:?}"))),
         }
     }
 
@@ -209,6 +209,6 @@ async fn remove(docker: &Docker, id: &str) -> Result<(), Failure> {
             status_code: 404 | 409,
             ..
         }) => Ok(()),
-        removed => removed.context("cannot remove a container").trouble(),
+        removed => removed.context("cannot remove a container").system(),
     }
 }

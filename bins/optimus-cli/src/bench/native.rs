@@ -21,21 +21,21 @@ use super::{
     HELLO, PYTHON, Setting,
     compile_once::accepted,
     hello, progress,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
     submission,
 };
 use crate::{
     api::LanguageEntry,
     args,
-    embedded::{self, Embedded, Jobs, Offered},
-    exit::{Blame, Failure},
+    embedded::{self, Embedded, Offered, Storage},
+    exit::{Classify, Failure},
 };
 
 const LATENCY_ROUNDS: usize = 100;
 const WARM_UP: usize = 5;
 const THROUGHPUT_ROUNDS: usize = 3;
 /// For everything that boxes see to be copied into memory.
-const PATIENCE: Duration = Duration::from_mins(3);
+const PREPARATION_TIMEOUT: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The whole system, listening on a port of its own.
@@ -53,14 +53,14 @@ impl Installation {
         rounds: Option<usize>,
     ) -> Result<Self, Failure> {
         let settings = flags.settings(root)?;
-        let embedded = Embedded::start(settings, Jobs::Passing).await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.trouble()?;
-        let address = listener.local_addr().trouble()?;
+        let embedded = Embedded::start(settings, Storage::Ephemeral).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.system()?;
+        let address = listener.local_addr().system()?;
         let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage()?;
         let shutdown = CancellationToken::new();
         let api = optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned());
         let api = tokio::spawn(api);
-        let client = args::Api {
+        let client = args::ApiArgs {
             api: format!("http://{address}"),
             token: embedded.settings.api.tokens.first().cloned(),
         };
@@ -77,8 +77,8 @@ impl Installation {
     /// Measures, for as long as the worker is there.
     pub(crate) async fn measure(
         &self,
-        benchmark: impl Future<Output = Result<Report, Failure>>,
-    ) -> Result<Report, Failure> {
+        benchmark: impl Future<Output = Result<BenchReport, Failure>>,
+    ) -> Result<BenchReport, Failure> {
         self.embedded.watched(benchmark).await
     }
 
@@ -89,11 +89,11 @@ impl Installation {
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         self.shutdown.cancel();
         self.embedded.stop().await?;
-        self.api.await.trouble()?.trouble()
+        self.api.await.system()?.system()
     }
 
     /// From the submission of a small Python program to its verdict, against the bare interpreter.
-    pub(crate) async fn latency(&self) -> Result<Report, Failure> {
+    pub(crate) async fn latency(&self) -> Result<BenchReport, Failure> {
         let submission = hello()?;
         let python = interpreter(&self.setting).await?;
         let rounds = self.setting.rounds(LATENCY_ROUNDS);
@@ -115,7 +115,7 @@ impl Installation {
         bar.finish_and_clear();
         let api = measured("submission to verdict", "ms", &api)?;
         let bare = measured("bare interpreter", "ms", &bare)?;
-        Ok(Report {
+        Ok(BenchReport {
             benchmark: "latency",
             goals: vec![Goal::new(
                 "above the bare interpreter by",
@@ -129,7 +129,7 @@ impl Installation {
     }
 
     /// Jobs a second against `xargs -P` of what the jobs consist of: the compile step, and the bare program for each test.
-    pub(crate) async fn throughput(&self) -> Result<Report, Failure> {
+    pub(crate) async fn throughput(&self) -> Result<BenchReport, Failure> {
         let cpus = available_parallelism().map_or(1, Into::into);
         let rounds = self.setting.rounds(THROUGHPUT_ROUNDS);
         let works = works(&interpreter(&self.setting).await?)?;
@@ -144,7 +144,7 @@ impl Installation {
             }
         }
         bar.finish_and_clear();
-        let mut report = Report {
+        let mut report = BenchReport {
             benchmark: "throughput",
             measured: Vec::new(),
             goals: Vec::new(),
@@ -176,7 +176,7 @@ async fn all_ready(setting: &Setting, embedded: &Embedded) -> Result<(), Failure
     let offers = embedded.choice.offers.iter().map(Offered::from);
     let offered: Vec<_> = offers.filter(Offered::is_available).collect();
     if offered.is_empty() {
-        return Err(Failure::trouble(
+        return Err(Failure::system(
             "no language is available on native boxes of this machine",
         ));
     }
@@ -188,7 +188,7 @@ async fn all_ready(setting: &Setting, embedded: &Embedded) -> Result<(), Failure
             .find_map(|offered| not_ready(offered.name(), &languages))
         {
             None => return Ok(()),
-            Some(missing) if began.elapsed() > PATIENCE => return Err(Failure::trouble(missing)),
+            Some(missing) if began.elapsed() > PREPARATION_TIMEOUT => return Err(Failure::system(missing)),
             Some(_) => sleep(LOOK_AGAIN).await,
         }
     }
@@ -229,12 +229,12 @@ const COMPILE_CPP: &str = "g++ -std=gnu++17 -O2 -pipe";
 async fn interpreter(setting: &Setting) -> Result<String, Failure> {
     let ask = submission(PYTHON, "import sys; print(sys.executable)\n", "", "", 1)?;
     let record = setting.api.submit_and_wait(&ask).await?;
-    let result = record.result.context("a job has no result").trouble()?;
+    let result = record.result.context("a job has no result").system()?;
     let answer = result
         .test_results
         .first()
         .context("a test has no result")
-        .trouble()?;
+        .system()?;
     Ok(answer.stdout.trim_end().to_owned())
 }
 
@@ -273,9 +273,9 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
 }
 
 fn folder(files: &[(&str, &str)]) -> Result<TempDir, Failure> {
-    let folder = tempfile::tempdir().context("cannot make a folder").trouble()?;
+    let folder = tempfile::tempdir().context("cannot make a folder").system()?;
     for (name, content) in files.iter().chain(&[("input", INPUT)]) {
-        fs::write(folder.path().join(name), content).trouble()?;
+        fs::write(folder.path().join(name), content).system()?;
     }
     Ok(folder)
 }
@@ -310,11 +310,11 @@ async fn succeeded(command: &mut Command) -> Result<(), Failure> {
         .status()
         .await
         .context("cannot start what the benchmark compares with")
-        .trouble()?;
+        .system()?;
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::trouble(format!(
+        Err(Failure::system(format!(
             "what the benchmark compares with ended with {status}"
         )))
     }

@@ -28,11 +28,11 @@ use optimus_worker::backend;
 
 use super::{
     progress,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
 };
 use crate::{
     embedded,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     output::note,
 };
 
@@ -41,13 +41,13 @@ const WARM_UP: usize = 10;
 /// Containers take a hundred times as long as boxes.
 const DOCKER_ROUNDS: usize = 10;
 const PROGRAM: &str = "/bin/true";
-const PATIENCE: Duration = Duration::from_secs(30);
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn one_box(
     flags: embedded::Flags,
     root: Option<&Path>,
     rounds: Option<usize>,
-) -> Result<Report, Failure> {
+) -> Result<BenchReport, Failure> {
     let mut settings = flags.settings(root)?;
     settings.worker.backend = Some(BackendChoice::Native);
     let backend = native(&settings).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn one_box(
     let mut warm = Vec::new();
     let mut fresh = Fresh::default();
     let mut compared = vec![Vec::new(); others.len()];
-    let mut lasting = start_job(backend.create(&spec).await.trouble()?).await?;
+    let mut lasting = start_job(backend.create(&spec).await.system()?).await?;
     let bar = progress("box", rounds);
     for round in 0..WARM_UP + rounds {
         let bare_ms = timed(|| run_bare(&mut Command::new(PROGRAM)))?;
@@ -82,7 +82,7 @@ pub(crate) async fn one_box(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    lasting.handle().destroy().await.trouble()?;
+    lasting.handle().destroy().await.system()?;
 
     let measure = |what: &str, samples: &[f64]| {
         Measured::of(what, "ms", samples)
@@ -127,7 +127,7 @@ pub(crate) async fn one_box(
     for (samples, other) in compared.iter().zip(&others) {
         measured.extend(Measured::of(other.what, "ms", samples));
     }
-    Ok(Report {
+    Ok(BenchReport {
         benchmark: "box",
         measured,
         goals,
@@ -158,7 +158,7 @@ async fn native(settings: &Settings) -> Result<Arc<dyn Backend>, Failure> {
     let languages = settings.languages_file.load().usage()?.languages;
     let choice = backend::choose(settings, &languages, &WorkerId::new())
         .await
-        .trouble()?;
+        .system()?;
     Ok(choice.backend)
 }
 
@@ -187,23 +187,23 @@ fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
 /// Milliseconds: the whole way to the facts, its three parts, and the box's end.
 async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Failure> {
     let began = Instant::now();
-    let live = backend.create(spec).await.trouble()?;
+    let live = backend.create(spec).await.system()?;
     let made = milliseconds(began);
     let opened = Instant::now();
-    let session = Session::open(live, PATIENCE).await.trouble()?;
+    let session = Session::open(live, READY_TIMEOUT).await.system()?;
     let ready = milliseconds(opened);
     let sent = Instant::now();
-    let mut job = session.start_job(&header(), &[]).await.trouble()?;
+    let mut job = session.start_job(&header(), &[]).await.system()?;
     run(&mut job, 0).await?;
     let (ran, whole) = (milliseconds(sent), milliseconds(began));
     let ended = Instant::now();
-    job.handle().destroy().await.trouble()?;
+    job.handle().destroy().await.system()?;
     Ok([whole, made, ready, ran, milliseconds(ended)])
 }
 
 async fn start_job(live: optimus_sandbox::LiveBox) -> Result<JobSession, Failure> {
-    let session = Session::open(live, PATIENCE).await.trouble()?;
-    session.start_job(&header(), &[]).await.trouble()
+    let session = Session::open(live, READY_TIMEOUT).await.system()?;
+    session.start_job(&header(), &[]).await.system()
 }
 
 /// A job without files or a compile step, whose every test runs the program.
@@ -235,12 +235,12 @@ fn header() -> JobHeader {
 /// One test, from its request to its facts.
 async fn run(job: &mut JobSession, number: u32) -> Result<(), Failure> {
     let (mut sender, mut receiver) = job.split();
-    sender.test(number, b"").await.trouble()?;
+    sender.test(number, b"").await.system()?;
     loop {
-        match receiver.next().await.trouble()? {
+        match receiver.next().await.system()? {
             Event::RunDone(done) if done.facts.end == (RunEnd::Exited { code: 0 }) => return Ok(()),
             Event::RunDone(done) => {
-                return Err(Failure::trouble(format!(
+                return Err(Failure::system(format!(
                     "{PROGRAM} ended by {:?}",
                     done.facts.end
                 )));
@@ -257,11 +257,11 @@ fn run_bare(command: &mut Command) -> Result<(), Failure> {
         .stderr(Stdio::null())
         .status()
         .with_context(|| format!("cannot start {}", command.get_program().display()))
-        .trouble()?;
+        .system()?;
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::trouble(format!(
+        Err(Failure::system(format!(
             "{} ended with {status}",
             command.get_program().display()
         )))

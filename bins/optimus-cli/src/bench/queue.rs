@@ -5,14 +5,14 @@ use optimus_queue::bench::{self, Plan};
 
 use super::{
     Setting,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
 };
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     output::spinner,
 };
 
-pub(crate) async fn queue(setting: &Setting) -> Result<Report, Failure> {
+pub(crate) async fn queue(setting: &Setting) -> Result<BenchReport, Failure> {
     let settings = Settings::load(None).usage()?;
     let progress = spinner(format!("queue: {}", settings.redis.url));
     let mut reports = Vec::new();
@@ -20,7 +20,7 @@ pub(crate) async fn queue(setting: &Setting) -> Result<Report, Failure> {
         reports.push(
             bench::run(&settings.redis, &settings.queue, Plan::default())
                 .await
-                .trouble()?,
+                .system()?,
         );
     }
     progress.finish_and_clear();
@@ -48,7 +48,7 @@ pub(crate) async fn queue(setting: &Setting) -> Result<Report, Failure> {
             20.0,
         ),
     ];
-    let mut report = Report {
+    let mut report = BenchReport {
         benchmark: "queue",
         measured: Vec::new(),
         goals: Vec::new(),

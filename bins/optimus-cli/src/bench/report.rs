@@ -6,7 +6,7 @@ use crate::output::table;
 
 /// The outcome of one benchmark.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     pub(crate) benchmark: &'static str,
     pub(crate) measured: Vec<Measured>,
     pub(crate) goals: Vec<Goal>,
@@ -103,7 +103,7 @@ impl Goal {
 }
 
 /// Both tables of a report.
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &BenchReport) -> String {
     let mut measured = table(&[report.benchmark, "median", "p99", "min", "max", "samples"]);
     for Measured {
         what,

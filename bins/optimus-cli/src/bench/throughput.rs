@@ -17,11 +17,11 @@ use super::{
     PYTHON, Setting,
     boxes::Pool,
     hello, progress,
-    report::{Bound, Goal, Measured, Report},
+    report::{BenchReport, Bound, Goal, Measured},
 };
 use crate::{
     engine,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
 };
 
 const ROUNDS: usize = 3;
@@ -31,7 +31,7 @@ const PARALLEL: [usize; 4] = [1, 2, 4, 8];
 /// Submissions under way at once.
 const CALLERS: usize = 8;
 
-pub(crate) async fn throughput(setting: &Setting) -> Result<Report, Failure> {
+pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure> {
     let docker = engine::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let mut twin = pool.twin(vec!["true".to_owned()]).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn throughput(setting: &Setting) -> Result<Report, Failure> {
         .collect();
     let best = bare.iter().map(Measured::median).fold(0.0, f64::max);
     let share = jobs.median() / best * 100.0;
-    Ok(Report {
+    Ok(BenchReport {
         benchmark: "throughput",
         goals: vec![Goal::new(
             "of the bare loop at its best",
@@ -109,7 +109,7 @@ async fn container(docker: &Docker, twin: &ContainerCreateBody) -> Result<(), Fa
         .create_container(options, twin.clone())
         .await
         .context("cannot create a container")
-        .trouble()?
+        .system()?
         .id;
     let ran = async {
         docker.start_container(&id, None::<StartContainerOptions>).await?;
@@ -124,6 +124,6 @@ async fn container(docker: &Docker, twin: &ContainerCreateBody) -> Result<(), Fa
         .remove_container(&id, Some(options))
         .await
         .context("cannot remove a container")
-        .trouble()?;
-    ran.map(drop).context("cannot run a container").trouble()
+        .system()?;
+    ran.map(drop).context("cannot run a container").system()
 }

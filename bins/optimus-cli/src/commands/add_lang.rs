@@ -9,7 +9,7 @@ use super::build_image::{self, AllowFailures};
 use crate::{
     args::AddLang,
     engine,
-    exit::{Blame, Exit, Failure},
+    exit::{Classify, Exit, Failure},
     images::build::Cache,
     output::{Output, note},
     presets::{self, Preset},
@@ -294,10 +294,10 @@ fn write_dockerfile(
     existing: Existing,
 ) -> Result<(), Failure> {
     let path = project.path(&language.dockerfile_path);
-    let folder = path.parent().context("a Dockerfile has a folder").trouble()?;
+    let folder = path.parent().context("a Dockerfile has a folder").system()?;
     fs::create_dir_all(folder)
         .with_context(|| format!("cannot make {}", folder.display()))
-        .trouble()?;
+        .system()?;
     let dockerfile = preset.dockerfile(language);
     let files = preset.files().map(|file| (folder.join(file.name), file.content));
     for (path, content) in files.chain([(path.clone(), dockerfile.as_str())]) {
@@ -320,7 +320,7 @@ fn write_file(path: &Path, content: &str, existing: Existing) -> Result<(), Fail
     fs::write(path, content)
         .and_then(|()| make_executable(path, content))
         .with_context(|| format!("cannot write {}", path.display()))
-        .trouble()
+        .system()
 }
 
 /// Scripts must be so when the image is built by hand, too.

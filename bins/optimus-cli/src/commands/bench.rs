@@ -6,9 +6,9 @@ use optimus_common::settings::BackendChoice;
 
 use crate::{
     args::{Bench, Benchmark},
-    bench::{self, Installation, Report, Setting},
+    bench::{self, BenchReport, Installation, Setting},
     exit::{Exit, Failure},
-    output::{Output, complain},
+    output::{Output, print_error},
 };
 
 /// What `all` measures.
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Bench, root: Option<&Path>, output: &Output) -> Re
                 reports.push(report);
             }
             Err(failure) => {
-                complain(&failure);
+                print_error(&failure);
                 failed += 1;
             }
         }
@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Bench, root: Option<&Path>, output: &Output) -> Re
     if failed == 0 {
         Ok(Exit::Done)
     } else {
-        Err(Failure::trouble("not every benchmark could be run"))
+        Err(Failure::system("not every benchmark could be run"))
     }
 }
 
@@ -60,7 +60,7 @@ async fn one(
     backend: Option<BackendChoice>,
     args: &Bench,
     root: Option<&Path>,
-) -> Result<Report, Failure> {
+) -> Result<BenchReport, Failure> {
     match (benchmark, backend) {
         (Benchmark::Box, _) => bench::one_box(args.embedded.clone(), root, args.rounds).await,
         (Benchmark::Queue | Benchmark::All, _) => bench::queue(&Setting::new(&args.api, args.rounds)?).await,
@@ -82,7 +82,7 @@ async fn one(
 }
 
 /// A benchmark of the installation that the setting names.
-async fn at(benchmark: Benchmark, setting: &Setting) -> Result<Report, Failure> {
+async fn at(benchmark: Benchmark, setting: &Setting) -> Result<BenchReport, Failure> {
     match benchmark {
         Benchmark::CompileOnce => bench::compile_once(setting).await,
         Benchmark::Latency => bench::latency(setting).await,

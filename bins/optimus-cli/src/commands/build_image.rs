@@ -11,7 +11,7 @@ use crate::{
         base::{Base, Bases},
         build::{self, Built, Cache},
     },
-    output::{Output, complain, mebibytes, note, table},
+    output::{Output, mebibytes, note, print_error, table},
     project::Project,
     registry,
 };
@@ -71,11 +71,11 @@ pub(crate) enum AllowFailures {
 }
 
 /// What came of building images.
-pub(crate) struct Outcome {
+pub(crate) struct BuildOutcome {
     failed: Vec<String>,
 }
 
-impl Outcome {
+impl BuildOutcome {
     /// How the command ends: those that failed were told, and are named once more, unless they are allowed to.
     pub(crate) fn exit(self, allow: AllowFailures) -> Result<Exit, Failure> {
         if self.failed.is_empty() {
@@ -87,7 +87,7 @@ impl Outcome {
             note(told);
             return Ok(Exit::Done);
         }
-        Err(Failure::trouble(told))
+        Err(Failure::system(told))
     }
 }
 
@@ -98,7 +98,7 @@ pub(crate) async fn build_all(
     base_image: Option<&str>,
     cache: Cache,
     output: &Output,
-) -> Result<Outcome, Failure> {
+) -> Result<BuildOutcome, Failure> {
     let docker = engine::connect().await?;
     let mut bases = Bases::new(&docker);
     let mut built = Vec::new();
@@ -114,13 +114,13 @@ pub(crate) async fn build_all(
         match done.await {
             Ok(image) => built.push(image),
             Err(failure) => {
-                complain(&failure);
+                print_error(&failure);
                 failed.push(language.name.to_string());
             }
         }
     }
     output.result(&built, || text(&built))?;
-    Ok(Outcome { failed })
+    Ok(BuildOutcome { failed })
 }
 
 fn text(built: &[Built]) -> String {

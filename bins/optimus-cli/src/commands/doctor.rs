@@ -12,16 +12,16 @@ use crate::{
     args::Doctor,
     embedded::{Offered, languages_file, languages_table},
     engine,
-    exit::{Blame, Exit, Failure},
+    exit::{Classify, Exit, Failure},
     output::{Output, spinner, text_table},
 };
 
 /// Programs of all languages run in far less, also on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(3);
+const TOOLCHAINS_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Everything that was found out.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct HostReport<'a> {
     native: Native<'a>,
     docker: Service,
     redis: Service,
@@ -70,7 +70,7 @@ impl Service {
     }
 }
 
-impl Report<'_> {
+impl HostReport<'_> {
     /// All of it in a line.
     fn line(&self) -> String {
         let available = self.languages.iter().filter(|offered| offered.is_available());
@@ -108,7 +108,7 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
     );
     progress.finish_and_clear();
 
-    let report = Report {
+    let report = HostReport {
         native: Native {
             possible: survey.is_enough(),
             summary: survey.summary(),
@@ -129,11 +129,11 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
 
 /// What has run in a box of this machine. Where there can be none, nothing is available, whatever is installed.
 async fn offers(settings: &Settings, languages: &[Language], survey: &Survey) -> Vec<Offer> {
-    let offers = tokio::time::timeout(PATIENCE, backend::host_offers(settings, languages));
+    let offers = tokio::time::timeout(TOOLCHAINS_TIMEOUT, backend::host_offers(settings, languages));
     let Ok(mut offers) = offers.await else {
         let late = |language: &Language| Offer {
             language: language.name.clone(),
-            toolchain: Err(format!("not known within {} s", PATIENCE.as_secs())),
+            toolchain: Err(format!("not known within {} s", TOOLCHAINS_TIMEOUT.as_secs())),
         };
         return languages.iter().map(late).collect();
     };
@@ -155,7 +155,7 @@ async fn docker(settings: &Settings, languages: &[Language]) -> Result<String, F
         .version()
         .await
         .context("it does not say what it is")
-        .trouble()?;
+        .system()?;
     let version = version.version.unwrap_or_default();
     let mut images = Vec::new();
     for language in languages {
@@ -202,8 +202,8 @@ fn not_held(most_mb: u64, memory_bytes: u64, images: &[(&str, u64)]) -> Option<S
 async fn redis(settings: &Settings) -> Result<String, Failure> {
     let store = RedisStore::connect(&settings.redis, &settings.queue)
         .await
-        .trouble()?;
-    store.ping().await.trouble()?;
+        .system()?;
+    store.ping().await.system()?;
     Ok("fit to be a fleet's job store".to_owned())
 }
 
@@ -212,8 +212,8 @@ fn crash_handler() -> Option<String> {
     Some(pattern.strip_prefix('|')?.trim().to_owned())
 }
 
-fn text(report: &Report<'_>) -> String {
-    let Report {
+fn text(report: &HostReport<'_>) -> String {
+    let HostReport {
         native,
         docker,
         redis,

@@ -27,13 +27,13 @@ use self::{
     candidates::Candidate,
     details::Detail,
     progress::Progress,
-    report::Report,
-    runs::{Outcome, Runs},
+    report::GradeReport,
+    runs::{ProgramOutcome, Runs},
 };
 use crate::{
     args::{Grade, ToGrade},
-    embedded::{Embedded, Jobs},
-    exit::{Blame, Exit, Failure, or_cannot_read},
+    embedded::{Embedded, Storage},
+    exit::{Classify, Exit, Failure, or_cannot_read},
     output::{Output, harmless, note, passed_over},
     testcases::{
         self, Loaded, Package,
@@ -86,9 +86,9 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     if env::var_os("RUST_LOG").is_some() {
         start_logging(&settings.log).usage()?;
     }
-    let stop = stop_on_signals().trouble()?;
+    let stop = stop_on_signals().system()?;
     let Some(embedded) = stop
-        .run_until_cancelled(Embedded::start(settings, Jobs::Passing))
+        .run_until_cancelled(Embedded::start(settings, Storage::Ephemeral))
         .await
     else {
         return Ok(Exit::Cancelled);
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     } else {
         Detail::CompileErrors
     };
-    let report = Report::new(&problem, &limit, backend, &candidates, &outcomes, detail);
+    let report = GradeReport::new(&problem, &limit, backend, &candidates, &outcomes, detail);
     output.result(&report, || {
         let mut text = report.text();
         text.push_str(&details::text(&problem, &candidates, &outcomes, detail));
@@ -255,7 +255,7 @@ async fn grade(
     runs: &Runs<'_>,
     problem: &Problem,
     candidates: &[Candidate],
-) -> Result<(Limit, Vec<Outcome>), Failure> {
+) -> Result<(Limit, Vec<ProgramOutcome>), Failure> {
     let rule = match &problem.time {
         Time::Fixed(limit) => {
             let outcomes = runs.all(candidates.iter(), limit.ms).await?;
@@ -306,7 +306,7 @@ async fn grade(
             from: "the default; no program of the package's tells one".to_owned(),
         },
     };
-    let mut outcomes: Vec<Option<Outcome>> = candidates.iter().map(|_| None).collect();
+    let mut outcomes: Vec<Option<ProgramOutcome>> = candidates.iter().map(|_| None).collect();
     for (i, outcome) in first.into_iter().zip(timed) {
         if runs.holds_under(&outcome, &candidates[i], limit.ms)? {
             outcomes[i] = Some(outcome);
@@ -328,7 +328,7 @@ fn template(settings: &testcases::Settings) -> Result<Submission, Failure> {
         "language": "none",
         "test_cases": [],
     }))
-    .trouble()?;
+    .system()?;
     settings.apply(&mut submission);
     Ok(submission)
 }

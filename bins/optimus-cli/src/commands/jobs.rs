@@ -7,7 +7,7 @@ use optimus_common::{
 };
 
 use crate::{
-    api::Api,
+    api::ApiClient,
     args::{Cancel, Status},
     exit::{Exit, Failure},
     output::{Output, harmless, mebibytes, spinner, table},
@@ -17,7 +17,7 @@ use crate::{
 const COMPILE_LINES: usize = 30;
 
 pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failure> {
-    let api = Api::new(&args.api)?;
+    let api = ApiClient::new(&args.api)?;
     let record = if args.wait {
         wait(&api, args.id).await?
     } else {
@@ -27,7 +27,7 @@ pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failur
 }
 
 pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failure> {
-    let state = Api::new(&args.api)?.cancel(args.id).await?;
+    let state = ApiClient::new(&args.api)?.cancel(args.id).await?;
     output.result(&state, || match state.status {
         JobStatus::Cancelled => format!("{} is cancelled", state.job_id),
         _ => format!("{} is asked to stop", state.job_id),
@@ -36,7 +36,7 @@ pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failur
 }
 
 /// Waits for a job's end, showing where it stands.
-pub(super) async fn wait(api: &Api, id: optimus_common::JobId) -> Result<JobRecord, Failure> {
+pub(super) async fn wait(api: &ApiClient, id: optimus_common::JobId) -> Result<JobRecord, Failure> {
     let progress = spinner(format!("{id}: submitted"));
     let record = api
         .job_ended(id, |record| {

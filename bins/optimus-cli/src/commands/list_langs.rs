@@ -22,7 +22,7 @@ enum Image {
 }
 
 #[derive(Debug, Serialize)]
-struct Listed {
+struct ListedLanguage {
     image_status: Image,
     #[serde(flatten)]
     language: Language,
@@ -42,7 +42,7 @@ pub(crate) async fn run(project: &Project, output: &Output) -> Result<Exit, Fail
             Some(false) => Image::Missing,
             None => Image::Unknown,
         };
-        listed.push(Listed {
+        listed.push(ListedLanguage {
             image_status,
             language,
         });
@@ -51,14 +51,14 @@ pub(crate) async fn run(project: &Project, output: &Output) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn text(listed: &[Listed]) -> String {
+fn text(listed: &[ListedLanguage]) -> String {
     if listed.is_empty() {
         return "There is no language yet; add one with optimus-cli add-lang".to_owned();
     }
     let mut table = table(&[
         "language", "version", "files", "compiled", "memory", "CPUs", "image", "",
     ]);
-    for Listed {
+    for ListedLanguage {
         image_status,
         language,
     } in listed

@@ -1,14 +1,14 @@
 //! `queues`.
 
 use crate::{
-    api::Api,
+    api::ApiClient,
     args::Queues,
     exit::{Exit, Failure},
     output::{Output, table},
 };
 
 pub(crate) async fn run(args: Queues, output: &Output) -> Result<Exit, Failure> {
-    let queues = Api::new(&args.api)?.queues().await?;
+    let queues = ApiClient::new(&args.api)?.queues().await?;
     output.result(&queues, || {
         let header = [
             "language",

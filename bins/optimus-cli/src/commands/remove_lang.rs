@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::{
     args::RemoveLang,
     engine,
-    exit::{Blame, Exit, Failure},
+    exit::{Classify, Exit, Failure},
     output::{Output, note},
     presets,
     project::Project,
@@ -86,10 +86,10 @@ fn confirmed(args: &RemoveLang) -> Result<bool, Failure> {
         "Remove {}, its entry and its Dockerfile? [y/N] ",
         args.name
     )
-    .trouble()?;
-    stderr.flush().trouble()?;
+    .system()?;
+    stderr.flush().system()?;
     let mut answer = String::new();
-    io::stdin().read_line(&mut answer).trouble()?;
+    io::stdin().read_line(&mut answer).system()?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -99,7 +99,7 @@ fn remove_files(project: &Project, language: &Language) -> Result<(), Failure> {
     let folder = dockerfile
         .parent()
         .context("a Dockerfile has a folder")
-        .trouble()?;
+        .system()?;
     let preset = presets::find(&language.name, &language.execution.file_extension);
     let beside = preset.into_iter().flat_map(presets::Preset::files);
     for path in beside
@@ -125,7 +125,7 @@ fn gone(removed: io::Result<()>, path: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed
             .with_context(|| format!("cannot remove {}", path.display()))
-            .trouble(),
+            .system(),
     }
 }
 
@@ -141,7 +141,7 @@ async fn unused(image: &str) -> Result<Docker, Failure> {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Vec::new(),
         listed => listed
             .with_context(|| format!("cannot see who uses the image {image}"))
-            .trouble()?,
+            .system()?,
     };
     let names: Vec<_> = containers
         .into_iter()
@@ -167,6 +167,6 @@ async fn remove_image(docker: &Docker, language: &Language) -> Result<(), Failur
             .with_context(|| {
                 format!("{name}, its entry and its Dockerfile, is removed, but not its image (later: docker rmi {image})")
             })
-            .trouble(),
+            .system(),
     }
 }

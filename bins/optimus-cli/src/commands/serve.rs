@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 
 use crate::{
     args::Serve,
-    embedded::{Embedded, Jobs, Offered, languages_table},
-    exit::{Blame, Exit, Failure},
+    embedded::{Embedded, Offered, Storage, languages_table},
+    exit::{Classify, Exit, Failure},
     output::Output,
 };
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
     optimus_api::check_exposure(&settings.api).await.usage()?;
     // Boxes and connections need many.
     open_files::raise_limit();
-    let shutdown = stop_on_signals().trouble()?;
+    let shutdown = stop_on_signals().system()?;
 
     // Before anything is started: a port that is taken is found out at once.
     let address = (settings.api.host.clone(), settings.api.port);
@@ -55,10 +55,10 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
                 address.0, address.1
             )
         })
-        .trouble()?;
-    let url = format!("http://{}", listener.local_addr().trouble()?);
+        .system()?;
+    let url = format!("http://{}", listener.local_addr().system()?);
     let Some(embedded) = shutdown
-        .run_until_cancelled(Embedded::start(settings, Jobs::Kept))
+        .run_until_cancelled(Embedded::start(settings, Storage::Persistent))
         .await
     else {
         return Ok(Exit::Done);
@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
                 left
             };
             let (api, worker) = tokio::join!(api, leaving);
-            api.trouble().and(worker)
+            api.system().and(worker)
         }
         Err(failure) => embedded.stop().await.and(Err(failure)),
     };

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::jobs;
 use crate::{
-    api::{Api, LanguageEntry},
+    api::{ApiClient, LanguageEntry},
     args::Submit,
-    exit::{Blame, Exit, Failure},
+    exit::{Classify, Exit, Failure},
     json,
     output::{Output, note, passed_over},
     programs::{self, Bytes},
@@ -25,7 +25,7 @@ use crate::{
 const MOST_SOURCE_BYTES: u64 = 256 << 20;
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
-    let api = Api::new(&args.api)?;
+    let api = ApiClient::new(&args.api)?;
     let mut loaded = testcases::load(&args.tests)?;
     passed_over(&loaded.notes);
     let sources = sources(&args)?;
@@ -49,7 +49,7 @@ pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> 
 }
 
 /// A language, and what is known of it.
-struct Named {
+struct NamedLanguage {
     name: LanguageName,
     /// Its usual one, where the API was asked.
     extension: Option<String>,
@@ -57,8 +57,8 @@ struct Named {
     extensions: Vec<String>,
 }
 
-async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Named, Failure> {
-    let asked_for = |name| Named {
+async fn language(args: &Submit, loaded: &mut Loaded, api: &ApiClient) -> Result<NamedLanguage, Failure> {
+    let asked_for = |name| NamedLanguage {
         name,
         extension: None,
         extensions: programs::well_known_extensions(),
@@ -74,7 +74,7 @@ async fn language(args: &Submit, loaded: &mut Loaded, api: &Api) -> Result<Named
 }
 
 /// The first language that has the file's extension: they are in the order of `languages.json`.
-fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failure> {
+fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<NamedLanguage, Failure> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let same = with_extension_of(languages, &name, |language| language.extensions().collect());
     let Some(language) = same.first() else {
@@ -99,7 +99,7 @@ fn by_extension(file: &Path, languages: &[LanguageEntry]) -> Result<Named, Failu
             language.name
         ));
     }
-    Ok(Named {
+    Ok(NamedLanguage {
         name: language.name.parse().usage()?,
         extension: Some(language.file_extension.clone()),
         extensions: language.extensions().map(str::to_owned).collect(),
@@ -124,7 +124,7 @@ fn sources(args: &Submit) -> Result<Vec<SourceFile>, Failure> {
 fn submission(
     args: &Submit,
     loaded: Loaded,
-    language: &Named,
+    language: &NamedLanguage,
     mut sources: Vec<SourceFile>,
 ) -> Result<Submission, Failure> {
     let mut fields = loaded.rest;

@@ -10,7 +10,7 @@ use optimus_common::settings::{BackendChoice, LanguagesFile, Settings};
 use optimus_worker::backend::{self, BackendFlag};
 
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     project::Project,
 };
 

@@ -92,13 +92,13 @@ impl<'a> Bases<'a> {
         let debian = debian_base();
         let packages = &language.build.debian_packages;
         if packages.is_empty() {
-            return Err(Failure::trouble(format!(
+            return Err(Failure::system(format!(
                 "cannot pull {official} ({why}), and {} has no Debian packages to build from instead",
                 language.name
             )));
         }
         if !has_image(self.docker, &debian).await? {
-            return Err(Failure::trouble(format!(
+            return Err(Failure::system(format!(
                 "cannot pull {official} ({why}), and there is no {debian} to build on instead; ./setup.sh makes one, \
                  OPTIMUS_DEBIAN_BASE or --base-image names another"
             )));

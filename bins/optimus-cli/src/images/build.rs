@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::base::Base;
 use crate::{
     engine::label_of,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     output::{Bar, bar, note},
     project::Project,
 };
@@ -108,7 +108,7 @@ pub(crate) async fn build(
     log.bar.finish_and_clear();
     if let Some(failure) = failure {
         let tail: Vec<_> = log.tail.into();
-        return Err(Failure::trouble(format!(
+        return Err(Failure::system(format!(
             "cannot build {}: {failure}\nthe end of its log:\n  {}",
             language.image,
             tail.join("\n  ")
@@ -144,7 +144,7 @@ async fn added_bytes(docker: &Docker, image: &str, base: &str) -> Result<u64, Fa
             .inspect_image(image)
             .await
             .with_context(|| format!("cannot inspect {image}"))
-            .trouble()?;
+            .system()?;
         *size = u64::try_from(found.size.unwrap_or_default()).unwrap_or_default();
     }
     Ok(sizes[0].saturating_sub(sizes[1]))
@@ -205,7 +205,7 @@ fn pack(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
         _ => dockerfiles.join(AGENT),
     };
     if !agent.is_file() {
-        return Err(Failure::trouble(format!(
+        return Err(Failure::system(format!(
             "{} is missing, the program inside every box; build it with: sh dockerfiles/optimus/build.sh",
             agent.display()
         )));
@@ -232,7 +232,7 @@ fn pack(dockerfiles: &Path, dockerfile: &str) -> Result<Bytes, Failure> {
         }
         Ok(context.into_inner()?)
     };
-    packed().map(Bytes::from).trouble()
+    packed().map(Bytes::from).system()
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// A file with its name in the program, and where it lies: no link any more.
-pub(super) type Named = (String, PathBuf);
+pub(super) type NamedFile = (String, PathBuf);
 
 /// What was named as a program.
 #[derive(Debug)]
 pub(super) struct HandedIn {
     pub(super) is_folder: bool,
-    pub(super) files: Vec<Named>,
+    pub(super) files: Vec<NamedFile>,
 }
 
 /// What a path leads to.
@@ -46,7 +46,7 @@ pub(super) fn find(path: &Path, home: Option<&Path>, most_files: u64) -> Result<
                 Some(home) => home,
                 None => real(&real_path)?,
             };
-            let mut walk = Walk {
+            let mut walk = ProgramWalk {
                 home: &home,
                 most_files,
                 left: FoldersLeft::new(),
@@ -63,7 +63,7 @@ pub(super) fn find(path: &Path, home: Option<&Path>, most_files: u64) -> Result<
 }
 
 /// The same for one that has to be a file.
-pub(super) fn find_file(path: &Path) -> Result<Named, Failure> {
+pub(super) fn find_file(path: &Path) -> Result<NamedFile, Failure> {
     match at(path, None)? {
         (Kind::File, real_path) => Ok((super::file_name(path)?, real_path)),
         (Kind::Folder, _) => Err(refused(path, "it is a folder; name the files of the program")),
@@ -89,17 +89,17 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-struct Walk<'a> {
+struct ProgramWalk<'a> {
     /// Links may not lead out of it.
     home: &'a Path,
     most_files: u64,
     left: FoldersLeft,
     /// The folders on the way to here.
     inside: Vec<PathBuf>,
-    files: &'a mut Vec<Named>,
+    files: &'a mut Vec<NamedFile>,
 }
 
-impl Walk<'_> {
+impl ProgramWalk<'_> {
     /// A folder, and by which path it was found.
     fn folder(&mut self, by: &Path, folder: &Path, prefix: &str) -> Result<(), Failure> {
         self.left.enter(folder)?;

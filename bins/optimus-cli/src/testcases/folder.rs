@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Context;
 
-use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, look_over, notes::Notes};
-use crate::exit::{Blame, Failure};
+use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, notes::Notes, validate_tree};
+use crate::exit::{Classify, Failure};
 
 /// Files by which packages are configured; a plain folder has no configuration.
 const OF_PACKAGES: [&str; 5] = [
@@ -32,13 +32,13 @@ struct Files {
 }
 
 /// By their paths without an extension.
-type Tests = BTreeMap<PathBuf, Files>;
+type FilesByTest = BTreeMap<PathBuf, Files>;
 
 pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
-    look_over(folder)?;
+    validate_tree(folder)?;
     let mut notes = Notes::default();
-    let mut tests = Tests::new();
-    let mut walk = Walk {
+    let mut tests = FilesByTest::new();
+    let mut walk = FolderWalk {
         root: folder,
         left: FoldersLeft::new(),
         tests: &mut tests,
@@ -80,14 +80,14 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, Failure> {
     })
 }
 
-struct Walk<'a> {
+struct FolderWalk<'a> {
     root: &'a Path,
     left: FoldersLeft,
-    tests: &'a mut Tests,
+    tests: &'a mut FilesByTest,
     notes: &'a mut Notes,
 }
 
-impl Walk<'_> {
+impl FolderWalk<'_> {
     fn folder(&mut self, folder: &Path, deeper: usize) -> Result<(), Failure> {
         self.left.enter(folder)?;
         let cannot = || format!("cannot read the folder {}", folder.display());

@@ -26,16 +26,16 @@ use optimus_common::submission::TestCase;
 use self::metadata::Validation;
 pub(crate) use self::{
     rules::Expectation,
-    submissions::{Listed, Submissions, entries_of, tagged},
+    submissions::{ListedProgram, Submissions, entries_of, tagged},
 };
-use super::{Settings, look_over, notes::Notes};
+use super::{Settings, notes::Notes, validate_tree};
 use crate::exit::Failure;
 
 /// A problem.
 #[derive(Debug)]
 pub(crate) struct Package {
     pub(crate) name: Option<String>,
-    pub(crate) format: Format,
+    pub(crate) format: PackageFormat,
     pub(crate) cases: Vec<TestCase>,
     /// One for each case, such as `secret/02`.
     pub(crate) names: Vec<String>,
@@ -54,7 +54,7 @@ pub(crate) struct Package {
 
 /// The versions, as far as they differ here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub(crate) enum PackageFormat {
     /// `legacy`, and its subset `legacy-icpc`.
     Legacy,
     /// `2023-07-draft`
@@ -92,7 +92,7 @@ pub(crate) fn is_package(folder: &Path) -> bool {
 
 impl Package {
     pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
-        look_over(folder)?;
+        validate_tree(folder)?;
         let mut notes = Notes::default();
         tell_misspelt(folder, &mut notes)?;
         let metadata = metadata::read(folder, &mut notes)?;
@@ -147,14 +147,14 @@ fn refuse_parts(folder: &Path, metadata: &metadata::Metadata, notes: &mut Notes)
         return refuse("include", "files to be compiled with every submission");
     }
     if has("static_validator") {
-        if metadata.format != Format::Legacy {
+        if metadata.format != PackageFormat::Legacy {
             return refuse("static_validator", "a program that judges sources");
         }
         notes.say("static_validator/: not run; this version of the format has none".to_owned());
     }
     if has("graders") {
         let why = match metadata.format {
-            Format::Legacy => "where one is used, testdata.yaml says grading: custom",
+            PackageFormat::Legacy => "where one is used, testdata.yaml says grading: custom",
             _ => "this version of the format has none",
         };
         notes.say(format!("graders/: not run; {why}"));
@@ -173,7 +173,7 @@ fn refuse_parts(folder: &Path, metadata: &metadata::Metadata, notes: &mut Notes)
         .into_iter()
         .filter(|part| has(part))
     {
-        if metadata.format != Format::Legacy {
+        if metadata.format != PackageFormat::Legacy {
             return refuse(part, "an output validator of its own");
         }
         notes.say(format!(

@@ -11,7 +11,7 @@ use crate::{
     programs::{Place, Program},
     testcases::{
         Package,
-        package::{Expectation, Listed, Submissions, tagged},
+        package::{Expectation, ListedProgram, Submissions, tagged},
     },
 };
 
@@ -160,7 +160,7 @@ fn without_path(failure: &Failure, path: &Path) -> String {
 fn program(
     place: &Place<'_>,
     language: Option<&LanguageName>,
-    listed: Option<&Listed>,
+    listed: Option<&ListedProgram>,
     package: Option<&Package>,
     languages: &Languages,
 ) -> Result<Program, Failure> {

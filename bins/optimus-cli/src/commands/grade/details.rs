@@ -5,7 +5,7 @@ use optimus_common::{
     result::{CompileVerdict, TestResult, Verdict},
 };
 
-use super::{Problem, candidates::Candidate, runs::Outcome};
+use super::{Problem, candidates::Candidate, runs::ProgramOutcome};
 use crate::{
     commands::jobs::{compile_text, spaced},
     output::harmless,
@@ -26,7 +26,7 @@ pub(super) enum Detail {
 pub(super) fn text(
     problem: &Problem,
     candidates: &[Candidate],
-    outcomes: &[Outcome],
+    outcomes: &[ProgramOutcome],
     detail: Detail,
 ) -> String {
     let mut lines = Vec::new();
@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        commands::grade::{Limit, Time, report::Report},
+        commands::grade::{Limit, Time, report::GradeReport},
         testcases::Settings,
     };
 
@@ -154,8 +154,8 @@ mod tests {
             program: Err(String::new()),
             expectation: None,
         }];
-        let outcomes = [Outcome::Graded(Box::new(result.unwrap()))];
-        let report = Report::new(
+        let outcomes = [ProgramOutcome::Graded(Box::new(result.unwrap()))];
+        let report = GradeReport::new(
             &problem,
             &limit,
             "native",

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 
 use crate::{
     embedded::Embedded,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
 };
 
 /// Why programs of a language do not run, if they do not.

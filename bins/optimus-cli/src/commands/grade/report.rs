@@ -7,7 +7,7 @@ use optimus_common::{
 };
 use serde::Serialize;
 
-use super::{Limit, Problem, candidates::Candidate, details::Detail, runs::Outcome};
+use super::{Limit, Problem, candidates::Candidate, details::Detail, runs::ProgramOutcome};
 use crate::{
     commands::jobs::spaced,
     exit::Exit,
@@ -19,7 +19,7 @@ const CELL: usize = 64;
 
 /// The whole result, as `--json` prints it.
 #[derive(Debug, Serialize)]
-pub(super) struct Report<'a> {
+pub(super) struct GradeReport<'a> {
     problem: &'a str,
     tests: usize,
     /// CPU time of one test.
@@ -100,13 +100,13 @@ impl<'a> From<&'a TestResult> for Ended<'a> {
     }
 }
 
-impl<'a> Report<'a> {
+impl<'a> GradeReport<'a> {
     pub(super) fn new(
         problem: &'a Problem,
         limit: &'a Limit,
         backend: &'a str,
         candidates: &'a [Candidate],
-        outcomes: &'a [Outcome],
+        outcomes: &'a [ProgramOutcome],
         detail: Detail,
     ) -> Self {
         let solutions = candidates
@@ -197,7 +197,12 @@ impl<'a> Report<'a> {
     }
 }
 
-fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String], detail: Detail) -> Row<'a> {
+fn row<'a>(
+    candidate: &'a Candidate,
+    outcome: &'a ProgramOutcome,
+    names: &'a [String],
+    detail: Detail,
+) -> Row<'a> {
     let mut row = Row {
         name: &candidate.name,
         language: candidate.language(),
@@ -219,8 +224,8 @@ fn row<'a>(candidate: &'a Candidate, outcome: &'a Outcome, names: &'a [String], 
         results: Vec::new(),
     };
     match outcome {
-        Outcome::NotGraded(why) => row.not_graded = Some(why),
-        Outcome::Graded(result) => {
+        ProgramOutcome::NotGraded(why) => row.not_graded = Some(why),
+        ProgramOutcome::Graded(result) => {
             row.verdict = Some(result.verdict);
             row.passed_tests = result.passed_tests;
             row.score = result.score;

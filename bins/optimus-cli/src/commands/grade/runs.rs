@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Problem, candidates::Candidate, progress::Progress, proofs::Proofs, template};
 use crate::{
     embedded::Embedded,
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
 };
 
 /// How often a job is looked at although no event came. Events are a hint.
@@ -37,12 +37,12 @@ fn patience(settings: &Settings) -> Duration {
 
 /// How a program's job ended.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ProgramOutcome {
     Graded(Box<JobResult>),
     NotGraded(String),
 }
 
-impl Outcome {
+impl ProgramOutcome {
     pub(super) fn result(&self) -> Option<&JobResult> {
         match self {
             Self::Graded(result) => Some(result),
@@ -113,7 +113,7 @@ impl<'a> Runs<'a> {
     /// Whether a candidate's outcome under a longer time limit is the same under this one, which its language may scale.
     pub(super) fn holds_under(
         &self,
-        outcome: &Outcome,
+        outcome: &ProgramOutcome,
         candidate: &Candidate,
         timeout_ms: u64,
     ) -> Result<bool, Failure> {
@@ -135,7 +135,7 @@ impl<'a> Runs<'a> {
         &self,
         candidates: impl Iterator<Item = &'c Candidate>,
         timeout_ms: u64,
-    ) -> Result<Vec<Outcome>, Failure> {
+    ) -> Result<Vec<ProgramOutcome>, Failure> {
         let at_once = self.settings().worker.total_concurrency.max(1) as usize;
         stream::iter(candidates)
             .map(|candidate| async move {
@@ -149,19 +149,19 @@ impl<'a> Runs<'a> {
             .await
     }
 
-    async fn one(&self, candidate: &Candidate, timeout_ms: u64) -> Result<Outcome, Failure> {
+    async fn one(&self, candidate: &Candidate, timeout_ms: u64) -> Result<ProgramOutcome, Failure> {
         let program = match &candidate.program {
             Ok(program) => program,
-            Err(why) => return Ok(Outcome::NotGraded(why.clone())),
+            Err(why) => return Ok(ProgramOutcome::NotGraded(why.clone())),
         };
         let offers = &self.embedded.choice.offers;
         if let Some(offer) = offers.iter().find(|offer| offer.language == program.language)
             && let Err(reason) = &offer.toolchain
         {
-            return Ok(Outcome::NotGraded(unavailable(&program.language, reason)));
+            return Ok(ProgramOutcome::NotGraded(unavailable(&program.language, reason)));
         }
         if self.stop.is_cancelled() {
-            return Ok(Outcome::NotGraded("cancelled".to_owned()));
+            return Ok(ProgramOutcome::NotGraded("cancelled".to_owned()));
         }
         // Made when its turn comes: the tests of a problem may be large, and its programs many.
         let mut submission = template(&self.problem.settings)?;
@@ -174,7 +174,7 @@ impl<'a> Runs<'a> {
             idempotency: None,
         };
         let outcome = self.follow(job).await?;
-        let Outcome::Graded(result) = &outcome else {
+        let ProgramOutcome::Graded(result) = &outcome else {
             return Ok(outcome);
         };
         let doubt = self
@@ -182,34 +182,34 @@ impl<'a> Runs<'a> {
             .doubt(self.embedded, &program.language, result)
             .await?;
         Ok(doubt.map_or(outcome, |reason| {
-            Outcome::NotGraded(unavailable(&program.language, &reason))
+            ProgramOutcome::NotGraded(unavailable(&program.language, &reason))
         }))
     }
 
     /// Submits the job and waits for its end.
-    async fn follow(&self, job: NewJob) -> Result<Outcome, Failure> {
+    async fn follow(&self, job: NewJob) -> Result<ProgramOutcome, Failure> {
         let store = &self.embedded.store;
         let (id, language) = (job.id, job.submission.language.clone());
         let mut events = store.subscribe();
-        match store.submit(job).await.trouble()? {
+        match store.submit(job).await.system()? {
             Submitted::Created | Submitted::Existing(_) => {}
             Submitted::KeyReused | Submitted::Full => {
-                return Err(Failure::trouble("there is no room for the job in the store"));
+                return Err(Failure::system("there is no room for the job in the store"));
             }
         }
         let mut asked_to_stop = false;
         let mut last_available = Instant::now();
         loop {
-            let record = store.get(id).await.trouble()?;
-            let record = record.context("the job vanished from the store").trouble()?;
+            let record = store.get(id).await.system()?;
+            let record = record.context("the job vanished from the store").system()?;
             if record.status.is_terminal() {
                 return Ok(ended(record));
             }
             match self.unavailable(&language).await? {
                 Some(reason) if record.status == JobStatus::Queued => {
                     if last_available.elapsed() > patience(self.settings()) {
-                        store.cancel(id).await.trouble()?;
-                        return Ok(Outcome::NotGraded(unavailable(&language, &reason)));
+                        store.cancel(id).await.system()?;
+                        return Ok(ProgramOutcome::NotGraded(unavailable(&language, &reason)));
                     }
                 }
                 _ => last_available = Instant::now(),
@@ -219,7 +219,7 @@ impl<'a> Runs<'a> {
                 () = time::sleep(LOOK) => {}
                 () = self.stop.cancelled(), if !asked_to_stop => {
                     asked_to_stop = true;
-                    store.cancel(id).await.trouble()?;
+                    store.cancel(id).await.system()?;
                 }
             }
         }
@@ -227,7 +227,7 @@ impl<'a> Runs<'a> {
 
     /// Why nobody takes jobs of this language, where that turned out after the start.
     async fn unavailable(&self, language: &LanguageName) -> Result<Option<String>, Failure> {
-        let workers = self.embedded.store.workers().await.trouble()?;
+        let workers = self.embedded.store.workers().await.system()?;
         let mut pools = workers.into_iter().flat_map(|worker| worker.pools);
         Ok(pools
             .find(|pool| pool.language == *language)
@@ -251,17 +251,17 @@ async fn finished(events: &mut tokio::sync::broadcast::Receiver<JobEvent>, id: J
     }
 }
 
-fn ended(record: JobRecord) -> Outcome {
+fn ended(record: JobRecord) -> ProgramOutcome {
     match record {
         JobRecord {
             status: JobStatus::Completed,
             result: Some(result),
             ..
-        } => Outcome::Graded(Box::new(result)),
+        } => ProgramOutcome::Graded(Box::new(result)),
         JobRecord {
             error: Some(error), ..
-        } => Outcome::NotGraded(error),
-        JobRecord { status, .. } => Outcome::NotGraded(status.as_str().to_owned()),
+        } => ProgramOutcome::NotGraded(error),
+        JobRecord { status, .. } => ProgramOutcome::NotGraded(status.as_str().to_owned()),
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
     use super::*;
 
     /// Of one test, which was run under ten seconds.
-    fn graded(verdict: &str, cpu_time_us: u64, wall_time_us: u64) -> Outcome {
+    fn graded(verdict: &str, cpu_time_us: u64, wall_time_us: u64) -> ProgramOutcome {
         let result = json!({
             "overall_status": "failed", "verdict": verdict, "score": 0.0, "total_tests": 1, "passed_tests": 0,
             "compile": null, "test_results": [{
@@ -309,7 +309,7 @@ mod tests {
             limits: limits(1.0, 10_000),
             earlier: None,
         }));
-        Outcome::Graded(Box::new(result))
+        ProgramOutcome::Graded(Box::new(result))
     }
 
     fn limits(time_multiplier: f64, timeout_ms: u64) -> Limits {
@@ -328,7 +328,7 @@ mod tests {
             (graded("accepted", 1_000_001, 1_000_001), 1.0, false),
             (graded("accepted", 10, 3_000_001), 1.0, false),
             (graded("time_limit_exceeded", 10, 10), 1.0, false),
-            (Outcome::NotGraded("why".to_owned()), 1.0, true),
+            (ProgramOutcome::NotGraded("why".to_owned()), 1.0, true),
             // The language is given less, or more, than the limit says.
             (graded("accepted", 600_000, 600_000), 0.5, false),
             (graded("accepted", 500_000, 500_000), 0.5, true),

@@ -10,14 +10,14 @@ use anyhow::Context;
 use optimus_common::{checker::Checker, submission::TestCase};
 
 use super::{
-    Format,
+    PackageFormat,
     files::{self, File},
     metadata::Metadata,
     used_constant, validator,
     yaml::{Section, Value},
 };
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     testcases::{DEEPEST, FoldersLeft, case, notes::Notes},
 };
 
@@ -81,7 +81,7 @@ struct Group {
 }
 
 pub(super) fn read(data: &Path, metadata: &Metadata, notes: &mut Notes) -> Result<Tests, Failure> {
-    let mut walk = Walk {
+    let mut walk = DataWalk {
         data,
         metadata,
         notes,
@@ -109,7 +109,7 @@ struct Found {
     checker: Option<Checker>,
 }
 
-struct Walk<'a> {
+struct DataWalk<'a> {
     data: &'a Path,
     metadata: &'a Metadata,
     notes: &'a mut Notes,
@@ -119,11 +119,11 @@ struct Walk<'a> {
     found: Vec<Found>,
 }
 
-impl Walk<'_> {
+impl DataWalk<'_> {
     fn enter(&mut self, folder: &Path) -> Result<(), Failure> {
         let (own, other) = match self.metadata.format {
-            Format::Legacy => ("testdata.yaml", "test_group.yaml"),
-            Format::Of2023 | Format::Of2025 => ("test_group.yaml", "testdata.yaml"),
+            PackageFormat::Legacy => ("testdata.yaml", "test_group.yaml"),
+            PackageFormat::Of2023 | PackageFormat::Of2025 => ("test_group.yaml", "testdata.yaml"),
         };
         // Drafts had it differently, and what it says must not be passed over.
         if is_there(&self.data.join(folder).join(other)) {
@@ -242,8 +242,8 @@ impl Walk<'_> {
     fn test(&mut self, name: &Path) -> Result<(), Failure> {
         let own = name.with_added_extension("yaml");
         let own = match self.metadata.format {
-            Format::Legacy => None,
-            Format::Of2023 | Format::Of2025 => self.config(&own)?,
+            PackageFormat::Legacy => None,
+            PackageFormat::Of2023 | PackageFormat::Of2025 => self.config(&own)?,
         }
         .unwrap_or_default();
         let args = match own.args {
@@ -287,9 +287,9 @@ impl Walk<'_> {
         let here = self.groups.last().unwrap_or(setter);
         let clear = match self.metadata.format {
             // Key by key, says the text of the legacy versions since 2025-12, and so their tools have always done.
-            Format::Legacy | Format::Of2023 => true,
+            PackageFormat::Legacy | PackageFormat::Of2023 => true,
             // Groups are `sample`, and `secret` or the folders in it; below them there are none.
-            Format::Of2025 => setter.folder == here.folder || setter.folder.components().count() >= 2,
+            PackageFormat::Of2025 => setter.folder == here.folder || setter.folder.components().count() >= 2,
         };
         if !clear {
             return Err(Failure::usage(format!(
@@ -308,7 +308,7 @@ impl Walk<'_> {
         let Some(yaml) = Section::read_if_there(&path, &place)? else {
             return Ok(None);
         };
-        let legacy = self.metadata.format == Format::Legacy;
+        let legacy = self.metadata.format == PackageFormat::Legacy;
         let of_version: &[&[&str]] = if legacy {
             &[ABOUT, LEGACY, LEGACY_CHECKED]
         } else {

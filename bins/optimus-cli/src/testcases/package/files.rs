@@ -1,6 +1,6 @@
 //! What the files beside a test are, by their names.
 
-use super::Format;
+use super::PackageFormat;
 
 /// What belongs to a test and says nothing about its verdict: what is shown of it, and to whom.
 const SHOWN: [&str; 12] = [
@@ -46,14 +46,14 @@ pub(super) enum File<'a> {
 }
 
 /// What a file in a folder of tests is. The configuration of groups is looked for by its name, and none of these.
-pub(super) fn file(name: &str, format: Format) -> File<'_> {
+pub(super) fn file(name: &str, format: PackageFormat) -> File<'_> {
     if let Some(test) = name.strip_suffix(".in") {
         return File::Input(test);
     }
     if let Some(test) = name.strip_suffix(".ans") {
         return File::Answer(test);
     }
-    if format != Format::Legacy
+    if format != PackageFormat::Legacy
         && let Some(test) = name.strip_suffix(".yaml")
     {
         return File::Config(test);
@@ -99,8 +99,8 @@ mod tests {
             ("1.a", File::Unknown, File::Unknown),
             ("1.in~", File::Unknown, File::Unknown),
         ] {
-            assert_eq!(file(name, Format::Legacy), legacy, "{name}");
-            assert_eq!(file(name, Format::Of2025), modern, "{name}");
+            assert_eq!(file(name, PackageFormat::Legacy), legacy, "{name}");
+            assert_eq!(file(name, PackageFormat::Of2025), modern, "{name}");
         }
     }
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{
-    Format, TimeRule,
+    PackageFormat, TimeRule,
     yaml::{Section, Value},
 };
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     json,
     testcases::{Settings, notes::Notes, text},
 };
@@ -59,7 +59,7 @@ const MODERN_LIMITS: &[&str] = &["time_multipliers", "time_resolution", "validat
 /// What `problem.yaml` says.
 #[derive(Debug)]
 pub(super) struct Metadata {
-    pub(super) format: Format,
+    pub(super) format: PackageFormat,
     pub(super) name: Option<String>,
     /// The section `optimus`, and where it says nothing, the format's own words. Without the validator's.
     pub(super) settings: Settings,
@@ -89,11 +89,15 @@ pub(super) fn read(folder: &Path, notes: &mut Notes) -> Result<Metadata, Failure
         None => Section::parse("", FILE)?,
     };
     let format = format(&yaml)?;
-    let of_version = if format == Format::Legacy { LEGACY } else { MODERN };
+    let of_version = if format == PackageFormat::Legacy {
+        LEGACY
+    } else {
+        MODERN
+    };
     yaml.allow_only(&[ABOUT, COMMON, of_version])?;
     refuse_types(&yaml)?;
     let limits = yaml.section("limits")?;
-    let of_version = if format == Format::Legacy {
+    let of_version = if format == PackageFormat::Legacy {
         LEGACY_LIMITS
     } else {
         MODERN_LIMITS
@@ -127,12 +131,12 @@ pub(super) fn read(folder: &Path, notes: &mut Notes) -> Result<Metadata, Failure
     })
 }
 
-fn format(yaml: &Section) -> Result<Format, Failure> {
+fn format(yaml: &Section) -> Result<PackageFormat, Failure> {
     const KEY: &str = "problem_format_version";
     match yaml.text(KEY)?.as_deref() {
-        None | Some("legacy" | "legacy-icpc" | "icpc") => Ok(Format::Legacy),
-        Some("2023-07" | "2023-07-draft") => Ok(Format::Of2023),
-        Some("2025-09" | "2025-09-draft") => Ok(Format::Of2025),
+        None | Some("legacy" | "legacy-icpc" | "icpc") => Ok(PackageFormat::Legacy),
+        Some("2023-07" | "2023-07-draft") => Ok(PackageFormat::Of2023),
+        Some("2025-09" | "2025-09-draft") => Ok(PackageFormat::Of2025),
         Some(other) => Err(yaml.refuse(
             KEY,
             &format!("{other:?} is not known; legacy, legacy-icpc, 2023-07-draft and 2025-09 are"),
@@ -335,8 +339,8 @@ fn tell_what_is_not_kept(yaml: &Section, limits: &Section, notes: &mut Notes) ->
     Ok(())
 }
 
-fn time_rule(limits: &Section, format: Format) -> Result<TimeRule, Failure> {
-    if format == Format::Legacy {
+fn time_rule(limits: &Section, format: PackageFormat) -> Result<TimeRule, Failure> {
+    if format == PackageFormat::Legacy {
         return Ok(TimeRule {
             multiplier: limits.number("time_multiplier")?.unwrap_or(5.0),
             resolution_ms: 1000,

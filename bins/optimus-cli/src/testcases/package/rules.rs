@@ -4,7 +4,7 @@ use std::fmt;
 
 use optimus_common::result::{JobResult, TestResult, Verdict};
 
-use super::{Format, glob::Glob};
+use super::{PackageFormat, glob::Glob};
 
 /// A verdict of one test in the words of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,8 +148,8 @@ impl Expectation {
     }
 
     /// What is asked of the programs in a folder of `submissions`; `None` where nobody has said so.
-    pub(super) fn of_folder(name: &str, format: Format) -> Option<Self> {
-        let legacy = format == Format::Legacy;
+    pub(super) fn of_folder(name: &str, format: PackageFormat) -> Option<Self> {
+        let legacy = format == PackageFormat::Legacy;
         let rule = |permitted: &[Judgement], required: &[Judgement]| Rule {
             scope: None,
             permitted: permitted.to_vec(),
@@ -253,7 +253,7 @@ mod tests {
         (serde_json::from_value(result).unwrap(), names)
     }
 
-    fn keeps(folder: &str, format: Format, verdicts: &[Verdict]) -> bool {
+    fn keeps(folder: &str, format: PackageFormat, verdicts: &[Verdict]) -> bool {
         let (result, names) = result(verdicts);
         Expectation::of_folder(folder, format)
             .unwrap()
@@ -289,17 +289,17 @@ mod tests {
             ("memory_limit_exceeded", &[Rte], false, false),
         ] {
             assert_eq!(
-                keeps(folder, Format::Legacy, verdicts),
+                keeps(folder, PackageFormat::Legacy, verdicts),
                 legacy,
                 "{folder} {verdicts:?}"
             );
             assert_eq!(
-                keeps(folder, Format::Of2025, verdicts),
+                keeps(folder, PackageFormat::Of2025, verdicts),
                 modern,
                 "{folder} {verdicts:?}"
             );
         }
-        assert!(Expectation::of_folder("mixed", Format::Legacy).is_none());
+        assert!(Expectation::of_folder("mixed", PackageFormat::Legacy).is_none());
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
             ("rejected", false),
             ("compile_error", true),
         ] {
-            let expectation = Expectation::of_folder(folder, Format::Legacy).unwrap();
+            let expectation = Expectation::of_folder(folder, PackageFormat::Legacy).unwrap();
             assert_eq!(expectation.check(&result, &names).is_ok(), kept, "{folder}");
         }
     }
@@ -342,7 +342,7 @@ mod tests {
             ("time_limit_exceeded", false, false),
             ("brute_force", false, false),
         ] {
-            for (format, bounds) in [(Format::Legacy, legacy), (Format::Of2023, modern)] {
+            for (format, bounds) in [(PackageFormat::Legacy, legacy), (PackageFormat::Of2023, modern)] {
                 let expectation = Expectation::of_folder(folder, format).unwrap();
                 assert_eq!(expectation.bounds_time(), bounds, "{folder} {format:?}");
                 assert_eq!(
@@ -358,13 +358,13 @@ mod tests {
     fn a_broken_expectation_names_the_test() {
         let (result, names) = result(&[Verdict::Accepted, Verdict::RuntimeError]);
         let told = |folder: &str| {
-            let expectation = Expectation::of_folder(folder, Format::Of2023).unwrap();
+            let expectation = Expectation::of_folder(folder, PackageFormat::Of2023).unwrap();
             expectation.check(&result, &names).unwrap_err()
         };
         assert_eq!(told("accepted"), "secret/2 is RTE; permitted: AC");
         assert_eq!(told("compile_error"), "compile_error is expected");
         let (result, names) = self::result(&[Verdict::Accepted]);
-        let expectation = Expectation::of_folder("brute_force", Format::Of2023).unwrap();
+        let expectation = Expectation::of_folder("brute_force", PackageFormat::Of2023).unwrap();
         assert_eq!(
             expectation.check(&result, &names),
             Err("no test is TLE or RTE".to_owned())

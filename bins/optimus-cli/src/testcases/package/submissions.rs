@@ -8,14 +8,14 @@ use std::{
 use anyhow::Context;
 
 use super::{
-    Format,
+    PackageFormat,
     glob::Glob,
     rules::{Expectation, Judgement, Of, Rule},
     tag,
     yaml::Section,
 };
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     programs::folder_of,
 };
 
@@ -36,13 +36,13 @@ const PARTIAL: &str = "partially_accepted";
 #[derive(Debug)]
 pub(crate) struct Submissions {
     folder: PathBuf,
-    format: Format,
+    format: PackageFormat,
     entries: Vec<Entry>,
 }
 
 /// A program of the package's.
 #[derive(Debug, Clone)]
-pub(crate) struct Listed {
+pub(crate) struct ListedProgram {
     /// Its folder and its own name, such as `accepted/sum.py`.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
@@ -93,7 +93,7 @@ pub(crate) fn tagged<'a>(sources: impl Iterator<Item = &'a [u8]>) -> Result<Opti
     Ok(tag::find(sources)?.map(|verdicts| Expectation::tagged(&verdicts)))
 }
 
-impl Listed {
+impl ListedProgram {
     /// What the program must get.
     pub(crate) fn expectation<'a>(
         &self,
@@ -108,11 +108,13 @@ impl Listed {
 }
 
 impl Submissions {
-    pub(crate) fn read(problem: &Path, format: Format) -> Result<Self, Failure> {
+    pub(crate) fn read(problem: &Path, format: PackageFormat) -> Result<Self, Failure> {
         let folder = problem.join(FOLDER);
         let section = match format {
-            Format::Legacy => None,
-            Format::Of2023 | Format::Of2025 => Section::read_if_there(&folder.join(FILE), FILE)?,
+            PackageFormat::Legacy => None,
+            PackageFormat::Of2023 | PackageFormat::Of2025 => {
+                Section::read_if_there(&folder.join(FILE), FILE)?
+            }
         };
         let entries = if let Some(section) = section {
             section
@@ -133,7 +135,7 @@ impl Submissions {
     }
 
     /// Every program, in the order of their names; and what was left out, for people.
-    pub(crate) fn all(&self) -> Result<(Vec<Listed>, Vec<String>), Failure> {
+    pub(crate) fn all(&self) -> Result<(Vec<ListedProgram>, Vec<String>), Failure> {
         let mut programs = Vec::new();
         let mut left_out = Vec::new();
         for (group, path) in entries_of(&self.folder)? {
@@ -150,7 +152,7 @@ impl Submissions {
                 left_out.push(format!("{FOLDER}/{group}: for scoring problems alone"));
             } else if group != FILE {
                 left_out.push(format!("{FOLDER}/{group}: it is in none of the folders"));
-            } else if self.format == Format::Legacy {
+            } else if self.format == PackageFormat::Legacy {
                 left_out.push(format!("{FOLDER}/{FILE}: this version of the format has none"));
             }
         }
@@ -163,7 +165,7 @@ impl Submissions {
     }
 
     /// The program at this path, where it is one of the package's. A link to one of them is none.
-    pub(crate) fn at(&self, path: &Path) -> Option<Listed> {
+    pub(crate) fn at(&self, path: &Path) -> Option<ListedProgram> {
         let folder = self.folder.canonicalize().ok()?;
         let full = match path.file_name() {
             Some(name) => folder_of(path).canonicalize().ok()?.join(name),
@@ -177,7 +179,7 @@ impl Submissions {
         }
     }
 
-    fn listed(&self, group: &str, name: &str, path: PathBuf) -> Listed {
+    fn listed(&self, group: &str, name: &str, path: PathBuf) -> ListedProgram {
         let full = format!("{group}/{name}");
         let matching: Vec<_> = self
             .entries
@@ -198,7 +200,7 @@ impl Submissions {
         } else {
             Tag::Counts
         };
-        Listed {
+        ListedProgram {
             language: last(|entry| &entry.language),
             entry_point: last(|entry| &entry.starts_with),
             name: full,

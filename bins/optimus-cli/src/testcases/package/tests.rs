@@ -387,13 +387,13 @@ mod values;
 mod submissions {
     use super::*;
 
-    fn listed(format: Format, files: &[(&str, &str)]) -> (TempDir, Submissions) {
+    fn listed(format: PackageFormat, files: &[(&str, &str)]) -> (TempDir, Submissions) {
         let folder = folder(files);
         let submissions = Submissions::read(folder.path(), format).unwrap();
         (folder, submissions)
     }
 
-    fn labels(listed: &[Listed]) -> Vec<(&str, String)> {
+    fn labels(listed: &[ListedProgram]) -> Vec<(&str, String)> {
         listed
             .iter()
             .map(|listed| {
@@ -407,7 +407,7 @@ mod submissions {
     #[test]
     fn folders_and_tags_say_what_is_expected() {
         let (_folder, submissions) = listed(
-            Format::Legacy,
+            PackageFormat::Legacy,
             &[
                 ("submissions/accepted/a.py", "# @EXPECTED_RESULTS@: WRONG-ANSWER"),
                 ("submissions/accepted/several/main.py", ""),
@@ -450,8 +450,8 @@ mod submissions {
         let yaml = ("submissions/submissions.yaml", "acepted/*:\n  permitted: [AC]\n");
         let files = [yaml, ("submissions/accepted/a.py", "")];
         for (format, part) in [
-            (Format::Of2025, "acepted/*: no program"),
-            (Format::Legacy, "this version of the format has none"),
+            (PackageFormat::Of2025, "acepted/*: no program"),
+            (PackageFormat::Legacy, "this version of the format has none"),
         ] {
             let (_folder, submissions) = listed(format, &files);
             let (_, left_out) = submissions.all().unwrap();
@@ -462,7 +462,7 @@ mod submissions {
     #[test]
     fn a_named_program_is_found_in_its_folder() {
         let (folder, submissions) = listed(
-            Format::Legacy,
+            PackageFormat::Legacy,
             &[("submissions/wrong_answer/a.py", ""), ("b.py", "")],
         );
         let at = |name: &str| submissions.at(&folder.path().join(name));
@@ -482,7 +482,7 @@ accepted/{slow,slower}.py:\n  use_for_time_limit: false\n\
 accepted/several:\n  entrypoint: start.py\n\
 mixed/a.py:\n  sample:\n    permitted: [AC]\n  secret/*-hard:\n    permitted: [AC, TLE]\n    required: [TLE]\n";
         let (_folder, submissions) = listed(
-            Format::Of2025,
+            PackageFormat::Of2025,
             &[
                 ("submissions/submissions.yaml", yaml),
                 ("submissions/accepted/slow.py", ""),
@@ -498,7 +498,7 @@ mixed/a.py:\n  sample:\n    permitted: [AC]\n  secret/*-hard:\n    permitted: [A
         };
         assert_eq!(several.entry_point.as_deref(), Some("start.py"));
         assert_eq!(slow.language.as_deref(), Some("python3"));
-        let rules = |listed: &Listed| listed.expectation(std::iter::empty()).unwrap();
+        let rules = |listed: &ListedProgram| listed.expectation(std::iter::empty()).unwrap();
         assert!(rules(several).bounds_time());
         assert!(
             rules(slow).bounds_time(),
@@ -537,12 +537,12 @@ mixed/a.py:\n  sample:\n    permitted: [AC]\n  secret/*-hard:\n    permitted: [A
             ("accepted/*: [AC]", "no mapping"),
         ] {
             let folder = folder(&[("submissions/submissions.yaml", yaml)]);
-            let error = Submissions::read(folder.path(), Format::Of2023)
+            let error = Submissions::read(folder.path(), PackageFormat::Of2023)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(part), "{part}: {error}");
             // The older versions know no such file.
-            Submissions::read(folder.path(), Format::Legacy).unwrap();
+            Submissions::read(folder.path(), PackageFormat::Legacy).unwrap();
         }
     }
 }

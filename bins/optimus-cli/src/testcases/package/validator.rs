@@ -2,10 +2,10 @@
 
 use optimus_common::checker::Checker;
 
-use super::Format;
+use super::PackageFormat;
 
 /// The checker they ask for, or what is wrong with them.
-pub(super) fn checker(arguments: &[String], format: Format) -> Result<Checker, String> {
+pub(super) fn checker(arguments: &[String], format: PackageFormat) -> Result<Checker, String> {
     let mut case_sensitive = false;
     let mut space_change_sensitive = false;
     let mut absolute: Option<f64> = None;
@@ -37,7 +37,7 @@ pub(super) fn checker(arguments: &[String], format: Format) -> Result<Checker, S
             .ok_or_else(|| format!("{argument} must be followed by a number, 0 or more"))?;
         // The older versions do not say what a second tolerance means; their validator takes the last one.
         let again = to_absolute && absolute.is_some() || to_relative && relative.is_some();
-        if again && format != Format::Legacy {
+        if again && format != PackageFormat::Legacy {
             return Err(format!("{argument} gives a tolerance that was given before"));
         }
         absolute = if to_absolute { Some(tolerance) } else { absolute };
@@ -55,7 +55,7 @@ pub(super) fn checker(arguments: &[String], format: Format) -> Result<Checker, S
 mod tests {
     use super::*;
 
-    fn read(text: &str, format: Format) -> Result<Checker, String> {
+    fn read(text: &str, format: PackageFormat) -> Result<Checker, String> {
         let arguments: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
         checker(&arguments, format)
     }
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn every_argument_is_read() {
         assert_eq!(
-            read("", Format::Legacy),
+            read("", PackageFormat::Legacy),
             Ok(Checker::Icpc {
                 case_sensitive: false,
                 space_change_sensitive: false,
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(
             read(
                 "case_sensitive float_absolute_tolerance 1e-6 space_change_sensitive float_relative_tolerance 0.5",
-                Format::Of2025
+                PackageFormat::Of2025
             ),
             Ok(Checker::Icpc {
                 case_sensitive: true,
@@ -94,7 +94,7 @@ mod tests {
             "float_tolerance inf",
             "no_such_flag",
         ] {
-            let error = read(bad, Format::Legacy).unwrap_err();
+            let error = read(bad, PackageFormat::Legacy).unwrap_err();
             assert!(error.contains(bad.split(' ').next().unwrap()), "{error}");
         }
     }
@@ -103,7 +103,7 @@ mod tests {
     fn a_second_tolerance_is_the_last_word_of_old_packages_and_an_error_in_new_ones() {
         let twice = "float_tolerance 1e-6 float_absolute_tolerance 1e-3";
         assert_eq!(
-            read(twice, Format::Legacy),
+            read(twice, PackageFormat::Legacy),
             Ok(Checker::Icpc {
                 case_sensitive: false,
                 space_change_sensitive: false,
@@ -111,6 +111,6 @@ mod tests {
                 float_relative_tolerance: Some(1e-6),
             })
         );
-        assert!(read(twice, Format::Of2023).is_err());
+        assert!(read(twice, PackageFormat::Of2023).is_err());
     }
 }

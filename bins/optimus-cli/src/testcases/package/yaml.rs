@@ -13,7 +13,7 @@ use serde_saphyr::{NonFiniteFloatPolicy, Options};
 use self::value::Meaning;
 pub(super) use self::value::Value;
 use crate::{
-    exit::{Blame, Failure},
+    exit::{Classify, Failure},
     testcases::text,
 };
 

@@ -128,7 +128,7 @@ fn what_cannot_be_read_is_not_taken_for_nothing() {
         "testdata.yaml",
     );
     let folder = folder(&[("submissions/submissions.yaml/x", "")]);
-    let error = Submissions::read(folder.path(), Format::Of2025).unwrap_err();
+    let error = Submissions::read(folder.path(), PackageFormat::Of2025).unwrap_err();
     assert!(error.to_string().contains("submissions.yaml"), "{error}");
 }
 
@@ -173,7 +173,7 @@ fn a_byte_order_mark_hides_no_key() {
         "submissions/submissions.yaml",
         "\u{feff}accepted/*: {message: hello}",
     )]);
-    let error = Submissions::read(folder.path(), Format::Of2025).unwrap_err();
+    let error = Submissions::read(folder.path(), PackageFormat::Of2025).unwrap_err();
     assert!(error.to_string().contains("message"), "{error}");
 }
 

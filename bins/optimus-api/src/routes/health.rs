@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     App,
-    fleet::{Fleet, patiently},
+    fleet::{Fleet, with_timeout},
     metrics,
     problem::Problem,
 };
@@ -50,7 +50,7 @@ pub(crate) async fn health() -> Json<Healthy> {
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, Problem> {
-    let workers = patiently(async {
+    let workers = with_timeout(async {
         app.store.ping().await?;
         app.store.workers().await
     })
@@ -92,7 +92,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Result<Json<Healthy>, 
     )
 )]
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let fleet = Fleet::look(&*app.store, &app.catalog.current()).await;
+    let fleet = Fleet::load(&*app.store, &app.catalog.current()).await;
     let fleet =
         fleet.inspect_err(|error| tracing::warn!(error = causes(error), "metrics without the store's"));
     let text = app

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 
-use crate::exit::{Blame, Failure, or_cannot_read};
+use crate::exit::{Classify, Failure, or_cannot_read};
 
 /// Files and folders in one folder, links counted once.
 const MOST_ENTRIES: usize = 100_000;
@@ -17,7 +17,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// Refuses what an archive may hold and no problem needs: links that lead out of the folder, so that files of this
 /// machine would take part, and devices or pipes, which may have no end.
-pub(super) fn look_over(folder: &Path) -> Result<(), Failure> {
+pub(super) fn validate_tree(folder: &Path) -> Result<(), Failure> {
     let root = or_cannot_read(folder, folder.canonicalize())?;
     let mut folders = vec![folder.to_owned()];
     let mut left = MOST_ENTRIES;
@@ -28,14 +28,14 @@ pub(super) fn look_over(folder: &Path) -> Result<(), Failure> {
                 .checked_sub(1)
                 .with_context(|| format!("{}: more than {MOST_ENTRIES} files", root.display()))
                 .usage()?;
-            folders.extend(look_at(&entry, &root)?);
+            folders.extend(validate_entry(&entry, &root)?);
         }
     }
     Ok(())
 }
 
 /// Returns a folder that is to be looked over too.
-fn look_at(entry: &fs::DirEntry, root: &Path) -> Result<Option<PathBuf>, Failure> {
+fn validate_entry(entry: &fs::DirEntry, root: &Path) -> Result<Option<PathBuf>, Failure> {
     let path = entry.path();
     let refuse = |why: &str| Err(Failure::usage(format!("{}: {why}", path.display())));
     let metadata = or_cannot_read(&path, entry.metadata())?;
@@ -69,7 +69,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("problem/data")).unwrap();
         plant(folder.path());
-        look_over(&folder.path().join("problem")).unwrap_err().to_string()
+        validate_tree(&folder.path().join("problem"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -102,6 +104,6 @@ mod tests {
         symlink("1.in", folder.path().join("data/2.in")).unwrap();
         symlink("data", folder.path().join("again")).unwrap();
         symlink("nowhere", folder.path().join("data/3.in")).unwrap();
-        look_over(folder.path()).unwrap();
+        validate_tree(folder.path()).unwrap();
     }
 }
