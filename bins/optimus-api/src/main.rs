@@ -1,14 +1,14 @@
 //! `optimus-api`: the HTTP API over Redis.
 
-use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
 use optimus_api::App;
-use optimus_common::settings::{Log, Settings};
+use optimus_common::settings::Settings;
 use optimus_queue::redis::RedisStore;
+use optimus_service::Process;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 /// Serves the HTTP API of Optimus over the jobs in Redis.
 #[derive(Debug, Parser)]
@@ -52,15 +52,17 @@ async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let mut settings = Settings::load(flags.config.as_deref())?;
     flags.apply(&mut settings);
-    start_log(&settings.log)?;
-    optimus_api::check_exposure(&settings.api).await?;
+    let process = Process::begin(Some(&settings.log))?;
+    serve(settings, &process).await
+}
 
-    let shutdown = shutdown_signal().context("cannot listen for signals")?;
-    let mut shutdown = std::pin::pin!(shutdown);
-    let store = tokio::select! {
-        store = RedisStore::connect_patiently(&settings.redis, &settings.queue) => store?,
-        () = &mut shutdown => return Ok(()),
+async fn serve(settings: Settings, process: &Process) -> anyhow::Result<()> {
+    optimus_api::check_exposure(&settings.api).await?;
+    let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
+    let Some(store) = process.unless_asked_to_leave(connecting).await else {
+        return Ok(());
     };
+    let store = store.context("cannot use the job store")?;
 
     let address = (settings.api.host.clone(), settings.api.port);
     let listener = TcpListener::bind(&address)
@@ -68,48 +70,11 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
     let app = App::new(Arc::new(store), settings)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    optimus_api::serve(listener, Arc::new(app), shutdown).await?;
+    optimus_api::serve(
+        listener,
+        Arc::new(app),
+        process.shutdown.clone().cancelled_owned(),
+    )
+    .await?;
     Ok(())
-}
-
-fn start_log(log: &Log) -> anyhow::Result<()> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
-        Ok(filter) if !filter.is_empty() => filter,
-        _ => log.filter.clone(),
-    };
-    let filter = EnvFilter::try_new(&filter).with_context(|| format!("invalid log filter {filter:?}"))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    if log.json {
-        subscriber.json().init();
-    } else {
-        subscriber.init();
-    }
-    Ok(())
-}
-
-/// Ready at the first SIGTERM or SIGINT. Listens from the call on.
-#[cfg(unix)]
-fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-/// Ready at the first Ctrl-C.
-#[cfg(windows)]
-fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = tokio::signal::windows::ctrl_c()?;
-    Ok(async move {
-        interrupt.recv().await;
-    })
 }

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{JobId, supervise::supervise};
+use optimus_common::JobId;
 use optimus_queue::{JobEvent, JobStore, StoreError, StoredJob};
+use optimus_service::supervise::supervise;
 use tokio::{
     sync::{
         Notify,

@@ -3,16 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::{WorkerId, supervise::supervise};
+use optimus_common::WorkerId;
 use optimus_queue::{JobStore, StoreError, WorkerInfo};
 use optimus_sandbox::Backend;
+use optimus_service::{Backoff, supervise::supervise};
 use tokio::{
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at, sleep},
 };
 use tracing::{error, info, warn};
 
-use crate::{backoff::Backoff, pools::PoolStates};
+use crate::pools::PoolStates;
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);

@@ -19,12 +19,12 @@ use optimus_sandbox::{
     pool::PoolClosed,
     session::{JobSession, Session},
 };
+use optimus_service::Backoff;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    backoff::Backoff,
     grading::{self, GradeError, Task},
     lease::{LeaseRenewer, Stop},
     proof::Proof,

@@ -4,14 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use optimus_common::settings;
 use optimus_queue::{JobEvent, JobStore, Lease, Renewal};
+use optimus_service::Backoff;
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-
-use crate::backoff::Backoff;
 
 /// Why a job must stop before its verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 //!
 //! - [`Worker::run`]: announcement, work, and a clean departure
 //! - [`ServedLanguages`]: which languages are served, also after their file has changed
-//! - [`process`]: logs and signals of a process around a worker
 //! - [`backend`]: where boxes come from, and why
 //! - `pools`: one pool for each language
 //! - [`proof`]: whether a program of a language runs in a box
@@ -14,7 +13,6 @@
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
 
 pub mod backend;
-mod backoff;
 #[cfg(test)]
 mod fakes;
 #[cfg(feature = "fuzzing")]
@@ -27,7 +25,6 @@ mod lease;
 mod pool;
 mod pool_state;
 mod pools;
-pub mod process;
 pub mod proof;
 mod served_languages;
 #[cfg(test)]

@@ -6,10 +6,10 @@ use anyhow::Context;
 use clap::Parser;
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::redis::RedisStore;
+use optimus_service::Process;
 use optimus_worker::{
     Availability, ServedLanguages, Worker,
     backend::{self, BackendFlag},
-    process::{start_logging, stop_on_signals},
 };
 use tracing::info;
 
@@ -47,8 +47,6 @@ fn main() -> anyhow::Result<ExitCode> {
 #[tokio::main]
 async fn run() -> anyhow::Result<()> {
     let flags = Flags::parse();
-    // Boxes need many.
-    optimus_common::open_files::raise_limit();
     let mut settings = Settings::load(flags.config.as_deref())?;
     if let Some(backend) = flags.backend {
         settings.worker.backend = Some(backend.into());
@@ -62,20 +60,22 @@ async fn run() -> anyhow::Result<()> {
     if let Some(url) = flags.redis_url {
         settings.redis.url = url;
     }
-    start_logging(&settings.log)?;
-    let shutdown = stop_on_signals()?;
+    let process = Process::begin(Some(&settings.log))?;
+    work(settings, &process).await
+}
 
+async fn work(settings: Settings, process: &Process) -> anyhow::Result<()> {
     let languages = ServedLanguages::open(&settings)?;
     let id = WorkerId::new();
     // First what no waiting mends.
     let choosing = Box::pin(backend::choose(&settings, languages.current(), &id));
-    let Some(choice) = shutdown.run_until_cancelled(choosing).await else {
+    let Some(choice) = process.unless_asked_to_leave(choosing).await else {
         return Ok(());
     };
     let choice = choice?;
     info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
     let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
-    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
+    let Some(store) = process.unless_asked_to_leave(connecting).await else {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
@@ -87,6 +87,6 @@ async fn run() -> anyhow::Result<()> {
         backend: Arc::clone(&choice.backend),
         availability: Availability::Proved,
     };
-    worker.run(shutdown).await;
+    Box::pin(worker.run(process.shutdown.clone())).await;
     Ok(())
 }

@@ -12,6 +12,7 @@ use optimus_sandbox::{
     Backend, BoxSpec,
     pool::{PoolClosed, PoolOptions, WarmPool},
 };
+use optimus_service::Backoff;
 use tokio::{
     sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
     time::{Instant, sleep},
@@ -20,7 +21,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    backoff::Backoff,
     job::JobRunner,
     lease::{LeaseRenewer, Timing},
     pool_state::{PoolState, Stage},

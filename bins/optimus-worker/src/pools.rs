@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use optimus_common::{language::Language, supervise::supervise};
+use optimus_common::language::Language;
+use optimus_service::supervise::supervise;
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 

@@ -10,8 +10,6 @@
 //! - [`language_assets`]: what some languages bring along for their boxes
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once
-//! - [`open_files`]: how many a process may have open
-//! - [`supervise`]: starts a task that panicked again
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 
 mod causes;
@@ -24,16 +22,12 @@ pub mod language;
 pub mod language_assets;
 pub mod limits;
 pub mod no_duplicate_keys;
-#[cfg(feature = "settings")]
-pub mod open_files;
 pub mod payload;
 pub mod result;
 #[cfg(feature = "settings")]
 pub mod settings;
 pub mod shape;
 pub mod submission;
-#[cfg(feature = "supervise")]
-pub mod supervise;
 mod units;
 pub mod weaken;
 

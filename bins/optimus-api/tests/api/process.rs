@@ -8,6 +8,10 @@ use std::{
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::{Redis, submission};
 
@@ -127,6 +131,28 @@ async fn the_program_waits_for_redis_serves_and_ends_on_sigterm() {
     program.terminate();
     program.logs("shutting down");
     assert!(program.process.wait().unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_the_program_whatever_is_under_way() {
+    let redis = Redis::start();
+    let patient = [
+        ("OPTIMUS__API__SHUTDOWN_MS", "3600000"),
+        ("OPTIMUS__API__SLOW_CLIENT_MS", "3600000"),
+    ];
+    let mut program = Program::start_with(&redis, &patient);
+    let mut request = TcpStream::connect(program.address()).await.unwrap();
+    let head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\
+                Expect: 100-continue\r\n\r\n";
+    request.write_all(head.as_bytes()).await.unwrap();
+    // It says that it goes on: from here on the request is under way.
+    request.read_u8().await.unwrap();
+
+    program.terminate();
+    program.logs("shutting down");
+    assert_eq!(program.process.try_wait().unwrap(), None);
+    program.terminate();
+    assert_eq!(program.process.wait().unwrap().code(), Some(130));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use optimus_common::{
     submission::{InvalidSubmission, Submission, TestCase},
 };
 use optimus_judge::plan::JobPlan;
-use optimus_worker::process::{start_logging, stop_on_signals};
+use optimus_service::Process;
 
 use self::{
     candidates::Candidate,
@@ -83,19 +83,18 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
         settings.worker.languages = chosen.join(",");
     }
     // Whoever wants to read logs beside the results says so.
-    if env::var_os("RUST_LOG").is_some() {
-        start_logging(&settings.log).usage()?;
-    }
-    let stop = stop_on_signals().system()?;
-    let Some(embedded) = stop
-        .run_until_cancelled(Embedded::start(settings, Storage::Ephemeral))
+    let log = env::var_os("RUST_LOG").is_some().then_some(&settings.log);
+    let process = Process::begin(log).usage()?;
+    let stop = &process.shutdown;
+    let Some(embedded) = process
+        .unless_asked_to_leave(Embedded::start(settings, Storage::Ephemeral))
         .await
     else {
         return Ok(Exit::Cancelled);
     };
     let embedded = embedded?;
     let progress = Progress::new(candidates.len(), problem.names.len());
-    let runs = Runs::new(&embedded, &problem, &progress, &stop);
+    let runs = Runs::new(&embedded, &problem, &progress, stop);
     let graded = embedded.watched(grade(&runs, &problem, &candidates)).await;
     progress.finish();
     let backend = embedded.choice.kind.as_str();

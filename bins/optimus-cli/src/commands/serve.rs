@@ -4,10 +4,11 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use optimus_api::App;
-use optimus_common::open_files;
-use optimus_worker::process::{start_logging, stop_on_signals};
+use optimus_common::settings::Settings;
+use optimus_service::Process;
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Serve,
@@ -39,11 +40,12 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
         settings.worker.languages = languages;
     }
     settings.api.allow_anonymous |= args.insecure;
-    start_logging(&settings.log).usage()?;
+    let process = Process::begin(Some(&settings.log)).usage()?;
+    serve(settings, &process.shutdown, output).await
+}
+
+async fn serve(settings: Settings, shutdown: &CancellationToken, output: &Output) -> Result<Exit, Failure> {
     optimus_api::check_exposure(&settings.api).await.usage()?;
-    // Boxes and connections need many.
-    open_files::raise_limit();
-    let shutdown = stop_on_signals().system()?;
 
     // Before anything is started: a port that is taken is found out at once.
     let address = (settings.api.host.clone(), settings.api.port);

@@ -6,17 +6,13 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{
-    WorkerId, causes,
-    language::Language,
-    settings::Settings,
-    supervise::{supervise, supervise_at_most},
-};
+use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
     layers::{self, Proof, State},
     toolchains::Toolchains,
 };
+use optimus_service::supervise::{supervise, supervise_at_most};
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};

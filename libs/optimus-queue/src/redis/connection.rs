@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{settings::Redis, supervise::supervise};
+use optimus_common::settings::Redis;
+use optimus_service::supervise::supervise;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind,
     Value,

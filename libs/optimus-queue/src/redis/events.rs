@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use optimus_common::{causes, supervise::supervise};
+use optimus_common::causes;
+use optimus_service::supervise::supervise;
 use redis::{
     RedisResult,
     aio::{PubSubSink, PubSubStream},

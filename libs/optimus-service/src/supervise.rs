@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use optimus_common::causes;
 use tokio::{task::JoinError, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::error;
@@ -48,7 +49,7 @@ async fn run(task: impl Future<Output = ()> + Send + 'static) -> Result<(), Join
 }
 
 fn told(what: &str, panic: &JoinError, then: &str) {
-    error!(task = what, error = panic as &dyn std::error::Error, "{then}");
+    error!(task = what, error = causes(panic), "{then}");
 }
 
 #[cfg(test)]

@@ -8,14 +8,14 @@ use std::{
 /// Delays that double from a first to a longest one. Each is shortened at random by up to half, so that many workers
 /// that lost the same server do not come back at the same moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     longest: Duration,
     next: Duration,
 }
 
 impl Backoff {
-    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
+    pub fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
             longest,
@@ -23,7 +23,7 @@ impl Backoff {
         }
     }
 
-    pub(crate) fn next_delay(&mut self) -> Duration {
+    pub fn next_delay(&mut self) -> Duration {
         let delay = self.next;
         self.next = (delay * 2).min(self.longest);
         // Each RandomState is keyed afresh, so hashing a constant draws a random number.
@@ -32,7 +32,7 @@ impl Backoff {
     }
 
     /// After a success.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.next = self.first;
     }
 }
