@@ -40,10 +40,10 @@ use bollard::{
 use container::Owner;
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
-use holders::{Holders, LET_GO, Use};
+use holders::{Holders, ImageUse, LET_GO};
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
-use ports::Ports;
+use ports::ContainerPorts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 use uuid::Uuid;
@@ -72,7 +72,7 @@ struct Engine {
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
     holders: Holders,
-    ports: Ports,
+    ports: ContainerPorts,
     /// Turns at making boxes.
     starts: Arc<Semaphore>,
 }
@@ -82,7 +82,7 @@ impl DockerBackend {
     pub async fn connect(settings: &settings::Docker, worker: WorkerId) -> Result<Self, BackendError> {
         let docker = connect::engine(&settings.host)?.with_timeout(CALL_TIMEOUT);
         // The kernel takes some milliseconds, in which it waits.
-        let ports = tokio::task::spawn_blocking(Ports::of_this_machine);
+        let ports = tokio::task::spawn_blocking(ContainerPorts::of_this_machine);
         let (docker, machine) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
             .await
             .map_err(|_| timed_out("connect to the container engine", settings.start_timeout))??;
@@ -197,7 +197,7 @@ impl Backend for DockerBackend {
 async fn make_box(
     engine: Arc<Engine>,
     spec: BoxSpec,
-    image: Option<Use>,
+    image: Option<ImageUse>,
     turn: OwnedSemaphorePermit,
 ) -> Result<LiveBox, BackendError> {
     let began = Instant::now();

@@ -3,7 +3,7 @@
 //! - `connection`, `wire`: a process of ours that makes boxes, the *spawner*, and how it is spoken to
 //! - `spawner`: that process. It is this very program, started again with [`SPAWNER_ARG`]
 //! - `roots`, `lookup`: what boxes see as their root, and how it is asked for
-//! - `described`: which roots are in memory
+//! - `loaded_roots`: which roots are in memory
 //! - `packages`: what belongs to a toolchain by the package manager's lists
 //! - `handle`: a box's control and its end
 //! - [`layers`]: what isolates a box, each layer proved by an attempt to break out of it
@@ -16,9 +16,9 @@
 //! mounts go at once; control groups that nobody was left to remove go with the next start of a worker.
 
 mod connection;
-mod described;
 mod handle;
 pub mod layers;
+mod loaded_roots;
 mod lookup;
 mod packages;
 mod prepare;
@@ -42,15 +42,15 @@ use tokio::sync::Mutex;
 use tracing::debug;
 
 use self::{
-    connection::{Connection, SpawnerError},
-    described::{Described, Known, Lease},
+    connection::{SpawnerConnection, SpawnerError},
     handle::NativeBox,
-    layers::{Layer, Proof},
+    layers::{Layer, LayerReport},
+    loaded_roots::{LoadedRoots, RootKey, RootLease},
     lookup::Lookup,
-    wire::{Make, Offer, Order, Outcome, Support, Ticket},
+    wire::{CreateBox, HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
 };
 pub use self::{
-    layers::CANARY_ARG,
+    layers::PROBE_ARG,
     roots::{HostPath, HostRoot, Root, Roots},
 };
 use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
@@ -65,8 +65,8 @@ pub fn divert(agent: fn(BoxResources) -> ExitCode) -> Option<ExitCode> {
     let first = arguments.next()?;
     if first == SPAWNER_ARG {
         Some(spawner::run(agent))
-    } else if first == CANARY_ARG {
-        Some(layers::sing())
+    } else if first == PROBE_ARG {
+        Some(layers::probe_main())
     } else {
         None
     }
@@ -96,29 +96,29 @@ pub enum NativeError {
 /// Makes boxes from namespaces and control groups.
 #[derive(Debug)]
 pub struct NativeBackend {
-    inner: Arc<Inner>,
+    client: Arc<SpawnerClient>,
     roots: Lookup,
-    proofs: Vec<Proof>,
+    reports: Vec<LayerReport>,
 }
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct SpawnerClient {
     settings: settings::Native,
     worker: WorkerId,
-    current: Mutex<Option<Current>>,
+    active: Mutex<Option<ActiveSpawner>>,
     /// Of the first spawner, whose boxes' layers were proved.
-    offer: OnceLock<Offer>,
+    features: OnceLock<HostFeatures>,
 }
 
 /// The spawner in use, and what it knows.
 #[derive(Debug)]
-struct Current {
-    connection: Arc<Connection>,
-    known: Known,
+struct ActiveSpawner {
+    connection: Arc<SpawnerConnection>,
+    roots: LoadedRoots,
 }
 
 /// Longest wait for a root to be copied into memory, from the slowest of disks.
-const DESCRIBING: Duration = Duration::from_mins(10);
+const LONGEST_LOADING: Duration = Duration::from_mins(10);
 
 impl NativeBackend {
     /// Starts a spawner, and proves every layer of its boxes.
@@ -130,31 +130,31 @@ impl NativeBackend {
         worker: WorkerId,
     ) -> Result<Self, NativeError> {
         let allowed = layers::allowed(settings)?;
-        let inner = Inner::start(settings, worker)
+        let client = SpawnerClient::start(settings, worker)
             .await
             .map_err(|error| NativeError::Host(causes(&error)))?;
-        let proofs = if weaken::is_active() {
+        let reports = if weaken::is_active() {
             Vec::new()
         } else {
-            layers::prove(&inner).await?
+            layers::verify(&client).await?
         };
-        layers::refuse_missing(&proofs, &allowed)?;
+        layers::refuse_missing(&reports, &allowed)?;
         Ok(Self {
-            inner,
+            client,
             roots: Lookup::new(roots),
-            proofs,
+            reports,
         })
     }
 
     /// What was proved at the start.
-    pub fn proofs(&self) -> &[Proof] {
-        &self.proofs
+    pub fn layers(&self) -> &[LayerReport] {
+        &self.reports
     }
 
     /// Of the process that makes boxes, where there is one.
     pub async fn spawner_process(&self) -> Option<u32> {
-        let current = self.inner.current.lock().await;
-        current.as_ref().map(|current| current.connection.process())
+        let active = self.client.active.lock().await;
+        active.as_ref().map(|active| active.connection.process())
     }
 
     /// Looks at the host, and may ask its toolchains.
@@ -169,7 +169,7 @@ impl NativeBackend {
                 spec.runtime
             )));
         }
-        let timeout = self.inner.settings.start_timeout;
+        let timeout = self.client.settings.start_timeout;
         match tokio::time::timeout(timeout, self.roots.find(&spec.language)).await {
             Ok(found) => found.map_err(unavailable),
             Err(_) => Err(timed_out("find the language on this host", timeout)),
@@ -181,22 +181,22 @@ impl NativeBackend {
 impl Backend for NativeBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
         let root = self.root(spec).await?;
-        let made = Arc::clone(&self.inner).make(spec, root, Support::ReadOnly);
+        let made = Arc::clone(&self.client).make(spec, root, Support::ReadOnly);
         made.await.map(|(live, _)| live)
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
         const OPERATION: &str = "remove what dead workers have left";
-        let connection = self.inner.connection().await;
-        let order = Order::RemoveOrphans {
+        let connection = self.client.connection().await;
+        let request = SpawnerRequest::RemoveOrphans {
             alive: alive.to_vec(),
         };
         match connection
             .map_err(|error| engine_error(OPERATION, error))?
-            .ask(order, None)
+            .ask(request, None)
             .await
         {
-            Ok(Outcome::Removed { boxes }) => Ok(boxes),
+            Ok(SpawnerReply::Removed { boxes }) => Ok(boxes),
             Ok(_) => Ok(0),
             Err(error) => Err(engine_error(OPERATION, error)),
         }
@@ -207,88 +207,92 @@ impl Backend for NativeBackend {
     }
 
     fn ready_timeout(&self) -> Duration {
-        self.inner.settings.start_timeout
+        self.client.settings.start_timeout
     }
 }
 
-impl Inner {
+impl SpawnerClient {
     async fn start(settings: &settings::Native, worker: WorkerId) -> Result<Arc<Self>, SpawnerError> {
-        let inner = Self {
+        let client = Self {
             settings: settings.clone(),
             worker,
-            current: Mutex::new(None),
-            offer: OnceLock::new(),
+            active: Mutex::new(None),
+            features: OnceLock::new(),
         };
-        inner.connection().await?;
-        Ok(Arc::new(inner))
+        client.connection().await?;
+        Ok(Arc::new(client))
     }
 
     /// The spawner; a new one where the last one has died.
-    async fn connection(&self) -> Result<Arc<Connection>, SpawnerError> {
-        let mut current = self.current.lock().await;
-        self.ensure(&mut current)
+    async fn connection(&self) -> Result<Arc<SpawnerConnection>, SpawnerError> {
+        let mut active = self.active.lock().await;
+        self.ensure(&mut active)
             .await
-            .map(|current| Arc::clone(&current.connection))
+            .map(|active| Arc::clone(&active.connection))
     }
 
-    async fn ensure<'a>(&self, current: &'a mut Option<Current>) -> Result<&'a mut Current, SpawnerError> {
-        if current
-            .as_ref()
-            .is_none_or(|current| current.connection.is_dead())
-        {
-            *current = None;
-            let connection = Arc::new(Connection::start(&self.settings, &self.worker).await?);
-            let offer = self.offer.get_or_init(|| connection.offer().clone());
-            if !connection.offer().is_no_less_than(offer) {
-                return Err(SpawnerError::Less(format!("{:?}", connection.offer())));
+    async fn ensure<'a>(
+        &self,
+        active: &'a mut Option<ActiveSpawner>,
+    ) -> Result<&'a mut ActiveSpawner, SpawnerError> {
+        if active.as_ref().is_none_or(|active| active.connection.is_dead()) {
+            *active = None;
+            let connection = Arc::new(SpawnerConnection::start(&self.settings, &self.worker).await?);
+            let features = self.features.get_or_init(|| connection.features().clone());
+            if !connection.features().is_no_less_than(features) {
+                return Err(SpawnerError::Less(format!("{:?}", connection.features())));
             }
-            *current = Some(Current {
+            *active = Some(ActiveSpawner {
                 connection,
-                known: Known::default(),
+                roots: LoadedRoots::default(),
             });
         }
-        current.as_mut().ok_or(SpawnerError::Died)
+        active.as_mut().ok_or(SpawnerError::Died)
     }
 
     /// The spawner, once it has this root in memory. Others may ask for other roots meanwhile.
-    async fn described(&self, wanted: &Described) -> Result<(Arc<Connection>, Lease), BackendError> {
+    async fn loaded_root(
+        &self,
+        wanted: &RootKey,
+    ) -> Result<(Arc<SpawnerConnection>, RootLease), BackendError> {
         const OPERATION: &str = "copy what boxes see into memory";
         let (connection, lease, ready, has_failed) = {
-            let mut current = self.current.lock().await;
-            let current = self.ensure(&mut current).await;
-            let Current { connection, known } = current.map_err(|error| engine_error(OPERATION, error))?;
+            let mut active = self.active.lock().await;
+            let active = self.ensure(&mut active).await;
+            let ActiveSpawner { connection, roots } =
+                active.map_err(|error| engine_error(OPERATION, error))?;
             let most_bytes = self.settings.root_max_mb << 20;
-            if let Some(reason) = known.failure(wanted) {
+            if let Some(reason) = roots.failure(wanted) {
                 return Err(not_to_be_had(wanted, &reason));
             }
-            let has_failed = known.has_failed(wanted);
-            let (lease, ready) = known.describe(connection, wanted, most_bytes);
-            known.forget_others(connection, wanted);
+            let has_failed = roots.has_failed(wanted);
+            let (lease, ready) = roots.load(connection, wanted, most_bytes);
+            roots.forget_others(connection, wanted);
             (Arc::clone(connection), lease, ready, has_failed)
         };
-        let done = tokio::time::timeout(DESCRIBING, ready)
+        let done = tokio::time::timeout(LONGEST_LOADING, ready)
             .await
-            .map_err(|_| timed_out(OPERATION, DESCRIBING))?;
+            .map_err(|_| timed_out(OPERATION, LONGEST_LOADING))?;
         if let Err(error) = done {
-            let mut current = self.current.lock().await;
-            if let Some(current) = current.as_mut() {
-                current.known.drop_failed(wanted, &lease, &error);
+            let mut active = self.active.lock().await;
+            if let Some(active) = active.as_mut() {
+                active.roots.drop_failed(wanted, &lease, &error);
             }
             return Err(match &*error {
                 SpawnerError::Refused(reason) => not_to_be_had(wanted, reason),
                 _ => engine_error(OPERATION, error),
             });
         }
-        if has_failed && let Some(current) = self.current.lock().await.as_mut() {
-            current.known.forget_failures(wanted);
+        if has_failed && let Some(active) = self.active.lock().await.as_mut() {
+            active.roots.forget_failures(wanted);
         }
         Ok((connection, lease))
     }
 
     /// Gives the memory of a root back that is not needed any more.
-    async fn forget(&self, unwanted: &Described) {
-        if let Some(Current { connection, known }) = self.current.lock().await.as_mut() {
-            known.forget_this(connection, unwanted);
+    async fn forget(&self, unwanted: &RootKey) {
+        if let Some(ActiveSpawner { connection, roots }) = self.active.lock().await.as_mut() {
+            roots.forget_this(connection, unwanted);
         }
     }
 
@@ -297,13 +301,13 @@ impl Inner {
         spec: &BoxSpec,
         root: Root,
         support: Support,
-    ) -> Result<(LiveBox, Ticket), BackendError> {
-        let wanted = Described {
+    ) -> Result<(LiveBox, RequestId), BackendError> {
+        let wanted = RootKey {
             language: spec.language.clone(),
             root,
             support,
         };
-        let (connection, lease) = self.described(&wanted).await?;
+        let (connection, lease) = self.loaded_root(&wanted).await?;
         let timeout = self.settings.start_timeout;
         let making = self.make_of(spec, connection, lease);
         tokio::time::timeout(timeout, making)
@@ -315,9 +319,9 @@ impl Inner {
     async fn make_of(
         self: Arc<Self>,
         spec: &BoxSpec,
-        connection: Arc<Connection>,
-        lease: Lease,
-    ) -> Result<(LiveBox, Ticket), BackendError> {
+        connection: Arc<SpawnerConnection>,
+        lease: RootLease,
+    ) -> Result<(LiveBox, RequestId), BackendError> {
         const OPERATION: &str = "make a box";
         let failed = |error: SpawnerError| engine_error(OPERATION, error);
         let root = lease.root();
@@ -325,14 +329,14 @@ impl Inner {
         let stream = nonblocking(ours).map_err(|error| engine_error(OPERATION, error))?;
         // There before the box: from here on every way out destroys it.
         let mut handle = NativeBox {
-            inner: Arc::clone(&self),
+            client: Arc::clone(&self),
             connection: Arc::clone(&connection),
-            ticket: connection.ticket(),
+            id: connection.next_id(),
             name: String::new(),
             _root: lease,
             gone: Mutex::new(false),
         };
-        let order = Order::Make(Make {
+        let request = SpawnerRequest::CreateBox(CreateBox {
             root,
             memory_bytes: spec.memory_bytes,
             cpus: spec.cpus,
@@ -341,23 +345,21 @@ impl Inner {
             compile_disk_bytes: spec.compile_disk_bytes,
             open_files: spec.open_files,
         });
-        let made = connection
-            .ask_as(handle.ticket, order, Some(theirs.as_fd()))
-            .await;
+        let made = connection.ask_as(handle.id, request, Some(theirs.as_fd())).await;
         drop(theirs);
-        let Outcome::Made { name, steps } = made.map_err(failed)? else {
+        let SpawnerReply::BoxCreated { name, steps } = made.map_err(failed)? else {
             return Err(engine_error(OPERATION, SpawnerError::Died));
         };
         debug!(name, language = %spec.language, ?steps, "box made; steps in microseconds");
         handle.name = name;
         let (reader, writer) = stream.into_split();
-        let ticket = handle.ticket;
+        let id = handle.id;
         let live = LiveBox {
             reader: Box::pin(reader),
             writer: Box::pin(writer),
             handle: Box::new(handle),
         };
-        Ok((live, ticket))
+        Ok((live, id))
     }
 }
 
@@ -367,7 +369,7 @@ fn nonblocking(stream: UnixStream) -> io::Result<tokio::net::UnixStream> {
 }
 
 /// What a root shows is too much, or cannot be read: somebody has to change something.
-fn not_to_be_had(wanted: &Described, reason: &str) -> BackendError {
+fn not_to_be_had(wanted: &RootKey, reason: &str) -> BackendError {
     BackendError::Unavailable {
         language: wanted.language.clone(),
         reason: format!("what its boxes would see cannot be copied into memory: {reason}"),

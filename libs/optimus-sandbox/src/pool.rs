@@ -4,11 +4,11 @@
 //! once, so the pool is full again while the job runs. A box that ends while it waits is replaced.
 
 mod backoff;
-mod keeper;
+mod task;
 
 use std::{fmt, sync::Arc};
 
-use keeper::{Command, Keeper};
+use task::{PoolCommand, PoolTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -30,7 +30,7 @@ pub struct PoolOptions {
 /// the background.
 #[derive(Clone)]
 pub struct WarmPool {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<PoolCommand>,
     status: watch::Receiver<PoolStatus>,
 }
 
@@ -57,7 +57,7 @@ impl WarmPool {
     pub fn start(backend: Arc<dyn Backend>, spec: BoxSpec, options: PoolOptions) -> Self {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let (report, status) = watch::channel(PoolStatus::default());
-        tokio::spawn(Keeper::new(backend, spec, options, requests, report).run());
+        tokio::spawn(PoolTask::new(backend, spec, options, requests, report).run());
         Self { commands, status }
     }
 
@@ -66,7 +66,7 @@ impl WarmPool {
     pub async fn acquire(&self) -> Result<Session, PoolClosed> {
         let (to, session) = oneshot::channel();
         self.commands
-            .send(Command::Acquire(to))
+            .send(PoolCommand::Acquire(to))
             .await
             .map_err(|_| PoolClosed)?;
         session.await.map_err(|_| PoolClosed)
@@ -99,7 +99,7 @@ impl WarmPool {
     /// Destroys every box that was not handed out, and makes no more. Those who wait for one get [`PoolClosed`].
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.commands.send(Command::Close(done)).await.is_ok() {
+        if self.commands.send(PoolCommand::Close(done)).await.is_ok() {
             // An error means that somebody else has closed it meanwhile.
             closed.await.ok();
         }

@@ -9,7 +9,7 @@ use std::{
 use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
-    layers::{self, Proof, State},
+    layers::{self, LayerReport, LayerState as ProbedState},
     toolchains::Toolchains,
 };
 use optimus_service::supervise::{supervise, supervise_at_most};
@@ -28,7 +28,7 @@ pub(super) async fn start(
     let (toolchains, backend) = open(settings, languages, worker).await?;
     Ok(Choice {
         kind: Kind::Native,
-        why: told(backend.proofs(), settings).summary(),
+        why: told(backend.layers(), settings).summary(),
         offers: offers(&toolchains),
         preparing: Some(AbortOnDropHandle::new(tokio::spawn(prepare(
             toolchains,
@@ -135,8 +135,8 @@ pub fn check_allowed(settings: &Settings) -> Result<(), String> {
 
 /// Tries every layer of isolation.
 pub async fn survey(settings: &Settings) -> Survey {
-    match layers::survey(&settings.native).await {
-        Ok(proofs) => told(&proofs, settings),
+    match layers::probe_host(&settings.native).await {
+        Ok(reports) => told(&reports, settings),
         Err(error) => Survey {
             layers: Vec::new(),
             trouble: Some(causes(&error)),
@@ -144,16 +144,16 @@ pub async fn survey(settings: &Settings) -> Survey {
     }
 }
 
-fn told(proofs: &[Proof], settings: &Settings) -> Survey {
+fn told(reports: &[LayerReport], settings: &Settings) -> Survey {
     let allowed = &settings.native.allow_missing;
-    let layer = |Proof { layer, state }: &Proof| {
+    let layer = |LayerReport { layer, state }: &LayerReport| {
         let name = layer.name();
         let (state, detail, remedy) = match state.clone() {
-            State::Proved { detail } => (LayerState::Proved, detail, None),
-            State::Missing { reason, remedy } if allowed.iter().any(|allowed| allowed == name) => {
+            ProbedState::Proved { detail } => (LayerState::Proved, detail, None),
+            ProbedState::Missing { reason, remedy } if allowed.iter().any(|allowed| allowed == name) => {
                 (LayerState::Allowed, reason, Some(remedy))
             }
-            State::Missing { reason, remedy } => (LayerState::Missing, reason, Some(remedy)),
+            ProbedState::Missing { reason, remedy } => (LayerState::Missing, reason, Some(remedy)),
         };
         Layer {
             name: name.to_owned(),
@@ -164,7 +164,7 @@ fn told(proofs: &[Proof], settings: &Settings) -> Survey {
         }
     };
     Survey {
-        layers: proofs.iter().map(layer).collect(),
+        layers: reports.iter().map(layer).collect(),
         trouble: None,
     }
 }
@@ -223,19 +223,19 @@ mod tests {
 
     #[test]
     fn a_layer_that_may_be_missing_is_told_and_stops_nothing() {
-        let missing = |layer| Proof {
+        let missing = |layer| LayerReport {
             layer,
-            state: State::Missing {
+            state: ProbedState::Missing {
                 reason: "it is not there".to_owned(),
                 remedy: "get it".to_owned(),
             },
         };
-        let proofs = [
+        let reports = [
             missing(layers::Layer::Landlock),
             missing(layers::Layer::GuestUids),
         ];
         let mut settings = Settings::defaults();
-        let survey = told(&proofs, &settings);
+        let survey = told(&reports, &settings);
         assert!(!survey.is_enough());
         assert_eq!(
             survey.to_string(),
@@ -243,11 +243,11 @@ mod tests {
         );
 
         settings.native.allow_missing = vec!["landlock".to_owned()];
-        let survey = told(&proofs, &settings);
+        let survey = told(&reports, &settings);
         assert_eq!(survey.summary(), "this host lacks guest-uids (it is not there)");
 
         settings.native.allow_missing.push("guest-uids".to_owned());
-        let survey = told(&proofs, &settings);
+        let survey = told(&reports, &settings);
         assert!(survey.is_enough());
         assert!(
             survey

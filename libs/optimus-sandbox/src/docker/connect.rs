@@ -28,13 +28,13 @@ pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
 
 /// The engine's machine.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Machine {
+pub(super) struct EngineMachine {
     pub(super) cpus: f64,
     pub(super) memory_bytes: u64,
 }
 
 /// Agrees on a version with the engine, and returns what its machine has.
-pub(super) async fn probe(docker: Docker) -> Result<(Docker, Machine), BackendError> {
+pub(super) async fn probe(docker: Docker) -> Result<(Docker, EngineMachine), BackendError> {
     let unreachable = |error| engine_error("reach the container engine", error);
     let docker = docker.negotiate_version().await.map_err(unreachable)?;
     let version = docker.client_version();
@@ -58,7 +58,7 @@ pub(super) async fn probe(docker: Docker) -> Result<(Docker, Machine), BackendEr
         .mem_total
         .and_then(|bytes| u64::try_from(bytes).ok())
         .unwrap_or(u64::MAX);
-    Ok((docker, Machine { cpus, memory_bytes }))
+    Ok((docker, EngineMachine { cpus, memory_bytes }))
 }
 
 #[cfg(test)]

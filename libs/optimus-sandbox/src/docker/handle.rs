@@ -7,7 +7,7 @@ use bollard::{Docker, models::ContainerUpdateBody, query_parameters::RemoveConta
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tracing::warn;
 
-use super::{container::signed, engine_error, holders::Use, status, timed_out};
+use super::{container::signed, engine_error, holders::ImageUse, status, timed_out};
 use crate::backend::{BackendError, BoxHandle};
 
 /// How long the removal of a container is tried.
@@ -22,12 +22,12 @@ const UPDATE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct ContainerHandle {
     docker: Docker,
     name: String,
-    state: Mutex<State>,
+    state: Mutex<ContainerState>,
     /// Of what is held in memory of its image, where that is held.
-    _image: Option<Use>,
+    _image: Option<ImageUse>,
 }
 
-struct State {
+struct ContainerState {
     /// What the container may use now.
     memory_bytes: u64,
     /// Whether it is known to be gone.
@@ -35,11 +35,11 @@ struct State {
 }
 
 impl ContainerHandle {
-    pub(super) fn new(docker: Docker, name: String, memory_bytes: u64, image: Option<Use>) -> Self {
+    pub(super) fn new(docker: Docker, name: String, memory_bytes: u64, image: Option<ImageUse>) -> Self {
         Self {
             docker,
             name,
-            state: Mutex::new(State {
+            state: Mutex::new(ContainerState {
                 memory_bytes,
                 gone: false,
             }),

@@ -57,7 +57,7 @@ pub(super) struct Holders {
     most_bytes: u64,
     /// Of all of them together.
     most_in_all: u64,
-    images: Mutex<HashMap<String, Arc<Mutex<Image>>>>,
+    images: Mutex<HashMap<String, Arc<Mutex<HeldImage>>>>,
     held: Arc<AtomicU64>,
     /// Taken by whoever starts a holder: one after the other, since they read the same disk.
     turn: Mutex<()>,
@@ -65,7 +65,7 @@ pub(super) struct Holders {
 
 /// What is known of holding one image.
 #[derive(Debug)]
-enum Image {
+enum HeldImage {
     New,
     Held(Box<Holder>),
     Failed { image_id: String, at: Instant },
@@ -74,21 +74,21 @@ enum Image {
 /// A container that holds an image. It ends when this is dropped.
 struct Holder {
     image_id: String,
-    share: Arc<Share>,
+    share: Arc<HeldBytes>,
     ended: Arc<AtomicBool>,
-    uses: Uses,
+    uses: ImageUses,
     handle: ContainerHandle,
     _input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 /// What a holder has of all that may be held, as long as it lives.
 #[derive(Debug)]
-struct Share {
+struct HeldBytes {
     of: Arc<AtomicU64>,
     bytes: AtomicU64,
 }
 
-impl Share {
+impl HeldBytes {
     fn take(of: &Arc<AtomicU64>, bytes: u64) -> Self {
         of.fetch_add(bytes, Ordering::Relaxed);
         Self {
@@ -104,7 +104,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.give_back();
     }
@@ -112,22 +112,22 @@ impl Drop for Share {
 
 /// One box's use of what a holder holds.
 #[derive(Debug)]
-pub(super) struct Use {
+pub(super) struct ImageUse {
     _of: Arc<()>,
 }
 
 /// The boxes that use what a holder holds.
 #[derive(Debug, Default)]
-struct Uses {
+struct ImageUses {
     all: Arc<()>,
     /// When somebody first saw that there were none.
     none_since: Option<Instant>,
 }
 
-impl Uses {
-    fn begin(&mut self) -> Use {
+impl ImageUses {
+    fn begin(&mut self) -> ImageUse {
         self.none_since = None;
-        Use {
+        ImageUse {
             _of: Arc::clone(&self.all),
         }
     }
@@ -164,7 +164,7 @@ impl Holders {
     }
 
     /// Returns when a box's image is held, or when it is known that it will not be.
-    pub(super) async fn hold(&self, docker: &Docker, owner: &Owner, spec: &BoxSpec) -> Option<Use> {
+    pub(super) async fn hold(&self, docker: &Docker, owner: &Owner, spec: &BoxSpec) -> Option<ImageUse> {
         if self.most_bytes == 0 || weaken::is_off("held-images") {
             return None;
         }
@@ -173,7 +173,7 @@ impl Holders {
                 .lock()
                 .await
                 .entry(spec.image.clone())
-                .or_insert_with(|| Arc::new(Mutex::new(Image::New))),
+                .or_insert_with(|| Arc::new(Mutex::new(HeldImage::New))),
         );
         // Others who make boxes of this image wait here.
         let mut image = image.lock().await;
@@ -183,14 +183,14 @@ impl Holders {
         };
         let id = about.id.unwrap_or_default();
         match &mut *image {
-            Image::Held(holder) if holder.image_id == id && !holder.ended.load(Ordering::Relaxed) => {
+            HeldImage::Held(holder) if holder.image_id == id && !holder.ended.load(Ordering::Relaxed) => {
                 return Some(holder.uses.begin());
             }
-            Image::Failed { image_id, at } if *image_id == id && at.elapsed() < RETRY => return None,
-            Image::Held(_) | Image::Failed { .. } | Image::New => {}
+            HeldImage::Failed { image_id, at } if *image_id == id && at.elapsed() < RETRY => return None,
+            HeldImage::Held(_) | HeldImage::Failed { .. } | HeldImage::New => {}
         }
         let _turn = self.turn.lock().await;
-        if let Image::Held(old) = std::mem::replace(&mut *image, Image::New) {
+        if let HeldImage::Held(old) = std::mem::replace(&mut *image, HeldImage::New) {
             // The image was built anew, or its holder was killed.
             old.share.give_back();
         }
@@ -208,7 +208,7 @@ impl Holders {
             Ok((mut holder, told)) => {
                 report(spec, told, most);
                 let used = holder.uses.begin();
-                *image = Image::Held(Box::new(holder));
+                *image = HeldImage::Held(Box::new(holder));
                 Some(used)
             }
             Err(error) => {
@@ -219,7 +219,7 @@ impl Holders {
                     "the image is not held in memory: what programs read of it is charged to them, and jobs can tell by a clock \
                      what others have read"
                 );
-                *image = Image::Failed {
+                *image = HeldImage::Failed {
                     image_id: id,
                     at: Instant::now(),
                 };
@@ -240,7 +240,7 @@ impl Holders {
         for (name, image) in images {
             // Whoever has it makes a box.
             let Ok(mut image) = image.try_lock() else { continue };
-            let Image::Held(holder) = &mut *image else {
+            let HeldImage::Held(holder) = &mut *image else {
                 continue;
             };
             if !holder.uses.are_over(long) {
@@ -252,7 +252,7 @@ impl Holders {
                         image = name,
                         "the image is not held in memory any longer: nobody uses it"
                     );
-                    *image = Image::New;
+                    *image = HeldImage::New;
                 }
                 Err(error) => warn!(image = name, reason = causes(&error), "the image is held on"),
             }
@@ -286,7 +286,7 @@ impl Holders {
             .await
             .map_err(|error| engine_error("read from a container", error))?;
         let told = told(&line, most_bytes).map_err(|unfit| engine_error("hold an image in memory", unfit))?;
-        let share = Arc::new(Share::take(&self.held, told.bytes));
+        let share = Arc::new(HeldBytes::take(&self.held, told.bytes));
         let ended = Arc::new(AtomicBool::new(false));
         let (noted, given_back) = (Arc::clone(&ended), Arc::clone(&share));
         tokio::spawn(async move {
@@ -299,7 +299,7 @@ impl Holders {
             image_id,
             share,
             ended,
-            uses: Uses::default(),
+            uses: ImageUses::default(),
             handle,
             _input: attached.input,
         };
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn what_a_holder_had_is_given_back_once() {
         let held = Arc::default();
-        let [one, other] = [1, 10].map(|bytes| Arc::new(Share::take(&held, bytes)));
+        let [one, other] = [1, 10].map(|bytes| Arc::new(HeldBytes::take(&held, bytes)));
         assert_eq!(held.load(Ordering::Relaxed), 11);
         one.give_back();
         one.give_back();
@@ -375,7 +375,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_image_is_let_go_when_it_has_had_no_box_for_a_while() {
-        let mut uses = Uses::default();
+        let mut uses = ImageUses::default();
         let boxes = [uses.begin(), uses.begin()];
         advance(LET_GO).await;
         assert!(!uses.are_over(LET_GO));

@@ -13,9 +13,9 @@ use tracing::debug;
 const MOUNTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 
 #[derive(Debug)]
-pub(super) struct Ports(Option<SourcePorts>);
+pub(super) struct ContainerPorts(Option<SourcePorts>);
 
-impl Ports {
+impl ContainerPorts {
     pub(super) fn of_this_machine() -> Self {
         if weaken::is_off("source-ports") {
             return Self(None);

@@ -23,7 +23,7 @@ use tracing::warn;
 
 use super::{
     SPAWNER_ARG,
-    wire::{self, Answer, Begin, Offer, Order, Outcome, Request, Ticket},
+    wire::{self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, SpawnerReply, SpawnerRequest},
 };
 
 /// This very program, even if its file has been replaced since it was started.
@@ -53,31 +53,31 @@ pub(super) enum SpawnerError {
 
 /// A spawner. When the last one who has it is gone, it kills its boxes, removes what they leave, and ends.
 #[derive(Debug)]
-pub(super) struct Connection {
-    lifeline: Lifeline,
-    offer: Offer,
+pub(super) struct SpawnerConnection {
+    socket: SpawnerSocket,
+    features: HostFeatures,
     process: u32,
 }
 
 /// The worker's end of the socket. The spawner ends when it is dropped.
 #[derive(Debug)]
-struct Lifeline(Arc<Shared>);
+struct SpawnerSocket(Arc<ConnectionState>);
 
 #[derive(Debug)]
-struct Shared {
+struct ConnectionState {
     socket: AsyncFd<OwnedFd>,
     next: AtomicU64,
-    asked: Mutex<Asked>,
+    asked: Mutex<PendingRequests>,
 }
 
 /// Requests that are not answered yet; none can be asked any more once the spawner is dead.
 #[derive(Debug)]
-enum Asked {
-    Alive(HashMap<Ticket, oneshot::Sender<Outcome>>),
+enum PendingRequests {
+    Alive(HashMap<RequestId, oneshot::Sender<SpawnerReply>>),
     Dead,
 }
 
-impl Connection {
+impl SpawnerConnection {
     /// Starts a spawner and waits until it can make boxes. Must be called in a Tokio runtime.
     pub(super) async fn start(settings: &settings::Native, worker: &WorkerId) -> Result<Self, SpawnerError> {
         let (ours, theirs) = socketpair(
@@ -100,28 +100,26 @@ impl Connection {
             .map_err(SpawnerError::Start)?;
         let process = child.id();
         // Until here, an error leaves a process that ends with its standard input.
-        overhear(child, log).map_err(SpawnerError::Start)?;
-        let shared = Arc::new(Shared {
+        forward_logs(child, log).map_err(SpawnerError::Start)?;
+        let shared = Arc::new(ConnectionState {
             // SAFETY: the descriptor is the value's own for as long as it lives.
             socket: unsafe { AsyncFd::register(ours) }.map_err(|error| SpawnerError::Start(error.into()))?,
             next: AtomicU64::new(0),
-            asked: Mutex::new(Asked::Alive(HashMap::new())),
+            asked: Mutex::new(PendingRequests::Alive(HashMap::new())),
         });
         tokio::spawn(listen(Arc::clone(&shared)));
-        let begin = Order::Begin(Begin {
+        let begin = SpawnerRequest::Hello(Hello {
             worker: worker.clone(),
             uid_base: settings.uid_base,
             cgroup: settings.cgroup.clone(),
         });
-        let lifeline = Lifeline(shared);
-        let beginning = tokio::time::timeout(
-            settings.start_timeout,
-            lifeline.ask(lifeline.ticket(), begin, None),
-        );
+        let socket = SpawnerSocket(shared);
+        let beginning =
+            tokio::time::timeout(settings.start_timeout, socket.ask(socket.next_id(), begin, None));
         match beginning.await {
-            Ok(Ok(Outcome::Begun(offer))) => Ok(Self {
-                lifeline,
-                offer,
+            Ok(Ok(SpawnerReply::Hello(features))) => Ok(Self {
+                socket,
+                features,
                 process,
             }),
             Ok(Ok(_)) => Err(SpawnerError::Died),
@@ -131,8 +129,8 @@ impl Connection {
     }
 
     /// What the host offers to its boxes.
-    pub(super) fn offer(&self) -> &Offer {
-        &self.offer
+    pub(super) fn features(&self) -> &HostFeatures {
+        &self.features
     }
 
     pub(super) fn process(&self) -> u32 {
@@ -140,53 +138,53 @@ impl Connection {
     }
 
     pub(super) fn is_dead(&self) -> bool {
-        matches!(*self.lifeline.0.asked(), Asked::Dead)
+        matches!(*self.socket.0.asked(), PendingRequests::Dead)
     }
 
     /// A name for the next request.
-    pub(super) fn ticket(&self) -> Ticket {
-        self.lifeline.ticket()
+    pub(super) fn next_id(&self) -> RequestId {
+        self.socket.next_id()
     }
 
     pub(super) async fn ask(
         &self,
-        order: Order,
+        request: SpawnerRequest,
         descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<Outcome, SpawnerError> {
-        self.ask_as(self.ticket(), order, descriptor).await
+    ) -> Result<SpawnerReply, SpawnerError> {
+        self.ask_as(self.next_id(), request, descriptor).await
     }
 
     /// As [`ask`](Self::ask), under a name that is known before. Whoever gives up is not answered any more; what it
     /// asked for may be done all the same.
     pub(super) async fn ask_as(
         &self,
-        ticket: Ticket,
-        order: Order,
+        id: RequestId,
+        request: SpawnerRequest,
         descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<Outcome, SpawnerError> {
-        self.lifeline.ask(ticket, order, descriptor).await
+    ) -> Result<SpawnerReply, SpawnerError> {
+        self.socket.ask(id, request, descriptor).await
     }
 }
 
-impl Lifeline {
-    fn ticket(&self) -> Ticket {
-        Ticket(self.0.next.fetch_add(1, Ordering::Relaxed))
+impl SpawnerSocket {
+    fn next_id(&self) -> RequestId {
+        RequestId(self.0.next.fetch_add(1, Ordering::Relaxed))
     }
 
     async fn ask(
         &self,
-        ticket: Ticket,
-        order: Order,
+        id: RequestId,
+        request: SpawnerRequest,
         descriptor: Option<BorrowedFd<'_>>,
-    ) -> Result<Outcome, SpawnerError> {
+    ) -> Result<SpawnerReply, SpawnerError> {
         let Self(shared) = self;
         let (to, answer) = oneshot::channel();
         match &mut *shared.asked() {
-            Asked::Alive(asked) => asked.insert(ticket, to),
-            Asked::Dead => return Err(SpawnerError::Died),
+            PendingRequests::Alive(asked) => asked.insert(id, to),
+            PendingRequests::Dead => return Err(SpawnerError::Died),
         };
-        let _forget = Forget { shared, ticket };
-        let request = Request { ticket, order };
+        let _forget = ForgetOnDrop { shared, id };
+        let request = RequestPacket { id, request };
         let sent = shared
             .socket
             .async_io(Interest::WRITABLE, |socket| {
@@ -196,42 +194,42 @@ impl Lifeline {
         match sent {
             Ok(()) => {}
             Err(error) if is_end(&error) => {
-                *shared.asked() = Asked::Dead;
+                *shared.asked() = PendingRequests::Dead;
                 return Err(SpawnerError::Died);
             }
             Err(error) => return Err(SpawnerError::Stream(error)),
         }
         match answer.await {
-            Ok(Outcome::Failed { reason }) => Err(SpawnerError::Refused(reason)),
+            Ok(SpawnerReply::Failed { reason }) => Err(SpawnerError::Refused(reason)),
             Ok(outcome) => Ok(outcome),
             Err(_) => Err(SpawnerError::Died),
         }
     }
 }
 
-impl Drop for Lifeline {
+impl Drop for SpawnerSocket {
     fn drop(&mut self) {
         // The task that listens still holds the socket; it ends by this as well. Fails where the spawner is dead.
         shutdown(self.0.socket.get_ref(), Shutdown::Both).ok();
     }
 }
 
-impl Shared {
-    fn asked(&self) -> MutexGuard<'_, Asked> {
+impl ConnectionState {
+    fn asked(&self) -> MutexGuard<'_, PendingRequests> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Nobody waits for an answer any more.
-struct Forget<'a> {
-    shared: &'a Shared,
-    ticket: Ticket,
+struct ForgetOnDrop<'a> {
+    shared: &'a ConnectionState,
+    id: RequestId,
 }
 
-impl Drop for Forget<'_> {
+impl Drop for ForgetOnDrop<'_> {
     fn drop(&mut self) {
-        if let Asked::Alive(asked) = &mut *self.shared.asked() {
-            asked.remove(&self.ticket);
+        if let PendingRequests::Alive(asked) = &mut *self.shared.asked() {
+            asked.remove(&self.id);
         }
     }
 }
@@ -245,33 +243,33 @@ fn is_end(error: &io::Error) -> bool {
 }
 
 /// Nobody listens to the spawner any more, be it for a fault of ours: those who wait for answers are told, and it ends.
-struct Deaf<'a>(&'a Shared);
+struct ListenerEnd<'a>(&'a ConnectionState);
 
-impl Drop for Deaf<'_> {
+impl Drop for ListenerEnd<'_> {
     fn drop(&mut self) {
         let Self(shared) = self;
         // Fails where the spawner is dead.
         shutdown(shared.socket.get_ref(), Shutdown::Both).ok();
-        *shared.asked() = Asked::Dead;
+        *shared.asked() = PendingRequests::Dead;
     }
 }
 
 /// Passes answers on, until the spawner is gone.
-async fn listen(shared: Arc<Shared>) {
-    let _deaf = Deaf(&shared);
+async fn listen(shared: Arc<ConnectionState>) {
+    let _end = ListenerEnd(&shared);
     let failure = loop {
         let received = shared.socket.async_io(Interest::READABLE, |socket| {
-            wire::receive::<Answer>(socket.as_fd())
+            wire::receive::<ReplyPacket>(socket.as_fd())
         });
         match received.await {
-            Ok(Some((Answer { ticket, outcome }, _))) => {
+            Ok(Some((ReplyPacket { id, reply }, _))) => {
                 let to = match &mut *shared.asked() {
-                    Asked::Alive(asked) => asked.remove(&ticket),
-                    Asked::Dead => None,
+                    PendingRequests::Alive(asked) => asked.remove(&id),
+                    PendingRequests::Dead => None,
                 };
                 if let Some(to) = to {
                     // Whoever asked may have given up.
-                    to.send(outcome).ok();
+                    to.send(reply).ok();
                 }
             }
             Ok(None) => break None,
@@ -289,22 +287,22 @@ async fn listen(shared: Arc<Shared>) {
 
 /// Whose words they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Speaker {
+enum LogSource {
     Spawner,
     /// The agent in one of its boxes.
     Box,
 }
 
-fn log(speaker: Speaker, text: &str) {
+fn log(speaker: LogSource, text: &str) {
     match speaker {
-        Speaker::Spawner => warn!(text, "the process that makes boxes complains"),
-        Speaker::Box => warn!(text, "a box complains"),
+        LogSource::Spawner => warn!(text, "the process that makes boxes complains"),
+        LogSource::Box => warn!(text, "a box complains"),
     }
 }
 
 /// Hands on what a spawner writes to standard error, and what its boxes write to theirs, which is its standard output;
 /// and reaps it.
-fn overhear(mut child: Child, hear: impl Fn(Speaker, &str) + Clone + Send + 'static) -> io::Result<()> {
+fn forward_logs(mut child: Child, hear: impl Fn(LogSource, &str) + Clone + Send + 'static) -> io::Result<()> {
     let (spawner, boxes) = (child.stderr.take(), child.stdout.take());
     let heard = hear.clone();
     let listen = |work: Box<dyn FnOnce() + Send>| {
@@ -315,11 +313,11 @@ fn overhear(mut child: Child, hear: impl Fn(Speaker, &str) + Clone + Send + 'sta
             .map(drop)
     };
     listen(Box::new(move || {
-        lines(spawner, |text| heard(Speaker::Spawner, text));
+        lines(spawner, |text| heard(LogSource::Spawner, text));
         // Fails only where somebody else has reaped it.
         child.wait().ok();
     }))?;
-    listen(Box::new(move || lines(boxes, |text| hear(Speaker::Box, text))))
+    listen(Box::new(move || lines(boxes, |text| hear(LogSource::Box, text))))
 }
 
 fn lines(stream: Option<impl Read>, hear: impl Fn(&str)) {
@@ -350,19 +348,23 @@ mod tests {
         );
         let (ours, theirs) = pair.unwrap();
         rustix::io::ioctl_fionbio(&ours, true).unwrap();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ConnectionState {
             // SAFETY: the descriptor is the value's own for as long as it lives.
             socket: unsafe { AsyncFd::register(ours) }.unwrap(),
             next: AtomicU64::new(0),
-            asked: Mutex::new(Asked::Alive(HashMap::new())),
+            asked: Mutex::new(PendingRequests::Alive(HashMap::new())),
         });
         let listening = tokio::spawn(listen(Arc::clone(&shared)));
-        let lifeline = Lifeline(shared);
-        let asked = lifeline.ask(lifeline.ticket(), Order::Forget { root: RootId(0) }, None);
+        let socket = SpawnerSocket(shared);
+        let asked = socket.ask(
+            socket.next_id(),
+            SpawnerRequest::ForgetRoot { root: RootId(0) },
+            None,
+        );
         let breaks = async {
             // Asked by then.
             let request = loop {
-                match wire::receive::<Request>(theirs.as_fd()) {
+                match wire::receive::<RequestPacket>(theirs.as_fd()) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => tokio::task::yield_now().await,
                     received => break received,
                 }
@@ -374,7 +376,7 @@ mod tests {
         let (answer, ()) = tokio::join!(asked, breaks);
         assert!(matches!(answer, Err(SpawnerError::Died)), "{answer:?}");
         assert!(
-            wire::receive::<Request>(theirs.as_fd()).unwrap().is_none(),
+            wire::receive::<RequestPacket>(theirs.as_fd()).unwrap().is_none(),
             "it ends"
         );
     }
@@ -388,7 +390,7 @@ mod tests {
             .spawn()
             .unwrap();
         let (told, heard) = mpsc::channel();
-        overhear(child, move |speaker, text: &str| {
+        forward_logs(child, move |speaker, text: &str| {
             told.send((speaker, text.to_owned())).unwrap();
         })
         .unwrap();
@@ -397,8 +399,8 @@ mod tests {
         assert_eq!(
             heard,
             [
-                (Speaker::Spawner, "from the spawner".to_owned()),
-                (Speaker::Box, "from a box".to_owned())
+                (LogSource::Spawner, "from the spawner".to_owned()),
+                (LogSource::Box, "from a box".to_owned())
             ]
         );
     }

@@ -7,21 +7,21 @@ use tokio::{runtime::Handle, sync::Mutex};
 use tracing::warn;
 
 use super::{
-    Inner,
-    connection::{Connection, SpawnerError},
-    described::Lease,
+    SpawnerClient,
+    connection::{SpawnerConnection, SpawnerError},
     engine_error,
-    wire::{Order, Ticket},
+    loaded_roots::RootLease,
+    wire::{RequestId, SpawnerRequest},
 };
 use crate::backend::{BackendError, BoxHandle};
 
 /// A box by the request that made it. Dropping it destroys the box in the background.
 pub(super) struct NativeBox {
-    pub(super) inner: Arc<Inner>,
-    pub(super) connection: Arc<Connection>,
-    pub(super) ticket: Ticket,
+    pub(super) client: Arc<SpawnerClient>,
+    pub(super) connection: Arc<SpawnerConnection>,
+    pub(super) id: RequestId,
     pub(super) name: String,
-    pub(super) _root: Lease,
+    pub(super) _root: RootLease,
     /// Whether it is known to be gone.
     pub(super) gone: Mutex<bool>,
 }
@@ -33,12 +33,9 @@ impl BoxHandle for NativeBox {
     }
 
     async fn grow_memory(&self, bytes: u64) -> Result<(), BackendError> {
-        let order = Order::Grow {
-            of: self.ticket,
-            bytes,
-        };
+        let request = SpawnerRequest::GrowMemory { of: self.id, bytes };
         self.connection
-            .ask(order, None)
+            .ask(request, None)
             .await
             .map(drop)
             .map_err(|error| engine_error("give a box more memory", error))
@@ -47,7 +44,7 @@ impl BoxHandle for NativeBox {
     async fn destroy(&self) -> Result<(), BackendError> {
         let mut gone = self.gone.lock().await;
         if !*gone {
-            destroy(&self.inner, &self.connection, self.ticket).await?;
+            destroy(&self.client, &self.connection, self.id).await?;
             *gone = true;
         }
         Ok(())
@@ -63,11 +60,10 @@ impl Drop for NativeBox {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let (inner, connection, ticket) =
-            (Arc::clone(&self.inner), Arc::clone(&self.connection), self.ticket);
+        let (client, connection, id) = (Arc::clone(&self.client), Arc::clone(&self.connection), self.id);
         let name = std::mem::take(&mut self.name);
         runtime.spawn(async move {
-            if let Err(error) = destroy(&inner, &connection, ticket).await {
+            if let Err(error) = destroy(&client, &connection, id).await {
                 warn!(
                     name,
                     error = &error as &dyn std::error::Error,
@@ -80,13 +76,13 @@ impl Drop for NativeBox {
 
 /// Kills a box, and returns when nothing is left of it.
 pub(super) async fn destroy(
-    inner: &Inner,
-    connection: &Connection,
-    ticket: Ticket,
+    client: &SpawnerClient,
+    connection: &SpawnerConnection,
+    id: RequestId,
 ) -> Result<(), BackendError> {
-    match connection.ask(Order::Destroy { of: ticket }, None).await {
+    match connection.ask(SpawnerRequest::Destroy { of: id }, None).await {
         // The kernel has killed the box. A new spawner removes what is left of it when it begins.
-        Err(SpawnerError::Died) => inner.connection().await.map(drop),
+        Err(SpawnerError::Died) => client.connection().await.map(drop),
         Err(error) => Err(error),
         Ok(_) => Ok(()),
     }

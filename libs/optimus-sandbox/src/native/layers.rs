@@ -1,15 +1,15 @@
 //! What isolates a box, layer by layer, each one proved by a program that tries to break out of it.
 
-mod canary;
-mod prover;
+mod probe;
+mod verifier;
 
 use optimus_common::{WorkerId, causes, settings};
 
-pub(super) use self::{canary::sing, prover::prove};
-use super::{Inner, NativeError};
+pub(super) use self::{probe::main as probe_main, verifier::verify};
+use super::{NativeError, SpawnerClient};
 
 /// The first argument of a program that tries to break out of a box.
-pub const CANARY_ARG: &str = "native-canary";
+pub const PROBE_ARG: &str = "native-probe";
 
 /// Something that isolates a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,15 +33,15 @@ pub enum Layer {
     ParentDeath,
 }
 
-/// What came of a layer's canary.
+/// What came of a layer's probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proof {
+pub struct LayerReport {
     pub layer: Layer,
-    pub state: State,
+    pub state: LayerState,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub enum LayerState {
     /// It holds; this is what was tried.
     Proved { detail: String },
     Missing {
@@ -179,11 +179,11 @@ impl Layer {
 }
 
 /// Tries every layer in boxes of a spawner of its own. An error means that not even a box could be made.
-pub async fn survey(settings: &settings::Native) -> Result<Vec<Proof>, NativeError> {
-    let inner = Inner::start(settings, WorkerId::new())
+pub async fn probe_host(settings: &settings::Native) -> Result<Vec<LayerReport>, NativeError> {
+    let client = SpawnerClient::start(settings, WorkerId::new())
         .await
         .map_err(|error| NativeError::Host(causes(&error)))?;
-    prove(&inner).await
+    verify(&client).await
 }
 
 /// The layers that the settings allow to be missing.
@@ -199,11 +199,11 @@ pub fn allowed(settings: &settings::Native) -> Result<Vec<Layer>, NativeError> {
 }
 
 /// Fails for the first layer that is missing and not allowed to be.
-pub(super) fn refuse_missing(proofs: &[Proof], allowed: &[Layer]) -> Result<(), NativeError> {
-    proofs.iter().try_for_each(|proof| match &proof.state {
-        State::Missing { reason, remedy } if !allowed.contains(&proof.layer) => {
+pub(super) fn refuse_missing(reports: &[LayerReport], allowed: &[Layer]) -> Result<(), NativeError> {
+    reports.iter().try_for_each(|report| match &report.state {
+        LayerState::Missing { reason, remedy } if !allowed.contains(&report.layer) => {
             Err(NativeError::LayerMissing {
-                layer: proof.layer.name(),
+                layer: report.layer.name(),
                 reason: reason.clone(),
                 remedy: remedy.clone(),
             })
@@ -222,10 +222,10 @@ mod tests {
         settings
     }
 
-    fn missing(layer: Layer) -> Proof {
-        Proof {
+    fn missing(layer: Layer) -> LayerReport {
+        LayerReport {
             layer,
-            state: State::Missing {
+            state: LayerState::Missing {
                 reason: "none".to_owned(),
                 remedy: "some".to_owned(),
             },
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn a_missing_layer_is_refused_unless_it_is_allowed() {
-        let proofs = [missing(Layer::GuestUids), missing(Layer::Landlock)];
-        let refused = refuse_missing(&proofs, &[Layer::GuestUids]).unwrap_err();
+        let reports = [missing(Layer::GuestUids), missing(Layer::Landlock)];
+        let refused = refuse_missing(&reports, &[Layer::GuestUids]).unwrap_err();
         assert!(matches!(
             refused,
             NativeError::LayerMissing {
@@ -259,6 +259,6 @@ mod tests {
                 ..
             }
         ));
-        refuse_missing(&proofs, &[Layer::GuestUids, Layer::Landlock]).unwrap();
+        refuse_missing(&reports, &[Layer::GuestUids, Layer::Landlock]).unwrap();
     }
 }

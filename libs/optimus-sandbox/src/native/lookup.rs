@@ -25,12 +25,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Lookup {
     roots: Roots,
-    languages: StdMutex<HashMap<LanguageName, Arc<Mutex<Asked>>>>,
+    languages: StdMutex<HashMap<LanguageName, Arc<Mutex<PendingLookup>>>>,
 }
 
 /// What is known of one language. Locked while it is looked for, so that others wait for the same answer.
 #[derive(Debug, Default)]
-struct Asked {
+struct PendingLookup {
     /// Goes on when whoever asked has given up, and is taken up by the next one.
     looking: Option<JoinHandle<Result<Root, String>>>,
     missing: Option<(Instant, String)>,
@@ -46,26 +46,26 @@ impl Lookup {
 
     /// The language's root, or why there is none. Cancel safe.
     pub(super) async fn find(&self, language: &LanguageName) -> Result<Root, String> {
-        let asked = Arc::clone(
+        let pending = Arc::clone(
             self.languages
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .entry(language.clone())
                 .or_default(),
         );
-        let mut asked = asked.lock().await;
-        if let Some((since, reason)) = &asked.missing
+        let mut pending = pending.lock().await;
+        if let Some((since, reason)) = &pending.missing
             && since.elapsed() < LOOK_AGAIN
         {
             return Err(reason.clone());
         }
-        let looking = asked.looking.get_or_insert_with(|| {
+        let looking = pending.looking.get_or_insert_with(|| {
             let (roots, language) = (self.roots.clone(), language.clone());
             spawn_blocking(move || roots.find(&language))
         });
         let found = looking.await.unwrap_or_else(|panic| Err(causes(&panic)));
-        asked.looking = None;
-        asked.missing = found
+        pending.looking = None;
+        pending.missing = found
             .as_ref()
             .err()
             .map(|reason| (Instant::now(), reason.clone()));
@@ -94,13 +94,13 @@ mod tests {
     /// Answers when it is told what, and counts how often it was asked.
     fn slow_roots() -> (mpsc::Sender<Result<Root, String>>, Arc<AtomicUsize>, Lookup) {
         let (answer, answers) = mpsc::channel();
-        let (answers, asked) = (StdMutex::new(answers), Arc::new(AtomicUsize::new(0)));
-        let count = Arc::clone(&asked);
+        let (answers, pending) = (StdMutex::new(answers), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&pending);
         let roots = Roots::new(move |_| {
             count.fetch_add(1, Ordering::SeqCst);
             answers.lock().unwrap().recv().unwrap()
         });
-        (answer, asked, Lookup::new(roots))
+        (answer, pending, Lookup::new(roots))
     }
 
     fn root() -> Root {
@@ -112,7 +112,7 @@ mod tests {
     /// On a runtime of one thread, a search that blocks it would never let the timeout strike.
     #[tokio::test]
     async fn a_search_that_hangs_holds_up_nobody_and_is_not_begun_twice() {
-        let (answer, asked, lookup) = slow_roots();
+        let (answer, pending, lookup) = slow_roots();
         for _ in 0..3 {
             timeout(Duration::from_millis(5), lookup.find(&python()))
                 .await
@@ -120,18 +120,18 @@ mod tests {
         }
         answer.send(Ok(root())).unwrap();
         assert_eq!(lookup.find(&python()).await, Ok(root()));
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(pending.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]
     async fn what_is_missing_is_looked_for_again_only_after_a_while() {
-        let (answer, asked, lookup) = slow_roots();
+        let (answer, pending, lookup) = slow_roots();
         let missing = Err("it is not here".to_owned());
         answer.send(missing.clone()).unwrap();
         for _ in 0..10 {
             assert_eq!(lookup.find(&python()).await, missing);
         }
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(pending.load(Ordering::SeqCst), 1);
         tokio::time::pause();
         advance(LOOK_AGAIN).await;
         tokio::time::resume();

@@ -11,7 +11,7 @@ use optimus_protocol::{CommandSpec, JobHeader, VERSION};
 
 use super::{
     NativeBackend, NativeError,
-    described::Described,
+    loaded_roots::RootKey,
     roots::{HostRoot, Root},
     wire::Support,
 };
@@ -67,10 +67,10 @@ impl NativeBackend {
             compile_disk_bytes: DISK_BYTES,
             open_files: OPEN_FILES,
         };
-        let made = Arc::clone(&self.inner).make(&spec, root.clone(), Support::Writable);
+        let made = Arc::clone(&self.client).make(&spec, root.clone(), Support::Writable);
         let (live, _) = made.await?;
         let failed = |error: SessionError| NativeError::Preparation(causes(&error));
-        let session = Session::open(live, self.inner.settings.start_timeout)
+        let session = Session::open(live, self.client.settings.start_timeout)
             .await
             .map_err(failed)?;
         let mut job = session.start_job(&header(argv), &[]).await.map_err(failed)?;
@@ -79,12 +79,12 @@ impl NativeBackend {
         // Only then is the folder ours again.
         job.handle().destroy().await?;
         drop(job);
-        let wanted = Described {
+        let wanted = RootKey {
             language: language.clone(),
             root,
             support: Support::Writable,
         };
-        self.inner.forget(&wanted).await;
+        self.client.forget(&wanted).await;
         outcome.map_err(|_| NativeError::Preparation("it hangs".to_owned()))?
     }
 }

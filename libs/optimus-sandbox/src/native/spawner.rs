@@ -5,22 +5,22 @@
 //! namespaces ahead. When the worker is gone, it kills every box, removes what they leave, and ends; when it is killed
 //! itself, the kernel kills its boxes.
 
-mod birth;
+mod base_rootfs;
+mod box_init;
 mod boxes;
 mod cgroups;
 mod copy;
 mod delays;
-mod describing;
-mod dynmods;
 mod failure;
+mod favordynmods;
 mod hierarchies;
+mod host_mounts;
 mod identity;
 mod libraries;
-mod nets;
-mod ports;
-mod shown;
-mod skeleton;
-mod stage;
+mod netns_pool;
+mod root_loading;
+mod rootfs_builder;
+mod source_ports;
 
 use std::{
     io::{self, Write},
@@ -41,18 +41,20 @@ use rustix::{
 
 pub(super) use self::copy::Copied;
 use self::{
-    boxes::{Boxes, Parts},
+    boxes::{BoxParts, Boxes},
     cgroups::{BoxGroup, Cgroups},
     copy::Reader,
-    describing::{Describing, Task},
     failure::Failure,
     hierarchies::Hierarchies,
-    identity::{Slots, Source, Uids},
-    nets::Nets,
-    ports::Ports,
-    stage::{Devices, Stage},
+    identity::{UidSlots, UidSource, Uids},
+    netns_pool::NetnsPool,
+    root_loading::{RootLoading, RootTask},
+    rootfs_builder::{Devices, RootfsBuilder},
+    source_ports::PortRandomizer,
 };
-use super::wire::{self, Answer, Begin, Offer, Order, Outcome, Request, RootId, Ticket};
+use super::wire::{
+    self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, RootId, SpawnerReply, SpawnerRequest,
+};
 
 /// How soon the control group of a dead box is removed again that was still in use.
 const RETRY: Duration = Duration::from_millis(2);
@@ -77,20 +79,20 @@ fn complain(failure: &Failure) {
 
 fn serve(agent: fn(BoxResources) -> ExitCode) -> Result<(), Failure> {
     stand_alone()?;
-    let Some((Request { ticket, order }, _)) = receive()? else {
+    let Some((RequestPacket { id, request }, _)) = receive()? else {
         return Ok(());
     };
-    let Order::Begin(begin) = order else {
+    let SpawnerRequest::Hello(begin) = request else {
         return Err(Failure::new("the worker did not begin with a beginning"));
     };
-    let (mut spawner, offer) = match Spawner::begin(&begin, agent) {
+    let (mut spawner, features) = match Spawner::begin(&begin, agent) {
         Ok(spawner) => spawner,
         Err(failure) => {
             let reason = failure.to_string();
-            return answer(ticket, Outcome::Failed { reason });
+            return answer(id, SpawnerReply::Failed { reason });
         }
     };
-    answer(ticket, Outcome::Begun(offer))?;
+    answer(id, SpawnerReply::Hello(features))?;
     let worked = loop {
         match spawner.turn() {
             Ok(Next::GoOn) => {}
@@ -145,15 +147,15 @@ fn unshare(namespaces: UnshareFlags) -> rustix::io::Result<()> {
     unsafe { unshare_unsafe(namespaces) }
 }
 
-fn receive() -> Result<Option<(Request, Option<OwnedFd>)>, Failure> {
+fn receive() -> Result<Option<(RequestPacket, Option<OwnedFd>)>, Failure> {
     match wire::receive(stdin()) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
         received => received.map_err(Failure::at("hear the worker")),
     }
 }
 
-fn answer(ticket: Ticket, outcome: Outcome) -> Result<(), Failure> {
-    match wire::send(stdin(), &Answer { ticket, outcome }, None) {
+fn answer(id: RequestId, reply: SpawnerReply) -> Result<(), Failure> {
+    match wire::send(stdin(), &ReplyPacket { id, reply }, None) {
         // The worker is gone, which is found out when it is listened to.
         Err(error)
             if matches!(
@@ -176,14 +178,14 @@ enum Next {
 
 #[derive(Debug)]
 struct Spawner {
-    stage: Stage,
+    rootfs: RootfsBuilder,
     /// None where the host gives none.
     cgroups: Option<Cgroups>,
-    ports: Ports,
-    nets: Nets,
-    slots: Slots,
+    ports: PortRandomizer,
+    netns_pool: NetnsPool,
+    slots: UidSlots,
     boxes: Boxes,
-    describing: Describing,
+    root_loading: RootLoading,
     /// Roots that are cleared away when no box has them any more.
     forgotten: Vec<RootId>,
     /// Whether things are made ahead. Not after a failure, until the next request.
@@ -191,7 +193,7 @@ struct Spawner {
 }
 
 impl Spawner {
-    fn begin(begin: &Begin, agent: fn(BoxResources) -> ExitCode) -> Result<(Self, Offer), Failure> {
+    fn begin(begin: &Hello, agent: fn(BoxResources) -> ExitCode) -> Result<(Self, HostFeatures), Failure> {
         check_kernel()?;
         delays::count();
         // As the user this is, who may have been given a group.
@@ -206,48 +208,48 @@ impl Spawner {
         let cgroups = base.and_then(|base| Cgroups::open(base, &begin.worker));
         let ports = if privileged {
             // Without it boxes can be made all the same.
-            Ports::find(cgroups.as_ref().ok()).unwrap_or_else(|failure| {
+            PortRandomizer::find(cgroups.as_ref().ok()).unwrap_or_else(|failure| {
                 complain(&failure);
-                Ports::default()
+                PortRandomizer::default()
             })
         } else {
-            Ports::default()
+            PortRandomizer::default()
         };
-        let slots = Slots::find(if privileged {
-            Source::Host {
+        let slots = UidSlots::find(if privileged {
+            UidSource::Host {
                 uid_base: begin.uid_base,
                 block: cgroups.as_ref().map_or(0, Cgroups::block),
             }
         } else {
-            Source::Grant
+            UidSource::Subids
         })?;
-        let stage = Stage::build(if privileged { Reader::Root } else { Reader::User })?;
-        let offer = Offer {
+        let rootfs = RootfsBuilder::build(if privileged { Reader::Root } else { Reader::User })?;
+        let features = HostFeatures {
             cgroups: match &cgroups {
                 Ok(cgroups) => Ok(cgroups.path().display().to_string()),
                 Err(failure) => Err(failure.to_string()),
             },
             uids: slots.describe(one_uid.as_deref().unwrap_or("no range of UIDs is mapped here")),
-            own_devices: stage.devices() == Devices::Made,
+            own_devices: rootfs.devices() == Devices::Made,
         };
         let spawner = Self {
-            stage,
+            rootfs,
             cgroups: cgroups.ok(),
             ports,
-            nets: Nets::new()?,
+            netns_pool: NetnsPool::new()?,
             slots,
             boxes: Boxes::new(agent),
-            describing: Describing::default(),
+            root_loading: RootLoading::default(),
             forgotten: Vec::new(),
             filling: true,
         };
-        Ok((spawner, offer))
+        Ok((spawner, features))
     }
 
     /// Waits for whatever comes first, and deals with it.
     fn turn(&mut self) -> Result<Next, Failure> {
         // A box in the making waits for this process soon.
-        let filling = self.filling && !self.is_full() && !self.boxes.has_newborn();
+        let filling = self.filling && !self.is_full() && !self.boxes.has_starting();
         let timeout = if filling {
             Some(Duration::ZERO)
         } else {
@@ -256,9 +258,9 @@ impl Spawner {
         let control = stdin();
         let mut waits = vec![PollFd::from_borrowed_fd(control, PollFlags::IN)];
         let subjects = self.boxes.watch(&mut waits);
-        let described = self.describing.watched();
-        waits.extend(described.map(|described| PollFd::from_borrowed_fd(described, PollFlags::IN)));
-        let described = described.map(|_| waits.len() - 1);
+        let loading = self.root_loading.watched();
+        waits.extend(loading.map(|loading| PollFd::from_borrowed_fd(loading, PollFlags::IN)));
+        let loading = loading.map(|_| waits.len() - 1);
         let timeout = timeout.map(|timeout| Timespec {
             tv_sec: 0,
             tv_nsec: timeout.subsec_nanos().into(),
@@ -275,15 +277,15 @@ impl Spawner {
         }
         for (subject, _) in subjects.into_iter().zip(&ready[1..]).filter(|(_, ready)| **ready) {
             let (cgroups, slots) = (self.cgroups.as_ref(), &mut self.slots);
-            self.boxes.attend(subject, cgroups, slots, &self.stage)?;
+            self.boxes.attend(subject, cgroups, slots, &self.rootfs)?;
         }
         self.boxes
-            .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)?;
-        if described.is_some_and(|at| ready[at]) {
-            self.described()?;
+            .clear(self.cgroups.as_ref(), &mut self.slots, &self.rootfs)?;
+        if loading.is_some_and(|at| ready[at]) {
+            self.root_loaded()?;
         }
         self.clear_forgotten();
-        self.describe_next()?;
+        self.load_next_root()?;
         if ready[0] {
             let Some((request, descriptor)) = receive()? else {
                 return Ok(Next::Stop);
@@ -296,78 +298,78 @@ impl Spawner {
 
     fn obey(
         &mut self,
-        Request { ticket, order }: Request,
+        RequestPacket { id, request }: RequestPacket,
         descriptor: Option<OwnedFd>,
     ) -> Result<(), Failure> {
-        let outcome = match order {
-            Order::Begin(_) => Err(Failure::new("it has begun already")),
-            Order::Describe(order) => {
-                self.describing.add(Task::Copy(ticket, Box::new(order)));
+        let outcome = match request {
+            SpawnerRequest::Hello(_) => Err(Failure::new("it has begun already")),
+            SpawnerRequest::LoadRoot(request) => {
+                self.root_loading.add(RootTask::Copy(id, Box::new(request)));
                 // Answered when it is done.
-                self.describe_next()?;
+                self.load_next_root()?;
                 self.draw_ports();
                 return Ok(());
             }
-            Order::Forget { root } => {
+            SpawnerRequest::ForgetRoot { root } => {
                 self.forgotten.push(root);
-                Ok(Outcome::Done)
+                Ok(SpawnerReply::Done)
             }
-            Order::Make(make) => {
-                let born = match descriptor {
-                    Some(channel) => self.make(ticket, &make, channel),
+            SpawnerRequest::CreateBox(make) => {
+                let spawned = match descriptor {
+                    Some(channel) => self.make(id, &make, channel),
                     None => Err(Failure::new("no channel came with the request")),
                 };
-                match born {
+                match spawned {
                     // Answered when the box is ready.
                     Ok(()) => return Ok(()),
                     Err(failure) => Err(failure),
                 }
             }
-            Order::Grow { of, bytes } => self.grow(of, bytes).map(|()| Outcome::Done),
-            Order::Throttled { of } => self
+            SpawnerRequest::GrowMemory { of, bytes } => self.grow(of, bytes).map(|()| SpawnerReply::Done),
+            SpawnerRequest::CountThrottled { of } => self
                 .boxes
                 .throttled(of, self.cgroups.as_ref())
-                .map(|periods| Outcome::Throttled { periods }),
-            Order::Destroy { of } => {
-                if self.boxes.destroy(of, ticket)? {
+                .map(|periods| SpawnerReply::Throttled { periods }),
+            SpawnerRequest::Destroy { of } => {
+                if self.boxes.destroy(of, id)? {
                     // Answered when nothing is left.
                     return Ok(());
                 }
-                Ok(Outcome::Done)
+                Ok(SpawnerReply::Done)
             }
-            Order::RemoveOrphans { alive } => match &self.cgroups {
+            SpawnerRequest::RemoveOrphans { alive } => match &self.cgroups {
                 Some(cgroups) => cgroups
                     .remove_orphans(&alive)
-                    .map(|boxes| Outcome::Removed { boxes }),
+                    .map(|boxes| SpawnerReply::Removed { boxes }),
                 // Without groups nothing outlives a spawner.
-                None => Ok(Outcome::Removed { boxes: 0 }),
+                None => Ok(SpawnerReply::Removed { boxes: 0 }),
             },
         };
-        let outcome = outcome.unwrap_or_else(|failure| Outcome::Failed {
+        let outcome = outcome.unwrap_or_else(|failure| SpawnerReply::Failed {
             reason: failure.to_string(),
         });
-        answer(ticket, outcome)
+        answer(id, outcome)
     }
 
-    fn describe_next(&mut self) -> Result<(), Failure> {
-        match self.describing.begin(&self.stage) {
+    fn load_next_root(&mut self) -> Result<(), Failure> {
+        match self.root_loading.begin(&self.rootfs) {
             Ok(()) => Ok(()),
             Err((task, failure)) => self.conclude(task, Err(failure)),
         }
     }
 
-    /// What was being described can be used now, or never.
-    fn described(&mut self) -> Result<(), Failure> {
-        match self.describing.end() {
+    /// What was being loaded can be used now, or never.
+    fn root_loaded(&mut self) -> Result<(), Failure> {
+        match self.root_loading.end() {
             Some((task, done)) => self.conclude(task, done),
             None => Ok(()),
         }
     }
 
-    fn conclude(&mut self, task: Task, done: Result<Copied, Failure>) -> Result<(), Failure> {
-        let (ticket, order) = match task {
-            Task::Copy(ticket, order) => (ticket, order),
-            Task::Clear(_) => {
+    fn conclude(&mut self, task: RootTask, done: Result<Copied, Failure>) -> Result<(), Failure> {
+        let (id, request) = match task {
+            RootTask::Copy(id, request) => (id, request),
+            RootTask::Clear(_) => {
                 // What is left goes with the spawner.
                 if let Err(failure) = done {
                     complain(&failure);
@@ -375,32 +377,32 @@ impl Spawner {
                 return Ok(());
             }
         };
-        let opened = done.and_then(|copied| self.stage.open_root(&order).map(|()| copied));
+        let opened = done.and_then(|copied| self.rootfs.open_root(&request).map(|()| copied));
         let outcome = match opened {
-            Ok(copied) => Outcome::Described(copied),
+            Ok(copied) => SpawnerReply::RootLoaded(copied),
             Err(failure) => {
-                self.forgotten.push(order.root);
-                Outcome::Failed {
+                self.forgotten.push(request.root);
+                SpawnerReply::Failed {
                     reason: failure.to_string(),
                 }
             }
         };
-        answer(ticket, outcome)
+        answer(id, outcome)
     }
 
     fn clear_forgotten(&mut self) {
         let Self {
-            stage,
+            rootfs,
             boxes,
-            describing,
+            root_loading,
             ..
         } = self;
         self.forgotten.retain(|root| {
             if boxes.uses(*root) {
                 return true;
             }
-            stage.close_root(*root);
-            describing.add(Task::Clear(*root));
+            rootfs.close_root(*root);
+            root_loading.add(RootTask::Clear(*root));
             false
         });
     }
@@ -412,7 +414,7 @@ impl Spawner {
         }
     }
 
-    fn make(&mut self, ticket: Ticket, make: &wire::Make, channel: OwnedFd) -> Result<(), Failure> {
+    fn make(&mut self, id: RequestId, make: &wire::CreateBox, channel: OwnedFd) -> Result<(), Failure> {
         self.draw_ports();
         let uids = self.slots.take()?;
         let group = self
@@ -421,7 +423,7 @@ impl Spawner {
             .map(|cgroups| cgroups.take(make, uids.root()));
         let outcome = group.transpose().and_then(|group| {
             let name = group.as_ref().map(|group| group.name.clone());
-            self.bear(ticket, make, channel, uids, group).inspect_err(|_| {
+            self.spawn(id, make, channel, uids, group).inspect_err(|_| {
                 if let (Some(cgroups), Some(name)) = (&self.cgroups, name) {
                     // Empty: nothing was born in it. What is left all the same goes with the spawner.
                     cgroups.remove(&name).ok();
@@ -434,28 +436,28 @@ impl Spawner {
         outcome
     }
 
-    fn bear(
+    fn spawn(
         &mut self,
-        ticket: Ticket,
-        make: &wire::Make,
+        id: RequestId,
+        make: &wire::CreateBox,
         channel: OwnedFd,
         uids: Uids,
         group: Option<BoxGroup>,
     ) -> Result<(), Failure> {
-        let parts = Parts {
+        let parts = BoxParts {
             channel,
             uids,
             group,
-            net: self.nets.take()?,
+            net: self.netns_pool.take()?,
         };
-        let template = self.stage.template(make.root)?;
-        if let Some(folder) = &template.gift {
-            self.stage.give(folder, uids.guest())?;
+        let template = self.rootfs.template(make.root)?;
+        if let Some(folder) = &template.writable_dir {
+            self.rootfs.chown_dir(folder, uids.guest())?;
         }
-        self.boxes.bear(ticket, make, parts, template)
+        self.boxes.spawn(id, make, parts, template)
     }
 
-    fn grow(&mut self, of: Ticket, bytes: u64) -> Result<(), Failure> {
+    fn grow(&mut self, of: RequestId, bytes: u64) -> Result<(), Failure> {
         let Some(cgroups) = &self.cgroups else {
             return Ok(());
         };
@@ -463,14 +465,14 @@ impl Spawner {
     }
 
     fn is_full(&self) -> bool {
-        self.nets.is_full() && self.cgroups.as_ref().is_none_or(Cgroups::is_full)
+        self.netns_pool.is_full() && self.cgroups.as_ref().is_none_or(Cgroups::is_full)
     }
 
     /// Makes one thing ahead.
     fn fill(&mut self) {
         let filled = match &mut self.cgroups {
             Some(cgroups) if !cgroups.is_full() => cgroups.fill(),
-            _ => self.nets.fill(),
+            _ => self.netns_pool.fill(),
         };
         if let Err(failure) = filled {
             // A box that needs it will say so again.
@@ -481,11 +483,11 @@ impl Spawner {
 
     /// Ends every box, and removes every trace of them.
     fn close(mut self) -> Result<(), Failure> {
-        self.describing.stop();
+        self.root_loading.stop();
         self.boxes.kill_all();
         self.boxes.reap_all();
         self.boxes
-            .clear(self.cgroups.as_ref(), &mut self.slots, &self.stage)
+            .clear(self.cgroups.as_ref(), &mut self.slots, &self.rootfs)
             .ok();
         self.ports.leave();
         match self.cgroups {

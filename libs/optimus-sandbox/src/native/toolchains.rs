@@ -29,8 +29,8 @@ use optimus_common::{
 use tokio::sync::Notify;
 
 use self::{
-    search::Places,
-    support::{InUse, Preparation},
+    search::SearchPaths,
+    support::{Preparation, UseLock},
 };
 use super::roots::{HostRoot, Root, Roots};
 
@@ -60,56 +60,56 @@ pub struct Found {
 
 /// The toolchains of this host. Clones share what they know.
 #[derive(Clone)]
-pub struct Toolchains(Arc<Inner>);
+pub struct Toolchains(Arc<ToolchainsInner>);
 
-struct Inner {
-    places: Places,
+struct ToolchainsInner {
+    places: SearchPaths,
     /// Unpacked images; none where it is empty.
     images: PathBuf,
     /// Where support files are prepared.
     prepared: PathBuf,
     languages_file: LanguagesFile,
     /// In the order they were asked for. An entry is never changed, but another one takes its place.
-    known: Mutex<Vec<Arc<Known>>>,
+    known: Mutex<Vec<Arc<KnownLanguage>>>,
     /// Told when a language is found whose support files are to be made first.
     unprepared: Notify,
 }
 
 /// What is known of one language.
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownLanguage {
     /// Its entry, as it was when its toolchain was looked for.
     language: Language,
     /// What it brought along then.
     brought: support::Files,
-    state: State,
+    state: ToolchainState,
     looked: Instant,
 }
 
 #[derive(Debug, Clone)]
-enum State {
+enum ToolchainState {
     Ready {
         toolchain: Toolchain,
-        _in_use: Option<InUse>,
+        _use_lock: Option<UseLock>,
     },
     /// Its support files are to be made first, which has begun then.
     Unprepared(Toolchain, Preparation, Option<Timestamp>),
     /// Preparing it failed.
-    Broken(Toolchain, Preparation, Failure),
+    Broken(Toolchain, Preparation, PreparationFailure),
     /// Somebody may install it.
     Missing(String),
 }
 
 /// What came of preparing a language, the last time.
 #[derive(Debug, Clone)]
-struct Failure {
+struct PreparationFailure {
     why: String,
     /// How often in a row, this one included.
     count: u32,
     at: Instant,
 }
 
-impl Failure {
+impl PreparationFailure {
     fn is_due_again(&self) -> bool {
         let doubled = 2_u32.saturating_pow(self.count.saturating_sub(1));
         self.at.elapsed() >= FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
@@ -120,8 +120,8 @@ impl Toolchains {
     /// Looks for the toolchains of these languages. Asks each one for its version, which takes a while.
     pub fn find(languages: &[Language], settings: &Settings) -> Self {
         let data_dir = absolute(&settings.data_dir());
-        let inner = Inner {
-            places: Places::new(&settings.native.paths, &data_dir),
+        let inner = ToolchainsInner {
+            places: SearchPaths::new(&settings.native.paths, &data_dir),
             images: settings.native.roots.clone(),
             prepared: data_dir.join("toolchains"),
             languages_file: settings.languages_file.clone(),
@@ -137,11 +137,11 @@ impl Toolchains {
                 .into_iter()
                 .map(|(language, looked)| {
                     let state = looked.join().expect("looking for a toolchain does not panic");
-                    Arc::new(Known::now(language, &settings.languages_file, state))
+                    Arc::new(KnownLanguage::now(language, &settings.languages_file, state))
                 })
                 .collect()
         });
-        Self(Arc::new(Inner {
+        Self(Arc::new(ToolchainsInner {
             known: Mutex::new(known),
             ..inner
         }))
@@ -179,20 +179,25 @@ impl Toolchains {
     {
         let known = self.0.known().clone();
         for known in known {
-            let Known { language, state, .. } = &*known;
+            let KnownLanguage { language, state, .. } = &*known;
             let (toolchain, preparation, failures) = match state.clone() {
-                State::Unprepared(toolchain, preparation, _) => (toolchain, preparation, 0),
-                State::Broken(toolchain, preparation, failure) if failure.is_due_again() => {
+                ToolchainState::Unprepared(toolchain, preparation, _) => (toolchain, preparation, 0),
+                ToolchainState::Broken(toolchain, preparation, failure) if failure.is_due_again() => {
                     (toolchain, preparation, failure.count)
                 }
                 _ => continue,
             };
-            let begun = State::Unprepared(toolchain.clone(), preparation.clone(), Some(Timestamp::now()));
+            let begun =
+                ToolchainState::Unprepared(toolchain.clone(), preparation.clone(), Some(Timestamp::now()));
             self.0.learn(language, begun);
-            let mut broken_off = BrokenOff {
+            let mut broken_off = PreparationGuard {
                 inner: &self.0,
                 language,
-                state: Some(State::Unprepared(toolchain.clone(), preparation.clone(), None)),
+                state: Some(ToolchainState::Unprepared(
+                    toolchain.clone(),
+                    preparation.clone(),
+                    None,
+                )),
             };
             let name = language.name.clone();
             let made = preparation.make(|folder, argv| {
@@ -200,14 +205,14 @@ impl Toolchains {
                 run(name.clone(), root, folder, argv)
             });
             let state = match made.await {
-                Ok(in_use) => State::ready(toolchain, Some(in_use)),
+                Ok(in_use) => ToolchainState::ready(toolchain, Some(in_use)),
                 Err(why) => {
-                    let failure = Failure {
+                    let failure = PreparationFailure {
                         why,
                         count: failures.saturating_add(1),
                         at: Instant::now(),
                     };
-                    State::Broken(toolchain, preparation, failure)
+                    ToolchainState::Broken(toolchain, preparation, failure)
                 }
             };
             broken_off.state = None;
@@ -223,13 +228,13 @@ impl Toolchains {
 
 /// Says that a language waits to be prepared, where preparing it ends without an outcome: by a panic, or since nobody
 /// wants to know any more.
-struct BrokenOff<'a> {
-    inner: &'a Inner,
+struct PreparationGuard<'a> {
+    inner: &'a ToolchainsInner,
     language: &'a Language,
-    state: Option<State>,
+    state: Option<ToolchainState>,
 }
 
-impl Drop for BrokenOff<'_> {
+impl Drop for PreparationGuard<'_> {
     fn drop(&mut self) {
         if let Some(state) = self.state.take() {
             self.inner.learn(self.language, state);
@@ -237,8 +242,8 @@ impl Drop for BrokenOff<'_> {
     }
 }
 
-impl Known {
-    fn now(language: &Language, languages_file: &LanguagesFile, state: State) -> Self {
+impl KnownLanguage {
+    fn now(language: &Language, languages_file: &LanguagesFile, state: ToolchainState) -> Self {
         Self {
             language: language.clone(),
             brought: support::brought(language, languages_file).unwrap_or_default(),
@@ -249,16 +254,16 @@ impl Known {
 
     /// Whether it is certain without another look. What is missing may have been installed a moment ago.
     fn is_certain(&self) -> bool {
-        !matches!(self.state, State::Missing(_)) && self.looked.elapsed() < TRUSTED
+        !matches!(self.state, ToolchainState::Missing(_)) && self.looked.elapsed() < TRUSTED
     }
 }
 
-impl Inner {
-    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Known>>> {
+impl ToolchainsInner {
+    fn known(&self) -> std::sync::MutexGuard<'_, Vec<Arc<KnownLanguage>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, language: &LanguageName) -> Option<Arc<Known>> {
+    fn find(&self, language: &LanguageName) -> Option<Arc<KnownLanguage>> {
         let known = self.known();
         known
             .iter()
@@ -266,13 +271,18 @@ impl Inner {
             .cloned()
     }
 
-    fn learn(&self, language: &Language, state: State) {
+    fn learn(&self, language: &Language, state: ToolchainState) {
         self.replace(language, state, |_| true);
     }
 
     /// Enters what is the case now, unless another entry than this one stands there by now. Looking takes a while, and what
     /// was learned meanwhile is newer. Returns what stands there.
-    fn learn_instead_of(&self, old: Option<&Arc<Known>>, language: &Language, state: State) -> State {
+    fn learn_instead_of(
+        &self,
+        old: Option<&Arc<KnownLanguage>>,
+        language: &Language,
+        state: ToolchainState,
+    ) -> ToolchainState {
         self.replace(language, state, |there| {
             old.is_some_and(|old| Arc::ptr_eq(there, old))
         })
@@ -281,11 +291,11 @@ impl Inner {
     fn replace(
         &self,
         language: &Language,
-        state: State,
-        replaced: impl FnOnce(&Arc<Known>) -> bool,
-    ) -> State {
-        let new = Arc::new(Known::now(language, &self.languages_file, state));
-        let waits = matches!(new.state, State::Unprepared(_, _, None));
+        state: ToolchainState,
+        replaced: impl FnOnce(&Arc<KnownLanguage>) -> bool,
+    ) -> ToolchainState {
+        let new = Arc::new(KnownLanguage::now(language, &self.languages_file, state));
+        let waits = matches!(new.state, ToolchainState::Unprepared(_, _, None));
         let mut known = self.known();
         let at = known
             .iter()
@@ -313,7 +323,11 @@ impl Inner {
         state.toolchain().map(|toolchain| toolchain.root)
     }
 
-    fn look_again(&self, name: &LanguageName, known: Option<&Arc<Known>>) -> Result<State, String> {
+    fn look_again(
+        &self,
+        name: &LanguageName,
+        known: Option<&Arc<KnownLanguage>>,
+    ) -> Result<ToolchainState, String> {
         let languages = self.languages_file.load();
         let entry = languages.as_ref().map(|languages| languages.get(name));
         let language = match (entry, known) {
@@ -323,7 +337,7 @@ impl Inner {
             (Ok(None), None) => return Err("it is not in the languages' file".to_owned()),
             (Err(error), None) => return Err(causes(error)),
         };
-        let holds = |known: &&Arc<Known>| {
+        let holds = |known: &&Arc<KnownLanguage>| {
             known.language == *language
                 && known.brought == support::brought(language, &self.languages_file).unwrap_or_default()
                 && known.state.still_holds()
@@ -341,42 +355,43 @@ impl Inner {
         (!self.images.as_os_str().is_empty() && folder.is_dir()).then_some(folder)
     }
 
-    fn look(&self, language: &Language) -> State {
+    fn look(&self, language: &Language) -> ToolchainState {
         if let Some(folder) = self.image(language) {
-            return State::ready(of_image(folder, language), None);
+            return ToolchainState::ready(of_image(folder, language), None);
         }
-        self.look_on_host(language).unwrap_or_else(State::Missing)
+        self.look_on_host(language)
+            .unwrap_or_else(ToolchainState::Missing)
     }
 
-    fn look_on_host(&self, language: &Language) -> Result<State, String> {
-        let sighting = search::find(language, &self.places)?;
-        let preparation = Preparation::of(language, &sighting, &self.languages_file, &self.prepared)?;
-        let stamp = stamp::of(&sighting.root);
+    fn look_on_host(&self, language: &Language) -> Result<ToolchainState, String> {
+        let found = search::find(language, &self.places)?;
+        let preparation = Preparation::of(language, &found, &self.languages_file, &self.prepared)?;
+        let stamp = stamp::of(&found.root);
         let toolchain = Toolchain {
-            version: sighting.root.toolchain.clone(),
+            version: found.root.toolchain.clone(),
             root: Root::Host(HostRoot {
                 support: preparation
                     .as_ref()
                     .map(|preparation| preparation.folder().to_owned()),
                 stamp,
-                ..sighting.root
+                ..found.root
             }),
         };
         Ok(match preparation {
-            None => State::ready(toolchain, None),
+            None => ToolchainState::ready(toolchain, None),
             Some(preparation) => match preparation.existing() {
-                Some(in_use) => State::ready(toolchain, Some(in_use)),
-                None => State::Unprepared(toolchain, preparation, None),
+                Some(in_use) => ToolchainState::ready(toolchain, Some(in_use)),
+                None => ToolchainState::Unprepared(toolchain, preparation, None),
             },
         })
     }
 }
 
-impl State {
-    fn ready(toolchain: Toolchain, in_use: Option<InUse>) -> Self {
+impl ToolchainState {
+    fn ready(toolchain: Toolchain, in_use: Option<UseLock>) -> Self {
         Self::Ready {
             toolchain,
-            _in_use: in_use,
+            _use_lock: in_use,
         }
     }
 
@@ -641,7 +656,7 @@ mod tests {
         let now = toolchains.0.find(&c.name).unwrap();
         toolchains
             .0
-            .learn_instead_of(Some(&now), c, State::Missing("gone".to_owned()));
+            .learn_instead_of(Some(&now), c, ToolchainState::Missing("gone".to_owned()));
         assert_eq!(why(), "gone");
     }
 
@@ -663,12 +678,12 @@ mod tests {
         // As if it had failed so long ago.
         let failed_before = |pause: Duration| {
             let known = toolchains.0.find(&c).unwrap();
-            let State::Broken(toolchain, preparation, failure) = known.state.clone() else {
+            let ToolchainState::Broken(toolchain, preparation, failure) = known.state.clone() else {
                 panic!("it failed: {known:?}");
             };
             let at = Instant::now().checked_sub(pause).unwrap();
-            let failure = Failure { at, ..failure };
-            let state = State::Broken(toolchain, preparation, failure);
+            let failure = PreparationFailure { at, ..failure };
+            let state = ToolchainState::Broken(toolchain, preparation, failure);
             toolchains.0.learn(&known.language, state);
         };
         let busy = || Err("it was not done in time".to_owned());

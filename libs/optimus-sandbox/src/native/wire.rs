@@ -27,41 +27,41 @@ const MAX_PACKET: usize = 64 << 10;
 /// Names one request of a connection, and the box it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Ticket(pub(super) u64);
+pub(super) struct RequestId(pub(super) u64);
 
-/// Names a root that was described before.
+/// Names a root that was loaded before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct RootId(pub(super) u32);
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
-    pub(super) ticket: Ticket,
-    pub(super) order: Order,
+pub(super) struct RequestPacket {
+    pub(super) id: RequestId,
+    pub(super) request: SpawnerRequest,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Order {
+pub(super) enum SpawnerRequest {
     /// First, and once.
-    Begin(Begin),
+    Hello(Hello),
     /// Prepares a root, so that boxes can be made of it.
-    Describe(Describe),
+    LoadRoot(LoadRoot),
     /// Gives the memory of a root back when its last box is gone. No box of it is asked for any more.
-    Forget { root: RootId },
+    ForgetRoot { root: RootId },
     /// Makes a box. With it comes the agent's end of the box's stream.
-    Make(Make),
+    CreateBox(CreateBox),
     /// Raises the memory of a box to at least this.
-    Grow { of: Ticket, bytes: u64 },
+    GrowMemory { of: RequestId, bytes: u64 },
     /// Asks how often a box was held back for its CPU quota.
-    Throttled { of: Ticket },
+    CountThrottled { of: RequestId },
     /// Kills a box, made or being made, and removes every trace. Done also where there is none.
-    Destroy { of: Ticket },
+    Destroy { of: RequestId },
     /// Removes what is left of workers that are dead and not named here.
     RemoveOrphans { alive: Vec<WorkerId> },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Begin {
+pub(super) struct Hello {
     pub(super) worker: WorkerId,
     pub(super) uid_base: u32,
     /// As in the settings: empty where it is to be chosen.
@@ -69,10 +69,10 @@ pub(super) struct Begin {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Describe {
+pub(super) struct LoadRoot {
     pub(super) root: RootId,
     pub(super) language: LanguageName,
-    pub(super) plan: Root,
+    pub(super) from: Root,
     pub(super) support: Support,
     /// The most it may take in memory.
     pub(super) most_bytes: u64,
@@ -87,7 +87,7 @@ pub(super) enum Support {
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Make {
+pub(super) struct CreateBox {
     pub(super) root: RootId,
     pub(super) memory_bytes: u64,
     pub(super) cpus: f64,
@@ -98,22 +98,22 @@ pub(super) struct Make {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Answer {
-    pub(super) ticket: Ticket,
-    pub(super) outcome: Outcome,
+pub(super) struct ReplyPacket {
+    pub(super) id: RequestId,
+    pub(super) reply: SpawnerReply,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Outcome {
+pub(super) enum SpawnerReply {
     /// The spawner can make boxes.
-    Begun(Offer),
-    Made {
+    Hello(HostFeatures),
+    BoxCreated {
         name: String,
         /// What each step cost, in microseconds.
         steps: Vec<(String, u64)>,
     },
     /// A root can be used.
-    Described(Copied),
+    RootLoaded(Copied),
     Done,
     Throttled {
         periods: u64,
@@ -128,7 +128,7 @@ pub(super) enum Outcome {
 
 /// What the host offers to boxes, as far as the spawner knows without making one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Offer {
+pub(super) struct HostFeatures {
     /// The boxes' cgroups lie here, or the reason why they have none.
     pub(super) cgroups: Result<String, String>,
     /// UIDs of a box's own, or the reason why it has but one.
@@ -137,7 +137,7 @@ pub(super) struct Offer {
     pub(super) own_devices: bool,
 }
 
-impl Offer {
+impl HostFeatures {
     /// Whether there is all that there was in an earlier one.
     pub(super) fn is_no_less_than(&self, earlier: &Self) -> bool {
         self.cgroups.is_ok() >= earlier.cgroups.is_ok()
@@ -220,10 +220,10 @@ mod tests {
         .unwrap()
     }
 
-    fn destroy(of: u64) -> Request {
-        Request {
-            ticket: Ticket(7),
-            order: Order::Destroy { of: Ticket(of) },
+    fn destroy(of: u64) -> RequestPacket {
+        RequestPacket {
+            id: RequestId(7),
+            request: SpawnerRequest::Destroy { of: RequestId(of) },
         }
     }
 
@@ -234,15 +234,18 @@ mod tests {
         send(&ours, &destroy(1), None).unwrap();
         send(&ours, &destroy(2), Some(write.as_fd())).unwrap();
         drop((ours, write));
-        let (_, none) = receive::<Request>(&theirs).unwrap().unwrap();
+        let (_, none) = receive::<RequestPacket>(&theirs).unwrap().unwrap();
         assert!(none.is_none());
-        let (request, descriptor) = receive::<Request>(&theirs).unwrap().unwrap();
-        assert!(matches!(request.order, Order::Destroy { of: Ticket(2) }));
+        let (request, descriptor) = receive::<RequestPacket>(&theirs).unwrap().unwrap();
+        assert!(matches!(
+            request.request,
+            SpawnerRequest::Destroy { of: RequestId(2) }
+        ));
         std::fs::File::from(descriptor.unwrap()).write_all(b"x").unwrap();
         let mut passed = String::new();
         read.read_to_string(&mut passed).unwrap();
         assert_eq!(passed, "x");
-        assert!(receive::<Request>(&theirs).unwrap().is_none());
+        assert!(receive::<RequestPacket>(&theirs).unwrap().is_none());
     }
 
     #[test]

@@ -16,26 +16,26 @@ use rustix::{
 
 use super::{
     answer,
-    birth::{self, Newborn, Plan, Report},
+    box_init::{self, InitMessage, InitPlan, StartingBox},
     cgroups::{BoxGroup, Cgroups},
     complain,
     failure::Failure,
-    identity::{Slots, Uids},
-    stage::{Stage, Template},
+    identity::{UidSlots, Uids},
+    rootfs_builder::{RootfsBuilder, RootfsTemplate},
 };
-use crate::native::wire::{Make, Outcome, RootId, Ticket};
+use crate::native::wire::{CreateBox, RequestId, RootId, SpawnerReply};
 
 #[derive(Debug)]
 pub(super) struct Boxes {
     agent: fn(BoxResources) -> ExitCode,
     landlock: Landlock,
     /// By the request that made them.
-    all: HashMap<Ticket, Entry>,
+    all: HashMap<RequestId, BoxEntry>,
 }
 
 /// What a box is made of, and no other box has.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(super) struct BoxParts {
     /// The agent's end of the stream to the worker.
     pub(super) channel: OwnedFd,
     pub(super) uids: Uids,
@@ -44,23 +44,23 @@ pub(super) struct Parts {
 }
 
 #[derive(Debug)]
-struct Entry {
-    life: Life,
+struct BoxEntry {
+    state: BoxState,
     uids: Uids,
     root: RootId,
     /// Its control group's.
     name: Option<String>,
     memory_bytes: u64,
     /// What its guests wrote to and is to be ours again.
-    gift: Option<PathBuf>,
+    writable_dir: Option<PathBuf>,
     /// Requests to destroy it, answered when nothing is left.
-    mourners: Vec<Ticket>,
+    waiters: Vec<RequestId>,
 }
 
 #[derive(Debug)]
-enum Life {
+enum BoxState {
     /// On its way to the agent; the request is not answered yet.
-    Newborn(Newborn),
+    Starting(StartingBox),
     Alive {
         pidfd: OwnedFd,
     },
@@ -74,9 +74,9 @@ enum Life {
 
 /// Something a box may wait for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Subject {
-    Report(Ticket),
-    End(Ticket),
+pub(super) enum Awaited {
+    Message(RequestId),
+    End(RequestId),
 }
 
 impl Boxes {
@@ -89,14 +89,14 @@ impl Boxes {
     }
 
     /// Makes a box's first process.
-    pub(super) fn bear(
+    pub(super) fn spawn(
         &mut self,
-        ticket: Ticket,
-        make: &Make,
-        parts: Parts,
-        template: &Template,
+        id: RequestId,
+        make: &CreateBox,
+        parts: BoxParts,
+        template: &RootfsTemplate,
     ) -> Result<(), Failure> {
-        let Parts {
+        let BoxParts {
             channel,
             uids,
             group,
@@ -106,7 +106,7 @@ impl Boxes {
             Some(BoxGroup { name, group, agent }) => (Some(name), Some(group), Some(agent)),
             None => (None, None, None),
         };
-        let plan = Plan {
+        let plan = InitPlan {
             agent_group,
             net,
             channel,
@@ -127,35 +127,35 @@ impl Boxes {
                 },
             },
         };
-        let newborn = birth::birth(plan, self.agent).map_err(Failure::at("make a process"))?;
-        let entry = Entry {
-            life: Life::Newborn(newborn),
+        let starting = box_init::spawn(plan, self.agent).map_err(Failure::at("make a process"))?;
+        let entry = BoxEntry {
+            state: BoxState::Starting(starting),
             uids,
             root: make.root,
             name,
             memory_bytes: make.memory_bytes,
-            gift: template.gift.clone(),
-            mourners: Vec::new(),
+            writable_dir: template.writable_dir.clone(),
+            waiters: Vec::new(),
         };
-        self.all.insert(ticket, entry);
+        self.all.insert(id, entry);
         Ok(())
     }
 
     /// Adds what is to be waited for, and returns whose it is, in the same order.
-    pub(super) fn watch<'a>(&'a self, waits: &mut Vec<PollFd<'a>>) -> Vec<Subject> {
+    pub(super) fn watch<'a>(&'a self, waits: &mut Vec<PollFd<'a>>) -> Vec<Awaited> {
         let mut subjects = Vec::with_capacity(self.all.len());
-        for (ticket, entry) in &self.all {
-            let pidfd = match &entry.life {
-                Life::Newborn(newborn) => {
-                    waits.push(PollFd::new(&newborn.reports, PollFlags::IN));
-                    subjects.push(Subject::Report(*ticket));
-                    &newborn.pidfd
+        for (id, entry) in &self.all {
+            let pidfd = match &entry.state {
+                BoxState::Starting(starting) => {
+                    waits.push(PollFd::new(&starting.reports, PollFlags::IN));
+                    subjects.push(Awaited::Message(*id));
+                    &starting.pidfd
                 }
-                Life::Alive { pidfd } | Life::Dying { pidfd } => pidfd,
-                Life::Dead => continue,
+                BoxState::Alive { pidfd } | BoxState::Dying { pidfd } => pidfd,
+                BoxState::Dead => continue,
             };
             waits.push(PollFd::new(pidfd, PollFlags::IN));
-            subjects.push(Subject::End(*ticket));
+            subjects.push(Awaited::End(*id));
         }
         subjects
     }
@@ -163,68 +163,67 @@ impl Boxes {
     /// Deals with something that was waited for.
     pub(super) fn attend(
         &mut self,
-        subject: Subject,
+        subject: Awaited,
         cgroups: Option<&Cgroups>,
-        slots: &mut Slots,
-        stage: &Stage,
+        slots: &mut UidSlots,
+        rootfs: &RootfsBuilder,
     ) -> Result<(), Failure> {
         match subject {
-            Subject::Report(ticket) => self.hear(ticket, cgroups),
-            Subject::End(ticket) => {
-                self.bury(ticket, cgroups)?;
-                self.remove(ticket, cgroups, slots, stage)
+            Awaited::Message(id) => self.hear(id, cgroups),
+            Awaited::End(id) => {
+                self.reap_init(id, cgroups)?;
+                self.remove(id, cgroups, slots, rootfs)
             }
         }
     }
 
-    fn hear(&mut self, ticket: Ticket, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
-        let Some(entry) = self.all.get_mut(&ticket) else {
+    fn hear(&mut self, id: RequestId, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
+        let Some(entry) = self.all.get_mut(&id) else {
             return Ok(());
         };
-        let Life::Newborn(newborn) = &entry.life else {
+        let BoxState::Starting(starting) = &entry.state else {
             return Ok(());
         };
-        let failure = match birth::hear(newborn.reports.as_fd()) {
-            Ok(Some(Report::MapMe)) => {
-                let mapped = entry
-                    .uids
-                    .map(newborn.pid)
-                    .and_then(|()| birth::go_on(&newborn.reports).map_err(Failure::at("go on with a box")));
+        let failure = match box_init::hear(starting.reports.as_fd()) {
+            Ok(Some(InitMessage::MapMe)) => {
+                let mapped = entry.uids.map(starting.pid).and_then(|()| {
+                    box_init::go_on(&starting.reports).map_err(Failure::at("go on with a box"))
+                });
                 match mapped {
                     Ok(()) => return Ok(()),
                     Err(failure) => failure,
                 }
             }
-            Ok(Some(Report::Ready(steps))) => {
+            Ok(Some(InitMessage::Ready(steps))) => {
                 let name = match (cgroups, &entry.name) {
                     (Some(cgroups), Some(name)) => cgroups.full_name(name),
-                    _ => format!("box-{}", ticket.0),
+                    _ => format!("box-{}", id.0),
                 };
-                entry.let_live();
-                return answer(ticket, Outcome::Made { name, steps });
+                entry.mark_ready();
+                return answer(id, SpawnerReply::BoxCreated { name, steps });
             }
-            Ok(Some(Report::Failed(reason))) => Failure::new(reason),
+            Ok(Some(InitMessage::Failed(reason))) => Failure::new(reason),
             // Its end is told by its pidfd.
             Ok(None) => Failure::new("the box's first process ended without a word"),
             Err(error) => Failure::at("hear a new box")(error),
         };
         entry.kill();
         let reason = failure.to_string();
-        answer(ticket, Outcome::Failed { reason })
+        answer(id, SpawnerReply::Failed { reason })
     }
 
     /// Reaps a first process. The kernel has killed everything else in its box before.
-    fn bury(&mut self, ticket: Ticket, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
+    fn reap_init(&mut self, id: RequestId, cgroups: Option<&Cgroups>) -> Result<(), Failure> {
         // What it may have said before it died.
-        self.hear(ticket, cgroups)?;
-        let Some(entry) = self.all.get_mut(&ticket) else {
+        self.hear(id, cgroups)?;
+        let Some(entry) = self.all.get_mut(&id) else {
             return Ok(());
         };
-        let unanswered = matches!(entry.life, Life::Newborn(_));
+        let unanswered = matches!(entry.state, BoxState::Starting(_));
         entry.reap();
         if unanswered {
             let reason = "the box's first process was killed".to_owned();
-            answer(ticket, Outcome::Failed { reason })?;
+            answer(id, SpawnerReply::Failed { reason })?;
         }
         Ok(())
     }
@@ -232,12 +231,12 @@ impl Boxes {
     /// Removes what a dead box has left, and forgets it. What is still in use is tried again by [`clear`](Self::clear).
     fn remove(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         cgroups: Option<&Cgroups>,
-        slots: &mut Slots,
-        stage: &Stage,
+        slots: &mut UidSlots,
+        rootfs: &RootfsBuilder,
     ) -> Result<(), Failure> {
-        let Some(entry) = self.all.get(&ticket) else {
+        let Some(entry) = self.all.get(&id) else {
             return Ok(());
         };
         if let (Some(cgroups), Some(name)) = (cgroups, &entry.name) {
@@ -253,15 +252,15 @@ impl Boxes {
                 }
             }
         }
-        if let Some(folder) = &entry.gift
-            && let Err(failure) = stage.give(folder, 0)
+        if let Some(folder) = &entry.writable_dir
+            && let Err(failure) = rootfs.chown_dir(folder, 0)
         {
             complain(&failure);
         }
         slots.give_back(entry.uids);
-        let mourners = self.all.remove(&ticket).map(|entry| entry.mourners);
-        for mourner in mourners.into_iter().flatten() {
-            answer(mourner, Outcome::Done)?;
+        let waiters = self.all.remove(&id).map(|entry| entry.waiters);
+        for waiter in waiters.into_iter().flatten() {
+            answer(waiter, SpawnerReply::Done)?;
         }
         Ok(())
     }
@@ -272,49 +271,51 @@ impl Boxes {
     }
 
     /// Whether a box is on its way to its agent.
-    pub(super) fn has_newborn(&self) -> bool {
+    pub(super) fn has_starting(&self) -> bool {
         self.all
             .values()
-            .any(|entry| matches!(entry.life, Life::Newborn(_)))
+            .any(|entry| matches!(entry.state, BoxState::Starting(_)))
     }
 
     /// Whether something of a dead box could not be removed yet.
     pub(super) fn has_remains(&self) -> bool {
-        self.all.values().any(|entry| matches!(entry.life, Life::Dead))
+        self.all
+            .values()
+            .any(|entry| matches!(entry.state, BoxState::Dead))
     }
 
     /// Tries again to remove what is left of dead boxes.
     pub(super) fn clear(
         &mut self,
         cgroups: Option<&Cgroups>,
-        slots: &mut Slots,
-        stage: &Stage,
+        slots: &mut UidSlots,
+        rootfs: &RootfsBuilder,
     ) -> Result<(), Failure> {
         let dead: Vec<_> = self
             .all
             .iter()
-            .filter(|(_, entry)| matches!(entry.life, Life::Dead))
-            .map(|(ticket, _)| *ticket)
+            .filter(|(_, entry)| matches!(entry.state, BoxState::Dead))
+            .map(|(id, _)| *id)
             .collect();
         dead.into_iter()
-            .try_for_each(|ticket| self.remove(ticket, cgroups, slots, stage))
+            .try_for_each(|id| self.remove(id, cgroups, slots, rootfs))
     }
 
     /// Kills a box, and answers the request when nothing is left of it. False where there is none.
-    pub(super) fn destroy(&mut self, of: Ticket, request: Ticket) -> Result<bool, Failure> {
+    pub(super) fn destroy(&mut self, of: RequestId, request: RequestId) -> Result<bool, Failure> {
         let Some(entry) = self.all.get_mut(&of) else {
             return Ok(false);
         };
-        entry.mourners.push(request);
-        if let Life::Newborn(_) = entry.life {
+        entry.waiters.push(request);
+        if let BoxState::Starting(_) = entry.state {
             let reason = "the box was given up".to_owned();
-            answer(of, Outcome::Failed { reason })?;
+            answer(of, SpawnerReply::Failed { reason })?;
         }
         entry.kill();
         Ok(true)
     }
 
-    pub(super) fn grow(&mut self, of: Ticket, bytes: u64, cgroups: &Cgroups) -> Result<(), Failure> {
+    pub(super) fn grow(&mut self, of: RequestId, bytes: u64, cgroups: &Cgroups) -> Result<(), Failure> {
         let entry = self
             .all
             .get_mut(&of)
@@ -331,7 +332,7 @@ impl Boxes {
     }
 
     /// How often a box was held back for its CPU quota.
-    pub(super) fn throttled(&self, of: Ticket, cgroups: Option<&Cgroups>) -> Result<u64, Failure> {
+    pub(super) fn throttled(&self, of: RequestId, cgroups: Option<&Cgroups>) -> Result<u64, Failure> {
         let name = self.all.get(&of).and_then(|entry| entry.name.as_ref());
         let (Some(cgroups), Some(name)) = (cgroups, name) else {
             return Err(Failure::new("the box has no control group"));
@@ -342,37 +343,39 @@ impl Boxes {
     }
 
     pub(super) fn kill_all(&mut self) {
-        self.all.values_mut().for_each(Entry::kill);
+        self.all.values_mut().for_each(BoxEntry::kill);
     }
 
     /// Waits for all that were killed.
     pub(super) fn reap_all(&mut self) {
-        self.all.values_mut().for_each(Entry::reap);
+        self.all.values_mut().for_each(BoxEntry::reap);
     }
 }
 
-impl Entry {
-    fn let_live(&mut self) {
-        self.life = match std::mem::replace(&mut self.life, Life::Dead) {
-            Life::Newborn(Newborn { pidfd, .. }) => Life::Alive { pidfd },
-            life => life,
+impl BoxEntry {
+    fn mark_ready(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, BoxState::Dead) {
+            BoxState::Starting(StartingBox { pidfd, .. }) => BoxState::Alive { pidfd },
+            state => state,
         };
     }
 
     fn kill(&mut self) {
-        self.life = match std::mem::replace(&mut self.life, Life::Dead) {
-            Life::Newborn(Newborn { pidfd, .. }) | Life::Alive { pidfd } => {
+        self.state = match std::mem::replace(&mut self.state, BoxState::Dead) {
+            BoxState::Starting(StartingBox { pidfd, .. }) | BoxState::Alive { pidfd } => {
                 // Fails where it is dead already.
                 pidfd_send_signal(&pidfd, Signal::KILL).ok();
-                Life::Dying { pidfd }
+                BoxState::Dying { pidfd }
             }
-            life => life,
+            state => state,
         };
     }
 
     fn reap(&mut self) {
-        let life = std::mem::replace(&mut self.life, Life::Dead);
-        let (Life::Newborn(Newborn { pidfd, .. }) | Life::Alive { pidfd } | Life::Dying { pidfd }) = life
+        let state = std::mem::replace(&mut self.state, BoxState::Dead);
+        let (BoxState::Starting(StartingBox { pidfd, .. })
+        | BoxState::Alive { pidfd }
+        | BoxState::Dying { pidfd }) = state
         else {
             return;
         };

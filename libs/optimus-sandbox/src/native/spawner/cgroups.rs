@@ -25,11 +25,11 @@ use rustix::{
 };
 
 use super::{
-    dynmods,
     failure::Failure,
-    hierarchies::{Base, Version},
+    favordynmods,
+    hierarchies::{BaseGroup, CgroupVersion},
 };
-use crate::native::wire::Make;
+use crate::native::wire::CreateBox;
 
 /// How many groups wait for their boxes.
 const READY: usize = 8;
@@ -54,7 +54,7 @@ pub(super) struct Cgroups {
     own_name: String,
     /// Held locked.
     own_folder: OwnedFd,
-    version: Version,
+    version: CgroupVersion,
     /// Held open: processes enter groups quickly.
     _favor: Option<OwnedFd>,
     /// Distinguishes the UIDs of this spawner's boxes from those of others'.
@@ -73,8 +73,8 @@ pub(super) struct BoxGroup {
 
 impl Cgroups {
     /// Makes and locks this worker's group, and removes what an earlier spawner of the same worker has left.
-    pub(super) fn open(base: Base, worker: &WorkerId) -> Result<Self, Failure> {
-        let Base {
+    pub(super) fn open(base: BaseGroup, worker: &WorkerId) -> Result<Self, Failure> {
+        let BaseGroup {
             group: base,
             folder: base_folder,
             path,
@@ -105,8 +105,8 @@ impl Cgroups {
             .map_err(Failure::at("lock a control group"))?;
         // Version 2 makes processes where they belong.
         let favor = match version {
-            Version::V1 => dynmods::favor(),
-            Version::V2 => None,
+            CgroupVersion::V1 => favordynmods::enable(),
+            CgroupVersion::V2 => None,
         };
         let mut cgroups = Self {
             base,
@@ -138,8 +138,8 @@ impl Cgroups {
     /// The group of all boxes of this worker, if it is one of version 2.
     pub(super) fn of_version_2(&self) -> Option<BorrowedFd<'_>> {
         match self.version {
-            Version::V1 => None,
-            Version::V2 => Some(self.own_folder.as_fd()),
+            CgroupVersion::V1 => None,
+            CgroupVersion::V2 => Some(self.own_folder.as_fd()),
         }
     }
 
@@ -154,7 +154,7 @@ impl Cgroups {
     }
 
     /// A group that no box has used, with the limits of this one, in which its root may make groups of its own.
-    pub(super) fn take(&mut self, limits: &Make, root: u32) -> Result<BoxGroup, Failure> {
+    pub(super) fn take(&mut self, limits: &CreateBox, root: u32) -> Result<BoxGroup, Failure> {
         let taken = match self.ready.pop_front() {
             Some(group) => group,
             None => self.make()?,

@@ -72,7 +72,7 @@ pub(in crate::native) struct Copied {
 
 /// Where copies go, opened while the stage was in sight.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct CopyTarget {
     pub(super) store: OwnedFd,
     pub(super) tree: OwnedFd,
 }
@@ -88,7 +88,7 @@ pub(super) enum Reader {
 }
 
 pub(super) struct Copier {
-    target: Target,
+    target: CopyTarget,
     reader: Reader,
     without: Vec<Pattern>,
     most_bytes: u64,
@@ -109,7 +109,7 @@ pub(super) struct Copier {
 }
 
 impl Copier {
-    pub(super) fn new(target: Target, reader: Reader, most_bytes: u64) -> Self {
+    pub(super) fn new(target: CopyTarget, reader: Reader, most_bytes: u64) -> Self {
         Self {
             target,
             reader,
@@ -148,7 +148,7 @@ impl Copier {
             });
             if !left_out && !fs::symlink_metadata(&file).is_ok_and(|data| data.is_dir()) {
                 // A package may have a link to as much as /usr/bin.
-                self.follow(&file, Wanted::WithIt)?;
+                self.follow(&file, CopyReason::WithIt)?;
             }
         }
         self.finish()
@@ -167,7 +167,7 @@ impl Copier {
 
     fn finish(mut self) -> Result<Copied, Failure> {
         while let Some(path) = self.ahead.pop_front() {
-            self.follow(&path, Wanted::WithIt)?;
+            self.follow(&path, CopyReason::WithIt)?;
         }
         for (folder, time) in std::mem::take(&mut self.times) {
             let folder = self.folder(&folder)?;
@@ -189,7 +189,7 @@ impl Copier {
             )));
         }
         if host == inside {
-            return self.follow(host, Wanted::ByName);
+            return self.follow(host, CopyReason::ByName);
         }
         let data = match fs::symlink_metadata(host) {
             Ok(data) => data,
@@ -205,7 +205,7 @@ impl Copier {
 
     /// Shows a path of the host where it is there, with every symbolic link on the way to it; a folder with all that is
     /// in it. What boxes have of their own is left out.
-    fn follow(&mut self, path: &Path, wanted: Wanted) -> Result<(), Failure> {
+    fn follow(&mut self, path: &Path, wanted: CopyReason) -> Result<(), Failure> {
         let mut ahead = parts(path);
         let mut here = PathBuf::from("/");
         let mut links = 0;
@@ -225,7 +225,7 @@ impl Copier {
             if !data.is_symlink() {
                 if !ahead.is_empty() {
                     // What was listed is meant, wherever it lies.
-                    if wanted == Wanted::WithIt && !self.may_pass(&data) {
+                    if wanted == CopyReason::WithIt && !self.may_pass(&data) {
                         return Ok(());
                     }
                     continue;
@@ -236,8 +236,8 @@ impl Copier {
                 if data.is_dir() {
                     let here = here.clone();
                     return match wanted {
-                        Wanted::WithIt if depth(&here) < FOLLOWED_DEPTH => Ok(()),
-                        Wanted::ByName | Wanted::WithIt => self.walk(&here, &here),
+                        CopyReason::WithIt if depth(&here) < FOLLOWED_DEPTH => Ok(()),
+                        CopyReason::ByName | CopyReason::WithIt => self.walk(&here, &here),
                     };
                 }
                 return self.entry(&here.clone(), &here, &data);
@@ -473,7 +473,7 @@ impl Copier {
 
 /// Why a path is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum CopyReason {
     /// It was listed, however much it may be.
     ByName,
     /// Something that is shown leads to it.

@@ -34,13 +34,13 @@ const HUGE_PAGES: (Controller, &str) = (Controller::HugePages, "hugetlb");
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hierarchies {
     /// Of each controller, in the order of [`CONTROLLERS`], and of [`HUGE_PAGES`] where it can be had.
-    V1(Vec<(Controller, Place)>),
-    V2(Place),
+    V1(Vec<(Controller, HierarchyPath)>),
+    V2(HierarchyPath),
 }
 
 /// A mounted hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct HierarchyPath {
     mount_point: PathBuf,
     /// Which of its groups is seen at the mount point.
     root: PathBuf,
@@ -69,7 +69,7 @@ impl Hierarchies {
     }
 
     /// The group below which every worker makes its own. `cgroup` is what the settings say of it.
-    pub(super) fn base(&self, cgroup: &Path) -> Result<Base, Failure> {
+    pub(super) fn base(&self, cgroup: &Path) -> Result<BaseGroup, Failure> {
         let path = if !cgroup.as_os_str().is_empty() {
             cgroup
         } else if getuid().is_root() {
@@ -82,9 +82,9 @@ impl Hierarchies {
     }
 
     /// The group of this process itself, for a user who may not make one elsewhere.
-    fn own(&self) -> Result<Base, Failure> {
+    fn own(&self) -> Result<BaseGroup, Failure> {
         let (group, folder) = match self {
-            Self::V1(_) => self.open(Place::own)?,
+            Self::V1(_) => self.open(HierarchyPath::own)?,
             Self::V2(place) => {
                 let own = place.without_our_processes()?;
                 self.open(|_| own.clone())?
@@ -93,15 +93,15 @@ impl Hierarchies {
         self.based(group, folder)
     }
 
-    fn based(&self, group: Group, path: PathBuf) -> Result<Base, Failure> {
+    fn based(&self, group: Group, path: PathBuf) -> Result<BaseGroup, Failure> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = open(&path, flags, Mode::empty())
             .map_err(Failure::at(format_args!("open {}", path.display())))?;
         let version = match self {
-            Self::V1(_) => Version::V1,
-            Self::V2(_) => Version::V2,
+            Self::V1(_) => CgroupVersion::V1,
+            Self::V2(_) => CgroupVersion::V2,
         };
-        Ok(Base {
+        Ok(BaseGroup {
             group,
             folder,
             path,
@@ -110,7 +110,7 @@ impl Hierarchies {
     }
 
     /// Opens a group by its folder in each hierarchy, and returns the first of these.
-    fn open(&self, folder: impl Fn(&Place) -> PathBuf) -> Result<(Group, PathBuf), Failure> {
+    fn open(&self, folder: impl Fn(&HierarchyPath) -> PathBuf) -> Result<(Group, PathBuf), Failure> {
         let first = folder(self.first());
         let group = match self {
             Self::V2(_) => Group::open_v2(&first),
@@ -130,7 +130,7 @@ impl Hierarchies {
     }
 
     /// The hierarchy whose folders are locked.
-    fn first(&self) -> &Place {
+    fn first(&self) -> &HierarchyPath {
         match self {
             Self::V1(places) => &places[0].1,
             Self::V2(place) => place,
@@ -152,22 +152,22 @@ fn read(file: &str) -> Result<String, Failure> {
 
 /// The group below which every worker makes its own.
 #[derive(Debug)]
-pub(super) struct Base {
+pub(super) struct BaseGroup {
     pub(super) group: Group,
     /// Its folder in the hierarchy whose folders are locked.
     pub(super) folder: OwnedFd,
     /// The same, for people.
     pub(super) path: PathBuf,
-    pub(super) version: Version,
+    pub(super) version: CgroupVersion,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum CgroupVersion {
     V1,
     V2,
 }
 
-impl Place {
+impl HierarchyPath {
     fn below(&self, path: &Path) -> PathBuf {
         self.mount_point.join(path.strip_prefix("/").unwrap_or(path))
     }
@@ -225,16 +225,16 @@ fn descend(top: Group, path: &Path) -> Result<Group, Failure> {
 }
 
 /// Where version 2 is mounted.
-fn unified(mounts: &str, memberships: &str) -> Option<Place> {
+fn unified(mounts: &str, memberships: &str) -> Option<HierarchyPath> {
     let own = memberships.lines().find_map(|line| line.strip_prefix("0::"))?;
     mounts.lines().find_map(|line| {
-        let mount = Mount::parse(line)?;
+        let mount = MountLine::parse(line)?;
         (mount.kind == "cgroup2").then(|| mount.place(own))
     })
 }
 
 /// Where the controllers of version 1 are mounted.
-fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>, Failure> {
+fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, HierarchyPath)>, Failure> {
     let find = |name: &str| {
         let lists = |list: &str| list.split(',').any(|listed| listed == name);
         let own = memberships.lines().find_map(|line| {
@@ -242,7 +242,7 @@ fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>,
             lists(controllers).then_some(path)
         })?;
         mounts.lines().find_map(|line| {
-            let mount = Mount::parse(line)?;
+            let mount = MountLine::parse(line)?;
             (mount.kind == "cgroup" && lists(mount.options)).then(|| mount.place(own))
         })
     };
@@ -258,14 +258,14 @@ fn separate(mounts: &str, memberships: &str) -> Result<Vec<(Controller, Place)>,
 }
 
 /// A line of `/proc/self/mountinfo`; see `proc_pid_mountinfo(5)`.
-struct Mount<'a> {
+struct MountLine<'a> {
     root: &'a str,
     place: &'a str,
     kind: &'a str,
     options: &'a str,
 }
 
-impl<'a> Mount<'a> {
+impl<'a> MountLine<'a> {
     fn parse(line: &'a str) -> Option<Self> {
         let (head, tail) = line.split_once(" - ")?;
         let mut head = head.split(' ').skip(3);
@@ -278,8 +278,8 @@ impl<'a> Mount<'a> {
         })
     }
 
-    fn place(&self, own: &str) -> Place {
-        Place {
+    fn place(&self, own: &str) -> HierarchyPath {
+        HierarchyPath {
             mount_point: self.place.into(),
             root: self.root.into(),
             own: own.into(),

@@ -90,16 +90,16 @@ impl Uids {
 
 /// Where the UIDs of boxes come from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Source {
+pub(super) enum UidSource {
     /// From those of the host, as the settings say; other spawners have other blocks.
     Host { uid_base: u32, block: u32 },
     /// From all that there are in a user namespace of the spawner's own.
-    Grant,
+    Subids,
 }
 
 /// Ranges of UIDs, each in use by one box at most.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct UidSlots {
     /// As the spawner sees them; `None` where it has but one UID.
     ids: Option<Range<u32>>,
     used: Vec<bool>,
@@ -107,9 +107,9 @@ pub(super) struct Slots {
     next: usize,
 }
 
-impl Slots {
+impl UidSlots {
     /// The ranges that the spawner's user namespace has room for, from its block on.
-    pub(super) fn find(source: Source) -> Result<Self, Failure> {
+    pub(super) fn find(source: UidSource) -> Result<Self, Failure> {
         let read = |file: &str| {
             fs::read_to_string(file)
                 .map(|text| extents(&text))
@@ -117,7 +117,7 @@ impl Slots {
         };
         let both = both(&read("/proc/self/uid_map")?, &read("/proc/self/gid_map")?);
         let ids = match source {
-            Source::Host { uid_base, block } => {
+            UidSource::Host { uid_base, block } => {
                 let first = uid_base.saturating_add(block.saturating_mul(MOST_SLOTS * RANGE));
                 let ids = from(&both, first).ok_or_else(|| {
                     Failure::new(format!(
@@ -126,7 +126,7 @@ impl Slots {
                 })?;
                 Some(ids)
             }
-            Source::Grant => largest(&both),
+            UidSource::Subids => largest(&both),
         };
         let slots = ids
             .as_ref()
@@ -228,12 +228,12 @@ pub(super) fn privileged() -> bool {
 /// where it is.
 pub(super) fn become_root() -> Result<Option<String>, Failure> {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
-    let mapper = match Grant::find() {
-        Ok(grant) => Ok(Mapper::start(&grant, uid, gid)?),
+    let mapper = match SubidGrant::find() {
+        Ok(grant) => Ok(UidMapper::start(&grant, uid, gid)?),
         Err(why) => Err(why),
     };
     unshare(UnshareFlags::NEWUSER).map_err(Failure::at("make a user namespace"))?;
-    if let Err(why) = mapper.and_then(Mapper::finish) {
+    if let Err(why) = mapper.and_then(UidMapper::finish) {
         map_alone(uid, gid)?;
         return Ok(Some(why));
     }
@@ -262,12 +262,12 @@ fn map_alone(uid: u32, gid: u32) -> Result<(), Failure> {
 
 /// UIDs and GIDs that an administrator has granted to this user.
 #[derive(Debug, PartialEq, Eq)]
-struct Grant {
+struct SubidGrant {
     uids: Range<u32>,
     gids: Range<u32>,
 }
 
-impl Grant {
+impl SubidGrant {
     fn find() -> Result<Self, String> {
         let uid = getuid().as_raw().to_string();
         let name = user_name();
@@ -288,14 +288,14 @@ impl Grant {
 
 /// A process that stays outside of the new user namespace, and has its maps written by the programs trusted to do so.
 #[derive(Debug)]
-struct Mapper {
+struct UidMapper {
     process: Option<Pid>,
     /// Closed when the namespace is there.
     made: io::PipeWriter,
 }
 
-impl Mapper {
-    fn start(grant: &Grant, uid: u32, gid: u32) -> Result<Self, Failure> {
+impl UidMapper {
+    fn start(grant: &SubidGrant, uid: u32, gid: u32) -> Result<Self, Failure> {
         let (wait, made) = io::pipe().map_err(Failure::at("make a pipe"))?;
         let this = getpid();
         // SAFETY: this process has one thread, so the child may do whatever the parent may.
@@ -323,7 +323,7 @@ impl Mapper {
     }
 }
 
-impl Grant {
+impl SubidGrant {
     fn map(&self, process: Pid, uid: u32, gid: u32, mut wait: io::PipeReader) -> io::Result<()> {
         wait.read_to_end(&mut Vec::new())?;
         for (program, own, granted) in [("newuidmap", uid, &self.uids), ("newgidmap", gid, &self.gids)] {
@@ -408,7 +408,7 @@ mod tests {
 
     #[test]
     fn a_range_rests_after_a_box_and_is_never_used_twice() {
-        let mut slots = Slots {
+        let mut slots = UidSlots {
             ids: Some(100..100 + 3 * RANGE),
             used: vec![false; 3],
             next: 0,

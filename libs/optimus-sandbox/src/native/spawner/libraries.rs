@@ -30,12 +30,12 @@ pub(super) struct Libraries {
 }
 
 /// Which machine a program is for: a loader passes over libraries for others.
-type Machine = (u16, elf::file::Class);
+type ElfMachine = (u16, elf::file::Class);
 
 /// What one program or library says of itself.
 #[derive(Debug)]
 struct Linked {
-    machine: Machine,
+    machine: ElfMachine,
     interpreter: Option<PathBuf>,
     needed: Vec<String>,
     /// `DT_RPATH` and `DT_RUNPATH`, as they are written.
@@ -116,7 +116,7 @@ fn expand(folder: &str, origin: &Path) -> String {
     folder.replace("${ORIGIN}", &origin).replace("$ORIGIN", &origin)
 }
 
-fn machine(file: &Path) -> Option<Machine> {
+fn machine(file: &Path) -> Option<ElfMachine> {
     let elf = ElfStream::<AnyEndian, _>::open_stream(File::open(file).ok()?).ok()?;
     Some((elf.ehdr.e_machine, elf.ehdr.class))
 }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::first_line;
 
 /// A toolchain that does not answer in this time is none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// What is read of an answer.
 const MAX_ANSWER: u64 = 64 << 10;
 
@@ -24,8 +24,8 @@ pub(super) fn version(command: &str, path: &str) -> Result<String, String> {
     shell
         .env_clear()
         .envs([("PATH", path), ("HOME", "/tmp"), ("LANG", "C.UTF-8")]);
-    let (status, told) =
-        run(&mut shell, Heard::BothStreams, PATIENCE).map_err(|error| trouble(command, &error))?;
+    let (status, told) = run(&mut shell, CapturedStreams::BothStreams, TIMEOUT)
+        .map_err(|error| describe_failure(command, &error))?;
     let line = first_line(&told);
     match line {
         Some(line) if status.success() => Ok(line.to_owned()),
@@ -40,15 +40,19 @@ pub(super) fn version(command: &str, path: &str) -> Result<String, String> {
 /// The first line the command prints, run with this process' environment: it knows which of several toolchains the
 /// user has chosen.
 pub(super) fn folder(command: &str, path: &str) -> Result<String, String> {
-    let (status, told) = run(shell(command).env("PATH", path), Heard::OutputAlone, PATIENCE)
-        .map_err(|error| trouble(command, &error))?;
+    let (status, told) = run(
+        shell(command).env("PATH", path),
+        CapturedStreams::OutputAlone,
+        TIMEOUT,
+    )
+    .map_err(|error| describe_failure(command, &error))?;
     match first_line(&told) {
         Some(line) if status.success() => Ok(line.to_owned()),
         _ => Err(format!("`{command}` fails")),
     }
 }
 
-fn trouble(command: &str, error: &io::Error) -> String {
+fn describe_failure(command: &str, error: &io::Error) -> String {
     format!("cannot run `{command}`: {error}")
 }
 
@@ -61,16 +65,20 @@ fn shell(command: &str) -> Command {
 
 /// What is read of a command's standard output and error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum CapturedStreams {
     BothStreams,
     OutputAlone,
 }
 
-fn run(command: &mut Command, heard: Heard, patience: Duration) -> io::Result<(ExitStatus, String)> {
+fn run(
+    command: &mut Command,
+    captured: CapturedStreams,
+    timeout: Duration,
+) -> io::Result<(ExitStatus, String)> {
     let (reader, writer) = io::pipe()?;
-    let errors = match heard {
-        Heard::BothStreams => writer.try_clone()?.into(),
-        Heard::OutputAlone => Stdio::null(),
+    let errors = match captured {
+        CapturedStreams::BothStreams => writer.try_clone()?.into(),
+        CapturedStreams::OutputAlone => Stdio::null(),
     };
     command
         .stdin(Stdio::null())
@@ -88,7 +96,7 @@ fn run(command: &mut Command, heard: Heard, patience: Duration) -> io::Result<(E
         // Nobody listens any more where the time was over.
         let _ = send.send(read);
     });
-    let told = told.recv_timeout(patience);
+    let told = told.recv_timeout(timeout);
     // Until it is waited for, the id is nobody else's.
     if told.is_err()
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
@@ -97,7 +105,7 @@ fn run(command: &mut Command, heard: Heard, patience: Duration) -> io::Result<(E
     }
     let status = child.wait()?;
     let told =
-        told.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {patience:?}")))??;
+        told.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {timeout:?}")))??;
     Ok((status, String::from_utf8_lossy(&told).into_owned()))
 }
 
@@ -133,7 +141,12 @@ mod tests {
     #[test]
     fn a_command_that_never_ends_is_killed_with_its_children() {
         let mut forever = shell("echo begun; sleep 600 & sleep 600");
-        let error = run(&mut forever, Heard::BothStreams, Duration::from_millis(100)).unwrap_err();
+        let error = run(
+            &mut forever,
+            CapturedStreams::BothStreams,
+            Duration::from_millis(100),
+        )
+        .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

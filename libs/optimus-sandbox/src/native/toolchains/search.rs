@@ -26,7 +26,7 @@ const LOCAL: &str = "/usr/local";
 
 /// What of this host languages are looked for in.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct SearchPaths {
     /// What every box sees, as patterns.
     seen: Vec<PathBuf>,
     /// This process' `PATH`, and the usual folders.
@@ -36,7 +36,7 @@ pub(super) struct Places {
     private: Vec<PathBuf>,
 }
 
-impl Places {
+impl SearchPaths {
     pub(super) fn new(seen: &[PathBuf], data_dir: &Path) -> Self {
         let own = env::var_os("PATH").unwrap_or_default();
         let mut path: Vec<_> = env::split_paths(&own)
@@ -71,15 +71,15 @@ impl Places {
 
 /// A toolchain, and what a box must see of the host to run it.
 #[derive(Debug)]
-pub(super) struct Sighting {
+pub(super) struct FoundToolchain {
     pub(super) root: HostRoot,
     /// The program that tells it from others, with all links followed.
     pub(super) program: PathBuf,
 }
 
 /// Finds the language's toolchain, or says what is missing.
-pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, String> {
-    let wanted = Wanted::by(language);
+pub(super) fn find(language: &Language, places: &SearchPaths) -> Result<FoundToolchain, String> {
+    let wanted = Requirements::by(language);
     if let Some(file) = wanted.files.iter().find(|file| !file.exists()) {
         return Err(wanted.missing(&file.display().to_string()));
     }
@@ -97,30 +97,32 @@ pub(super) fn find(language: &Language, places: &Places) -> Result<Sighting, Str
         wanted: &wanted,
     };
     // What the package manager has installed goes first: what it has not may only stand in for something else.
-    let (known, others): (Vec<_>, Vec<_>) = search
-        .candidates(main)
-        .into_iter()
-        .partition(|program| matches!(search.place_of(program), Ok(Place::Listed | Place::System)));
-    let mut first_trouble = None;
+    let (known, others): (Vec<_>, Vec<_>) = search.candidates(main).into_iter().partition(|program| {
+        matches!(
+            search.origin_of(program),
+            Ok(ProgramOrigin::Listed | ProgramOrigin::System)
+        )
+    });
+    let mut first_error = None;
     for program in known.iter().chain(&others) {
         match search.try_with(program) {
-            Ok(sighting) => return Ok(sighting),
-            Err(trouble) => first_trouble = first_trouble.or(Some(trouble)),
+            Ok(found) => return Ok(found),
+            Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    Err(first_trouble.unwrap_or_else(|| wanted.missing(main)))
+    Err(first_error.unwrap_or_else(|| wanted.missing(main)))
 }
 
 /// What a recipe cannot do without.
 #[derive(Debug)]
-struct Wanted<'a> {
+struct Requirements<'a> {
     language: &'a Language,
     /// By name or by absolute path; the first tells one toolchain from another.
     programs: Vec<&'a str>,
     files: Vec<&'a Path>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> Requirements<'a> {
     fn by(language: &'a Language) -> Self {
         let recipe = &language.execution;
         let called = recipe.compile.first().into_iter().chain([&recipe.command]);
@@ -146,17 +148,17 @@ impl<'a> Wanted<'a> {
         self.with_remedy(format!("no {what} {place}"))
     }
 
-    fn with_remedy(&self, trouble: String) -> String {
+    fn with_remedy(&self, error: String) -> String {
         let packages = &self.language.build.debian_packages;
         if packages.is_empty() {
-            return trouble;
+            return error;
         }
-        format!("{trouble}: apt-get install {}", packages.join(" "))
+        format!("{error}: apt-get install {}", packages.join(" "))
     }
 }
 
 /// Where the language's programs may be: absolute, in the order of preference.
-fn folders(language: &Language, places: &Places) -> Vec<PathBuf> {
+fn folders(language: &Language, places: &SearchPaths) -> Vec<PathBuf> {
     let mut folders = places.path.clone();
     for pattern in &language.host.search {
         match (pattern.strip_prefix("~/"), &places.home) {
@@ -173,7 +175,7 @@ fn folders(language: &Language, places: &Places) -> Vec<PathBuf> {
 
 /// What boxes have to see of a program's surroundings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ProgramOrigin {
     /// Listed in the settings or the language's entry.
     Listed,
     /// The package manager's.
@@ -189,11 +191,11 @@ enum Place {
 /// A language being looked for.
 struct Search<'a> {
     language: &'a Language,
-    places: &'a Places,
+    places: &'a SearchPaths,
     folders: Vec<PathBuf>,
     /// What its boxes see in any case.
     listed: Vec<PathBuf>,
-    wanted: &'a Wanted<'a>,
+    wanted: &'a Requirements<'a>,
 }
 
 impl Search<'_> {
@@ -205,16 +207,16 @@ impl Search<'_> {
     }
 
     /// The toolchain that this program belongs to.
-    fn try_with(&self, program: &Path) -> Result<Sighting, String> {
+    fn try_with(&self, program: &Path) -> Result<FoundToolchain, String> {
         let main = program.file_name().expect("it has a name");
         let own = self.own_folder(program)?.filter(|own| {
             !SHARED.iter().any(|shared| own == Path::new(shared)) && is_program(&own.join("bin").join(main))
         });
         let (program, place) = match own {
-            None => (program.to_owned(), self.place_of(program)?),
+            None => (program.to_owned(), self.origin_of(program)?),
             Some(own) => (
                 own.join("bin").join(main),
-                Place::Folder(self.checked(own, program)?),
+                ProgramOrigin::Folder(self.checked(own, program)?),
             ),
         };
 
@@ -225,13 +227,13 @@ impl Search<'_> {
             let mut found = { path.iter().chain(&self.folders) }.map(|folder| folder.join(other));
             let found = found.find(|program| is_program(program));
             let found = found.ok_or_else(|| self.wanted.missing(other))?;
-            let inside = |place: &Place| match place {
-                Place::Folder(own) => found.starts_with(own),
-                Place::Prefix(own) => found.starts_with(own.join("bin")),
-                Place::Listed | Place::System | Place::Alone => false,
+            let inside = |place: &ProgramOrigin| match place {
+                ProgramOrigin::Folder(own) => found.starts_with(own),
+                ProgramOrigin::Prefix(own) => found.starts_with(own.join("bin")),
+                ProgramOrigin::Listed | ProgramOrigin::System | ProgramOrigin::Alone => false,
             };
             if !places.iter().any(inside) {
-                places.push(self.place_of(&found)?);
+                places.push(self.origin_of(&found)?);
             }
             path.extend(found.parent().map(Path::to_owned));
             programs.push(found);
@@ -240,7 +242,7 @@ impl Search<'_> {
         let path = joined(&without_repeats(path));
         let version = self.version(&path)?;
         let (paths, packages) = self.seen(&programs, &places)?;
-        Ok(Sighting {
+        Ok(FoundToolchain {
             root: HostRoot {
                 paths: paths.into_iter().map(HostPath::same).collect(),
                 packages,
@@ -254,21 +256,25 @@ impl Search<'_> {
     }
 
     /// What boxes see of the host for these programs, and which packages of it.
-    fn seen(&self, programs: &[PathBuf], places: &[Place]) -> Result<(Vec<PathBuf>, Vec<String>), String> {
+    fn seen(
+        &self,
+        programs: &[PathBuf],
+        places: &[ProgramOrigin],
+    ) -> Result<(Vec<PathBuf>, Vec<String>), String> {
         let mut paths = self.listed.clone();
         paths.extend(programs.iter().cloned());
         paths.extend(self.wanted.files.iter().map(|file| file.to_path_buf()));
-        let of_system = places.contains(&Place::System);
+        let of_system = places.contains(&ProgramOrigin::System);
         paths.extend(places.iter().flat_map(|place| match place {
-            Place::Folder(own) => vec![own.clone()],
-            Place::Prefix(own) => prefix::members(own),
-            Place::Listed | Place::System | Place::Alone => Vec::new(),
+            ProgramOrigin::Folder(own) => vec![own.clone()],
+            ProgramOrigin::Prefix(own) => prefix::members(own),
+            ProgramOrigin::Listed | ProgramOrigin::System | ProgramOrigin::Alone => Vec::new(),
         }));
         let mut packages = Vec::new();
         if of_system {
             // Packages are named for the toolchain that comes of them.
             let named: &[String] = match places.first() {
-                Some(Place::System) => &self.language.build.debian_packages,
+                Some(ProgramOrigin::System) => &self.language.build.debian_packages,
                 _ => &[],
             };
             let files = programs
@@ -303,23 +309,23 @@ impl Search<'_> {
     }
 
     /// What boxes have to see around this program.
-    fn place_of(&self, program: &Path) -> Result<Place, String> {
+    fn origin_of(&self, program: &Path) -> Result<ProgramOrigin, String> {
         let real = program
             .canonicalize()
             .map_err(|error| format!("{} cannot be followed: {error}", program.display()))?;
         if { self.listed.iter() }.any(|listed| real.starts_with(listed) && listed.is_dir()) {
-            return Ok(Place::Listed);
+            return Ok(ProgramOrigin::Listed);
         }
         if is_system(&real) {
-            return Ok(Place::System);
+            return Ok(ProgramOrigin::System);
         }
         let own = real
             .parent()
             .filter(|folder| folder.ends_with("bin"))
             .and_then(Path::parent);
         match own {
-            Some(own) => self.checked(own.to_owned(), program).map(Place::Prefix),
-            None => Ok(Place::Alone),
+            Some(own) => self.checked(own.to_owned(), program).map(ProgramOrigin::Prefix),
+            None => Ok(ProgramOrigin::Alone),
         }
     }
 
@@ -331,12 +337,10 @@ impl Search<'_> {
         match told {
             Ok(version) if self.language.host.takes(&version) => return Ok(version),
             Ok(version) => Err(format!("{version} is too old: {name} needs {minimum} or newer")),
-            Err(trouble) if minimum.is_empty() => Err(trouble),
-            Err(trouble) => Err(format!(
-                "{trouble}; {name} needs version {minimum} or newer of it"
-            )),
+            Err(error) if minimum.is_empty() => Err(error),
+            Err(error) => Err(format!("{error}; {name} needs version {minimum} or newer of it")),
         }
-        .map_err(|trouble| self.wanted.with_remedy(trouble))
+        .map_err(|error| self.wanted.with_remedy(error))
     }
 
     /// The folder the toolchain names as its own; none where nothing can be asked.
@@ -461,8 +465,8 @@ mod tests {
         }
 
         /// Looks with these folders in `PATH` and those seen.
-        fn find(&self, path: &[&str], seen: &[&str]) -> Result<Sighting, String> {
-            let places = Places {
+        fn find(&self, path: &[&str], seen: &[&str]) -> Result<FoundToolchain, String> {
+            let places = SearchPaths {
                 seen: seen.iter().map(|folder| self.path(folder)).collect(),
                 path: path.iter().map(|folder| self.path(folder)).collect(),
                 home: Some(self.path("home")),

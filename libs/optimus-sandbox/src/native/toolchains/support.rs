@@ -17,14 +17,14 @@ use optimus_common::{LanguageName, causes, language::Language, language_assets, 
 use rustix::fs::syncfs;
 use sha2::{Digest, Sha256};
 
-use super::search::Sighting;
+use super::search::FoundToolchain;
 
 /// Hexadecimal digits of a fingerprint in a folder's name.
 const DIGITS: usize = 16;
 
 /// As long as this is there, the folder is not removed.
 #[derive(Debug, Clone)]
-pub(super) struct InUse(#[expect(dead_code, reason = "held for its lock")] Arc<File>);
+pub(super) struct UseLock(#[expect(dead_code, reason = "held for its lock")] Arc<File>);
 
 /// How a language's folder comes to be.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Preparation {
     /// None for a language that brings nothing along.
     pub(super) fn of(
         language: &Language,
-        sighting: &Sighting,
+        found: &FoundToolchain,
         languages_file: &LanguagesFile,
         prepared: &Path,
     ) -> Result<Option<Self>, String> {
@@ -47,7 +47,7 @@ impl Preparation {
         if files.is_empty() {
             return Ok(None);
         }
-        let name = format!("{}-{}", language.name, fingerprint(sighting, &files));
+        let name = format!("{}-{}", language.name, fingerprint(found, &files));
         Ok(Some(Self {
             language: language.name.clone(),
             folder: prepared.join(name),
@@ -60,13 +60,13 @@ impl Preparation {
     }
 
     /// The outcome, where it is there.
-    pub(super) fn existing(&self) -> Option<InUse> {
+    pub(super) fn existing(&self) -> Option<UseLock> {
         let folder = File::open(&self.folder).ok()?;
         folder.try_lock_shared().ok()?;
         // It may have been removed before it was locked.
         let held = folder.metadata().ok()?;
         let there = self.folder.metadata().ok()?;
-        ((held.dev(), held.ino()) == (there.dev(), there.ino())).then(|| InUse(Arc::new(folder)))
+        ((held.dev(), held.ino()) == (there.dev(), there.ino())).then(|| UseLock(Arc::new(folder)))
     }
 
     /// Makes the outcome, unless another process does so meanwhile. `run` gets the folder and what to run in a box
@@ -74,7 +74,7 @@ impl Preparation {
     pub(super) async fn make<Running>(
         &self,
         run: impl FnOnce(PathBuf, Vec<String>) -> Running,
-    ) -> Result<InUse, String>
+    ) -> Result<UseLock, String>
     where
         Running: Future<Output = Result<(), String>>,
     {
@@ -200,17 +200,17 @@ fn read(folder: &Path) -> io::Result<Files> {
 }
 
 /// Differs where the outcome would.
-fn fingerprint(sighting: &Sighting, files: &[(String, Vec<u8>)]) -> String {
+fn fingerprint(found: &FoundToolchain, files: &[(String, Vec<u8>)]) -> String {
     let mut hash = Sha256::new();
     let mut take = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
-    take(sighting.root.toolchain.as_bytes());
-    take(sighting.root.path.as_bytes());
-    take(sighting.program.as_os_str().as_encoded_bytes());
+    take(found.root.toolchain.as_bytes());
+    take(found.root.path.as_bytes());
+    take(found.program.as_os_str().as_encoded_bytes());
     // A rebuilt toolchain may call itself the same.
-    if let Ok(program) = sighting.program.metadata() {
+    if let Ok(program) = found.program.metadata() {
         take(&program.len().to_le_bytes());
         take(&program.mtime().to_le_bytes());
     }
@@ -261,7 +261,7 @@ mod tests {
         }
 
         fn preparation(&self, version: &str) -> Preparation {
-            let sighting = Sighting {
+            let found = FoundToolchain {
                 root: HostRoot {
                     path: "/usr/bin".to_owned(),
                     toolchain: version.to_owned(),
@@ -270,13 +270,13 @@ mod tests {
                 program: "/usr/bin/cc".into(),
             };
             let file = LanguagesFile::At(self.top.path().join("config/languages.json"));
-            Preparation::of(&self.language, &sighting, &file, &self.all())
+            Preparation::of(&self.language, &found, &file, &self.all())
                 .unwrap()
                 .unwrap()
         }
     }
 
-    async fn make(preparation: &Preparation) -> InUse {
+    async fn make(preparation: &Preparation) -> UseLock {
         preparation
             .make(async |folder, _| fs::write(folder.join("made"), "").map_err(|error| error.to_string()))
             .await

@@ -7,7 +7,7 @@ use std::{
 
 use libtest_mimic::{Failed, Trial};
 use optimus_common::weaken;
-use optimus_sandbox::native::layers::{Layer, State, survey};
+use optimus_sandbox::native::layers::{Layer, LayerState, probe_host};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -62,13 +62,13 @@ pub(super) fn survey_if_asked(first: &str) -> Option<ExitCode> {
         return None;
     }
     let runtime = Runtime::new().ok()?;
-    let proofs = runtime.block_on(survey(&native_settings().native));
+    let proofs = runtime.block_on(probe_host(&native_settings().native));
     drop(runtime);
     leave();
     match proofs {
         Ok(proofs) => {
             for proof in proofs {
-                if let State::Missing { .. } = proof.state {
+                if let LayerState::Missing { .. } = proof.state {
                     println!("{}", proof.layer);
                 }
             }

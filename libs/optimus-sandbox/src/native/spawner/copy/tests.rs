@@ -6,11 +6,11 @@ use tempfile::TempDir;
 
 use super::*;
 
-struct Stage {
+struct CopyFixture {
     top: TempDir,
 }
 
-impl Stage {
+impl CopyFixture {
     fn new() -> Self {
         // On the same file system as what is copied here, which changes nothing.
         let top = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -29,7 +29,7 @@ impl Stage {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             openat(rustix::fs::CWD, self.path(name), flags, Mode::empty()).unwrap()
         };
-        let target = Target {
+        let target = CopyTarget {
             store: open("store"),
             tree: open(tree),
         };
@@ -54,17 +54,17 @@ impl Stage {
 
 #[test]
 fn two_roots_share_one_copy_and_no_file_of_the_host() {
-    let stage = Stage::new();
-    fs::create_dir(stage.path("host/sub")).unwrap();
-    fs::write(stage.path("host/sub/a"), "text").unwrap();
-    fs::set_permissions(stage.path("host/sub/a"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::hard_link(stage.path("host/sub/a"), stage.path("host/b")).unwrap();
-    symlink("sub/a", stage.path("host/link")).unwrap();
-    let copied = stage.copy("one", &["host"], &[]).unwrap();
+    let rootfs = CopyFixture::new();
+    fs::create_dir(rootfs.path("host/sub")).unwrap();
+    fs::write(rootfs.path("host/sub/a"), "text").unwrap();
+    fs::set_permissions(rootfs.path("host/sub/a"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::hard_link(rootfs.path("host/sub/a"), rootfs.path("host/b")).unwrap();
+    symlink("sub/a", rootfs.path("host/link")).unwrap();
+    let copied = rootfs.copy("one", &["host"], &[]).unwrap();
     assert_eq!((copied.files, copied.bytes), (1, 4));
-    stage.copy("other", &["host/link"], &[]).unwrap();
+    rootfs.copy("other", &["host/link"], &[]).unwrap();
     let data = |path: PathBuf| fs::metadata(path).unwrap();
-    let (original, copy) = (data(stage.path("host/b")), data(stage.shown("one", "host/b")));
+    let (original, copy) = (data(rootfs.path("host/b")), data(rootfs.shown("one", "host/b")));
     assert_ne!(original.ino(), copy.ino());
     assert_eq!(
         (original.mtime(), original.mtime_nsec()),
@@ -72,51 +72,51 @@ fn two_roots_share_one_copy_and_no_file_of_the_host() {
     );
     assert_eq!(copy.permissions().mode() & 0o7777, 0o555);
     for (tree, path) in [("one", "host/sub/a"), ("other", "host/sub/a")] {
-        assert_eq!(data(stage.shown(tree, path)).ino(), copy.ino());
+        assert_eq!(data(rootfs.shown(tree, path)).ino(), copy.ino());
     }
-    let link = fs::read_link(stage.shown("other", "host/link")).unwrap();
+    let link = fs::read_link(rootfs.shown("other", "host/link")).unwrap();
     assert_eq!(link, Path::new("sub/a"));
-    assert!(!stage.shown("other", "host/b").exists());
+    assert!(!rootfs.shown("other", "host/b").exists());
 }
 
 #[test]
 fn what_not_everybody_may_read_and_what_is_left_out_is_never_copied() {
-    let stage = Stage::new();
+    let rootfs = CopyFixture::new();
     for (name, mode) in [("secret", 0o600), ("doc", 0o644), ("kept", 0o644)] {
-        fs::write(stage.path("host").join(name), name).unwrap();
-        fs::set_permissions(stage.path("host").join(name), fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(rootfs.path("host").join(name), name).unwrap();
+        fs::set_permissions(rootfs.path("host").join(name), fs::Permissions::from_mode(mode)).unwrap();
     }
-    fs::create_dir(stage.path("host/closed")).unwrap();
-    fs::write(stage.path("host/closed/file"), "").unwrap();
-    fs::set_permissions(stage.path("host/closed"), fs::Permissions::from_mode(0o700)).unwrap();
-    stage.copy("one", &["host"], &["*/doc"]).unwrap();
-    let shown = fs::read_dir(stage.shown("one", "host")).unwrap();
+    fs::create_dir(rootfs.path("host/closed")).unwrap();
+    fs::write(rootfs.path("host/closed/file"), "").unwrap();
+    fs::set_permissions(rootfs.path("host/closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    rootfs.copy("one", &["host"], &["*/doc"]).unwrap();
+    let shown = fs::read_dir(rootfs.shown("one", "host")).unwrap();
     let shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(shown, ["kept"]);
-    assert_eq!(fs::read_dir(stage.path("store")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(rootfs.path("store")).unwrap().count(), 1);
 }
 
 #[test]
 fn what_is_open_to_all_in_part_only_is_never_copied() {
-    let stage = Stage::new();
+    let rootfs = CopyFixture::new();
     let set = |path: &str, mode| {
-        fs::set_permissions(stage.path(path), fs::Permissions::from_mode(mode)).unwrap();
+        fs::set_permissions(rootfs.path(path), fs::Permissions::from_mode(mode)).unwrap();
     };
     for (folder, mode) in [("unlisted", 0o711), ("unentered", 0o744), ("open", 0o755)] {
-        fs::create_dir(stage.path("host").join(folder)).unwrap();
-        fs::write(stage.path("host").join(folder).join("file"), "").unwrap();
+        fs::create_dir(rootfs.path("host").join(folder)).unwrap();
+        fs::write(rootfs.path("host").join(folder).join("file"), "").unwrap();
         set(&format!("host/{folder}"), mode);
     }
     for (file, mode) in [
         ("host/open/executable-only", 0o711),
         ("host/open/readable", 0o644),
     ] {
-        fs::write(stage.path(file), file).unwrap();
+        fs::write(rootfs.path(file), file).unwrap();
         set(file, mode);
     }
-    stage.copy("one", &["host", "host/unlisted/file"], &[]).unwrap();
+    rootfs.copy("one", &["host", "host/unlisted/file"], &[]).unwrap();
     let names = |path: &str| {
-        let shown = fs::read_dir(stage.shown("one", path)).unwrap();
+        let shown = fs::read_dir(rootfs.shown("one", path)).unwrap();
         let mut shown: Vec<_> = shown.map(|entry| entry.unwrap().file_name()).collect();
         shown.sort();
         shown
@@ -129,19 +129,19 @@ fn what_is_open_to_all_in_part_only_is_never_copied() {
         "listed, and everybody may read it"
     );
 
-    let mut copier = stage.copier("other", 1 << 30);
+    let mut copier = rootfs.copier("other", 1 << 30);
     for (folder, is_shown) in [("unentered", false), ("unlisted", true)] {
-        let file = stage.path("host").join(folder).join("file");
-        copier.follow(&file, Wanted::WithIt).unwrap();
-        let shown = stage.shown("other", &format!("host/{folder}"));
+        let file = rootfs.path("host").join(folder).join("file");
+        copier.follow(&file, CopyReason::WithIt).unwrap();
+        let shown = rootfs.shown("other", &format!("host/{folder}"));
         assert_eq!(shown.exists(), is_shown, "{folder}");
     }
 }
 
 #[test]
 fn a_pattern_that_is_none_is_told() {
-    let stage = Stage::new();
-    let failure = stage.copy("one", &["host"], &["*/a["]).unwrap_err().to_string();
+    let rootfs = CopyFixture::new();
+    let failure = rootfs.copy("one", &["host"], &["*/a["]).unwrap_err().to_string();
     assert!(
         failure.contains("*/a[") && failure.contains("host.without"),
         "{failure}"
@@ -150,35 +150,35 @@ fn a_pattern_that_is_none_is_told() {
 
 #[test]
 fn of_a_file_that_is_replaced_meanwhile_the_new_one_is_copied() {
-    let stage = Stage::new();
-    let path = stage.path("host/file");
+    let rootfs = CopyFixture::new();
+    let path = rootfs.path("host/file");
     fs::write(&path, "old").unwrap();
     let old = fs::symlink_metadata(&path).unwrap();
-    fs::write(stage.path("host/new"), "newer").unwrap();
-    fs::rename(stage.path("host/new"), &path).unwrap();
-    let mut copier = stage.copier("one", 1 << 30);
+    fs::write(rootfs.path("host/new"), "newer").unwrap();
+    fs::rename(rootfs.path("host/new"), &path).unwrap();
+    let mut copier = rootfs.copier("one", 1 << 30);
     copier.entry(&path, &path, &old).unwrap();
     assert_eq!(
-        fs::read_to_string(stage.shown("one", "host/file")).unwrap(),
+        fs::read_to_string(rootfs.shown("one", "host/file")).unwrap(),
         "newer"
     );
     assert_eq!((copier.copied.files, copier.copied.bytes), (1, 5));
 
     // It is gone since.
-    let gone = stage.path("host/gone");
+    let gone = rootfs.path("host/gone");
     copier.entry(&gone, &gone, &old).unwrap();
-    assert!(!stage.shown("one", "host/gone").exists());
+    assert!(!rootfs.shown("one", "host/gone").exists());
 }
 
 #[test]
 fn a_root_that_is_too_large_is_refused_with_what_to_do() {
-    let stage = Stage::new();
-    fs::write(stage.path("host/large"), vec![0; 3 << 20]).unwrap();
+    let rootfs = CopyFixture::new();
+    fs::write(rootfs.path("host/large"), vec![0; 3 << 20]).unwrap();
     let root = HostRoot {
-        paths: vec![HostPath::same(stage.path("host"))],
+        paths: vec![HostPath::same(rootfs.path("host"))],
         ..HostRoot::default()
     };
-    let failure = stage
+    let failure = rootfs
         .copier("one", 2 << 20)
         .host(&root, None)
         .unwrap_err()
@@ -187,22 +187,22 @@ fn a_root_that_is_too_large_is_refused_with_what_to_do() {
         failure.contains("2 MiB") && failure.contains("native.root_max_mb"),
         "{failure}"
     );
-    assert!(stage.copier("other", 3 << 20).host(&root, None).is_ok());
+    assert!(rootfs.copier("other", 3 << 20).host(&root, None).is_ok());
 }
 
 #[test]
 fn a_program_comes_with_what_it_is_linked_to_and_no_more() {
-    let stage = Stage::new();
+    let rootfs = CopyFixture::new();
     let root = HostRoot {
         paths: vec![HostPath::same("/bin/sh")],
         ..HostRoot::default()
     };
-    let copied = stage.copier("one", 1 << 30).host(&root, None).unwrap();
+    let copied = rootfs.copier("one", 1 << 30).host(&root, None).unwrap();
     assert!(copied.files >= 1 && copied.files < 10, "{copied:?}");
-    let shown = stage.path("one").join("bin/sh");
+    let shown = rootfs.path("one").join("bin/sh");
     assert!(
-        fs::symlink_metadata(stage.path("one").join("bin")).is_ok(),
+        fs::symlink_metadata(rootfs.path("one").join("bin")).is_ok(),
         "{shown:?}"
     );
-    assert!(!stage.path("one").join("usr/share").exists());
+    assert!(!rootfs.path("one").join("usr/share").exists());
 }

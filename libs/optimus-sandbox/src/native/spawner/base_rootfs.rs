@@ -13,7 +13,7 @@ use optimus_cell::{
 };
 use optimus_common::{LanguageName, language::BOX_DIR};
 
-use super::{failure::Failure, stage::folder_at};
+use super::{failure::Failure, rootfs_builder::folder_at};
 
 /// The host's name in every box.
 pub(super) const HOST_NAME: &str = "box";
@@ -127,5 +127,8 @@ fn below(skeleton: &Path, inside: &Path) -> std::path::PathBuf {
 fn write(file: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let written: io::Result<()> =
         fs::write(file, bytes).and_then(|()| fs::set_permissions(file, Permissions::from_mode(mode)));
-    written.map_err(Failure::at(format_args!("write {} on the stage", file.display())))
+    written.map_err(Failure::at(format_args!(
+        "write {} on the rootfs",
+        file.display()
+    )))
 }

@@ -1,6 +1,6 @@
-//! Makes boxes, lets canaries loose in them, and judges what comes of it.
+//! Makes boxes, lets probes loose in them, and judges what comes of it.
 
-mod bait;
+mod decoys;
 
 use std::{collections::BTreeMap, env, sync::Arc, time::Duration};
 
@@ -13,103 +13,106 @@ use optimus_protocol::{CommandSpec, JobHeader, Stream, VERSION};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
-use self::bait::Bait;
+use self::decoys::Decoys;
 use super::{
-    CANARY_ARG, Layer, NativeError, Proof, State,
-    canary::{Canary, Song, understand},
+    Layer, LayerReport, LayerState, NativeError, PROBE_ARG,
+    probe::{Probe, ProbeOutcome, parse_outcome},
 };
 use crate::{
     backend::BoxSpec,
     native::{
-        Inner,
+        SpawnerClient,
         roots::{HostPath, HostRoot, Root},
-        wire::{Offer, Order, Outcome, Support, Ticket},
+        wire::{HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
     },
     session::{Event, JobSession, Session, SessionError},
 };
 
-const PROGRAM: &str = "/optimus/native-canary";
-/// What a box of canaries may use. Less memory than a run in it may have, so that the box's own limit is what is met.
+const PROGRAM: &str = "/optimus/native-probe";
+/// What a box of probes may use. Less memory than a run in it may have, so that the box's own limit is what is met.
 const BOX_MEMORY_BYTES: u64 = 96 << 20;
 const RUN_MEMORY_BYTES: u64 = 1 << 30;
 const PROCESSES: u32 = 24;
 const DISK_BYTES: u64 = 1 << 20;
 const MANY_CPUS: f64 = 1.0;
-/// Of the box in which a canary spins.
+/// Of the box in which a probe spins.
 const FEW_CPUS: f64 = 0.1;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// Longer than any canary takes, in terms of what the settings allow for a box to be made: on a machine that is slow at the
+/// Longer than any probe takes, in terms of what the settings allow for a box to be made: on a machine that is slow at the
 /// one, so it is at the other.
-fn patience(inner: &Inner) -> Duration {
-    inner.settings.start_timeout * 2
+fn patience(client: &SpawnerClient) -> Duration {
+    client.settings.start_timeout * 2
 }
 
-/// Which canary proves which layer.
-const CANARIES: [(Layer, Canary); 15] = [
-    (Layer::UserNamespace, Canary::Users),
-    (Layer::GuestUids, Canary::Uids),
-    (Layer::ReadOnlyRoot, Canary::Root),
-    (Layer::PrivateFiles, Canary::Files),
-    (Layer::PrivateDevices, Canary::Devices),
-    (Layer::PidNamespace, Canary::Processes),
-    (Layer::NetworkNamespace, Canary::Network),
-    (Layer::IpcNamespace, Canary::Ipc),
-    (Layer::UtsNamespace, Canary::HostName),
-    (Layer::CgroupMemory, Canary::Memory),
-    (Layer::CgroupPids, Canary::Fork),
-    (Layer::Capabilities, Canary::Capabilities),
-    (Layer::NoNewPrivileges, Canary::Privileges),
-    (Layer::Seccomp, Canary::SystemCalls),
-    (Layer::Landlock, Canary::Landlock),
+/// Which probe proves which layer.
+const PROBES: [(Layer, Probe); 15] = [
+    (Layer::UserNamespace, Probe::Users),
+    (Layer::GuestUids, Probe::Uids),
+    (Layer::ReadOnlyRoot, Probe::Root),
+    (Layer::PrivateFiles, Probe::Files),
+    (Layer::PrivateDevices, Probe::Devices),
+    (Layer::PidNamespace, Probe::Processes),
+    (Layer::NetworkNamespace, Probe::Network),
+    (Layer::IpcNamespace, Probe::Ipc),
+    (Layer::UtsNamespace, Probe::HostName),
+    (Layer::CgroupMemory, Probe::Memory),
+    (Layer::CgroupPids, Probe::Fork),
+    (Layer::Capabilities, Probe::Capabilities),
+    (Layer::NoNewPrivileges, Probe::Privileges),
+    (Layer::Seccomp, Probe::SystemCalls),
+    (Layer::Landlock, Probe::Landlock),
 ];
 
-/// Tries every layer, in four boxes: one for most canaries, one that holds what they must not see, one for the CPU quota,
+/// Tries every layer, in four boxes: one for most probes, one that holds what they must not see, one for the CPU quota,
 /// and one that must die with the spawner. Afterwards another spawner has taken its place.
-pub(in super::super) async fn prove(inner: &Arc<Inner>) -> Result<Vec<Proof>, NativeError> {
-    let connection = inner.connection().await.map_err(host)?;
-    let offer = connection.offer().clone();
-    if let Some(missing) = nothing_to_tell_guests_by(inner, &offer) {
+pub(in super::super) async fn verify(client: &Arc<SpawnerClient>) -> Result<Vec<LayerReport>, NativeError> {
+    let connection = client.connection().await.map_err(host)?;
+    let features = connection.features().clone();
+    if let Some(missing) = nothing_to_tell_guests_by(client, &features) {
         return Ok(missing);
     }
-    let bait = Bait::lay_out().map_err(host)?;
-    let holding = hold(inner, &bait).await?;
-    let (songs, throttled, (waiting, _)) = tokio::try_join!(
-        sing_or_sing_again(inner, &bait),
-        spin(inner),
-        open(inner, MANY_CPUS)
+    let decoys = Decoys::place().map_err(host)?;
+    let holding = hold(client, &decoys).await?;
+    let (outcomes, throttled, (waiting, _)) = tokio::try_join!(
+        run_probes_twice_at_most(client, &decoys),
+        spin(client),
+        open(client, MANY_CPUS)
     )?;
     gone(&holding).await?;
-    drop(bait);
-    let mut proofs: Vec<_> = Layer::ALL
+    drop(decoys);
+    let mut reports: Vec<_> = Layer::ALL
         .into_iter()
         .filter_map(|layer| {
-            let song = songs.iter().find(|(proved, _)| *proved == layer)?;
-            Some((layer, song.1.clone()))
+            let outcome = outcomes.iter().find(|(proved, _)| *proved == layer)?;
+            Some((layer, outcome.1.clone()))
         })
         .collect();
-    proofs.push((Layer::CgroupCpu, throttled));
-    let death = dies_with(connection.process(), waiting, patience(inner)).await;
+    reports.push((Layer::CgroupCpu, throttled));
+    let death = dies_with(connection.process(), waiting, patience(client)).await;
     // Learns that it is dead, so that the next request does not meet it.
-    let of = connection.ticket();
-    connection.ask(Order::Throttled { of }, None).await.err();
+    let of = connection.next_id();
+    connection
+        .ask(SpawnerRequest::CountThrottled { of }, None)
+        .await
+        .err();
     // The next one removes what it has left, also where nobody wants a box any more.
-    inner.connection().await.map_err(host)?;
-    proofs.push((Layer::ParentDeath, death));
-    let mut proofs: Vec<_> = proofs
+    client.connection().await.map_err(host)?;
+    reports.push((Layer::ParentDeath, death));
+    let mut reports: Vec<_> = reports
         .into_iter()
-        .map(|(layer, song)| Proof {
+        .map(|(layer, outcome)| LayerReport {
             layer,
-            state: judge(layer, song, &offer),
+            state: judge(layer, outcome, &features),
         })
         .collect();
-    proofs.sort_by_key(|proof| Layer::ALL.iter().position(|layer| *layer == proof.layer));
-    Ok(proofs)
+    reports.sort_by_key(|report| Layer::ALL.iter().position(|layer| *layer == report.layer));
+    Ok(reports)
 }
 
-/// Without UIDs and without control groups the agent refuses to work, so that no canary could be heard: what is missing
+/// Without UIDs and without control groups the agent refuses to work, so that no probe could be heard: what is missing
 /// is told at once, unless all of it is allowed to be.
-fn nothing_to_tell_guests_by(inner: &Inner, offer: &Offer) -> Option<Vec<Proof>> {
-    if offer.uids.is_ok() || offer.cgroups.is_ok() {
+fn nothing_to_tell_guests_by(client: &SpawnerClient, features: &HostFeatures) -> Option<Vec<LayerReport>> {
+    if features.uids.is_ok() || features.cgroups.is_ok() {
         return None;
     }
     let missing = [
@@ -118,46 +121,46 @@ fn nothing_to_tell_guests_by(inner: &Inner, offer: &Offer) -> Option<Vec<Proof>>
         Layer::CgroupPids,
         Layer::CgroupCpu,
     ];
-    let allowed = &inner.settings.allow_missing;
+    let allowed = &client.settings.allow_missing;
     if missing
         .iter()
         .all(|layer| allowed.iter().any(|name| name == layer.name()))
     {
         return None;
     }
-    let proof = |layer| Proof {
+    let report = |layer| LayerReport {
         layer,
-        state: judge(layer, Err(String::new()), offer),
+        state: judge(layer, Err(String::new()), features),
     };
-    Some(missing.map(proof).into())
+    Some(missing.map(report).into())
 }
 
 fn host(error: impl std::error::Error) -> NativeError {
     NativeError::Host(causes(&error))
 }
 
-/// What the offer says of a layer goes before what a canary found: it knows the reason.
-fn judge(layer: Layer, song: Result<String, String>, offer: &Offer) -> State {
+/// What the host's features say of a layer goes before what a probe found: it knows the reason.
+fn judge(layer: Layer, outcome: Result<String, String>, features: &HostFeatures) -> LayerState {
     let known = match layer {
-        Layer::GuestUids => offer.uids.as_ref().err(),
-        Layer::CgroupMemory | Layer::CgroupPids | Layer::CgroupCpu => offer.cgroups.as_ref().err(),
+        Layer::GuestUids => features.uids.as_ref().err(),
+        Layer::CgroupMemory | Layer::CgroupPids | Layer::CgroupCpu => features.cgroups.as_ref().err(),
         _ => None,
     };
-    let detail = match (layer, &offer.uids, &offer.cgroups) {
+    let detail = match (layer, &features.uids, &features.cgroups) {
         (Layer::GuestUids, Ok(uids), _) => Some(uids),
         (Layer::CgroupMemory, _, Ok(path)) => Some(path),
         _ => None,
     };
-    match (known, song) {
-        (Some(reason), _) => State::Missing {
+    match (known, outcome) {
+        (Some(reason), _) => LayerState::Missing {
             reason: reason.clone(),
             remedy: remedy(layer).to_owned(),
         },
-        (None, Err(reason)) => State::Missing {
+        (None, Err(reason)) => LayerState::Missing {
             reason,
             remedy: remedy(layer).to_owned(),
         },
-        (None, Ok(held)) => State::Proved {
+        (None, Ok(held)) => LayerState::Proved {
             detail: match detail {
                 Some(more) => format!("{held} ({more})"),
                 None => held,
@@ -190,9 +193,9 @@ fn remedy(layer: Layer) -> &'static str {
 }
 
 /// A box in which this very program is what guests run.
-async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), NativeError> {
+async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, RequestId), NativeError> {
     let program = env::current_exe().map_err(host)?;
-    let mut paths: Vec<_> = inner.settings.paths.iter().map(HostPath::same).collect();
+    let mut paths: Vec<_> = client.settings.paths.iter().map(HostPath::same).collect();
     paths.push(HostPath {
         host: program,
         inside: PROGRAM.into(),
@@ -203,7 +206,7 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
         ..HostRoot::default()
     });
     let spec = BoxSpec {
-        language: "canary".parse().map_err(host)?,
+        language: "probe".parse().map_err(host)?,
         image: String::new(),
         runtime: String::new(),
         memory_bytes: BOX_MEMORY_BYTES,
@@ -213,10 +216,10 @@ async fn open(inner: &Arc<Inner>, cpus: f64) -> Result<(Session, Ticket), Native
         compile_disk_bytes: DISK_BYTES,
         open_files: 64,
     };
-    let timeout = inner.settings.start_timeout;
-    let (live, ticket) = Arc::clone(inner).make(&spec, root, Support::ReadOnly).await?;
+    let timeout = client.settings.start_timeout;
+    let (live, id) = Arc::clone(client).make(&spec, root, Support::ReadOnly).await?;
     let session = Session::open(live, timeout).await.map_err(host)?;
-    Ok((session, ticket))
+    Ok((session, id))
 }
 
 fn header(patience: Duration) -> JobHeader {
@@ -227,7 +230,7 @@ fn header(patience: Duration) -> JobHeader {
         files: Vec::new(),
         compile: None,
         run: CommandSpec {
-            argv: [PROGRAM, CANARY_ARG].map(str::to_owned).into(),
+            argv: [PROGRAM, PROBE_ARG].map(str::to_owned).into(),
             env: BTreeMap::new(),
             limits: Limits {
                 cpu_time: patience,
@@ -243,27 +246,31 @@ fn header(patience: Duration) -> JobHeader {
     }
 }
 
-/// What came of one canary.
+/// What came of one probe.
 #[derive(Debug)]
-struct Run {
+struct ProbeRun {
     stdout: String,
     stderr: String,
     facts: RunFacts,
 }
 
-impl Run {
+impl ProbeRun {
     /// For one that has not said what it found.
     fn describe(&self) -> String {
         let told = self.stderr.trim();
         match &self.facts.end {
-            RunEnd::NotStarted { error } => format!("the canary did not start: {error}"),
-            end => format!("the canary ended with {end:?} {told}"),
+            RunEnd::NotStarted { error } => format!("the probe did not start: {error}"),
+            end => format!("the probe ended with {end:?} {told}"),
         }
     }
 }
 
-/// Runs a canary for each input, and leaves the box as it is.
-async fn drive(job: &mut JobSession, inputs: &[String], patience: Duration) -> Result<Vec<Run>, NativeError> {
+/// Runs a probe for each input, and leaves the box as it is.
+async fn drive(
+    job: &mut JobSession,
+    inputs: &[String],
+    patience: Duration,
+) -> Result<Vec<ProbeRun>, NativeError> {
     let (mut sender, mut receiver) = job.split();
     let send = async {
         for (run, input) in (0..).zip(inputs) {
@@ -281,7 +288,7 @@ async fn drive(job: &mut JobSession, inputs: &[String], patience: Duration) -> R
                     Stream::Stderr => stderr.extend_from_slice(&data),
                 },
                 Event::CompileDone(_) => {}
-                Event::RunDone(done) => runs.push(Run {
+                Event::RunDone(done) => runs.push(ProbeRun {
                     stdout: String::from_utf8_lossy(&std::mem::take(&mut stdout)).into_owned(),
                     stderr: String::from_utf8_lossy(&std::mem::take(&mut stderr)).into_owned(),
                     facts: done.facts,
@@ -293,119 +300,125 @@ async fn drive(job: &mut JobSession, inputs: &[String], patience: Duration) -> R
     let both = async { tokio::try_join!(send, receive) };
     let ((), runs) = tokio::time::timeout(patience * 2, both)
         .await
-        .map_err(|_| NativeError::Host("a canary hangs".to_owned()))?
+        .map_err(|_| NativeError::Host("a probe hangs".to_owned()))?
         .map_err(host)?;
     Ok(runs)
 }
 
-/// What came of each layer's canary: what held, or how it broke.
-type Songs = Vec<(Layer, Result<String, String>)>;
+/// What came of each layer's probe: what held, or how it broke.
+type LayerOutcomes = Vec<(Layer, Result<String, String>)>;
 
-/// Where memory is short on purpose, the kernel may strike the box beside the canary. That proves nothing of any layer.
-async fn sing_or_sing_again(inner: &Arc<Inner>, bait: &Bait) -> Result<Songs, NativeError> {
-    match sing_all(inner, bait).await {
-        Ok(songs) => Ok(songs),
-        Err(_) => sing_all(inner, bait).await,
+/// Where memory is short on purpose, the kernel may strike the box beside the probe. That proves nothing of any layer.
+async fn run_probes_twice_at_most(
+    client: &Arc<SpawnerClient>,
+    decoys: &Decoys,
+) -> Result<LayerOutcomes, NativeError> {
+    match run_probes(client, decoys).await {
+        Ok(outcomes) => Ok(outcomes),
+        Err(_) => run_probes(client, decoys).await,
     }
 }
 
-async fn sing_all(inner: &Arc<Inner>, bait: &Bait) -> Result<Songs, NativeError> {
+async fn run_probes(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<LayerOutcomes, NativeError> {
     let mut inputs = Vec::new();
-    for (_, canary) in CANARIES {
-        inputs.push(told(canary, &bait.parameters(canary).map_err(host)?));
+    for (_, probe) in PROBES {
+        inputs.push(probe_input(probe, &decoys.parameters(probe).map_err(host)?));
     }
-    let patience = patience(inner);
-    let (session, _) = open(inner, MANY_CPUS).await?;
+    let patience = patience(client);
+    let (session, _) = open(client, MANY_CPUS).await?;
     let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
     let runs = drive(&mut job, &inputs, patience).await?;
     gone(&job).await?;
-    let judged = CANARIES.into_iter().zip(&runs).map(|((layer, canary), run)| {
-        let outcome = match canary {
-            Canary::Memory => of_memory(run),
-            _ => of_song(run),
+    let judged = PROBES.into_iter().zip(&runs).map(|((layer, probe), run)| {
+        let outcome = match probe {
+            Probe::Memory => of_memory(run),
+            _ => of_probe(run),
         };
         (layer, outcome)
     });
     Ok(judged.collect())
 }
 
-fn told(canary: Canary, parameters: &[String]) -> String {
-    let mut lines = vec![canary.name()];
+fn probe_input(probe: Probe, parameters: &[String]) -> String {
+    let mut lines = vec![probe.name()];
     lines.extend(parameters.iter().map(String::as_str));
     lines.join("\n")
 }
 
-fn of_song(run: &Run) -> Result<String, String> {
-    match understand(&run.stdout) {
-        Some(Song::Held(detail)) => Ok(detail),
-        Some(Song::Broken(reason)) => Err(reason),
+fn of_probe(run: &ProbeRun) -> Result<String, String> {
+    match parse_outcome(&run.stdout) {
+        Some(ProbeOutcome::Held(detail)) => Ok(detail),
+        Some(ProbeOutcome::Broken(reason)) => Err(reason),
         None => Err(run.describe()),
     }
 }
 
 /// Not what it prints counts, but whether the kernel killed it.
-fn of_memory(run: &Run) -> Result<String, String> {
+fn of_memory(run: &ProbeRun) -> Result<String, String> {
     if run.facts.oom_kills > 0 {
         return Ok(format!(
             "the kernel killed a program that wanted more than its {} MiB",
             BOX_MEMORY_BYTES >> 20
         ));
     }
-    match of_song(run) {
+    match of_probe(run) {
         Ok(detail) => Err(detail),
         reason => reason,
     }
 }
 
-/// A box in which a canary has locked a file, until the box is destroyed.
-async fn hold(inner: &Arc<Inner>, bait: &Bait) -> Result<JobSession, NativeError> {
-    let patience = patience(inner);
-    let (session, _) = open(inner, MANY_CPUS).await?;
+/// A box in which a probe has locked a file, until the box is destroyed.
+async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<JobSession, NativeError> {
+    let patience = patience(client);
+    let (session, _) = open(client, MANY_CPUS).await?;
     let mut header = header(patience);
     // Longer than all others may take together, tried twice.
     header.run.limits.wall_time = patience * 6;
     let mut job = session.start_job(&header, &[]).await.map_err(host)?;
-    let canary = told(Canary::Hold, &bait.parameters(Canary::Hold).map_err(host)?);
+    let probe = probe_input(Probe::Hold, &decoys.parameters(Probe::Hold).map_err(host)?);
     let (mut sender, mut receiver) = job.split();
     let locked = async {
-        sender.test(0, canary.as_bytes()).await.map_err(host)?;
+        sender.test(0, probe.as_bytes()).await.map_err(host)?;
         let mut printed = Vec::new();
         loop {
             match receiver.next().await.map_err(host)? {
                 Event::Output { data, .. } => printed.extend_from_slice(&data),
                 Event::CompileDone(_) => continue,
                 Event::RunDone(_) => {
-                    return Err(NativeError::Host("no canary could hold a lock".to_owned()));
+                    return Err(NativeError::Host("no probe could hold a lock".to_owned()));
                 }
             }
             let printed = String::from_utf8_lossy(&printed);
-            match understand(&printed).filter(|_| printed.ends_with('\n')) {
-                Some(Song::Held(_)) => return Ok(()),
-                Some(Song::Broken(reason)) => return Err(NativeError::Host(reason)),
+            match parse_outcome(&printed).filter(|_| printed.ends_with('\n')) {
+                Some(ProbeOutcome::Held(_)) => return Ok(()),
+                Some(ProbeOutcome::Broken(reason)) => return Err(NativeError::Host(reason)),
                 None => {}
             }
         }
     };
     tokio::time::timeout(patience * 2, locked)
         .await
-        .map_err(|_| NativeError::Host("a canary hangs".to_owned()))??;
+        .map_err(|_| NativeError::Host("a probe hangs".to_owned()))??;
     Ok(job)
 }
 
 /// Whether a box that wants more CPU time than its quota is held back, by the kernel's own counter. On a busy machine it
 /// takes a while until a box gets even that much.
-async fn spin(inner: &Arc<Inner>) -> Result<Result<String, String>, NativeError> {
-    let (session, ticket) = open(inner, FEW_CPUS).await?;
-    let connection = inner.connection().await.map_err(host)?;
-    let patience = patience(inner);
+async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, NativeError> {
+    let (session, id) = open(client, FEW_CPUS).await?;
+    let connection = client.connection().await.map_err(host)?;
+    let patience = patience(client);
     let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
     let (mut sender, _) = job.split();
-    let canary = told(Canary::Spin, &[]);
-    sender.test(0, canary.as_bytes()).await.map_err(host)?;
+    let probe = probe_input(Probe::Spin, &[]);
+    sender.test(0, probe.as_bytes()).await.map_err(host)?;
     let deadline = Instant::now() + patience;
     let outcome = loop {
-        match connection.ask(Order::Throttled { of: ticket }, None).await {
-            Ok(Outcome::Throttled { periods: 1.. }) => {
+        match connection
+            .ask(SpawnerRequest::CountThrottled { of: id }, None)
+            .await
+        {
+            Ok(SpawnerReply::Throttled { periods: 1.. }) => {
                 break Ok(format!("a program that spins was held back at {FEW_CPUS} CPUs"));
             }
             Ok(_) if Instant::now() < deadline => sleep(LOOK_AGAIN).await,

@@ -1,4 +1,4 @@
-//! Describing roots, and forgetting them, in processes of their own: both take long, and boxes are made meanwhile.
+//! Loading roots, and forgetting them, in processes of their own: both take long, and boxes are made meanwhile.
 
 use std::{
     collections::VecDeque,
@@ -12,49 +12,49 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_parent_process
 use super::{
     copy::Copied,
     failure::Failure,
-    stage::{self, Stage},
+    rootfs_builder::{self, RootfsBuilder},
 };
-use crate::native::wire::{Describe, RootId, Ticket};
+use crate::native::wire::{LoadRoot, RequestId, RootId};
 
 /// What is under way, one at a time, and what waits for it.
 #[derive(Debug, Default)]
-pub(super) struct Describing {
-    current: Option<(Task, Helper)>,
-    waiting: VecDeque<Task>,
+pub(super) struct RootLoading {
+    current: Option<(RootTask, HelperProcess)>,
+    waiting: VecDeque<RootTask>,
 }
 
 #[derive(Debug)]
-pub(super) enum Task {
-    Copy(Ticket, Box<Describe>),
+pub(super) enum RootTask {
+    Copy(RequestId, Box<LoadRoot>),
     Clear(RootId),
 }
 
 /// How a task ended.
-type Done = Result<Copied, Failure>;
+type TaskResult = Result<Copied, Failure>;
 
 /// A process that does one thing, and tells how that went.
 #[derive(Debug)]
-struct Helper {
+struct HelperProcess {
     pid: Pid,
     told: OwnedFd,
 }
 
-impl Describing {
-    pub(super) fn add(&mut self, task: Task) {
+impl RootLoading {
+    pub(super) fn add(&mut self, task: RootTask) {
         self.waiting.push_back(task);
     }
 
     /// Begins with the next task, where none is under way.
-    pub(super) fn begin(&mut self, stage: &Stage) -> Result<(), (Task, Failure)> {
+    pub(super) fn begin(&mut self, rootfs: &RootfsBuilder) -> Result<(), (RootTask, Failure)> {
         if self.current.is_some() {
             return Ok(());
         }
         let Some(task) = self.waiting.pop_front() else {
             return Ok(());
         };
-        let helper = Helper::start(|| match &task {
-            Task::Copy(_, order) => stage.copy(order),
-            Task::Clear(root) => stage::clear(*root).map(|()| Copied::default()),
+        let helper = HelperProcess::start(|| match &task {
+            RootTask::Copy(_, request) => rootfs.copy(request),
+            RootTask::Clear(root) => rootfs_builder::clear(*root).map(|()| Copied::default()),
         });
         match helper {
             Ok(helper) => {
@@ -71,7 +71,7 @@ impl Describing {
     }
 
     /// The task that was under way, once it is done.
-    pub(super) fn end(&mut self) -> Option<(Task, Done)> {
+    pub(super) fn end(&mut self) -> Option<(RootTask, TaskResult)> {
         let (task, helper) = self.current.take()?;
         Some((task, helper.outcome()))
     }
@@ -87,8 +87,8 @@ impl Describing {
     }
 }
 
-impl Helper {
-    fn start(work: impl FnOnce() -> Done) -> io::Result<Self> {
+impl HelperProcess {
+    fn start(work: impl FnOnce() -> TaskResult) -> io::Result<Self> {
         let (told, mut tell) = io::pipe()?;
         // SAFETY: the spawner has one thread, so the child may do what the parent may.
         match unsafe { libc::fork() } {
@@ -115,7 +115,7 @@ impl Helper {
         }
     }
 
-    fn outcome(self) -> Done {
+    fn outcome(self) -> TaskResult {
         let mut text = Vec::new();
         let pid = self.pid;
         let read = io::PipeReader::from(self.told).read_to_end(&mut text);

@@ -30,16 +30,16 @@ use crate::{
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum PoolCommand {
     Acquire(oneshot::Sender<Session>),
     Close(oneshot::Sender<()>),
 }
 
-pub(super) struct Keeper {
+pub(super) struct PoolTask {
     backend: Arc<dyn Backend>,
     spec: BoxSpec,
     options: PoolOptions,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<PoolCommand>,
     report: watch::Sender<PoolStatus>,
     /// Ready boxes, the oldest first.
     warm: VecDeque<Session>,
@@ -74,12 +74,12 @@ impl From<BackendError> for StartError {
     }
 }
 
-impl Keeper {
+impl PoolTask {
     pub(super) fn new(
         backend: Arc<dyn Backend>,
         spec: BoxSpec,
         options: PoolOptions,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<PoolCommand>,
         report: watch::Sender<PoolStatus>,
     ) -> Self {
         Self {
@@ -109,8 +109,8 @@ impl Keeper {
                 Some(started) = self.starts.join_next() => self.started(started),
                 error = one_fails(&mut self.warm) => self.failed(&error),
                 command = self.commands.recv() => match command {
-                    Some(Command::Acquire(to)) => self.waiting.push_back(to),
-                    Some(Command::Close(done)) => {
+                    Some(PoolCommand::Acquire(to)) => self.waiting.push_back(to),
+                    Some(PoolCommand::Close(done)) => {
                         self.close().await;
                         // Whoever asked may have stopped listening.
                         done.send(()).ok();
@@ -225,7 +225,7 @@ impl Keeper {
 }
 
 /// However the task ends, by a panic too, nobody may count on boxes that are no longer there.
-impl Drop for Keeper {
+impl Drop for PoolTask {
     fn drop(&mut self) {
         self.warm.clear();
         self.publish();

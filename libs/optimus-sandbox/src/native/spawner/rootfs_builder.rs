@@ -2,7 +2,7 @@
 //!
 //! A box begins with a copy of the spawner's mount namespace. So the spawner's own holds a small tmpfs and, in it, what
 //! the roots are made of; copying it is quick, and a box in the making cannot reach the rest of the host. The host as it
-//! was is kept in a second namespace, in which paths are looked up when a root is described.
+//! was is kept in a second namespace, in which paths are looked up when a root is loaded.
 //!
 //! ```text
 //! /proc            the host's
@@ -36,17 +36,18 @@ use rustix::{
 };
 
 use super::{
-    copy::{Copied, Copier, Reader, Target},
+    base_rootfs,
+    copy::{Copied, Copier, CopyTarget, Reader},
     failure::Failure,
-    shown, skeleton, unshare,
+    host_mounts, unshare,
 };
 use crate::native::{
     roots::{HostPath, HostRoot, Root},
-    wire::{Describe, RootId, Support},
+    wire::{LoadRoot, RootId, Support},
 };
 
 /// Of the tmpfs that boxes are built in. It holds small files only.
-const STAGE_OPTIONS: &CStr = c"mode=0755,size=64m";
+const ROOTFS_OPTIONS: &CStr = c"mode=0755,size=64m";
 /// Of the tmpfs of copies: as the kernel bounds it by default, in half of the memory, but with room for the links of
 /// many roots. The first that this kernel takes.
 ///
@@ -75,14 +76,14 @@ const DEVICES: [(&str, u32, u32); 5] = [
 ];
 
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(super) struct RootfsBuilder {
     /// The host's file systems.
     host: OwnedFd,
     /// This process' own view.
     own: OwnedFd,
     devices: Devices,
     reader: Reader,
-    templates: HashMap<RootId, Template>,
+    templates: HashMap<RootId, RootfsTemplate>,
 }
 
 /// Where the device nodes in boxes come from.
@@ -96,7 +97,7 @@ pub(super) enum Devices {
 
 /// What may be done with a part of the host.
 #[derive(Debug, Clone, Copy)]
-enum Access {
+enum HostAccess {
     ReadOnly,
     /// A device is written to all the same.
     Device,
@@ -105,28 +106,28 @@ enum Access {
 
 /// What a box mounts, in order, to build one root.
 #[derive(Debug)]
-pub(super) struct Template {
+pub(super) struct RootfsTemplate {
     /// Where the layers of the root's own overlay are, a `skeleton` over a `tree`.
     pub(super) parts: PathBuf,
-    pub(super) folders: Vec<Folder>,
+    pub(super) folders: Vec<OverlayFolder>,
     /// The language's folder that is to be written to, and where it appears.
     pub(super) writable: Option<(CString, CString)>,
     pub(super) devices: Devices,
     /// The folder of the host that is writable in the box. It is the guest's as long as the box is there.
-    pub(super) gift: Option<PathBuf>,
+    pub(super) writable_dir: Option<PathBuf>,
     /// `PATH` of the guests.
     pub(super) path: Option<String>,
 }
 
 /// A read-only overlay of one folder.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(super) struct OverlayFolder {
     pub(super) layers: CString,
     /// Relative to the new root.
     pub(super) target: CString,
 }
 
-impl Template {
+impl RootfsTemplate {
     /// Of the root's own overlay.
     pub(super) fn layers(&self) -> io::Result<CString> {
         let parts = self.parts.display();
@@ -152,11 +153,11 @@ impl Devices {
                 }
             }
         }
-        skeleton::device_links(folder)
+        base_rootfs::device_links(folder)
     }
 }
 
-impl Stage {
+impl RootfsBuilder {
     /// Turns this process' view of the file system into a stage.
     pub(super) fn build(reader: Reader) -> Result<Self, Failure> {
         unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
@@ -170,7 +171,7 @@ impl Stage {
         unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .map_err(Failure::at("cut the mount namespace off"))?;
-        mount("stage", MOUNT_POINT, "tmpfs", MountFlags::NOSUID, STAGE_OPTIONS)
+        mount("rootfs", MOUNT_POINT, "tmpfs", MountFlags::NOSUID, ROOTFS_OPTIONS)
             .map_err(Failure::at("mount a tmpfs"))?;
         for folder in ["proc", "empty", "new", "devices", "roots"] {
             folder_at(&Path::new(MOUNT_POINT).join(folder))?;
@@ -178,7 +179,7 @@ impl Stage {
         let devices = find_devices(&Path::new(MOUNT_POINT).join("devices"))?;
         mount_bind_recursive("/proc", Path::new(MOUNT_POINT).join("proc"))
             .map_err(Failure::at("bind /proc"))?;
-        leave_for(MOUNT_POINT).map_err(Failure::at("enter the stage"))?;
+        leave_for(MOUNT_POINT).map_err(Failure::at("enter the rootfs"))?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
         let [best, others @ ..] = COPIES_OPTIONS;
         let mount = |options| mount("roots", "/roots", "tmpfs", flags, options);
@@ -202,40 +203,40 @@ impl Stage {
         self.devices
     }
 
-    pub(super) fn template(&self, root: RootId) -> Result<&Template, Failure> {
+    pub(super) fn template(&self, root: RootId) -> Result<&RootfsTemplate, Failure> {
         self.templates
             .get(&root)
-            .ok_or_else(|| Failure::new("this root was never described"))
+            .ok_or_else(|| Failure::new("this root was never loaded"))
     }
 
     /// Copies what a root shows. Takes long, and changes what this process sees: to be called in one of its own.
-    pub(super) fn copy(&self, order: &Describe) -> Result<Copied, Failure> {
-        let base = base(order.root);
+    pub(super) fn copy(&self, request: &LoadRoot) -> Result<Copied, Failure> {
+        let base = base(request.root);
         let (skeleton, tree) = (base.join("skeleton"), base.join("tree"));
-        match &order.plan {
-            Root::Image { .. } => skeleton::of_image(&skeleton)?,
+        match &request.from {
+            Root::Image { .. } => base_rootfs::of_image(&skeleton)?,
             Root::Host(HostRoot { toolchain, .. }) => {
-                skeleton::of_host(&skeleton, &order.language, toolchain)?;
+                base_rootfs::of_host(&skeleton, &request.language, toolchain)?;
             }
         }
         folder_at(&tree)?;
         let open = |path: &Path| {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             open(path, flags, Mode::empty())
-                .map_err(Failure::at(format_args!("open {} of the stage", path.display())))
+                .map_err(Failure::at(format_args!("open {} of the rootfs", path.display())))
         };
-        let target = Target {
+        let target = CopyTarget {
             store: open(Path::new(STORE))?,
             tree: open(&tree)?,
         };
-        let copier = Copier::new(target, self.reader, order.most_bytes);
-        self.on_the_host(|| match &order.plan {
+        let copier = Copier::new(target, self.reader, request.most_bytes);
+        self.on_the_host(|| match &request.from {
             Root::Image { folder } => copier.image(folder),
             Root::Host(host) => {
-                let support = match order.support {
+                let support = match request.support {
                     Support::ReadOnly => host.support.clone().map(|prepared| HostPath {
                         host: prepared,
-                        inside: own_folder(&order.language),
+                        inside: own_folder(&request.language),
                     }),
                     Support::Writable => None,
                 };
@@ -245,35 +246,35 @@ impl Stage {
     }
 
     /// Begins with boxes of a root that was copied.
-    pub(super) fn open_root(&mut self, order: &Describe) -> Result<(), Failure> {
-        let base = base(order.root);
-        let mut template = Template {
+    pub(super) fn open_root(&mut self, request: &LoadRoot) -> Result<(), Failure> {
+        let base = base(request.root);
+        let mut template = RootfsTemplate {
             parts: base.clone(),
             folders: Vec::new(),
             writable: None,
-            gift: None,
+            writable_dir: None,
             devices: self.devices,
             path: None,
         };
         if weaken::is_off("roots-in-memory") {
             let uncopied = base.join("uncopied");
-            self.place(Path::new(UNCOPIED), &uncopied, Access::ReadOnly)?;
-            template.folders.push(Folder {
+            self.place(Path::new(UNCOPIED), &uncopied, HostAccess::ReadOnly)?;
+            template.folders.push(OverlayFolder {
                 layers: layers(&[Path::new("/empty"), &uncopied])?,
                 target: relative(Path::new(UNCOPIED))?,
             });
         }
-        if let Root::Host(HostRoot { path, support, .. }) = &order.plan {
+        if let Root::Host(HostRoot { path, support, .. }) = &request.from {
             template.path = Some(path.clone());
-            if let (Some(prepared), Support::Writable) = (support, order.support) {
+            if let (Some(prepared), Support::Writable) = (support, request.support) {
                 let staged = base.join("support");
-                self.place(prepared, &staged, Access::Writable)?;
-                let target = relative(&own_folder(&order.language))?;
+                self.place(prepared, &staged, HostAccess::Writable)?;
+                let target = relative(&own_folder(&request.language))?;
                 template.writable = Some((c_string(&staged)?, target));
-                template.gift = Some(prepared.clone());
+                template.writable_dir = Some(prepared.clone());
             }
         }
-        self.templates.insert(order.root, template);
+        self.templates.insert(request.root, template);
         Ok(())
     }
 
@@ -287,8 +288,8 @@ impl Stage {
     }
 
     /// Gives a folder of the host, and what is in it, to this user.
-    pub(super) fn give(&self, folder: &Path, uid: u32) -> Result<(), Failure> {
-        self.on_the_host(|| shown::chown_tree(folder, uid))?
+    pub(super) fn chown_dir(&self, folder: &Path, uid: u32) -> Result<(), Failure> {
+        self.on_the_host(|| host_mounts::chown_tree(folder, uid))?
             .map_err(Failure::at(format_args!(
                 "change the owner of {}",
                 folder.display()
@@ -296,10 +297,10 @@ impl Stage {
     }
 
     /// Shows a folder of the host at a place of the stage.
-    fn place(&self, folder: &Path, at: &Path, access: Access) -> Result<(), Failure> {
+    fn place(&self, folder: &Path, at: &Path, access: HostAccess) -> Result<(), Failure> {
         folder_at(at)?;
         let tree = self
-            .on_the_host(|| shown::open(folder))?
+            .on_the_host(|| host_mounts::open(folder))?
             .map_err(Failure::at(format_args!("open {}", folder.display())))?;
         attach(&tree, at, access)
     }
@@ -329,7 +330,7 @@ pub(super) fn clear(root: RootId) -> Result<(), Failure> {
         }
         Ok(())
     };
-    clear().map_err(Failure::at("clear the stage"))
+    clear().map_err(Failure::at("clear the rootfs"))
 }
 
 fn base(root: RootId) -> PathBuf {
@@ -375,10 +376,11 @@ fn find_devices(folder: &Path) -> Result<Devices, Failure> {
     }
     for (name, ..) in DEVICES {
         let node = folder.join(name);
-        fs::write(&node, "").map_err(Failure::at("write to the stage"))?;
+        fs::write(&node, "").map_err(Failure::at("write to the rootfs"))?;
         let device = Path::new("/dev").join(name);
-        let tree = shown::open(&device).map_err(Failure::at(format_args!("open {}", device.display())))?;
-        attach(&tree, &node, Access::Device)?;
+        let tree =
+            host_mounts::open(&device).map_err(Failure::at(format_args!("open {}", device.display())))?;
+        attach(&tree, &node, HostAccess::Device)?;
     }
     Ok(Devices::Bound)
 }
@@ -392,11 +394,11 @@ fn make_device(folder: &Path, (name, major, minor): (&str, u32, u32)) -> rustix:
 }
 
 /// Attaches a tree that belongs to no namespace yet.
-fn attach(tree: &OwnedFd, at: &Path, access: Access) -> Result<(), Failure> {
+fn attach(tree: &OwnedFd, at: &Path, access: HostAccess) -> Result<(), Failure> {
     let attributes = match access {
-        Access::ReadOnly => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_RDONLY,
-        Access::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY,
-        Access::Writable => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+        HostAccess::ReadOnly => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_RDONLY,
+        HostAccess::Device => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY,
+        HostAccess::Writable => libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
     };
     restrict(tree, attributes)
         .and_then(|()| {
@@ -445,7 +447,7 @@ pub(super) fn folder_at(path: &Path) -> Result<(), Failure> {
         .recursive(true)
         .mode(0o755)
         .create(path)
-        .map_err(Failure::at(format_args!("make {} on the stage", path.display())))
+        .map_err(Failure::at(format_args!("make {} in the rootfs", path.display())))
 }
 
 /// The overlay's option for these folders of the stage, the uppermost first. Their names need no escapes.

@@ -12,7 +12,7 @@ use rustix::net::{SendFlags, send};
 /// The steps of a box's first process, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(in super::super) enum Step {
+pub(in super::super) enum SetupStep {
     /// Everything from here on counts against the box's limits.
     ControlGroup,
     /// One with a loopback and nothing else.
@@ -48,13 +48,13 @@ pub(in super::super) enum Step {
     ParentDeath,
 }
 
-impl Step {
+impl SetupStep {
     const ALL: [(Self, &'static str); 19] = [
         (Self::ControlGroup, "enter its control group"),
         (Self::Network, "enter its network namespace"),
         (Self::Descriptors, "arrange file descriptors"),
         (Self::Session, "start a session"),
-        (Self::OomScore, "offer the box to the OOM killer"),
+        (Self::OomScore, "features the box to the OOM killer"),
         (Self::Limits, "set resource limits"),
         (Self::Root, "mount its root"),
         (Self::Folders, "mount what it sees of the host"),
@@ -76,9 +76,9 @@ impl Step {
     }
 }
 
-/// What a newborn reports.
+/// What a starting box reports.
 #[derive(Debug)]
-pub(in super::super) enum Report {
+pub(in super::super) enum InitMessage {
     /// It waits for the maps of its user namespace.
     MapMe,
     /// The agent is about to run. What each step has cost, in microseconds.
@@ -92,31 +92,31 @@ pub(super) fn tell(reports: &OwnedFd, packet: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// What a newborn has come to say; `None` when it ended without a word.
-pub(in super::super) fn hear(reports: BorrowedFd<'_>) -> io::Result<Option<Report>> {
+/// What a starting box has come to say; `None` when it ended without a word.
+pub(in super::super) fn hear(reports: BorrowedFd<'_>) -> io::Result<Option<InitMessage>> {
     let mut packet = [0; 1024];
     let length = rustix::io::retry_on_intr(|| rustix::io::read(reports, &mut packet))?;
     Ok(Some(match packet[..length] {
         [] => return Ok(None),
-        [b'M', ..] => Report::MapMe,
+        [b'M', ..] => InitMessage::MapMe,
         [b'R', ref times @ ..] => {
             let times = times.chunks_exact(5).map(|entry| {
                 let micros = u32::from_ne_bytes([entry[1], entry[2], entry[3], entry[4]]);
-                (Step::text(usize::from(entry[0])).to_owned(), micros.into())
+                (SetupStep::text(usize::from(entry[0])).to_owned(), micros.into())
             });
-            Report::Ready(times.collect())
+            InitMessage::Ready(times.collect())
         }
-        [_, ref text @ ..] => Report::Failed(String::from_utf8_lossy(text).into_owned()),
+        [_, ref text @ ..] => InitMessage::Failed(String::from_utf8_lossy(text).into_owned()),
     }))
 }
 
-/// Lets a newborn that waits for its maps go on.
+/// Lets a starting box that waits for its maps go on.
 pub(in super::super) fn go_on(reports: &OwnedFd) -> io::Result<()> {
     tell(reports, b"G")
 }
 
 /// Which steps are done, and what they cost.
-pub(super) struct Log {
+pub(super) struct SetupLog {
     last: Instant,
     /// Microseconds of each step that is done, in order.
     micros: Vec<u32>,
@@ -124,11 +124,11 @@ pub(super) struct Log {
     subject: String,
 }
 
-impl Log {
+impl SetupLog {
     pub(super) fn new() -> Self {
         Self {
             last: Instant::now(),
-            micros: Vec::with_capacity(Step::ALL.len()),
+            micros: Vec::with_capacity(SetupStep::ALL.len()),
             subject: String::new(),
         }
     }
@@ -138,7 +138,7 @@ impl Log {
         self.subject = subject.to_string_lossy().into_owned();
     }
 
-    pub(super) fn done(&mut self, step: Step) {
+    pub(super) fn done(&mut self, step: SetupStep) {
         debug_assert_eq!(self.micros.len(), step as usize);
         let now = Instant::now();
         let micros = (now - self.last).as_micros();
@@ -159,7 +159,7 @@ impl Log {
 
     /// Why the step after the last one that is done has failed.
     pub(super) fn describe(&self, error: &io::Error) -> String {
-        let step = Step::text(self.micros.len());
+        let step = SetupStep::text(self.micros.len());
         match self.subject.as_str() {
             "" => format!("cannot {step}: {error}"),
             subject => format!("cannot {step} ({subject}): {error}"),

@@ -1,6 +1,6 @@
 //! The first process of a box, from `clone3` to the agent.
 //!
-//! The order of the steps is part of the sandbox, and written down in [`report::Step`].
+//! The order of the steps is part of the sandbox, and written down in [`report::SetupStep`].
 
 mod report;
 mod root;
@@ -30,9 +30,9 @@ use rustix::{
     },
 };
 
-use self::report::{Log, Step, tell};
-pub(super) use self::report::{Report, go_on, hear};
-use super::{identity::Uids, skeleton::HOST_NAME, stage::Template, unshare};
+pub(super) use self::report::{InitMessage, go_on, hear};
+use self::report::{SetupLog, SetupStep, tell};
+use super::{base_rootfs::HOST_NAME, identity::Uids, rootfs_builder::RootfsTemplate, unshare};
 
 /// Of `linux/sched.h`.
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -44,12 +44,12 @@ const OOM_SCORE_ADJ: &str = "500";
 
 /// What a box's first process needs.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(super) struct InitPlan<'a> {
     /// The group it enters, below that of the box.
     pub(super) agent_group: Option<Group>,
     pub(super) net: OwnedFd,
     pub(super) channel: OwnedFd,
-    pub(super) template: &'a Template,
+    pub(super) template: &'a RootfsTemplate,
     pub(super) uids: Uids,
     pub(super) disk_bytes: u64,
     pub(super) compile_disk_bytes: u64,
@@ -59,7 +59,7 @@ pub(super) struct Plan<'a> {
 
 /// A box's first process, as the spawner has it.
 #[derive(Debug)]
-pub(super) struct Newborn {
+pub(super) struct StartingBox {
     pub(super) pid: Pid,
     pub(super) pidfd: OwnedFd,
     /// Where it asks for its UIDs, and tells how it went.
@@ -67,7 +67,7 @@ pub(super) struct Newborn {
 }
 
 /// Makes a box's first process. Returns in the spawner only.
-pub(super) fn birth(plan: Plan<'_>, agent: fn(BoxResources) -> ExitCode) -> io::Result<Newborn> {
+pub(super) fn spawn(plan: InitPlan<'_>, agent: fn(BoxResources) -> ExitCode) -> io::Result<StartingBox> {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
     let (reports, to_spawner) = socketpair(
         AddressFamily::UNIX,
@@ -103,12 +103,12 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(BoxResources) -> ExitCode) -> io::
         -1 => Err(io::Error::last_os_error()),
         0 => {
             // Whatever happens in the box, the spawner's code above this is never returned to.
-            let outcome = catch_unwind(AssertUnwindSafe(|| live(plan, to_spawner, agent)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| run_init(plan, to_spawner, agent)));
             let code = i32::from(outcome.ok() != Some(ExitCode::SUCCESS));
             // SAFETY: ends the box without running anything of the spawner's.
             unsafe { libc::_exit(code) }
         }
-        pid => Ok(Newborn {
+        pid => Ok(StartingBox {
             pid: i32::try_from(pid)
                 .ok()
                 .and_then(Pid::from_raw)
@@ -121,10 +121,10 @@ pub(super) fn birth(plan: Plan<'_>, agent: fn(BoxResources) -> ExitCode) -> io::
 }
 
 /// The whole life of a box's first process.
-fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(BoxResources) -> ExitCode) -> ExitCode {
+fn run_init(plan: InitPlan<'_>, reports: OwnedFd, agent: fn(BoxResources) -> ExitCode) -> ExitCode {
     // Its descriptors are closed by number.
     let plan = ManuallyDrop::new(plan);
-    let mut log = Log::new();
+    let mut log = SetupLog::new();
     if let Err(error) = build(&plan, &reports, &mut log) {
         // Nobody is left to tell if this fails.
         tell(&reports, &[b"F", log.describe(&error).as_bytes()].concat()).ok();
@@ -139,7 +139,7 @@ fn live(plan: Plan<'_>, reports: OwnedFd, agent: fn(BoxResources) -> ExitCode) -
         // SAFETY: this process has one thread. The spawner's environment is empty.
         unsafe { std::env::set_var("PATH", path) };
     }
-    let Plan {
+    let InitPlan {
         resources,
         net,
         channel,
@@ -162,68 +162,68 @@ fn give_counters(uids: Uids) -> io::Result<()> {
     Ok(())
 }
 
-fn build(plan: &Plan<'_>, reports: &OwnedFd, log: &mut Log) -> io::Result<()> {
+fn build(plan: &InitPlan<'_>, reports: &OwnedFd, log: &mut SetupLog) -> io::Result<()> {
     if let Some(group) = &plan.agent_group
         && group.clone_into_fd().is_none()
     {
         group.enter()?;
     }
-    log.done(Step::ControlGroup);
+    log.done(SetupStep::ControlGroup);
     if !weaken::is_off("network-namespace") {
         move_into_link_name_space(plan.net.as_fd(), Some(LinkNameSpaceType::Network))?;
         give_counters(plan.uids)?;
     }
-    log.done(Step::Network);
+    log.done(SetupStep::Network);
     arrange_descriptors(plan, reports)?;
-    log.done(Step::Descriptors);
+    log.done(SetupStep::Descriptors);
     if !weaken::is_off("box-session") {
         setsid()?;
     }
-    log.done(Step::Session);
+    log.done(SetupStep::Session);
     if !weaken::is_off("box-oom-score") {
         fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ)?;
     }
-    log.done(Step::OomScore);
+    log.done(SetupStep::OomScore);
     if !weaken::is_off("box-limits") {
         set_limits(plan.open_files)?;
     }
-    log.done(Step::Limits);
+    log.done(SetupStep::Limits);
 
     root::build(plan, log)?;
 
     if !weaken::is_off("uts-namespace") {
         sethostname(HOST_NAME.as_bytes())?;
     }
-    log.done(Step::Hostname);
+    log.done(SetupStep::Hostname);
     if !weaken::is_off("user-namespace") {
         enter_user_namespace(reports, plan.uids)?;
     }
-    log.done(Step::UserNamespace);
+    log.done(SetupStep::UserNamespace);
     let (root, group) = (rustix::process::Uid::ROOT, rustix::process::Gid::ROOT);
     if let Uids::Range { .. } = plan.uids {
         set_thread_groups(&[])?;
     }
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(root, root, root)?;
-    log.done(Step::Identity);
+    log.done(SetupStep::Identity);
     if !weaken::is_off("capabilities") {
         drop_capabilities()?;
     }
-    log.done(Step::Capabilities);
+    log.done(SetupStep::Capabilities);
     if !weaken::is_off("no-new-privileges") {
         set_no_new_privs(true)?;
     }
-    log.done(Step::NoNewPrivileges);
+    log.done(SetupStep::NoNewPrivileges);
     set_dumpable_behavior(if weaken::is_off("dumpable") {
         DumpableBehavior::Dumpable
     } else {
         DumpableBehavior::NotDumpable
     })?;
-    log.done(Step::Undumpable);
+    log.done(SetupStep::Undumpable);
     if !weaken::is_off("parent-death") {
         set_parent_process_death_signal(Some(Signal::KILL))?;
     }
-    log.done(Step::ParentDeath);
+    log.done(SetupStep::ParentDeath);
     Ok(())
 }
 
@@ -245,7 +245,7 @@ fn enter_user_namespace(reports: &OwnedFd, uids: Uids) -> io::Result<()> {
 }
 
 /// Leaves the channel as standard input and output, standard error, the reports, and the box's control group.
-fn arrange_descriptors(plan: &Plan<'_>, reports: &OwnedFd) -> io::Result<()> {
+fn arrange_descriptors(plan: &InitPlan<'_>, reports: &OwnedFd) -> io::Result<()> {
     // What boxes complain about goes where the spawner's own words do not.
     rustix::stdio::dup2_stderr(rustix::stdio::stdout())?;
     rustix::stdio::dup2_stdin(&plan.channel)?;

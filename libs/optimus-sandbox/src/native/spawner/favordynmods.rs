@@ -14,7 +14,7 @@ use rustix::mount::{
 };
 
 /// Keeps the hierarchy there. `None` where the kernel does not know the option, or does not let this user set it.
-pub(super) fn favor() -> Option<OwnedFd> {
+pub(super) fn enable() -> Option<OwnedFd> {
     let context = fsopen("cgroup", FsOpenFlags::FSOPEN_CLOEXEC).ok()?;
     fsconfig_set_flag(context.as_fd(), "none").ok()?;
     fsconfig_set_string(context.as_fd(), "name", "optimus").ok()?;

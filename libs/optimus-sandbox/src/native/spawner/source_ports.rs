@@ -21,22 +21,22 @@ const PREFIX: &str = "optimus-connections-";
 
 /// Where ports are to be drawn at random.
 #[derive(Debug, Default)]
-pub(super) struct Ports {
+pub(super) struct PortRandomizer {
     /// Until it is done there.
     group: Option<OwnedFd>,
-    entered: Option<Entered>,
+    entered: Option<EnteredGroup>,
 }
 
 /// A group that this process has entered.
 #[derive(Debug)]
-struct Entered {
+struct EnteredGroup {
     name: String,
     /// The group it came from, and the file of that by which it is entered.
     above: OwnedFd,
     back: File,
 }
 
-impl Ports {
+impl PortRandomizer {
     /// As root of the host.
     pub(super) fn find(cgroups: Option<&Cgroups>) -> Result<Self, Failure> {
         if weaken::is_off("source-ports") {
@@ -56,7 +56,7 @@ impl Ports {
         })?;
         remove_left_ones(&above);
         let (entered, group) =
-            Entered::enter(&above).map_err(Failure::at("enter a control group for connections"))?;
+            EnteredGroup::enter(&above).map_err(Failure::at("enter a control group for connections"))?;
         Ok(Self {
             group: Some(group),
             entered: Some(entered),
@@ -75,7 +75,7 @@ impl Ports {
 
     /// Once all boxes are gone. What cannot be removed now is by the next spawner.
     pub(super) fn leave(self) {
-        if let Some(Entered {
+        if let Some(EnteredGroup {
             name,
             above,
             mut back,
@@ -96,7 +96,7 @@ fn remove_left_ones(above: &Path) {
     }
 }
 
-impl Entered {
+impl EnteredGroup {
     fn enter(above: &Path) -> io::Result<(Self, OwnedFd)> {
         // Between the two steps another spawner may take it for one that was left.
         const TRIES: usize = 10;

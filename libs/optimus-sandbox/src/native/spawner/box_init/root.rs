@@ -9,18 +9,18 @@ use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_r
 use super::{
     super::{
         identity::Uids,
-        stage::{Devices, leave_for},
+        rootfs_builder::{Devices, leave_for},
     },
-    Plan,
-    report::{Log, Step},
+    InitPlan,
+    report::{SetupLog, SetupStep},
 };
 
 /// Size of what the agent alone may write to.
 const AGENT_DIR_BYTES: u64 = 16 << 20;
 
 /// Builds the root and moves there.
-pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
-    let Plan { template, uids, .. } = plan;
+pub(super) fn build(plan: &InitPlan<'_>, log: &mut SetupLog) -> io::Result<()> {
+    let InitPlan { template, uids, .. } = plan;
     let mut read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     read_only.set(MountFlags::RDONLY, !weaken::is_off("read-only-root"));
     mount(
@@ -32,7 +32,7 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     )?;
     // What follows is mounted relative to the root in the making.
     rustix::process::chdir("/new")?;
-    log.done(Step::Root);
+    log.done(SetupStep::Root);
     if weaken::is_off("private-files") {
         // The copies themselves, which all boxes then share.
         mount_bind_recursive(template.parts.join("tree/usr"), "usr")?;
@@ -51,9 +51,9 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
         log.about(to);
         mount_bind(from.as_c_str(), to.as_c_str())?;
     }
-    log.done(Step::Folders);
+    log.done(SetupStep::Folders);
     devices(template.devices)?;
-    log.done(Step::Devices);
+    log.done(SetupStep::Devices);
     let shared = tmpfs("1777", plan.compile_disk_bytes, inodes(plan.disk_bytes), *uids)?;
     mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
     mount_tmpfs(
@@ -64,16 +64,16 @@ pub(super) fn build(plan: &Plan<'_>, log: &mut Log) -> io::Result<()> {
     if template.is_whole() {
         show_parts(&template.parts)?;
     }
-    log.done(Step::Scratch);
+    log.done(SetupStep::Scratch);
     let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "proc", "proc", proc_flags, None)?;
     let changing = |settings: &str| format!("{}/{CHANGING_SETTING}", settings.trim_start_matches('/'));
     mount_bind(changing("/proc/sys"), changing(SETTINGS_FOLDER))?;
     let read_only = MountFlags::BIND | MountFlags::RDONLY | proc_flags;
     mount_remount(changing(SETTINGS_FOLDER), read_only, "")?;
-    log.done(Step::Proc);
+    log.done(SetupStep::Proc);
     leave_for(".")?;
-    log.done(Step::Pivot);
+    log.done(SetupStep::Pivot);
     Ok(())
 }
 

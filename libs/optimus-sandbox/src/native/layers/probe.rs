@@ -12,16 +12,16 @@ use std::{
 };
 
 /// What an attempt to break out has come to.
-pub(super) enum Song {
+pub(super) enum ProbeOutcome {
     /// Every attempt failed: what was tried.
     Held(String),
     /// One worked.
     Broken(String),
 }
 
-/// The canaries, by name.
+/// The probes, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Canary {
+pub(super) enum Probe {
     Users,
     Uids,
     Root,
@@ -42,7 +42,7 @@ pub(super) enum Canary {
     Landlock,
 }
 
-impl Canary {
+impl Probe {
     const ALL: [(Self, &'static str); 17] = [
         (Self::Users, "users"),
         (Self::Uids, "uids"),
@@ -67,7 +67,7 @@ impl Canary {
         Self::ALL[self as usize].1
     }
 
-    fn sing(self, parameters: &[&str]) -> io::Result<Song> {
+    fn run(self, parameters: &[&str]) -> io::Result<ProbeOutcome> {
         match self {
             Self::Users => attempts::users(parameters),
             Self::Uids => attempts::uids(),
@@ -95,22 +95,22 @@ impl Canary {
     clippy::print_stdout,
     reason = "it is a program of its own, and this is its result"
 )]
-pub(in super::super) fn sing() -> ExitCode {
-    let mut told = String::new();
-    if io::stdin().read_to_string(&mut told).is_err() {
+pub(in super::super) fn main() -> ExitCode {
+    let mut input = String::new();
+    if io::stdin().read_to_string(&mut input).is_err() {
         return ExitCode::FAILURE;
     }
-    let mut lines = told.lines();
+    let mut lines = input.lines();
     let name = lines.next().unwrap_or_default();
-    let Some((canary, _)) = Canary::ALL.iter().find(|(_, known)| *known == name) else {
+    let Some((probe, _)) = Probe::ALL.iter().find(|(_, known)| *known == name) else {
         return ExitCode::FAILURE;
     };
-    match canary.sing(&lines.collect::<Vec<_>>()) {
-        Ok(Song::Held(detail)) => println!("held {detail}"),
-        Ok(Song::Broken(reason)) => println!("broken {reason}"),
+    match probe.run(&lines.collect::<Vec<_>>()) {
+        Ok(ProbeOutcome::Held(detail)) => println!("held {detail}"),
+        Ok(ProbeOutcome::Broken(reason)) => println!("broken {reason}"),
         Err(error) => println!("broken it could not be tried: {error}"),
     }
-    if matches!(canary, Canary::Hold) {
+    if matches!(probe, Probe::Hold) {
         loop {
             thread::park();
         }
@@ -118,13 +118,13 @@ pub(in super::super) fn sing() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What a canary has printed.
-pub(super) fn understand(printed: &str) -> Option<Song> {
+/// What a probe has printed.
+pub(super) fn parse_outcome(printed: &str) -> Option<ProbeOutcome> {
     let line = printed.lines().next()?;
     let (word, text) = line.split_once(' ')?;
     match word {
-        "held" => Some(Song::Held(text.to_owned())),
-        "broken" => Some(Song::Broken(text.to_owned())),
+        "held" => Some(ProbeOutcome::Held(text.to_owned())),
+        "broken" => Some(ProbeOutcome::Broken(text.to_owned())),
         _ => None,
     }
 }
@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn every_canary_has_its_own_name() {
-        for (canary, name) in Canary::ALL {
-            assert_eq!(canary.name(), name);
+        for (probe, name) in Probe::ALL {
+            assert_eq!(probe.name(), name);
         }
     }
 }

@@ -14,9 +14,9 @@ use optimus_common::LanguageName;
 use tracing::{debug, info, warn};
 
 use super::{
-    connection::{Connection, SpawnerError},
+    connection::{SpawnerConnection, SpawnerError},
     roots::Root,
-    wire::{Describe, Order, Outcome, RootId, Support},
+    wire::{LoadRoot, RootId, SpawnerReply, SpawnerRequest, Support},
 };
 
 /// How long a root is kept of which there is no box.
@@ -29,7 +29,7 @@ const UNTOLD: Duration = Duration::from_secs(2);
 
 /// What boxes of one root see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Described {
+pub(super) struct RootKey {
     pub(super) language: LanguageName,
     pub(super) root: Root,
     pub(super) support: Support,
@@ -37,31 +37,31 @@ pub(super) struct Described {
 
 /// The roots of one spawner.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    roots: HashMap<Described, Entry>,
+pub(super) struct LoadedRoots {
+    roots: HashMap<RootKey, LoadedRoot>,
     /// Roots that could not be copied, until they or their toolchains change.
-    failed: HashMap<Described, Failed>,
-    /// Never used twice, so that nothing half described is built on.
+    failed: HashMap<RootKey, FailedRoot>,
+    /// Never used twice, so that nothing half loaded is built on.
     next: u32,
 }
 
 #[derive(Debug)]
-struct Entry {
-    lease: Lease,
-    ready: Ready,
+struct LoadedRoot {
+    lease: RootLease,
+    ready: RootReady,
     used: Instant,
 }
 
 /// How copying a root ended. It is the one thing the spawner does that takes long, one root after the other, so that it is
 /// not begun anew whenever somebody wants the root.
 #[derive(Debug)]
-struct Failed {
+struct FailedRoot {
     reason: String,
     at: Instant,
     times: u32,
 }
 
-impl Failed {
+impl FailedRoot {
     fn is_left_alone(&self) -> bool {
         let doubled = LEFT_ALONE.saturating_mul(1 << self.times.saturating_sub(1).min(16));
         self.at.elapsed() < doubled.min(LEFT_ALONE_AT_MOST)
@@ -70,25 +70,25 @@ impl Failed {
 
 /// A root that is not forgotten while somebody has this.
 #[derive(Debug, Clone)]
-pub(super) struct Lease(Arc<RootId>);
+pub(super) struct RootLease(Arc<RootId>);
 
-type Ready = Shared<BoxFuture<'static, Result<(), Arc<SpawnerError>>>>;
+type RootReady = Shared<BoxFuture<'static, Result<(), Arc<SpawnerError>>>>;
 
-impl Lease {
+impl RootLease {
     pub(super) fn root(&self) -> RootId {
         *self.0
     }
 }
 
-impl Known {
+impl LoadedRoots {
     /// The root, and what tells when it can be used. Copying goes on also where nobody waits for it any more. Must be
     /// called in a Tokio runtime.
-    pub(super) fn describe(
+    pub(super) fn load(
         &mut self,
-        connection: &Arc<Connection>,
-        wanted: &Described,
+        connection: &Arc<SpawnerConnection>,
+        wanted: &RootKey,
         most_bytes: u64,
-    ) -> (Lease, Ready) {
+    ) -> (RootLease, RootReady) {
         let now = Instant::now();
         if let Some(entry) = self.roots.get_mut(wanted) {
             entry.used = now;
@@ -96,22 +96,22 @@ impl Known {
         }
         let id = RootId(self.next);
         self.next += 1;
-        let order = Describe {
+        let request = LoadRoot {
             root: id,
             language: wanted.language.clone(),
-            plan: wanted.root.clone(),
+            from: wanted.root.clone(),
             support: wanted.support,
             most_bytes,
         };
-        let copying = tokio::spawn(copy(Arc::clone(connection), order));
+        let copying = tokio::spawn(copy(Arc::clone(connection), request));
         let ready = async move {
             match copying.await {
                 Ok(done) => done.map_err(Arc::new),
                 Err(_) => Err(Arc::new(SpawnerError::Died)),
             }
         };
-        let entry = Entry {
-            lease: Lease(Arc::new(id)),
+        let entry = LoadedRoot {
+            lease: RootLease(Arc::new(id)),
             ready: ready.boxed().shared(),
             used: now,
         };
@@ -121,23 +121,23 @@ impl Known {
     }
 
     /// Why this root is not to be had, where it was tried a moment ago.
-    pub(super) fn failure(&self, wanted: &Described) -> Option<String> {
+    pub(super) fn failure(&self, wanted: &RootKey) -> Option<String> {
         let failed = self.failed.get(wanted).filter(|failed| failed.is_left_alone());
         failed.map(|failed| failed.reason.clone())
     }
 
-    /// Whether this root could not be made when it was tried last, as far as [`Known::forget_failures`] was not told otherwise.
-    pub(super) fn has_failed(&self, wanted: &Described) -> bool {
+    /// Whether this root could not be made when it was tried last, as far as [`LoadedRoots::forget_failures`] was not told otherwise.
+    pub(super) fn has_failed(&self, wanted: &RootKey) -> bool {
         self.failed.contains_key(wanted)
     }
 
     /// The root has been made: what comes later is judged without what was before.
-    pub(super) fn forget_failures(&mut self, made: &Described) {
+    pub(super) fn forget_failures(&mut self, made: &RootKey) {
         self.failed.remove(made);
     }
 
     /// Takes a root out that could not be made, so that it is tried again; a while later where the spawner says why.
-    pub(super) fn drop_failed(&mut self, failed: &Described, lease: &Lease, error: &SpawnerError) {
+    pub(super) fn drop_failed(&mut self, failed: &RootKey, lease: &RootLease, error: &SpawnerError) {
         let there = self.roots.get(failed);
         if there.is_none_or(|entry| entry.lease.root() != lease.root()) {
             return;
@@ -145,7 +145,7 @@ impl Known {
         self.roots.remove(failed);
         if let SpawnerError::Refused(reason) = error {
             let times = self.failed.get(failed).map_or(0, |before| before.times);
-            let told = Failed {
+            let told = FailedRoot {
                 reason: reason.clone(),
                 at: Instant::now(),
                 times: times + 1,
@@ -156,7 +156,7 @@ impl Known {
 
     /// Gives the memory of roots back that nobody has or wants: those that `wanted` stands in for now, since its language
     /// or toolchain has changed, and those that were not used for long.
-    pub(super) fn forget_others(&mut self, connection: &Arc<Connection>, wanted: &Described) {
+    pub(super) fn forget_others(&mut self, connection: &Arc<SpawnerConnection>, wanted: &RootKey) {
         self.failed.retain(|known, _| {
             known == wanted || known.language != wanted.language || known.support != wanted.support
         });
@@ -167,11 +167,15 @@ impl Known {
     }
 
     /// Gives the memory of this root back, where nobody has it.
-    pub(super) fn forget_this(&mut self, connection: &Arc<Connection>, unwanted: &Described) {
+    pub(super) fn forget_this(&mut self, connection: &Arc<SpawnerConnection>, unwanted: &RootKey) {
         self.forget(connection, |known, _| known == unwanted);
     }
 
-    fn forget(&mut self, connection: &Arc<Connection>, unwanted: impl Fn(&Described, &Entry) -> bool) {
+    fn forget(
+        &mut self,
+        connection: &Arc<SpawnerConnection>,
+        unwanted: impl Fn(&RootKey, &LoadedRoot) -> bool,
+    ) {
         let forgotten = self.roots.extract_if(|known, entry| {
             // What is being copied may be wanted again.
             Arc::strong_count(&entry.lease.0) == 1 && entry.ready.peek().is_some() && unwanted(known, entry)
@@ -181,15 +185,18 @@ impl Known {
             let (connection, root) = (Arc::clone(connection), entry.lease.root());
             tokio::spawn(async move {
                 // A spawner that has died has forgotten everything.
-                connection.ask(Order::Forget { root }, None).await.ok();
+                connection
+                    .ask(SpawnerRequest::ForgetRoot { root }, None)
+                    .await
+                    .ok();
             });
         }
     }
 }
 
-async fn copy(connection: Arc<Connection>, order: Describe) -> Result<(), SpawnerError> {
-    let (began, language) = (Instant::now(), order.language.clone());
-    let mut copying = Box::pin(connection.ask(Order::Describe(order), None));
+async fn copy(connection: Arc<SpawnerConnection>, request: LoadRoot) -> Result<(), SpawnerError> {
+    let (began, language) = (Instant::now(), request.language.clone());
+    let mut copying = Box::pin(connection.ask(SpawnerRequest::LoadRoot(request), None));
     let soon = tokio::time::timeout(UNTOLD, &mut copying).await;
     let done = if let Ok(done) = soon {
         done
@@ -199,7 +206,7 @@ async fn copy(connection: Arc<Connection>, order: Describe) -> Result<(), Spawne
     };
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     match done {
-        Ok(Outcome::Described(copied)) => {
+        Ok(SpawnerReply::RootLoaded(copied)) => {
             let (mib, files) = (copied.bytes >> 20, copied.files);
             info!(%language, mib, files, duration_ms, "what its boxes see is in memory");
             Ok(())
@@ -217,8 +224,8 @@ mod tests {
     use super::*;
     use crate::native::roots::HostRoot;
 
-    fn described(stamp: &str) -> Described {
-        Described {
+    fn root_key(stamp: &str) -> RootKey {
+        RootKey {
             language: "c".parse().unwrap(),
             root: Root::Host(HostRoot {
                 stamp: stamp.to_owned(),
@@ -229,10 +236,10 @@ mod tests {
     }
 
     /// As if the root had been asked for, and that had ended so.
-    fn fail(known: &mut Known, wanted: &Described, error: &SpawnerError) {
-        let lease = Lease(Arc::new(RootId(known.next)));
+    fn fail(known: &mut LoadedRoots, wanted: &RootKey, error: &SpawnerError) {
+        let lease = RootLease(Arc::new(RootId(known.next)));
         known.next += 1;
-        let entry = Entry {
+        let entry = LoadedRoot {
             lease: lease.clone(),
             ready: async { Ok(()) }.boxed().shared(),
             used: Instant::now(),
@@ -243,8 +250,8 @@ mod tests {
 
     #[test]
     fn a_root_that_cannot_be_copied_is_left_alone_until_it_changes_or_a_while_passes() {
-        let mut known = Known::default();
-        let (root, changed) = (described("1"), described("2"));
+        let mut known = LoadedRoots::default();
+        let (root, changed) = (root_key("1"), root_key("2"));
         let refused = SpawnerError::Refused("it is too large".to_owned());
         fail(&mut known, &root, &refused);
         assert_eq!(known.failure(&root).as_deref(), Some("it is too large"));
@@ -274,8 +281,8 @@ mod tests {
 
     #[test]
     fn a_root_that_was_copied_after_all_is_left_alone_as_shortly_as_at_first_when_it_fails_again() {
-        let mut known = Known::default();
-        let (root, refused) = (described("1"), SpawnerError::Refused("no memory".to_owned()));
+        let mut known = LoadedRoots::default();
+        let (root, refused) = (root_key("1"), SpawnerError::Refused("no memory".to_owned()));
         for _ in 0..5 {
             fail(&mut known, &root, &refused);
         }
@@ -290,9 +297,9 @@ mod tests {
 
     #[test]
     fn what_a_dead_spawner_did_not_do_is_tried_at_once() {
-        let mut known = Known::default();
-        fail(&mut known, &described("1"), &SpawnerError::Died);
-        assert_eq!(known.failure(&described("1")), None);
+        let mut known = LoadedRoots::default();
+        fail(&mut known, &root_key("1"), &SpawnerError::Died);
+        assert_eq!(known.failure(&root_key("1")), None);
         assert!(known.roots.is_empty());
     }
 }

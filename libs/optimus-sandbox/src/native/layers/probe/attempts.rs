@@ -22,11 +22,11 @@ use rustix::{
     thread::no_new_privs,
 };
 
-use super::Song;
+use super::ProbeOutcome;
 
-/// More than the box of this canary may have, and less than any machine lacks.
+/// More than the box of this probe may have, and less than any machine lacks.
 const MEMORY_BYTES: usize = 256 << 20;
-/// More than the box of this canary may have.
+/// More than the box of this probe may have.
 const PROCESSES: usize = 200;
 
 /// What a box may write to. `/proc` has files of each process' own; the agent's folder is covered by a closed one.
@@ -34,13 +34,13 @@ const WRITABLE: [&str; 5] = ["/box", "/tmp", "/dev/shm", "/proc", "/run/optimus"
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what an attempt returns")]
-fn held(detail: impl Into<String>) -> io::Result<Song> {
-    Ok(Song::Held(detail.into()))
+fn held(detail: impl Into<String>) -> io::Result<ProbeOutcome> {
+    Ok(ProbeOutcome::Held(detail.into()))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what an attempt returns")]
-fn broken(reason: impl Into<String>) -> io::Result<Song> {
-    Ok(Song::Broken(reason.into()))
+fn broken(reason: impl Into<String>) -> io::Result<ProbeOutcome> {
+    Ok(ProbeOutcome::Broken(reason.into()))
 }
 
 fn parameter<'a>(parameters: &[&'a str], index: usize) -> io::Result<&'a str> {
@@ -60,7 +60,7 @@ fn status(name: &str) -> io::Result<String> {
         .ok_or_else(|| io::Error::other(format!("the kernel does not tell {name}")))
 }
 
-pub(super) fn users(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn users(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let host = parameter(parameters, 0)?;
     let own = fs::read_link("/proc/self/ns/user")?;
     if own.to_string_lossy() == host {
@@ -77,7 +77,7 @@ pub(super) fn users(parameters: &[&str]) -> io::Result<Song> {
     }
 }
 
-pub(super) fn uids() -> io::Result<Song> {
+pub(super) fn uids() -> io::Result<ProbeOutcome> {
     let own = getuid().as_raw();
     let of_agent = fs::metadata("/proc/1")?.uid();
     if own == 0 || own == of_agent {
@@ -90,7 +90,7 @@ pub(super) fn uids() -> io::Result<Song> {
     held(format!("it runs as UID {own} and cannot become root"))
 }
 
-pub(super) fn root(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn root(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let secret = parameter(parameters, 0)?;
     if File::open(secret).is_ok() {
         return broken(format!("it read {secret} of the host"));
@@ -107,7 +107,7 @@ pub(super) fn root(parameters: &[&str]) -> io::Result<Song> {
     ];
     folders.retain(|folder| fs::metadata(folder).is_ok());
     for folder in &folders {
-        if File::create(format!("{folder}/canary")).is_ok() {
+        if File::create(format!("{folder}/probe")).is_ok() {
             return broken(format!("it wrote to {folder}"));
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn root(parameters: &[&str]) -> io::Result<Song> {
 }
 
 /// Locks a file for as long as this process lives.
-pub(super) fn hold_lock(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn hold_lock(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let path = parameter(parameters, 0)?;
     let file = File::open(path)?;
     file.try_lock()?;
@@ -142,7 +142,7 @@ pub(super) fn hold_lock(parameters: &[&str]) -> io::Result<Song> {
 }
 
 /// A file that another box has locked while this runs.
-pub(super) fn lock_of_another_box(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn lock_of_another_box(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let path = parameter(parameters, 0)?;
     match File::open(path)?.try_lock() {
         Ok(()) => held(format!("a lock that another box holds on {path} is not seen")),
@@ -151,7 +151,7 @@ pub(super) fn lock_of_another_box(parameters: &[&str]) -> io::Result<Song> {
     }
 }
 
-pub(super) fn devices() -> io::Result<Song> {
+pub(super) fn devices() -> io::Result<ProbeOutcome> {
     for entry in fs::read_dir("/dev")? {
         let entry = entry?;
         let name = entry.file_name();
@@ -173,7 +173,7 @@ pub(super) fn devices() -> io::Result<Song> {
     }
 }
 
-pub(super) fn processes(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn processes(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let worker: i32 = parameter(parameters, 0)?.parse().map_err(io::Error::other)?;
     let mut seen = 0;
     for entry in fs::read_dir("/proc")? {
@@ -190,7 +190,7 @@ pub(super) fn processes(parameters: &[&str]) -> io::Result<Song> {
     held("it sees its own processes only, and cannot signal the worker")
 }
 
-pub(super) fn network(parameters: &[&str]) -> io::Result<Song> {
+pub(super) fn network(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     let (address, abstract_name) = (parameter(parameters, 0)?, parameter(parameters, 1)?);
     if TcpStream::connect(address).is_ok() {
         return broken("it connected to a service on the host's loopback");
@@ -210,7 +210,7 @@ pub(super) fn network(parameters: &[&str]) -> io::Result<Song> {
     held("it cannot reach services of the host, and has a loopback of its own")
 }
 
-pub(super) fn ipc() -> io::Result<Song> {
+pub(super) fn ipc() -> io::Result<ProbeOutcome> {
     // One line is the heading. The host has a segment while this runs.
     let segments = fs::read_to_string("/proc/sysvipc/shm")?.lines().count();
     if segments > 1 {
@@ -219,18 +219,18 @@ pub(super) fn ipc() -> io::Result<Song> {
     held("shared memory of the host is not there")
 }
 
-pub(super) fn host_name() -> io::Result<Song> {
+pub(super) fn host_name() -> io::Result<ProbeOutcome> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name != "box" {
         return broken(format!("the host's name {name} is seen"));
     }
-    match rustix::system::sethostname(b"canary") {
+    match rustix::system::sethostname(b"probe") {
         Ok(()) => broken("it changed the box's name"),
         Err(_) => held("the host's name is not seen, and the box's cannot be changed"),
     }
 }
 
-pub(super) fn memory() -> io::Result<Song> {
+pub(super) fn memory() -> io::Result<ProbeOutcome> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping that nothing uses.
@@ -242,7 +242,7 @@ pub(super) fn memory() -> io::Result<Song> {
     broken(format!("it got {} MiB", MEMORY_BYTES >> 20))
 }
 
-pub(super) fn fork() -> io::Result<Song> {
+pub(super) fn fork() -> io::Result<ProbeOutcome> {
     for count in 0..PROCESSES {
         // SAFETY: this process has one thread; the child only waits to be killed.
         match unsafe { libc::fork() } {
@@ -270,7 +270,7 @@ pub(super) fn spin() -> ! {
     }
 }
 
-pub(super) fn capabilities() -> io::Result<Song> {
+pub(super) fn capabilities() -> io::Result<ProbeOutcome> {
     for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         let bits = status(set)?;
         if !bits.trim_start_matches('0').is_empty() {
@@ -292,7 +292,7 @@ pub(super) fn capabilities() -> io::Result<Song> {
     held("it has none, and can neither mount nor change its root")
 }
 
-pub(super) fn privileges() -> io::Result<Song> {
+pub(super) fn privileges() -> io::Result<ProbeOutcome> {
     if !no_new_privs()? {
         return broken("a setuid program would give it the rights of its owner");
     }
@@ -303,7 +303,7 @@ pub(super) fn privileges() -> io::Result<Song> {
     held("setuid bits and file capabilities are ignored")
 }
 
-pub(super) fn system_calls() -> Song {
+pub(super) fn system_calls() -> ProbeOutcome {
     let refused = |number: libc::c_long, arguments: [libc::c_long; 4]| {
         let [a, b, c, d] = arguments;
         // SAFETY: the arguments are numbers and null pointers, which do no harm where the call is let through.
@@ -332,21 +332,21 @@ pub(super) fn system_calls() -> Song {
         .iter()
         .find(|(_, number, arguments)| !refused(*number, *arguments));
     if let Some((name, ..)) = through {
-        return Song::Broken(format!("{name} was not refused"));
+        return ProbeOutcome::Broken(format!("{name} was not refused"));
     }
     match status("Seccomp").as_deref() {
-        Ok("2") => Song::Held(format!("refused: {}", names.join(" "))),
-        _ => Song::Broken("it has no filter".to_owned()),
+        Ok("2") => ProbeOutcome::Held(format!("refused: {}", names.join(" "))),
+        _ => ProbeOutcome::Broken("it has no filter".to_owned()),
     }
 }
 
 /// A process may write its own name by the mode bits, and the mount is not read-only.
-pub(super) fn landlock() -> io::Result<Song> {
+pub(super) fn landlock() -> io::Result<ProbeOutcome> {
     let file = "/proc/self/comm";
     if fs::metadata(file)?.mode() & 0o200 == 0 {
         return Err(io::Error::other("there is nothing to try it on"));
     }
-    match fs::write(file, "canary") {
+    match fs::write(file, "probe") {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             held("a file of its own that lies elsewhere cannot be written to")
         }

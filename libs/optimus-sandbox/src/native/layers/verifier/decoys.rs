@@ -1,4 +1,4 @@
-//! What of the host canaries look for and must not find.
+//! What of the host probes look for and must not find.
 
 use std::{
     fs::{self, File},
@@ -8,13 +8,13 @@ use std::{
     process,
 };
 
-use super::super::canary::Canary;
+use super::super::probe::Probe;
 
 /// Something of which all boxes see the same copy, and that everybody may open.
 const SHARED_FILES: [&str; 3] = ["/usr/bin/env", "/usr/bin/sh", "/usr/lib/os-release"];
 
-/// What canaries are told of the host, and must not find.
-pub(super) struct Bait {
+/// What probes are told of the host, and must not find.
+pub(super) struct Decoys {
     secret: tempfile::NamedTempFile,
     service: TcpListener,
     abstract_name: String,
@@ -25,11 +25,11 @@ pub(super) struct Bait {
     user_namespace: String,
 }
 
-impl Bait {
-    pub(super) fn lay_out() -> io::Result<Self> {
+impl Decoys {
+    pub(super) fn place() -> io::Result<Self> {
         let mut secret = tempfile::NamedTempFile::new()?;
         secret.write_all(b"secret of the host\n")?;
-        let abstract_name = format!("optimus-canary-{}", uuid::Uuid::now_v7().simple());
+        let abstract_name = format!("optimus-probe-{}", uuid::Uuid::now_v7().simple());
         let address = net::SocketAddr::from_abstract_name(&abstract_name)?;
         let shared_file = SHARED_FILES
             .into_iter()
@@ -52,14 +52,14 @@ impl Bait {
         })
     }
 
-    /// What this canary is told.
-    pub(super) fn parameters(&self, canary: Canary) -> io::Result<Vec<String>> {
-        Ok(match canary {
-            Canary::Users => vec![self.user_namespace.clone()],
-            Canary::Root => vec![self.secret.path().display().to_string()],
-            Canary::Hold | Canary::Files => vec![self.shared_file.to_owned()],
-            Canary::Processes => vec![process::id().to_string()],
-            Canary::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
+    /// What this probe is told.
+    pub(super) fn parameters(&self, probe: Probe) -> io::Result<Vec<String>> {
+        Ok(match probe {
+            Probe::Users => vec![self.user_namespace.clone()],
+            Probe::Root => vec![self.secret.path().display().to_string()],
+            Probe::Hold | Probe::Files => vec![self.shared_file.to_owned()],
+            Probe::Processes => vec![process::id().to_string()],
+            Probe::Network => vec![self.service.local_addr()?.to_string(), self.abstract_name.clone()],
             _ => Vec::new(),
         })
     }

@@ -19,13 +19,13 @@ const READY: usize = 8;
 
 /// Makes network namespaces ahead. None is used twice.
 #[derive(Debug)]
-pub(super) struct Nets {
+pub(super) struct NetnsPool {
     /// Where the spawner itself is: in one of its own, with no network at all, to which an ordinary user may return.
     home: OwnedFd,
     ready: VecDeque<OwnedFd>,
 }
 
-impl Nets {
+impl NetnsPool {
     pub(super) fn new() -> Result<Self, Failure> {
         unshare(UnshareFlags::NEWNET).map_err(Failure::at("make a network namespace"))?;
         Ok(Self {
