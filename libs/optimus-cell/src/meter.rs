@@ -16,7 +16,7 @@
 
 use std::time::Duration;
 
-use optimus_common::{facts::Witness, limits::Limits};
+use optimus_common::{facts::MeasuredBy, limits::Limits};
 use rustix::{
     thread::sched_getaffinity,
     time::{ClockId, clock_gettime},
@@ -120,10 +120,10 @@ impl Accounting {
         }
     }
 
-    fn witness(&self) -> Witness {
+    fn measured_by(&self) -> MeasuredBy {
         match self.source {
-            Source::Exclusive(_) => Witness::Cgroup,
-            Source::ByUid(_) => Witness::Proc,
+            Source::Exclusive(_) => MeasuredBy::Cgroup,
+            Source::ByUid(_) => MeasuredBy::Proc,
         }
     }
 }
@@ -247,20 +247,23 @@ impl Meter {
     pub(crate) fn total(&mut self, accounting: &Accounting) -> Result<Total, CellError> {
         // A last look: files the run has left in memory are still there.
         let last = self.read(accounting)?;
-        let mut cpu = Figure::new(self.reaped_cpu, Witness::Rusage);
-        cpu.add(last.cpu.max(self.proof), accounting.witness());
+        let mut cpu = Figure::new(self.reaped_cpu, MeasuredBy::Rusage);
+        cpu.add(last.cpu.max(self.proof), accounting.measured_by());
         let mut memory = Figure::new(
             without_mapped_files(self.max_rss_bytes, self.mapped_bytes),
-            Witness::Rusage,
+            MeasuredBy::Rusage,
         );
         memory.add(
             self.sampled_memory_bytes.max(last.memory_bytes),
-            accounting.witness(),
+            accounting.measured_by(),
         );
         if let (Some(peak), Some(cgroup)) = (&mut self.peak, accounting.cgroup())
             && let Some(highest) = peak.highest(cgroup)?
         {
-            memory.add(highest.saturating_sub(self.before.memory_bytes), Witness::Cgroup);
+            memory.add(
+                highest.saturating_sub(self.before.memory_bytes),
+                MeasuredBy::Cgroup,
+            );
         }
         let now = accounting.events()?;
         let oom_kills = now.oom_kills.saturating_sub(self.events_before.oom_kills);
@@ -295,16 +298,16 @@ impl Meter {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Figure<T> {
     pub(crate) value: T,
-    pub(crate) from: Witness,
+    pub(crate) from: MeasuredBy,
 }
 
 impl<T: Ord> Figure<T> {
-    pub(crate) fn new(value: T, from: Witness) -> Self {
+    pub(crate) fn new(value: T, from: MeasuredBy) -> Self {
         Self { value, from }
     }
 
     /// Where several have counted the same, the last one is named.
-    pub(crate) fn add(&mut self, value: T, from: Witness) {
+    pub(crate) fn add(&mut self, value: T, from: MeasuredBy) {
         if value >= self.value {
             *self = Self { value, from };
         }
@@ -324,8 +327,8 @@ impl Total {
     /// Of a run that had no process.
     pub(crate) fn nothing() -> Self {
         Self {
-            cpu: Figure::new(Duration::ZERO, Witness::Rusage),
-            memory: Figure::new(0, Witness::Rusage),
+            cpu: Figure::new(Duration::ZERO, MeasuredBy::Rusage),
+            memory: Figure::new(0, MeasuredBy::Rusage),
             oom_kills: 0,
             process_limit_hits: 0,
         }

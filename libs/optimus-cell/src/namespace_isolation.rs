@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{facts::Witness, limits::Limits, weaken};
+use optimus_common::{facts::MeasuredBy, limits::Limits, weaken};
 use optimus_protocol::CommandSpec;
 use rustix::{
     io::Errno,
@@ -355,30 +355,30 @@ impl NamespacedTree {
         let init_report = self.init_report.get();
         let (own, reaped) = (init_report.read_own(), init_report.read_reaped());
         let files = init_report.read_files();
-        let mut cpu = Figure::new(reaped.cpu, Witness::Rusage);
-        let (mut memory, mut process_limit_hits) = (Figure::new(files, Witness::Files), 0);
+        let mut cpu = Figure::new(reaped.cpu, MeasuredBy::Rusage);
+        let (mut memory, mut process_limit_hits) = (Figure::new(files, MeasuredBy::Files), 0);
         let mut highest = None;
         if let Some(group) = &mut self.group {
             cpu.add(
                 group.cpu()?.saturating_sub(own.cpu).max(self.proof),
-                Witness::Cgroup,
+                MeasuredBy::Cgroup,
             );
-            memory.add(self.sampled_memory_bytes, Witness::Cgroup);
+            memory.add(self.sampled_memory_bytes, MeasuredBy::Cgroup);
             highest = group.highest_memory_bytes()?;
             process_limit_hits = group.process_limit_hits()?;
         } else {
-            cpu.add(self.census.seen_cpu().max(self.proof), Witness::Proc);
-            memory.add(self.sampled_memory_bytes, Witness::Proc);
+            cpu.add(self.census.seen_cpu().max(self.proof), MeasuredBy::Proc);
+            memory.add(self.sampled_memory_bytes, MeasuredBy::Proc);
             if let Some(dead) = &self.dead {
                 // With those that died with it.
-                cpu.add(dead.cpu.saturating_sub(own.cpu), Witness::Rusage);
+                cpu.add(dead.cpu.saturating_sub(own.cpu), MeasuredBy::Rusage);
             }
         }
         if let Some(highest) = highest {
-            memory.add(highest, Witness::Cgroup);
+            memory.add(highest, MeasuredBy::Cgroup);
         }
         if highest.is_none() || memory.value == 0 {
-            memory.add(self.high_water_mark(), Witness::Rusage);
+            memory.add(self.high_water_mark(), MeasuredBy::Rusage);
         }
         Ok(Total {
             cpu,

@@ -36,7 +36,7 @@ pub enum LimitKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
-pub enum Witness {
+pub enum MeasuredBy {
     /// The kernel, for all processes of a control group together.
     Cgroup,
     /// The kernel, for each process that has died and was waited for.
@@ -56,7 +56,7 @@ pub struct RunFacts {
     #[serde(rename = "cpu_time_us", with = "units::us")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     pub cpu_time: Duration,
-    pub cpu_time_from: Witness,
+    pub cpu_time_from: MeasuredBy,
     /// From just before the start of the first process to its end, or to the kill.
     #[serde(rename = "wall_time_us", with = "units::us")]
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
@@ -78,7 +78,7 @@ pub struct RunFacts {
     pub held: Duration,
     /// Largest memory of the whole tree at any one time: what its processes have touched, and its files in memory.
     pub peak_memory_bytes: u64,
-    pub peak_memory_from: Witness,
+    pub peak_memory_from: MeasuredBy,
     /// Processes the kernel's OOM killer struck in the run's cgroup.
     pub oom_kills: u64,
     /// Times the kernel refused a new process or thread for the process limit.
@@ -141,13 +141,13 @@ mod tests {
         RunFacts {
             end,
             cpu_time,
-            cpu_time_from: Witness::Cgroup,
+            cpu_time_from: MeasuredBy::Cgroup,
             wall_time,
             waited_for_cpu: None,
             waited_for_io: None,
             held: Duration::ZERO,
             peak_memory_bytes: 100,
-            peak_memory_from: Witness::Cgroup,
+            peak_memory_from: MeasuredBy::Cgroup,
             oom_kills: 0,
             process_limit_hits: 0,
             stdout_bytes: 10,

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::{
     WorkerId,
-    facts::{RunEnd, RunFacts, Witness},
+    facts::{MeasuredBy, RunEnd, RunFacts},
 };
 use optimus_protocol::{
     CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag, Ready, RunDone,
@@ -304,13 +304,13 @@ fn facts(stdout: usize) -> RunFacts {
     RunFacts {
         end: RunEnd::Exited { code: 0 },
         cpu_time: Duration::from_millis(1),
-        cpu_time_from: Witness::Cgroup,
+        cpu_time_from: MeasuredBy::Cgroup,
         wall_time: Duration::from_millis(1),
         waited_for_cpu: None,
         waited_for_io: None,
         held: Duration::ZERO,
         peak_memory_bytes: 1 << 20,
-        peak_memory_from: Witness::Cgroup,
+        peak_memory_from: MeasuredBy::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: stdout as u64,

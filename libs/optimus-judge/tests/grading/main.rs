@@ -11,7 +11,7 @@ mod second_tries;
 use std::time::Duration;
 
 use optimus_common::{
-    facts::{LimitKind, RunEnd, RunFacts, Witness},
+    facts::{LimitKind, MeasuredBy, RunEnd, RunFacts},
     language::Language,
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
     settings::{Results, Settings},
@@ -89,13 +89,13 @@ fn facts(end: RunEnd) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_micros(1999),
-        cpu_time_from: Witness::Cgroup,
+        cpu_time_from: MeasuredBy::Cgroup,
         wall_time: Duration::from_millis(3),
         waited_for_cpu: None,
         waited_for_io: None,
         held: Duration::ZERO,
         peak_memory_bytes: 4096,
-        peak_memory_from: Witness::Cgroup,
+        peak_memory_from: MeasuredBy::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: 0,

@@ -5,7 +5,7 @@ mod memory;
 use std::time::Duration;
 
 use optimus_common::{
-    facts::{LimitKind, RunEnd, RunFacts, Witness},
+    facts::{LimitKind, MeasuredBy, RunEnd, RunFacts},
     language::OutOfMemory,
     limits::Limits,
     result::{CompileVerdict, Verdict},
@@ -39,13 +39,13 @@ fn facts(end: RunEnd) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_millis(10),
-        cpu_time_from: Witness::Cgroup,
+        cpu_time_from: MeasuredBy::Cgroup,
         wall_time: Duration::from_millis(12),
         waited_for_cpu: None,
         waited_for_io: None,
         held: Duration::ZERO,
         peak_memory_bytes: 1 << 20,
-        peak_memory_from: Witness::Cgroup,
+        peak_memory_from: MeasuredBy::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes: 3,

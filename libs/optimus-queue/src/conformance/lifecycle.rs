@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use optimus_common::{
     FencingToken, JobId,
-    facts::{RunEnd, RunFacts, Witness},
+    facts::{MeasuredBy, RunEnd, RunFacts},
     job::{JobStatus, Outcome},
     limits::Limits,
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
@@ -264,13 +264,13 @@ fn evidence() -> RunEvidence {
     let facts = |end, waited_for_cpu| RunFacts {
         end,
         cpu_time: Duration::from_micros(1_000_001),
-        cpu_time_from: Witness::Cgroup,
+        cpu_time_from: MeasuredBy::Cgroup,
         wall_time: Duration::from_secs(3),
         waited_for_cpu,
         waited_for_io: waited_for_cpu,
         held: Duration::from_millis(7),
         peak_memory_bytes: u64::MAX,
-        peak_memory_from: Witness::Files,
+        peak_memory_from: MeasuredBy::Files,
         oom_kills: 1,
         process_limit_hits: 2,
         stdout_bytes: 3,

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use optimus_common::{
-    facts::{RunEnd, RunFacts, Witness},
+    facts::{MeasuredBy, RunEnd, RunFacts},
     limits::Limits,
 };
 use optimus_protocol::{
@@ -190,13 +190,13 @@ pub(crate) fn facts(end: RunEnd, stdout_bytes: u64) -> RunFacts {
     RunFacts {
         end,
         cpu_time: Duration::from_millis(1),
-        cpu_time_from: Witness::Cgroup,
+        cpu_time_from: MeasuredBy::Cgroup,
         wall_time: Duration::from_millis(2),
         waited_for_cpu: None,
         waited_for_io: None,
         held: Duration::ZERO,
         peak_memory_bytes: 4096,
-        peak_memory_from: Witness::Cgroup,
+        peak_memory_from: MeasuredBy::Cgroup,
         oom_kills: 0,
         process_limit_hits: 0,
         stdout_bytes,

@@ -270,7 +270,7 @@ mod tests {
     use std::time::Duration;
 
     use optimus_common::{
-        facts::{RunEnd, RunFacts, Witness},
+        facts::{MeasuredBy, RunEnd, RunFacts},
         result::RunEvidence,
         settings::LanguagesFile,
     };
@@ -294,13 +294,13 @@ mod tests {
             facts: RunFacts {
                 end: RunEnd::Exited { code: 0 },
                 cpu_time: Duration::from_micros(cpu_time_us),
-                cpu_time_from: Witness::Cgroup,
+                cpu_time_from: MeasuredBy::Cgroup,
                 wall_time: Duration::from_micros(wall_time_us),
                 waited_for_cpu: None,
                 waited_for_io: None,
                 held: Duration::ZERO,
                 peak_memory_bytes: 1,
-                peak_memory_from: Witness::Cgroup,
+                peak_memory_from: MeasuredBy::Cgroup,
                 oom_kills: 0,
                 process_limit_hits: 0,
                 stdout_bytes: 0,
