@@ -64,7 +64,7 @@ took "format, lints, licences, documentation"
 if [ "$QUICK" = yes ]; then
     say "All tests that need no boxes"
     tests --workspace --lib --bins --no-fail-fast
-    tests -p optimus-common -p optimus-judge -p optimus-queue -p optimus-sandbox -p optimus-cli -p optimus-api \
+    tests -p optimus-common -p optimus-protocol -p optimus-judge -p optimus-queue -p optimus-sandbox -p optimus-cli -p optimus-api \
         --no-fail-fast \
         --test submission --test grading --test sqlite --test memory --test languages --test submit --test scripts --test openapi
     exit 0

@@ -1,12 +1,12 @@
 //! The agent's two ends of the frame channel: standard input and standard output.
 //!
-//! Standard output never blocks: what does not go out at once waits in the [`Outbox`]. Standard input is read byte by
-//! byte as asked, without a buffer: what follows belongs to the next phase.
+//! Standard output never blocks: what does not go out at once waits in the [`Outbox`]. Standard input is read as far as a
+//! frame goes and no further, by [`Incoming`].
 
 use std::{collections::VecDeque, error::Error, fmt, os::fd::BorrowedFd};
 
 use anyhow::Context;
-use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
+use optimus_protocol::{CHUNK, Decoder, FrameHeader, FrameKind, Part, encode, encode_json};
 use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
@@ -64,32 +64,66 @@ pub(crate) fn read_some(buffer: &mut [u8]) -> anyhow::Result<usize> {
     }
 }
 
-fn read_exact(mut buffer: &mut [u8]) -> anyhow::Result<()> {
-    while !buffer.is_empty() {
-        let read = read_some(buffer)?;
-        buffer = &mut buffer[read..];
+/// Frames from the worker. It never asks for more than belongs to the current part of one: what follows may belong to the
+/// next phase.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+impl Incoming {
+    pub(crate) fn new() -> Self {
+        Self {
+            decoder: Decoder::new(),
+            buffer: vec![0; CHUNK],
+        }
     }
-    Ok(())
-}
 
-/// Reads one frame's header and checks its kind.
-pub(crate) fn read_header(expected: FrameKind) -> anyhow::Result<usize> {
-    let mut header = [0; HEADER_LEN];
-    read_exact(&mut header)?;
-    let header = FrameHeader::decode(header)?;
-    anyhow::ensure!(
-        header.kind == expected,
-        "the worker sent {:?} instead of {expected:?}",
-        header.kind
-    );
-    Ok(header.len)
-}
+    /// Reads once, by `read`, and tells what came; `None` where that leaves a header incomplete.
+    pub(crate) fn receive_by(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> anyhow::Result<usize>,
+    ) -> anyhow::Result<Option<Part<'_>>> {
+        let room = self.decoder.wanted().min(self.buffer.len());
+        let read = read(&mut self.buffer[..room])?;
+        Ok(self.decoder.feed(&mut &self.buffer[..read])?)
+    }
 
-/// Reads one whole control frame.
-pub(crate) fn read_message<T: DeserializeOwned>(kind: FrameKind) -> anyhow::Result<T> {
-    let mut payload = vec![0; read_header(kind)?];
-    read_exact(&mut payload)?;
-    serde_json::from_slice(&payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
+    /// The length of the next frame's payload, which has to be of this kind.
+    pub(crate) fn header(&mut self, expected: FrameKind) -> anyhow::Result<usize> {
+        loop {
+            match self.receive_by(read_some)? {
+                None => {}
+                Some(Part::Header(FrameHeader { kind, len })) => {
+                    anyhow::ensure!(
+                        kind == expected,
+                        "the worker sent {kind:?} instead of {expected:?}"
+                    );
+                    return Ok(len);
+                }
+                Some(Part::Payload(_)) => anyhow::bail!("the frame before was not read to its end"),
+            }
+        }
+    }
+
+    /// The next bytes of the current frame's payload, of which something is left.
+    pub(crate) fn payload(&mut self) -> anyhow::Result<&[u8]> {
+        match self.receive_by(read_some)? {
+            Some(Part::Payload(data)) => Ok(data),
+            Some(Part::Header(_)) | None => anyhow::bail!("the frame is over"),
+        }
+    }
+
+    /// One whole control frame.
+    pub(crate) fn message<T: DeserializeOwned>(&mut self, kind: FrameKind) -> anyhow::Result<T> {
+        let len = self.header(kind)?;
+        let mut payload = Vec::with_capacity(len);
+        while payload.len() < len {
+            payload.extend_from_slice(self.payload()?);
+        }
+        serde_json::from_slice(&payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
+    }
 }
 
 fn wait_for(descriptor: BorrowedFd<'_>, events: PollFlags) -> anyhow::Result<()> {
@@ -131,18 +165,11 @@ impl Outbox {
 
     /// Appends a frame whose payload is the parts in order.
     pub(crate) fn push(&mut self, kind: FrameKind, parts: &[&[u8]]) {
-        let len = parts.iter().map(|part| part.len()).sum();
-        debug_assert!(len <= MAX_PAYLOAD);
-        self.queue.extend(FrameHeader { kind, len }.encode());
-        for part in parts {
-            self.queue.extend(*part);
-        }
+        encode(&mut self.queue, kind, parts);
     }
 
     pub(crate) fn push_message<T: Serialize>(&mut self, kind: FrameKind, message: &T) -> anyhow::Result<()> {
-        let json = serde_json::to_vec(message).with_context(|| format!("cannot write a {kind:?}"))?;
-        self.push(kind, &[&json]);
-        Ok(())
+        Ok(encode_json(&mut self.queue, kind, message)?)
     }
 
     /// Writes what the worker takes now.

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
-use optimus_protocol::{CHUNK, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
+use optimus_protocol::{FrameHeader, FrameKind, Part, TestHeader};
 
-use crate::channel;
+use crate::channel::{self, Incoming};
 
 /// What the worker asks for, once it is complete.
 #[derive(Debug)]
@@ -15,18 +15,17 @@ pub(crate) enum Request {
 
 #[derive(Debug)]
 pub(crate) struct Inbox {
+    incoming: Incoming,
+    /// What the current frame is.
     frame: Frame,
     /// The test whose input is incomplete.
     test: Option<Announced>,
-    buffer: Vec<u8>,
 }
 
-/// Where in a frame the reading stands.
 #[derive(Debug)]
 enum Frame {
-    Header { bytes: [u8; HEADER_LEN], read: usize },
     Test { payload: Vec<u8>, len: usize },
-    Data { left: usize },
+    Data,
 }
 
 #[derive(Debug)]
@@ -36,21 +35,12 @@ struct Announced {
     missing: u64,
 }
 
-impl Frame {
-    fn start() -> Self {
-        Self::Header {
-            bytes: [0; HEADER_LEN],
-            read: 0,
-        }
-    }
-}
-
 impl Inbox {
     pub(crate) fn new() -> Self {
         Self {
-            frame: Frame::start(),
+            incoming: Incoming::new(),
+            frame: Frame::Data,
             test: None,
-            buffer: vec![0; CHUNK],
         }
     }
 
@@ -64,37 +54,26 @@ impl Inbox {
         &mut self,
         read: impl FnOnce(&mut [u8]) -> anyhow::Result<usize>,
     ) -> anyhow::Result<Option<Request>> {
-        match &mut self.frame {
-            Frame::Header { bytes, read: known } => {
-                *known += read(&mut bytes[*known..])?;
-                if *known < HEADER_LEN {
-                    return Ok(None);
+        match self.incoming.receive_by(read)? {
+            None => Ok(None),
+            Some(Part::Header(header)) => self.begin(header),
+            Some(Part::Payload(data)) => match &mut self.frame {
+                Frame::Test { payload, len } => {
+                    payload.extend_from_slice(data);
+                    if payload.len() < *len {
+                        return Ok(None);
+                    }
+                    let header =
+                        serde_json::from_slice(payload).context("cannot understand the worker's Test")?;
+                    self.announce(header)
                 }
-                let header = FrameHeader::decode(*bytes)?;
-                self.frame = Frame::start();
-                self.begin(header)
-            }
-            Frame::Test { payload, len } => {
-                let room = (*len - payload.len()).min(self.buffer.len());
-                let read = read(&mut self.buffer[..room])?;
-                payload.extend_from_slice(&self.buffer[..read]);
-                if payload.len() < *len {
-                    return Ok(None);
+                Frame::Data => {
+                    let test = self.test.as_mut().context("input data belongs to no test")?;
+                    test.input.write(data)?;
+                    test.missing -= data.len() as u64;
+                    self.complete()
                 }
-                let header =
-                    serde_json::from_slice(payload).context("cannot understand the worker's Test")?;
-                self.frame = Frame::start();
-                self.announce(header)
-            }
-            Frame::Data { left } => {
-                let room = (*left).min(self.buffer.len());
-                let read = read(&mut self.buffer[..room])?;
-                *left -= read;
-                if *left == 0 {
-                    self.frame = Frame::start();
-                }
-                self.store(read)
-            }
+            },
         }
     }
 
@@ -112,14 +91,9 @@ impl Inbox {
                     len as u64 <= test.missing,
                     "the worker sent more than the input's size"
                 );
-                if len > 0 {
-                    self.frame = Frame::Data { left: len };
-                }
+                self.frame = Frame::Data;
             }
-            (FrameKind::End, None) => {
-                ensure!(len == 0, "the worker sent an End with a payload");
-                return Ok(Some(Request::End));
-            }
+            (FrameKind::End, None) => return Ok(Some(Request::End)),
             _ => bail!("the worker sent {kind:?} out of order"),
         }
         Ok(None)
@@ -131,13 +105,6 @@ impl Inbox {
             input: InputWriter::new()?,
             missing: header.input_bytes,
         });
-        self.complete()
-    }
-
-    fn store(&mut self, read: usize) -> anyhow::Result<Option<Request>> {
-        let test = self.test.as_mut().context("input data belongs to no test")?;
-        test.input.write(&self.buffer[..read])?;
-        test.missing -= read as u64;
         self.complete()
     }
 

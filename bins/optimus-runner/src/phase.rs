@@ -5,7 +5,7 @@ use std::{env, process::ExitCode};
 use anyhow::Context;
 use optimus_cell::{BoxResources, CellFactory};
 use optimus_common::weaken;
-use optimus_protocol::FrameKind;
+use optimus_protocol::{FrameKind, MAX_CONTROL};
 use rustix::{
     io::Errno,
     process::{DumpableBehavior, Pid, WaitOptions, set_dumpable_behavior, waitpid},
@@ -121,7 +121,8 @@ fn tell(outbox: &mut Outbox, error: &anyhow::Error) -> u8 {
     if !error.is::<WorkerGone>() {
         let reason = format!("{error:#}");
         eprintln!("optimus-runner: {reason}");
-        outbox.push(FrameKind::Fault, &[reason.as_bytes()]);
+        let told = &reason.as_bytes()[..reason.len().min(MAX_CONTROL)];
+        outbox.push(FrameKind::Fault, &[told]);
         // A worker that is gone meanwhile needs no explanation.
         let _ = outbox.flush_all();
     }

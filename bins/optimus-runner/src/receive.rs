@@ -13,10 +13,10 @@ use optimus_common::{
     language::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
     submission::check_file_name,
 };
-use optimus_protocol::{CHUNK, FileHeader, FrameKind, JobHeader, Ready, VERSION};
+use optimus_protocol::{FileHeader, FrameKind, JobHeader, Ready, VERSION};
 
 use crate::{
-    channel::{self, Outbox},
+    channel::{Incoming, Outbox},
     job_state::JobState,
     phase::Next,
 };
@@ -34,7 +34,8 @@ pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::R
     )?;
     outbox.flush_all()?;
 
-    let job: JobHeader = channel::read_message(FrameKind::Job)?;
+    let mut incoming = Incoming::new();
+    let job: JobHeader = incoming.message(FrameKind::Job)?;
     ensure!(
         job.version == VERSION,
         "the worker speaks version {} of the protocol, the box {VERSION}",
@@ -60,7 +61,7 @@ pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::R
             .with_context(|| format!("cannot make {}", folder.display()))?;
     }
     for file in &state.job.files {
-        receive_file(file).with_context(|| format!("cannot store {:?}", file.name))?;
+        receive_file(&mut incoming, file).with_context(|| format!("cannot store {:?}", file.name))?;
     }
     Ok(Next::GoOn)
 }
@@ -80,7 +81,7 @@ fn toolchain() -> Option<String> {
     Some(text.lines().next()?.trim().to_owned())
 }
 
-fn receive_file(header: &FileHeader) -> anyhow::Result<()> {
+fn receive_file(incoming: &mut Incoming, header: &FileHeader) -> anyhow::Result<()> {
     check_file_name(&header.name).map_err(|rule| anyhow::anyhow!("its name {rule}"))?;
     let path = Path::new(BOX_DIR).join(&header.name);
     if let Some(folder) = path.parent() {
@@ -91,23 +92,21 @@ fn receive_file(header: &FileHeader) -> anyhow::Result<()> {
         .create_new(true)
         .mode(0o644)
         .open(&path)?;
-    receive_data(&mut file, header.bytes)
+    receive_data(incoming, &mut file, header.bytes)
 }
 
 /// Copies frames of file data into the file until it has all its bytes.
-fn receive_data(file: &mut File, bytes: u64) -> anyhow::Result<()> {
-    let mut buffer = vec![0; CHUNK];
+fn receive_data(incoming: &mut Incoming, file: &mut File, bytes: u64) -> anyhow::Result<()> {
     let mut missing = bytes;
     while missing > 0 {
-        let mut left = channel::read_header(FrameKind::FileData)?;
+        let mut left = incoming.header(FrameKind::FileData)?;
         missing = missing
             .checked_sub(left as u64)
             .context("the worker sent more than the file's size")?;
         while left > 0 {
-            let room = left.min(buffer.len());
-            let read = channel::read_some(&mut buffer[..room])?;
-            file.write_all(&buffer[..read])?;
-            left -= read;
+            let data = incoming.payload()?;
+            file.write_all(data)?;
+            left -= data.len();
         }
     }
     Ok(())

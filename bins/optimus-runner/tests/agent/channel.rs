@@ -1,6 +1,6 @@
 //! The channel to the worker: when it breaks, and what the agent refuses.
 
-use optimus_protocol::{FileHeader, FrameHeader, FrameKind, HEADER_LEN, TestHeader};
+use optimus_protocol::{FileHeader, FrameKind, HEADER_LEN, TestHeader, encode};
 
 use crate::session::{Job, Session};
 
@@ -73,14 +73,7 @@ fn frames_may_arrive_byte_by_byte() {
         (FrameKind::InputData, b"ab"),
         (FrameKind::InputData, b"c"),
     ] {
-        bytes.extend(
-            FrameHeader {
-                kind,
-                len: payload.len(),
-            }
-            .encode(),
-        );
-        bytes.extend(payload);
+        encode(&mut bytes, kind, &[payload]);
     }
     for byte in bytes {
         std::io::Write::write_all(session.input.as_mut().unwrap(), &[byte]).unwrap();

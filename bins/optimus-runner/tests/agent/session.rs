@@ -14,8 +14,8 @@ use std::{
 
 use optimus_common::{facts::RunFacts, limits::Limits};
 use optimus_protocol::{
-    CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN,
-    JobHeader, JobStep, OutputTag, Product, Ready, RunDone, Stream, TestHeader, VERSION,
+    CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, Frames, JobHeader, JobStep,
+    OutputTag, Product, Ready, RunDone, Stream, TestHeader, VERSION, encode,
 };
 use serde::Serialize;
 
@@ -195,26 +195,32 @@ impl Job {
 }
 
 pub(crate) fn write_frame(to: &mut impl Write, kind: FrameKind, payload: &[u8]) -> io::Result<()> {
-    let header = FrameHeader {
-        kind,
-        len: payload.len(),
-    };
+    let mut frame = Vec::new();
+    encode(&mut frame, kind, &[payload]);
     // At once: a box that refuses the header may be gone before the payload follows.
-    to.write_all(&[&header.encode(), payload].concat())
+    to.write_all(&frame)
 }
 
 fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
-    let mut header = [0; HEADER_LEN];
-    while from.read_exact(&mut header).is_ok() {
-        let FrameHeader { kind, len } = FrameHeader::decode(header).expect("the box sends frames");
-        let mut payload = vec![0; len];
-        from.read_exact(&mut payload).expect("the box sends whole frames");
+    let mut frames = Frames::new();
+    loop {
+        let Some((kind, payload)) = frames.next_frame().expect("the box sends frames") else {
+            let mut read = vec![0; frames.missing()];
+            match from.read_exact(&mut read) {
+                Ok(()) => frames.room(0).extend_from_slice(&read),
+                Err(_) => {
+                    assert!(frames.is_empty(), "the box sends whole frames");
+                    return;
+                }
+            }
+            continue;
+        };
         let json = "the box sends valid messages";
         found(match kind {
             FrameKind::Ready => Message::Ready(serde_json::from_slice(&payload).expect(json)),
             FrameKind::CompileDone => Message::CompileDone(serde_json::from_slice(&payload).expect(json)),
             FrameKind::RunDone => Message::RunDone(serde_json::from_slice(&payload).expect(json)),
-            FrameKind::Fault => Message::Fault(String::from_utf8(payload).expect(json)),
+            FrameKind::Fault => Message::Fault(String::from_utf8(payload.to_vec()).expect(json)),
             FrameKind::Output => {
                 let (tag, data) = OutputTag::decode(&payload).expect(json);
                 Message::Output(tag.step, tag.stream, data.to_owned())

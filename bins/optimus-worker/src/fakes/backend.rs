@@ -15,8 +15,8 @@ use optimus_common::{
     facts::{MeasuredBy, RunEnd, RunFacts},
 };
 use optimus_protocol::{
-    CHUNK, CompileDone, FrameHeader, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag, Ready, RunDone,
-    Stream, TestHeader, VERSION,
+    CHUNK, CompileDone, FrameKind, Frames, JobHeader, JobStep, OutputTag, Ready, RunDone, Stream, TestHeader,
+    VERSION, encode, encode_json,
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
 use tokio::{
@@ -282,18 +282,13 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                     stream: Stream::Stdout,
                 };
                 for chunk in input.chunks(CHUNK) {
-                    send_bytes(
-                        &mut stream,
-                        FrameKind::Output,
-                        &[&tag.encode()[..], chunk].concat(),
-                    )
-                    .await?;
+                    send_bytes(&mut stream, FrameKind::Output, &[&tag.encode(), chunk]).await?;
                 }
                 send(&mut stream, FrameKind::RunDone, &RunDone { run: test.run, facts }).await?;
             }
             "hang" => std::future::pending().await,
             "die" => return Ok(()),
-            "fault" => send_bytes(&mut stream, FrameKind::Fault, b"no space for the fake").await?,
+            "fault" => send_bytes(&mut stream, FrameKind::Fault, &[b"no space for the fake"]).await?,
             other => panic!("no fake plays {other:?}"),
         }
     }
@@ -323,27 +318,25 @@ async fn send<T: serde::Serialize>(
     kind: FrameKind,
     value: &T,
 ) -> std::io::Result<()> {
-    send_bytes(stream, kind, &serde_json::to_vec(value)?).await
+    let mut frame = Vec::new();
+    encode_json(&mut frame, kind, value).unwrap();
+    stream.write_all(&frame).await
 }
 
-async fn send_bytes(stream: &mut DuplexStream, kind: FrameKind, payload: &[u8]) -> std::io::Result<()> {
-    stream
-        .write_all(
-            &FrameHeader {
-                kind,
-                len: payload.len(),
-            }
-            .encode(),
-        )
-        .await?;
-    stream.write_all(payload).await
+async fn send_bytes(stream: &mut DuplexStream, kind: FrameKind, parts: &[&[u8]]) -> std::io::Result<()> {
+    let mut frame = Vec::new();
+    encode(&mut frame, kind, parts);
+    stream.write_all(&frame).await
 }
 
 async fn receive(stream: &mut DuplexStream) -> std::io::Result<(FrameKind, Vec<u8>)> {
-    let mut header = [0; HEADER_LEN];
-    stream.read_exact(&mut header).await?;
-    let header = FrameHeader::decode(header).unwrap();
-    let mut payload = vec![0; header.len];
-    stream.read_exact(&mut payload).await?;
-    Ok((header.kind, payload))
+    let mut frames = Frames::new();
+    loop {
+        if let Some((kind, payload)) = frames.next_frame().unwrap() {
+            return Ok((kind, payload.to_vec()));
+        }
+        let mut read = vec![0; frames.missing()];
+        stream.read_exact(&mut read).await?;
+        frames.room(0).extend_from_slice(&read);
+    }
 }

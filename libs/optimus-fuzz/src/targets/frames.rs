@@ -1,6 +1,8 @@
 //! Frames of the runner protocol from text that people can read and a fuzzer can change.
 
-use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, JobStep, OutputTag, Stream, VERSION};
+use optimus_protocol::{
+    Decoder, FrameHeader, FrameKind, HEADER_LEN, JobStep, OutputTag, Part, Stream, VERSION,
+};
 
 /// What stands between two frames.
 const DIVIDER: &[u8] = b"\n--\n";
@@ -55,19 +57,18 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
         _ => Vec::new(),
     };
     let payload = if tag.is_empty() { payload } else { &payload[2..] };
-    let len = tag.len() + payload.len();
-    bytes.extend(FrameHeader { kind, len }.encode());
+    // Longer than it may be, too: whoever reads it has to see to that.
+    let len = u32::try_from(tag.len() + payload.len()).unwrap_or(u32::MAX);
+    bytes.push(kind as u8);
+    bytes.extend(len.to_be_bytes());
     bytes.extend(tag);
     bytes.extend_from_slice(payload);
 }
 
 /// The length of the first frame, its header included; that of everything where it is no whole frame.
 pub(crate) fn first_len(bytes: &[u8]) -> usize {
-    let header = bytes
-        .first_chunk()
-        .and_then(|header| FrameHeader::decode(*header).ok());
-    match header {
-        Some(FrameHeader { len, .. }) => (HEADER_LEN + len).min(bytes.len()),
-        None => bytes.len(),
+    match Decoder::new().feed(&mut &*bytes) {
+        Ok(Some(Part::Header(FrameHeader { len, .. }))) => (HEADER_LEN + len).min(bytes.len()),
+        _ => bytes.len(),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use optimus_common::submission::check_file_name;
-use optimus_protocol::{FrameKind, HEADER_LEN, JobHeader, OutputTag, TestHeader};
+use optimus_protocol::{FrameKind, HEADER_LEN, JobHeader, OutputTag, TestHeader, encode, encode_json};
 use optimus_runner::fuzzing::{End, Received, receive};
 
 use super::frames;
@@ -43,27 +43,17 @@ fn check_tests(received: &Received, sent: &[u8]) {
     // What was understood can be said again.
     let mut again = Vec::new();
     for (header, input) in &received.tests {
-        append(
-            &mut again,
-            FrameKind::Test,
-            &serde_json::to_vec(header).unwrap_or_default(),
-        );
+        encode_json(&mut again, FrameKind::Test, header).expect("a header is short");
         if !input.is_empty() {
-            append(&mut again, FrameKind::InputData, input);
+            encode(&mut again, FrameKind::InputData, &[input]);
         }
     }
-    append(&mut again, FrameKind::End, b"");
+    encode(&mut again, FrameKind::End, &[]);
     let again = receive(Stream::whole(&again));
     let headers = |received: &Received| -> Vec<TestHeader> {
         received.tests.iter().map(|(header, _)| *header).collect()
     };
     assert_eq!((headers(&again), &again.end), (headers(received), &End::Said));
-}
-
-fn append(bytes: &mut Vec<u8>, kind: FrameKind, payload: &[u8]) {
-    let len = payload.len();
-    bytes.extend(optimus_protocol::FrameHeader { kind, len }.encode());
-    bytes.extend_from_slice(payload);
 }
 
 /// No name that passes leaves the work directory.

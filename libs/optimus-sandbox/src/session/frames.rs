@@ -2,8 +2,8 @@
 
 use std::{io, pin::Pin};
 
-use bytes::{Buf, Bytes, BytesMut};
-use optimus_protocol::{FrameHeader, FrameKind, HEADER_LEN, MAX_PAYLOAD};
+use bytes::Bytes;
+use optimus_protocol::{FrameHeader, FrameKind, Frames, encode_json};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -12,51 +12,28 @@ use super::{SessionError, readable};
 /// Room made before each read. Several small frames, or a good part of a large one.
 const READ_SIZE: usize = 64 << 10;
 
-/// Largest control frame a box may send: facts and one text.
-const MAX_CONTROL: usize = 64 << 10;
-
-/// Splits a byte stream into frames. Holds one frame and one read at most.
+/// Takes frames from a stream. Holds one frame and one read at most.
 pub(super) struct FrameReader {
     reader: Pin<Box<dyn AsyncRead + Send>>,
-    /// Received and not yet handed out.
-    buffer: BytesMut,
+    frames: Frames,
 }
 
 impl FrameReader {
     pub(super) fn new(reader: Pin<Box<dyn AsyncRead + Send>>) -> Self {
         Self {
             reader,
-            buffer: BytesMut::new(),
+            frames: Frames::new(),
         }
     }
 
     /// The next frame. Cancel safe: what was received stays for the next call.
     pub(super) async fn next(&mut self) -> Result<(FrameKind, Bytes), SessionError> {
         loop {
-            let missing = match self.buffer.first_chunk::<HEADER_LEN>() {
-                None => HEADER_LEN - self.buffer.len(),
-                Some(&bytes) => {
-                    let FrameHeader { kind, len } = FrameHeader::decode(bytes)?;
-                    if kind != FrameKind::Output && len > MAX_CONTROL {
-                        return Err(SessionError::violation(format!("a control frame of {len} bytes")));
-                    }
-                    match (HEADER_LEN + len).checked_sub(self.buffer.len()) {
-                        None | Some(0) => {
-                            self.buffer.advance(HEADER_LEN);
-                            return Ok((kind, self.buffer.split_to(len).freeze()));
-                        }
-                        Some(missing) => missing,
-                    }
-                }
-            };
-            self.buffer.reserve(missing.max(READ_SIZE));
-            if self
-                .reader
-                .read_buf(&mut self.buffer)
-                .await
-                .map_err(broken_stream)?
-                == 0
-            {
+            if let Some(frame) = self.frames.next_frame()? {
+                return Ok(frame);
+            }
+            let room = self.frames.room(READ_SIZE);
+            if self.reader.read_buf(room).await.map_err(broken_stream)? == 0 {
                 return Err(SessionError::Closed);
             }
         }
@@ -64,11 +41,11 @@ impl FrameReader {
 
     /// Resolves when the peer closes its stream, or says something. Cancel safe.
     pub(super) async fn silence_ends(&mut self) -> SessionError {
-        if self.buffer.is_empty() {
+        if self.frames.is_empty() {
             let mut byte = [0];
             match self.reader.read(&mut byte).await {
                 Ok(0) => return SessionError::Closed,
-                Ok(_) => self.buffer.extend_from_slice(&byte),
+                Ok(_) => self.frames.room(1).extend_from_slice(&byte),
                 Err(error) => return broken_stream(error),
             }
         }
@@ -77,9 +54,7 @@ impl FrameReader {
 
     /// Gives back the memory of a buffer that is not needed for long.
     pub(super) fn shrink(&mut self) {
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
+        self.frames.shrink();
     }
 }
 
@@ -109,13 +84,10 @@ pub(super) async fn write_json<W: AsyncWrite + Unpin, T: Serialize>(
     kind: FrameKind,
     value: &T,
 ) -> Result<(), SessionError> {
-    let payload = serde_json::to_vec(value).map_err(|error| SessionError::Stream(error.into()))?;
-    if payload.len() > MAX_PAYLOAD {
-        return Err(SessionError::Stream(io::Error::other(
-            "a header is too long for one frame",
-        )));
-    }
-    write_frame(writer, kind, &payload).await
+    let mut frame = Vec::new();
+    // A job that fits no frame is no fault of the box.
+    encode_json(&mut frame, kind, value).map_err(|error| SessionError::Stream(io::Error::other(error)))?;
+    writer.write_all(&frame).await.map_err(broken_stream)
 }
 
 /// A peer that is gone shows as an end of the stream or as an error, by chance.

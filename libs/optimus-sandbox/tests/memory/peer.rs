@@ -15,8 +15,8 @@ use optimus_common::{
     limits::Limits,
 };
 use optimus_protocol::{
-    CommandSpec, CompileDone, FileHeader, FrameHeader, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag,
-    Ready, RunDone, Stream, TestHeader, VERSION,
+    CommandSpec, CompileDone, FileHeader, FrameKind, Frames, JobHeader, JobStep, OutputTag, Ready, RunDone,
+    Stream, TestHeader, VERSION, encode,
 };
 use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
 use serde::{Serialize, de::DeserializeOwned};
@@ -93,12 +93,15 @@ impl Peer {
     }
 
     pub(crate) async fn receive(&mut self) -> (FrameKind, Vec<u8>) {
-        let mut header = [0; HEADER_LEN];
-        self.0.read_exact(&mut header).await.unwrap();
-        let header = FrameHeader::decode(header).unwrap();
-        let mut payload = vec![0; header.len];
-        self.0.read_exact(&mut payload).await.unwrap();
-        (header.kind, payload)
+        let mut frames = Frames::new();
+        loop {
+            if let Some((kind, payload)) = frames.next_frame().unwrap() {
+                return (kind, payload.to_vec());
+            }
+            let mut read = vec![0; frames.missing()];
+            self.0.read_exact(&mut read).await.unwrap();
+            frames.room(0).extend_from_slice(&read);
+        }
     }
 
     async fn receive_json<T: DeserializeOwned>(&mut self, kind: FrameKind) -> T {
@@ -165,13 +168,8 @@ impl Peer {
 }
 
 pub(crate) fn frame(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = FrameHeader {
-        kind,
-        len: payload.len(),
-    }
-    .encode()
-    .to_vec();
-    bytes.extend_from_slice(payload);
+    let mut bytes = Vec::new();
+    encode(&mut bytes, kind, &[payload]);
     bytes
 }
 
