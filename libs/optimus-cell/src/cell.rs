@@ -14,17 +14,19 @@ use optimus_protocol::{CommandSpec, Stream};
 
 use crate::{
     capture::{Capture, Captured},
+    death::Death,
     error::CellError,
-    guest::GuestId,
+    guest_id::GuestId,
     input::Input,
-    kill::{LONGEST_DYING, Leftovers},
+    kill::LONGEST_DYING,
     launch::{Restrictions, Stdio},
+    leftovers::Leftovers,
     meter::{Pace, Usage},
     process_tree::{Isolation, Launched, ProcessTree, Residue},
-    reaper::{Death, Reaped},
+    reaper::Reaped,
+    run::{Event, OutputFlow, Slot, StartResult},
     scans::Scans,
     seccomp_notify::{FilterUse, SeccompListener},
-    supervisor::{Event, OutputFlow, Slot, StartResult},
     waited::own_run_delay,
     wall_clock::WallClock,
 };

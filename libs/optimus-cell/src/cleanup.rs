@@ -23,10 +23,7 @@ use rustix::{
     process::{Pid, Signal, WaitOptions, set_parent_process_death_signal, waitpid},
 };
 
-use crate::{
-    error::CellError,
-    guest::{GuestId, become_guest},
-};
+use crate::{error::CellError, guest::become_guest, guest_id::GuestId, leftovers::Leftovers};
 
 /// The folders guests may write to. They are sticky: a guest can make entries there and remove none but its own.
 #[derive(Debug)]
@@ -39,12 +36,6 @@ struct Folder {
     path: PathBuf,
     /// What was there before the first run, such as the program itself.
     lasting: HashSet<OsString>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeftoverFiles {
-    None,
-    Some,
 }
 
 impl WritableFolders {
@@ -62,8 +53,8 @@ impl WritableFolders {
     }
 
     /// Whether the guest has left anything. Files of the `others`, who may be running, are none of its business.
-    pub(crate) fn leftovers(&self, guest: GuestId, others: &[GuestId]) -> Result<LeftoverFiles, CellError> {
-        let mut leftovers = LeftoverFiles::None;
+    pub(crate) fn leftovers(&self, guest: GuestId, others: &[GuestId]) -> Result<Leftovers, CellError> {
+        let mut leftovers = Leftovers::None;
         for folder in &self.folders {
             for entry in list(&folder.path)? {
                 let entry = entry.map_err(|source| unreadable(&folder.path, source))?;
@@ -72,7 +63,7 @@ impl WritableFolders {
                 }
                 let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.uid() == guest.as_raw() {
-                    leftovers = LeftoverFiles::Some;
+                    leftovers = Leftovers::Some;
                 } else if !others.iter().any(|other| metadata.uid() == other.as_raw()) {
                     // Possible only where the host lets people link to files that are not theirs.
                     let reason = format!("{} is somebody else's", entry.path().display());

@@ -14,7 +14,10 @@ use optimus_common::{
 use optimus_protocol::CommandSpec;
 use rustix::process::{Resource, Rlimit, getrlimit};
 
-use crate::guest::{GuestId, HOME, SHELL};
+use crate::{
+    guest::{HOME, SHELL},
+    guest_id::GuestId,
+};
 
 /// What a guest finds in its environment where its command says nothing else; beside its name and `PATH`.
 const DEFAULT_ENV: [(&str, &str); 5] = [

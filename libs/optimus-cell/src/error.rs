@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use rustix::io::Errno;
 
-use crate::{guest::GuestId, reaper::Death};
+use crate::{death::Death, guest_id::GuestId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CellError {

@@ -3,10 +3,7 @@
 use std::mem::MaybeUninit;
 
 use rustix::{
-    process::{
-        DumpableBehavior, Gid, Uid, dumpable_behavior, getegid, geteuid, getuid, parent_process_death_signal,
-        set_dumpable_behavior, set_parent_process_death_signal,
-    },
+    process::getuid,
     rand::{GetRandomFlags, getrandom},
     thread::{
         CapabilitySet, CapabilitySets, set_capabilities, set_thread_groups, set_thread_res_gid,
@@ -17,64 +14,13 @@ use rustix::{
 use crate::{
     box_resources::{FIRST_GUEST, GuestUids},
     error::CellError,
+    guest_id::{GUEST_NAME, GuestId},
 };
 
 /// Guests' UIDs lie from [`FIRST_GUEST`] on: above those a distribution hands out, below those with a meaning of their
 /// own.
 const BASES: u32 = 50_000;
 const MOST_RUNS: u32 = 1_000;
-
-/// The UID, and equal GID, of one guest. Never one of the system's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GuestId(u32);
-
-impl GuestId {
-    pub fn as_raw(self) -> u32 {
-        self.0
-    }
-
-    pub(crate) fn uid(self) -> Uid {
-        Uid::from_raw(self.0)
-    }
-
-    pub(crate) fn gid(self) -> Gid {
-        Gid::from_raw(self.0)
-    }
-
-    /// Whether the guest has no UID but the agent's, whose effective one this process has.
-    pub(crate) fn is_agent(self) -> bool {
-        getuid() == self.uid()
-    }
-
-    /// Looks as this user, to whom alone the kernel shows what its processes have open and wait for.
-    pub(crate) fn with_fs_uid<T>(self, work: impl FnOnce() -> T) -> T {
-        if self.is_agent() {
-            return work();
-        }
-        let become_user = |uid: u32, gid: u32| {
-            // SAFETY: changes as whom this process, which has one thread, looks at files.
-            unsafe {
-                libc::setfsgid(gid);
-                libc::setfsuid(uid);
-            }
-        };
-        // At a change of user the kernel forgets that this process dies with the one that made it, and that nobody may look
-        // into its memory.
-        let death = parent_process_death_signal().ok().flatten();
-        let hidden = matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable));
-        become_user(self.as_raw(), self.as_raw());
-        let done = work();
-        become_user(geteuid().as_raw(), getegid().as_raw());
-        // Neither fails for a signal that there is and a behaviour that was.
-        if death.is_some() {
-            let _ = set_parent_process_death_signal(death);
-        }
-        if hidden {
-            let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        }
-        done
-    }
-}
 
 /// The UIDs of one box: one for the compile step, one for each run that may go on at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,18 +96,9 @@ impl Guests {
     }
 }
 
-/// How a guest is called, whatever its UID: nothing can be learnt from a name that all boxes share.
-const NAME: &str = "guest";
 /// Where programs that a guest starts keep what they remember; there is nothing else it could call its own.
 pub(crate) const HOME: &str = "/tmp";
 pub(crate) const SHELL: &str = "/bin/sh";
-
-impl GuestId {
-    /// The name that [`Guests::passwd`] has for it. A guest that has no UID but the agent's is root of its box.
-    pub(crate) fn name(self) -> &'static str {
-        if self.0 == 0 { "root" } else { NAME }
-    }
-}
 
 impl Guests {
     /// The box's `/etc/passwd`, where up to `runs` go on at once. The first run's UID is the one that the name means.
@@ -170,7 +107,7 @@ impl Guests {
         let root = format!("root:x:0:0:root:{HOME}:{SHELL}\n");
         let guests = self
             .all(runs)
-            .map(|id| format!("{NAME}:x:{id}:{id}:{NAME}:{HOME}:{SHELL}\n"));
+            .map(|id| format!("{GUEST_NAME}:x:{id}:{id}:{GUEST_NAME}:{HOME}:{SHELL}\n"));
         [root]
             .into_iter()
             .chain(guests)
@@ -180,7 +117,7 @@ impl Guests {
 
     /// The box's `/etc/group`, where up to `runs` go on at once.
     pub fn group(self, runs: u32) -> String {
-        let guests = self.all(runs).map(|id| format!("{NAME}:x:{id}:\n"));
+        let guests = self.all(runs).map(|id| format!("{GUEST_NAME}:x:{id}:\n"));
         ["root:x:0:\n".to_owned()]
             .into_iter()
             .chain(guests)
@@ -277,32 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_as_a_guest_still_dies_with_whoever_made_it() {
-        if !geteuid().is_root() {
-            return crate::passed_over::because("only root looks as others");
-        }
-        let guest = FIRST_GUEST;
-        let looker = std::thread::spawn(move || {
-            set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).unwrap();
-            let as_whom = GuestId(guest).with_fs_uid(|| {
-                let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
-                let line = status
-                    .lines()
-                    .find(|line| line.starts_with("Uid:"))
-                    .unwrap()
-                    .to_owned();
-                line.split_ascii_whitespace().last().unwrap().to_owned()
-            });
-            (as_whom, parent_process_death_signal().unwrap())
-        });
-        assert_eq!(
-            looker.join().unwrap(),
-            (guest.to_string(), Some(rustix::process::Signal::TERM))
-        );
-    }
-
-    #[test]
-    fn guests_of_a_nest_keep_to_the_uids_there_are() {
+    fn guests_of_a_box_keep_to_the_uids_there_are() {
         let guests = Guests::of_box(GuestUids::Own { count: 3 });
         assert_eq!(all(guests, 8), [FIRST_GUEST, FIRST_GUEST + 1, FIRST_GUEST + 2]);
         assert_eq!(all(guests, 1), [FIRST_GUEST, FIRST_GUEST + 1]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use optimus_common::weaken;
 use rustix::{process::Uid, thread::set_thread_res_uid};
 
-use crate::{error::CellError, guest::GuestId, proc_files};
+use crate::{error::CellError, guest_id::GuestId, leftovers::Leftovers, proc_files};
 
 /// The real UID while killing. No process has it, so no process but root's may signal the agent meanwhile.
 const NOBODY_HERE: u32 = 65_533;
@@ -13,13 +13,6 @@ const NOBODY_HERE: u32 = 65_533;
 /// Killed processes are gone in milliseconds. But each needs some of a CPU for it, and where hundreds have a small share of a machine
 /// that is busy with other work it takes more than ten seconds; one that is not gone by now hangs in the kernel.
 pub(crate) const LONGEST_DYING: Duration = Duration::from_mins(1);
-
-/// Whether a guest still has what it must not have any more: processes, zombies included, or files, or a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Leftovers {
-    None,
-    Some,
-}
 
 /// Sends SIGKILL to every process of the guest, stopped and orphaned ones included.
 ///

@@ -25,12 +25,12 @@
 mod box_resources;
 mod capture;
 mod cell;
-mod cell_factory;
 pub mod cgroup;
 mod cleanup;
 mod command;
 mod commands;
 mod connections;
+mod death;
 mod disk_waits;
 mod error;
 mod filter;
@@ -38,11 +38,13 @@ mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;
+mod guest_id;
 mod input;
 mod kill;
 mod landlock;
 mod launch;
 mod launch_step;
+mod leftovers;
 mod meter;
 mod namespace_isolation;
 mod network;
@@ -53,6 +55,7 @@ mod peak;
 mod proc_files;
 mod process_tree;
 mod reaper;
+mod run;
 mod scans;
 mod seccomp_notify;
 mod signals;
@@ -64,18 +67,19 @@ mod waited;
 mod wall_clock;
 
 pub use box_resources::{BYTES_PER_INODE, BoxResources, FIRST_GUEST, GuestUids, Landlock};
-pub use cell_factory::CellFactory;
 pub use cleanup::seal_artefacts;
 pub use connections::HIDDEN_COUNTERS;
+pub use death::Death;
 pub use error::CellError;
-pub use guest::{GuestId, Guests, become_guest};
+pub use guest::{Guests, become_guest};
+pub use guest_id::GuestId;
 pub use input::{Input, InputWriter};
 pub use launch::close_descriptors;
 pub use namespace_isolation::{
-    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, ROOT_PARTS, SETTINGS_FOLDER, SHOWN_SETTINGS,
-    STILL_COUNTERS, stays as stays_in_proc, still_counters,
+    CHANGING_SETTING, CellFactory, EMPTY_FOLDER, FACTS_OF_THE_HOST, ROOT_PARTS, SETTINGS_FOLDER,
+    SHOWN_SETTINGS, STILL_COUNTERS, stays as stays_in_proc, still_counters,
 };
 pub use network::{NETWORK_SETTINGS, arrange_network};
-pub use reaper::Death;
+pub use run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy};
 pub use source_ports::SourcePorts;
-pub use supervisor::{Event, OutputFlow, Slot, StartResult, Supervisor, WorkdirPolicy};
+pub use supervisor::Supervisor;

@@ -25,11 +25,12 @@ use rustix::{
 use crate::{
     cgroup::{self, Counters},
     connections::Connections,
+    death::Death,
     error::CellError,
-    guest::GuestId,
+    guest_id::GuestId,
     peak::{Peak, without_mapped_files},
     proc_files::{self, ProcessCensus, ThreadScan, ThreadWait},
-    reaper::{Death, Reaped},
+    reaper::Reaped,
 };
 
 /// How living processes are measured.

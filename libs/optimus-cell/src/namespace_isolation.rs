@@ -6,6 +6,7 @@
 
 mod artefacts;
 mod box_network;
+mod cell_factory;
 mod groups;
 mod init;
 mod init_report;
@@ -27,35 +28,33 @@ use rustix::{
 };
 
 use crate::{
-    cell_factory::CellFactory,
     command::{Command, at_most},
     connections::Connections,
+    death::Death,
     error::CellError,
-    guest::GuestId,
-    kill::Leftovers,
+    guest_id::GuestId,
     launch::{Restrictions, Stdio},
     launch_step::{LaunchOutcome, LaunchReport},
+    leftovers::Leftovers,
     meter::{Figure, Pace, Total, Usage},
     peak::without_mapped_files,
     proc_files::{self, ProcessCensus, RunnableThread, ThreadScan, ThreadWait},
-    reaper::{self, Death, Reaped},
+    reaper::{self, Reaped},
+    run::WorkdirPolicy,
     scans::Scans,
-    supervisor::WorkdirPolicy,
     waited::{Waited, io_is_counted},
 };
-pub(crate) use box_network::BoxNetwork;
-use box_network::RunNetwork;
-pub(crate) use groups::CellGroups;
-use groups::GroupLease;
+use box_network::{BoxNetwork, RunNetwork};
+pub use cell_factory::CellFactory;
+use groups::{CellGroups, GroupLease};
 use init::InitPlan;
 use init_report::SharedInitReport;
 use mounts::Mounts;
-pub(crate) use proc_covers::ProcCovers;
 pub use proc_covers::{
     CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
     stays, still_counters,
 };
-pub(crate) use run_root::BoxRoot;
+use run_root::BoxRoot;
 pub use run_root::ROOT_PARTS;
 
 /// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.

@@ -14,8 +14,8 @@ use std::{
 use crate::{
     disk_waits::is_wait_for_disk,
     error::CellError,
-    guest::GuestId,
-    kill::Leftovers,
+    guest_id::GuestId,
+    leftovers::Leftovers,
     waited::{Waited, io_delay_of_stat, io_is_counted, run_delay_of_schedstat},
 };
 

@@ -2,7 +2,11 @@
 
 use std::{io, mem::MaybeUninit, path::Path, time::Duration};
 
-use crate::{error::CellError, waited::Waited};
+use crate::{
+    death::{Death, death},
+    error::CellError,
+    waited::Waited,
+};
 
 /// A process that has been waited for.
 #[derive(Debug, Clone, Copy)]
@@ -17,13 +21,6 @@ pub(crate) struct Reaped {
     pub(crate) max_rss_bytes: u64,
     /// How long its first thread had waited, where that was asked for.
     pub(crate) waited: Waited,
-}
-
-/// How a process ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Death {
-    Exited(i32),
-    Signalled(i32),
 }
 
 /// Waits for one child that is dead already; `None` where there is none. Those that are `wanted` are looked at before:
@@ -93,16 +90,6 @@ fn wait(kind: libc::idtype_t, id: libc::id_t, flags: libc::c_int) -> Result<Opti
         max_rss_bytes,
         waited: Waited::default(),
     }))
-}
-
-/// What `waitid` tells of a child's end.
-pub(crate) fn death(info: &libc::siginfo_t) -> Death {
-    // SAFETY: the field is there after `waitid`.
-    let status = unsafe { info.si_status() };
-    match info.si_code {
-        libc::CLD_EXITED => Death::Exited(status),
-        _ => Death::Signalled(status),
-    }
 }
 
 pub(crate) fn duration(time: libc::timeval) -> Duration {

@@ -7,7 +7,9 @@
 //!
 //! Nothing is kept safe by this. A guest that changes its descriptors meanwhile loses its own output at worst.
 
+mod ioctl;
 mod open_request;
+mod pipe_id;
 
 use std::{
     ffi::CStr,
@@ -18,25 +20,18 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{fstat, stat},
+    fs::stat,
 };
 
-use crate::guest::GuestId;
+use crate::guest_id::GuestId;
+use ioctl::{GO_ON, RECEIVE, SEND};
 use open_request::OpenRequest;
+pub(crate) use pipe_id::PipeId;
 
 /// Answers in one turn, and how long they may take. A guest that asks without end must not keep the clocks from being looked at;
 /// nor must one that is slow to take an answer.
 const MOST_ANSWERS: usize = 64;
 const LONGEST_TURN: Duration = Duration::from_millis(1);
-
-/// `SECCOMP_IOCTL_NOTIF_RECV` and `SECCOMP_IOCTL_NOTIF_SEND`: of `!`, with the sizes of what they read and write.
-const RECEIVE: libc::Ioctl = request::<libc::seccomp_notif>(0);
-const SEND: libc::Ioctl = request::<libc::seccomp_notif_resp>(1);
-
-const fn request<T>(number: libc::Ioctl) -> libc::Ioctl {
-    const READ_AND_WRITE: libc::Ioctl = 3 << 30;
-    READ_AND_WRITE | (size_of::<T>() as libc::Ioctl) << 16 | (b'!' as libc::Ioctl) << 8 | number
-}
 
 /// Where a run's guest asks.
 #[derive(Debug)]
@@ -50,28 +45,6 @@ pub(crate) struct SeccompListener {
 pub(crate) enum FilterUse {
     InUse,
     Unused,
-}
-
-/// What tells a pipe from all others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PipeId {
-    device: u64,
-    inode: u64,
-}
-
-impl PipeId {
-    pub(crate) fn of(descriptor: impl AsFd) -> rustix::io::Result<Self> {
-        fstat(descriptor).map(|known| Self::from(&known))
-    }
-}
-
-impl From<&rustix::fs::Stat> for PipeId {
-    fn from(known: &rustix::fs::Stat) -> Self {
-        Self {
-            device: known.st_dev,
-            inode: known.st_ino,
-        }
-    }
 }
 
 impl SeccompListener {
@@ -143,6 +116,3 @@ impl SeccompListener {
         Some(PipeId::from(&known))
     }
 }
-
-/// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`
-const GO_ON: u32 = 1;

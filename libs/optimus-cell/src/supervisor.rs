@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::facts::RunFacts;
-use optimus_protocol::{CHUNK, CommandSpec, Stream};
+use optimus_protocol::{CHUNK, CommandSpec};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -18,69 +17,20 @@ use rustix::{
 
 use crate::{
     cell::{Cell, TurnContext},
-    cell_factory::CellFactory,
     error::CellError,
     filter::Filter,
-    guest::GuestId,
+    guest_id::GuestId,
     input::Input,
     landlock,
     launch::Restrictions,
     meter::Pace,
-    namespace_isolation::NamespaceIsolation,
+    namespace_isolation::{CellFactory, NamespaceIsolation},
     process_tree::Isolation,
     reaper,
+    run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy},
     signals::Signals,
     uid_isolation::UidIsolation,
 };
-
-/// One place for a run, with a UID of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot(usize);
-
-impl Slot {
-    pub fn index(self) -> usize {
-        self.0
-    }
-}
-
-/// Something a run has done.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Bytes of a stream, in order, never beyond the limit.
-    Output {
-        slot: Slot,
-        stream: Stream,
-        data: &'a [u8],
-    },
-    /// The run is over and none of its processes is left. Nothing more comes of it.
-    Ended { slot: Slot, facts: RunFacts },
-}
-
-/// Whether more output can be taken. While it is held, guests that write come to wait, and the wall clock stands still; all other
-/// limits go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputFlow {
-    Reading,
-    Paused,
-}
-
-/// What became of an attempt to start a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartResult {
-    /// Its facts will come, also where the program could not be executed.
-    Started,
-    /// The box has as many processes as it may: try again when another run has ended.
-    Crowded,
-}
-
-/// What becomes of the work directory after a run. Other folders that guests may write to are always as they were.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WorkdirPolicy {
-    /// What a run leaves there is what later ones find: the compile step's.
-    Persistent,
-    /// As it was before.
-    PerRun,
-}
 
 /// Runs programs in slots, and keeps each to its limits.
 ///

@@ -8,17 +8,19 @@ use std::{
 use optimus_common::{language::BOX_DIR, limits::Limits};
 
 use crate::{
-    cleanup::{LeftoverFiles, WritableFolders},
+    cleanup::WritableFolders,
     command::Command,
+    death::Death,
     error::CellError,
-    guest::GuestId,
-    kill::{Leftovers, kill_all},
+    guest_id::GuestId,
+    kill::kill_all,
     launch::{Restrictions, Stdio, fork_guest},
     launch_step::LaunchOutcome,
+    leftovers::Leftovers,
     meter::{Accounting, Meter, Pace, Total, Usage},
     proc_files::{self, RunnableThread, ThreadWait},
-    reaper::{Death, Reaped},
-    supervisor::WorkdirPolicy,
+    reaper::Reaped,
+    run::WorkdirPolicy,
     waited::Waited,
 };
 
@@ -208,7 +210,7 @@ impl GuestFiles {
             CleanupProcess::None | CleanupProcess::Done => {}
         }
         let UidIsolation { writable, guests, .. } = &*self.isolation;
-        if writable.leftovers(self.guest, guests)? == LeftoverFiles::None {
+        if writable.leftovers(self.guest, guests)? == Leftovers::None {
             return Ok(Leftovers::None);
         }
         match writable.start_removal(self.guest)? {

@@ -27,11 +27,13 @@ use super::{
 use crate::{
     cgroup::Group,
     command::Command,
-    guest::{GuestId, drop_capabilities},
+    death::{Death, death},
+    guest::drop_capabilities,
+    guest_id::GuestId,
     launch::{Restrictions, Stdio, become_program, close_descriptors, forget_agent, hide_memory, leave},
     launch_step::{LaunchStep, StepFailure, at, last_errno},
     network::arrange_network,
-    reaper::{Death, death, duration},
+    reaper::duration,
     waited::{Waited, io_delay_of_stat, run_delay_of_schedstat},
 };
 

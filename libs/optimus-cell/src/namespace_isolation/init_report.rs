@@ -12,7 +12,7 @@ use std::{
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use crate::{error::CellError, reaper::Death, waited::Waited};
+use crate::{death::Death, error::CellError, waited::Waited};
 
 /// The page. Zero means that nothing has been noted yet.
 #[derive(Debug)]

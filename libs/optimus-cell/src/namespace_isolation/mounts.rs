@@ -10,16 +10,16 @@ use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use super::{
     artefacts::Artefacts,
+    cell_factory::CellFactory,
     proc_covers::ProcCovers,
     run_root::{self, RunRoot},
 };
 use crate::{
     box_resources::BYTES_PER_INODE,
-    cell_factory::CellFactory,
     error::CellError,
-    guest::GuestId,
+    guest_id::GuestId,
     launch_step::{LaunchStep, StepFailure, at},
-    supervisor::WorkdirPolicy,
+    run::WorkdirPolicy,
 };
 
 /// No file system has fewer inodes.

@@ -15,7 +15,7 @@ use rustix::{
     process::{chdir, chroot},
 };
 
-use crate::supervisor::WorkdirPolicy;
+use crate::run::WorkdirPolicy;
 
 /// Where a native box has the parts of its root, for the agent alone: a folder `skeleton` and a folder `tree`.
 pub const ROOT_PARTS: &str = "/run/optimus/root";

@@ -14,11 +14,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open, stat};
 
-use super::{PipeId, request};
-use crate::guest::GuestId;
-
-/// `SECCOMP_IOCTL_NOTIF_ADDFD`, which only writes.
-const ADD: libc::Ioctl = request::<libc::seccomp_notif_addfd>(3) & !(2 << 30);
+use super::{ioctl::ADD, pipe_id::PipeId};
+use crate::guest_id::GuestId;
 
 /// More than the longest name of a stream takes.
 const LONGEST_NAME: usize = 64;

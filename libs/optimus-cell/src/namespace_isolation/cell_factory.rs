@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::{box_network::BoxNetwork, groups::CellGroups, proc_covers::ProcCovers, run_root::BoxRoot};
 use crate::{
     box_resources::{BoxResources, GuestUids, Landlock},
     error::CellError,
@@ -9,7 +10,6 @@ use crate::{
     guest::Guests,
     landlock,
     launch::Restrictions,
-    namespace_isolation::{BoxNetwork, BoxRoot, CellGroups, ProcCovers},
     signals::Signals,
 };
 

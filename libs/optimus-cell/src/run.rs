@@ -1,0 +1,53 @@
+//! What is said of runs: where they go on, what they do, and what is wanted of them.
+
+use optimus_common::facts::RunFacts;
+use optimus_protocol::Stream;
+
+/// One place for a run, with a UID of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot(pub(crate) usize);
+
+impl Slot {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Something a run has done.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Bytes of a stream, in order, never beyond the limit.
+    Output {
+        slot: Slot,
+        stream: Stream,
+        data: &'a [u8],
+    },
+    /// The run is over and none of its processes is left. Nothing more comes of it.
+    Ended { slot: Slot, facts: RunFacts },
+}
+
+/// Whether more output can be taken. While it is held, guests that write come to wait, and the wall clock stands still; all other
+/// limits go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputFlow {
+    Reading,
+    Paused,
+}
+
+/// What became of an attempt to start a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartResult {
+    /// Its facts will come, also where the program could not be executed.
+    Started,
+    /// The box has as many processes as it may: try again when another run has ended.
+    Crowded,
+}
+
+/// What becomes of the work directory after a run. Other folders that guests may write to are always as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkdirPolicy {
+    /// What a run leaves there is what later ones find: the compile step's.
+    Persistent,
+    /// As it was before.
+    PerRun,
+}
