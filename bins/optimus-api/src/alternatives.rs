@@ -4,10 +4,17 @@ use serde_json::{Value, json};
 use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 
 /// By schema, as `Submission::validate` asks for them.
-const ALTERNATIVES: [(&str, [&str; 2]); 3] = [
-    ("Submission", ["source_code", "files"]),
-    ("SourceFile", ["content", "content_base64"]),
-    ("TestCase", ["expected_output", "expected_output_base64"]),
+const ALTERNATIVES: [(&str, &[&str]); 3] = [
+    ("Submission", &["source_code", "files"]),
+    ("SourceFile", &["content", "content_base64", "content_sha256"]),
+    (
+        "TestCase",
+        &[
+            "expected_output",
+            "expected_output_base64",
+            "expected_output_sha256",
+        ],
+    ),
 ];
 
 pub(crate) fn describe_alternatives(document: &mut Document) {
@@ -16,7 +23,7 @@ pub(crate) fn describe_alternatives(document: &mut Document) {
         let Some(RefOr::T(Schema::Object(schema))) = components.schemas.get_mut(name) else {
             unreachable!("{name} is an object of the document");
         };
-        let one_of: Value = fields.map(given).to_vec().into();
+        let one_of: Value = fields.iter().map(|field| given(field)).collect();
         // utoipa's objects know no `oneOf` beside their properties; their extensions are written as they are.
         let extensions = schema.extensions.get_or_insert_default();
         extensions.insert("oneOf".to_owned(), one_of);

@@ -61,6 +61,7 @@ fn the_document_tells_of_which_fields_one_is_required() {
     };
     let file = json!({ "name": "a.py", "content": "" });
     let program = json!({ "source_code": "" });
+    let digest = "ab".repeat(32);
 
     // Whether it is right, and what it is.
     let tests = [
@@ -72,6 +73,11 @@ fn the_document_tells_of_which_fields_one_is_required() {
             json!({ "id": 1, "expected_output": "x", "expected_output_base64": "eA==" }),
         ),
         (false, json!({ "id": 1, "expected_output": null })),
+        (true, json!({ "id": 1, "expected_output_sha256": digest })),
+        (
+            false,
+            json!({ "id": 1, "expected_output": "x", "expected_output_sha256": digest }),
+        ),
         (
             true,
             json!({ "id": 1, "expected_output": "x", "expected_output_base64": null }),
@@ -99,6 +105,11 @@ fn the_document_tells_of_which_fields_one_is_required() {
         (false, json!({ "name": "a.py" })),
         (true, file),
         (true, json!({ "name": "a.py", "content_base64": "" })),
+        (true, json!({ "name": "a.py", "content_sha256": digest })),
+        (
+            false,
+            json!({ "name": "a.py", "content": "", "content_sha256": digest }),
+        ),
         (
             false,
             json!({ "name": "a.py", "content": "", "content_base64": "" }),

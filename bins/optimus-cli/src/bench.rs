@@ -70,15 +70,7 @@ fn submission(
     expected: &str,
     tests: u64,
 ) -> Result<Submission, Failure> {
-    let test = |id| TestCase {
-        hidden: false,
-        id,
-        input: Some(input.to_owned()),
-        input_base64: None,
-        expected_output: Some(expected.to_owned()),
-        expected_output_base64: None,
-        points: None,
-    };
+    let test = |id| TestCase::new(id, input, expected);
     let mut submission: Submission = serde_json::from_value(serde_json::json!({
         "language": language,
         "source_code": source,

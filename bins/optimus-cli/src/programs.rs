@@ -150,6 +150,7 @@ fn source(name: String, bytes: Vec<u8>) -> SourceFile {
         name,
         content,
         content_base64,
+        content_sha256: None,
     }
 }
 

@@ -190,13 +190,11 @@ fn case(id: u64, input: &Path, answer: &Path) -> Result<TestCase, Failure> {
     let (input, input_base64) = text_or_base64(read(input)?);
     let (expected_output, expected_output_base64) = text_or_base64(read(answer)?);
     Ok(TestCase {
-        hidden: false,
-        id,
         input,
         input_base64,
         expected_output,
         expected_output_base64,
-        points: None,
+        ..TestCase::new(id, "", "")
     })
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, save [`settings`] and [`language`], which read configuration files.
 //!
 //! - [`submission`]: what a client sends, and its validation
+//! - [`content`]: inputs and sources that are named by their digest
 //! - [`job`]: the life of a submission in the system, with every allowed transition
 //! - [`result`]: what a client reads back
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
@@ -14,6 +15,7 @@
 
 mod causes;
 pub mod checker;
+pub mod content;
 mod counted;
 pub mod facts;
 pub mod ids;

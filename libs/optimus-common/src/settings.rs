@@ -4,6 +4,7 @@
 //! The environment names a setting as `OPTIMUS__SECTION__KEY`; `REDIS_URL`, `API_HOST`, `API_PORT`,
 //! `WORKER_LANGUAGE` and `WORKER_CONCURRENCY` work beside that.
 
+mod content;
 mod languages_file;
 
 use std::{
@@ -15,7 +16,10 @@ use std::{
 use config::{Config, Environment, File, FileFormat};
 use serde::{Deserialize, Deserializer, de::IntoDeserializer};
 
-pub use self::languages_file::LanguagesFile;
+pub use self::{
+    content::{Content, ContentStoreChoice},
+    languages_file::LanguagesFile,
+};
 use crate::{shape, submission::SubmissionLimits, units};
 
 /// The commented file that ships with Optimus is itself the defaults, so the two cannot differ.
@@ -44,6 +48,7 @@ pub struct Settings {
     pub native: Native,
     pub limits: LimitSettings,
     pub results: Results,
+    pub content: Content,
     pub log: Log,
 }
 
@@ -358,6 +363,7 @@ mod tests {
             ("OPTIMUS__NATIVE__ALLOW_MISSING", "landlock,guest-uids"),
             ("OPTIMUS__WORKER__BACKEND", "auto"),
             ("OPTIMUS__DATA_DIR", "/srv/optimus"),
+            ("OPTIMUS__CONTENT__STORE", "s3://bucket/judge"),
         ])
         .unwrap();
         assert_eq!(settings.redis.url, "redis://elsewhere:1");
@@ -371,6 +377,10 @@ mod tests {
         assert_eq!(settings.worker.backend, Some(BackendChoice::Auto));
         assert_eq!(Settings::defaults().worker.backend, None);
         assert!(with(&[("OPTIMUS__WORKER__BACKEND", "podman")]).is_err());
+        let bucket = ContentStoreChoice::S3("s3://bucket/judge".to_owned());
+        assert_eq!(settings.content.store, bucket);
+        assert_eq!(Settings::defaults().content.store, ContentStoreChoice::Usual);
+        assert!(with(&[("OPTIMUS__CONTENT__STORE", "content/here")]).is_err());
         assert_eq!(settings.data_dir(), Path::new("/srv/optimus"));
     }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checker::Checker, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR, no_duplicate_keys,
-    payload::Base64Bytes, shape,
+    checker::Checker, content::NamedContent, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR,
+    no_duplicate_keys, payload::Base64Bytes, shape,
 };
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`
@@ -92,7 +92,7 @@ pub enum MessageDetail {
     VerdictOnly,
 }
 
-/// One source file, as text or as base64.
+/// One source file: as text, as base64, or by the digest of content that was stored before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
@@ -104,16 +104,44 @@ pub struct SourceFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Byte))]
     pub content_base64: Option<Base64Bytes>,
+    /// The SHA-256 under which the content was stored by `PUT /blobs/{sha256}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$"))]
+    pub content_sha256: Option<NamedContent>,
 }
 
 impl SourceFile {
+    /// Of text.
+    pub fn new(name: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            content: Some(content.into()),
+            content_base64: None,
+            content_sha256: None,
+        }
+    }
+
+    fn payload(&self) -> Payload<'_> {
+        Payload {
+            text: self.content.as_ref(),
+            base64: self.content_base64.as_ref(),
+            sha256: self.content_sha256.as_ref(),
+        }
+    }
+
+    /// Content that is named by its digest must have been fetched.
     pub fn bytes(&self) -> &[u8] {
-        either(self.content.as_ref(), self.content_base64.as_ref())
+        self.payload().bytes()
+    }
+
+    /// How many bytes it has, also where they are not here; 0 where nobody knows.
+    pub fn size(&self) -> u64 {
+        self.payload().size()
     }
 }
 
-/// One test case. Input and expected output are text, or base64 where they are not UTF-8. One of `expected_output` and
-/// `expected_output_base64` is required.
+/// One test case. Input and expected output are text, base64 where they are not UTF-8, or the digests of content that was
+/// stored before. One of `expected_output`, `expected_output_base64` and `expected_output_sha256` is required.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]
@@ -126,11 +154,19 @@ pub struct TestCase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Byte))]
     pub input_base64: Option<Base64Bytes>,
+    /// The SHA-256 under which the input was stored by `PUT /blobs/{sha256}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$"))]
+    pub input_sha256: Option<NamedContent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_output: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Byte))]
     pub expected_output_base64: Option<Base64Bytes>,
+    /// The SHA-256 under which the expected output was stored by `PUT /blobs/{sha256}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9a-f]{64}$"))]
+    pub expected_output_sha256: Option<NamedContent>,
     /// Weight of this test in `score`; 1 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<f64>,
@@ -146,22 +182,44 @@ impl TestCase {
             id,
             input: Some(input.into()),
             input_base64: None,
+            input_sha256: None,
             expected_output: Some(expected_output.into()),
             expected_output_base64: None,
+            expected_output_sha256: None,
             points: None,
             hidden: false,
         }
     }
 
-    pub fn input(&self) -> &[u8] {
-        either(self.input.as_ref(), self.input_base64.as_ref())
+    fn input_payload(&self) -> Payload<'_> {
+        Payload {
+            text: self.input.as_ref(),
+            base64: self.input_base64.as_ref(),
+            sha256: self.input_sha256.as_ref(),
+        }
     }
 
+    fn expected_payload(&self) -> Payload<'_> {
+        Payload {
+            text: self.expected_output.as_ref(),
+            base64: self.expected_output_base64.as_ref(),
+            sha256: self.expected_output_sha256.as_ref(),
+        }
+    }
+
+    /// Content that is named by its digest must have been fetched.
+    pub fn input(&self) -> &[u8] {
+        self.input_payload().bytes()
+    }
+
+    /// How many bytes it has, also where they are not here; 0 where nobody knows.
+    pub fn input_size(&self) -> u64 {
+        self.input_payload().size()
+    }
+
+    /// Content that is named by its digest must have been fetched.
     pub fn expected_output(&self) -> &[u8] {
-        either(
-            self.expected_output.as_ref(),
-            self.expected_output_base64.as_ref(),
-        )
+        self.expected_payload().bytes()
     }
 
     pub fn points(&self) -> f64 {
@@ -169,11 +227,56 @@ impl TestCase {
     }
 }
 
-fn either<'a>(text: Option<&'a String>, bytes: Option<&'a Base64Bytes>) -> &'a [u8] {
-    match (text, bytes) {
-        (Some(text), _) => text.as_bytes(),
-        (None, Some(bytes)) => &bytes.0,
-        (None, None) => &[],
+/// The fields for some bytes, of which one is set, or none.
+struct Payload<'a> {
+    text: Option<&'a String>,
+    base64: Option<&'a Base64Bytes>,
+    sha256: Option<&'a NamedContent>,
+}
+
+impl<'a> Payload<'a> {
+    fn bytes(&self) -> &'a [u8] {
+        let inline = self.text.map(String::as_bytes);
+        let inline = inline.or_else(|| self.base64.map(|bytes| bytes.0.as_slice()));
+        // Nothing in its place would be graded as if it were the content.
+        inline.unwrap_or_else(|| {
+            self.sha256.map_or(&[], |named| {
+                named.bytes().expect("named content is fetched before it is used")
+            })
+        })
+    }
+
+    fn size(&self) -> u64 {
+        match self.sha256 {
+            Some(named) => named.size().unwrap_or(0),
+            None => self.bytes().len() as u64,
+        }
+    }
+
+    /// `name` is the field of the text.
+    fn at_most_one(&self, name: &str) -> Result<(), InvalidSubmission> {
+        let fields = [
+            (self.text.is_some(), ""),
+            (self.base64.is_some(), "_base64"),
+            (self.sha256.is_some(), "_sha256"),
+        ];
+        let mut given = fields.iter().filter(|(is_given, _)| *is_given);
+        let (Some(_), Some((_, second))) = (given.next(), given.next()) else {
+            return Ok(());
+        };
+        let field = name.rsplit('.').next().unwrap_or(name);
+        Err(invalid(
+            format!("{name}{second}"),
+            format!("give only one of {field}, {field}_base64 and {field}_sha256"),
+        ))
+    }
+
+    fn exactly_one(&self, name: &str) -> Result<(), InvalidSubmission> {
+        self.at_most_one(name)?;
+        if self.text.is_none() && self.base64.is_none() && self.sha256.is_none() {
+            return Err(invalid(name, "is missing"));
+        }
+        Ok(())
     }
 }
 
@@ -245,6 +348,72 @@ impl Submission {
         })
     }
 
+    /// Everything that is named by its digest.
+    pub fn named_content(&self) -> impl Iterator<Item = &NamedContent> {
+        let files = self.files.iter().filter_map(|file| file.content_sha256.as_ref());
+        let tests = self.test_cases.iter().flat_map(|test| {
+            let both = [&test.input_sha256, &test.expected_output_sha256];
+            both.into_iter().flatten()
+        });
+        files.chain(tests)
+    }
+
+    /// The same, to note what becomes known of it.
+    pub fn named_content_mut(&mut self) -> impl Iterator<Item = &mut NamedContent> {
+        let files = self
+            .files
+            .iter_mut()
+            .filter_map(|file| file.content_sha256.as_mut());
+        let tests = self.test_cases.iter_mut().flat_map(|test| {
+            let both = [&mut test.input_sha256, &mut test.expected_output_sha256];
+            both.into_iter().flatten()
+        });
+        files.chain(tests)
+    }
+
+    /// Checks what is named by its digest: that it is there, as far as its size is known, and that all of it is within
+    /// `most` bytes, each content as often as it is named.
+    pub fn validate_content(&self, most: u64) -> Result<(), InvalidSubmission> {
+        let missing = |named: &NamedContent| {
+            format!(
+                "there is no content {}; store it by PUT /blobs/{} first",
+                named.digest(),
+                named.digest()
+            )
+        };
+        let mut total = 0_u64;
+        let mut count = |field: String, named: Option<&NamedContent>| {
+            let Some(named) = named else { return Ok(()) };
+            let Some(size) = named.size() else {
+                return Err(invalid(field, missing(named)));
+            };
+            total = total.saturating_add(size);
+            if total > most {
+                return Err(invalid(
+                    field,
+                    format!(
+                        "with this, the content named has {total} bytes, of which at most {most} are taken"
+                    ),
+                ));
+            }
+            Ok(())
+        };
+        for (i, file) in self.files.iter().enumerate() {
+            count(format!("files[{i}].content_sha256"), file.content_sha256.as_ref())?;
+        }
+        for (i, test) in self.test_cases.iter().enumerate() {
+            count(
+                format!("test_cases[{i}].input_sha256"),
+                test.input_sha256.as_ref(),
+            )?;
+            count(
+                format!("test_cases[{i}].expected_output_sha256"),
+                test.expected_output_sha256.as_ref(),
+            )?;
+        }
+        Ok(())
+    }
+
     /// Checks every rule that needs no knowledge of the configured languages.
     pub fn validate(&self, maxima: &SubmissionLimits) -> Result<(), InvalidSubmission> {
         self.validate_sources(maxima)?;
@@ -276,14 +445,14 @@ impl Submission {
                 if self.entry_point.is_some() {
                     return Err(invalid("entry_point", "names one of files; source_code has none"));
                 }
-                source.len()
+                source.len() as u64
             }
             (None, files) => {
                 self.validate_files(files, maxima)?;
-                files.iter().map(|file| file.bytes().len()).sum()
+                files.iter().map(SourceFile::size).sum()
             }
         };
-        if total as u64 > maxima.source_bytes {
+        if total > maxima.source_bytes {
             let field = if self.source_code.is_some() {
                 "source_code"
             } else {
@@ -323,13 +492,7 @@ impl Submission {
             if !names.insert(file.name.as_str()) {
                 return Err(invalid(field, format!("{:?} stands there twice", file.name)));
             }
-            exactly_one(
-                (format!("files[{i}].content"), file.content.is_some()),
-                (
-                    format!("files[{i}].content_base64"),
-                    file.content_base64.is_some(),
-                ),
-            )?;
+            file.payload().exactly_one(&format!("files[{i}].content"))?;
         }
         for (i, file) in files.iter().enumerate() {
             let mut parents = file.name.match_indices('/').map(|(at, _)| &file.name[..at]);
@@ -374,22 +537,10 @@ impl Submission {
                     format!("{} stands there twice", test.id),
                 ));
             }
-            if test.input.is_some() && test.input_base64.is_some() {
-                return Err(invalid(
-                    format!("test_cases[{i}].input_base64"),
-                    "give either input or input_base64",
-                ));
-            }
-            exactly_one(
-                (
-                    format!("test_cases[{i}].expected_output"),
-                    test.expected_output.is_some(),
-                ),
-                (
-                    format!("test_cases[{i}].expected_output_base64"),
-                    test.expected_output_base64.is_some(),
-                ),
-            )?;
+            test.input_payload()
+                .at_most_one(&format!("test_cases[{i}].input"))?;
+            test.expected_payload()
+                .exactly_one(&format!("test_cases[{i}].expected_output"))?;
             if !(test.points() >= 0.0 && test.points().is_finite()) {
                 return Err(invalid(
                     format!("test_cases[{i}].points"),
@@ -486,17 +637,6 @@ impl Submission {
 /// The one to shorten, where both together are too much.
 fn more_of(args: usize, env: usize) -> &'static str {
     if args > env { "args" } else { "env" }
-}
-
-fn exactly_one(text: (String, bool), base64: (String, bool)) -> Result<(), InvalidSubmission> {
-    match (text.1, base64.1) {
-        (true, true) => Err(invalid(
-            base64.0,
-            "give either the text or the base64 field, not both",
-        )),
-        (false, false) => Err(invalid(text.0, "is missing")),
-        _ => Ok(()),
-    }
 }
 
 /// A relative path of plain components: nothing absolute, no `.` or `..`, nothing hidden from a person reading it.

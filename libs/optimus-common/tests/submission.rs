@@ -238,3 +238,76 @@ fn numbers_are_stored_as_they_were_sent() {
         assert_eq!(serde_json::from_str::<Submission>(&stored).unwrap(), sent);
     }
 }
+
+#[test]
+fn bytes_are_given_in_one_form_only() {
+    let digest = "ab".repeat(32);
+    for (name, field, refused) in [
+        (
+            "input",
+            json!({"input": "", "input_sha256": digest}),
+            "input_sha256",
+        ),
+        (
+            "input",
+            json!({"input_base64": "", "input_sha256": digest}),
+            "input_sha256",
+        ),
+        (
+            "expected_output",
+            json!({"expected_output": "", "expected_output_base64": ""}),
+            "expected_output_base64",
+        ),
+        (
+            "expected_output",
+            json!({"expected_output": null}),
+            "expected_output",
+        ),
+    ] {
+        let mut case = json!({"id": 1, "expected_output": "1"});
+        if name == "expected_output" {
+            case = json!({"id": 1});
+        }
+        case.as_object_mut()
+            .unwrap()
+            .extend(field.as_object().unwrap().clone());
+        let submission = json!({"language": "python", "source_code": "", "test_cases": [case]});
+        let submission: Submission = serde_json::from_value(submission).unwrap();
+        let error = submission.validate(&maxima()).unwrap_err();
+        assert_eq!(error.field, format!("test_cases[0].{refused}"), "{error}");
+    }
+    let submission = json!({
+        "language": "python", "files": [{"name": "a.py", "content_sha256": digest, "content": ""}],
+        "test_cases": [{"id": 1, "expected_output_sha256": digest}],
+    });
+    let submission: Submission = serde_json::from_value(submission).unwrap();
+    let error = submission.validate(&maxima()).unwrap_err();
+    assert_eq!(error.field, "files[0].content_sha256");
+}
+
+#[test]
+fn named_content_counts_as_often_as_it_is_named() {
+    let digest = "ab".repeat(32);
+    let submission = json!({
+        "language": "python", "files": [{"name": "a.py", "content_sha256": digest}],
+        "test_cases": [
+            {"id": 1, "input_sha256": digest, "expected_output_sha256": digest},
+            {"id": 2, "input_sha256": digest, "expected_output": ""},
+        ],
+    });
+    let mut submission: Submission = serde_json::from_value(submission).unwrap();
+    let field = |submission: &Submission, most| Some(submission.validate_content(most).err()?.field);
+    assert_eq!(field(&submission, 1000).unwrap(), "files[0].content_sha256");
+    for named in submission.named_content_mut() {
+        named.set_size(100);
+    }
+    assert_eq!(field(&submission, 400), None);
+    assert_eq!(field(&submission, 399).unwrap(), "test_cases[1].input_sha256");
+    assert_eq!(field(&submission, 99).unwrap(), "files[0].content_sha256");
+    let most = SubmissionLimits {
+        source_bytes: 99,
+        ..maxima()
+    };
+    assert_eq!(submission.validate(&most).unwrap_err().field, "files");
+    assert_eq!(submission.test_cases[0].input_size(), 100);
+}

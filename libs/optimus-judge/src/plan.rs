@@ -13,7 +13,7 @@ use optimus_common::{
     language::{BYTES_PER_INODE, Language, Placeholders},
     limits::Limits,
     settings::LimitSettings,
-    submission::{InvalidSubmission, Submission},
+    submission::{InvalidSubmission, SourceFile, Submission, TestCase},
 };
 use optimus_protocol::{CommandSpec, FileHeader, JobHeader, Product, VERSION};
 
@@ -56,7 +56,7 @@ impl JobPlan {
         let files: Vec<_> = sources(submission, language)
             .map(|(name, bytes)| FileHeader {
                 name: name.to_owned(),
-                bytes: bytes.len() as u64,
+                bytes,
             })
             .collect();
         let source = main_file(submission, language);
@@ -94,7 +94,7 @@ impl JobPlan {
         let largest_input_bytes = submission
             .test_cases
             .iter()
-            .map(|test| test.input().len() as u64)
+            .map(TestCase::input_size)
             .max()
             .unwrap_or(0);
         let box_memory_bytes = box_memory(language, run.limits.memory_bytes, largest_input_bytes);
@@ -121,7 +121,11 @@ pub fn file_contents<'a>(
     submission: &'a Submission,
     language: &'a Language,
 ) -> impl Iterator<Item = &'a [u8]> {
-    sources(submission, language).map(|(_, bytes)| bytes)
+    debug_assert_eq!(submission.language, language.name);
+    let single = submission.source_code.as_ref().map(String::as_bytes);
+    single
+        .into_iter()
+        .chain(submission.files.iter().map(SourceFile::bytes))
 }
 
 /// Memory of a box made before its job is known: enough for the language's default limit and usual inputs.
@@ -130,19 +134,17 @@ pub fn usual_box_memory_bytes(language: &Language) -> u64 {
     box_memory(language, run_memory, USUAL_INPUT_BYTES)
 }
 
-fn sources<'a>(
-    submission: &'a Submission,
-    language: &'a Language,
-) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+/// Names and sizes.
+fn sources<'a>(submission: &'a Submission, language: &'a Language) -> impl Iterator<Item = (&'a str, u64)> {
     let single = submission
         .source_code
         .as_ref()
-        .map(|source| (language.execution.source_name.as_str(), source.as_bytes()));
+        .map(|source| (language.execution.source_name.as_str(), source.len() as u64));
     single.into_iter().chain(
         submission
             .files
             .iter()
-            .map(|file| (file.name.as_str(), file.bytes())),
+            .map(|file| (file.name.as_str(), file.size())),
     )
 }
 
@@ -186,7 +188,7 @@ fn check_size(submission: &Submission, language: &Language) -> Result<(), Invali
     let room = language.resources.disk_mb.saturating_mul(MIB);
     // A file takes whole pages.
     let total: u64 = sources(submission, language)
-        .map(|(_, bytes)| (bytes.len() as u64).next_multiple_of(PAGE))
+        .map(|(_, bytes)| bytes.next_multiple_of(PAGE))
         .sum();
     if total > room {
         return refused(format!("{total} bytes, in whole pages, do not fit the {room}"));

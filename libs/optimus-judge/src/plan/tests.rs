@@ -68,6 +68,7 @@ fn file(name: &str, content: &str) -> SourceFile {
         name: name.to_owned(),
         content: Some(content.to_owned()),
         content_base64: None,
+        content_sha256: None,
     }
 }
 

@@ -197,13 +197,12 @@ pub async fn bytes_that_are_no_text_come_back_unchanged(factory: &dyn StoreFacto
     let test_cases = inputs.iter().enumerate().map(|(id, bytes)| {
         let (input, input_base64) = text_or_base64(bytes.clone());
         TestCase {
-            hidden: false,
-            id: id as u64,
             input,
             input_base64,
             expected_output: None,
             expected_output_base64: Some(Base64Bytes(bytes.clone())),
             points: Some(0.1),
+            ..TestCase::new(id as u64, "", "")
         }
     });
     let sent = Submission {

@@ -1,0 +1,61 @@
+//! `[content]`: what is kept by its digest.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Deserializer};
+
+use crate::{shape, units};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
+pub struct Content {
+    pub store: ContentStoreChoice,
+    /// Largest content.
+    pub max_bytes: u64,
+    /// All content together; above, what was not used for the longest time makes room.
+    pub max_total_bytes: u64,
+    /// The same two of Redis, whose content is in memory.
+    pub redis_max_bytes: u64,
+    pub redis_max_total_bytes: u64,
+    /// All content that one submission names, each as often as it names it.
+    pub max_job_bytes: u64,
+    /// How long content is kept that nobody uses.
+    #[serde(rename = "retention_ms", with = "units::ms")]
+    pub retention: Duration,
+    /// Content used this recently makes no room for other content.
+    #[serde(rename = "min_kept_ms", with = "units::ms")]
+    pub min_kept: Duration,
+    /// From one removal of what is not used to the next.
+    #[serde(rename = "upkeep_ms", deserialize_with = "units::ms::at_least_one")]
+    pub upkeep: Duration,
+}
+
+shape::read_by!(Object, Content);
+
+/// Where content is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentStoreChoice {
+    /// What the process prefers by itself: Redis for a fleet, a folder for an installation of one process.
+    Usual,
+    Redis,
+    /// Below this path, or in the data directory where it is none.
+    Folder(Option<PathBuf>),
+    /// `s3://bucket/prefix`.
+    S3(String),
+}
+
+impl<'de> Deserialize<'de> for ContentStoreChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "" => Ok(Self::Usual),
+            "redis" => Ok(Self::Redis),
+            "folder" => Ok(Self::Folder(None)),
+            path if path.starts_with('/') => Ok(Self::Folder(Some(path.into()))),
+            url if url.starts_with("s3://") => Ok(Self::S3(url.to_owned())),
+            _ => Err(serde::de::Error::custom(
+                "must be redis, folder, the absolute path of a folder, or s3://bucket/prefix",
+            )),
+        }
+    }
+}

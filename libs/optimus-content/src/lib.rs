@@ -1,0 +1,33 @@
+//! Content by digest: inputs, expected outputs and sources that are stored once, under their SHA-256, and named by it.
+//!
+//! - [`ContentStore`]: what every store promises; `conformance` is the suite that holds them to it
+//! - [`Incoming`]: content on its way into a store, compared with its digest while it comes
+//! - [`Content`]: content on its way out, compared again
+//! - [`Folder`]: the store of one machine
+//! - `S3`: the store of a fleet
+//! - [`Memory`]: for tests, and for what does not outlive its process
+//! - [`submission`]: the content that a submission names
+//! - [`keep_up`]: removes what nobody uses, for as long as it runs
+//!
+//! Nothing here knows of jobs more than their ids. What holds content is a job; whether that is over, the caller says.
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod content;
+mod folder;
+mod incoming;
+mod memory;
+mod removal;
+mod store;
+pub mod submission;
+mod upkeep;
+
+pub use {
+    content::Content,
+    folder::Folder,
+    incoming::{Incoming, Put, Sink},
+    memory::Memory,
+    removal::Rules,
+    store::{ContentError, ContentStore, Holders, Upkept},
+    upkeep::keep_up,
+};

@@ -1,0 +1,222 @@
+//! Content in memory.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use optimus_common::{JobId, content::Digest};
+
+use crate::{
+    Content, ContentError, ContentStore, Holders, Incoming, Put, Rules, Sink, Upkept,
+    removal::{Entry, removable},
+};
+
+/// A store that ends with its process.
+#[derive(Debug)]
+pub struct Memory {
+    rules: Rules,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kept: HashMap<Digest, (Bytes, SystemTime)>,
+    holds: HashMap<JobId, (SystemTime, Vec<Digest>)>,
+    /// Of what is kept, and of what is on its way.
+    bytes: u64,
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What content counts for: it takes memory beside its bytes.
+fn charge(bytes: usize) -> u64 {
+    const BESIDE: u64 = 256;
+    bytes as u64 + BESIDE
+}
+
+impl State {
+    fn renew(&mut self, digests: &[Digest]) -> Vec<Option<u64>> {
+        let now = SystemTime::now();
+        let renew = |digest| {
+            let (bytes, used) = self.kept.get_mut(digest)?;
+            *used = now;
+            Some(bytes.len() as u64)
+        };
+        digests.iter().map(renew).collect()
+    }
+
+    /// Makes all of it together `most` bytes at most, as far as that may be.
+    fn remove(&mut self, rules: &Rules, most: u64) -> u64 {
+        let entries = self.kept.iter().map(|(digest, (bytes, used))| Entry {
+            digest: *digest,
+            bytes: charge(bytes.len()),
+            used: *used,
+        });
+        let held: HashSet<_> = self
+            .holds
+            .values()
+            .flat_map(|(_, digests)| digests)
+            .copied()
+            .collect();
+        let gone = removable(entries.collect(), &held, rules, SystemTime::now(), most);
+        for entry in &gone {
+            self.kept.remove(&entry.digest);
+            self.bytes -= entry.bytes;
+        }
+        gone.len() as u64
+    }
+}
+
+impl Memory {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            state: Arc::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+}
+
+#[async_trait]
+impl ContentStore for Memory {
+    async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
+        let most = self.rules.max_bytes;
+        if self.state().renew(&[digest]) != [None] {
+            return Ok(Incoming::existing(digest, most));
+        }
+        let mut sink = Arriving {
+            rules: self.rules,
+            state: Arc::clone(&self.state),
+            digest,
+            bytes: BytesMut::new(),
+            charged: 0,
+        };
+        sink.charge(charge(0))?;
+        Ok(Incoming::new(digest, most, Box::new(sink)))
+    }
+
+    fn incoming_memory(&self) -> usize {
+        usize::try_from(self.rules.max_bytes).unwrap_or(usize::MAX)
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.rules.max_bytes
+    }
+
+    async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
+        let kept = self.state().kept.get(&digest).map(|(bytes, _)| bytes.clone());
+        Ok(kept.map(|bytes| Content::new(digest, bytes.len() as u64, stream::iter([Ok(bytes)]))))
+    }
+
+    async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        Ok(self.state().renew(digests))
+    }
+
+    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        let mut state = self.state();
+        state.holds.insert(job, (SystemTime::now(), digests.to_vec()));
+        Ok(state.renew(digests))
+    }
+
+    async fn release(&self, job: JobId) -> Result<(), ContentError> {
+        self.state().holds.remove(&job);
+        Ok(())
+    }
+
+    async fn forget(&self, digest: Digest) -> Result<(), ContentError> {
+        let mut state = self.state();
+        if let Some((bytes, _)) = state.kept.remove(&digest) {
+            state.bytes -= charge(bytes.len());
+        }
+        Ok(())
+    }
+
+    async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
+        let before = SystemTime::now() - self.rules.min_kept;
+        let is_old = |(_, (since, _)): &(&JobId, &(SystemTime, Vec<Digest>))| *since <= before;
+        let old: Vec<_> = {
+            let state = self.state();
+            let old = state.holds.iter().filter(is_old);
+            old.map(|(job, _)| *job).collect()
+        };
+        let mut upkept = Upkept::default();
+        for job in old {
+            if holders.is_over(job).await.map_err(ContentError::Unavailable)? {
+                self.release(job).await?;
+                upkept.released += 1;
+            }
+        }
+        let mut state = self.state();
+        upkept.removed = state.remove(&self.rules, self.rules.max_total_bytes);
+        upkept.bytes = state.bytes;
+        Ok(upkept)
+    }
+}
+
+struct Arriving {
+    rules: Rules,
+    state: Arc<Mutex<State>>,
+    digest: Digest,
+    bytes: BytesMut,
+    charged: u64,
+}
+
+impl Arriving {
+    fn charge(&mut self, more: u64) -> Result<(), ContentError> {
+        let most = self.rules.max_total_bytes;
+        let mut state = locked(&self.state);
+        if state.bytes + more > most {
+            let arriving = state.bytes
+                - state
+                    .kept
+                    .values()
+                    .map(|(bytes, _)| charge(bytes.len()))
+                    .sum::<u64>();
+            let room = self.rules.total_after_removal().saturating_sub(arriving + more);
+            state.remove(&self.rules, room);
+        }
+        if state.bytes + more > most {
+            return Err(ContentError::NoRoom);
+        }
+        state.bytes += more;
+        self.charged += more;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Sink for Arriving {
+    async fn write(&mut self, chunk: Bytes) -> Result<(), ContentError> {
+        self.charge(chunk.len() as u64)?;
+        self.bytes.extend_from_slice(&chunk);
+        Ok(())
+    }
+
+    async fn keep(mut self: Box<Self>) -> Result<Put, ContentError> {
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        let mut state = locked(&self.state);
+        if state.renew(&[self.digest]) != [None] {
+            return Ok(Put::Existing);
+        }
+        state.kept.insert(self.digest, (bytes, SystemTime::now()));
+        drop(state);
+        self.charged = 0;
+        Ok(Put::New)
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        locked(&self.state).bytes -= self.charged;
+    }
+}

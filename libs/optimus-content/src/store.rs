@@ -1,0 +1,93 @@
+//! What every store of content promises.
+
+use std::error::Error;
+
+use async_trait::async_trait;
+use optimus_common::{JobId, content::Digest};
+
+use crate::{Content, Incoming};
+
+/// Content under its digest.
+///
+/// Content is whole or not there: it is seen by nobody before all of its bytes have come and their digest was found to be
+/// its name. It never changes, so that jobs may share it. It is kept for [`Rules::retention`](crate::Rules) after its last
+/// use, unless others need its room, and for as long as a job holds it.
+#[async_trait]
+pub trait ContentStore: Send + Sync {
+    /// Begins to take the content of this digest. Where it is there already, that counts as a use, and what comes is
+    /// compared with the digest all the same.
+    async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError>;
+
+    /// The most memory that one content takes here while it comes.
+    fn incoming_memory(&self) -> usize;
+
+    /// Largest content it takes.
+    fn max_bytes(&self) -> u64;
+
+    /// The content, which is no use of it.
+    async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError>;
+
+    /// Uses these: keeps what is there of them for the whole time from now on. The answers are their sizes, in the same
+    /// order.
+    async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError>;
+
+    /// As [`ContentStore::renew`], and keeps what is there of them until the job is over, however long that takes. To be
+    /// called before the job is stored.
+    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError>;
+
+    /// The job is over, or never was. What it held is kept as if it had been used when it was last renewed.
+    async fn release(&self, job: JobId) -> Result<(), ContentError>;
+
+    /// Removes content that turned out to be damaged, so that it can be put again.
+    async fn forget(&self, digest: Digest) -> Result<(), ContentError>;
+
+    /// Releases what jobs hold that are over, and removes what was not used for its time, and what is more than there is
+    /// room for. Safe to run anywhere, any number of times at once.
+    async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError>;
+}
+
+/// Who knows of jobs.
+#[async_trait]
+pub trait Holders: Send + Sync {
+    /// Whether the job ended, or is not known. Only asked of jobs that held content for a while, so that one which is not
+    /// known is not on its way into its store. An error is nobody's end.
+    async fn is_over(&self, job: JobId) -> Result<bool, Box<dyn Error + Send + Sync>>;
+}
+
+/// What a pass of [`ContentStore::upkeep`] did, and what it left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upkept {
+    /// Jobs whose hold ended.
+    pub released: u64,
+    /// Contents removed.
+    pub removed: u64,
+    /// Bytes of all content, as they count.
+    pub bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// Not reachable, or too slow. May go away by itself.
+    #[error("the content store cannot do it at the moment")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// A setting that nothing but another value mends, found at start.
+    #[error("the content store is not set up rightly: {0}")]
+    Misconfigured(String),
+    /// All that is there is held by jobs, or was used a short while ago.
+    #[error("there is no room for more content")]
+    NoRoom,
+    #[error("content may have at most {most} bytes")]
+    TooLarge { most: u64 },
+    /// What came is not what was announced.
+    #[error("the bytes have the SHA-256 {found}, not {named}")]
+    Differs { named: Digest, found: Digest },
+    /// What is stored is not what was stored.
+    #[error("the content {0} is damaged")]
+    Damaged(Digest),
+}
+
+impl ContentError {
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+}
