@@ -48,10 +48,18 @@ check_tool() {
     esac
 }
 
+# The switches of builds for tests alone; what is compiled with them stands beside what ships, on the same dependencies.
+SWITCHES="$(sed -n 's/^exec "$@" //p' scripts/rustc-with-switches.sh)"
+[ -n "$SWITCHES" ] || die "scripts/rustc-with-switches.sh names no switches"
+with_switches() { (export RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/rustc-with-switches.sh" && "$@"); }
+
 say "Format, lints, licences, documentation"
 cargo fmt --all --check
-cargo clippy --quiet --locked --workspace --all-targets --all-features -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --workspace --no-deps --all-features
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+# Once more with what only tests have; the documentation is that of everything.
+# shellcheck disable=SC2086
+cargo clippy --quiet --locked --workspace --all-targets -- -D warnings $SWITCHES
+RUSTDOCFLAGS="-D warnings $SWITCHES" with_switches cargo doc --quiet --locked --workspace --no-deps
 check_tool cargo-deny 0.20.2
 check_tool cargo-machete 0.9.2
 target/tools/bin/cargo-deny --log-level error check licenses bans sources
@@ -67,6 +75,7 @@ if [ "$QUICK" = yes ]; then
     tests -p optimus-common -p optimus-protocol -p optimus-judge -p optimus-queue -p optimus-sandbox -p optimus-cli -p optimus-api \
         --no-fail-fast \
         --test submission --test grading --test sqlite --test memory --test languages --test submit --test scripts --test openapi
+    with_switches tests --workspace --test replay
     exit 0
 fi
 
@@ -80,8 +89,10 @@ cargo build --quiet --locked --workspace
 took "examples, and the binaries as they ship"
 # As it ships: what takes layers of defence away is not in it.
 tests --workspace --no-fail-fast
-say "All hostile cases without the layers that stop them"
-tests -p optimus-sandbox --features weaken --test hostile -- weakened
+say "The seeds of the fuzz targets, and all hostile cases without the layers that stop them"
+# The whole workspace is named, so that the dependencies have the features that they have above.
+with_switches tests --workspace --test replay
+with_switches tests --workspace --test hostile -- weakened
 
 if [ "$CGROUP_V2" = yes ]; then
     say "The native suites on a virtual machine with cgroup v2, as root and as an ordinary user"

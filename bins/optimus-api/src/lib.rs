@@ -16,7 +16,7 @@ mod catalog;
 mod connections;
 mod extract;
 mod fleet;
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;

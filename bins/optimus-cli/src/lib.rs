@@ -18,7 +18,7 @@ mod dockerfile;
 mod embedded;
 mod engine;
 mod exit;
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod images;

@@ -40,7 +40,7 @@
 
 mod channel;
 mod compile;
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod hold;

@@ -15,7 +15,7 @@
 pub mod backend;
 #[cfg(test)]
 mod fakes;
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod grading;

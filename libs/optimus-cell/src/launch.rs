@@ -163,7 +163,7 @@ fn arrange_descriptors(stdio: Stdio<'_>, report: &OwnedFd) -> rustix::io::Result
     rustix::stdio::dup2_stdout(stdio.stdout)?;
     rustix::stdio::dup2_stderr(stdio.stderr)?;
     let report = report.as_raw_fd().unsigned_abs();
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     if weaken::is_off("close-on-exec") {
         leave_open_on_exec(report);
     }
@@ -175,7 +175,7 @@ fn arrange_descriptors(stdio: Stdio<'_>, report: &OwnedFd) -> rustix::io::Result
 }
 
 /// All but the report, whose end on `exec` tells that the program runs.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 fn leave_open_on_exec(report: u32) {
     for descriptor in (3..64).filter(|descriptor| *descriptor != report.cast_signed()) {
         // SAFETY: changes a flag of a descriptor, or fails where there is none.

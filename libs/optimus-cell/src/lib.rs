@@ -34,7 +34,7 @@ mod death;
 mod disk_waits;
 mod error;
 mod filter;
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod guest;

@@ -1,54 +1,55 @@
 //! Switches that take single layers of defence away, for tests that show that each layer is needed.
 //!
-//! Only with the feature `weaken`, which nothing but tests turns on. Without it every question below is answered by a
-//! constant, and nothing of this is left in a program.
+//! Only where this is compiled with `--cfg optimus_weaken`, which `scripts/rustc-with-switches.sh` does for tests. Without it
+//! every question below is answered by a constant, and nothing of this is left in a program.
 //!
-//! The layers are named by `docs/sandbox.md`. A test starts a program with their names in [`VARIABLE`], separated by
-//! commas; the program hands the variable on to the processes that make boxes and to the agents in them.
+//! The layers are named by `docs/sandbox.md`. A test starts a program with their names in the variable
+//! `OPTIMUS_TEST_WITHOUT`, separated by commas; the program hands it on to the processes that make boxes and to the agents
+//! in them.
 
 /// Names the layers to take away.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 pub const VARIABLE: &str = "OPTIMUS_TEST_WITHOUT";
 
 /// Whether a layer is taken away.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 pub fn is_off(layer: &str) -> bool {
     taken().split(',').any(|name| name == layer)
 }
 
 /// Whether any layer is taken away.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 pub fn is_active() -> bool {
     !taken().is_empty()
 }
 
 /// What a process with an environment of its own needs to know the same.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 pub fn handed_on() -> Option<(&'static str, &'static str)> {
     is_active().then(|| (VARIABLE, taken()))
 }
 
 /// Read once: the agent asks where it may not allocate.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 fn taken() -> &'static str {
     static TAKEN: std::sync::LazyLock<String> =
         std::sync::LazyLock::new(|| std::env::var(VARIABLE).unwrap_or_default());
     &TAKEN
 }
 
-#[cfg(not(feature = "weaken"))]
+#[cfg(not(optimus_weaken))]
 #[inline]
 pub const fn is_off(_layer: &str) -> bool {
     false
 }
 
-#[cfg(not(feature = "weaken"))]
+#[cfg(not(optimus_weaken))]
 #[inline]
 pub const fn is_active() -> bool {
     false
 }
 
-#[cfg(not(feature = "weaken"))]
+#[cfg(not(optimus_weaken))]
 #[inline]
 pub const fn handed_on() -> Option<(&'static str, &'static str)> {
     None

@@ -1,6 +1,6 @@
 //! Every seed and every input that once broke a target goes through that target again.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(fuzzing, target_os = "linux"))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::{

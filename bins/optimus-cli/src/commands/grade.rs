@@ -334,7 +334,7 @@ fn template(settings: &testcases::Settings) -> Result<Submission, Failure> {
 }
 
 /// Reads a problem with its programs, and checks that the API would take them: all that is done before any of it runs.
-#[cfg(feature = "fuzzing")]
+#[cfg(fuzzing)]
 pub(crate) fn examine(folder: &Path, settings: &Settings, languages: &Languages) -> Result<(), Failure> {
     let asked = ToGrade {
         problem: folder.to_owned(),

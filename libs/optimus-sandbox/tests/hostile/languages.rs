@@ -83,7 +83,7 @@ pub(crate) fn all() -> Vec<Language> {
         "build": { "base_image": "", "version_command": "echo sh" }
     });
     languages.push(serde_json::from_value(shell).expect("it is a language"));
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     if optimus_common::weaken::is_active() {
         for language in &mut languages {
             language.image = crate::weakened::image_of(language.name.as_str());

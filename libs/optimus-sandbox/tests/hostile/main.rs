@@ -24,7 +24,7 @@ mod outside;
 mod stage;
 mod storms;
 mod table;
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 mod weakened;
 
 use std::{
@@ -62,15 +62,15 @@ fn main() -> ExitCode {
     if let Some(code) = native::divert(optimus_runner::in_box) {
         return code;
     }
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     let given: Vec<_> = std::env::args().skip(1).collect();
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     if let Some(code) = weakened::become_part(&given) {
         return code;
     }
     canaries::enter_environment();
     let groups = case::load();
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     if let Some(code) = weakened::attack(&given, &groups) {
         return code;
     }
@@ -81,10 +81,10 @@ fn main() -> ExitCode {
     for kind in Kind::ALL {
         trials.extend(cases_on(&suite, kind, &groups));
     }
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     trials.extend(weakened::trials(&groups));
     let conclusion = libtest_mimic::run(&arguments, trials);
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     weakened::clean_up(&suite.runtime);
     // Each uses the whole machine, and looks at all of it.
     arguments.test_threads = Some(1);

@@ -66,7 +66,7 @@ impl Containers {
     }
 
     /// As this machine numbers it.
-    #[cfg(feature = "weaken")]
+    #[cfg(optimus_weaken)]
     pub(crate) async fn first_process(&self, name: &str) -> Result<i32, String> {
         let inspected = self
             .docker

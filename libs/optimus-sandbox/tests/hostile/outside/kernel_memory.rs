@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::sync::RwLock;
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 use tokio::sync::RwLockReadGuard;
 
 use super::Waiting;
@@ -96,7 +96,7 @@ async fn settles(before: u64, measured: fn() -> u64, what: &str) -> (u64, Result
 }
 
 /// Lets nobody measure, while something goes on that gives back all it takes when it is over.
-#[cfg(feature = "weaken")]
+#[cfg(optimus_weaken)]
 pub(crate) fn disturb() -> RwLockReadGuard<'static, ()> {
     MEASURE.blocking_read()
 }
