@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use optimus_common::{language::Languages, settings::LimitSettings, submission::Submission};
+use optimus_common::{job::JobContext, language::Languages, settings::LimitSettings, submission::Submission};
 
 use crate::{auth::Tokens, body, extract, problem::Problem, submit};
 
@@ -15,7 +15,14 @@ fn answer<T>(result: Result<T, Problem>) -> Answer<T> {
 
 /// The body of `POST /jobs`.
 pub fn submission(body: &[u8], languages: &Languages, limits: &LimitSettings) -> Answer<Submission> {
-    answer(submit::new_job(body, None, languages, limits)).map(|new| new.submission)
+    answer(submit::new_job(
+        body,
+        None,
+        JobContext::default(),
+        languages,
+        limits,
+    ))
+    .map(|new| new.submission)
 }
 
 /// The wait a request asks for; `None` where its target is none for HTTP.

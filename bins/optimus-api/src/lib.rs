@@ -30,6 +30,7 @@ mod router;
 mod routes;
 mod server;
 mod submit;
+mod trace;
 mod waiting;
 mod watched;
 

@@ -365,6 +365,11 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = causes(&error), "the store refused a request");
                 Self::store_unavailable()
             }
+            // Another replica, of the newer release, may know it; so will this one when it is brought up to that.
+            StoreError::NewerRecord { .. } => {
+                tracing::error!(error = causes(&error), "a job is of a newer release");
+                Self::store_unavailable()
+            }
             StoreError::Misconfigured(_) | StoreError::Damaged { .. } => {
                 tracing::error!(error = causes(&error), "the store failed");
                 Self::internal()

@@ -1,17 +1,18 @@
 //! From a received body to a job the store can take. Everything a submission can be refused for, save a full queue,
 //! is found here.
 
-use optimus_common::{JobId, LanguageName, language::Languages, settings::LimitSettings};
+use optimus_common::{LanguageName, job::JobContext, language::Languages, settings::LimitSettings};
 use optimus_judge::plan::JobPlan;
 use optimus_queue::{Idempotency, NewJob};
 use sha2::{Digest, Sha256};
 
 use crate::{json, problem::Problem};
 
-/// Reads and checks a submission; `key` is the request's idempotency key.
+/// Reads and checks a submission; `key` is the request's idempotency key, `context` what else it says beside its body.
 pub(crate) fn new_job(
     body: &[u8],
     key: Option<String>,
+    context: JobContext,
     languages: &Languages,
     limits: &LimitSettings,
 ) -> Result<NewJob, Problem> {
@@ -27,9 +28,9 @@ pub(crate) fn new_job(
         body_sha256: Sha256::digest(body).into(),
     });
     Ok(NewJob {
-        id: JobId::new(),
-        submission,
         idempotency,
+        context,
+        ..NewJob::new(submission)
     })
 }
 

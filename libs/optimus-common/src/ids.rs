@@ -1,6 +1,6 @@
 //! Identifiers. Each is its own type, so that one is never passed for another.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -38,6 +38,109 @@ impl FromStr for JobId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// Several jobs that belong together, such as those of a batch: a UUID of version 7.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(Uuid);
+
+impl GroupId {
+    #[expect(
+        clippy::new_without_default,
+        reason = "an id is made on purpose, never by default"
+    )]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for GroupId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for GroupId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::parse_str(text).map(Self)
+    }
+}
+
+/// Whose a job is: 1 to 64 of `a-z`, `0-9`, `_`, `-` and `.`, the first a letter or a digit.
+///
+/// Until clients are told apart there is one owner, the default one.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Owner(Cow<'static, str>);
+
+/// Why a text is no owner.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no owner: 1 to 64 of a-z, 0-9, '_', '-' and '.', the first a letter or a digit")]
+pub struct InvalidOwner(String);
+
+impl Owner {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Owner {
+    fn default() -> Self {
+        Self(Cow::Borrowed("default"))
+    }
+}
+
+impl TryFrom<String> for Owner {
+    type Error = InvalidOwner;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let first_ok = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        match text.as_bytes() {
+            [first, rest @ ..]
+                if first_ok(*first)
+                    && rest.len() < 64
+                    && rest.iter().all(|b| first_ok(*b) || b"_-.".contains(b)) =>
+            {
+                Ok(Self(Cow::Owned(text)))
+            }
+            _ => Err(InvalidOwner(text.chars().take(64).collect())),
+        }
+    }
+}
+
+impl FromStr for Owner {
+    type Err = InvalidOwner;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        owner.0.into_owned()
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -163,6 +266,17 @@ mod tests {
         for bad in ["", "C", "1c", "../etc", "a b", "a:b", "é", &"a".repeat(33)] {
             assert!(bad.parse::<LanguageName>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn owners_are_safe_in_keys_and_paths() {
+        for good in ["default", "7", "team-a.ci_2", &"a".repeat(64)] {
+            assert_eq!(good.parse::<Owner>().unwrap().as_str(), good);
+        }
+        for bad in ["", "A", ".", "-a", "a b", "a:b", "a/b", "é", &"a".repeat(65)] {
+            assert!(bad.parse::<Owner>().is_err(), "{bad}");
+        }
+        assert_eq!(Owner::default(), Owner::default().as_str().parse().unwrap());
     }
 
     #[test]

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{JobId, LanguageName},
+    ids::{GroupId, JobId, LanguageName, Owner},
     result::JobResult,
     shape,
+    trace::TraceContext,
 };
 
 /// Where a job stands. The last three are terminal: nothing follows them.
@@ -116,6 +117,15 @@ pub struct JobRecord {
     /// The submission's `metadata`, unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<serde_json::Value>,
+}
+
+/// Who and where a job comes from. It travels with the job, and no grading depends on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobContext {
+    pub owner: Owner,
+    /// The span of the client that asked for it.
+    pub trace: Option<TraceContext>,
+    pub group: Option<GroupId>,
 }
 
 /// A terminal state with its result, as a worker reports it.

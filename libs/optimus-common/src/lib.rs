@@ -4,6 +4,7 @@
 //!
 //! - [`submission`]: what a client sends, and its validation
 //! - [`content`]: inputs and sources that are named by their digest
+//! - [`trace`]: the client's place in a distributed trace
 //! - [`job`]: the life of a submission in the system, with every allowed transition
 //! - [`result`]: what a client reads back
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
@@ -30,9 +31,10 @@ pub mod result;
 pub mod settings;
 pub mod shape;
 pub mod submission;
+pub mod trace;
 mod units;
 pub mod weaken;
 
 pub use causes::causes;
 pub use counted::counted;
-pub use ids::{FencingToken, JobId, LanguageName, WorkerId};
+pub use ids::{FencingToken, GroupId, JobId, LanguageName, Owner, WorkerId};

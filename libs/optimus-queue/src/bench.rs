@@ -9,7 +9,7 @@ use std::{
 };
 
 use optimus_common::{
-    JobId, LanguageName, WorkerId,
+    LanguageName, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
     settings::{Queue, Redis},
@@ -155,11 +155,7 @@ async fn pickups(api: &Store, worker: &Store, count: usize) -> Result<Vec<Durati
 }
 
 async fn submit(store: Store) -> Result<(), StoreError> {
-    let job = NewJob {
-        id: JobId::new(),
-        submission: small_submission()?,
-        idempotency: None,
-    };
+    let job = NewJob::new(small_submission()?);
     match store.submit(job).await? {
         Submitted::Created => Ok(()),
         refused => Err(failed(format!("a job of the benchmark was answered {refused:?}"))),

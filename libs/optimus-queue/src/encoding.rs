@@ -3,9 +3,11 @@
 use std::error::Error;
 
 use optimus_common::{
-    JobId, counted,
-    job::{JobStatus, Outcome, Priority},
+    JobId, Owner, counted,
+    job::{JobContext, JobStatus, Outcome, Priority},
     result::{JobResult, OverallStatus, Verdict},
+    submission::Submission,
+    trace::TraceContext,
 };
 
 use crate::{StoreError, StoredResult};
@@ -68,9 +70,9 @@ impl TerminalState {
         }
     }
 
-    /// A submission that cannot be read back can never be graded: its job fails at once, not after three leases.
-    pub(crate) fn unreadable(cause: &serde_json::Error) -> Self {
-        Self::failed(format!("its submission in the store is damaged: {cause}"))
+    /// A job that cannot be read back can never be graded: it fails at once, not after three leases.
+    pub(crate) fn unreadable(cause: &Unreadable) -> Self {
+        Self::failed(format!("its {cause}"))
     }
 }
 
@@ -85,6 +87,60 @@ fn gist(result: &JobResult) -> JobResult {
         compile: None,
         test_results: Vec::new(),
     }
+}
+
+/// Why a job that was claimed cannot be worked on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("submission in the store is damaged: {0}")]
+    Submission(serde_json::Error),
+    #[error("record in the store is damaged: {0}")]
+    Context(Box<dyn Error + Send + Sync>),
+}
+
+/// A job's context as it is stored. Records of the first version have none of it.
+#[derive(Debug, Default)]
+pub(crate) struct StoredContext {
+    pub(crate) owner: Option<String>,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) tracestate: Option<String>,
+    pub(crate) group: Option<String>,
+}
+
+impl StoredContext {
+    pub(crate) fn of(context: &JobContext) -> Self {
+        let trace = context.trace.as_ref();
+        Self {
+            owner: Some(context.owner.to_string()),
+            traceparent: trace.map(|trace| trace.parent.to_string()),
+            tracestate: trace
+                .and_then(|trace| trace.state.as_ref())
+                .map(ToString::to_string),
+            group: context.group.map(|group| group.to_string()),
+        }
+    }
+
+    /// A trace that cannot be read is none: no job fails for it.
+    pub(crate) fn decode(self) -> Result<JobContext, Box<dyn Error + Send + Sync>> {
+        let trace = self
+            .traceparent
+            .and_then(|parent| TraceContext::parse(&parent, self.tracestate.as_deref()).ok());
+        Ok(JobContext {
+            owner: self.owner.map(Owner::try_from).transpose()?.unwrap_or_default(),
+            trace,
+            group: self.group.map(|group| group.parse()).transpose()?,
+        })
+    }
+}
+
+/// What a worker needs of a job that it has claimed.
+pub(crate) fn readable(
+    submission: &[u8],
+    context: StoredContext,
+) -> Result<(Submission, JobContext), Unreadable> {
+    let context = context.decode().map_err(Unreadable::Context)?;
+    let submission = serde_json::from_slice(submission).map_err(Unreadable::Submission)?;
+    Ok((submission, context))
 }
 
 /// What a store holds of a job's end.

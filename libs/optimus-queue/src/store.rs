@@ -6,11 +6,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
     FencingToken, JobId, LanguageName, WorkerId,
-    job::{JobRecord, JobStatus, Outcome},
+    job::{JobContext, JobRecord, JobStatus, Outcome},
     submission::Submission,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
+
+/// The version of the records that are written here. A record without a version is of version 1; readers take that one and
+/// this one. Raised with a change that a reader of the version before would get wrong, and only then: a field that it may
+/// leave unread changes nothing for it.
+pub const RECORD_VERSION: u32 = 2;
 
 /// A store of jobs. All times are the store's own, so that workers' clocks may differ.
 ///
@@ -31,7 +36,10 @@ pub trait JobStore: Send + Sync + 'static {
     /// The record as `GET /jobs/:id` shows it, all in memory; `None` where the id is unknown or expired.
     async fn get(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
         'again: loop {
-            let Some(StoredJob { mut record, result }) = self.lookup(id).await? else {
+            let Some(StoredJob {
+                mut record, result, ..
+            }) = self.lookup(id).await?
+            else {
                 return Ok(None);
             };
             let Some(StoredResult {
@@ -126,6 +134,7 @@ pub struct StoredJob {
     /// Without a result where `result` has one.
     pub record: JobRecord,
     pub result: Option<StoredResult>,
+    pub context: JobContext,
 }
 
 /// A result as JSON, of which the rest is read by [`JobStore::result_part`].
@@ -142,6 +151,19 @@ pub struct NewJob {
     pub id: JobId,
     pub submission: Submission,
     pub idempotency: Option<Idempotency>,
+    pub context: JobContext,
+}
+
+impl NewJob {
+    /// A job of the default owner's that belongs to nothing.
+    pub fn new(submission: Submission) -> Self {
+        Self {
+            id: JobId::new(),
+            submission,
+            idempotency: None,
+            context: JobContext::default(),
+        }
+    }
 }
 
 /// The client's `Idempotency-Key`, and a digest of the body it came with.
@@ -180,6 +202,7 @@ pub struct Claim {
     pub attempt: u32,
     pub created_at: Timestamp,
     pub submission: Submission,
+    pub context: JobContext,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -308,4 +331,10 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A record of a newer release, which is left as it is for a process of that release.
+    #[error(
+        "the record of job {job} has version {version}, and this release of Optimus knows none above \
+         {RECORD_VERSION}: a newer release wrote it, and can read it"
+    )]
+    NewerRecord { job: JobId, version: u32 },
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use optimus_common::{
     JobId,
-    job::{JobRecord, JobStatus},
+    job::{JobContext, JobRecord, JobStatus},
     submission::Submission,
 };
 use optimus_queue::{Cancel, NewJob, Submitted};
@@ -27,6 +27,7 @@ use crate::{
     extract::{IdempotencyKey, JobPath, Wait},
     problem::Problem,
     submit::new_job,
+    trace::trace_context,
     waiting::IdSource,
 };
 
@@ -90,7 +91,11 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     require_json(&headers)?;
     let received = app.body_receiver.receive(&headers, body, wait.receive()).await?;
-    let (new, share) = read(&app, received, key).await?;
+    let context = JobContext {
+        trace: trace_context(&headers),
+        ..JobContext::default()
+    };
+    let (new, share) = read(&app, received, key, context).await?;
 
     let (id, language) = (new.id, new.submission.language.clone());
     Span::current().record("language", language.as_str());
@@ -149,12 +154,19 @@ async fn read(
     app: &Arc<App>,
     received: Received,
     key: Option<String>,
+    context: JobContext,
 ) -> Result<(NewJob, MemoryShare), Problem> {
     let is_large = received.bytes.len() > LARGE_BODY;
     let shared = Arc::clone(app);
     let read = move || {
         let Received { bytes, share } = received;
-        let new = new_job(&bytes, key, &shared.catalog.current(), &shared.settings.limits)?;
+        let new = new_job(
+            &bytes,
+            key,
+            context,
+            &shared.catalog.current(),
+            &shared.settings.limits,
+        )?;
         Ok((new, share))
     };
     if !is_large {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use optimus_common::{
-    JobId,
+    JobId, Owner,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
 };
@@ -39,6 +39,29 @@ async fn a_queued_job_is_cancelled_at_once_and_only_once() {
             .unwrap()
             .contains("cancelled")
     );
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_travels_with_its_job() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let api = Api::start().await;
+    for (parent, known) in [(PARENT, true), ("00-none", false)] {
+        let request = api
+            .post("/jobs")
+            .header("traceparent", parent)
+            .header("tracestate", "rojo=1")
+            .header("tracestate", "congo=2")
+            .json(&submission());
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::ACCEPTED);
+        let claim = api.claim("python").await;
+        assert_eq!(claim.context.owner, Owner::default());
+        let trace = claim.context.trace;
+        let told = trace.map(|trace| (trace.parent.to_string(), trace.state.unwrap().to_string()));
+        assert_eq!(
+            told,
+            known.then(|| (PARENT.to_owned(), "rojo=1,congo=2".to_owned()))
+        );
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
     FencingToken, JobId, LanguageName, WorkerId,
-    job::{JobRecord, JobStatus, Outcome},
+    job::{JobContext, JobRecord, JobStatus, Outcome},
     result::{JobResult, OverallStatus, Verdict},
     submission::Submission,
 };
@@ -51,6 +51,7 @@ struct State {
 
 struct Job {
     submission: Submission,
+    context: JobContext,
     attempt: u32,
     token: FencingToken,
     status: JobStatus,
@@ -74,14 +75,9 @@ impl FakeStore {
     }
 
     pub(crate) async fn put(&self, submission: Submission) -> JobId {
-        let id = JobId::new();
-        self.submit(NewJob {
-            id,
-            submission,
-            idempotency: None,
-        })
-        .await
-        .unwrap();
+        let job = NewJob::new(submission);
+        let id = job.id;
+        self.submit(job).await.unwrap();
         id
     }
 
@@ -138,6 +134,10 @@ impl FakeStore {
         }
     }
 
+    fn context(&self, id: JobId) -> JobContext {
+        self.0.state.lock().unwrap().jobs[&id].context.clone()
+    }
+
     pub(crate) async fn until_announced(&self, matches: impl Fn(&WorkerInfo) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -185,10 +185,11 @@ impl JobStore for FakeStore {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         let mut state = self.reach()?;
         state.queue.push_back(job.id);
-        let submission = job.submission;
+        let (submission, context) = (job.submission, job.context);
         let (token, status) = (FencingToken(0), JobStatus::Queued);
         let job_state = Job {
             submission,
+            context,
             attempt: 0,
             token,
             status,
@@ -207,6 +208,7 @@ impl JobStore for FakeStore {
         Ok(Some(StoredJob {
             record: self.record(id),
             result: None,
+            context: self.context(id),
         }))
     }
 
@@ -239,6 +241,7 @@ impl JobStore for FakeStore {
             attempt: job.attempt,
             created_at: Timestamp::UNIX_EPOCH,
             submission: job.submission.clone(),
+            context: job.context.clone(),
         };
         drop(state);
         self.0.changed.notify_waiters();

@@ -62,6 +62,25 @@ pub async fn the_same_key_with_another_body_is_refused(factory: &dyn StoreFactor
     assert_eq!(depth(store).await.waiting(), 2);
 }
 
+pub async fn a_key_is_its_owners_alone(factory: &dyn StoreFactory) {
+    let store = &*factory.open(&settings(|_| ())).await;
+    let owned = |owner: &str, body| {
+        let mut job = keyed("k", body);
+        job.context.owner = owner.parse().unwrap();
+        job
+    };
+    let first = submit_job(store, keyed("k", 1)).await;
+    let other = submit_job(store, owned("other", 2)).await;
+    for (job, known) in [
+        (keyed("k", 1), Submitted::Existing(first)),
+        (owned("default", 1), Submitted::Existing(first)),
+        (owned("other", 2), Submitted::Existing(other)),
+        (owned("other", 1), Submitted::KeyReused),
+    ] {
+        assert_eq!(store.submit(job).await.unwrap(), known);
+    }
+}
+
 pub async fn duplicates_at_once_make_one_job(factory: &dyn StoreFactory) {
     let store = factory.open(&settings(|_| ())).await;
     let mut callers = JoinSet::new();

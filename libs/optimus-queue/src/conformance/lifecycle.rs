@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use optimus_common::{
-    FencingToken, JobId,
+    FencingToken, GroupId, JobId,
     facts::{MeasuredBy, RunEnd, RunFacts},
-    job::{JobStatus, Outcome},
+    job::{JobContext, JobStatus, Outcome},
     limits::Limits,
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, RunEvidence, TestResult, Verdict},
+    trace::TraceContext,
 };
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use super::{
         submission_with, submit, submit_job, try_claim,
     },
 };
-use crate::{Cancel, Finish, JobStore, Lease, Renewal, Retry};
+use crate::{Cancel, Finish, JobStore, Lease, NewJob, Renewal, Retry};
 
 pub async fn a_job_is_queued_then_running_then_completed(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
@@ -67,6 +68,42 @@ pub async fn a_job_is_queued_then_running_then_completed(factory: &dyn StoreFact
         (Some(result(Verdict::WrongAnswer)), None)
     );
     assert_eq!(done.metadata, Some(metadata));
+}
+
+pub async fn who_and_where_from_travels_with_a_job(factory: &dyn StoreFactory) {
+    let store = &*factory
+        .open(&settings(|queue| queue.retry_backoff = Duration::ZERO))
+        .await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let with_state = TraceContext::parse(parent, Some("rojo=1,congo=t61 rcWk!")).unwrap();
+    let without = TraceContext::parse(parent, None).unwrap();
+    for context in [
+        JobContext::default(),
+        JobContext {
+            trace: Some(without),
+            ..JobContext::default()
+        },
+        JobContext {
+            owner: "team-7".parse().unwrap(),
+            trace: Some(with_state),
+            group: Some(GroupId::new()),
+        },
+    ] {
+        let new = NewJob {
+            context: context.clone(),
+            ..job(submission_with(json!({})))
+        };
+        let id = submit_job(store, new).await;
+        let stored = async || store.lookup(id).await.unwrap().unwrap().context;
+        assert_eq!(stored().await, context);
+        let first = claim(store).await;
+        assert_eq!((first.lease.job, &first.context), (id, &context));
+        store.retry(&first.lease, "x").await.unwrap();
+        let second = claim(store).await;
+        assert_eq!((second.attempt, &second.context), (2, &context));
+        store.finish(&second.lease, completed()).await.unwrap();
+        assert_eq!(stored().await, context, "after its end");
+    }
 }
 
 pub async fn a_failed_job_says_why(factory: &dyn StoreFactory) {

@@ -38,6 +38,7 @@ macro_rules! conformance_tests {
             admission {
                 the_same_key_and_body_is_the_same_job,
                 the_same_key_with_another_body_is_refused,
+                a_key_is_its_owners_alone,
                 duplicates_at_once_make_one_job,
                 a_submission_repeated_by_its_id_is_one_job,
                 a_key_is_free_again_after_its_time,
@@ -77,6 +78,7 @@ macro_rules! conformance_tests {
             }
             lifecycle {
                 a_job_is_queued_then_running_then_completed,
+                who_and_where_from_travels_with_a_job,
                 a_failed_job_says_why,
                 an_unknown_job_is_nothing,
                 every_transition_is_one_of_the_table,

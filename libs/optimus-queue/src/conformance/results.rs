@@ -48,7 +48,7 @@ pub async fn a_large_result_comes_in_parts(factory: &dyn StoreFactory) {
     let kept = large(1_000_000);
     let json = serde_json::to_vec(&kept).unwrap();
     let id = finished(store, kept).await;
-    let StoredJob { record, result } = store.lookup(id).await.unwrap().unwrap();
+    let StoredJob { record, result, .. } = store.lookup(id).await.unwrap().unwrap();
     assert_eq!((record.status, record.result), (JobStatus::Completed, None));
     let stored = result.unwrap();
     assert_eq!(stored.bytes, json.len() as u64);

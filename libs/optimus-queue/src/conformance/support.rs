@@ -60,11 +60,7 @@ pub(super) fn submission_with(fields: serde_json::Value) -> Submission {
 }
 
 pub(super) fn job(submission: Submission) -> NewJob {
-    NewJob {
-        id: JobId::new(),
-        submission,
-        idempotency: None,
-    }
+    NewJob::new(submission)
 }
 
 pub(super) fn with_priority(priority: Priority) -> NewJob {

@@ -11,19 +11,20 @@
 //! | `optimus:job:<id>` | hash | the job, see below; expires after its end |
 //! | `optimus:result:<id>` | string | the result of a job after its first part; expires with the job |
 //! | `optimus:results` | sorted set | `<id>:<bytes>` of every stored result; score: when it expires |
-//! | `optimus:idem:<sha256>` | string | job id and body digest of an idempotency key; expires |
+//! | `optimus:idem:<sha256>` | string | job id and body digest of an idempotency key of the default owner; expires |
+//! | `optimus:idem:<owner>:<sha256>` | string | the same of another owner |
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
 //! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes`, `result_bytes` |
 //! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
 //! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!
-//! A job's fields: `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
+//! A job's fields: `version` (of the record; without it: 1), `owner`, `traceparent`, `tracestate`, `group`, `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
 //! `finished`, `tests` (how many), `metadata`, `error`, `result` (its first part), `result_bytes` (the length of the whole),
 //! `gist` (its totals, which stay when the rest has to make room), `ended_by` (the token that finished it); only until it ends: `submission`, `bytes` (its
 //! length), `worker`, `cancel`. A job that ended without being graded has no `result`: it follows from `status` and
 //! `tests`. All times are milliseconds since 1970.
 
-use optimus_common::{JobId, LanguageName};
+use optimus_common::{JobId, LanguageName, Owner};
 use sha2::{Digest, Sha256};
 
 use super::arguments::hex;
@@ -102,8 +103,13 @@ impl Keys {
     }
 
     /// Hashed, because a client may put anything into its key, of any length.
-    pub(super) fn idempotency(&self, key: &str) -> String {
-        format!("{}:idem:{}", self.prefix, hex(&Sha256::digest(key.as_bytes())))
+    pub(super) fn idempotency(&self, owner: &Owner, key: &str) -> String {
+        let (prefix, digest) = (&self.prefix, hex(&Sha256::digest(key.as_bytes())));
+        if *owner == Owner::default() {
+            format!("{prefix}:idem:{digest}")
+        } else {
+            format!("{prefix}:idem:{owner}:{digest}")
+        }
     }
 
     pub(super) fn workers(&self) -> String {

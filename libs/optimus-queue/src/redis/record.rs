@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use optimus_common::{JobId, job::JobRecord};
 
 use crate::{
-    StoreError, StoredJob, Totals,
-    encoding::{StoredEnd, status_from},
+    RECORD_VERSION, StoreError, StoredJob, Totals,
+    encoding::{StoredContext, StoredEnd, status_from},
 };
 
 /// What a record is made of. Not the submission, which may be large.
-pub(super) const FIELDS: [&str; 12] = [
+pub(super) const FIELDS: [&str; 17] = [
+    "version",
     "status",
     "language",
     "attempts",
@@ -24,6 +25,10 @@ pub(super) const FIELDS: [&str; 12] = [
     "result",
     "result_bytes",
     "gist",
+    "owner",
+    "traceparent",
+    "tracestate",
+    "group",
 ];
 
 pub(super) type RawFields = [Option<Vec<u8>>; FIELDS.len()];
@@ -35,13 +40,21 @@ pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<StoredJob>, 
     if fields.iter().all(Option::is_none) {
         return Ok(None);
     }
-    parse(id, fields)
-        .map(Some)
-        .map_err(|source| StoreError::Damaged { job: id, source })
+    let damaged = |source| StoreError::Damaged { job: id, source };
+    match fields[0]
+        .clone()
+        .map(number::<u32>)
+        .transpose()
+        .map_err(damaged)?
+    {
+        Some(version) if version > RECORD_VERSION => Err(StoreError::NewerRecord { job: id, version }),
+        _ => parse(id, fields).map(Some).map_err(damaged),
+    }
 }
 
 fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {
     let [
+        _version,
         status,
         language,
         attempts,
@@ -54,6 +67,10 @@ fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {
         result,
         result_bytes,
         gist,
+        owner,
+        traceparent,
+        tracestate,
+        group,
     ] = fields;
     let status = status_from(&text(required("status", status)?)?)?;
     let total_tests = number(required("tests", tests)?)?;
@@ -78,9 +95,16 @@ fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {
         error: error.map(text).transpose()?,
         metadata: metadata.map(|json| serde_json::from_slice(&json)).transpose()?,
     };
+    let context = StoredContext {
+        owner: owner.map(text).transpose()?,
+        traceparent: traceparent.map(text).transpose()?,
+        tracestate: tracestate.map(text).transpose()?,
+        group: group.map(text).transpose()?,
+    };
     Ok(StoredJob {
         record,
         result: shown.stored,
+        context: context.decode()?,
     })
 }
 
@@ -130,7 +154,10 @@ pub(super) fn totals(counters: &[(String, String)]) -> Totals {
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::{job::JobStatus, result::Verdict};
+    use optimus_common::{
+        job::{JobContext, JobStatus},
+        result::Verdict,
+    };
 
     use super::*;
 
@@ -158,8 +185,13 @@ mod tests {
 
     #[test]
     fn a_queued_job_has_neither_result_nor_times() {
-        let StoredJob { record, result } = decode(JobId::new(), raw(&QUEUED)).unwrap().unwrap();
+        let StoredJob {
+            record,
+            result,
+            context,
+        } = decode(JobId::new(), raw(&QUEUED)).unwrap().unwrap();
         assert_eq!(result, None);
+        assert_eq!(context, JobContext::default(), "as of a release without contexts");
         assert_eq!(record.status, JobStatus::Queued);
         assert_eq!(
             record.created_at,
@@ -185,6 +217,34 @@ mod tests {
             (result.verdict, result.total_tests, result.score),
             (Verdict::Cancelled, 2, None)
         );
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_is_refused_whatever_it_holds() {
+        let id = JobId::new();
+        for fields in [&[("version", "3")][..], &[("version", "4"), ("status", "paused")]] {
+            let refused = decode(id, raw(fields)).unwrap_err();
+            assert!(
+                matches!(refused, StoreError::NewerRecord { job, version } if job == id && version > 2),
+                "{refused}"
+            );
+        }
+        for known in ["1", "2"] {
+            let fields = [&QUEUED[..], &[("version", known)]].concat();
+            assert!(decode(id, raw(&fields)).unwrap().is_some());
+        }
+    }
+
+    #[test]
+    fn a_trace_that_cannot_be_read_is_none_and_an_owner_is_damage() {
+        let id = JobId::new();
+        let fields = [&QUEUED[..], &[("traceparent", "00-x")]].concat();
+        assert_eq!(decode(id, raw(&fields)).unwrap().unwrap().context.trace, None);
+        let fields = [&QUEUED[..], &[("owner", "No One")]].concat();
+        assert!(matches!(
+            decode(id, raw(&fields)),
+            Err(StoreError::Damaged { .. })
+        ));
     }
 
     #[test]

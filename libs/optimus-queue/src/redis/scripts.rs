@@ -6,6 +6,7 @@ use redis::{
 };
 
 use super::{keys::Keys, replicas::ReplicaPolicy};
+use crate::RECORD_VERSION;
 
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -47,14 +48,22 @@ impl Scripts {
 }
 
 fn with_lib(body: &str) -> Script {
-    after(&[include_str!("lua/lib.lua")], body)
+    after(&[&version(), include_str!("lua/lib.lua")], body)
 }
 
 fn with_results(body: &str) -> Script {
     after(
-        &[include_str!("lua/lib.lua"), include_str!("lua/results.lua")],
+        &[
+            &version(),
+            include_str!("lua/lib.lua"),
+            include_str!("lua/results.lua"),
+        ],
         body,
     )
+}
+
+fn version() -> String {
+    format!("local RECORD_VERSION = {RECORD_VERSION}")
 }
 
 /// The `#!lua` line must stay the first one: by its flags Redis decides whether the script runs with memory full.

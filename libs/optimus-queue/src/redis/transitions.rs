@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
     FencingToken, JobId, LanguageName, WorkerId, causes, ids::InvalidLanguageName, job::Outcome,
-    submission::Submission,
 };
 use redis::Value;
 use tokio::sync::broadcast;
@@ -21,7 +20,7 @@ use super::{
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
     StoreError, StoredJob, Submitted, Totals, WorkerInfo,
-    encoding::{PART_BYTES, TerminalState, priority_name, status_from},
+    encoding::{PART_BYTES, StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
 #[async_trait]
@@ -31,6 +30,7 @@ impl JobStore for RedisStore {
             id,
             submission,
             idempotency,
+            context,
         } = job;
         let damaged = |source: serde_json::Error| StoreError::Damaged {
             job: id,
@@ -46,9 +46,15 @@ impl JobStore for RedisStore {
         keys.extend(
             idempotency
                 .as_ref()
-                .map(|idempotency| self.keys.idempotency(&idempotency.key)),
+                .map(|idempotency| self.keys.idempotency(&context.owner, &idempotency.key)),
         );
-        let call = Call::on(&self.scripts.submit, &self.keys, &submission.language, &keys)
+        let StoredContext {
+            owner,
+            traceparent,
+            tracestate,
+            group,
+        } = StoredContext::of(&context);
+        let mut call = Call::on(&self.scripts.submit, &self.keys, &submission.language, &keys)
             .arg(id.to_string())
             .arg(priority_name(submission.priority))
             .arg(submission.test_cases.len())
@@ -61,7 +67,17 @@ impl JobStore for RedisStore {
                 idempotency
                     .map(|idempotency| hex(&idempotency.body_sha256))
                     .unwrap_or_default(),
-            );
+            )
+            .arg(owner);
+        for (field, value) in [
+            ("traceparent", traceparent),
+            ("tracestate", tracestate),
+            ("group", group),
+        ] {
+            if let Some(value) = value {
+                call = call.arg(field).arg(value);
+            }
+        }
         drop(submission);
         let answer: String = self.replicated_call(call).await?;
         Ok(match answer.as_str() {
@@ -125,27 +141,40 @@ impl JobStore for RedisStore {
                 0 => return Ok(None),
                 // Only stale entries so far.
                 1 => continue,
+                2 => {
+                    let (id, version): (String, String) =
+                        redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
+                    return Err(newer_record(id.parse().map_err(unavailable)?, &version));
+                }
                 _ => {}
             }
-            let (id, token, attempt, created, submission): (String, u64, u32, i64, Vec<u8>) =
+            let (id, token, attempt, created, submission, owner, traceparent, tracestate, group): Claimed =
                 redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
             let lease = Lease {
                 job: id.parse().map_err(unavailable)?,
                 language: language.clone(),
                 token: FencingToken(token),
             };
-            match serde_json::from_slice::<Submission>(&submission) {
-                Ok(submission) => {
+            let given = |value: String| Some(value).filter(|value| !value.is_empty());
+            let context = StoredContext {
+                owner: given(owner),
+                traceparent: given(traceparent),
+                tracestate: given(tracestate),
+                group: given(group),
+            };
+            match readable(&submission, context) {
+                Ok((submission, context)) => {
                     let created_at = Timestamp::from_millisecond(created).map_err(unavailable)?;
                     return Ok(Some(Claim {
                         lease,
                         attempt,
                         created_at,
                         submission,
+                        context,
                     }));
                 }
                 Err(cause) => {
-                    tracing::error!(job_id = %lease.job, %language, error = causes(&cause), "a submission is damaged");
+                    tracing::error!(job_id = %lease.job, %language, error = causes(&cause), "a claimed job cannot be read");
                     self.conclude(&lease, &TerminalState::unreadable(&cause)).await?;
                 }
             }
@@ -220,6 +249,9 @@ impl JobStore for RedisStore {
             None => Cancel::NotFound,
             Some("done") => Cancel::Cancelled,
             Some("requested") => Cancel::Requested,
+            Some(newer) if newer.starts_with("newer:") => {
+                return Err(newer_record(id, newer.trim_start_matches("newer:")));
+            }
             Some(status) => Cancel::AlreadyFinished(status_from(status).map_err(damaged)?),
         })
     }
@@ -232,11 +264,15 @@ impl JobStore for RedisStore {
         let mut total = Reaped::default();
         let languages = self.languages().await?;
         for language in &languages {
+            let mut skipped = 0;
             loop {
-                let call = self.with_rules(self.call(&self.scripts.reap, language));
-                let (requeued, dead, more): (u64, u64, bool) = self.control_call(call).await?;
+                let call = self
+                    .with_rules(self.call(&self.scripts.reap, language))
+                    .arg(skipped);
+                let (requeued, dead, newer, more): (u64, u64, u64, bool) = self.control_call(call).await?;
                 total.requeued += requeued;
                 total.dead += dead;
+                skipped += newer;
                 if !more {
                     break;
                 }
@@ -355,6 +391,17 @@ impl RedisStore {
     fn with_room<'a>(&self, call: Call<'a>) -> Call<'a> {
         call.arg(self.keys.result_prefix())
             .arg(self.queue.max_result_bytes)
+    }
+}
+
+/// Id, token, attempt, creation, submission, owner, traceparent, tracestate, group.
+type Claimed = (String, u64, u32, i64, Vec<u8>, String, String, String, String);
+
+/// A version that is no number is as unknown as the highest.
+fn newer_record(job: JobId, version: &str) -> StoreError {
+    StoreError::NewerRecord {
+        job,
+        version: version.parse().unwrap_or(u32::MAX),
     }
 }
 

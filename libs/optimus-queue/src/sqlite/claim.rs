@@ -8,7 +8,7 @@ use super::{
     transitions::{Job, conclude},
     txn::Txn,
 };
-use crate::encoding::TerminalState;
+use crate::encoding::{StoredContext, TerminalState};
 
 /// Bound of what one claim clears away before it says so.
 const AT_ONCE: usize = 64;
@@ -28,6 +28,7 @@ pub(super) struct Leased {
     pub(super) attempt: u32,
     pub(super) created: i64,
     pub(super) json: Vec<u8>,
+    pub(super) context: StoredContext,
 }
 
 /// The first of a list.
@@ -37,6 +38,7 @@ struct Head {
     created: i64,
     attempts: i64,
     token: i64,
+    context: StoredContext,
 }
 
 pub(super) fn claim(txn: &Txn<'_>, language: &str, worker: &str) -> Result<Claimed, DbError> {
@@ -55,6 +57,7 @@ pub(super) fn claim(txn: &Txn<'_>, language: &str, worker: &str) -> Result<Claim
                 attempt: u32::try_from(head.attempts + 1).unwrap_or(u32::MAX),
                 created: head.created,
                 json,
+                context: head.context,
             }));
         }
         let job = Job {
@@ -100,6 +103,12 @@ fn next(txn: &Txn<'_>, language: &str) -> Result<Option<Head>, DbError> {
                 created: row.get(2)?,
                 attempts: row.get(3)?,
                 token: row.get(4)?,
+                context: StoredContext {
+                    owner: row.get(5)?,
+                    traceparent: row.get(6)?,
+                    tracestate: row.get(7)?,
+                    group: row.get(8)?,
+                },
             })
         })?;
         if let Some(head) = head {

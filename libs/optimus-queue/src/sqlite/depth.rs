@@ -55,12 +55,7 @@ fn fill(db: &mut Connection, depth: u32) {
 
 /// A job's whole way through the store, and a look at the queue.
 async fn job(store: &SqliteStore) {
-    let id = JobId::new();
-    let new = NewJob {
-        id,
-        submission: submission(),
-        idempotency: None,
-    };
+    let new = NewJob::new(submission());
     assert_eq!(store.submit(new).await.unwrap(), Submitted::Created);
     let (language, worker) = ("python".parse().unwrap(), WorkerId::from("w1".to_owned()));
     let claim = store

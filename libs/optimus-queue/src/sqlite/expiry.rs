@@ -26,7 +26,7 @@ pub(super) fn expire(txn: &Txn<'_>) -> Result<Pass, DbError> {
     for seq in &jobs {
         txn.run(statements::REMOVE_JOB, [seq])?;
     }
-    let keys: Vec<[u8; 32]> = txn.all(statements::EXPIRED_KEYS, params![txn.now.wall, AT_ONCE], |row| {
+    let keys: Vec<Vec<u8>> = txn.all(statements::EXPIRED_KEYS, params![txn.now.wall, AT_ONCE], |row| {
         row.get(0)
     })?;
     for key in &keys {

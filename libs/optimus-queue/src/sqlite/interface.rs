@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId, causes, job::Outcome, submission::Submission,
-};
+use optimus_common::{FencingToken, JobId, LanguageName, Owner, WorkerId, causes, job::Outcome};
 use sha2::{Digest, Sha256};
 use tokio::{sync::broadcast, time};
 
@@ -22,7 +20,7 @@ use super::{
 use crate::{
     Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
     StoreError, StoredJob, Submitted, Totals, WorkerInfo,
-    encoding::{TerminalState, priority_name, status_from},
+    encoding::{StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
 #[async_trait]
@@ -227,16 +225,17 @@ impl SqliteStore {
             language: language.clone(),
             token: FencingToken(leased.token.cast_unsigned()),
         };
-        match serde_json::from_slice::<Submission>(&leased.json) {
-            Ok(submission) => Ok(Some(Claim {
+        match readable(&leased.json, leased.context) {
+            Ok((submission, context)) => Ok(Some(Claim {
                 lease,
                 attempt: leased.attempt,
                 created_at: Timestamp::from_millisecond(leased.created)
                     .map_err(|source| damaged(job, source))?,
                 submission,
+                context,
             })),
             Err(cause) => {
-                tracing::error!(job_id = %job, %language, error = causes(&cause), "a submission is damaged");
+                tracing::error!(job_id = %job, %language, error = causes(&cause), "a claimed job cannot be read");
                 self.conclude(&lease, TerminalState::unreadable(&cause)).await?;
                 Ok(None)
             }
@@ -249,6 +248,7 @@ fn admission(job: NewJob) -> Result<Admission, StoreError> {
         id,
         submission,
         idempotency,
+        context,
     } = job;
     Ok(Admission {
         id: id.to_string(),
@@ -257,11 +257,21 @@ fn admission(job: NewJob) -> Result<Admission, StoreError> {
         tests: i64::try_from(submission.test_cases.len()).unwrap_or(i64::MAX),
         json: serde_json::to_vec(&submission).map_err(|source| damaged(id, source))?,
         metadata: submission.metadata.as_ref().map(ToString::to_string),
+        context: StoredContext::of(&context),
         idempotency: idempotency.map(|idempotency| Key {
-            key: Sha256::digest(idempotency.key.as_bytes()).into(),
+            key: owned_key(&context.owner, &idempotency.key),
             body: idempotency.body_sha256,
         }),
     })
+}
+
+/// The digest of a key, followed by its owner where that is not the default one.
+fn owned_key(owner: &Owner, key: &str) -> Vec<u8> {
+    let mut digest = Sha256::digest(key.as_bytes()).to_vec();
+    if *owner != Owner::default() {
+        digest.extend_from_slice(owner.as_str().as_bytes());
+    }
+    digest
 }
 
 fn lease_ref(lease: &Lease) -> LeaseRef {

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{clock::Moment, statements};
 use crate::{
     QueueDepth, StoreError, StoredJob, Totals,
-    encoding::{StoredEnd, status_from},
+    encoding::{StoredContext, StoredEnd, status_from},
 };
 
 /// A record as it is stored.
@@ -27,6 +27,7 @@ pub(super) struct RawRecord {
     result_bytes: Option<u64>,
     gist: Option<String>,
     head: Option<Vec<u8>>,
+    context: StoredContext,
 }
 
 pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<RawRecord>> {
@@ -45,6 +46,12 @@ pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result
                 result_bytes: row.get(9)?,
                 gist: row.get(10)?,
                 head: row.get(11)?,
+                context: StoredContext {
+                    owner: row.get(12)?,
+                    traceparent: row.get(13)?,
+                    tracestate: row.get(14)?,
+                    group: row.get(15)?,
+                },
             })
         })
         .optional()
@@ -96,6 +103,7 @@ impl RawRecord {
                     .transpose()?,
             },
             result: shown.stored,
+            context: self.context.decode()?,
         })
     }
 }

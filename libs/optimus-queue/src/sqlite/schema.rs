@@ -8,7 +8,11 @@ use super::error::at_opening;
 use crate::StoreError;
 
 /// Applied in order; `PRAGMA user_version` counts those that were. Never changed, only added to.
-pub(super) const MIGRATIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+];
 
 /// As the first migration writes it.
 const APPLICATION_ID: i64 = 0x4f70_7469;
@@ -97,7 +101,10 @@ pub(super) fn migrate(db: &mut Connection, migrations: &[&str]) -> rusqlite::Res
 
 #[cfg(test)]
 mod tests {
+    use optimus_common::job::JobContext;
+
     use super::*;
+    use crate::encoding::StoredContext;
 
     fn version(db: &Connection) -> usize {
         db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
@@ -144,6 +151,34 @@ mod tests {
         assert_eq!(counted(&db), (1, 2));
         db.execute("DELETE FROM jobs", []).unwrap();
         assert_eq!(counted(&db), (0, 0));
+    }
+
+    #[test]
+    fn jobs_of_the_second_format_belong_to_the_default_owner() {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, &MIGRATIONS[..2]).unwrap();
+        db.execute_batch(
+            "INSERT INTO jobs (id, language, priority, status, list, rank, bytes, tests, created) VALUES
+               ('a', 'c', 'normal', 'queued', 'normal', 1, 1, 1, 0);
+             INSERT INTO submissions VALUES (1, x'7b7d');",
+        )
+        .unwrap();
+        migrate(&mut db, &MIGRATIONS).unwrap();
+        let context = db
+            .query_row(
+                "SELECT owner, traceparent, tracestate, group_id FROM jobs",
+                [],
+                |row| {
+                    Ok(StoredContext {
+                        owner: row.get(0)?,
+                        traceparent: row.get(1)?,
+                        tracestate: row.get(2)?,
+                        group: row.get(3)?,
+                    })
+                },
+            )
+            .unwrap();
+        assert_eq!(context.decode().unwrap(), JobContext::default());
     }
 
     #[test]

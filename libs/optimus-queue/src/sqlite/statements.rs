@@ -20,9 +20,11 @@ statements! {
         WHERE name IN ('interactive', 'normal', 'batch', 'delayed', 'running')";
     FREE_PAGES = "PRAGMA freelist_count";
     PAGE_SIZE = "PRAGMA page_size";
-    INSERT_JOB = "INSERT INTO jobs (id, language, priority, status, list, rank, bytes, tests, metadata, created)
+    INSERT_JOB = "INSERT INTO jobs (id, language, priority, status, list, rank, bytes, tests, metadata, created,
+          owner, traceparent, tracestate, group_id)
         VALUES (?1, ?2, ?3, 'queued', ?3,
-          (SELECT COALESCE(MAX(rank), 0) + 1 FROM jobs WHERE language = ?2 AND list = ?3), ?4, ?5, ?6, ?7)";
+          (SELECT COALESCE(MAX(rank), 0) + 1 FROM jobs WHERE language = ?2 AND list = ?3), ?4, ?5, ?6, ?7,
+          ?8, ?9, ?10, ?11)";
     INSERT_SUBMISSION = "INSERT INTO submissions (job, json) VALUES (?1, ?2)";
     KEEP_KEY = "INSERT OR REPLACE INTO idempotency (key, body, job, expires) VALUES (?1, ?2, ?3, ?4)";
     COUNT = "INSERT INTO totals (name, language, verdict, value) VALUES (?1, ?2, ?3, 1)
@@ -35,7 +37,8 @@ statements! {
           SELECT COALESCE(MIN(rank), 1) - 1 FROM jobs AS others
           WHERE others.language = jobs.language AND others.list = jobs.priority)
         WHERE seq = ?1";
-    HEAD = "SELECT seq, id, created, attempts, token FROM jobs WHERE language = ?1 AND list = ?2 ORDER BY rank LIMIT 1";
+    HEAD = "SELECT seq, id, created, attempts, token, owner, traceparent, tracestate, group_id FROM jobs
+        WHERE language = ?1 AND list = ?2 ORDER BY rank LIMIT 1";
     SUBMISSION = "SELECT json FROM submissions WHERE job = ?1";
     LEASE = "UPDATE jobs SET status = 'running', list = 'running', rank = ?2, token = token + 1,
           attempts = attempts + 1, started = ?3, worker = ?4
@@ -81,7 +84,7 @@ statements! {
 
     // Looking.
     RECORD = "SELECT status, language, attempts, created, started, finished, tests, metadata, error,
-          result_bytes, gist, json
+          result_bytes, gist, json, owner, traceparent, tracestate, group_id
         FROM jobs LEFT JOIN results ON results.job = jobs.seq
         WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
     RESULT_PART = "SELECT json FROM result_parts

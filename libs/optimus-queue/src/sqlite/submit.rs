@@ -4,6 +4,8 @@ use rusqlite::params;
 
 use super::{error::DbError, statements, txn::Txn};
 
+use crate::encoding::StoredContext;
+
 /// What stays free on the disk, so that accepted jobs can still be worked off when no new one is taken.
 const RESERVE: u64 = 16 << 20;
 
@@ -16,13 +18,15 @@ pub(super) struct Admission {
     pub(super) tests: i64,
     pub(super) json: Vec<u8>,
     pub(super) metadata: Option<String>,
+    pub(super) context: StoredContext,
     pub(super) idempotency: Option<Key>,
 }
 
-/// SHA-256 of an idempotency key, since a client may put anything into it, and of the body.
+/// An idempotency key and the body it came with, which may be of any length, as SHA-256.
 #[derive(Debug)]
 pub(super) struct Key {
-    pub(super) key: [u8; 32],
+    /// With its owner.
+    pub(super) key: Vec<u8>,
     pub(super) body: [u8; 32],
 }
 
@@ -69,7 +73,11 @@ pub(super) fn submit(txn: &Txn<'_>, job: &Admission) -> Result<Admitted, DbError
             bytes,
             job.tests,
             job.metadata,
-            now
+            now,
+            job.context.owner,
+            job.context.traceparent,
+            job.context.tracestate,
+            job.context.group
         ],
     )?;
     let seq = txn.db.last_insert_rowid();

@@ -34,11 +34,7 @@ pub(crate) fn job_of(source: &str) -> NewJob {
         "test_cases": [{"id": 1, "input": "", "expected_output": ""}],
     }))
     .unwrap();
-    NewJob {
-        id: JobId::new(),
-        submission,
-        idempotency: None,
-    }
+    NewJob::new(submission)
 }
 
 pub(crate) async fn submit(store: &RedisStore) -> JobId {

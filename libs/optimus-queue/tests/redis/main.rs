@@ -9,6 +9,7 @@ mod outages;
 mod proxy;
 mod replicas;
 mod server;
+mod versions;
 
 mod conformance {
     optimus_queue::conformance_tests!(crate::server::RedisServer::start());

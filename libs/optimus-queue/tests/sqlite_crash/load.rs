@@ -5,7 +5,7 @@
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
 
 use optimus_common::{
-    JobId, LanguageName, WorkerId,
+    LanguageName, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
     settings::{Queue, Settings},
@@ -70,11 +70,7 @@ async fn submit(store: &SqliteStore, bytes: usize) {
         "test_cases": [{"id": 1, "input": "", "expected_output": ""}],
     }))
     .unwrap();
-    let job = NewJob {
-        id: JobId::new(),
-        submission,
-        idempotency: None,
-    };
+    let job = NewJob::new(submission);
     let id = job.id;
     match store.submit(job).await.unwrap() {
         Submitted::Created => say(&format!("accepted {id}")),

@@ -168,11 +168,7 @@ impl<'a> Runs<'a> {
         program.clone().put_into(&mut submission);
         submission.test_cases.clone_from(&self.problem.cases);
         submission.timeout_ms = Some(timeout_ms);
-        let job = NewJob {
-            id: JobId::new(),
-            submission,
-            idempotency: None,
-        };
+        let job = NewJob::new(submission);
         let outcome = self.follow(job).await?;
         let ProgramOutcome::Graded(result) = &outcome else {
             return Ok(outcome);

@@ -1,5 +1,6 @@
 -- What the scripts share; put after the first line of each. KEYS[1..8] are the places of one language and the counters,
 -- in the order of keys.rs; ARGV[1..3] are the language, the prefix of job keys and the channel of events.
+-- RECORD_VERSION is the version of the records that are written here.
 local LISTS = { interactive = KEYS[1], normal = KEYS[2], batch = KEYS[3] }
 local DELAYED, RUNNING, DEAD, WAKE, COUNTERS = KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local LANGUAGE, JOBS, EVENTS = ARGV[1], ARGV[2], ARGV[3]
@@ -8,6 +9,14 @@ local MOST_WAKES = 128
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Whether a record of this version is of a release that knows more than this one: then nothing of it is touched. Without a
+-- version it is of the first.
+local function is_newer(version)
+  if not version then return false end
+  local number = tonumber(version)
+  return not number or number > RECORD_VERSION
 end
 
 -- Lets one waiting worker look again. Bounded, because busy workers never take these tokens.

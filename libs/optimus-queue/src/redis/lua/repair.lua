@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- Puts one suspect of the audit right, if it still is wrong. Answers {requeued, dropped}.
 local id, lease = ARGV[4], tonumber(ARGV[5])
-local fields = redis.call('HMGET', JOBS .. id, 'status', 'priority')
+local fields = redis.call('HMGET', JOBS .. id, 'status', 'priority', 'version')
 local status = fields[1]
+if is_newer(fields[3]) then return { 0, 0 } end
 
 if status == 'queued' then
   if redis.call('ZSCORE', DELAYED, id) then return { 0, 0 } end
