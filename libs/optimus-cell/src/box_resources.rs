@@ -3,7 +3,7 @@
 pub use optimus_common::language::BYTES_PER_INODE;
 use rustix::thread::CapabilitySet;
 
-use crate::cgroup::Group;
+use optimus_linux::cgroup::Group;
 
 /// The first UID of guests in a box whose UIDs are its own; the others follow it.
 pub const FIRST_GUEST: u32 = 10_000;

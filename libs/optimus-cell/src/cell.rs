@@ -18,7 +18,6 @@ use crate::{
     error::CellError,
     guest_id::GuestId,
     input::Input,
-    kill::LONGEST_DYING,
     launch::{Restrictions, Stdio},
     leftovers::Leftovers,
     meter::{Pace, Usage},
@@ -30,6 +29,7 @@ use crate::{
     waited::own_run_delay,
     wall_clock::WallClock,
 };
+use optimus_linux::process::LONGEST_DYING;
 
 /// Between looks at something that announces itself by no descriptor.
 const RETRY: Duration = Duration::from_millis(1);

@@ -18,7 +18,7 @@ mod memory;
 mod processes;
 mod sockets;
 
-use crate::filter::{Answer, Condition, Width};
+use optimus_linux::seccomp::{Answer, Condition, Width};
 
 /// One call, or one kind of uses of it.
 #[derive(Debug)]

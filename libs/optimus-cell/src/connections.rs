@@ -14,7 +14,7 @@ use crate::error::CellError;
 /// Sockets of a network that are nobody's memory: 256 connections to oneself have both of their ends there.
 const FREE: u64 = 512;
 
-/// The kernel's structure of a socket, and what it receives before somebody reads. See [`crate::NETWORK_SETTINGS`].
+/// The kernel's structure of a socket, and what it receives before somebody reads. See [`optimus_linux::proc_view::NETWORK_SETTINGS`].
 const BYTES_EACH: u64 = 20 << 10;
 
 /// Where the kernel counts them, below `/proc/net`. Guests do not see these, since they count for the whole host besides; whoever makes

@@ -7,55 +7,20 @@
 //! such as `int 0x80` on `x86_64`, kill the process; those of x32 have numbers that the list does not contain.
 //!
 //! Installed by each guest as its last step before `exec`. What it costs decides how the program looks: see
-//! [`program`].
+//! [`optimus_linux::seccomp`].
 
-mod program;
 mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, collections::BTreeMap, os::fd::OwnedFd};
+use std::{collections::BTreeMap, os::fd::OwnedFd};
 
-pub(crate) use program::{Condition, Width};
-use program::{Program, Rule, Test};
+use optimus_linux::seccomp::{Access, Answer, Clause, Condition, Program, Rule};
 
 use crate::{
     commands::{self, Row, Table, ToldBy},
     syscalls,
 };
-
-/// What the filter says to one system call number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Access {
-    Always,
-    /// The first of the clauses whose rule holds decides.
-    Judged {
-        clauses: Vec<Clause>,
-        otherwise: Answer,
-    },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Clause {
-    rule: Rule,
-    answer: Answer,
-}
-
-/// What becomes of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Allow,
-    /// With this error, or as a success if it is 0; either way the call is not made.
-    Refuse(libc::c_int),
-    /// As the agent says: see [`crate::seccomp_notify`].
-    Ask,
-}
-
-impl Answer {
-    /// Success, without the call being made.
-    pub(crate) const PRETEND: Self = Self::Refuse(0);
-    const ABSENT: Self = Self::Refuse(libc::ENOSYS);
-}
 
 /// `personality` flags that only switch the randomisation of addresses off, or ask without changing anything.
 const PERSONALITIES: &[u32] = &[0, libc::ADDR_NO_RANDOMIZE.cast_unsigned(), 0xffff_ffff];
@@ -194,38 +159,4 @@ fn sockets() -> Rule {
         Condition::one_of(1, SOCKET_TYPE, TYPES),
         Condition::one_of(2, u32::MAX, PROTOCOLS),
     ]
-}
-
-impl Condition {
-    pub(crate) const fn new(argument: u8, width: Width, test: Test) -> Self {
-        Self {
-            argument,
-            width,
-            test,
-        }
-    }
-
-    pub(crate) const fn equal(argument: u8, value: u32) -> Self {
-        Self::new(argument, Width::Half, Test::Equal(value))
-    }
-
-    /// None of these bits is set.
-    pub(crate) const fn none_of(argument: u8, bits: u32) -> Self {
-        Self::new(argument, Width::Half, Test::NoneOf(bits))
-    }
-
-    /// An address that is none.
-    pub(crate) const fn zero(argument: u8) -> Self {
-        Self::new(argument, Width::Whole, Test::Equal(0))
-    }
-
-    pub(crate) const fn not_zero(argument: u8) -> Self {
-        Self::new(argument, Width::Whole, Test::NotZero)
-    }
-
-    /// With these bits alone, one of the values.
-    fn one_of(argument: u8, mask: u32, values: impl Into<Cow<'static, [u32]>>) -> Self {
-        let values = values.into();
-        Self::new(argument, Width::Half, Test::OneOf { mask, values })
-    }
 }

@@ -1,7 +1,5 @@
 //! Killing every process of one guest at once.
 
-use std::time::Duration;
-
 use optimus_common::weaken;
 use rustix::{process::Uid, thread::set_thread_res_uid};
 
@@ -9,10 +7,6 @@ use crate::{error::CellError, guest_id::GuestId, leftovers::Leftovers, proc_file
 
 /// The real UID while killing. No process has it, so no process but root's may signal the agent meanwhile.
 const NOBODY_HERE: u32 = 65_533;
-
-/// Killed processes are gone in milliseconds. But each needs some of a CPU for it, and where hundreds have a small share of a machine
-/// that is busy with other work it takes more than ten seconds; one that is not gone by now hangs in the kernel.
-pub(crate) const LONGEST_DYING: Duration = Duration::from_mins(1);
 
 /// Sends SIGKILL to every process of the guest, stopped and orphaned ones included.
 ///

@@ -3,15 +3,10 @@
 //! Executing is not restricted, and reading only of what cannot be left out of a container, see [`Reading`]: what else a
 //! guest must not see is not mounted. Network is left to the network namespace, since loopback must work. Where the
 //! kernel offers it, signals and abstract Unix sockets reach no process outside the guest's own tree.
-//!
-//! The system calls are made directly: between `fork` and `exec` nothing may allocate.
 
 mod reading;
 
-use std::{
-    ffi::CStr,
-    os::fd::{AsRawFd, FromRawFd, OwnedFd},
-};
+use std::{ffi::CStr, os::fd::OwnedFd};
 
 use rustix::{
     fs::{Mode, OFlags, open},
@@ -19,37 +14,10 @@ use rustix::{
 };
 
 pub(crate) use self::reading::Reading;
-use crate::launch_step::last_errno;
-
-// From the kernel's `linux/landlock.h`.
-const GIVE_VERSION: u32 = 1;
-const RULE_PATH_BENEATH: u32 = 1;
-const WRITE_FILE: u64 = 1 << 1;
-const READ_FILE: u64 = 1 << 2;
-/// Removing and making entries of every kind; made devices too.
-const CHANGE_FOLDER: u64 = 0x1ff0;
-const MAKE_DEVICE: u64 = 1 << 6 | 1 << 11;
-/// Moving and linking from one folder to another. Version 2.
-const REFER: u64 = 1 << 13;
-/// Version 3.
-const TRUNCATE: u64 = 1 << 14;
-/// Version 5.
-const IOCTL_DEVICE: u64 = 1 << 15;
-/// Abstract Unix sockets and signals. Version 6.
-const SCOPES: u64 = 1 << 0 | 1 << 1;
-
-#[repr(C)]
-struct RulesetAttributes {
-    handled_access_fs: u64,
-    handled_access_net: u64,
-    scoped: u64,
-}
-
-#[repr(C, packed)]
-struct PathBeneath {
-    allowed_access: u64,
-    parent_fd: i32,
-}
+use optimus_linux::landlock::{
+    CHANGE_FOLDER, IOCTL_DEVICE, MAKE_DEVICE, REFER, RulesetAttributes, SCOPES, TRUNCATE, WRITE_FILE, allow,
+    create, restrict, version,
+};
 
 /// Folders a guest may write to.
 const FOLDERS: [&CStr; 3] = [c"/box", c"/tmp", c"/dev/shm"];
@@ -119,53 +87,6 @@ impl Ruleset {
     fn allow(&self, ruleset: &OwnedFd, path: &CStr, access: u64) -> rustix::io::Result<()> {
         let parent = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         allow(ruleset, &parent, access & self.handled)
-    }
-}
-
-/// `None` where the kernel has no Landlock, or a filter above this process hides it.
-fn version() -> Option<i64> {
-    // SAFETY: asks for the version; nothing is read or written.
-    let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, 0, 0, GIVE_VERSION) };
-    (version >= 1).then_some(version)
-}
-
-/// A ruleset that forbids what it handles, as long as no rule is added.
-fn create(attributes: &RulesetAttributes, size: usize) -> rustix::io::Result<OwnedFd> {
-    // SAFETY: the structure is at least as long as told.
-    let ruleset =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const *attributes, size, 0) };
-    let Ok(ruleset @ 0..) = i32::try_from(ruleset) else {
-        return Err(last_errno());
-    };
-    // SAFETY: a new descriptor that nobody else has.
-    Ok(unsafe { OwnedFd::from_raw_fd(ruleset) })
-}
-
-/// Allows an access to a file, or to everything below a folder.
-fn allow(ruleset: &OwnedFd, parent: &OwnedFd, allowed_access: u64) -> rustix::io::Result<()> {
-    let rule = PathBeneath {
-        allowed_access,
-        parent_fd: parent.as_raw_fd(),
-    };
-    // SAFETY: the rule is of the kind told, and the kernel only reads it.
-    let outcome = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_add_rule,
-            ruleset.as_raw_fd(),
-            RULE_PATH_BENEATH,
-            &raw const rule,
-            0,
-        )
-    };
-    if outcome == 0 { Ok(()) } else { Err(last_errno()) }
-}
-
-/// Restricts this process and all its future children, for good.
-fn restrict(ruleset: &OwnedFd) -> rustix::io::Result<()> {
-    // SAFETY: takes a descriptor that is open.
-    match unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) } {
-        0 => Ok(()),
-        _ => Err(last_errno()),
     }
 }
 

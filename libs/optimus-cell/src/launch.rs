@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     io,
-    ops::RangeInclusive,
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
@@ -23,9 +22,10 @@ use crate::{
     guest::become_guest,
     guest_id::GuestId,
     landlock,
-    launch_step::{LaunchOutcome, LaunchReport, LaunchStep, StepFailure, at, hand_over, last_errno, report},
+    launch_step::{LaunchOutcome, LaunchReport, LaunchStep, StepFailure, at, hand_over, report},
     signals::Signals,
 };
+use optimus_linux::process::{close_descriptors, last_errno};
 
 /// The guest's three descriptors.
 #[derive(Debug, Clone, Copy)]
@@ -181,17 +181,6 @@ fn leave_open_on_exec(report: u32) {
         // SAFETY: changes a flag of a descriptor, or fails where there is none.
         unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
     }
-}
-
-/// Closes whatever is open in a range of descriptors, for a process that is about to become another program, or is left
-/// without any: nothing in it may use them afterwards. Allocates nothing.
-pub fn close_descriptors(range: RangeInclusive<u32>) -> rustix::io::Result<()> {
-    let (first, last) = range.into_inner();
-    // SAFETY: by the caller's word, nothing uses what is closed here.
-    if first <= last && unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == -1 {
-        return Err(last_errno());
-    }
-    Ok(())
 }
 
 /// The file belongs to whoever may look into this process, and in a user namespace younger than the agent's memory

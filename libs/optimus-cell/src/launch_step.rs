@@ -207,10 +207,6 @@ fn receive(from: &OwnedFd) -> rustix::io::Result<([u8; 5], usize, Option<OwnedFd
     Ok((message, received.bytes, descriptor))
 }
 
-pub(crate) fn last_errno() -> Errno {
-    Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,11 +13,9 @@
 //!
 //! - [`Supervisor`]: a single-threaded reactor over several cells
 //! - [`CellFactory`]: what cells are made with
-//! - [`cgroup`]: control groups, of boxes too
 //! - [`Input`]: a run's standard input as a sealed file in memory
 //! - [`Guests`], [`GuestId`]: the UIDs of a box
 //! - [`become_guest`], [`seal_artefacts`]: what is done to files is done as their owner
-//! - [`close_descriptors`]: for processes that are about to become others
 //!
 //! Linux only; empty elsewhere.
 #![cfg(target_os = "linux")]
@@ -25,7 +23,6 @@
 mod box_resources;
 mod capture;
 mod cell;
-pub mod cgroup;
 mod cleanup;
 mod command;
 mod commands;
@@ -47,7 +44,6 @@ mod launch_step;
 mod leftovers;
 mod meter;
 mod namespace_isolation;
-mod network;
 #[cfg(test)]
 #[path = "../../optimus-common/tests/support/passed_over.rs"]
 mod passed_over;
@@ -59,7 +55,6 @@ mod run;
 mod scans;
 mod seccomp_notify;
 mod signals;
-mod source_ports;
 mod supervisor;
 mod syscalls;
 mod uid_isolation;
@@ -74,12 +69,6 @@ pub use error::CellError;
 pub use guest::{Guests, become_guest};
 pub use guest_id::GuestId;
 pub use input::{Input, InputWriter};
-pub use launch::close_descriptors;
-pub use namespace_isolation::{
-    CHANGING_SETTING, CellFactory, EMPTY_FOLDER, FACTS_OF_THE_HOST, ROOT_PARTS, SETTINGS_FOLDER,
-    SHOWN_SETTINGS, STILL_COUNTERS, stays as stays_in_proc, still_counters,
-};
-pub use network::{NETWORK_SETTINGS, arrange_network};
+pub use namespace_isolation::{CellFactory, ROOT_PARTS};
 pub use run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy};
-pub use source_ports::SourcePorts;
 pub use supervisor::Supervisor;

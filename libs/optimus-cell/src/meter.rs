@@ -23,7 +23,6 @@ use rustix::{
 };
 
 use crate::{
-    cgroup::{self, Counters},
     connections::Connections,
     death::Death,
     error::CellError,
@@ -32,6 +31,7 @@ use crate::{
     proc_files::{self, ProcessCensus, ThreadScan, ThreadWait},
     reaper::Reaped,
 };
+use optimus_linux::cgroup::{self, Counters};
 
 /// How living processes are measured.
 #[derive(Debug)]

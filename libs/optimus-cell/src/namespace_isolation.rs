@@ -15,7 +15,6 @@ mod proc_covers;
 mod run_root;
 
 use std::{
-    os::fd::AsRawFd,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -25,6 +24,7 @@ use optimus_protocol::CommandSpec;
 use rustix::{
     io::Errno,
     process::{Pid, Resource, Signal, kill_process},
+    thread::UnshareFlags,
 };
 
 use crate::{
@@ -50,15 +50,9 @@ use groups::{CellGroups, GroupLease};
 use init::InitPlan;
 use init_report::SharedInitReport;
 use mounts::Mounts;
-pub use proc_covers::{
-    CHANGING_SETTING, EMPTY_FOLDER, FACTS_OF_THE_HOST, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
-    stays, still_counters,
-};
+use optimus_linux::process::{Cloned, PidFd, clone_into};
 use run_root::BoxRoot;
 pub use run_root::ROOT_PARTS;
-
-/// `CLONE_INTO_CGROUP`, which the C library's constants have no room for.
-const INTO_CGROUP: u64 = 1 << 33;
 
 /// Makes cells.
 #[derive(Debug)]
@@ -138,9 +132,9 @@ impl NamespaceIsolation {
         let (report, writer) = LaunchReport::new()?;
         let into = group.as_ref().and_then(GroupLease::to_be_made_in);
         // SAFETY: the agent has one thread, and the child calls nothing that allocates or locks.
-        let init = match unsafe { clone(into.map(|folder| folder.as_raw_fd())) } {
-            Ok(Some(init)) => init,
-            Ok(None) => {
+        let init = match unsafe { clone_into(namespaces(), into, PidFd::Unwanted) } {
+            Ok(Cloned::Parent { child, .. }) => child.as_raw_nonzero().get(),
+            Ok(Cloned::Child) => {
                 let plan = InitPlan {
                     group: group.as_ref().and_then(GroupLease::to_enter),
                     network: &network,
@@ -182,34 +176,12 @@ impl NamespaceIsolation {
     }
 }
 
-/// Makes a process that is the first one of a PID namespace and has a mount namespace, in a group of version 2 if one is
-/// given. `None` in the child.
-///
-/// # Safety
-///
-/// As for `fork`: the caller has one thread, or the child restricts itself to what is safe after `fork`.
-unsafe fn clone(into: Option<i32>) -> rustix::io::Result<Option<i32>> {
-    let processes = if weaken::is_off("cell-pid-namespace") {
-        0
+/// Those that the first process of a cell is made in.
+fn namespaces() -> UnshareFlags {
+    if weaken::is_off("cell-pid-namespace") {
+        UnshareFlags::NEWNS
     } else {
-        libc::CLONE_NEWPID
-    };
-    let namespaces = (processes | libc::CLONE_NEWNS).unsigned_abs();
-    // SAFETY: zeroes are a valid value.
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = u64::from(namespaces);
-    arguments.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
-    if let Some(folder) = into {
-        arguments.flags |= INTO_CGROUP;
-        arguments.cgroup = u64::from(folder.unsigned_abs());
-    }
-    let size = size_of::<libc::clone_args>();
-    // SAFETY: no memory is shared with the child, which goes on with a copy of this stack, as after `fork`.
-    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size) };
-    match i32::try_from(pid) {
-        Ok(0) => Ok(None),
-        Ok(pid @ 1..) => Ok(Some(pid)),
-        _ => Err(crate::launch_step::last_errno()),
+        UnshareFlags::NEWPID | UnshareFlags::NEWNS
     }
 }
 

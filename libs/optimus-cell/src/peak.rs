@@ -9,10 +9,8 @@
 
 use optimus_common::limits::Limits;
 
-use crate::{
-    cgroup::{Charge, Counters},
-    error::CellError,
-};
+use crate::error::CellError;
+use optimus_linux::cgroup::{Charge, Counters};
 
 /// What the kernel may keep for a run beside its memory. What is more is counted as the run's memory, since pipes and sockets
 /// hold whatever a program writes to them, and names of files are as many as it makes.
@@ -160,7 +158,7 @@ mod tests {
     use std::{fs, time::Duration};
 
     use super::*;
-    use crate::cgroup::Group;
+    use optimus_linux::cgroup::Group;
 
     const LIMITS: Limits = Limits {
         cpu_time: Duration::ZERO,

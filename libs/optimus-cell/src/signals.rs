@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use crate::launch_step::last_errno;
+use optimus_linux::process::last_errno;
 
 /// The kernel's own structure, which differs from libc's: handler, flags, restorer, mask.
 type Action = [u64; 4];

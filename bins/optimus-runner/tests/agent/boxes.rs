@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_cell::cgroup::{Controller, Group, Removal};
+use optimus_linux::cgroup::{Controller, Group, Removal};
 use tempfile::TempDir;
 
 use crate::WAY;

@@ -15,11 +15,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use optimus_cell::{
-    BoxResources, FIRST_GUEST, GuestUids, Guests, Landlock,
-    cgroup::{Controller, Group},
-};
+use optimus_cell::{BoxResources, FIRST_GUEST, GuestUids, Guests, Landlock};
 use optimus_common::language::USERS_DIR;
+use optimus_linux::cgroup::{Controller, Group};
 use rustix::{
     process::{Gid, Uid, pivot_root},
     thread::{

@@ -3,7 +3,7 @@
 use std::{env, fmt::Write, fs, path::Path};
 
 use super::{ToldBy, tables};
-use crate::filter::Answer;
+use optimus_linux::seccomp::Answer;
 
 const BEGIN: &str = "<!-- commands: begin -->\n";
 const END: &str = "<!-- commands: end -->\n";

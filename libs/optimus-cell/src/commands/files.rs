@@ -1,7 +1,7 @@
 //! Files, descriptors and devices.
 
 use super::{Row, Table, ToldBy, bits, named, number, pretended, refused, row};
-use crate::filter::{Answer, Condition};
+use optimus_linux::seccomp::{Answer, Condition};
 
 /// Signals for whoever reads: nobody uses them, and the kernel had faults there. Reading past what is in memory: see [`OPEN`]; of
 /// a pipe it makes one of packets.

@@ -1,7 +1,7 @@
 //! Memory.
 
 use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
-use crate::filter::{Answer, Width};
+use optimus_linux::seccomp::{Answer, Width};
 
 /// The kernel takes 64 bits here.
 const fn whole(argument: u8) -> ToldBy {

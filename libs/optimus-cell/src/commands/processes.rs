@@ -1,7 +1,7 @@
 //! Processes, threads and what they may use.
 
 use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
-use crate::filter::{Answer, Condition};
+use optimus_linux::seccomp::{Answer, Condition};
 
 /// Not `PR_SET_SECCOMP`, whose filters are kernel memory that nobody is charged for, out of a share for the whole host, and can
 /// write to the host's log; not `PR_SET_VMA`, whose names are such memory too (Go and PHP do without).

@@ -1,7 +1,7 @@
 //! Sockets.
 
 use super::{Row, Table, bits, named, number, pretended, row};
-use crate::filter::{Answer, Condition};
+use optimus_linux::seccomp::{Answer, Condition};
 
 const fn at(level: libc::c_int) -> Condition {
     Condition::equal(1, level.cast_unsigned())

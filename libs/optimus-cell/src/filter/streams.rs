@@ -8,10 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Access, Answer, Clause, Condition, number,
-    program::{Rule, Test, Width},
-};
+use optimus_linux::seccomp::{Access, Answer, Clause, Condition, Rule, Test, Width};
+
+use super::number;
 use crate::commands::files::FLAGS_NOT_SET;
 
 /// Standard output and standard error.

@@ -7,10 +7,9 @@ use std::collections::BTreeSet;
 use libc::sock_filter;
 use proptest::prelude::*;
 
-use super::{
-    Answer, Filter,
-    program::{ARCHITECTURE, KILL, encode},
-};
+use optimus_linux::seccomp::{ARCHITECTURE, Answer, KILL, encode};
+
+use super::Filter;
 use crate::syscalls;
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;

@@ -14,7 +14,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{READ_FILE, RulesetAttributes, allow, create, restrict, version};
+use optimus_linux::landlock::{READ_FILE, RulesetAttributes, allow, create, restrict, version};
 
 const SYS: &str = "/sys";
 const GROUPS: &str = "/sys/fs/cgroup";

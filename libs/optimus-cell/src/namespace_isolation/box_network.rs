@@ -133,7 +133,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::{network::arrange_network, passed_over};
+    use optimus_linux::network::arrange_network;
+
+    use crate::passed_over;
 
     fn is_of_box(network: &RunNetwork) -> bool {
         matches!(network, RunNetwork::OfBox(_))

@@ -19,10 +19,10 @@ use std::{
 use optimus_common::{limits::Limits, weaken};
 
 use crate::{
-    cgroup::{Counters, Group, Removal},
     error::CellError,
     peak::{Left, Peak},
 };
+use optimus_linux::cgroup::{Counters, Group, Removal};
 
 /// What the kernel's own limit allows a cell beyond twice its run's. The run's limit is of its processes and files, and
 /// is found exceeded by a sample, which names who is to blame; the kernel's limit counts the page cache and the kernel's

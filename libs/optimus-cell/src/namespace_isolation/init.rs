@@ -14,7 +14,7 @@ use optimus_common::weaken;
 use rustix::{
     fs::{Mode, OFlags, open},
     process::{Signal, set_parent_process_death_signal},
-    thread::{UnshareFlags, unshare_unsafe},
+    thread::UnshareFlags,
     time::{ClockId, clock_gettime},
 };
 
@@ -25,16 +25,19 @@ use super::{
     run_root::RunRoot,
 };
 use crate::{
-    cgroup::Group,
     command::Command,
     death::{Death, death},
     guest::drop_capabilities,
     guest_id::GuestId,
-    launch::{Restrictions, Stdio, become_program, close_descriptors, forget_agent, hide_memory, leave},
-    launch_step::{LaunchStep, StepFailure, at, last_errno},
-    network::arrange_network,
+    launch::{Restrictions, Stdio, become_program, forget_agent, hide_memory, leave},
+    launch_step::{LaunchStep, StepFailure, at},
     reaper::duration,
     waited::{Waited, io_delay_of_stat, run_delay_of_schedstat},
+};
+use optimus_linux::{
+    cgroup::Group,
+    network::arrange_network,
+    process::{close_descriptors, last_errno, unshare},
 };
 
 /// This process' number in its own namespace.
@@ -84,12 +87,10 @@ fn prepare(plan: &InitPlan<'_>, report: &OwnedFd) -> Result<Duration, StepFailur
     let entered = own_cpu();
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(at(LaunchStep::AgentDeath))?;
     if !weaken::is_off("cgroup-namespace") {
-        // SAFETY: a namespace of control groups; no descriptor or memory is unshared.
-        unsafe { unshare_unsafe(UnshareFlags::NEWCGROUP) }.map_err(at(LaunchStep::CgroupNamespace))?;
+        unshare(UnshareFlags::NEWCGROUP).map_err(at(LaunchStep::CgroupNamespace))?;
     }
     if let RunNetwork::OfRun = plan.network {
-        // SAFETY: a network namespace; no descriptor or memory is unshared.
-        unsafe { unshare_unsafe(UnshareFlags::NEWNET) }.map_err(at(LaunchStep::Network))?;
+        unshare(UnshareFlags::NEWNET).map_err(at(LaunchStep::Network))?;
         arrange_network().map_err(at(LaunchStep::Network))?;
     }
     forget_agent(plan.stdio, report, plan.restrictions)?;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
-use optimus_cell::NETWORK_SETTINGS;
 use optimus_common::{
     WorkerId,
     language::{BOX_DIR, USERS_DIR},
     limits::CORE_LIMIT,
     weaken,
 };
+use optimus_linux::proc_view::NETWORK_SETTINGS;
 
 use super::masks::masked_paths;
 use crate::backend::BoxSpec;

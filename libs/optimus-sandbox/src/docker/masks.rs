@@ -5,8 +5,8 @@
 
 use std::fs;
 
-use optimus_cell::{FACTS_OF_THE_HOST, stays_in_proc};
 use optimus_common::weaken;
+use optimus_linux::proc_view::{FACTS_OF_THE_HOST, stays};
 
 /// What engines cover by themselves, as long as they are not told what to cover.
 const USUALLY_MASKED: [&str; 12] = [
@@ -53,7 +53,7 @@ pub(super) fn masked_paths() -> Vec<String> {
     let mut all: Vec<_> = USUALLY_MASKED.iter().map(ToString::to_string).collect();
     if !weaken::is_off("proc-masks") {
         // The JVM learns from `cgroups` that it is in a container.
-        let stays = |name: &str| name == "cgroups" || stays_in_proc(name);
+        let stays = |name: &str| name == "cgroups" || stays(name);
         all.extend(all_but(stays, "/proc", &FACTS_OF_THE_HOST));
     }
     if !weaken::is_off("sys-masks") {

@@ -5,8 +5,8 @@
 
 use std::{fs::File, io};
 
-use optimus_cell::SourcePorts;
 use optimus_common::weaken;
+use optimus_linux::source_ports::SourcePorts;
 use tracing::debug;
 
 /// Where version 2 is mounted, alone or beside version 1.

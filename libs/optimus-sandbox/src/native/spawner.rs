@@ -36,7 +36,6 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask},
     stdio::stdin,
     system::uname,
-    thread::{UnshareFlags, unshare_unsafe},
 };
 
 pub(super) use self::copy::Copied;
@@ -140,11 +139,6 @@ fn check_kernel() -> Result<(), Failure> {
         )));
     }
     Ok(())
-}
-
-fn unshare(namespaces: UnshareFlags) -> rustix::io::Result<()> {
-    // SAFETY: namespaces are left, which no code relies on; the table of descriptors is not unshared.
-    unsafe { unshare_unsafe(namespaces) }
 }
 
 fn receive() -> Result<Option<(RequestPacket, Option<OwnedFd>)>, Failure> {

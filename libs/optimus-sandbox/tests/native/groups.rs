@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use optimus_cell::cgroup::{Controller, Group};
+use optimus_linux::cgroup::{Controller, Group};
 use rustix::process::{Pid, Signal, kill_process};
 
 const V1: [(Controller, &str); 4] = [

@@ -11,14 +11,10 @@ use std::{
 use libc::sock_filter;
 use proptest::{prelude::*, test_runner::TestRunner};
 
+use optimus_linux::seccomp::{Access, Answer, Condition, Program, Test, Width};
+
 use super::{ALLOW, ARCHITECTURE, PRETEND, run, values};
-use crate::{
-    filter::{
-        Access, Answer, allow_list,
-        program::{Condition, Program, Test, Width},
-    },
-    passed_over,
-};
+use crate::{filter::allow_list, passed_over};
 
 const COMPILER: &str = r#"
 #include <errno.h>

@@ -7,11 +7,12 @@ use std::{
     path::Path,
 };
 
-use optimus_cell::{
-    CHANGING_SETTING, EMPTY_FOLDER, GuestUids, Guests, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS,
-    STILL_COUNTERS, still_counters,
-};
+use optimus_cell::{GuestUids, Guests};
 use optimus_common::{LanguageName, language::BOX_DIR};
+use optimus_linux::proc_view::{
+    CHANGING_SETTING, EMPTY_FOLDER, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
+    still_counters,
+};
 
 use super::{failure::Failure, rootfs_builder::folder_at};
 

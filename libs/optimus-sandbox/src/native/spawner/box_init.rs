@@ -8,13 +8,17 @@ mod root;
 use std::{
     fs, io,
     mem::ManuallyDrop,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd, RawFd},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
 };
 
-use optimus_cell::{BoxResources, HIDDEN_COUNTERS, cgroup::Group, close_descriptors};
+use optimus_cell::{BoxResources, HIDDEN_COUNTERS};
 use optimus_common::{limits::CORE_LIMIT, weaken};
+use optimus_linux::{
+    cgroup::Group,
+    process::{Cloned, PidFd, clone_into, close_descriptors, unshare},
+};
 use rustix::{
     fs::chown,
     io::Errno,
@@ -32,10 +36,7 @@ use rustix::{
 
 pub(super) use self::report::{InitMessage, go_on, hear};
 use self::report::{SetupLog, SetupStep, tell};
-use super::{base_rootfs::HOST_NAME, identity::Uids, rootfs_builder::RootfsTemplate, unshare};
-
-/// Of `linux/sched.h`.
-const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+use super::{base_rootfs::HOST_NAME, identity::Uids, rootfs_builder::RootfsTemplate};
 
 /// Files the agent holds open beside those of one process of the guest.
 const AGENT_FILES: u64 = 256;
@@ -75,46 +76,29 @@ pub(super) fn spawn(plan: InitPlan<'_>, agent: fn(BoxResources) -> ExitCode) -> 
         SocketFlags::CLOEXEC,
         None,
     )?;
-    let mut pidfd: RawFd = -1;
     let group = plan.agent_group.as_ref().and_then(Group::clone_into_fd);
-    let mut namespaces = libc::CLONE_NEWNS | libc::CLONE_PIDFD;
+    let mut namespaces = UnshareFlags::NEWNS;
     for (layer, namespace) in [
-        ("pid-namespace", libc::CLONE_NEWPID),
-        ("ipc-namespace", libc::CLONE_NEWIPC),
-        ("uts-namespace", libc::CLONE_NEWUTS),
+        ("pid-namespace", UnshareFlags::NEWPID),
+        ("ipc-namespace", UnshareFlags::NEWIPC),
+        ("uts-namespace", UnshareFlags::NEWUTS),
     ] {
         if !weaken::is_off(layer) {
             namespaces |= namespace;
         }
     }
-    let flags = namespaces.cast_unsigned().into();
-    // SAFETY: zeroes are valid arguments, "nothing special".
-    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = flags;
-    arguments.pidfd = (&raw mut pidfd) as u64;
-    arguments.exit_signal = libc::SIGCHLD as u64;
-    if let Some(group) = &group {
-        arguments.flags |= CLONE_INTO_CGROUP;
-        arguments.cgroup = group.as_raw_fd().unsigned_abs().into();
-    }
-    // SAFETY: without CLONE_VM this is a fork, and the spawner has one thread, so the child may do what the parent may.
-    // The arguments are as large as told, and the descriptor is written to a place that lives on.
-    match unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of_val(&arguments)) } {
-        -1 => Err(io::Error::last_os_error()),
-        0 => {
+    // SAFETY: the spawner has one thread, so the child may do what the parent may.
+    match unsafe { clone_into(namespaces, group, PidFd::Wanted) }? {
+        Cloned::Child => {
             // Whatever happens in the box, the spawner's code above this is never returned to.
             let outcome = catch_unwind(AssertUnwindSafe(|| run_init(plan, to_spawner, agent)));
             let code = i32::from(outcome.ok() != Some(ExitCode::SUCCESS));
             // SAFETY: ends the box without running anything of the spawner's.
             unsafe { libc::_exit(code) }
         }
-        pid => Ok(StartingBox {
-            pid: i32::try_from(pid)
-                .ok()
-                .and_then(Pid::from_raw)
-                .ok_or(io::ErrorKind::InvalidData)?,
-            // SAFETY: the kernel has just made it, and nobody else knows it.
-            pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
+        Cloned::Parent { child, pidfd } => Ok(StartingBox {
+            pid: child,
+            pidfd: pidfd.ok_or(io::ErrorKind::InvalidData)?,
             reports,
         }),
     }

@@ -7,7 +7,8 @@ use std::{
     process::ExitCode,
 };
 
-use optimus_cell::{BoxResources, Landlock, cgroup::Removal};
+use optimus_cell::{BoxResources, Landlock};
+use optimus_linux::{cgroup::Removal, landlock};
 use rustix::{
     event::{PollFd, PollFlags},
     io::Errno,
@@ -385,19 +386,8 @@ impl BoxEntry {
 
 /// Whether this kernel has it, and has it switched on.
 fn landlock() -> Landlock {
-    const VERSION: libc::c_uint = 1;
-    // SAFETY: asked for its version, the call reads nothing.
-    let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<libc::c_void>(),
-            0_usize,
-            VERSION,
-        )
-    };
-    if version > 0 {
-        Landlock::Enforced
-    } else {
-        Landlock::Absent
+    match landlock::version() {
+        Some(_) => Landlock::Enforced,
+        None => Landlock::Absent,
     }
 }

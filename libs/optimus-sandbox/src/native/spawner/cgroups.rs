@@ -17,8 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_cell::cgroup::{Group, Removal};
 use optimus_common::{WorkerId, weaken};
+use optimus_linux::cgroup::{Group, Removal};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags, flock, openat},
     io::Errno,

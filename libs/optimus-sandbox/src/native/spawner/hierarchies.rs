@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use optimus_cell::cgroup::{Controller, Group};
+use optimus_linux::cgroup::{Controller, Group};
 use rustix::{
     fs::{Mode, OFlags, open},
     process::{getpid, getppid, getuid},

@@ -17,12 +17,13 @@ use std::{
 
 use optimus_cell::{FIRST_GUEST, GuestUids};
 use optimus_common::weaken;
+use optimus_linux::process::unshare;
 use rustix::{
     process::{Pid, WaitOptions, getgid, getpid, getuid, waitpid},
     thread::{CapabilitySet, UnshareFlags, capabilities, set_thread_groups},
 };
 
-use super::{failure::Failure, unshare};
+use super::failure::Failure;
 
 /// UIDs of a box: the agent's, one for the compile step, and one for each of up to a thousand runs at once.
 const RANGE: u32 = 1024;

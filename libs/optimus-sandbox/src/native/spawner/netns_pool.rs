@@ -6,13 +6,13 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
-use optimus_cell::arrange_network;
+use optimus_linux::{network::arrange_network, process::unshare};
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space},
 };
 
-use super::{failure::Failure, unshare};
+use super::failure::Failure;
 
 /// How many wait for their boxes. Making one takes the kernel from a third of a millisecond to several.
 const READY: usize = 8;

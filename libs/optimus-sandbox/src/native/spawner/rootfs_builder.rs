@@ -25,6 +25,7 @@ use std::{
 };
 
 use optimus_common::{LanguageName, weaken};
+use optimus_linux::process::unshare;
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, chmod, makedev, mknodat, open},
     mount::{
@@ -39,7 +40,7 @@ use super::{
     base_rootfs,
     copy::{Copied, Copier, CopyTarget, Reader},
     failure::Failure,
-    host_mounts, unshare,
+    host_mounts,
 };
 use crate::native::{
     roots::{HostPath, HostRoot, Root},

@@ -10,8 +10,8 @@ use std::{
     path::Path,
 };
 
-use optimus_cell::SourcePorts;
 use optimus_common::weaken;
+use optimus_linux::source_ports::SourcePorts;
 use rustix::fs::{AtFlags, Mode, OFlags, open, unlinkat};
 
 use super::{cgroups::Cgroups, failure::Failure, hierarchies};

@@ -2,8 +2,9 @@
 
 use std::{ffi::CString, fs, io, path::Path};
 
-use optimus_cell::{BYTES_PER_INODE, CHANGING_SETTING, ROOT_PARTS, SETTINGS_FOLDER};
+use optimus_cell::{BYTES_PER_INODE, ROOT_PARTS};
 use optimus_common::{language::BOX_DIR, weaken};
+use optimus_linux::proc_view::{CHANGING_SETTING, SETTINGS_FOLDER};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
 
 use super::{

@@ -16,7 +16,8 @@ use rustix::{
 
 use super::{
     counters::{Counters, FILES_V1, FILES_V2, HIGHEST_V1, HIGHEST_V2, KERNEL_MEMORY_V1, Version},
-    recursive,
+    folder::{open_folder, read, write, write_bytes},
+    recursive::{self, Removal},
 };
 
 /// What a group limits or counts. On version 1 each has a hierarchy of its own, or shares one.
@@ -28,14 +29,6 @@ pub enum Controller {
     HugePages,
     Memory,
     Pids,
-}
-
-/// Whether a group is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    Done,
-    /// Processes are in it, or were until a moment ago.
-    Busy,
 }
 
 /// One control group: a folder of version 2, or one folder in each hierarchy of version 1.
@@ -196,7 +189,7 @@ impl Group {
 
     /// The same group without hierarchies in which a run needs no limit of its own: what enters groups below this stays where
     /// it is in those.
-    pub(crate) fn of_runs(&self) -> io::Result<Self> {
+    pub fn of_runs(&self) -> io::Result<Self> {
         match &self.layout {
             Layout::V2 { folder, .. } => Ok(Self::v2(folder.try_clone()?)),
             Layout::V1(hierarchies) => {
@@ -417,32 +410,6 @@ impl Group {
                 .map(|hierarchy| hierarchy.folder.as_fd())
                 .ok_or_else(|| io::Error::other(format!("the group has no controller {controller:?}"))),
         }
-    }
-}
-
-pub(super) fn open_folder(at: impl AsFd, name: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
-    openat(
-        at,
-        name,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-}
-
-pub(super) fn read(folder: impl AsFd, file: &CStr) -> io::Result<String> {
-    let file = openat(folder, file, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    io::read_to_string(std::fs::File::from(file))
-}
-
-pub(super) fn write(folder: impl AsFd, file: &CStr, text: &[u8]) -> io::Result<()> {
-    write_bytes(folder, file, text).map_err(io::Error::from)
-}
-
-fn write_bytes(folder: impl AsFd, file: &CStr, text: &[u8]) -> rustix::io::Result<()> {
-    let file = openat(folder, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
-    match rustix::io::write(&file, text)? {
-        written if written == text.len() => Ok(()),
-        _ => Err(Errno::IO),
     }
 }
 

@@ -10,7 +10,7 @@ use super::counters::{Counters, Version};
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// `None` where the box shows no cgroup of its own.
-pub(crate) fn of_own_box() -> Option<Counters> {
+pub fn of_own_box() -> Option<Counters> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
     open_below(Path::new(ROOT), &membership)
 }

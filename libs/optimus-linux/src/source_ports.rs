@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use self::program::Family;
-use crate::launch_step::last_errno;
+use crate::process::last_errno;
 
 /// `BPF_PROG_LOAD`, `BPF_PROG_ATTACH`, `BPF_PROG_TYPE_CGROUP_SOCK_ADDR` and `BPF_F_ALLOW_MULTI`.
 const LOAD: libc::c_int = 5;

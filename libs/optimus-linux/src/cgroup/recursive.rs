@@ -14,8 +14,16 @@ use rustix::{
     process::{Pid, Signal, kill_process},
 };
 
-use super::group::{Removal, open_folder, read, write};
-use crate::kill::LONGEST_DYING;
+use super::folder::{open_folder, read, write};
+use crate::process::LONGEST_DYING;
+
+/// Whether a group is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    Done,
+    /// Processes are in it, or were until a moment ago.
+    Busy,
+}
 
 /// Names of the groups right below this one.
 pub(super) fn subgroups(folder: BorrowedFd<'_>) -> io::Result<Vec<CString>> {

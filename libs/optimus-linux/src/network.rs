@@ -14,29 +14,15 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, socket_with},
 };
 
-use crate::launch_step::last_errno;
-
-/// What is set for a network of guests, below `/proc/sys/net`.
-///
-/// Of a connection that is over the kernel keeps both ends' addresses for a minute, and what it has learnt on the way: notes
-/// that one run could leave for the next one of its box. What buffers hold may be charged to nobody, so they are small; what a
-/// connection has received that nobody has accepted yet never is charged, so there are few of them, with the least of
-/// buffers. A program that reads gets larger ones from the kernel by itself.
-pub const NETWORK_SETTINGS: [(&str, &str); 5] = [
-    ("core/somaxconn", "128"),
-    ("ipv4/tcp_max_tw_buckets", "0"),
-    ("ipv4/tcp_no_metrics_save", "1"),
-    ("ipv4/tcp_rmem", "4096 16384 262144"),
-    ("ipv4/tcp_wmem", "4096 16384 262144"),
-];
+use crate::{proc_view::NETWORK_SETTINGS, process::last_errno};
 
 /// Not shown by kernels as late as 6.1 where a user namespace other than the host's owns the network. The queue is then as long
-/// as the kernel's default allows, and what lies in it is counted all the same: see [`crate::connections`].
+/// as the kernel's default allows, and what lies in it is counted all the same, by whoever watches a run.
 const SHOWN_TO_THE_HOST_ALONE: &str = "core/somaxconn";
 
 /// What guests may read below `/proc/net`: what their own network is and has counted. The rest is of no use to programs, and some
 /// of it counts for the whole host whichever network it is read in, such as `softnet_stat`. The agent
-/// itself reads [`crate::HIDDEN_COUNTERS`].
+/// itself reads how many sockets there are.
 const SHOWN_OF_NETWORKS: [&str; 18] = [
     "arp",
     "dev",

@@ -9,7 +9,6 @@
 //! it gives an answer at one place, to which all its branches lead.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     mem::offset_of,
     os::fd::{FromRawFd, OwnedFd},
@@ -17,56 +16,19 @@ use std::{
 
 use libc::{seccomp_data, sock_filter};
 
-use super::{Access, Answer, Clause};
-use crate::launch_step::last_errno;
+use super::rules::{Access, Answer, Clause, Condition, Test, Width};
+use crate::process::last_errno;
 
 /// A finished program.
 #[derive(Debug)]
-pub(crate) struct Program(pub(super) Vec<sock_filter>);
-
-/// Conditions that must all hold.
-pub(super) type Rule = Vec<Condition>;
-
-/// What one argument must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Condition {
-    /// Counted from 0.
-    pub(super) argument: u8,
-    pub(super) width: Width,
-    pub(super) test: Test,
-}
-
-/// How much of an argument the kernel looks at, and so the filter. A register has 64 bits, whatever the call takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Width {
-    /// The lower half. What stands in the upper one changes nothing, and must not change the answer.
-    Half,
-    /// All of it: the upper half must be zero.
-    Whole,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Test {
-    Equal(u32),
-    /// None of these bits is set.
-    NoneOf(u32),
-    /// At least one of these bits is set.
-    AnyOf(u32),
-    /// With these bits alone, one of the values.
-    OneOf {
-        mask: u32,
-        values: Cow<'static, [u32]>,
-    },
-    /// Not even in the upper half, whatever the width.
-    NotZero,
-}
+pub struct Program(pub Vec<sock_filter>);
 
 #[cfg(target_arch = "x86_64")]
-pub(super) const ARCHITECTURE: u32 = 0xc000_003e;
+pub const ARCHITECTURE: u32 = 0xc000_003e;
 #[cfg(target_arch = "aarch64")]
-pub(super) const ARCHITECTURE: u32 = 0xc000_00b7;
+pub const ARCHITECTURE: u32 = 0xc000_00b7;
 
-pub(super) const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+pub const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
@@ -80,7 +42,7 @@ const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 
 impl Program {
-    pub(super) fn new(list: &BTreeMap<u32, Access>) -> Self {
+    pub fn new(list: &BTreeMap<u32, Access>) -> Self {
         let mut assembly = BpfAssembly::default();
         assembly.statement(LOAD, offset(offset_of!(seccomp_data, arch)));
         let known = assembly.label();
@@ -92,12 +54,12 @@ impl Program {
         Self(assembly.finish())
     }
 
-    pub(super) fn install(&self) -> rustix::io::Result<()> {
+    pub fn install(&self) -> rustix::io::Result<()> {
         self.set(0).map(|_| ())
     }
 
     /// Returns what is asked through.
-    pub(super) fn install_with_listener(&self) -> rustix::io::Result<OwnedFd> {
+    pub fn install_with_listener(&self) -> rustix::io::Result<OwnedFd> {
         let listener = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         // Of a process with one thread they say nothing. But kernels that do not know them together with a listener, before 5.7, are
         // not the ones that let a call go on which was asked about, before 5.5: there nobody is asked.
@@ -428,7 +390,7 @@ fn is_conditional(code: u32) -> bool {
     [IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT].contains(&code)
 }
 
-pub(super) fn encode(answer: Answer) -> u32 {
+pub fn encode(answer: Answer) -> u32 {
     match answer {
         Answer::Allow => libc::SECCOMP_RET_ALLOW,
         Answer::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),

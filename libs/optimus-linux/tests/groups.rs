@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_cell::cgroup::{Controller, Group, Removal};
+use optimus_linux::cgroup::{Controller, Group, Removal};
 
 /// A group of this machine's, and the group it was made in.
 struct Real {
