@@ -148,10 +148,6 @@ impl Preset {
 }
 
 #[cfg(test)]
-#[path = "../../../libs/optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
-
-#[cfg(test)]
 mod tests {
     use std::{collections::HashSet, fs, path::Path};
 
@@ -226,7 +222,7 @@ mod tests {
             }
         }
         if read_ones == 0 {
-            passed_over::because("this machine has no tool that reads any sample");
+            optimus_testkit::passed_over::because("this machine has no tool that reads any sample");
         }
         for (name, _) in READERS {
             assert!(samples.contains(name), "{name} is no preset");

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-#[path = "../../../libs/optimus-sandbox/tests/support/executable.rs"]
-mod executable;
 mod support;
 
 use std::{
@@ -28,7 +26,7 @@ fn as_nobody(root: &Root, args: &[&str]) -> Ended {
     let binary = root.path().join("optimus-cli");
     // Once: what makes boxes may still be running when its command has ended.
     if !binary.exists() {
-        executable::copy(env!("CARGO_BIN_EXE_optimus-cli"), &binary);
+        optimus_testkit::executable::copy(env!("CARGO_BIN_EXE_optimus-cli"), &binary);
     }
     std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = Command::new(binary);

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn who_looks_as_a_guest_still_dies_with_whoever_made_it() {
         if !geteuid().is_root() {
-            return crate::passed_over::because("only root looks as others");
+            return optimus_testkit::passed_over::because("only root looks as others");
         }
         let guest = FIRST_GUEST;
         let looker = std::thread::spawn(move || {

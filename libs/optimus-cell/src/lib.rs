@@ -44,9 +44,6 @@ mod launch_step;
 mod leftovers;
 mod meter;
 mod namespace_isolation;
-#[cfg(test)]
-#[path = "../../optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
 mod peak;
 mod proc_files;
 mod process_tree;

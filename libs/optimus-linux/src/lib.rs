@@ -19,9 +19,6 @@ pub mod landlock;
 #[cfg(target_os = "linux")]
 pub mod network;
 #[cfg(target_os = "linux")]
-#[cfg(test)]
-#[path = "../../optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
 pub mod proc_view;
 #[cfg(target_os = "linux")]
 pub mod process;

@@ -140,7 +140,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::{network::arrange_network, passed_over};
+    use optimus_testkit::passed_over;
+
+    use crate::network::arrange_network;
 
     /// Says to this program, started anew in a group of its own, what to connect to.
     const ADDRESS: &str = "OPTIMUS_TEST_CONNECT_TO";

@@ -6,13 +6,9 @@
 #![cfg(target_os = "linux")]
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stderr,
     clippy::print_stdout,
     reason = "a test fails by panicking, and says what it does"
 )]
-
-#[path = "../../optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
 
 use std::{
     collections::BTreeMap,
@@ -117,7 +113,7 @@ async fn every_language_found_works() {
             }
             Err(why) => {
                 assert!(!why.contains("cannot be prepared"), "{}: {why}", language.name);
-                passed_over::because(&format!("{} is not here: {why}", language.name));
+                optimus_testkit::passed_over::because(&format!("{} is not here: {why}", language.name));
             }
         }
     }

@@ -1,9 +1,8 @@
 //! The API as a client sees it.
 
+use optimus_testkit::until;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-
-use crate::until;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Client {

@@ -6,33 +6,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod client;
-#[path = "../../../../libs/optimus-sandbox/tests/support/executable.rs"]
-mod executable;
 mod killing;
-mod leftovers;
 mod process;
 mod scenarios;
 
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
-use tokio::{runtime::Runtime, time::sleep};
-
-/// Longer than anything awaited here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Waits for a condition, and panics where it does not come about.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

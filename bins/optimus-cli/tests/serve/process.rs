@@ -1,29 +1,23 @@
 //! A machine of its own, as far as one folder can be, and `serve` on it.
 
 use std::{
-    fs::{self, File},
-    net::TcpListener,
+    fs,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
-    time::Duration,
+    process::{Command, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-use tokio::{
-    process::{Child, Command},
-    time::timeout,
-};
-
-use crate::{
-    client::Client,
+use optimus_testkit::{
     executable,
     leftovers::{Leftovers, hierarchies},
+    process::{LEAVE_TIMEOUT, Process},
+    redis::free_port,
     until,
 };
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::time::timeout;
 
-/// Longer than any process here needs to leave.
-const LEAVE_TIMEOUT: Duration = Duration::from_mins(1);
+use crate::client::Client;
 
 /// A folder that holds nothing but the binary, a port, and a cgroup that no other test uses.
 #[derive(Debug)]
@@ -41,12 +35,7 @@ impl Machine {
             env!("CARGO_BIN_EXE_optimus-cli"),
             folder.path().join("optimus-cli"),
         );
-        // Free now; nobody else asks for a certain port while the tests run.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let cgroup = format!("optimus-test-{}-{port}", std::process::id());
         Self {
             folder,
@@ -82,8 +71,7 @@ impl Machine {
             .env("API_PORT", self.port.to_string())
             .env("OPTIMUS__NATIVE__CGROUP", format!("/{}", self.cgroup))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .kill_on_drop(true);
+            .stdin(Stdio::null());
         command
     }
 
@@ -95,17 +83,8 @@ impl Machine {
 
     /// Starts it, and does not wait for anything.
     pub(crate) fn launch(&self, args: &[&str]) -> Served {
-        let log = self.path().join("serve.log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
-        let child = self
-            .serve_command(args)
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
         Served {
-            child,
-            log,
+            process: Process::start("serve", self.path(), &mut self.serve_command(args)),
             client: self.client(),
         }
     }
@@ -127,7 +106,8 @@ impl Machine {
 
     /// Runs it to its end.
     pub(crate) async fn serve_in_vain(&self, args: &[&str]) -> std::process::Output {
-        timeout(LEAVE_TIMEOUT, self.serve_command(args).output())
+        let mut command = tokio::process::Command::from(self.serve_command(args));
+        timeout(LEAVE_TIMEOUT, command.kill_on_drop(true).output())
             .await
             .expect("it gives up")
             .unwrap()
@@ -153,60 +133,44 @@ impl Drop for Machine {
 /// A running `serve`; killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Served {
-    child: Child,
-    log: PathBuf,
+    process: Process,
     pub(crate) client: Client,
 }
 
 impl Served {
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id().expect("it runs")
+        self.process.pid()
     }
 
-    /// Panics with its log where it is no longer there.
     pub(crate) fn assert_running(&mut self) {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            panic!("serve ended with {status}; its log:\n{}", self.log());
-        }
+        self.process.assert_running();
     }
 
     /// `kill -9`; it is dead when this returns.
     pub(crate) async fn kill(&mut self) {
-        self.child.kill().await.unwrap();
+        self.process.kill().await;
     }
 
     /// Asks it to leave.
     pub(crate) fn terminate(&self) {
-        let pid = Pid::from_raw(self.pid().cast_signed()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.process.signal(Signal::TERM);
     }
 
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        let Ok(status) = timeout(LEAVE_TIMEOUT, self.child.wait()).await else {
-            panic!("serve does not leave; its log:\n{}", self.log());
-        };
-        status.unwrap()
+        self.process.ended().await
     }
 
     /// Asks it to leave, and checks that it does so in good order.
     pub(crate) async fn leave(mut self) {
-        self.terminate();
-        let status = self.ended().await;
-        assert!(status.success(), "{status}; its log:\n{}", self.log());
+        let status = self.process.terminate().await;
+        assert!(status.success(), "{status}; {}", self.process.log_end());
     }
 
     pub(crate) fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
+        self.process.log()
     }
 
-    /// Bytes of memory of its own. What is resident of its program's file is the kernel's to say: it reads ahead,
-    /// and a test's program is several times as large as a release's.
     pub(crate) fn own_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let kib = |line: &str| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
-        ["RssAnon:", "RssShmem:"]
-            .map(|key| kib(status.lines().find_map(|line| line.strip_prefix(key)).unwrap()) << 10)
-            .iter()
-            .sum()
+        self.process.own_memory()
     }
 }

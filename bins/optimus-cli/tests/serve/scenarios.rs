@@ -1,12 +1,12 @@
 //! What `serve` does from its start to its end.
 
+use optimus_testkit::until;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::{
     client::{assert_verdict, submission},
     process::Machine,
-    until,
 };
 
 /// Prints a word after a while of doing nothing.

@@ -6,9 +6,6 @@ use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{WAY, session::Job};
 
-#[path = "../../../../libs/optimus-sandbox/tests/support/bare.rs"]
-mod bare;
-
 /// The end of a program that says nothing.
 fn silent(source: &str) -> RunEnd {
     let ran = Job::c(source).run_once();
@@ -139,6 +136,6 @@ fn a_tiny_program_is_charged_with_no_memory_of_the_agent() {
     let facts = Job::c("int main() { return 0; }").run_once().facts;
     assert!(facts.peak_memory_bytes < 3 << 20, "{facts:?}");
     // Beside what it costs without a cell, as this machine is.
-    let most = Duration::from_millis(50).max(20 * bare::start());
+    let most = Duration::from_millis(50).max(20 * optimus_testkit::bare_start::cost());
     assert!(facts.cpu_time < most, "{most:?}: {facts:?}");
 }

@@ -3,9 +3,8 @@
 
 use std::{path::PathBuf, sync::Mutex};
 
+use optimus_testkit::{executable, project};
 use tempfile::TempDir;
-
-use crate::{executable, project};
 
 static FOLDER: Mutex<Option<TempDir>> = Mutex::new(None);
 

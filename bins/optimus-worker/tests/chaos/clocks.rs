@@ -8,19 +8,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use optimus_testkit::{boxes::Kind, process::Process, until};
 use serde_json::Value;
 
 use crate::{
-    boxes::Kind,
     fleet::{Options, finished, hasty},
     jobs::Mix,
     load::{Load, Tally},
-    process::Process,
     report::Round,
     scene::Scene,
     served::Served,
     steps::quick,
-    until,
 };
 
 const HOUR: i64 = 3600;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use optimus_testkit::{boxes::Kind, until};
 use tokio::time::sleep;
 
-use crate::{boxes::Kind, fleet::Options, jobs::Mix, load::Load, proxy::Proxy, scene::Scene, until};
+use crate::{fleet::Options, jobs::Mix, load::Load, proxy::Proxy, scene::Scene};
 
 /// Goes wrong on a path, and is put right by itself or by [`Proxy::recover`].
 type Trouble = fn(&Proxy);

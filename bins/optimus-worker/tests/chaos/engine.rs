@@ -8,13 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_testkit::{boxes::Kind, process::Process, until, waiting::TIMEOUT};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use crate::{
-    PATIENCE, boxes::Kind, fleet::Options, jobs::Mix, load::Load, process::Process, scene::Scene, until,
-};
+use crate::{fleet::Options, jobs::Mix, load::Load, scene::Scene};
 
 const IMAGE: &str = "optimus/python:3.12";
 
@@ -95,7 +94,7 @@ impl Engine {
         let since = Instant::now();
         loop {
             let found = self.containers();
-            if found.is_empty() || since.elapsed() > PATIENCE {
+            if found.is_empty() || since.elapsed() > TIMEOUT {
                 return found;
             }
             sleep(Duration::from_millis(100)).await;

@@ -1,15 +1,14 @@
 //! The master dies, or falls silent, and its replica takes over.
 
+use optimus_testkit::{boxes::Kind, until};
 use rustix::process::Signal;
 
 use crate::{
-    boxes::Kind,
     fleet::{Fleet, Options, Store, finished},
     jobs::Mix,
     load::Load,
     report::Round,
     sentinel::Sentinel,
-    until,
 };
 
 const CLIENTS: u64 = 4;

@@ -7,22 +7,20 @@ use std::{
     process::Command,
 };
 
+use optimus_testkit::{
+    boxes::{Boxes, Kind},
+    client::Client,
+    process::Process,
+    project::project,
+    redis::free_port,
+    until,
+};
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{
-    binaries,
-    boxes::{Boxes, Kind},
-    client::Client,
-    leftovers,
-    process::Process,
-    project::project,
-    proxy::Proxy,
-    redis::free_port,
-    until,
-};
+use crate::{binaries, leftovers, proxy::Proxy};
 
 /// A number that stands in no command but a claim: how much later interactive jobs may come and still go first.
 pub(crate) const MARK_OF_A_CLAIM: &str = "61234";

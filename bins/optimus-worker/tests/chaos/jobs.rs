@@ -1,8 +1,7 @@
 //! Jobs whose results are known beforehand. Each prints its own number, so that no result can be taken for another's.
 
+use optimus_testkit::client::submission;
 use serde_json::{Value, json};
-
-use crate::client::submission;
 
 /// Which jobs a load consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

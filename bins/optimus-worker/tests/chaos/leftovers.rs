@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, time::Instant};
 
+use optimus_testkit::{boxes::Boxes, leftovers::Leftovers, waiting::TIMEOUT};
 use tokio::time::sleep;
 
-use crate::{PATIENCE, binaries, boxes::Boxes, cli_leftovers::Leftovers};
+use crate::binaries;
 
 /// Names of the processes in the boxes of a scope.
 pub(crate) fn guests(scope: &str) -> Vec<String> {
@@ -25,7 +26,7 @@ pub(crate) async fn found(scope: &str, dir: &Path, boxes: &Boxes) -> Vec<String>
     let since = Instant::now();
     loop {
         let found = look(scope, dir, boxes);
-        if found.is_empty() || since.elapsed() > PATIENCE {
+        if found.is_empty() || since.elapsed() > TIMEOUT {
             return found;
         }
         sleep(std::time::Duration::from_millis(50)).await;

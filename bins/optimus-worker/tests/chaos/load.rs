@@ -11,14 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_testkit::client::{Answer, Client, is_terminal};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{
-    client::{Answer, Client, is_terminal},
-    jobs::{Job, Mix},
-};
+use crate::jobs::{Job, Mix};
 
 /// Longer than any job takes that is interrupted again and again.
 const JOB_PATIENCE: Duration = Duration::from_mins(3);

@@ -30,47 +30,10 @@ mod sqlite;
 mod steps;
 mod trivial;
 
-#[path = "../../../../libs/optimus-sandbox/tests/support/executable.rs"]
-mod executable;
-
-#[path = "../end_to_end/boxes.rs"]
-#[allow(dead_code, reason = "each suite uses a part of it")]
-mod boxes;
-#[path = "../../../optimus-cli/tests/serve/leftovers.rs"]
-#[allow(dead_code, reason = "each suite uses a part of it")]
-mod cli_leftovers;
-#[path = "../end_to_end/client.rs"]
-#[allow(dead_code, reason = "each suite uses a part of it")]
-mod client;
-#[path = "../end_to_end/process.rs"]
-#[allow(dead_code, reason = "each suite uses a part of it")]
-mod process;
-#[path = "../end_to_end/project.rs"]
-mod project;
-#[path = "../end_to_end/redis.rs"]
-#[allow(dead_code, reason = "each suite uses a part of it")]
-mod redis;
-
-use std::{
-    process::ExitCode,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
-use tokio::{runtime::Runtime, time::sleep};
-
-/// Longer than anything awaited here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Waits for a condition, and panics where it does not come about.
-pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < PATIENCE, "in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
+use tokio::runtime::Runtime;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();

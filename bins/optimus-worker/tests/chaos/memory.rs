@@ -1,11 +1,10 @@
 //! A Redis that is full under `noeviction`.
 
+use optimus_testkit::{boxes::Kind, client::with};
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::{
-    boxes::Kind,
-    client::with,
     fleet::Options,
     load::Tally,
     scene::Scene,

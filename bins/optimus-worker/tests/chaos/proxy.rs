@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use optimus_testkit::waiting::TIMEOUT;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -20,8 +21,6 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-
-use crate::PATIENCE;
 
 /// Passes bytes between its clients and one server.
 #[derive(Debug)]
@@ -103,7 +102,7 @@ impl Hold {
 
     async fn becomes(&self, wanted: Caught) {
         let mut state = self.0.state.subscribe();
-        timeout(PATIENCE, state.wait_for(|state| *state == wanted))
+        timeout(TIMEOUT, state.wait_for(|state| *state == wanted))
             .await
             .unwrap_or_else(|_| panic!("{:?} of {:?}: never {wanted:?}", self.0.point, self.0.marker()))
             .unwrap();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use optimus_testkit::boxes::Kind;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::{
-    boxes::Kind,
     fleet::Options,
     jobs::Mix,
     load::Load,

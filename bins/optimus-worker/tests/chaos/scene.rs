@@ -1,14 +1,13 @@
 //! A fleet over a Redis of its own, what was accepted there, and what was done to it.
 
+use optimus_testkit::{redis::Redis, until};
 use std::ops::RangeBounds;
 
 use crate::{
     fleet::{Fleet, Options, Store, finished},
     jobs::Job,
     load::Tally,
-    redis::Redis,
     report::Round,
-    until,
 };
 
 #[derive(Debug)]

@@ -1,12 +1,11 @@
 //! Two Redis servers, one of them a replica of the other, and a Sentinel that promotes it when the other one is gone.
 
-use std::{fs, path::Path, process::Command};
-
-use crate::{
+use optimus_testkit::{
     process::Process,
     redis::{Redis, free_port},
     until,
 };
+use std::{fs, path::Path, process::Command};
 
 const NAME: &str = "jobs";
 

@@ -6,22 +6,20 @@ use std::{
     process::Command,
 };
 
-use reqwest::Method;
-use rusqlite::{Connection, OpenFlags};
-use rustix::process::Signal;
-use tempfile::TempDir;
-
-use crate::{
-    binaries,
+use optimus_testkit::{
     boxes::{Boxes, Kind},
     client::Client,
-    fleet::acknowledged,
-    leftovers,
     process::Process,
     project::project,
     redis::free_port,
     until,
 };
+use reqwest::Method;
+use rusqlite::{Connection, OpenFlags};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{binaries, fleet::acknowledged, leftovers};
 
 #[derive(Debug)]
 pub(crate) struct Served {

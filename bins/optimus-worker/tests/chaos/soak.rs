@@ -8,19 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_testkit::{boxes::Kind, redis::Redis, until};
 use tokio::time::sleep;
 
 use crate::{
-    boxes::Kind,
     fleet::{Fleet, Options, Store, finished, hasty},
     jobs::Mix,
     load::Load,
     proxy::Proxy,
-    redis::Redis,
     report::Round,
     seed::{Seed, number_from},
     served::Served,
-    trivial, until,
+    trivial,
 };
 
 const CLIENTS: u64 = 12;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use optimus_testkit::until;
 use reqwest::Method;
 use tokio::time::sleep;
 
@@ -13,7 +14,6 @@ use crate::{
     seed::{Seed, number_from},
     served::Served,
     steps::{compiled, napping, quick},
-    until,
 };
 
 /// When the process is killed, as far as it can be seen from outside.

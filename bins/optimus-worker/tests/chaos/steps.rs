@@ -1,14 +1,13 @@
 //! A kill at every boundary between two steps of a job. Where the boundary is a command to the store or its answer, the
 //! proxy holds exactly that one; where it is a step in the box, the box is watched.
 
+use optimus_testkit::{boxes::Kind, client::Client, until};
+
 use crate::{
-    boxes::Kind,
-    client::Client,
     fleet::{Fleet, MARK_OF_A_CLAIM, Options},
     jobs::Job,
     proxy::Point,
     scene::Scene,
-    until,
 };
 
 /// Seconds of work for the compiler.

@@ -2,9 +2,8 @@
 
 use std::{fs, path::Path};
 
+use optimus_testkit::project::project;
 use serde_json::{Value, json};
-
-use crate::project::project;
 
 pub(crate) const NAME: &str = "shell";
 

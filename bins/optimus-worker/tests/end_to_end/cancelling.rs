@@ -1,14 +1,14 @@
 //! Cancelling jobs.
 
+use optimus_testkit::{
+    boxes::Kind,
+    client::{assert_verdict, submission, with},
+    until,
+};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::{
-    boxes::Kind,
-    client::{assert_verdict, submission, with},
-    system::{Options, System},
-    until,
-};
+use crate::system::{Options, System};
 
 pub(crate) async fn a_running_job(system: &System) {
     // Left alone, it would go on for longer than anything is waited for here.

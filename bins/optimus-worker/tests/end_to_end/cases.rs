@@ -9,10 +9,11 @@
 use std::{collections::BTreeMap, env, fs, time::Instant};
 
 use futures_util::{StreamExt, stream};
+use optimus_testkit::{client::assert_verdict, project::project};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{client::assert_verdict, project::project, system::System};
+use crate::system::System;
 
 /// Jobs waiting or running at once.
 const AT_ONCE: usize = 8;

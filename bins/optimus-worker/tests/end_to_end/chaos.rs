@@ -3,16 +3,18 @@
 use std::cell::Cell;
 
 use futures_util::{StreamExt, stream};
+use optimus_testkit::{
+    boxes::Kind,
+    client::{submission, with},
+    until,
+};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::{
-    boxes::Kind,
-    client::{submission, with},
     ledger::Ledger,
     system::{Options, System},
-    until,
 };
 
 const JOBS: usize = 50;

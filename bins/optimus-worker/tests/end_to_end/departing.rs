@@ -1,10 +1,12 @@
 //! Workers that are asked to leave.
 
+use optimus_testkit::{
+    boxes::Kind,
+    client::{assert_verdict, submission, with},
+};
 use serde_json::json;
 
 use crate::{
-    boxes::Kind,
-    client::{assert_verdict, submission, with},
     ledger::Ledger,
     system::{Options, System},
 };

@@ -4,10 +4,10 @@ use std::fs;
 
 use futures_util::future::join_all;
 use optimus_common::language::Language;
+use optimus_testkit::client::{submission, verdicts, with};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{submission, verdicts, with},
     obedient,
     system::{System, languages},
 };

@@ -7,14 +7,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
+use optimus_testkit::{
+    client::{assert_verdict, with},
+    project::project,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    client::{assert_verdict, with},
-    project::project,
-    system::{System, languages},
-};
+use crate::system::{System, languages};
 
 /// Jobs waiting or running at once. Their tests are large, and all in memory.
 const AT_ONCE: usize = 4;

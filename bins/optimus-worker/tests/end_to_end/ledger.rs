@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use crate::{
+use optimus_testkit::{
     client::{assert_verdict, is_terminal},
-    system::System,
     until,
 };
+use serde_json::Value;
+
+use crate::system::System;
 
 /// Jobs that were accepted in one round.
 #[derive(Debug, Default)]

@@ -8,22 +8,16 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
-mod boxes;
 mod cancelling;
 mod cases;
 mod chaos;
-mod client;
 mod departing;
 mod evidence;
 mod examples;
 mod ledger;
 mod obedient;
-mod process;
 mod programs;
-mod project;
 mod queueing;
-#[allow(dead_code, reason = "the chaos suite uses the rest")]
-mod redis;
 mod sizes;
 mod submissions;
 mod system;
@@ -32,32 +26,13 @@ mod verdicts;
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
 };
 
 use libtest_mimic::{Arguments, Trial};
-use tokio::{runtime::Runtime, time::sleep};
+use optimus_testkit::boxes::Kind;
+use tokio::runtime::Runtime;
 
-use crate::{
-    boxes::Kind,
-    system::{Options, System},
-};
-
-/// Longer than anything awaited here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Waits for a condition, and panics where it does not come about.
-pub(crate) async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
-    until_within(PATIENCE, what, condition).await;
-}
-
-pub(crate) async fn until_within(patience: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let started = Instant::now();
-    while !condition().await {
-        assert!(started.elapsed() < patience, "in vain: {what}");
-        sleep(Duration::from_millis(50)).await;
-    }
-}
+use crate::system::{Options, System};
 
 /// The system that the scenarios share which do it no harm. Started with the first of them.
 #[derive(Clone)]

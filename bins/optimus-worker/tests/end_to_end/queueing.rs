@@ -2,16 +2,18 @@
 
 use std::fs;
 
+use optimus_testkit::{
+    boxes::Kind,
+    client::{Client, assert_verdict, submission, with},
+    project::project,
+    until,
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    boxes::Kind,
-    client::{Client, assert_verdict, submission, with},
     ledger::Ledger,
-    project::project,
     system::{Options, System},
-    until,
 };
 
 fn hello() -> Value {

@@ -1,11 +1,9 @@
 //! Large jobs, and bytes that are no text.
 
+use optimus_testkit::client::{assert_verdict, submission, verdicts, with};
 use serde_json::json;
 
-use crate::{
-    client::{assert_verdict, submission, verdicts, with},
-    system::System,
-};
+use crate::system::System;
 
 const MIB: usize = 1 << 20;
 

@@ -1,12 +1,10 @@
 //! What a submission may contain beside one source and its tests.
 
+use optimus_testkit::client::{assert_verdict, submission, verdicts, with};
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::{
-    client::{assert_verdict, submission, verdicts, with},
-    system::System,
-};
+use crate::system::System;
 
 pub(crate) async fn several_files(system: &System) {
     let test = json!([{"id": 1, "input": "4\n", "expected_output": "16\n"}]);

@@ -3,18 +3,18 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use optimus_common::language::Languages;
-use reqwest::StatusCode;
-use serde_json::Value;
-use tempfile::TempDir;
-
-use crate::{
+use optimus_testkit::{
     boxes::{Boxes, Kind},
     client::Client,
     process::Process,
     project::{binary, project},
     redis::{Redis, free_port},
-    until, until_within,
+    until,
+    waiting::until_within,
 };
+use reqwest::StatusCode;
+use serde_json::Value;
+use tempfile::TempDir;
 
 /// Longer than all languages take to be prepared anew on a slow and busy machine: their toolchains are copied, and Go's
 /// library is compiled.

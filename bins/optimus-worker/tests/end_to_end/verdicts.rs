@@ -1,9 +1,9 @@
 //! Every verdict, in every language.
 
 use futures_util::future::join_all;
+use optimus_testkit::client::{assert_verdict, submission, with};
 
 use crate::{
-    client::{assert_verdict, submission, with},
     evidence::assert_explained,
     programs,
     system::{System, languages},

@@ -134,8 +134,7 @@ mod tests {
 
     use super::*;
     use optimus_linux::network::arrange_network;
-
-    use crate::passed_over;
+    use optimus_testkit::passed_over;
 
     fn is_of_box(network: &RunNetwork) -> bool {
         matches!(network, RunNetwork::OfBox(_))

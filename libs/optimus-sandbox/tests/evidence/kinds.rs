@@ -27,10 +27,7 @@ use optimus_sandbox::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{
-    passed_over,
-    place::{Kind, PATIENCE, group},
-};
+use crate::place::{Kind, PATIENCE, group};
 
 /// What a run that fills what it may writes to files at least.
 const FILLED: u64 = 90 << 20;
@@ -217,7 +214,7 @@ async fn open(backend: &dyn Backend, language: &Language, programs: &Programs) -
     };
     match backend.check(&spec).await {
         Err(BackendError::Unavailable { language, reason }) => {
-            passed_over::because(&format!("this machine has no {language}: {reason}"));
+            optimus_testkit::passed_over::because(&format!("this machine has no {language}: {reason}"));
             return None;
         }
         checked => checked.unwrap(),

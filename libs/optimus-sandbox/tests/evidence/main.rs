@@ -9,12 +9,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::print_stderr,
     reason = "a test fails by panicking, and says what it has measured and what not"
 )]
 
-#[path = "../support/bare.rs"]
-mod bare;
 mod burners;
 #[path = "../native/groups.rs"]
 #[allow(dead_code, reason = "this suite only cleans up")]
@@ -23,8 +20,6 @@ mod groups;
 mod image;
 mod kinds;
 mod near;
-#[path = "../../../optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
 mod peak;
 mod place;
 mod played;

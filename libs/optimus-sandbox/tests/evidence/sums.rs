@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::{bare, place::Place, program::limits};
+use optimus_testkit::bare_start;
+
+use crate::{place::Place, program::limits};
 
 /// Of one run, in all.
 const BURNT: Duration = Duration::from_millis(240);
@@ -13,7 +15,7 @@ const BESIDE: u32 = 20;
 const LEAST_BESIDE: Duration = Duration::from_millis(20);
 
 pub(crate) async fn cpu_time_of_threads_and_processes_is_summed(place: &Place) {
-    let most = BURNT + LEAST_BESIDE.max(BESIDE * bare::start());
+    let most = BURNT + LEAST_BESIDE.max(BESIDE * bare_start::cost());
     let commands = ["process 1 240", "threads 4 60", "children 4 60", "unwaited 4 60"];
     for (ran, command) in place
         .run(limits(), &commands.map(str::to_owned))
@@ -39,6 +41,6 @@ pub(crate) async fn starting_a_program_costs_it_little(place: &Place) {
         told[told.len() - 1]
     );
     // Beside what it costs without a sandbox, as this machine is.
-    let most = Duration::from_millis(5).max(5 * bare::start());
+    let most = Duration::from_millis(5).max(5 * bare_start::cost());
     assert!(median < most, "{most:?}: {told:?}");
 }

@@ -17,8 +17,6 @@ mod conformance;
 mod copies;
 mod crashes;
 mod deaths;
-#[path = "../support/executable.rs"]
-mod executable;
 mod groups;
 mod host;
 mod isolation;

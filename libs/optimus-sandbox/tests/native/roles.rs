@@ -22,7 +22,7 @@ use rustix::{
 
 use crate::{
     conformance::PATIENCE,
-    executable, groups,
+    groups,
     host::{shell, start},
 };
 
@@ -174,7 +174,7 @@ pub(crate) fn run_suite_as_user(grant: Grant, allow_missing: &[&str]) {
     let files = tempfile::tempdir_in("/var/tmp").unwrap();
     fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = files.path().join("suite");
-    executable::copy(env::current_exe().unwrap(), &program);
+    optimus_testkit::executable::copy(env::current_exe().unwrap(), &program);
     let mut command = Command::new(&program);
     command.arg(SUITE).args(place.arguments()).env("HOME", "/tmp");
     let faked = fake_accounts(files.path(), grant);

@@ -14,7 +14,7 @@ use proptest::{prelude::*, test_runner::TestRunner};
 use optimus_linux::seccomp::{Access, Answer, Condition, Program, Test, Width};
 
 use super::{ALLOW, ARCHITECTURE, PRETEND, run, values};
-use crate::{filter::allow_list, passed_over};
+use crate::filter::allow_list;
 
 const COMPILER: &str = r#"
 #include <errno.h>
@@ -145,7 +145,9 @@ fn kind(answer: u32) -> u32 {
 #[test]
 fn libseccomp_says_the_same() {
     if !Path::new("/usr/include/seccomp.h").exists() {
-        return passed_over::because("the headers of libseccomp (libseccomp-dev) are not installed");
+        return optimus_testkit::passed_over::because(
+            "the headers of libseccomp (libseccomp-dev) are not installed",
+        );
     }
     let (ours, theirs) = (Program::new(&allow_list()).0, compiled_by_libseccomp());
     assert!(theirs.len() > 100);

@@ -411,13 +411,6 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/executable.rs"]
-mod executable;
-#[cfg(test)]
-#[path = "../../../../optimus-common/tests/support/passed_over.rs"]
-mod passed_over;
-
-#[cfg(test)]
 mod tests {
     use std::fs;
 
@@ -461,7 +454,7 @@ mod tests {
         fn program(&self, path: &str, script: &str) {
             let path = self.path(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            executable::write(&path, &format!("#!/bin/sh\n{script}\n"));
+            optimus_testkit::executable::write(&path, &format!("#!/bin/sh\n{script}\n"));
         }
 
         /// Looks with these folders in `PATH` and those seen.
@@ -565,7 +558,7 @@ mod tests {
     #[test]
     fn what_the_package_manager_has_of_a_program_is_seen_and_no_more() {
         if !Path::new("/var/lib/dpkg/status").exists() {
-            passed_over::because("this host's packages are not Debian's");
+            optimus_testkit::passed_over::because("this host's packages are not Debian's");
             return;
         }
         let mut host = Host::new();

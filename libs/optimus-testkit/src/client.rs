@@ -5,27 +5,27 @@ use std::time::{Duration, Instant};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::until;
+use crate::waiting::until;
 
 /// Longer than any job here takes on a busy machine.
 const JOB_TIMEOUT: Duration = Duration::from_mins(4);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Client {
+pub struct Client {
     http: reqwest::Client,
     base: String,
 }
 
 /// A status, and the JSON that came with it.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<String>,
-    pub(crate) body: Value,
+pub struct Answer {
+    pub status: StatusCode,
+    pub retry_after: Option<String>,
+    pub body: Value,
 }
 
 impl Client {
-    pub(crate) fn new(port: u16) -> Self {
+    pub fn new(port: u16) -> Self {
         Self {
             http: reqwest::Client::new(),
             base: format!("http://127.0.0.1:{port}"),
@@ -33,7 +33,7 @@ impl Client {
     }
 
     /// `None` where nobody answers.
-    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<Answer> {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<Answer> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
             request = request.json(body);
@@ -41,20 +41,20 @@ impl Client {
         read(request.send().await.ok()?).await
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, None)
             .await
             .unwrap_or_else(|| panic!("no answer to GET {path}"))
     }
 
-    pub(crate) async fn post(&self, submission: &Value) -> Answer {
+    pub async fn post(&self, submission: &Value) -> Answer {
         self.ask(Method::POST, "/jobs", Some(submission))
             .await
             .expect("no answer to POST /jobs")
     }
 
     /// Posts with an idempotency key, again and again until it is accepted.
-    pub(crate) async fn submit_surely(&self, submission: &Value, key: &str) -> String {
+    pub async fn submit_surely(&self, submission: &Value, key: &str) -> String {
         let started = Instant::now();
         loop {
             if let Some(id) = self.try_submit(submission, key).await {
@@ -80,20 +80,20 @@ impl Client {
     }
 
     /// Submits, and returns the job's id.
-    pub(crate) async fn submit(&self, submission: &Value) -> String {
+    pub async fn submit(&self, submission: &Value) -> String {
         let answer = self.post(submission).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
         id_of(&answer.body)
     }
 
-    pub(crate) async fn record(&self, id: &str) -> Value {
+    pub async fn record(&self, id: &str) -> Value {
         let answer = self.get(&format!("/jobs/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
         answer.body
     }
 
     /// The record in its terminal state. The API may be away for a while.
-    pub(crate) async fn done(&self, id: &str) -> Value {
+    pub async fn done(&self, id: &str) -> Value {
         let started = Instant::now();
         loop {
             let answer = self.ask(Method::GET, &format!("/jobs/{id}?wait=20"), None).await;
@@ -118,18 +118,18 @@ impl Client {
     }
 
     /// Submits, and waits for the end.
-    pub(crate) async fn grade(&self, submission: &Value) -> Value {
+    pub async fn grade(&self, submission: &Value) -> Value {
         let id = self.submit(submission).await;
         self.done(&id).await
     }
 
-    pub(crate) async fn cancel(&self, id: &str) -> Answer {
+    pub async fn cancel(&self, id: &str) -> Answer {
         self.ask(Method::DELETE, &format!("/jobs/{id}"), None)
             .await
             .expect("no answer to DELETE /jobs/:id")
     }
 
-    pub(crate) async fn until_status(&self, id: &str, status: &str) -> Value {
+    pub async fn until_status(&self, id: &str, status: &str) -> Value {
         let mut record = Value::Null;
         until(&format!("job {id} is {status}"), async || {
             record = self.record(id).await;
@@ -166,7 +166,7 @@ fn id_of(body: &Value) -> String {
         .to_owned()
 }
 
-pub(crate) fn is_terminal(record: &Value) -> bool {
+pub fn is_terminal(record: &Value) -> bool {
     matches!(
         record["status"].as_str(),
         Some("completed" | "failed" | "cancelled")
@@ -174,7 +174,7 @@ pub(crate) fn is_terminal(record: &Value) -> bool {
 }
 
 /// A submission of one file, with a test for each pair of an input and its expected output.
-pub(crate) fn submission(language: &str, source: &str, tests: &[(&str, &str)]) -> Value {
+pub fn submission(language: &str, source: &str, tests: &[(&str, &str)]) -> Value {
     let tests: Vec<_> = (1..)
         .zip(tests)
         .map(|(id, (input, expected))| json!({"id": id, "input": input, "expected_output": expected}))
@@ -183,7 +183,7 @@ pub(crate) fn submission(language: &str, source: &str, tests: &[(&str, &str)]) -
 }
 
 /// `base` with the fields of `more`.
-pub(crate) fn with(mut base: Value, more: Value) -> Value {
+pub fn with(mut base: Value, more: Value) -> Value {
     let Value::Object(more) = more else {
         panic!("fields are expected")
     };
@@ -192,7 +192,7 @@ pub(crate) fn with(mut base: Value, more: Value) -> Value {
 }
 
 /// The verdict of each test, in order.
-pub(crate) fn verdicts(record: &Value) -> Vec<&str> {
+pub fn verdicts(record: &Value) -> Vec<&str> {
     let tests = record["result"]["test_results"]
         .as_array()
         .unwrap_or_else(|| panic!("no results in {record}"));
@@ -203,7 +203,7 @@ pub(crate) fn verdicts(record: &Value) -> Vec<&str> {
 }
 
 /// Checks a graded job's verdict, and that everything else in its result agrees with it.
-pub(crate) fn assert_verdict(record: &Value, expected: &str, what: &str) {
+pub fn assert_verdict(record: &Value, expected: &str, what: &str) {
     assert_eq!(record["status"], "completed", "{what}: {record:#}");
     let result = &record["result"];
     assert_eq!(result["verdict"], expected, "{what}: {}", brief(record));

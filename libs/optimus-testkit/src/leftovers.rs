@@ -6,28 +6,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::until;
+use crate::waiting::until;
 
 /// What belongs to one machine of the tests.
 #[derive(Debug)]
-pub(crate) struct Leftovers<'a> {
-    pub(crate) binary: PathBuf,
-    pub(crate) cgroup: &'a str,
+pub struct Leftovers<'a> {
+    pub binary: PathBuf,
+    pub cgroup: &'a str,
 }
 
 impl Leftovers<'_> {
     /// Waits until nothing is left: what is killed needs a moment to be gone.
-    pub(crate) async fn assert_none(&self) {
+    pub async fn assert_none(&self) {
         self.assert_no_processes().await;
         until("no cgroup is left", async || self.cgroups().is_empty()).await;
     }
 
-    pub(crate) async fn assert_no_processes(&self) {
+    pub async fn assert_no_processes(&self) {
         until("no process is left", async || self.processes().is_empty()).await;
     }
 
     /// Processes of the binary, wherever they were moved to, and all that are in the boxes' cgroups.
-    pub(crate) fn processes(&self) -> Vec<String> {
+    pub fn processes(&self) -> Vec<String> {
         let binary = fs::metadata(&self.binary).unwrap();
         let mut found = Vec::new();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
@@ -53,7 +53,7 @@ impl Leftovers<'_> {
     }
 
     /// The cgroups below that of the tests, in every hierarchy.
-    pub(crate) fn cgroups(&self) -> Vec<PathBuf> {
+    pub fn cgroups(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for hierarchy in hierarchies() {
             collect(&hierarchy.join(self.cgroup), &mut found);
@@ -63,7 +63,7 @@ impl Leftovers<'_> {
 }
 
 /// The roots of all control groups there may be.
-pub(crate) fn hierarchies() -> impl Iterator<Item = PathBuf> {
+pub fn hierarchies() -> impl Iterator<Item = PathBuf> {
     let top = Path::new("/sys/fs/cgroup");
     let below = fs::read_dir(top).unwrap().flatten().map(|entry| entry.path());
     below.chain([top.to_owned()])

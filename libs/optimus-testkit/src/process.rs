@@ -14,11 +14,11 @@ use tokio::{
 };
 
 /// Longer than any process here needs to leave.
-const LEAVE_TIMEOUT: Duration = Duration::from_mins(1);
+pub const LEAVE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running process; killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
@@ -26,7 +26,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command` with both its output streams in `NAME.log` below `dir`.
-    pub(crate) fn start(name: &str, dir: &Path, command: &mut std::process::Command) -> Self {
+    pub fn start(name: &str, dir: &Path, command: &mut std::process::Command) -> Self {
         let path = dir.join(format!("{name}.log"));
         let log = File::create(&path).unwrap();
         let program = command.get_program().to_owned();
@@ -46,30 +46,33 @@ impl Process {
         }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self
-            .child
+    pub fn pid(&self) -> u32 {
+        self.child
             .id()
-            .unwrap_or_else(|| panic!("{} has ended already", self.name));
-        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+            .unwrap_or_else(|| panic!("{} has ended already", self.name))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.pid().cast_signed()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// `kill -9`, and nothing of it is left when this returns.
-    pub(crate) async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// Asks it to leave, and waits until it has.
-    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+    pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended().await
     }
 
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    pub async fn ended(&mut self) -> ExitStatus {
         let Ok(status) = timeout(LEAVE_TIMEOUT, self.child.wait()).await else {
             panic!(
                 "{} does not leave; its log ends with\n{}",
@@ -81,12 +84,12 @@ impl Process {
     }
 
     /// How it ended, if it has.
-    pub(crate) fn status(&mut self) -> Option<ExitStatus> {
+    pub fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
     /// Panics with its log where it is no longer there.
-    pub(crate) fn assert_running(&mut self) {
+    pub fn assert_running(&mut self) {
         if let Some(status) = self.status() {
             panic!(
                 "{} ended with {status}; its log ends with\n{}",
@@ -96,14 +99,14 @@ impl Process {
         }
     }
 
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }
 
     /// Bytes of memory of its own. What is resident of its program's file is the kernel's to say: it reads ahead,
     /// and a test's program is several times as large as a release's.
-    pub(crate) fn own_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+    pub fn own_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let kib = |line: &str| line.trim().trim_end_matches(" kB").parse::<u64>().unwrap();
         ["RssAnon:", "RssShmem:"]
             .map(|key| kib(status.lines().find_map(|line| line.strip_prefix(key)).unwrap()) << 10)
@@ -111,7 +114,7 @@ impl Process {
             .sum()
     }
 
-    pub(crate) fn log_end(&self) -> String {
+    pub fn log_end(&self) -> String {
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(15)..];

@@ -14,14 +14,14 @@ use crate::project::project;
 
 /// What boxes are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Container,
     Native,
 }
 
 impl Kind {
     /// The backend that makes them, as `--backend` names it.
-    pub(crate) fn backend(self) -> &'static str {
+    pub fn backend(self) -> &'static str {
         match self {
             Self::Container => "docker",
             Self::Native => "native",
@@ -31,18 +31,18 @@ impl Kind {
 
 /// The boxes of all workers of one system, and of no other.
 #[derive(Debug)]
-pub(crate) struct Boxes {
+pub struct Boxes {
     kind: Kind,
     scope: String,
 }
 
 impl Boxes {
-    pub(crate) fn new(kind: Kind, scope: String) -> Self {
+    pub fn new(kind: Kind, scope: String) -> Self {
         Self { kind, scope }
     }
 
     /// The workers' settings that tell these boxes from any others.
-    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
         match self.kind {
             Kind::Container => vec![("OPTIMUS__DOCKER__SCOPE", self.scope.clone())],
             Kind::Native => {
@@ -57,7 +57,7 @@ impl Boxes {
     }
 
     /// Checks that the boxes can be made, so that a missing image is not told as a test that takes too long.
-    pub(crate) fn require(&self, languages: &Languages, serves: impl Fn(&str) -> bool) {
+    pub fn require(&self, languages: &Languages, serves: impl Fn(&str) -> bool) {
         if self.kind == Kind::Native {
             return;
         }
@@ -72,7 +72,7 @@ impl Boxes {
     }
 
     /// The workers that have boxes, whatever state those are in.
-    pub(crate) fn owners(&self) -> BTreeSet<String> {
+    pub fn owners(&self) -> BTreeSet<String> {
         match self.kind {
             Kind::Container => self.containers(r#"{{.Label "optimus.worker"}}"#),
             Kind::Native => {
@@ -83,7 +83,7 @@ impl Boxes {
     }
 
     /// Kills everything in them, behind the worker's back.
-    pub(crate) fn kill_all(&self) {
+    pub fn kill_all(&self) {
         match self.kind {
             Kind::Container => {
                 for container in self.containers("{{.ID}}") {
@@ -100,7 +100,7 @@ impl Boxes {
     }
 
     /// Leaves nothing, once no worker is left.
-    pub(crate) fn remove_all(&self) {
+    pub fn remove_all(&self) {
         match self.kind {
             Kind::Container => {
                 for container in self.containers("{{.ID}}") {

@@ -11,8 +11,7 @@ use std::{
 };
 
 /// A copy that may be executed at once, with the permissions of what is copied.
-#[allow(dead_code, reason = "each suite uses a part of it")]
-pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let copied = Command::new("cp")
         .arg("--")
         .args([from.as_ref(), to.as_ref()])
@@ -21,8 +20,7 @@ pub(crate) fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
 }
 
 /// A file with this content that anybody may execute at once.
-#[allow(dead_code, reason = "each suite uses a part of it")]
-pub(crate) fn write(path: impl AsRef<Path>, content: &str) {
+pub fn write(path: impl AsRef<Path>, content: &str) {
     let mut install = Command::new("install")
         .args(["-m", "755", "/dev/stdin"])
         .arg(path.as_ref())

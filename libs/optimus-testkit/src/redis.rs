@@ -6,10 +6,10 @@ use std::{
     process::Command,
 };
 
-use crate::{process::Process, until};
+use crate::{process::Process, waiting::until};
 
 #[derive(Debug)]
-pub(crate) struct Redis {
+pub struct Redis {
     process: Process,
     dir: PathBuf,
     port: u16,
@@ -17,12 +17,12 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    pub(crate) async fn start(dir: &Path) -> Self {
+    pub async fn start(dir: &Path) -> Self {
         Self::start_with(dir, &[]).await
     }
 
     /// With more arguments than those by which it keeps its data.
-    pub(crate) async fn start_with(dir: &Path, arguments: &[&str]) -> Self {
+    pub async fn start_with(dir: &Path, arguments: &[&str]) -> Self {
         let port = free_port();
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let redis = Self {
@@ -35,35 +35,35 @@ impl Redis {
         redis
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn process(&self) -> &Process {
+    pub fn process(&self) -> &Process {
         &self.process
     }
 
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Dies as in a crash: nothing is flushed, nobody is told.
-    pub(crate) async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         self.process.kill().await;
     }
 
     /// Starts it again with what it had written.
-    pub(crate) async fn start_again(&mut self) {
+    pub async fn start_again(&mut self) {
         self.process = launch(&self.dir, self.port, &self.arguments);
         self.until_answering().await;
     }
 
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.process.terminate().await;
     }
 
     /// The answer of one command, a line for each element.
-    pub(crate) fn ask(&self, command: &[&str]) -> Vec<String> {
+    pub fn ask(&self, command: &[&str]) -> Vec<String> {
         let answer = self
             .cli(command)
             .output()
@@ -116,7 +116,7 @@ fn launch(dir: &Path, port: u16, arguments: &[String]) -> Process {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()

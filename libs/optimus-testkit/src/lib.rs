@@ -1,0 +1,38 @@
+//! What the tests of several crates share. Only dev-dependencies may name it; `test.sh` looks that no program has it.
+//!
+//! - [`passed_over`]: what a machine cannot test, which is a failure where nothing may be passed over
+//! - [`executable`]: files that are started by the test that writes them
+//! - [`waiting`]: for a condition that comes about
+//! - [`project`]: the folder of the checkout, the binaries of other packages
+//! - [`process`], [`redis`]: processes, and servers among them, that end with the test
+//! - [`client`]: the HTTP API as its clients use it
+//! - [`boxes`], [`leftovers`]: the boxes of one system seen from outside, and what must not be left of it
+//! - [`bare_start`]: what the start of a program costs without any box
+
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it does"
+)]
+
+pub mod passed_over;
+
+#[cfg(target_os = "linux")]
+pub mod bare_start;
+#[cfg(target_os = "linux")]
+pub mod boxes;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(target_os = "linux")]
+pub mod executable;
+#[cfg(target_os = "linux")]
+pub mod leftovers;
+#[cfg(target_os = "linux")]
+pub mod process;
+pub mod project;
+#[cfg(target_os = "linux")]
+pub mod redis;
+pub mod waiting;
+
+pub use waiting::until;
