@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use optimus_common::{
-    language::{Language, USERS_DIR},
-    language_assets::PREPARE,
-};
+use optimus_common::{box_layout::USERS_DIR, language::Language, language_assets::PREPARE};
 
 /// An image that is Debian and nothing else, as its name tells: the language's packages are installed on it.
 pub(crate) fn is_plain_debian(image: &str) -> bool {

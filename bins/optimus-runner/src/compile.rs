@@ -7,8 +7,8 @@ use optimus_cell::{
     CellFactory, Event, GuestId, Input, OutputFlow, StartResult, Supervisor, WorkdirPolicy, seal_artefacts,
 };
 use optimus_common::{
+    box_layout::BOX_DIR,
     facts::{RunEnd, RunFacts},
-    language::BOX_DIR,
 };
 use optimus_protocol::{
     COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, JobStep, MOST_ENTRIES, OutputTag,

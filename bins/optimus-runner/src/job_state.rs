@@ -4,11 +4,9 @@ use std::{fs, path::Path};
 
 use anyhow::Context;
 use optimus_cell::{CellFactory, Guests};
+use optimus_common::box_layout::JOB_FILE;
 use optimus_protocol::JobHeader;
 use serde::{Deserialize, Serialize};
-
-/// In a folder of root's with mode 0700.
-const FILE: &str = "/run/optimus/job.json";
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct JobState {
@@ -28,19 +26,18 @@ impl JobState {
     pub(crate) fn guests(&self, cells: Option<&CellFactory>) -> anyhow::Result<Guests> {
         match cells {
             Some(cells) => Ok(cells.guests()),
-            None => {
-                Guests::from_base(self.guest_base).with_context(|| format!("{FILE} names no UIDs of guests"))
-            }
+            None => Guests::from_base(self.guest_base)
+                .with_context(|| format!("{JOB_FILE} names no UIDs of guests")),
         }
     }
 
     pub(crate) fn save(&self) -> anyhow::Result<()> {
         let json = serde_json::to_vec(self).context("cannot encode the job")?;
-        fs::write(FILE, json).with_context(|| format!("cannot write {FILE}"))
+        fs::write(JOB_FILE, json).with_context(|| format!("cannot write {JOB_FILE}"))
     }
 
     pub(crate) fn load() -> anyhow::Result<Self> {
-        let json = fs::read(Path::new(FILE)).with_context(|| format!("cannot read {FILE}"))?;
-        serde_json::from_slice(&json).with_context(|| format!("cannot understand {FILE}"))
+        let json = fs::read(Path::new(JOB_FILE)).with_context(|| format!("cannot read {JOB_FILE}"))?;
+        serde_json::from_slice(&json).with_context(|| format!("cannot understand {JOB_FILE}"))
     }
 }

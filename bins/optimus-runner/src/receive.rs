@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use optimus_cell::{CellFactory, Guests, become_guest};
 use optimus_common::{
-    language::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
+    box_layout::{BOX_DIR, OUTPUT_DIR, USERS_DIR},
     submission::check_file_name,
 };
 use optimus_protocol::{FileHeader, FrameKind, JobHeader, Ready, VERSION};

@@ -1,6 +1,5 @@
 //! What a box offers to runs that are to have a cell of their own.
 
-pub use optimus_common::language::BYTES_PER_INODE;
 use rustix::thread::CapabilitySet;
 
 use optimus_linux::cgroup::Group;
@@ -16,7 +15,7 @@ pub const FIRST_GUEST: u32 = 10_000;
 pub struct BoxResources {
     /// The box's cgroup, delegated to the agent, which is itself in a group below it. `None` where the host gives none.
     pub group: Option<Group>,
-    /// Size of each writable file system of a run's cell. Inodes are counted at [`BYTES_PER_INODE`] each, here and for the
+    /// Size of each writable file system of a run's cell. Inodes are counted at [`BYTES_PER_INODE`](optimus_common::box_layout::BYTES_PER_INODE) each, here and for the
     /// compile step.
     pub disk_bytes: u64,
     /// Size of each writable file system of the compile step.

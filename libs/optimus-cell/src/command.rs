@@ -8,7 +8,7 @@ use std::{
 };
 
 use optimus_common::{
-    language::BOX_DIR,
+    box_layout::{BOX_DIR, TMP_DIR},
     limits::{CORE_LIMIT, Limits},
 };
 use optimus_protocol::CommandSpec;
@@ -25,7 +25,7 @@ const DEFAULT_ENV: [(&str, &str); 5] = [
     ("LANG", "C.UTF-8"),
     ("PWD", BOX_DIR),
     ("SHELL", SHELL),
-    ("TMPDIR", "/tmp"),
+    ("TMPDIR", TMP_DIR),
 ];
 
 /// Where programs are looked for if not even the agent has a `PATH`.

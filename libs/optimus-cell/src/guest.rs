@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 
+use optimus_common::box_layout::TMP_DIR;
 use rustix::{
     process::getuid,
     rand::{GetRandomFlags, getrandom},
@@ -97,7 +98,7 @@ impl Guests {
 }
 
 /// Where programs that a guest starts keep what they remember; there is nothing else it could call its own.
-pub(crate) const HOME: &str = "/tmp";
+pub(crate) const HOME: &str = TMP_DIR;
 pub(crate) const SHELL: &str = "/bin/sh";
 
 impl Guests {

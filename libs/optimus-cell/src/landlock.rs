@@ -14,13 +14,12 @@ use rustix::{
 };
 
 pub(crate) use self::reading::Reading;
+use optimus_common::box_layout::c_paths::WRITABLE_DIRS;
 use optimus_linux::landlock::{
     CHANGE_FOLDER, IOCTL_DEVICE, MAKE_DEVICE, REFER, RulesetAttributes, SCOPES, TRUNCATE, WRITE_FILE, allow,
     create, restrict, version,
 };
 
-/// Folders a guest may write to.
-const FOLDERS: [&CStr; 3] = [c"/box", c"/tmp", c"/dev/shm"];
 /// Devices that do nothing to anybody.
 const DEVICES: [&CStr; 5] = [
     c"/dev/null",
@@ -72,7 +71,7 @@ impl Ruleset {
             scoped: self.scoped,
         };
         let ruleset = create(&attributes, self.size)?;
-        for folder in FOLDERS {
+        for folder in WRITABLE_DIRS {
             self.allow(&ruleset, folder, self.handled & !MAKE_DEVICE & !IOCTL_DEVICE)?;
         }
         for device in DEVICES {

@@ -6,7 +6,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, OwnedFd},
 };
 
-use optimus_common::{language::BOX_DIR, weaken};
+use optimus_common::{box_layout::BOX_DIR, weaken};
 use rustix::{
     process::{
         DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal, setrlimit, setsid,

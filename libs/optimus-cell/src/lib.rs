@@ -58,7 +58,7 @@ mod uid_isolation;
 mod waited;
 mod wall_clock;
 
-pub use box_resources::{BYTES_PER_INODE, BoxResources, FIRST_GUEST, GuestUids, Landlock};
+pub use box_resources::{BoxResources, FIRST_GUEST, GuestUids, Landlock};
 pub use cleanup::seal_artefacts;
 pub use connections::HIDDEN_COUNTERS;
 pub use death::Death;
@@ -66,6 +66,6 @@ pub use error::CellError;
 pub use guest::{Guests, become_guest};
 pub use guest_id::GuestId;
 pub use input::{Input, InputWriter};
-pub use namespace_isolation::{CellFactory, ROOT_PARTS};
+pub use namespace_isolation::CellFactory;
 pub use run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy};
 pub use supervisor::Supervisor;

@@ -52,7 +52,6 @@ use init_report::SharedInitReport;
 use mounts::Mounts;
 use optimus_linux::process::{Cloned, PidFd, clone_into};
 use run_root::BoxRoot;
-pub use run_root::ROOT_PARTS;
 
 /// Makes cells.
 #[derive(Debug)]

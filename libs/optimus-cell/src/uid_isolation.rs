@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{language::BOX_DIR, limits::Limits};
+use optimus_common::{
+    box_layout::{BOX_DIR, SHM_DIR, TMP_DIR},
+    limits::Limits,
+};
 
 use crate::{
     cleanup::WritableFolders,
@@ -38,7 +41,7 @@ pub(crate) struct UidIsolation {
 
 impl UidIsolation {
     pub(crate) fn new(guests: &[GuestId], workdir: WorkdirPolicy) -> Result<Self, CellError> {
-        let mut folders = vec!["/tmp", "/dev/shm"];
+        let mut folders = vec![TMP_DIR, SHM_DIR];
         if workdir == WorkdirPolicy::PerRun {
             folders.push(BOX_DIR);
         }

@@ -19,20 +19,6 @@ pub use self::{
 };
 use crate::{ids::LanguageName, no_duplicate_keys, shape};
 
-/// The working directory of the compile step and of every run, inside the box.
-pub const BOX_DIR: &str = "/box";
-
-/// The folder below the work directory that is there for what the compile step makes. No file of a submission may be in
-/// it, so whatever a submission brings along collides with nothing.
-pub const OUTPUT_DIR: &str = ".optimus";
-
-/// Where in an image `/etc/passwd` and `/etc/group` lead to: a container's root is read-only, and who its guests are is
-/// known only when it runs. The agent alone writes there.
-pub const USERS_DIR: &str = "/run/users";
-
-/// File systems in memory have one inode for so many bytes of their size.
-pub const BYTES_PER_INODE: u64 = 4096;
-
 /// One entry of `languages.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "an object")]

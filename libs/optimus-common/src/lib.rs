@@ -8,12 +8,14 @@
 //! - [`job`]: the life of a submission in the system, with every allowed transition
 //! - [`result`]: what a client reads back
 //! - [`limits`], [`facts`]: what a run may use, and what it did use
+//! - [`box_layout`]: what a box looks like from inside
 //! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
 //! - [`language_assets`]: what some languages bring along for their boxes
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 
+pub mod box_layout;
 mod causes;
 pub mod checker;
 pub mod content;

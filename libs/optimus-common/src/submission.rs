@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    checker::Checker, content::NamedContent, counted, ids::LanguageName, job::Priority, language::OUTPUT_DIR,
-    no_duplicate_keys, payload::Base64Bytes, shape,
+    box_layout::OUTPUT_DIR, checker::Checker, content::NamedContent, counted, ids::LanguageName,
+    job::Priority, no_duplicate_keys, payload::Base64Bytes, shape,
 };
 
 /// A program and the test cases to grade it by. Only `language`, `test_cases`, and one of `source_code` and `files`

@@ -10,7 +10,8 @@ use std::{
 };
 
 use optimus_common::{
-    language::{BYTES_PER_INODE, Language, Placeholders},
+    box_layout::BYTES_PER_INODE,
+    language::{Language, Placeholders},
     limits::Limits,
     settings::LimitSettings,
     submission::{InvalidSubmission, SourceFile, Submission, TestCase},

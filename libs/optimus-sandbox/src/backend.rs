@@ -95,3 +95,22 @@ pub enum BackendError {
     #[error("cannot {operation} within {seconds} s")]
     TimedOut { operation: &'static str, seconds: u64 },
 }
+
+impl BackendError {
+    pub(crate) fn engine(
+        operation: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Engine {
+            operation,
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn timed_out(operation: &'static str, timeout: Duration) -> Self {
+        Self::TimedOut {
+            operation,
+            seconds: timeout.as_secs(),
+        }
+    }
+}

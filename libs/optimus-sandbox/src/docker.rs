@@ -85,7 +85,9 @@ impl DockerBackend {
         let ports = tokio::task::spawn_blocking(ContainerPorts::of_this_machine);
         let (docker, machine) = tokio::time::timeout(settings.start_timeout, connect::probe(docker))
             .await
-            .map_err(|_| timed_out("connect to the container engine", settings.start_timeout))??;
+            .map_err(|_| {
+                BackendError::timed_out("connect to the container engine", settings.start_timeout)
+            })??;
         let turns = usize::try_from(settings.parallel_starts)
             .unwrap_or(usize::MAX)
             .clamp(1, Semaphore::MAX_PERMITS);
@@ -99,7 +101,7 @@ impl DockerBackend {
             holders: Holders::new(settings.hold_max_mb, machine.memory_bytes),
             ports: ports
                 .await
-                .map_err(|lost| engine_error("prepare the machine", lost))?,
+                .map_err(|lost| BackendError::engine("prepare the machine", lost))?,
             starts: Arc::new(Semaphore::new(turns)),
         };
         Ok(Self {
@@ -125,21 +127,21 @@ impl Backend for DockerBackend {
         });
         let image = held
             .await
-            .map_err(|lost| engine_error("hold an image in memory", lost))?;
+            .map_err(|lost| BackendError::engine("hold an image in memory", lost))?;
         let making = async {
             let turn = Arc::clone(&self.engine.starts)
                 .acquire_owned()
                 .await
-                .map_err(|closed| engine_error("make a box", closed))?;
+                .map_err(|closed| BackendError::engine("make a box", closed))?;
             // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container
             // is known and its handle destroys it.
             tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone(), image, turn))
                 .await
-                .map_err(|lost| engine_error("make a box", lost))?
+                .map_err(|lost| BackendError::engine("make a box", lost))?
         };
         tokio::time::timeout(self.start_timeout, making)
             .await
-            .map_err(|_| timed_out("make a box", self.start_timeout))?
+            .map_err(|_| BackendError::timed_out("make a box", self.start_timeout))?
     }
 
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError> {
@@ -158,7 +160,7 @@ impl Backend for DockerBackend {
             .docker
             .list_containers(Some(options))
             .await
-            .map_err(|error| engine_error("list the containers", error))?;
+            .map_err(|error| BackendError::engine("list the containers", error))?;
         let orphans = all.into_iter().filter_map(|found| {
             let owner = found.labels?.remove(container::WORKER_LABEL)?;
             if alive.iter().any(|worker| worker.as_str() == owner) {
@@ -184,7 +186,7 @@ impl Backend for DockerBackend {
         match self.engine.docker.inspect_image(&spec.image).await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => Err(image_missing(spec)),
-            Err(error) => Err(engine_error("look for the image", error)),
+            Err(error) => Err(BackendError::engine("look for the image", error)),
         }
     }
 
@@ -214,7 +216,7 @@ async fn make_box(
         .await
         .map_err(|error| match status(&error) {
             Some(404) => image_missing(&spec),
-            _ => engine_error("create a container", error),
+            _ => BackendError::engine("create a container", error),
         })?;
     let created = Instant::now();
     let attached = attach(&engine.docker, &name).await?;
@@ -249,14 +251,14 @@ async fn attach(docker: &Docker, name: &str) -> Result<AttachContainerResults, B
     docker
         .attach_container(name, Some(streams))
         .await
-        .map_err(|error| engine_error("attach to a container", error))
+        .map_err(|error| BackendError::engine("attach to a container", error))
 }
 
 async fn start(docker: &Docker, name: &str) -> Result<(), BackendError> {
     docker
         .start_container(name, None::<StartContainerOptions>)
         .await
-        .map_err(|error| engine_error("start a container", error))
+        .map_err(|error| BackendError::engine("start a container", error))
 }
 
 fn millis(from: Instant, to: Instant) -> u64 {
@@ -275,22 +277,5 @@ fn image_missing(spec: &BoxSpec) -> BackendError {
     BackendError::ImageMissing {
         image: spec.image.clone(),
         language: spec.language.clone(),
-    }
-}
-
-fn engine_error(
-    operation: &'static str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> BackendError {
-    BackendError::Engine {
-        operation,
-        source: source.into(),
-    }
-}
-
-fn timed_out(operation: &'static str, timeout: Duration) -> BackendError {
-    BackendError::TimedOut {
-        operation,
-        seconds: timeout.as_secs(),
     }
 }

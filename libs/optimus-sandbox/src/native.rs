@@ -172,7 +172,7 @@ impl NativeBackend {
         let timeout = self.client.settings.start_timeout;
         match tokio::time::timeout(timeout, self.roots.find(&spec.language)).await {
             Ok(found) => found.map_err(unavailable),
-            Err(_) => Err(timed_out("find the language on this host", timeout)),
+            Err(_) => Err(BackendError::timed_out("find the language on this host", timeout)),
         }
     }
 }
@@ -192,13 +192,13 @@ impl Backend for NativeBackend {
             alive: alive.to_vec(),
         };
         match connection
-            .map_err(|error| engine_error(OPERATION, error))?
+            .map_err(|error| BackendError::engine(OPERATION, error))?
             .ask(request, None)
             .await
         {
             Ok(SpawnerReply::Removed { boxes }) => Ok(boxes),
             Ok(_) => Ok(0),
-            Err(error) => Err(engine_error(OPERATION, error)),
+            Err(error) => Err(BackendError::engine(OPERATION, error)),
         }
     }
 
@@ -260,7 +260,7 @@ impl SpawnerClient {
             let mut active = self.active.lock().await;
             let active = self.ensure(&mut active).await;
             let ActiveSpawner { connection, roots } =
-                active.map_err(|error| engine_error(OPERATION, error))?;
+                active.map_err(|error| BackendError::engine(OPERATION, error))?;
             let most_bytes = self.settings.root_max_mb << 20;
             if let Some(reason) = roots.failure(wanted) {
                 return Err(not_to_be_had(wanted, &reason));
@@ -272,7 +272,7 @@ impl SpawnerClient {
         };
         let done = tokio::time::timeout(LONGEST_LOADING, ready)
             .await
-            .map_err(|_| timed_out(OPERATION, LONGEST_LOADING))?;
+            .map_err(|_| BackendError::timed_out(OPERATION, LONGEST_LOADING))?;
         if let Err(error) = done {
             let mut active = self.active.lock().await;
             if let Some(active) = active.as_mut() {
@@ -280,7 +280,7 @@ impl SpawnerClient {
             }
             return Err(match &*error {
                 SpawnerError::Refused(reason) => not_to_be_had(wanted, reason),
-                _ => engine_error(OPERATION, error),
+                _ => BackendError::engine(OPERATION, error),
             });
         }
         if has_failed && let Some(active) = self.active.lock().await.as_mut() {
@@ -312,7 +312,7 @@ impl SpawnerClient {
         let making = self.make_of(spec, connection, lease);
         tokio::time::timeout(timeout, making)
             .await
-            .map_err(|_| timed_out("make a box", timeout))?
+            .map_err(|_| BackendError::timed_out("make a box", timeout))?
     }
 
     /// A box of a root that is in memory.
@@ -323,10 +323,10 @@ impl SpawnerClient {
         lease: RootLease,
     ) -> Result<(LiveBox, RequestId), BackendError> {
         const OPERATION: &str = "make a box";
-        let failed = |error: SpawnerError| engine_error(OPERATION, error);
+        let failed = |error: SpawnerError| BackendError::engine(OPERATION, error);
         let root = lease.root();
-        let (ours, theirs) = UnixStream::pair().map_err(|error| engine_error(OPERATION, error))?;
-        let stream = nonblocking(ours).map_err(|error| engine_error(OPERATION, error))?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| BackendError::engine(OPERATION, error))?;
+        let stream = nonblocking(ours).map_err(|error| BackendError::engine(OPERATION, error))?;
         // There before the box: from here on every way out destroys it.
         let mut handle = NativeBox {
             client: Arc::clone(&self),
@@ -348,7 +348,7 @@ impl SpawnerClient {
         let made = connection.ask_as(handle.id, request, Some(theirs.as_fd())).await;
         drop(theirs);
         let SpawnerReply::BoxCreated { name, steps } = made.map_err(failed)? else {
-            return Err(engine_error(OPERATION, SpawnerError::Died));
+            return Err(BackendError::engine(OPERATION, SpawnerError::Died));
         };
         debug!(name, language = %spec.language, ?steps, "box made; steps in microseconds");
         handle.name = name;
@@ -373,23 +373,6 @@ fn not_to_be_had(wanted: &RootKey, reason: &str) -> BackendError {
     BackendError::Unavailable {
         language: wanted.language.clone(),
         reason: format!("what its boxes would see cannot be copied into memory: {reason}"),
-    }
-}
-
-fn engine_error(
-    operation: &'static str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> BackendError {
-    BackendError::Engine {
-        operation,
-        source: source.into(),
-    }
-}
-
-fn timed_out(operation: &'static str, timeout: Duration) -> BackendError {
-    BackendError::TimedOut {
-        operation,
-        seconds: timeout.as_secs(),
     }
 }
 

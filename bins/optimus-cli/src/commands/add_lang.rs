@@ -3,7 +3,10 @@
 use std::{fs, io, path::Path, slice};
 
 use anyhow::Context;
-use optimus_common::language::{Build, Execution, Language, Languages, OUTPUT_DIR, Placeholders};
+use optimus_common::{
+    box_layout::OUTPUT_DIR,
+    language::{Build, Execution, Language, Languages, Placeholders},
+};
 
 use super::build_image::{self, AllowFailures};
 use crate::{

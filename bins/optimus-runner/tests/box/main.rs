@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use optimus_cell::{BoxResources, FIRST_GUEST, GuestUids, Guests, Landlock};
-use optimus_common::language::USERS_DIR;
+use optimus_common::box_layout::USERS_DIR;
 use optimus_linux::cgroup::{Controller, Group};
 use rustix::{
     process::{Gid, Uid, pivot_root},

@@ -14,16 +14,13 @@ use std::{
     path::Path,
 };
 
-use optimus_common::language::BOX_DIR;
+use optimus_common::box_layout::{BOX_DIR, EMPTY_DIR, TMP_DIR};
 use rustix::{
     fs::{CWD, FileType as NodeType, Mode, mkdirat, mknodat, symlinkat},
     mount::mount_bind,
 };
 
 use crate::error::CellError;
-
-/// A folder of the agent's with nothing in it: an overlay that nobody may write to takes two.
-const EMPTY: &str = "/run/optimus/empty";
 
 /// The most that a symbolic link takes of a file system.
 const BYTES_PER_LINK: u64 = 4096;
@@ -57,13 +54,13 @@ enum Kind {
 impl Artefacts {
     /// Of the overlay that shows them all, which cells have at `/tmp` for a while.
     pub(super) const LAYERS: &CStr = c"lowerdir=/box:/run/optimus/empty";
-    const ORIGINALS: &str = "/tmp";
+    const ORIGINALS: &str = TMP_DIR;
 
     /// To be called when nothing is left of the compile step.
     pub(super) fn of_work_directory() -> Result<Self, CellError> {
-        match DirBuilder::new().mode(0o700).create(EMPTY) {
+        match DirBuilder::new().mode(0o700).create(EMPTY_DIR) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(failed("make", EMPTY)(error));
+                return Err(failed("make", EMPTY_DIR)(error));
             }
             _ => {}
         }
@@ -154,6 +151,12 @@ mod tests {
     use rustix::fs::makedev;
 
     use super::*;
+
+    #[test]
+    fn the_overlay_is_of_the_work_directory_and_nothing_else() {
+        let layers = format!("lowerdir={BOX_DIR}:{EMPTY_DIR}");
+        assert_eq!(Artefacts::LAYERS.to_str(), Ok(layers.as_str()));
+    }
 
     #[test]
     fn every_kind_of_entry_is_listed_and_nothing_that_an_overlay_hides() {

@@ -10,7 +10,7 @@
 
 use std::{convert::Infallible, ffi::CStr, io, io::Write, mem::MaybeUninit, os::fd::OwnedFd, time::Duration};
 
-use optimus_common::weaken;
+use optimus_common::{box_layout::c_paths::WRITABLE_DIRS, weaken};
 use rustix::{
     fs::{Mode, OFlags, open},
     process::{Signal, set_parent_process_death_signal},
@@ -214,7 +214,7 @@ fn bytes_in_files() -> u64 {
     let used = |place: &CStr| {
         rustix::fs::statvfs(place).map_or(0, |all| (all.f_blocks - all.f_bfree).saturating_mul(all.f_frsize))
     };
-    [c"/box", c"/tmp", c"/dev/shm"].map(used).iter().sum()
+    WRITABLE_DIRS.map(used).iter().sum()
 }
 
 fn report_usage(report: &InitReport, entered: Duration) {

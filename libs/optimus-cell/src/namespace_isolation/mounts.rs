@@ -5,7 +5,10 @@ use std::{
     rc::Rc,
 };
 
-use optimus_common::weaken;
+use optimus_common::{
+    box_layout::{c_paths, inodes},
+    weaken,
+};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 
 use super::{
@@ -15,15 +18,11 @@ use super::{
     run_root::{self, RunRoot},
 };
 use crate::{
-    box_resources::BYTES_PER_INODE,
     error::CellError,
     guest_id::GuestId,
     launch_step::{LaunchStep, StepFailure, at},
     run::WorkdirPolicy,
 };
-
-/// No file system has fewer inodes.
-const FEWEST_INODES: u64 = 64;
 
 /// The mounts of every cell of a box, made once.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ struct Work {
 impl Mounts {
     /// For [`WorkdirPolicy::PerRun`], what lies in the work directory now is what every run will find there.
     pub(crate) fn new(factory: &CellFactory, workdir: WorkdirPolicy) -> Result<Self, CellError> {
-        let inodes = (factory.disk_bytes / BYTES_PER_INODE).max(FEWEST_INODES);
+        let inodes = inodes(factory.disk_bytes);
         let disk_bytes = match workdir {
             WorkdirPolicy::Persistent => factory.compile_disk_bytes,
             WorkdirPolicy::PerRun => factory.disk_bytes,
@@ -74,7 +73,7 @@ impl Mounts {
         mount_change(c"/", private).map_err(at(LaunchStep::PrivateMounts))?;
         match of_run {
             RunRoot::OfBox => {
-                self.show_work(c"/tmp")?;
+                self.show_work(c_paths::TMP_DIR)?;
                 if guest.is_agent() && !weaken::is_off("agent-folder") {
                     // Others have no right to enter it.
                     hide_agent().map_err(at(LaunchStep::AgentFolder))?;
@@ -91,8 +90,8 @@ impl Mounts {
             work.cover().map_err(at(LaunchStep::WorkDirectory))?;
         }
         if !weaken::is_off("fresh-files") {
-            tmpfs(c"/tmp", &self.writable).map_err(at(LaunchStep::Temporary))?;
-            tmpfs(c"/dev/shm", &self.writable).map_err(at(LaunchStep::SharedMemory))?;
+            tmpfs(c_paths::TMP_DIR, &self.writable).map_err(at(LaunchStep::Temporary))?;
+            tmpfs(c_paths::SHM_DIR, &self.writable).map_err(at(LaunchStep::SharedMemory))?;
         }
         if weaken::is_off("cell-pid-namespace") {
             // The kernel would not let the box's own processes be shown here.
@@ -122,7 +121,7 @@ impl Work {
     /// messages. It is a read-only one, and no folder of it that two layers have can be opened: of such a folder the kernel
     /// keeps a list of entries for each time that it was opened after a change, and charges it to nobody.
     fn cover(&self) -> rustix::io::Result<()> {
-        tmpfs(c"/box", &self.writable)?;
+        tmpfs(c_paths::BOX_DIR, &self.writable)?;
         self.artefacts.show()
     }
 }
@@ -147,7 +146,7 @@ fn hide_agent() -> rustix::io::Result<()> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
     mount(
         c"tmpfs",
-        c"/run/optimus",
+        c_paths::AGENT_DIR,
         c"tmpfs",
         flags,
         c"mode=0000,size=4k,nr_inodes=1",

@@ -9,7 +9,10 @@
 
 use std::{cell::Cell, ffi::CStr, path::Path};
 
-use optimus_common::weaken;
+use optimus_common::{
+    box_layout::{ROOT_PARTS, c_paths},
+    weaken,
+};
 use rustix::{
     mount::{MountFlags, mount, mount_bind_recursive, mount_move},
     process::{chdir, chroot},
@@ -17,13 +20,10 @@ use rustix::{
 
 use crate::run::WorkdirPolicy;
 
-/// Where a native box has the parts of its root, for the agent alone: a folder `skeleton` and a folder `tree`.
-pub const ROOT_PARTS: &str = "/run/optimus/root";
-
 const LAYERS: &CStr = c"lowerdir=/run/optimus/root/skeleton:/run/optimus/root/tree";
 
 /// Where the new root is made: every root has this folder, and it is covered in every cell.
-const NEW_ROOT: &CStr = c"/tmp";
+const NEW_ROOT: &CStr = c_paths::TMP_DIR;
 
 /// The root of a box, which the agent is in.
 #[derive(Debug)]
@@ -80,4 +80,19 @@ pub(super) fn enter() -> rustix::io::Result<()> {
     chdir(NEW_ROOT)?;
     mount_move(c".", c"/")?;
     chroot(c".")
+}
+
+#[cfg(test)]
+mod tests {
+    use optimus_common::box_layout::TMP_DIR;
+
+    use super::*;
+
+    #[test]
+    fn a_new_root_is_of_the_parts_of_the_box() {
+        let layers = format!("lowerdir={ROOT_PARTS}/skeleton:{ROOT_PARTS}/tree");
+        assert_eq!(LAYERS.to_str(), Ok(layers.as_str()));
+        let temporary = format!("{TMP_DIR}{TMP_DIR}");
+        assert_eq!(TEMPORARY_OF_NEW.to_str(), Ok(temporary.as_str()));
+    }
 }

@@ -1,6 +1,9 @@
 //! What a compile step has to make, by what the recipe runs.
 
-use optimus_common::language::{BOX_DIR, Language, OUTPUT_DIR};
+use optimus_common::{
+    box_layout::{BOX_DIR, OUTPUT_DIR},
+    language::Language,
+};
 use optimus_protocol::Product;
 
 /// What the recipe runs out of the work directory is what the compile step has to make: a program (`./main`), or what one

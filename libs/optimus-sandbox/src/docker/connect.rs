@@ -4,7 +4,6 @@ use std::env;
 
 use bollard::{ClientVersion, Docker};
 
-use super::engine_error;
 use crate::backend::BackendError;
 
 /// Docker 20.10.
@@ -23,7 +22,7 @@ pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
         Some(host) => Docker::connect_with_host(host),
         None => Docker::connect_with_local_defaults(),
     };
-    docker.map_err(|error| engine_error("find the container engine", error))
+    docker.map_err(|error| BackendError::engine("find the container engine", error))
 }
 
 /// The engine's machine.
@@ -35,19 +34,19 @@ pub(super) struct EngineMachine {
 
 /// Agrees on a version with the engine, and returns what its machine has.
 pub(super) async fn probe(docker: Docker) -> Result<(Docker, EngineMachine), BackendError> {
-    let unreachable = |error| engine_error("reach the container engine", error);
+    let unreachable = |error| BackendError::engine("reach the container engine", error);
     let docker = docker.negotiate_version().await.map_err(unreachable)?;
     let version = docker.client_version();
     if version < OLDEST_API {
         let reason = format!("it speaks version {version} of the API; {OLDEST_API} or newer is needed");
-        return Err(engine_error("use the container engine", reason));
+        return Err(BackendError::engine("use the container engine", reason));
     }
     let engine = docker.version().await.map_err(unreachable)?;
     let parts = engine.components.unwrap_or_default();
     if parts.iter().any(|part| part.name.starts_with("Podman")) {
         // It speaks the same API, and takes neither the bounds of files in memory nor the limits of processes that boxes have.
         let reason = "it is Podman, which does not make boxes as they have to be; Docker and native boxes do";
-        return Err(engine_error("use the container engine", reason));
+        return Err(BackendError::engine("use the container engine", reason));
     }
     let info = docker.info().await.map_err(unreachable)?;
     let cpus = info

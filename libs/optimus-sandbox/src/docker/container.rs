@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits};
 use optimus_common::{
     WorkerId,
-    language::{BOX_DIR, USERS_DIR},
+    box_layout::{
+        AGENT_DIR, AGENT_DIR_BYTES, AGENT_OPEN_FILES, BOX_DIR, OOM_SCORE_ADJ, SHM_DIR, TMP_DIR, USERS_DIR,
+        inodes,
+    },
     limits::CORE_LIMIT,
     weaken,
 };
@@ -34,21 +37,8 @@ const HOLDER_LABEL: &str = "optimus.holder";
 /// What a container that holds files needs beside them: the kernel's own memory for each file and page.
 const BESIDE_HELD_FILES: u64 = 512 << 20;
 
-/// What the agent alone may write to.
-const AGENT_DIR: &str = "/run/optimus";
-const AGENT_DIR_BYTES: u64 = 16 << 20;
-
 /// Room for the names of as many guests as a box may have.
 const USERS_DIR_BYTES: u64 = 256 << 10;
-
-/// Files the agent holds open beside those of one process of the guest.
-const AGENT_FILES: i64 = 256;
-
-/// One inode for so many bytes of a writable file system, so that a flood of empty files ends early.
-const BYTES_PER_INODE: u64 = 4096;
-
-/// The kernel's OOM killer prefers a box to anything else on the machine.
-const OOM_SCORE_ADJ: i64 = 500;
 
 /// Whose a box is.
 #[derive(Debug)]
@@ -161,21 +151,21 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         // Memory and swap together: no swap.
         memory_swap: memory,
         nano_cpus: wanted("cgroup-cpu", nano_cpus(spec.cpus.min(host_cpus))),
-        oom_score_adj: wanted("box-oom-score", OOM_SCORE_ADJ),
+        oom_score_adj: wanted("box-oom-score", OOM_SCORE_ADJ.into()),
         ulimits: wanted(
             "box-limits",
             vec![
                 ulimit("core", CORE_LIMIT.cast_signed()),
-                ulimit("nofile", i64::from(spec.open_files) + AGENT_FILES),
+                ulimit("nofile", i64::from(spec.open_files) + i64::from(AGENT_OPEN_FILES)),
                 // The memory limit bounds the stack; a recursive program may have all of it.
                 ulimit("stack", -1),
             ],
         ),
         tmpfs: Some(HashMap::from([
             (BOX_DIR.to_owned(), compiled_into(spec)),
-            ("/tmp".to_owned(), compiled_into(spec)),
+            (TMP_DIR.to_owned(), compiled_into(spec)),
             (
-                "/dev/shm".to_owned(),
+                SHM_DIR.to_owned(),
                 tmpfs("1777", spec.disk_bytes, inodes(spec.disk_bytes)),
             ),
             (
@@ -224,10 +214,6 @@ fn wanted<T>(layer: &str, setting: T) -> Option<T> {
 /// that a run has the compile step's room here, and is bounded by its memory.
 fn compiled_into(spec: &BoxSpec) -> String {
     tmpfs("1777", spec.compile_disk_bytes, inodes(spec.disk_bytes))
-}
-
-fn inodes(bytes: u64) -> u64 {
-    (bytes / BYTES_PER_INODE).max(64)
 }
 
 fn tmpfs(mode: &str, bytes: u64, inodes: u64) -> String {

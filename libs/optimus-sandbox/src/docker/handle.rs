@@ -7,7 +7,7 @@ use bollard::{Docker, models::ContainerUpdateBody, query_parameters::RemoveConta
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tracing::warn;
 
-use super::{container::signed, engine_error, holders::ImageUse, status, timed_out};
+use super::{container::signed, holders::ImageUse, status};
 use crate::backend::{BackendError, BoxHandle};
 
 /// How long the removal of a container is tried.
@@ -67,8 +67,8 @@ impl BoxHandle for ContainerHandle {
         };
         tokio::time::timeout(UPDATE_TIMEOUT, self.docker.update_container(&self.name, update))
             .await
-            .map_err(|_| timed_out("give a container more memory", UPDATE_TIMEOUT))?
-            .map_err(|error| engine_error("give a container more memory", error))?;
+            .map_err(|_| BackendError::timed_out("give a container more memory", UPDATE_TIMEOUT))?
+            .map_err(|error| BackendError::engine("give a container more memory", error))?;
         state.memory_bytes = bytes;
         Ok(())
     }
@@ -116,12 +116,14 @@ pub(super) async fn remove(docker: &Docker, name: &str) -> Result<(), BackendErr
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let answer = tokio::time::timeout_at(deadline, docker.remove_container(name, Some(options)))
             .await
-            .map_err(|_| timed_out(OPERATION, REMOVE_TIMEOUT))?;
+            .map_err(|_| BackendError::timed_out(OPERATION, REMOVE_TIMEOUT))?;
         match answer {
             Ok(()) => return Ok(()),
             Err(error) if status(&error) == Some(404) => return Ok(()),
             // 409: the engine is removing it already, because it has ended. Anything else may pass as well.
-            Err(error) if Instant::now() + delay > deadline => return Err(engine_error(OPERATION, error)),
+            Err(error) if Instant::now() + delay > deadline => {
+                return Err(BackendError::engine(OPERATION, error));
+            }
             Err(_) => tokio::time::sleep(delay).await,
         }
         delay = (delay * 2).min(LONGEST_RETRY);

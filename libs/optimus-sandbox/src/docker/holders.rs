@@ -31,10 +31,8 @@ use uuid::Uuid;
 
 use super::{
     container::{self, Owner},
-    engine_error,
     handle::ContainerHandle,
     output::AgentOutput,
-    timed_out,
 };
 use crate::backend::{BackendError, BoxHandle, BoxSpec};
 
@@ -203,7 +201,7 @@ impl Holders {
         );
         let started = tokio::time::timeout(TIMEOUT, self.start(docker, owner, spec, id.clone(), most))
             .await
-            .unwrap_or_else(|_| Err(timed_out("hold an image in memory", TIMEOUT)));
+            .unwrap_or_else(|_| Err(BackendError::timed_out("hold an image in memory", TIMEOUT)));
         match started {
             Ok((mut holder, told)) => {
                 report(spec, told, most);
@@ -275,7 +273,7 @@ impl Holders {
         docker
             .create_container(Some(options), body)
             .await
-            .map_err(|error| engine_error("create a container", error))?;
+            .map_err(|error| BackendError::engine("create a container", error))?;
         let attached = super::attach(docker, &name).await?;
         super::start(docker, &name).await?;
         let mut output = BufReader::new(AgentOutput::new(name, attached.output));
@@ -284,8 +282,9 @@ impl Holders {
             .take(LONGEST_LINE)
             .read_line(&mut line)
             .await
-            .map_err(|error| engine_error("read from a container", error))?;
-        let told = told(&line, most_bytes).map_err(|unfit| engine_error("hold an image in memory", unfit))?;
+            .map_err(|error| BackendError::engine("read from a container", error))?;
+        let told = told(&line, most_bytes)
+            .map_err(|unfit| BackendError::engine("hold an image in memory", unfit))?;
         let share = Arc::new(HeldBytes::take(&self.held, told.bytes));
         let ended = Arc::new(AtomicBool::new(false));
         let (noted, given_back) = (Arc::clone(&ended), Arc::clone(&share));

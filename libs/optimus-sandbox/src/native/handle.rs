@@ -9,7 +9,6 @@ use tracing::warn;
 use super::{
     SpawnerClient,
     connection::{SpawnerConnection, SpawnerError},
-    engine_error,
     loaded_roots::RootLease,
     wire::{RequestId, SpawnerRequest},
 };
@@ -38,7 +37,7 @@ impl BoxHandle for NativeBox {
             .ask(request, None)
             .await
             .map(drop)
-            .map_err(|error| engine_error("give a box more memory", error))
+            .map_err(|error| BackendError::engine("give a box more memory", error))
     }
 
     async fn destroy(&self) -> Result<(), BackendError> {
@@ -86,5 +85,5 @@ pub(super) async fn destroy(
         Err(error) => Err(error),
         Ok(_) => Ok(()),
     }
-    .map_err(|error| engine_error("destroy a box", error))
+    .map_err(|error| BackendError::engine("destroy a box", error))
 }

@@ -6,11 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use optimus_common::LanguageName;
+use optimus_common::{
+    LanguageName,
+    box_layout::{AGENT_DIR, BOX_DIR, TMP_DIR},
+};
 use serde::{Deserialize, Serialize};
 
 /// Folders in which every box has something of its own, which would cover whatever of the host is shown there.
-const COVERED: [&str; 5] = ["/tmp", "/box", "/dev", "/proc", "/run/optimus"];
+const COVERED: [&str; 5] = [TMP_DIR, BOX_DIR, "/dev", "/proc", AGENT_DIR];
 
 /// The root of one language's boxes. It is copied into memory once; boxes of equal roots share nothing that can be
 /// written, locked or watched.

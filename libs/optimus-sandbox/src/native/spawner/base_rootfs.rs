@@ -8,7 +8,10 @@ use std::{
 };
 
 use optimus_cell::{GuestUids, Guests};
-use optimus_common::{LanguageName, language::BOX_DIR};
+use optimus_common::{
+    LanguageName,
+    box_layout::{AGENT_DIR, BOX_DIR, TMP_DIR},
+};
 use optimus_linux::proc_view::{
     CHANGING_SETTING, EMPTY_FOLDER, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
     still_counters,
@@ -20,7 +23,7 @@ use super::{failure::Failure, rootfs_builder::folder_at};
 pub(super) const HOST_NAME: &str = "box";
 
 /// Where something is mounted in every box.
-const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", "/run/optimus", "/tmp"];
+const MOUNT_POINTS: [&str; 5] = [BOX_DIR, "/dev", "/proc", AGENT_DIR, TMP_DIR];
 
 /// What programs look up about hosts.
 const FILES: [(&str, &str); 2] = [
@@ -34,7 +37,7 @@ pub(super) fn of_image(skeleton: &Path) -> Result<(), Failure> {
         .iter()
         .try_for_each(|folder| folder_at(&below(skeleton, Path::new(folder))))?;
     // Where nothing is mounted there, nobody may look.
-    let agents = below(skeleton, Path::new("/run/optimus"));
+    let agents = below(skeleton, Path::new(AGENT_DIR));
     fs::set_permissions(&agents, Permissions::from_mode(0o000))
         .map_err(Failure::at("close the agent's folder"))?;
     settings(skeleton)?;

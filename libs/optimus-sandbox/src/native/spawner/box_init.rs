@@ -14,7 +14,11 @@ use std::{
 };
 
 use optimus_cell::{BoxResources, HIDDEN_COUNTERS};
-use optimus_common::{limits::CORE_LIMIT, weaken};
+use optimus_common::{
+    box_layout::{AGENT_OPEN_FILES, OOM_SCORE_ADJ},
+    limits::CORE_LIMIT,
+    weaken,
+};
 use optimus_linux::{
     cgroup::Group,
     process::{Cloned, PidFd, clone_into, close_descriptors, unshare},
@@ -37,11 +41,6 @@ use rustix::{
 pub(super) use self::report::{InitMessage, go_on, hear};
 use self::report::{SetupLog, SetupStep, tell};
 use super::{base_rootfs::HOST_NAME, identity::Uids, rootfs_builder::RootfsTemplate};
-
-/// Files the agent holds open beside those of one process of the guest.
-const AGENT_FILES: u64 = 256;
-/// The kernel's OOM killer prefers a box to anything else on the machine.
-const OOM_SCORE_ADJ: &str = "500";
 
 /// What a box's first process needs.
 #[derive(Debug)]
@@ -165,7 +164,7 @@ fn build(plan: &InitPlan<'_>, reports: &OwnedFd, log: &mut SetupLog) -> io::Resu
     }
     log.done(SetupStep::Session);
     if !weaken::is_off("box-oom-score") {
-        fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ)?;
+        fs::write("/proc/self/oom_score_adj", OOM_SCORE_ADJ.to_string())?;
     }
     log.done(SetupStep::OomScore);
     if !weaken::is_off("box-limits") {
@@ -254,7 +253,10 @@ fn arrange_descriptors(plan: &InitPlan<'_>, reports: &OwnedFd) -> io::Result<()>
 fn set_limits(open_files: u32) -> io::Result<()> {
     let wanted = [
         (Resource::Core, Some(CORE_LIMIT)),
-        (Resource::Nofile, Some(u64::from(open_files) + AGENT_FILES)),
+        (
+            Resource::Nofile,
+            Some(u64::from(open_files) + u64::from(AGENT_OPEN_FILES)),
+        ),
         // The memory limit bounds the stack; a recursive program may have all of it.
         (Resource::Stack, None),
         (Resource::Msgqueue, Some(0)),

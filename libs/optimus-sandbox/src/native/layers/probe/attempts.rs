@@ -15,6 +15,7 @@ use std::{
 };
 
 use optimus_cell::BoxResources;
+use optimus_common::box_layout::{AGENT_DIR, BOX_DIR, SHM_DIR, TMP_DIR};
 use rustix::{
     fs::StatVfsMountFlags,
     io::Errno,
@@ -30,7 +31,7 @@ const MEMORY_BYTES: usize = 256 << 20;
 const PROCESSES: usize = 200;
 
 /// What a box may write to. `/proc` has files of each process' own; the agent's folder is covered by a closed one.
-const WRITABLE: [&str; 5] = ["/box", "/tmp", "/dev/shm", "/proc", "/run/optimus"];
+const WRITABLE: [&str; 5] = [BOX_DIR, TMP_DIR, SHM_DIR, "/proc", AGENT_DIR];
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what an attempt returns")]
@@ -95,16 +96,7 @@ pub(super) fn root(parameters: &[&str]) -> io::Result<ProbeOutcome> {
     if File::open(secret).is_ok() {
         return broken(format!("it read {secret} of the host"));
     }
-    let mut folders = vec![
-        "/",
-        "/etc",
-        "/usr",
-        "/optimus",
-        "/run",
-        "/run/optimus",
-        "/dev",
-        "/var",
-    ];
+    let mut folders = vec!["/", "/etc", "/usr", "/optimus", "/run", AGENT_DIR, "/dev", "/var"];
     folders.retain(|folder| fs::metadata(folder).is_ok());
     for folder in &folders {
         if File::create(format!("{folder}/probe")).is_ok() {

@@ -2,8 +2,10 @@
 
 use std::{ffi::CString, fs, io, path::Path};
 
-use optimus_cell::{BYTES_PER_INODE, ROOT_PARTS};
-use optimus_common::{language::BOX_DIR, weaken};
+use optimus_common::{
+    box_layout::{AGENT_DIR, AGENT_DIR_BYTES, BOX_DIR, ROOT_PARTS, inodes},
+    weaken,
+};
 use optimus_linux::proc_view::{CHANGING_SETTING, SETTINGS_FOLDER};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive, mount_remount};
 
@@ -15,9 +17,6 @@ use super::{
     InitPlan,
     report::{SetupLog, SetupStep},
 };
-
-/// Size of what the agent alone may write to.
-const AGENT_DIR_BYTES: u64 = 16 << 20;
 
 /// Builds the root and moves there.
 pub(super) fn build(plan: &InitPlan<'_>, log: &mut SetupLog) -> io::Result<()> {
@@ -56,9 +55,9 @@ pub(super) fn build(plan: &InitPlan<'_>, log: &mut SetupLog) -> io::Result<()> {
     devices(template.devices)?;
     log.done(SetupStep::Devices);
     let shared = tmpfs("1777", plan.compile_disk_bytes, inodes(plan.disk_bytes), *uids)?;
-    mount_tmpfs(BOX_DIR.trim_start_matches('/'), MountFlags::empty(), &shared)?;
+    mount_tmpfs(relative(BOX_DIR), MountFlags::empty(), &shared)?;
     mount_tmpfs(
-        "run/optimus",
+        relative(AGENT_DIR),
         MountFlags::NOEXEC,
         &tmpfs("0700", AGENT_DIR_BYTES, inodes(AGENT_DIR_BYTES), *uids)?,
     )?;
@@ -68,7 +67,7 @@ pub(super) fn build(plan: &InitPlan<'_>, log: &mut SetupLog) -> io::Result<()> {
     log.done(SetupStep::Scratch);
     let proc_flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "proc", "proc", proc_flags, None)?;
-    let changing = |settings: &str| format!("{}/{CHANGING_SETTING}", settings.trim_start_matches('/'));
+    let changing = |settings: &str| format!("{}/{CHANGING_SETTING}", relative(settings));
     mount_bind(changing("/proc/sys"), changing(SETTINGS_FOLDER))?;
     let read_only = MountFlags::BIND | MountFlags::RDONLY | proc_flags;
     mount_remount(changing(SETTINGS_FOLDER), read_only, "")?;
@@ -98,7 +97,7 @@ fn devices(devices: Devices) -> io::Result<()> {
 
 /// For the agent, which makes other roots of them.
 fn show_parts(parts: &Path) -> io::Result<()> {
-    let place = ROOT_PARTS.trim_start_matches('/');
+    let place = relative(ROOT_PARTS);
     fs::create_dir(place)?;
     mount_bind(parts, place)?;
     let read_only = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
@@ -115,8 +114,9 @@ fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io
     )
 }
 
-fn inodes(bytes: u64) -> u64 {
-    (bytes / BYTES_PER_INODE).max(64)
+/// As seen from the root in the making.
+fn relative(path: &str) -> &str {
+    path.trim_start_matches('/')
 }
 
 fn tmpfs(mode: &str, bytes: u64, inodes: u64, uids: Uids) -> io::Result<CString> {
