@@ -3,27 +3,21 @@
 use std::time::Duration;
 
 use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
-use optimus_judge::plan::JobPlan;
-use optimus_sandbox::session::JobSession;
+use optimus_judge::{engine::Engine, plan::JobPlan};
+use optimus_sandbox::session::Session;
 
-use crate::grading::{self, Task};
+use crate::grading;
 
-/// Grades a job in a box that has got it; an error says in words why the box gave no result.
+/// Grades a job in a box that waits for one; an error says in words why the box gave no result.
 pub async fn grade(
-    session: &mut JobSession,
+    session: Session,
     submission: &Submission,
     language: &Language,
     plan: &JobPlan,
     results: &Results,
 ) -> Result<JobResult, String> {
-    let task = Task {
-        submission,
-        language,
-        plan,
-        results,
-        most_checking: Duration::MAX,
-    };
-    grading::grade(session, task)
+    let engine = Engine::new(submission, language, plan, results);
+    grading::grade(session, &mut None, engine, plan, Duration::MAX)
         .await
         .map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }

@@ -1,46 +1,19 @@
-//! The conversation with a box about its job: tests go in ahead of the results coming out, and the judge hears
-//! everything as it arrives.
+//! Carries what the engine asks for to a box, and what happens there back to the engine. Nothing is decided here.
 
 use std::{mem, pin::pin, time::Duration};
 
-use optimus_common::{
-    language::Language,
-    result::{CompileVerdict, JobResult},
-    settings::Results,
-    submission::Submission,
-};
+use futures_util::{FutureExt, future::Fuse};
+use optimus_common::result::JobResult;
 use optimus_judge::{
-    grade::{Grading, GradingError, Next},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose, Workdir},
     plan::JobPlan,
 };
-use optimus_protocol::OutputTag;
-use optimus_sandbox::session::{Event, JobSession, Sender, SessionError};
-use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
-    time::{Instant, sleep_until, timeout},
-};
+use optimus_sandbox::session::{Event, JobSession, Sender, Session, SessionError};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
-
-/// What a box may need beside the limits of a step: to start it, to kill its tree, which may take a minute on a busy machine, to clean
-/// up behind it.
-const STEP_GRACE: Duration = Duration::from_secs(90);
 
 /// How long a box whose input is closed may still say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// Bytes a second that even a busy machine carries into a box.
-const SLOWEST_INPUT: u64 = 1 << 20;
-
-/// What is graded, and by which rules.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Task<'a> {
-    pub(crate) submission: &'a Submission,
-    pub(crate) language: &'a Language,
-    pub(crate) plan: &'a JobPlan,
-    pub(crate) results: &'a Results,
-    /// Longest time for the checker over all tests.
-    pub(crate) most_checking: Duration,
-}
 
 /// Why a box gave no result. Always our failure.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +21,7 @@ pub(crate) enum GradeError {
     #[error("the box failed")]
     Session(#[from] SessionError),
     #[error("the box reported something impossible")]
-    Report(#[from] GradingError),
+    Report(#[from] EngineError),
     /// The agent ends every step at its limits, so a step without an end means that it does not work.
     #[error("the box did not report the end of a step within {} s", .0.as_secs())]
     Stalled(Duration),
@@ -66,79 +39,78 @@ struct Work {
 }
 
 impl Work {
-    fn take<T>(&mut self, work: impl FnOnce() -> Result<T, GradingError>) -> Result<T, GradeError> {
+    fn tell(&mut self, engine: &mut Engine<'_>, event: engine::Event<'_>) -> Result<(), GradeError> {
         let began = std::time::Instant::now();
-        let done = work()?;
+        engine.handle(event)?;
         let took = began.elapsed();
         self.all += took;
         self.lately += took;
         if self.all > self.most {
             return Err(GradeError::Checking(self.most));
         }
-        Ok(done)
+        Ok(())
     }
 }
 
-/// Runs the tests in a box that has got its job, and grades them.
-pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<JobResult, GradeError> {
-    let mut grading = Grading::new(task.submission, task.language, task.plan, task.results);
-    // The runs that may be sent. It stays open until none can need a second try.
-    let (turns, may_be_sent) = unbounded_channel();
-    let mut left = task.submission.test_cases.len();
-    let mut next = (0_u32..).take(left);
-    let at_once = if task.submission.stop_on_failure { 1 } else { left };
-    for run in next.by_ref().take(at_once) {
-        let _ = turns.send(run);
+/// Gives a box its job and carries on until the engine has the result. `at_work` is the box from then on.
+pub(crate) async fn grade(
+    session: Session,
+    at_work: &mut Option<JobSession>,
+    mut engine: Engine<'_>,
+    plan: &JobPlan,
+    most_checking: Duration,
+) -> Result<JobResult, GradeError> {
+    let mut contents = Vec::new();
+    let mut action = engine.poll();
+    while let Some(Action::Put { content, .. }) = action {
+        contents.push(content);
+        action = engine.poll();
     }
+    let session = at_work.insert(session.start_job(&plan.header, &contents).await?);
     let (sender, mut receiver) = session.split();
-    let mut sending = Some(Box::pin(send_tests(sender, task.submission, may_be_sent)));
-    let mut allowed = compile_allowance(task.plan);
-    let mut deadline = pin!(sleep_until(Instant::now() + allowed));
+    // The sender is where it is used: here, or in what is being sent.
+    let mut idle = Some(sender);
+    let mut sending = pin!(Fuse::terminated());
     let mut send_error = None;
+    let mut allowed = engine.longest_silence();
+    let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut work = Work {
-        most: task.most_checking,
+        most: most_checking,
         all: Duration::ZERO,
         lately: Duration::ZERO,
     };
 
-    while left > 0 && !grading.may_stop() {
+    while !engine.is_over() {
+        if let Some(sender) = idle.take() {
+            match action.take().or_else(|| engine.poll()) {
+                Some(action) => sending.set(send(sender, action).fuse()),
+                None => idle = Some(sender),
+            }
+        }
         tokio::select! {
-            event = receiver.next() => match event? {
-                Event::Output { step, stream, data } => {
-                    work.take(|| grading.output(OutputTag { step, stream }, &data))?;
-                }
-                Event::CompileDone(done) => {
-                    if grading.compile_done(done)? == CompileVerdict::CompilationError {
-                        break;
-                    }
-                    allowed = run_allowance(task.plan);
-                    deadline.as_mut().reset(Instant::now() + allowed);
-                }
-                Event::RunDone(done) => {
-                    let turn = match work.take(|| grading.run_done(&done))? {
-                        Next::Verdict(_) => {
-                            left -= 1;
-                            next.next()
-                        }
-                        Next::SecondTry => {
-                            debug!(run = done.run, facts = ?done.facts, "a time-out was close; the test is run again");
-                            Some(done.run)
-                        }
-                    };
-                    // Where nobody sends any more, the box is about to say why.
-                    if let Some(run) = turn {
-                        let _ = turns.send(run);
-                    }
-                    deadline.as_mut().reset(Instant::now() + allowed);
-                }
-            },
-            sent = async { sending.as_mut().expect("guarded by the condition").await }, if sending.is_some() => {
-                sending = None;
-                if let Err(error) = sent {
+            // What can be sent goes ahead; a box that takes no more is listened to. What it says is worth more than that it is late.
+            biased;
+            (sender, sent) = &mut sending => match sent {
+                Ok(()) => idle = Some(sender),
+                Err(error) => {
                     // What the box itself says of its end is worth more than that it hears no more.
                     send_error = Some(error);
                     deadline.as_mut().reset(Instant::now() + LAST_WORDS);
                 }
+            },
+            event = receiver.next() => {
+                let event = match event? {
+                    Event::Output { step, stream, data } => {
+                        let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
+                        work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
+                        continue;
+                    }
+                    Event::CompileDone(done) => engine::Event::compile_done(BoxId::PROGRAM, done),
+                    Event::RunDone(done) => engine::Event::run_done(BoxId::PROGRAM, done),
+                };
+                work.tell(&mut engine, event)?;
+                allowed = engine.longest_silence();
+                deadline.as_mut().reset(Instant::now() + allowed);
             }
             () = deadline.as_mut() => {
                 if work.lately.is_zero() {
@@ -148,38 +120,38 @@ pub(crate) async fn grade(session: &mut JobSession, task: Task<'_>) -> Result<Jo
             }
         }
     }
-    drop(turns);
-    if let Some(sending) = sending.filter(|_| left == 0) {
+    if let Some(end) = engine.poll().filter(|_| send_error.is_none()) {
         // So that the box leaves by itself. Its tests are over, whatever becomes of that.
-        let _ = timeout(LAST_WORDS, sending).await;
+        let last = async {
+            let sender = match idle {
+                Some(sender) => sender,
+                None => sending.await.0,
+            };
+            send(sender, end).await
+        };
+        let _ = timeout(LAST_WORDS, last).await;
     }
-    Ok(grading.finish()?)
+    Ok(engine.finish()?)
 }
 
-/// Sends the tests whose turn it is, and the end when none can come any more.
-async fn send_tests(
-    mut sender: Sender<'_>,
-    submission: &Submission,
-    mut turns: UnboundedReceiver<u32>,
-) -> Result<(), SessionError> {
-    while let Some(run) = turns.recv().await {
-        let test = &submission.test_cases[run as usize];
-        sender.test(run, test.input()).await?;
-    }
-    sender.end().await
-}
-
-/// How long a box may be silent before its compile step ends. There is little to do where there is none.
-fn compile_allowance(plan: &JobPlan) -> Duration {
-    plan.header
-        .compile
-        .as_ref()
-        .map_or(Duration::ZERO, |command| command.limits.longest_wall_time())
-        + STEP_GRACE
-}
-
-/// How long a box may take from one end of a run to the next.
-fn run_allowance(plan: &JobPlan) -> Duration {
-    let limits = &plan.header.run.limits;
-    limits.longest_wall_time() + STEP_GRACE + Duration::from_secs(plan.largest_input_bytes / SLOWEST_INPUT)
+/// Says what is to be done, in the frames of today. The sender comes back.
+async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Result<(), SessionError>) {
+    let sent = match action {
+        // The job's header has said it.
+        Action::Put { .. }
+        | Action::Execute(Execution {
+            workdir: Workdir::Kept,
+            ..
+        }) => Ok(()),
+        Action::Execute(Execution {
+            id, purpose, input, ..
+        }) => {
+            if let Purpose::TestAgain(test_id) = purpose {
+                debug!(test_id, "a time-out was marginal; the test is run again");
+            }
+            sender.test(id.run(), input).await
+        }
+        Action::End { .. } => sender.end().await,
+    };
+    (sender, sent)
 }

@@ -12,7 +12,7 @@ use optimus_common::{
     result::{JobResult, OverallStatus, Verdict},
     settings::Settings,
 };
-use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_queue::{Claim, Finish, JobStore, Retry, StoreError};
 use optimus_sandbox::{
     BoxHandle,
@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    grading::{self, GradeError, Task},
+    grading::{self, GradeError},
     lease::{LeaseRenewer, Stop},
     proof::Proof,
 };
@@ -134,22 +134,18 @@ impl JobRunner {
             Err(error) => return AttemptEnd::Ungradable(causes(&error)),
         };
         let started = tokio::select! {
-            started = self.start(claim, &plan, get_box, &mut taken.handle) => started,
+            started = self.take_box(&plan, get_box, &mut taken.handle) => started,
             why = &mut *stop => return stopped(why),
         };
         let session = match started {
-            Ok(session) => taken.session.insert(session),
+            Ok(session) => session,
             Err(reason) => return AttemptEnd::Broken(reason),
         };
-        let task = Task {
-            submission: &claim.submission,
-            language: &self.language,
-            plan: &plan,
-            results: &self.settings.results,
-            most_checking: self.settings.worker.max_checking,
-        };
+        let (submission, results) = (&claim.submission, &self.settings.results);
+        let engine = Engine::new(submission, &self.language, &plan, results);
+        let most_checking = self.settings.worker.max_checking;
         tokio::select! {
-            graded = grading::grade(session, task) => match graded {
+            graded = grading::grade(session, &mut taken.session, engine, &plan, most_checking) => match graded {
                 Ok(result) => AttemptEnd::Graded(result),
                 Err(error) => AttemptEnd::from(error),
             },
@@ -157,14 +153,13 @@ impl JobRunner {
         }
     }
 
-    /// Takes a box, makes it large enough, and sends it the job.
-    async fn start(
+    /// Takes a box, and makes it large enough.
+    async fn take_box(
         &self,
-        claim: &Claim,
         plan: &JobPlan,
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
         taken: &mut Option<Arc<dyn BoxHandle>>,
-    ) -> Result<JobSession, String> {
+    ) -> Result<Session, String> {
         let session = get_box.await.map_err(|error| causes(&error))?;
         *taken = Some(session.shared_handle());
         if plan.box_memory_bytes > self.box_memory_bytes {
@@ -174,11 +169,7 @@ impl JobRunner {
                 .await
                 .map_err(|error| causes(&error))?;
         }
-        let files: Vec<_> = file_contents(&claim.submission, &self.language).collect();
-        session
-            .start_job(&plan.header, &files)
-            .await
-            .map_err(|error| causes(&error))
+        Ok(session)
     }
 
     async fn stopped(&self, claim: &Claim, why: Stop, spent: SpentBox, begun: Instant) {

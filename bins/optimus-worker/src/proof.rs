@@ -19,16 +19,10 @@ use optimus_common::{
     settings::Settings,
     submission::{Submission, TestCase},
 };
-use optimus_judge::plan::{JobPlan, file_contents};
-use optimus_sandbox::{
-    Backend,
-    session::{JobSession, Session},
-};
+use optimus_judge::{engine::Engine, plan::JobPlan};
+use optimus_sandbox::{Backend, session::Session};
 
-use crate::{
-    grading::{self, Task},
-    pool::box_spec,
-};
+use crate::{grading, pool::box_spec};
 
 /// What a sample reads, and has to print.
 const LINE: &str = "a program of this language runs here\n";
@@ -179,19 +173,8 @@ async fn run(
     settings: &Settings,
 ) -> Result<JobResult, String> {
     let plan = JobPlan::new(submission, language, &settings.limits).map_err(|error| causes(&error))?;
-    let files: Vec<_> = file_contents(submission, language).collect();
-    let mut session: JobSession = session
-        .start_job(&plan.header, &files)
-        .await
-        .map_err(|error| causes(&error))?;
-    let task = Task {
-        submission,
-        language,
-        plan: &plan,
-        results: &settings.results,
-        most_checking: settings.worker.max_checking,
-    };
-    grading::grade(&mut session, task)
+    let engine = Engine::new(submission, language, &plan, &settings.results);
+    grading::grade(session, &mut None, engine, &plan, settings.worker.max_checking)
         .await
         .map_err(|error| causes(&error))
 }

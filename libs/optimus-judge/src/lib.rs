@@ -4,13 +4,13 @@
 //! - [`capture`]: what of an output stream is kept for people to read
 //! - [`compare`]: the checkers, comparing while the output arrives
 //! - [`verdict`]: from facts and a check to a verdict
-//! - [`grade`]: all of these put together for one job
+//! - [`engine`]: all of these put together for one job: what to do next, what it means, and the result
 //!
-//! A worker needs [`plan::JobPlan`] and [`grade::Grading`] alone.
+//! A worker needs [`plan::JobPlan`] and [`engine::Engine`] alone.
 
 pub mod capture;
 pub mod compare;
-pub mod grade;
+pub mod engine;
 pub mod plan;
 pub mod signals;
 pub mod verdict;

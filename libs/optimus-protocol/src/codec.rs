@@ -95,20 +95,19 @@ impl Frames {
 
     /// The next frame, once all of it was received. Its payload shares memory with what came beside it.
     pub fn next_frame(&mut self) -> Result<Option<(FrameKind, Bytes)>, ProtocolError> {
-        let FrameHeader { kind, len } = match self.begun {
-            Some(begun) => begun,
-            None => {
-                let mut bytes = &self.buffer[..];
-                let header = match self.decoder.feed(&mut bytes)? {
-                    Some(Part::Header(header)) => Some(header),
-                    Some(Part::Payload(_)) | None => None,
-                };
-                let taken = self.buffer.len() - bytes.len();
-                self.buffer.advance(taken);
-                match header {
-                    Some(header) => header,
-                    None => return Ok(None),
-                }
+        let FrameHeader { kind, len } = if let Some(begun) = self.begun {
+            begun
+        } else {
+            let mut bytes = &self.buffer[..];
+            let begun = match self.decoder.feed(&mut bytes)? {
+                Some(Part::Header(header)) => Some(header),
+                Some(Part::Payload(_)) | None => None,
+            };
+            let taken = self.buffer.len() - bytes.len();
+            self.buffer.advance(taken);
+            match begun {
+                Some(header) => header,
+                None => return Ok(None),
             }
         };
         self.begun = None;

@@ -24,8 +24,8 @@
 //! back. A worker that wants to see one result before it sends the next test simply waits. When the box's input
 //! closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!
-//! The worker may send a test a second time, under the same number, after its `RunDone`: what follows of that run is of
-//! the second try, and what came before is void. Why it does so is its own affair: the agent decides nothing.
+//! A number names one run at a time, and the worker uses each only once: a test that it wants to see run again is a run of
+//! another number. Why it does so is its own affair: the agent decides nothing.
 //!
 //! Expected outputs never travel here.
 

@@ -74,7 +74,7 @@ pub struct CommandSpec {
 /// Announces one run; its input follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestHeader {
-    /// Names this run in what the box answers. Chosen by the worker, of one test in the job, below `u32::MAX`.
+    /// Names this run in what the box answers. Chosen by the worker, of one run in the job, below `u32::MAX`.
     pub run: u32,
     pub input_bytes: u64,
 }

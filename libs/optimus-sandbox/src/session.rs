@@ -94,9 +94,9 @@ pub enum Event {
         stream: Stream,
         data: Bytes,
     },
-    /// Comes once, also for a language without a compile step.
+    /// A sound box says it once, also for a language without a compile step.
     CompileDone(CompileDone),
-    /// Nothing more comes of this run, unless its test is sent again.
+    /// Nothing more comes of this run.
     RunDone(RunDone),
 }
 
@@ -227,12 +227,11 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Sends one test with its input. Returns when the box's pipe has taken it, which is long before it has run. A test may
-    /// be sent a second time, after its run has ended.
+    /// Sends one test with its input. Returns when the box's pipe has taken it, which is long before it has run.
     ///
     /// # Panics
     ///
-    /// Where a run of this number is going on or was tried twice, or the number is `u32::MAX`.
+    /// Where a run of this number is going on, or the number is `u32::MAX`.
     pub async fn test(&mut self, run: u32, input: &[u8]) -> Result<(), SessionError> {
         lock(self.ledger).announce(run);
         let header = TestHeader {
@@ -253,7 +252,8 @@ impl Sender<'_> {
     }
 }
 
-/// Receives what the box says, and refuses what it must not say.
+/// Receives what the box says, and refuses what is no frame of a job and more output than there can be. That a box speaks of
+/// what it was asked, and says it once, is for whoever asked it to check.
 pub struct Receiver<'a> {
     frames: &'a mut FrameReader,
     ledger: &'a Mutex<Ledger>,
@@ -279,13 +279,13 @@ impl Receiver<'_> {
                 if let Some(facts) = &mut done.facts {
                     clean(facts);
                 }
-                lock(self.ledger).compile_done(&done)?;
+                lock(self.ledger).over(JobStep::Compile);
                 Ok(Event::CompileDone(done))
             }
             FrameKind::RunDone => {
                 let mut done: RunDone = frames::parse("end of a run", &payload)?;
                 clean(&mut done.facts);
-                lock(self.ledger).run_done(&done)?;
+                lock(self.ledger).over(JobStep::Run(done.run));
                 Ok(Event::RunDone(done))
             }
             FrameKind::Fault => Err(SessionError::Agent(readable(&String::from_utf8_lossy(&payload)))),

@@ -29,7 +29,7 @@ use tokio::{
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// Makes boxes that know these programs: `echo` prints its input, `hold` does so after [`FakeBackend::go_on`], `late` does
-/// so too late at the first try of each test, `later` does so too and hangs in the second one, `hush` prints nothing, `hang` never ends,
+/// so too late when it first reads an input, `later` does so too and hangs when it reads that again, `hush` prints nothing, `hang` never ends,
 /// `die` breaks the box, `fault` makes the agent give up.
 /// After a `,` stands what later boxes do.
 #[derive(Clone, Default)]
@@ -260,6 +260,8 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
             input.extend(receive(&mut stream).await?.1);
         }
         shared.tests_begun.fetch_add(1, Ordering::SeqCst);
+        // The number is another one.
+        let is_first = tried.insert(input.clone());
         match part {
             "echo" | "hold" | "late" | "later" | "hush" => {
                 if part == "hush" {
@@ -268,7 +270,6 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                 if part == "hold" {
                     shared.go_on.subscribe().wait_for(|go_on| *go_on).await.unwrap();
                 }
-                let is_first = tried.insert(test.run);
                 let mut facts = facts(input.len());
                 if is_first && part.starts_with("late") {
                     facts.cpu_time = header.run.limits.cpu_time + Duration::from_micros(1);

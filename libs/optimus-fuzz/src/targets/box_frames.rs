@@ -1,4 +1,4 @@
-//! Frames from a box: the worker's session with its ledger, and what the judge makes of them. A box is trusted no more
+//! Frames from a box: the worker's session with its ledger, and what the engine of the job makes of them. A box is trusted no more
 //! than the guest in it.
 
 use std::{
@@ -18,7 +18,7 @@ use optimus_common::{
     settings::Settings,
     submission::Submission,
 };
-use optimus_judge::plan::{JobPlan, file_contents};
+use optimus_judge::plan::JobPlan;
 use optimus_sandbox::{
     BackendError, BoxHandle, LiveBox,
     session::{Session, SessionError},
@@ -130,10 +130,8 @@ impl Job<'_> {
         let text = |error: SessionError| causes(&error);
         let session = Session::open(live, Duration::from_mins(10)).await.map_err(text)?;
         check_text(session.toolchain().unwrap_or_default(), LONGEST_TEXT);
-        let files: Vec<_> = file_contents(&self.submission, self.language).collect();
-        let mut session = session.start_job(&self.plan.header, &files).await.map_err(text)?;
         grade(
-            &mut session,
+            session,
             &self.submission,
             self.language,
             &self.plan,

@@ -4,7 +4,8 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     result::{CompileVerdict, OverallStatus, Verdict},
 };
-use optimus_protocol::{CompileDone, JobStep, OutputTag, Stream};
+use optimus_judge::engine::{BoxId, Engine, EngineError, Event, ExecutionId};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, CompileDone, JobStep, OutputTag, Stream};
 
 use crate::{Job, assert_score, facts, run};
 
@@ -18,10 +19,14 @@ fn what_a_compile_step_chose_is_told() {
             stream: Stream::Stdout,
         };
         grading.output(compiler, words).unwrap();
+        let facts = RunFacts {
+            stdout_bytes: words.len() as u64,
+            ..facts(RunEnd::Exited { code: 0 })
+        };
         let done = CompileDone {
             program_missing: false,
             too_many_entries: false,
-            facts: Some(facts(RunEnd::Exited { code: 0 })),
+            facts: Some(facts),
         };
         grading.compile_done(done).unwrap();
         for number in 0..3 {
@@ -45,7 +50,10 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
         stream: Stream::Stderr,
     };
     grading.output(compiler, b"main.cpp:1: error").unwrap();
-    let facts = facts(RunEnd::Exited { code: 1 });
+    let facts = RunFacts {
+        stderr_bytes: 17,
+        ..facts(RunEnd::Exited { code: 1 })
+    };
     let verdict = grading
         .compile_done(CompileDone {
             program_missing: false,
@@ -106,7 +114,9 @@ fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
         step: JobStep::Compile,
         stream: Stream::Stderr,
     };
-    grading.output(tag, b"a warning: unused").unwrap();
+    let mut said = b"a warning: unused".to_vec();
+    said.resize(usize::try_from(COMPILE_OUTPUT_KEPT).unwrap(), b'.');
+    grading.output(tag, &said).unwrap();
     let facts = RunFacts {
         stderr_bytes: 5_000_000,
         ..facts(RunEnd::Exited { code: 0 })
@@ -153,5 +163,56 @@ fn a_language_without_a_compile_step_has_an_empty_one() {
             compile.stderr.as_str()
         ),
         (CompileVerdict::Ok, 0, "")
+    );
+}
+
+#[test]
+fn what_a_compiler_said_must_have_arrived_as_far_as_it_is_kept() {
+    let job = Job::new("");
+    for (sent, written) in [(0, 1), (2, 1), (COMPILE_OUTPUT_KEPT - 1, COMPILE_OUTPUT_KEPT + 1)] {
+        let mut grading = job.grading();
+        let compiler = OutputTag {
+            step: JobStep::Compile,
+            stream: Stream::Stdout,
+        };
+        grading
+            .output(compiler, &vec![b'x'; usize::try_from(sent).unwrap()])
+            .unwrap();
+        let facts = RunFacts {
+            stdout_bytes: written,
+            ..facts(RunEnd::Exited { code: 0 })
+        };
+        let done = CompileDone {
+            facts: Some(facts),
+            program_missing: false,
+            too_many_entries: false,
+        };
+        let lost = grading.compile_done(done);
+        assert!(matches!(lost, Err(EngineError::LostOutput { .. })), "{lost:?}");
+    }
+}
+
+/// A box is not believed before it was asked, nor where there was nothing to compile.
+#[test]
+fn a_compile_step_that_nobody_asked_for_is_refused() {
+    let mut job = Job::new("");
+    let mut engine = Engine::new(&job.submission, &job.language, &job.plan, &job.results);
+    let done = CompileDone {
+        facts: Some(facts(RunEnd::Exited { code: 0 })),
+        program_missing: false,
+        too_many_entries: false,
+    };
+    let early = engine.handle(Event::compile_done(BoxId::PROGRAM, done.clone()));
+    assert_eq!(early, Err(EngineError::Unexpected(ExecutionId::COMPILE)));
+
+    job.plan.header.compile = None;
+    assert_eq!(job.grading().compile_done(done), Err(EngineError::OtherRecipe));
+    let compiler = OutputTag {
+        step: JobStep::Compile,
+        stream: Stream::Stdout,
+    };
+    assert_eq!(
+        job.grading().output(compiler, b"x"),
+        Err(EngineError::Unexpected(ExecutionId::COMPILE))
     );
 }

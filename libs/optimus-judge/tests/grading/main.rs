@@ -6,6 +6,7 @@
 )]
 
 mod compiling;
+mod driver;
 mod second_tries;
 
 use std::time::Duration;
@@ -17,12 +18,11 @@ use optimus_common::{
     settings::{Results, Settings},
     submission::Submission,
 };
-use optimus_judge::{
-    grade::{Grading, GradingError, Next},
-    plan::JobPlan,
-};
+use optimus_judge::{engine::EngineError, plan::JobPlan};
 use optimus_protocol::{CompileDone, JobStep, OutputTag, RunDone, Stream};
 use proptest::prelude::*;
+
+use driver::{Grading, Next};
 
 const CPP: &str = r#"{
     "name": "cpp", "version": "1", "image": "i", "dockerfile_path": "d",
@@ -152,7 +152,7 @@ fn a_job_whose_tests_are_all_accepted_succeeds() {
             Verdict::Accepted
         );
     }
-    assert!(!grading.may_stop());
+    assert!(grading.is_over());
     let result = grading.finish().unwrap();
     assert_eq!(result.overall_status, OverallStatus::Success);
     assert_eq!(result.verdict, Verdict::Accepted);
@@ -237,26 +237,30 @@ fn a_runtime_out_of_memory_is_known_by_what_it_wrote_last_and_what_it_used() {
 }
 
 #[test]
-fn tests_after_the_first_failure_are_skipped_on_request_whether_they_ran_or_not() {
+fn tests_after_the_first_failure_are_skipped_on_request_and_never_begun() {
     let job = Job::new(r#", "stop_on_failure": true"#);
-    for third_ran in [false, true] {
-        let mut grading = job.compiled();
-        run(&mut grading, 0, "1");
-        assert!(!grading.may_stop());
-        if third_ran {
-            run(&mut grading, 2, "3");
-        }
-        run(&mut grading, 1, "wrong");
-        assert!(grading.may_stop());
-        let result = grading.finish().unwrap();
-        assert_eq!(
-            verdicts(&result),
-            [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
-        );
-        assert_eq!(result.verdict, Verdict::WrongAnswer);
-        assert_eq!(result.test_results[2].test_id, 30);
-        assert_score(&result, 1.0 / 8.0);
-    }
+    let mut grading = job.compiled();
+    run(&mut grading, 0, "1");
+    assert!(!grading.is_over());
+    run(&mut grading, 1, "wrong");
+    assert!(grading.is_over());
+    let third = grading.execution(2);
+    assert_eq!(
+        grading.output(tag(2, Stream::Stdout), b"3"),
+        Err(EngineError::Unexpected(third))
+    );
+
+    let mut grading = job.compiled();
+    run(&mut grading, 0, "1");
+    run(&mut grading, 1, "wrong");
+    let result = grading.finish().unwrap();
+    assert_eq!(
+        verdicts(&result),
+        [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Skipped]
+    );
+    assert_eq!(result.verdict, Verdict::WrongAnswer);
+    assert_eq!(result.test_results[2].test_id, 30);
+    assert_score(&result, 1.0 / 8.0);
 }
 
 #[test]
@@ -264,8 +268,7 @@ fn a_test_before_the_first_failure_is_never_skipped() {
     let job = Job::new(r#", "stop_on_failure": true"#);
     let mut grading = job.compiled();
     run(&mut grading, 0, "1");
-    run(&mut grading, 2, "wrong");
-    assert_eq!(grading.finish(), Err(GradingError::TestMissing(20)));
+    assert_eq!(grading.finish(), Err(EngineError::TestMissing(20)));
 }
 
 #[test]
@@ -275,49 +278,52 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
         run,
         facts: facts(RunEnd::Exited { code: 0 }),
     };
-    let compiled = || CompileDone {
+    let compiled = |facts| CompileDone {
         program_missing: false,
         too_many_entries: false,
-        facts: Some(facts(RunEnd::Exited { code: 0 })),
+        facts,
     };
+    let ended_well = || compiled(Some(facts(RunEnd::Exited { code: 0 })));
 
-    assert_eq!(job.grading().finish(), Err(GradingError::NotCompiled));
+    assert_eq!(job.grading().finish(), Err(EngineError::NotCompiled));
+    let mut early = job.grading();
+    let first = early.execution(0);
+    assert_eq!(early.run_done(&done(0)), Err(EngineError::Unexpected(first)));
     assert_eq!(
-        job.grading().run_done(&done(0)),
-        Err(GradingError::UnexpectedRun(0))
-    );
-    assert_eq!(
-        job.grading().compile_done(CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts: None
-        }),
-        Err(GradingError::OtherRecipe)
+        job.grading().compile_done(compiled(None)),
+        Err(EngineError::OtherRecipe)
     );
     let not_started = facts(RunEnd::NotStarted {
         error: "no g++".to_owned(),
     });
-    let error = job.grading().compile_done(CompileDone {
-        program_missing: false,
-        too_many_entries: false,
-        facts: Some(not_started),
-    });
-    assert_eq!(error, Err(GradingError::CompilerNotStarted("no g++".to_owned())));
+    let error = job.grading().compile_done(compiled(Some(not_started)));
+    assert_eq!(error, Err(EngineError::CompilerNotStarted("no g++".to_owned())));
+    let mut twice = job.compiled();
+    assert_eq!(twice.compile_done(ended_well()), Err(EngineError::CompiledTwice));
 
-    let mut grading = job.compiled();
-    assert_eq!(grading.compile_done(compiled()), Err(GradingError::CompiledTwice));
-    assert_eq!(grading.run_done(&done(3)), Err(GradingError::UnexpectedRun(3)));
+    let mut unasked = job.compiled();
+    let fourth = unasked.execution(3);
+    assert_eq!(unasked.run_done(&done(3)), Err(EngineError::Unexpected(fourth)));
+    let mut unasked = job.compiled();
     assert_eq!(
-        grading.output(tag(u32::MAX - 1, Stream::Stdout), b"x"),
-        Err(GradingError::UnexpectedRun(u32::MAX - 1))
+        unasked.output(tag(3, Stream::Stdout), b"x"),
+        Err(EngineError::Unexpected(fourth))
     );
-    grading.run_done(&done(0)).unwrap();
-    assert_eq!(grading.run_done(&done(0)), Err(GradingError::UnexpectedRun(0)));
+    let mut ended = job.compiled();
+    ended.run_done(&done(0)).unwrap();
+    assert_eq!(ended.run_done(&done(0)), Err(EngineError::Unexpected(first)));
+    let mut ended = job.compiled();
+    ended.run_done(&done(0)).unwrap();
     assert_eq!(
-        grading.output(tag(0, Stream::Stdout), b"x"),
-        Err(GradingError::UnexpectedRun(0))
+        ended.output(tag(0, Stream::Stdout), b"x"),
+        Err(EngineError::Unexpected(first))
     );
-    assert_eq!(grading.finish(), Err(GradingError::TestMissing(20)));
+    // Nothing that is said afterwards makes up for it.
+    assert_eq!(ended.run_done(&done(1)), Err(EngineError::Unexpected(first)));
+    assert_eq!(ended.finish(), Err(EngineError::Unexpected(first)));
+    let mut left = job.compiled();
+    left.run_done(&done(0)).unwrap();
+    assert_eq!(left.finish(), Err(EngineError::TestMissing(20)));
 }
 
 #[test]
@@ -337,7 +343,7 @@ fn lost_output_is_no_wrong_answer() {
             .run_done(&done(written, RunEnd::Exited { code: 0 }))
             .unwrap_err();
         assert!(
-            matches!(error, GradingError::LostOutput { run: 0, .. }),
+            matches!(error, EngineError::LostOutput { id, .. } if id == grading.execution(0)),
             "{error}"
         );
     }

@@ -1,54 +1,26 @@
-//! What a box may say next.
+//! How much a box may still say.
 //!
-//! A box is not trusted more than the guest in it: everything it says must fit what it was asked.
+//! A box is not trusted more than the guest in it. What it says must be frames, and no more output than what was begun may
+//! write; whether it makes sense is for whoever asked the box to find out.
 
 use std::collections::HashMap;
 
-use optimus_common::{
-    facts::{RunEnd, RunFacts},
-    limits::Limits,
-};
-use optimus_protocol::{
-    CHUNK, COMPILE_OUTPUT_KEPT, CompileDone, JobHeader, JobStep, OutputTag, RunDone, Stream,
-};
+use optimus_protocol::{CHUNK, COMPILE_OUTPUT_KEPT, JobHeader, JobStep, OutputTag, Stream};
 
 use super::SessionError;
 
 /// Output over the limit that is still taken: the agent notices an excess when it has read it.
 const SLACK: u64 = CHUNK as u64;
 
-/// The state of one job as seen from outside.
+/// The output of one job, counted while it arrives.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    compile: CompileState,
-    /// Every run announced so far.
-    runs: HashMap<u32, RunState>,
+    /// Of the compile step, while it goes on.
+    compile: Option<Printed>,
+    /// Of each run that was announced and is not over.
+    runs: HashMap<u32, Printed>,
     compile_limit: u64,
-    run_limits: Limits,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum CompileState {
-    /// The compile step may still print.
-    Going(Printed),
-    /// There is no compile step, and the box has not said so yet.
-    Skipped,
-    Succeeded,
-    /// No run follows.
-    Failed,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum RunState {
-    Open(Try, Printed),
-    Done(Try),
-}
-
-/// Which try of a run it is. There is no third one, so what a box may print stays bounded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Try {
-    First,
-    Second,
+    run_limit: u64,
 }
 
 /// Bytes received of each stream.
@@ -72,49 +44,26 @@ impl Printed {
         }
         Ok(())
     }
-
-    /// Whether everything the facts speak of has arrived, up to the limit.
-    fn check(self, facts: &RunFacts, limit: u64) -> Result<(), SessionError> {
-        for (received, told) in [
-            (self.stdout, facts.stdout_bytes),
-            (self.stderr, facts.stderr_bytes),
-        ] {
-            if received > told || received < told.min(limit) {
-                return Err(SessionError::violation(format!(
-                    "facts of {told} bytes of output, of which {received} came"
-                )));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Ledger {
     pub(super) fn new(job: &JobHeader) -> Self {
         Self {
-            compile: match job.compile {
-                Some(_) => CompileState::Going(Printed::default()),
-                None => CompileState::Skipped,
-            },
+            compile: job.compile.as_ref().map(|_| Printed::default()),
             runs: HashMap::new(),
             compile_limit: job
                 .compile
                 .as_ref()
                 .map_or(0, |compile| compile.limits.output_bytes.min(COMPILE_OUTPUT_KEPT)),
-            run_limits: job.run.limits,
+            run_limit: job.run.limits.output_bytes,
         }
     }
 
     /// Notes a run before its test is sent.
     pub(super) fn announce(&mut self, run: u32) {
         assert!(run != u32::MAX, "this run would be taken for the compile step");
-        let tried = match self.runs.get(&run) {
-            None => Try::First,
-            Some(RunState::Done(Try::First)) => Try::Second,
-            Some(RunState::Open(..)) => panic!("run {run} is going on"),
-            Some(RunState::Done(Try::Second)) => panic!("run {run} was tried twice"),
-        };
-        self.runs.insert(run, RunState::Open(tried, Printed::default()));
+        let going_on = self.runs.insert(run, Printed::default());
+        assert!(going_on.is_none(), "run {run} is going on");
     }
 
     pub(super) fn output(&mut self, tag: OutputTag, bytes: usize) -> Result<(), SessionError> {
@@ -123,64 +72,24 @@ impl Ledger {
                 "an output frame without output".to_owned(),
             ));
         }
-        match tag.step {
-            JobStep::Compile => match &mut self.compile {
-                CompileState::Going(printed) => printed.add(tag.stream, bytes, self.compile_limit),
-                _ => Err(SessionError::violation(
-                    "output of a compile step that is not going on".to_owned(),
-                )),
-            },
-            JobStep::Run(run) => {
-                let limit = self.run_limits.output_bytes;
-                let (_, printed) = self.open_run(run)?;
-                printed.add(tag.stream, bytes, limit)
-            }
-        }
-    }
-
-    pub(super) fn compile_done(&mut self, done: &CompileDone) -> Result<(), SessionError> {
-        self.compile = match (self.compile, &done.facts) {
-            (CompileState::Going(printed), Some(facts)) => {
-                printed.check(facts, self.compile_limit)?;
-                let is_refused = done.program_missing || done.too_many_entries;
-                match facts.end {
-                    RunEnd::Exited { code: 0 } if !is_refused => CompileState::Succeeded,
-                    _ => CompileState::Failed,
-                }
-            }
-            (CompileState::Skipped, None) => CompileState::Succeeded,
-            _ => {
-                return Err(SessionError::violation(
-                    "an unexpected end of the compile step".to_owned(),
-                ));
-            }
+        let (printed, limit) = match tag.step {
+            JobStep::Compile => (self.compile.as_mut(), self.compile_limit),
+            JobStep::Run(run) => (self.runs.get_mut(&run), self.run_limit),
         };
-        Ok(())
-    }
-
-    pub(super) fn run_done(&mut self, done: &RunDone) -> Result<(), SessionError> {
-        let limit = self.run_limits.output_bytes;
-        let (tried, printed) = self.open_run(done.run)?;
-        printed.check(&done.facts, limit)?;
-        let tried = *tried;
-        self.runs.insert(done.run, RunState::Done(tried));
-        Ok(())
-    }
-
-    fn open_run(&mut self, run: u32) -> Result<(&mut Try, &mut Printed), SessionError> {
-        if !matches!(self.compile, CompileState::Succeeded) {
-            return Err(SessionError::violation(format!(
-                "run {run} without a successful compile step"
-            )));
-        }
-        match self.runs.get_mut(&run) {
-            Some(RunState::Open(tried, printed)) => Ok((tried, printed)),
-            Some(RunState::Done(_)) => Err(SessionError::violation(format!(
-                "run {run} goes on after its end"
-            ))),
+        match printed {
+            Some(printed) => printed.add(tag.stream, bytes, limit),
             None => Err(SessionError::violation(format!(
-                "run {run}, which it was not asked for"
+                "output of {:?}, which is not going on",
+                tag.step
             ))),
+        }
+    }
+
+    /// Nothing more may come of it.
+    pub(super) fn over(&mut self, step: JobStep) {
+        match step {
+            JobStep::Compile => self.compile = None,
+            JobStep::Run(run) => drop(self.runs.remove(&run)),
         }
     }
 }

@@ -1,21 +1,17 @@
 //! A job in a box, judged as a worker judges it.
 
-use optimus_common::{
-    language::Language,
-    result::{CompileVerdict, JobResult},
-    settings::Results,
-    submission::Submission,
-};
+use std::pin::pin;
+
+use futures_util::{FutureExt, future::Fuse};
+use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
 use optimus_judge::{
-    grade::{Grading, GradingError, Next},
-    plan::{JobPlan, file_contents},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution, Workdir},
+    plan::JobPlan,
 };
-use optimus_protocol::OutputTag;
 use optimus_sandbox::{
     BackendError,
-    session::{Event, JobSession, Session, SessionError},
+    session::{Event, JobSession, Sender, Session, SessionError},
 };
-use tokio::sync::mpsc::unbounded_channel;
 
 /// What came of a job.
 #[derive(Debug)]
@@ -31,7 +27,7 @@ enum GradeError {
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
-    Grading(#[from] GradingError),
+    Engine(#[from] EngineError),
     #[error(transparent)]
     Backend(#[from] BackendError),
 }
@@ -46,66 +42,77 @@ pub(crate) async fn grade(
     compiled: impl FnMut(),
 ) -> Graded {
     let mut written = Vec::new();
-    let files: Vec<_> = file_contents(submission, language).collect();
     let result = async {
-        let mut job = session
-            .start_job(&plan.header, &files)
-            .await
-            .map_err(GradeError::from)?;
-        let mut grading = Grading::new(submission, language, plan, results);
-        let conversed = converse(&mut job, submission, &mut grading, &mut written, compiled).await;
+        let mut engine = Engine::new(submission, language, plan, results);
+        let mut contents = Vec::new();
+        let mut action = engine.poll();
+        while let Some(Action::Put { content, .. }) = action {
+            contents.push(content);
+            action = engine.poll();
+        }
+        let started = session.start_job(&plan.header, &contents).await;
+        let mut job = started.map_err(GradeError::from)?;
+        let conversed = converse(&mut job, &mut engine, action, &mut written, compiled).await;
         job.handle().destroy().await?;
         conversed?;
-        Ok::<_, GradeError>(grading.finish()?)
+        Ok::<_, GradeError>(engine.finish()?)
     };
     let result = result.await.map_err(|error| format!("{error:?}"));
     Graded { result, written }
 }
 
-async fn converse(
+async fn converse<'a>(
     job: &mut JobSession,
-    submission: &Submission,
-    grading: &mut Grading<'_>,
+    engine: &mut Engine<'a>,
+    mut action: Option<Action<'a>>,
     written: &mut Vec<u8>,
     mut compiled: impl FnMut(),
 ) -> Result<(), GradeError> {
-    let (mut sender, mut receiver) = job.split();
-    let (turns, mut may_be_sent) = unbounded_channel();
-    let mut left = submission.test_cases.len();
-    for run in (0_u32..).take(left) {
-        let _ = turns.send(run);
-    }
-    let mut sending = Some(Box::pin(async move {
-        while let Some(run) = may_be_sent.recv().await {
-            let test = &submission.test_cases[run as usize];
-            sender.test(run, test.input()).await?;
-        }
-        Ok(())
-    }));
+    let (sender, mut receiver) = job.split();
+    let mut idle = Some(sender);
+    let mut sending = pin!(Fuse::terminated());
     let mut send_error = None;
-    while left > 0 {
+    while !engine.is_over() {
+        if let Some(sender) = idle.take() {
+            match action.take().or_else(|| engine.poll()) {
+                Some(action) => sending.set(send(sender, action).fuse()),
+                None => idle = Some(sender),
+            }
+        }
         tokio::select! {
             event = receiver.next() => match event.map_err(|error| send_error.take().unwrap_or(error))? {
                 Event::Output { step, stream, data } => {
                     written.extend_from_slice(&data);
-                    grading.output(OutputTag { step, stream }, &data)?;
+                    let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
+                    engine.handle(engine::Event::Output { in_box, id, stream, data })?;
                 }
                 Event::CompileDone(done) => {
-                    if grading.compile_done(done)? == CompileVerdict::CompilationError {
-                        break;
+                    engine.handle(engine::Event::compile_done(BoxId::PROGRAM, done))?;
+                    if !engine.is_over() {
+                        compiled();
                     }
-                    compiled();
                 }
-                Event::RunDone(done) => match grading.run_done(&done)? {
-                    Next::Verdict(_) => left -= 1,
-                    Next::SecondTry => drop(turns.send(done.run)),
-                },
+                Event::RunDone(done) => engine.handle(engine::Event::run_done(BoxId::PROGRAM, done))?,
             },
-            sent = async { sending.as_mut().expect("guarded by the condition").await }, if sending.is_some() => {
-                sending = None;
-                send_error = sent.err();
-            }
+            (sender, sent) = &mut sending => match sent {
+                Ok(()) => idle = Some(sender),
+                Err(error) => send_error = Some(error),
+            },
         }
     }
     Ok(())
+}
+
+async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Result<(), SessionError>) {
+    let sent = match action {
+        Action::Execute(Execution {
+            id,
+            input,
+            workdir: Workdir::Fresh,
+            ..
+        }) => sender.test(id.run(), input).await,
+        // The job's header has said it.
+        Action::Execute(_) | Action::Put { .. } | Action::End { .. } => Ok(()),
+    };
+    (sender, sent)
 }

@@ -1,8 +1,19 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
-use optimus_common::facts::{LimitKind, RunEnd, RunFacts};
-use optimus_protocol::{CompileDone, FrameKind, JobStep, Stream, VERSION};
-use optimus_sandbox::session::{Event, Session, SessionError};
+use std::time::Duration;
+
+use optimus_common::{
+    facts::{LimitKind, RunEnd},
+    language::{Language, Languages},
+    settings::Settings,
+    submission::Submission,
+};
+use optimus_judge::{
+    engine::{self, Action, BoxId, Engine, EngineError, Execution},
+    plan::JobPlan,
+};
+use optimus_protocol::{CompileDone, FrameKind, JobHeader, JobStep, Stream, VERSION};
+use optimus_sandbox::session::{Event, Receiver, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
@@ -41,11 +52,89 @@ fn printed(step: JobStep, data: &[u8]) -> Vec<u8> {
     frame(FrameKind::Output, &output(step, Stream::Stdout, data))
 }
 
+/// Why a box is not believed any more: its session says so, or the engine of its job.
+#[derive(Debug)]
+enum Refused {
+    Session(SessionError),
+    Engine(EngineError),
+}
+
+impl Refused {
+    /// Whether the box said something wrong, and did not just leave.
+    fn is_violation(&self) -> bool {
+        match self {
+            Self::Session(error) => matches!(error, SessionError::Violation(_) | SessionError::Protocol(_)),
+            Self::Engine(_) => true,
+        }
+    }
+}
+
+/// Listens as a worker does, until the box is refused: to all that the session lets pass and the engine takes.
+async fn listen(receiver: &mut Receiver<'_>, engine: &mut Engine<'_>) -> (Vec<Event>, Refused) {
+    let mut events = Vec::new();
+    loop {
+        let event = match receiver.next().await {
+            Ok(event) => event,
+            Err(error) => return (events, Refused::Session(error)),
+        };
+        let taken = match event.clone() {
+            Event::Output { step, stream, data } => engine.handle(engine::Event::Output {
+                in_box: BoxId::PROGRAM,
+                id: step.into(),
+                stream,
+                data: &data,
+            }),
+            Event::CompileDone(done) => engine.handle(engine::Event::compile_done(BoxId::PROGRAM, done)),
+            Event::RunDone(done) => engine.handle(engine::Event::run_done(BoxId::PROGRAM, done)),
+        };
+        match taken {
+            Ok(()) => events.push(event),
+            Err(error) => return (events, Refused::Engine(error)),
+        }
+    }
+}
+
+/// What an engine borrows, for a job of one test that expects `first`.
+struct Graded {
+    submission: Submission,
+    language: Language,
+    plan: JobPlan,
+}
+
+impl Graded {
+    fn new(header: JobHeader) -> Self {
+        let languages = include_str!("../../../../config/languages.json");
+        let mut languages: Languages = serde_json::from_str(languages).unwrap();
+        let submission = serde_json::json!({
+            "language": "python", "source_code": "", "test_cases": [{"id": 1, "expected_output": "first"}],
+        });
+        Self {
+            submission: serde_json::from_value(submission).unwrap(),
+            language: languages.languages.remove(0),
+            plan: JobPlan {
+                header,
+                largest_input_bytes: 0,
+                box_memory_bytes: 0,
+            },
+        }
+    }
+
+    /// One that has asked for everything there is to ask for.
+    fn engine(&self) -> Engine<'_> {
+        let results = Settings::defaults().results;
+        let mut engine = Engine::new(&self.submission, &self.language, &self.plan, &results);
+        while engine.poll().is_some() {}
+        engine
+    }
+}
+
 /// Everything a box that was given run 0 says until it is refused. The box closes its stream at the end.
-async fn hear(compile: bool, said: Vec<u8>) -> (Vec<Event>, SessionError) {
+async fn hear(compile: bool, said: Vec<u8>) -> (Vec<Event>, Refused) {
     let (session, mut peer) = open().await;
     let header = if compile { compiled_job() } else { job(&[]) };
-    let mut job_session = session.start_job(&header, &[]).await.unwrap();
+    let graded = Graded::new(header);
+    let mut engine = graded.engine();
+    let mut job_session = session.start_job(&graded.plan.header, &[]).await.unwrap();
     let (mut sender, mut receiver) = job_session.split();
     sender.test(0, b"").await.unwrap();
     let speak = async move {
@@ -53,15 +142,7 @@ async fn hear(compile: bool, said: Vec<u8>) -> (Vec<Event>, SessionError) {
         peer.0.write_all(&said).await.ok();
         drop(peer);
     };
-    let listen = async {
-        let mut events = Vec::new();
-        loop {
-            match receiver.next().await {
-                Ok(event) => events.push(event),
-                Err(error) => return (events, error),
-            }
-        }
-    };
+    let listen = listen(&mut receiver, &mut engine);
     tokio::pin!(speak, listen);
     tokio::select! {
         heard = &mut listen => heard,
@@ -201,51 +282,59 @@ async fn what_a_box_must_not_say_is_refused() {
     ];
     for (what, compile, said) in cases {
         let (_, error) = hear(compile, said.concat()).await;
-        assert!(
-            matches!(error, SessionError::Violation(_) | SessionError::Protocol(_)),
-            "{what}: {error:?}"
-        );
+        assert!(error.is_violation(), "{what}: {error:?}");
     }
 }
 
-/// Hears a whole first try, sends the test once more, and hears all of that.
-async fn hear_twice(said: Vec<Vec<u8>>) -> (Vec<Event>, SessionError) {
+/// Hears a whole first try that is right and a little late, sends the test once more as run 1, and hears all of that.
+async fn hear_twice(said: Vec<Vec<u8>>) -> (Vec<Event>, Refused) {
     let (session, mut peer) = open().await;
-    let mut job_session = session.start_job(&job(&[]), &[]).await.unwrap();
+    let graded = Graded::new(job(&[]));
+    let mut engine = graded.engine();
+    let mut job_session = session.start_job(&graded.plan.header, &[]).await.unwrap();
     let (mut sender, mut receiver) = job_session.split();
     sender.test(0, b"").await.unwrap();
+    let mut late = run_done(0, 5);
+    late.facts.cpu_time = graded.plan.header.run.limits.cpu_time + Duration::from_micros(1);
     let first = [
         no_compile(),
         printed(JobStep::Run(0), b"first"),
-        json(FrameKind::RunDone, &run_done(0, 5)),
+        json(FrameKind::RunDone, &late),
     ];
     peer.0.write_all(&first.concat()).await.unwrap();
-    while !matches!(receiver.next().await.unwrap(), Event::RunDone(_)) {}
-    sender.test(0, b"").await.unwrap();
+    let again = loop {
+        tokio::select! {
+            biased;
+            heard = listen(&mut receiver, &mut engine) => panic!("{heard:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+        if let Some(action) = engine.poll() {
+            break action;
+        }
+    };
+    let Action::Execute(Execution { id, .. }) = again else {
+        panic!("{again:?}");
+    };
+    assert_eq!(id.run(), 1);
+    sender.test(id.run(), b"").await.unwrap();
     let speak = async move {
         peer.0.write_all(&said.concat()).await.ok();
         drop(peer);
     };
-    let listen = async {
-        let mut events = Vec::new();
-        loop {
-            match receiver.next().await {
-                Ok(event) => events.push(event),
-                Err(error) => return (events, error),
-            }
-        }
-    };
-    tokio::join!(speak, listen).1
+    tokio::join!(speak, listen(&mut receiver, &mut engine)).1
 }
 
 #[tokio::test]
 async fn a_test_may_be_sent_once_more() {
     let second = vec![
-        printed(JobStep::Run(0), b"2nd"),
-        json(FrameKind::RunDone, &run_done(0, 3)),
+        printed(JobStep::Run(1), b"2nd"),
+        json(FrameKind::RunDone, &run_done(1, 3)),
     ];
     let (events, error) = hear_twice(second).await;
-    assert!(matches!(error, SessionError::Closed), "{error:?}");
+    assert!(
+        matches!(error, Refused::Session(SessionError::Closed)),
+        "{error:?}"
+    );
     let [Event::Output { .. }, Event::RunDone(done)] = &events[..] else {
         panic!("{events:?}");
     };
@@ -254,19 +343,24 @@ async fn a_test_may_be_sent_once_more() {
 
 #[tokio::test]
 async fn a_second_try_is_held_to_what_a_first_one_is() {
-    let done = |bytes| json(FrameKind::RunDone, &run_done(0, bytes));
-    let flood = printed(JobStep::Run(0), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
+    let done = |bytes| json(FrameKind::RunDone, &run_done(1, bytes));
+    let flood = printed(JobStep::Run(1), &vec![0; 1 << 16]).repeat((LIMIT >> 16) as usize + 2);
     for (what, said) in [
         ("output of the first try in the second one's facts", vec![done(5)]),
         ("more output than the limit", vec![flood]),
         ("a third try", vec![done(0), done(0)]),
         (
             "output after the end",
-            vec![done(0), printed(JobStep::Run(0), b"x")],
+            vec![done(0), printed(JobStep::Run(1), b"x")],
+        ),
+        ("output of the first try", vec![printed(JobStep::Run(0), b"x")]),
+        (
+            "the end of the first try",
+            vec![json(FrameKind::RunDone, &run_done(0, 0))],
         ),
     ] {
         let (_, error) = hear_twice(said).await;
-        assert!(matches!(error, SessionError::Violation(_)), "{what}: {error:?}");
+        assert!(error.is_violation(), "{what}: {error:?}");
     }
 }
 
@@ -284,7 +378,10 @@ async fn a_test_is_not_sent_again_before_its_end() {
 async fn a_box_that_leaves_early_is_closed() {
     for said in [Vec::new(), no_compile(), vec![FrameKind::RunDone as u8, 0, 0]] {
         let (_, error) = hear(false, said).await;
-        assert!(matches!(error, SessionError::Closed), "{error:?}");
+        assert!(
+            matches!(error, Refused::Session(SessionError::Closed)),
+            "{error:?}"
+        );
     }
 }
 
@@ -293,7 +390,7 @@ async fn an_agent_that_gives_up_is_quoted_in_a_printable_way() {
     let said = frame(FrameKind::Fault, b"no space\x1b[31m left\xff\n");
     let (_, error) = hear(false, said).await;
     assert!(
-        matches!(&error, SessionError::Agent(text) if text == "no space [31m left\u{fffd}"),
+        matches!(&error, Refused::Session(SessionError::Agent(text)) if text == "no space [31m left\u{fffd}"),
         "{error:?}"
     );
 }
@@ -418,7 +515,7 @@ proptest! {
     fn announced_lengths_are_bounded(len in (1_u32 << 20) + 1.., kind in 65_u8..70) {
         let header = [&[kind][..], &len.to_be_bytes()].concat();
         let (_, error) = block_on(hear(false, header));
-        prop_assert!(matches!(error, SessionError::Protocol(_)), "{error:?}");
+        prop_assert!(matches!(error, Refused::Session(SessionError::Protocol(_))), "{error:?}");
     }
 }
 
@@ -440,24 +537,16 @@ async fn texts_of_a_box_are_short_and_without_control_characters() {
             0,
         )),
     };
-    let (events, _) = hear(true, json(FrameKind::CompileDone, &done)).await;
-    let [
-        Event::CompileDone(CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts:
-                Some(RunFacts {
-                    end: RunEnd::NotStarted { error },
-                    ..
-                }),
-        }),
-    ] = &events[..]
-    else {
-        panic!("{events:?}")
+    let (_, error) = hear(true, json(FrameKind::CompileDone, &done)).await;
+    let Refused::Engine(EngineError::CompilerNotStarted(error)) = &error else {
+        panic!("{error:?}")
     };
     check(error);
 
     let unknown = serde_json::json!({"facts": {"end": {"how": hostile}}});
     let (_, error) = hear(true, json(FrameKind::CompileDone, &unknown)).await;
+    let Refused::Session(error) = &error else {
+        panic!("{error:?}")
+    };
     check(&error.to_string());
 }
