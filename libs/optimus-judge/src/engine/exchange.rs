@@ -12,7 +12,7 @@ use crate::verdict::Program;
 
 /// One of a job's boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BoxId(u32);
+pub struct BoxId(pub u32);
 
 impl BoxId {
     /// The one that the submission's program is compiled and run in. A job has no other yet.

@@ -1,0 +1,226 @@
+//! Boxes that lie.
+
+use optimus_common::facts::RunEnd;
+use optimus_judge::{
+    engine::{BoxId, Engine, EngineError, Event, ExecutionId},
+    verdict::Program,
+};
+use optimus_protocol::{JobStep, Stream};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use crate::{
+    MOST_STEPS,
+    boxes::{Choices, IN, Said, TestBox},
+    engine,
+    jobs::{Doing, Job, job},
+};
+
+/// What a box says that a sound one would not say.
+#[derive(Debug, Clone, Copy)]
+enum Lie {
+    /// An end that it has told of.
+    EndAgain,
+    /// Output that it has sent.
+    OutputAgain,
+    OutputOfNobody,
+    EndOfNobody,
+    /// Of an execution that will be asked for next.
+    TooEarly,
+    AnotherBox,
+    /// The end of a test as if it were a compile step's.
+    OtherKind,
+    /// An end with more bytes than were sent.
+    LostOutput,
+    Prepared,
+    EndOfTheCompileStep,
+}
+
+const LIES: [Lie; 10] = [
+    Lie::EndAgain,
+    Lie::OutputAgain,
+    Lie::OutputOfNobody,
+    Lie::EndOfNobody,
+    Lie::TooEarly,
+    Lie::AnotherBox,
+    Lie::OtherKind,
+    Lie::LostOutput,
+    Lie::Prepared,
+    Lie::EndOfTheCompileStep,
+];
+
+impl Lie {
+    /// The lie at this moment; `None` where it would be none.
+    fn tell(self, job: &Job, test_box: &TestBox<'_>, past: &[Said], choices: &mut Choices) -> Option<Said> {
+        let doing = job.tests[0][0].clone();
+        let nobody = ExecutionId::from(JobStep::Run(u32::MAX - 1));
+        let pick = |fits: &dyn Fn(&Said) -> bool| past.iter().rev().find(|said| fits(said)).cloned();
+        match self {
+            Self::EndAgain => pick(&|said| !matches!(said, Said::Output(..))),
+            Self::OutputAgain => pick(&|said| matches!(said, Said::Output(..))),
+            Self::OutputOfNobody => Some(Said::Output(nobody, Stream::Stderr, b"x".to_vec())),
+            Self::EndOfNobody => Some(Said::Ended(nobody, doing)),
+            Self::TooEarly => {
+                let next = JobStep::Run(test_box.next_id()).into();
+                Some(Said::Output(next, Stream::Stdout, b"1".to_vec()))
+            }
+            Self::AnotherBox => Some(Said::Prepared),
+            Self::OtherKind => {
+                let id = test_box.any_going_on(choices)?;
+                Some(if id == ExecutionId::COMPILE {
+                    Said::Ended(id, doing)
+                } else {
+                    Said::Built(id, doing, Program::Made)
+                })
+            }
+            Self::LostOutput => {
+                let id = test_box.any_going_on(choices)?;
+                let mut doing = Doing {
+                    stdout: Vec::new(),
+                    stderr: Vec::new(),
+                    ..doing
+                };
+                doing.facts.end = RunEnd::Exited { code: 0 };
+                doing.facts.stdout_bytes = 1000;
+                Some(if id == ExecutionId::COMPILE {
+                    Said::Built(id, doing, Program::Made)
+                } else {
+                    Said::Ended(id, doing)
+                })
+            }
+            // True once, where nothing is compiled.
+            Self::Prepared => (job.compile.is_some() || !past.is_empty()).then_some(Said::Prepared),
+            Self::EndOfTheCompileStep => {
+                let is_true =
+                    job.compile.is_some() && test_box.any_going_on(choices) == Some(ExecutionId::COMPILE);
+                (!is_true).then_some(Said::Built(ExecutionId::COMPILE, doing, Program::Made))
+            }
+        }
+    }
+
+    fn event(self, said: &Said) -> Event<'_> {
+        match self {
+            Self::AnotherBox => Event::Prepared {
+                in_box: BoxId(IN.0 + 1),
+            },
+            _ => said.event(),
+        }
+    }
+}
+
+/// What became of a job whose box lied once, after so many steps.
+#[derive(Debug)]
+enum Outcome<'a> {
+    /// There was nothing to lie about in time.
+    NeverLied,
+    Refused(Box<Engine<'a>>, EngineError),
+    Believed,
+}
+
+fn run<'a>(job: &'a Job, lie: Lie, steps: usize, slots: usize, choices: &mut Choices) -> Outcome<'a> {
+    let mut engine = engine(job);
+    let mut test_box = TestBox::new(job, slots);
+    let mut past = Vec::new();
+    let mut lied = false;
+    for step in 0..MOST_STEPS {
+        if step >= steps
+            && !lied
+            && let Some(said) = lie.tell(job, &test_box, &past, choices)
+        {
+            lied = true;
+            if let Err(error) = engine.handle(lie.event(&said)) {
+                return Outcome::Refused(Box::new(engine), error);
+            }
+        }
+        if engine.is_over() {
+            return if lied {
+                Outcome::Believed
+            } else {
+                Outcome::NeverLied
+            };
+        }
+        if choices.below(2) == 1 && test_box.act(&mut engine) {
+            continue;
+        }
+        match test_box.speak(choices) {
+            Some(said) => {
+                if let Err(error) = engine.handle(said.event()) {
+                    assert!(lied, "{said:?}: {error}");
+                    return Outcome::Refused(Box::new(engine), error);
+                }
+                past.push(said);
+            }
+            None => assert!(test_box.act(&mut engine), "a lie must not hang a job"),
+        }
+    }
+    panic!("no end after {MOST_STEPS} steps");
+}
+
+/// Any event at all, of a few executions.
+fn anything() -> impl Strategy<Value = (u8, u32, Vec<u8>, u64)> {
+    (
+        any::<u8>(),
+        prop_oneof![0..8_u32, Just(u32::MAX)],
+        vec(any::<u8>(), 0..4),
+        0..6_u64,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_lie_is_an_error_and_never_a_verdict(
+        job in job(),
+        lie in select(&LIES[..]),
+        steps in 0_usize..60,
+        slots in 1_usize..5,
+        numbers in vec(any::<u8>(), 0..300),
+    ) {
+        match run(&job, lie, steps, slots, &mut Choices::new(numbers)) {
+            Outcome::NeverLied => {}
+            Outcome::Believed => prop_assert!(false, "{lie:?} was believed"),
+            Outcome::Refused(mut engine, error) => {
+                prop_assert!(engine.poll().is_none());
+                let prepared = Event::Prepared { in_box: IN };
+                prop_assert_eq!(engine.handle(prepared), Err(error.clone()));
+                prop_assert_eq!(engine.finish(), Err(error));
+            }
+        }
+    }
+
+    #[test]
+    fn no_events_whatsoever_make_a_panic_or_a_result_that_is_not_whole(
+        job in job(),
+        events in vec(anything(), 0..40),
+    ) {
+        let mut engine = engine(&job);
+        let mut error = None;
+        for (kind, number, data, bytes) in events {
+            if kind % 2 == 0 {
+                while engine.poll().is_some() {}
+            }
+            let step = if number == u32::MAX { JobStep::Compile } else { JobStep::Run(number) };
+            let (id, in_box) = (ExecutionId::from(step), IN);
+            let mut facts = job.tests[0][0].facts.clone();
+            (facts.stdout_bytes, facts.stderr_bytes) = (bytes, 0);
+            let event = match kind / 2 % 4 {
+                0 => Event::Prepared { in_box },
+                1 => Event::Output { in_box, id, stream: Stream::Stdout, data: &data },
+                2 => Event::Built { in_box, id, facts, program: Program::Made },
+                _ => Event::Ended { in_box, id, facts },
+            };
+            let handled = engine.handle(event);
+            match &error {
+                None => error = handled.err(),
+                Some(error) => prop_assert_eq!(handled.as_ref(), Err(error)),
+            }
+        }
+        let is_over = engine.is_over();
+        let finished = engine.finish();
+        if let Some(error) = error {
+            prop_assert_eq!(finished, Err(error));
+        } else {
+            prop_assert_eq!(finished.is_ok(), is_over);
+        }
+    }
+}
