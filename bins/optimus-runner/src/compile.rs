@@ -22,7 +22,7 @@ use rustix::{
 use crate::{
     channel::{self, Outbox},
     job_state::JobState,
-    phase::Next,
+    next::Next,
 };
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {

@@ -46,6 +46,7 @@ pub mod fuzzing;
 mod hold;
 mod inbox;
 mod job_state;
+mod next;
 mod phase;
 mod receive;
 mod test;

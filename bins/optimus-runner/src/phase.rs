@@ -13,16 +13,10 @@ use rustix::{
 
 use crate::{
     channel::{Outbox, WorkerGone},
-    compile, hold, receive, test,
+    compile, hold,
+    next::Next,
+    receive, test,
 };
-
-/// What has to be done after a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
-    GoOn,
-    /// The job is done early: the program does not compile.
-    Stop,
-}
 
 /// The exit code of a phase after which the box ends without an error.
 const STOP: u8 = 10;

@@ -18,7 +18,7 @@ use optimus_protocol::{FileHeader, FrameKind, JobHeader, Ready, VERSION};
 use crate::{
     channel::{Incoming, Outbox},
     job_state::JobState,
-    phase::Next,
+    next::Next,
 };
 
 /// Written when the image was built: what the toolchain says of its own version.

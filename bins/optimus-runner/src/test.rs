@@ -9,7 +9,7 @@ use crate::{
     channel::{self, Outbox},
     inbox::{Inbox, Request},
     job_state::JobState,
-    phase::Next,
+    next::Next,
 };
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {

@@ -14,10 +14,12 @@
 //!
 //! [`BoxHandle::destroy`]: crate::BoxHandle::destroy
 
+mod calls;
 mod connect;
 mod container;
 mod handle;
 mod holders;
+mod image_use;
 mod masks;
 mod output;
 mod ports;
@@ -31,16 +33,14 @@ use std::{
 use async_trait::async_trait;
 use bollard::{
     Docker,
-    container::AttachContainerResults,
-    query_parameters::{
-        AttachContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
-        StartContainerOptions,
-    },
+    query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder},
 };
+use calls::{attach, start, status};
 use container::Owner;
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
-use holders::{Holders, ImageUse, LET_GO};
+use holders::{Holders, LET_GO};
+use image_use::ImageUse;
 use optimus_common::{WorkerId, settings};
 use output::AgentOutput;
 use ports::ContainerPorts;
@@ -240,37 +240,8 @@ async fn make_box(
     })
 }
 
-/// Joins all of a container's standard streams, before it is started.
-async fn attach(docker: &Docker, name: &str) -> Result<AttachContainerResults, BackendError> {
-    let streams = AttachContainerOptionsBuilder::new()
-        .stream(true)
-        .stdin(true)
-        .stdout(true)
-        .stderr(true)
-        .build();
-    docker
-        .attach_container(name, Some(streams))
-        .await
-        .map_err(|error| BackendError::engine("attach to a container", error))
-}
-
-async fn start(docker: &Docker, name: &str) -> Result<(), BackendError> {
-    docker
-        .start_container(name, None::<StartContainerOptions>)
-        .await
-        .map_err(|error| BackendError::engine("start a container", error))
-}
-
 fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The engine's answer, where it gave one.
-fn status(error: &bollard::errors::Error) -> Option<u16> {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
-        _ => None,
-    }
 }
 
 fn image_missing(spec: &BoxSpec) -> BackendError {

@@ -4,10 +4,12 @@
 //! once, so the pool is full again while the job runs. A box that ends while it waits is replaced.
 
 mod backoff;
+mod status;
 mod task;
 
 use std::{fmt, sync::Arc};
 
+pub use status::{PoolOptions, PoolStatus};
 use task::{PoolCommand, PoolTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -19,32 +21,12 @@ use crate::{
 /// Requests on their way to the task that keeps the pool. A sender waits where there are more.
 const COMMANDS: usize = 64;
 
-/// What a pool keeps.
-#[derive(Debug, Clone)]
-pub struct PoolOptions {
-    /// Boxes ready and waiting, at least 1.
-    pub size: usize,
-}
-
 /// Boxes of one specification, ready for a job. Clones are the same pool; the last one dropped destroys its boxes in
 /// the background.
 #[derive(Clone)]
 pub struct WarmPool {
     commands: mpsc::Sender<PoolCommand>,
     status: watch::Receiver<PoolStatus>,
-}
-
-/// What a pool has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PoolStatus {
-    /// Boxes that a job may have at once.
-    pub warm: usize,
-    /// Boxes on their way.
-    pub starting: usize,
-    /// Why the last attempt failed; none after a success.
-    pub error: Option<String>,
-    /// What the toolchain in the latest box says of its version, once one was ready.
-    pub toolchain: Option<String>,
 }
 
 /// The pool is closed.

@@ -7,7 +7,7 @@ use bollard::{Docker, models::ContainerUpdateBody, query_parameters::RemoveConta
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tracing::warn;
 
-use super::{container::signed, holders::ImageUse, status};
+use super::{calls::status, container::signed, image_use::ImageUse};
 use crate::backend::{BackendError, BoxHandle};
 
 /// How long the removal of a container is tried.

@@ -30,8 +30,10 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
+    calls::{attach, start},
     container::{self, Owner},
     handle::ContainerHandle,
+    image_use::{ImageUse, ImageUses},
     output::AgentOutput,
 };
 use crate::backend::{BackendError, BoxHandle, BoxSpec};
@@ -105,38 +107,6 @@ impl HeldBytes {
 impl Drop for HeldBytes {
     fn drop(&mut self) {
         self.give_back();
-    }
-}
-
-/// One box's use of what a holder holds.
-#[derive(Debug)]
-pub(super) struct ImageUse {
-    _of: Arc<()>,
-}
-
-/// The boxes that use what a holder holds.
-#[derive(Debug, Default)]
-struct ImageUses {
-    all: Arc<()>,
-    /// When somebody first saw that there were none.
-    none_since: Option<Instant>,
-}
-
-impl ImageUses {
-    fn begin(&mut self) -> ImageUse {
-        self.none_since = None;
-        ImageUse {
-            _of: Arc::clone(&self.all),
-        }
-    }
-
-    /// Whether there have been none for so long, as far as this was asked.
-    fn are_over(&mut self, long: Duration) -> bool {
-        if Arc::strong_count(&self.all) > 1 {
-            self.none_since = None;
-            return false;
-        }
-        self.none_since.get_or_insert_with(Instant::now).elapsed() >= long
     }
 }
 
@@ -274,8 +244,8 @@ impl Holders {
             .create_container(Some(options), body)
             .await
             .map_err(|error| BackendError::engine("create a container", error))?;
-        let attached = super::attach(docker, &name).await?;
-        super::start(docker, &name).await?;
+        let attached = attach(docker, &name).await?;
+        start(docker, &name).await?;
         let mut output = BufReader::new(AgentOutput::new(name, attached.output));
         let mut line = String::new();
         (&mut output)

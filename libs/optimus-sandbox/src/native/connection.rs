@@ -21,10 +21,12 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{
-    SPAWNER_ARG,
-    wire::{self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, SpawnerReply, SpawnerRequest},
+use super::wire::{
+    self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, SpawnerReply, SpawnerRequest,
 };
+
+/// The first argument of a process that makes boxes.
+pub const SPAWNER_ARG: &str = "native-spawner";
 
 /// This very program, even if its file has been replaced since it was started.
 const THIS_PROGRAM: &str = "/proc/self/exe";

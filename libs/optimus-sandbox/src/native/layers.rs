@@ -3,10 +3,12 @@
 mod probe;
 mod verifier;
 
+use std::fmt;
+
 use optimus_common::{WorkerId, causes, settings};
 
 pub(super) use self::{probe::main as probe_main, verifier::verify};
-use super::{NativeError, SpawnerClient};
+use super::{client::SpawnerClient, error::NativeError};
 
 /// The first argument of a program that tries to break out of a box.
 pub const PROBE_ARG: &str = "native-probe";
@@ -175,6 +177,12 @@ impl Layer {
 
     fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|layer| layer.name() == name)
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

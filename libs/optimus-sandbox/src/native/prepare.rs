@@ -1,6 +1,6 @@
 //! Runs what prepares a language's folder, as a guest in a box.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use optimus_common::{
     LanguageName, causes,
@@ -10,8 +10,10 @@ use optimus_common::{
 use optimus_protocol::{CommandSpec, JobHeader, VERSION};
 
 use super::{
-    NativeBackend, NativeError,
+    NativeBackend,
+    error::NativeError,
     loaded_roots::RootKey,
+    native_box,
     roots::{HostRoot, Root},
     wire::Support,
 };
@@ -67,7 +69,7 @@ impl NativeBackend {
             compile_disk_bytes: DISK_BYTES,
             open_files: OPEN_FILES,
         };
-        let made = Arc::clone(&self.client).make(&spec, root.clone(), Support::Writable);
+        let made = native_box::make(&self.client, &spec, root.clone(), Support::Writable);
         let (live, _) = made.await?;
         let failed = |error: SessionError| NativeError::Preparation(causes(&error));
         let session = Session::open(live, self.client.settings.start_timeout)

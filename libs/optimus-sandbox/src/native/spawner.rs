@@ -9,10 +9,12 @@ mod base_rootfs;
 mod box_init;
 mod boxes;
 mod cgroups;
+mod channel;
 mod copy;
 mod delays;
 mod failure;
 mod favordynmods;
+mod folders;
 mod hierarchies;
 mod host_mounts;
 mod identity;
@@ -22,12 +24,7 @@ mod root_loading;
 mod rootfs_builder;
 mod source_ports;
 
-use std::{
-    io::{self, Write},
-    os::fd::OwnedFd,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{os::fd::OwnedFd, process::ExitCode, time::Duration};
 
 use optimus_cell::BoxResources;
 use rustix::{
@@ -38,10 +35,10 @@ use rustix::{
     system::uname,
 };
 
-pub(super) use self::copy::Copied;
 use self::{
     boxes::{BoxParts, Boxes},
     cgroups::{BoxGroup, Cgroups},
+    channel::{answer, complain, receive},
     copy::Reader,
     failure::Failure,
     hierarchies::Hierarchies,
@@ -52,7 +49,7 @@ use self::{
     source_ports::PortRandomizer,
 };
 use super::wire::{
-    self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, RootId, SpawnerReply, SpawnerRequest,
+    self, Copied, Hello, HostFeatures, RequestId, RequestPacket, RootId, SpawnerReply, SpawnerRequest,
 };
 
 /// How soon the control group of a dead box is removed again that was still in use.
@@ -67,13 +64,6 @@ pub(super) fn run(agent: fn(BoxResources) -> ExitCode) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Standard error is read by the worker, which logs it; so is standard output, which all boxes have for their standard
-/// error. A worker that is gone reads nothing, and what it left must be
-/// removed all the same.
-fn complain(failure: &Failure) {
-    let _ = writeln!(io::stderr(), "{failure}");
 }
 
 fn serve(agent: fn(BoxResources) -> ExitCode) -> Result<(), Failure> {
@@ -139,28 +129,6 @@ fn check_kernel() -> Result<(), Failure> {
         )));
     }
     Ok(())
-}
-
-fn receive() -> Result<Option<(RequestPacket, Option<OwnedFd>)>, Failure> {
-    match wire::receive(stdin()) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-        received => received.map_err(Failure::at("hear the worker")),
-    }
-}
-
-fn answer(id: RequestId, reply: SpawnerReply) -> Result<(), Failure> {
-    match wire::send(stdin(), &ReplyPacket { id, reply }, None) {
-        // The worker is gone, which is found out when it is listened to.
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-            ) =>
-        {
-            Ok(())
-        }
-        sent => sent.map_err(Failure::at("answer the worker")),
-    }
 }
 
 /// Whether the worker is still there.

@@ -448,14 +448,11 @@ impl Root {
 fn of_image(folder: PathBuf, language: &Language) -> Toolchain {
     let told = fs::read_to_string(folder.join("optimus/toolchain")).unwrap_or_default();
     Toolchain {
-        version: first_line(&told).unwrap_or(language.version.as_str()).to_owned(),
+        version: command::first_line(&told)
+            .unwrap_or(language.version.as_str())
+            .to_owned(),
         root: Root::Image { folder },
     }
-}
-
-/// The first line with anything in it.
-fn first_line(text: &str) -> Option<&str> {
-    text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -19,7 +19,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{roots::Root, spawner::Copied};
+use super::roots::Root;
 
 /// Longest packet. A root with hundreds of paths fits.
 const MAX_PACKET: usize = 64 << 10;
@@ -124,6 +124,13 @@ pub(super) enum SpawnerReply {
     Failed {
         reason: String,
     },
+}
+
+/// What a root takes.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Copied {
+    pub(super) files: u64,
+    pub(super) bytes: u64,
 }
 
 /// What the host offers to boxes, as far as the spawner knows without making one.

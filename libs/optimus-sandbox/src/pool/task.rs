@@ -19,7 +19,10 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-use super::{PoolOptions, PoolStatus, backoff::Backoff};
+use super::{
+    backoff::Backoff,
+    status::{PoolOptions, PoolStatus},
+};
 use crate::{
     backend::{Backend, BackendError, BoxSpec},
     session::{Session, SessionError},

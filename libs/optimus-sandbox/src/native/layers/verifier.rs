@@ -15,13 +15,15 @@ use tokio::time::{Instant, sleep};
 
 use self::decoys::Decoys;
 use super::{
-    Layer, LayerReport, LayerState, NativeError, PROBE_ARG,
+    Layer, LayerReport, LayerState, PROBE_ARG,
     probe::{Probe, ProbeOutcome, parse_outcome},
 };
 use crate::{
     backend::BoxSpec,
     native::{
-        SpawnerClient,
+        client::SpawnerClient,
+        error::NativeError,
+        native_box,
         roots::{HostPath, HostRoot, Root},
         wire::{HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
     },
@@ -217,7 +219,7 @@ async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, Reques
         open_files: 64,
     };
     let timeout = client.settings.start_timeout;
-    let (live, id) = Arc::clone(client).make(&spec, root, Support::ReadOnly).await?;
+    let (live, id) = native_box::make(client, &spec, root, Support::ReadOnly).await?;
     let session = Session::open(live, timeout).await.map_err(host)?;
     Ok((session, id))
 }

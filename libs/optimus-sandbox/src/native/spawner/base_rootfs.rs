@@ -17,7 +17,7 @@ use optimus_linux::proc_view::{
     still_counters,
 };
 
-use super::{failure::Failure, rootfs_builder::folder_at};
+use super::{failure::Failure, folders::folder_at};
 
 /// The host's name in every box.
 pub(super) const HOST_NAME: &str = "box";

@@ -16,10 +16,9 @@ use rustix::{
 };
 
 use super::{
-    answer,
     box_init::{self, InitMessage, InitPlan, StartingBox},
     cgroups::{BoxGroup, Cgroups},
-    complain,
+    channel::{answer, complain},
     failure::Failure,
     identity::{UidSlots, Uids},
     rootfs_builder::{RootfsBuilder, RootfsTemplate},

@@ -15,7 +15,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     ffi::OsString,
     fs::{self, File, Metadata},
-    io::{self, ErrorKind},
+    io::ErrorKind,
     os::{
         fd::OwnedFd,
         unix::fs::{MetadataExt, PermissionsExt},
@@ -30,13 +30,13 @@ use rustix::{
     },
     io::Errno,
 };
-use serde::{Deserialize, Serialize};
-use store::{Stored, key, time, times};
+use store::{Stored, cannot_show, is_absent, key, time, times};
 
 use super::{failure::Failure, libraries::Libraries};
 use crate::native::{
     packages,
     roots::{HostPath, HostRoot, covered_by},
+    wire::Copied,
 };
 
 /// As many as the kernel follows.
@@ -62,13 +62,6 @@ const FOR_PEOPLE: [&str; 4] = [
     "usr/share/info",
     "usr/share/locale",
 ];
-
-/// What a root takes.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(in crate::native) struct Copied {
-    pub(in crate::native) files: u64,
-    pub(in crate::native) bytes: u64,
-}
 
 /// Where copies go, opened while the stage was in sight.
 #[derive(Debug)]
@@ -393,7 +386,7 @@ impl Copier {
             linked => linked,
         };
         let linked = match link(&self.target.store) {
-            Err(Errno::NOENT) => match self.store(host, &key, data)? {
+            Err(Errno::NOENT) => match store::copy_into(&self.target.store, host, &key, data)? {
                 Stored::Done(_) => link(&self.target.store),
                 not_stored => return Ok(not_stored),
             },
@@ -508,12 +501,4 @@ fn split(inside: &Path) -> Result<(&Path, &std::ffi::OsStr), Failure> {
         .parent()
         .zip(inside.file_name())
         .ok_or_else(|| Failure::new(format!("{} is no place in a box", inside.display())))
-}
-
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
-}
-
-fn cannot_show(path: &Path) -> impl FnOnce(io::Error) -> Failure {
-    Failure::at(format!("show {} to boxes", path.display()))
 }

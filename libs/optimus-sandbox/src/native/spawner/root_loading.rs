@@ -10,11 +10,10 @@ use std::{
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, set_parent_process_death_signal, waitpid};
 
 use super::{
-    copy::Copied,
     failure::Failure,
     rootfs_builder::{self, RootfsBuilder},
 };
-use crate::native::wire::{LoadRoot, RequestId, RootId};
+use crate::native::wire::{Copied, LoadRoot, RequestId, RootId};
 
 /// What is under way, one at a time, and what waits for it.
 #[derive(Debug, Default)]

@@ -15,12 +15,8 @@
 use std::{
     collections::HashMap,
     ffi::{CStr, CString},
-    fs::{self, DirBuilder},
-    io,
-    os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::DirBuilderExt,
-    },
+    fs, io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -38,13 +34,14 @@ use rustix::{
 
 use super::{
     base_rootfs,
-    copy::{Copied, Copier, CopyTarget, Reader},
+    copy::{Copier, CopyTarget, Reader},
     failure::Failure,
+    folders::folder_at,
     host_mounts,
 };
 use crate::native::{
     roots::{HostPath, HostRoot, Root},
-    wire::{LoadRoot, RootId, Support},
+    wire::{Copied, LoadRoot, RootId, Support},
 };
 
 /// Of the tmpfs that boxes are built in. It holds small files only.
@@ -441,14 +438,6 @@ fn restrict(tree: &OwnedFd, attributes: u64) -> io::Result<()> {
     } else {
         Ok(())
     }
-}
-
-pub(super) fn folder_at(path: &Path) -> Result<(), Failure> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(path)
-        .map_err(Failure::at(format_args!("make {} in the rootfs", path.display())))
 }
 
 /// The overlay's option for these folders of the stage, the uppermost first. Their names need no escapes.

@@ -11,8 +11,6 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::first_line;
-
 /// A toolchain that does not answer in this time is none.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// What is read of an answer.
@@ -107,6 +105,11 @@ fn run(
     let told =
         told.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {timeout:?}")))??;
     Ok((status, String::from_utf8_lossy(&told).into_owned()))
+}
+
+/// The first line with anything in it.
+pub(super) fn first_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@ use std::{
     ffi::OsString,
     fs::{File, Metadata, OpenOptions},
     io::{self, ErrorKind},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::Path,
 };
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, fchmod, futimens, linkat, openat, unlinkat};
 
-use super::{Copier, cannot_show, is_absent};
 use crate::native::spawner::failure::Failure;
 
 /// A file of the store that is being written.
@@ -54,49 +56,44 @@ pub(super) fn times(modified: Timespec) -> Timestamps {
     }
 }
 
-impl Copier {
-    /// Copies a file of the host into the store.
-    pub(super) fn store(&self, host: &Path, key: &OsString, data: &Metadata) -> Result<Stored, Failure> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(host);
-        let mut original = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Stored::Unreadable),
-            // It has been removed, or a link has taken its place.
-            Err(error) if is_absent(&error) || error.raw_os_error() == Some(libc::ELOOP) => {
-                return Ok(Stored::Changed);
-            }
-            Err(error) => return Err(cannot_show(host)(error)),
-        };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-        let copy = openat(&self.target.store, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|errno| Failure::at(format_args!("copy {}", host.display()))(errno))?;
-        let mut copy = File::from(copy);
-        // The kernel gives large pages to what lies within a file's size.
-        copy.set_len(data.len()).map_err(|error| full(host, error))?;
-        let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
-        let now = original.metadata().map_err(cannot_show(host))?;
-        if length != data.len() || self::key(&now) != *key {
+/// Copies a file of the host into the store.
+pub(super) fn copy_into(
+    store: &OwnedFd,
+    host: &Path,
+    key: &OsString,
+    data: &Metadata,
+) -> Result<Stored, Failure> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(host);
+    let mut original = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Stored::Unreadable),
+        // It has been removed, or a link has taken its place.
+        Err(error) if is_absent(&error) || error.raw_os_error() == Some(libc::ELOOP) => {
             return Ok(Stored::Changed);
         }
-        let mode = Mode::from_raw_mode(data.permissions().mode() & 0o555);
-        fchmod(&copy, mode)
-            .and_then(|()| futimens(&copy, &times(time(data))))
-            .and_then(|()| {
-                linkat(
-                    &self.target.store,
-                    UNFINISHED,
-                    &self.target.store,
-                    key,
-                    AtFlags::empty(),
-                )
-            })
-            .and_then(|()| unlinkat(&self.target.store, UNFINISHED, AtFlags::empty()))
-            .map_err(Failure::at(format_args!("copy {}", host.display())))?;
-        Ok(Stored::Done(key.clone()))
+        Err(error) => return Err(cannot_show(host)(error)),
+    };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let copy = openat(store, UNFINISHED, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|errno| Failure::at(format_args!("copy {}", host.display()))(errno))?;
+    let mut copy = File::from(copy);
+    // The kernel gives large pages to what lies within a file's size.
+    copy.set_len(data.len()).map_err(|error| full(host, error))?;
+    let length = io::copy(&mut original, &mut copy).map_err(|error| full(host, error))?;
+    let now = original.metadata().map_err(cannot_show(host))?;
+    if length != data.len() || self::key(&now) != *key {
+        return Ok(Stored::Changed);
     }
+    let mode = Mode::from_raw_mode(data.permissions().mode() & 0o555);
+    fchmod(&copy, mode)
+        .and_then(|()| futimens(&copy, &times(time(data))))
+        .and_then(|()| linkat(store, UNFINISHED, store, key, AtFlags::empty()))
+        .and_then(|()| unlinkat(store, UNFINISHED, AtFlags::empty()))
+        .map_err(Failure::at(format_args!("copy {}", host.display())))?;
+    Ok(Stored::Done(key.clone()))
 }
 
 fn full(host: &Path, error: io::Error) -> Failure {
@@ -107,4 +104,12 @@ fn full(host: &Path, error: io::Error) -> Failure {
         );
     }
     Failure::at(format_args!("copy {}", host.display()))(error)
+}
+
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+pub(super) fn cannot_show(path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    Failure::at(format!("show {} to boxes", path.display()))
 }

@@ -1,0 +1,21 @@
+//! What a pool is to keep, and what it has.
+
+/// What a pool keeps.
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// Boxes ready and waiting, at least 1.
+    pub size: usize,
+}
+
+/// What a pool has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// Boxes that a job may have at once.
+    pub warm: usize,
+    /// Boxes on their way.
+    pub starting: usize,
+    /// Why the last attempt failed; none after a success.
+    pub error: Option<String>,
+    /// What the toolchain in the latest box says of its version, once one was ready.
+    pub toolchain: Option<String>,
+}
