@@ -12,7 +12,7 @@ use crate::{
     MOST_STEPS,
     boxes::{Choices, IN, Said, TestBox},
     engine,
-    jobs::{Doing, Job, job},
+    jobs::{BEYOND, Doing, Job, job},
 };
 
 /// What a box says that a sound one would not say.
@@ -56,7 +56,10 @@ impl Lie {
         let pick = |fits: &dyn Fn(&Said) -> bool| past.iter().rev().find(|said| fits(said)).cloned();
         match self {
             Self::EndAgain => pick(&|said| !matches!(said, Said::Output(..))),
-            Self::OutputAgain => pick(&|said| matches!(said, Said::Output(..))),
+            // Of what is beyond the limit not everything needs to come: that it came twice cannot be told.
+            Self::OutputAgain => {
+                pick(&|said| matches!(said, Said::Output(_, _, data) if !data.starts_with(BEYOND)))
+            }
             Self::OutputOfNobody => Some(Said::Output(nobody, Stream::Stderr, b"x".to_vec())),
             Self::EndOfNobody => Some(Said::Ended(nobody, doing)),
             Self::TooEarly => {

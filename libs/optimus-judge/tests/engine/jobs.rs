@@ -26,6 +26,9 @@ const CPP: &str = r#"{
 /// Of each stream.
 pub(crate) const OUTPUT_LIMIT: usize = 40;
 
+/// What a program writes that writes more than that, again and again.
+pub(crate) const BEYOND: &[u8] = b"x";
+
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) submission: Submission,
@@ -77,7 +80,7 @@ fn doing(expected: &'static str) -> impl Strategy<Value = Doing> {
         6 => Just(expected.to_owned()),
         1 => Just("wrong".to_owned()),
         1 => Just(String::new()),
-        1 => Just("x".repeat(OUTPUT_LIMIT + 20)),
+        1 => Just(String::from_utf8_lossy(BEYOND).repeat(OUTPUT_LIMIT + 20)),
     ];
     let stderr = prop_oneof![3 => Just(""), 1 => Just("a warning\n"), 1 => Just("what(): std::bad_alloc\n")];
     let end = prop_oneof![
