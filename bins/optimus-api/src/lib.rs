@@ -38,6 +38,7 @@ use std::{fmt, sync::Arc, thread::available_parallelism};
 
 use optimus_common::{language::LanguagesError, settings::Settings};
 use optimus_queue::JobStore;
+use optimus_service::metrics::Metrics;
 use tokio::sync::Semaphore;
 
 pub use host::{Exposed, check_exposure};
@@ -78,6 +79,13 @@ impl App {
             metrics: metrics::HttpMetrics::new(),
             settings,
         })
+    }
+
+    /// Shows these figures in `GET /metrics` as well: those of a worker in the same process.
+    #[must_use]
+    pub fn show_metrics(mut self, more: impl Metrics) -> Self {
+        self.metrics.add(more);
+        self
     }
 }
 

@@ -9,6 +9,7 @@ use optimus_common::settings::Settings;
 use optimus_queue::redis::RedisStore;
 use optimus_service::Process;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Serves the HTTP API of Optimus over the jobs in Redis.
 #[derive(Debug, Parser)]
@@ -52,14 +53,15 @@ async fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     let mut settings = Settings::load(flags.config.as_deref())?;
     flags.apply(&mut settings);
-    let process = Process::begin(Some(&settings.log))?;
-    serve(settings, &process).await
+    Process::begin("optimus-api", Some(&settings.log))?
+        .run(|shutdown| serve(settings, shutdown))
+        .await
 }
 
-async fn serve(settings: Settings, process: &Process) -> anyhow::Result<()> {
+async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     optimus_api::check_exposure(&settings.api).await?;
     let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
-    let Some(store) = process.unless_asked_to_leave(connecting).await else {
+    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
@@ -70,11 +72,6 @@ async fn serve(settings: Settings, process: &Process) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
     let app = App::new(Arc::new(store), settings)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    optimus_api::serve(
-        listener,
-        Arc::new(app),
-        process.shutdown.clone().cancelled_owned(),
-    )
-    .await?;
+    optimus_api::serve(listener, Arc::new(app), shutdown.cancelled_owned()).await?;
     Ok(())
 }

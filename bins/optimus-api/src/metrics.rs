@@ -3,9 +3,10 @@
 use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::http::{Method, StatusCode};
+use optimus_service::metrics::{self, Metrics, family};
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{
         counter::{ConstCounter, Counter},
         family::Family,
@@ -17,9 +18,6 @@ use prometheus_client::{
 };
 
 use crate::fleet::{Fleet, LanguageState};
-
-/// The content type of what [`HttpMetrics::encode`] writes.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds in seconds: a plain request takes milliseconds, one that waits up to a minute.
 const BUCKETS: [f64; 14] = [
@@ -67,14 +65,20 @@ struct Labels {
 }
 
 /// The requests this process answered.
-#[derive(Debug)]
 pub(crate) struct HttpMetrics {
     registry: Registry,
     requests: Family<Labels, Counter<u64, AtomicU64>>,
     durations: Family<Labels, Histogram>,
+    /// Of what else runs in this process.
+    more: Vec<Box<dyn Metrics>>,
 }
 
 impl HttpMetrics {
+    /// Shows these figures, too.
+    pub(crate) fn add(&mut self, more: impl Metrics) {
+        self.more.push(Box::new(more));
+    }
+
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
@@ -99,6 +103,7 @@ impl HttpMetrics {
             registry,
             requests,
             durations,
+            more: Vec::new(),
         }
     }
 
@@ -123,9 +128,12 @@ impl HttpMetrics {
         );
         scrape.register_collector(Box::new(FleetMetrics(fleet)));
         let mut text = String::new();
-        text::encode_registry(&mut text, &self.registry)?;
-        text::encode_registry(&mut text, &scrape)?;
-        text::encode_eof(&mut text)?;
+        self.registry.encode(&mut text)?;
+        scrape.encode(&mut text)?;
+        for more in &self.more {
+            more.encode(&mut text)?;
+        }
+        metrics::end(&mut text)?;
         Ok(text)
     }
 }
@@ -258,23 +266,6 @@ fn encode_gauges(fleet: &Fleet, encoder: &mut DescriptorEncoder) -> fmt::Result 
             )
         });
         family(encoder, (name, help, None), values)?;
-    }
-    Ok(())
-}
-
-/// Writes one metric with a value for each set of labels.
-fn family<M: EncodeMetric>(
-    encoder: &mut DescriptorEncoder,
-    (name, help, unit): (&str, &str, Option<&Unit>),
-    values: impl Iterator<Item = (Vec<(&'static str, String)>, M)>,
-) -> fmt::Result {
-    let mut values = values.peekable();
-    let Some((_, first)) = values.peek() else {
-        return Ok(());
-    };
-    let mut descriptor = encoder.encode_descriptor(name, help, unit, first.metric_type())?;
-    for (labels, value) in values {
-        value.encode(descriptor.encode_family(&labels)?)?;
     }
     Ok(())
 }

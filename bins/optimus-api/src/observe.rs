@@ -10,11 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
+use optimus_service::trace;
 use tokio::time::Instant;
 use tracing::{Instrument, field::Empty, info_span};
 use uuid::Uuid;
 
-use crate::{App, problem::Problem};
+use crate::{App, problem::Problem, trace::trace_context};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -29,8 +30,23 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
-    let span =
-        info_span!("request", request_id = %request_id, %method, route, job_id = Empty, language = Empty);
+    // Probes and scrapes come all the time and tell nothing.
+    let is_watcher = matches!(route, "/health" | "/ready" | "/metrics");
+    let span = if is_watcher {
+        info_span!(target: "log_alone", "request", request_id = %request_id, %method, route)
+    } else {
+        info_span!(
+            "request",
+            request_id = %request_id,
+            %method,
+            route,
+            job_id = Empty,
+            language = Empty
+        )
+    };
+    if let Some(client) = trace_context(request.headers()) {
+        trace::continue_from(&span, &client);
+    }
 
     let answered = AssertUnwindSafe(next.run(request))
         .catch_unwind()
@@ -46,8 +62,12 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.observe(&method, route, status, took);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    // Probes and scrapes come all the time and tell nothing.
-    if matches!(route, "/health" | "/ready" | "/metrics") {
+    trace::name(&span, || format!("{method} {route}"));
+    trace::attribute(&span, "status", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        trace::failed(&span, "answer");
+    }
+    if is_watcher {
         tracing::debug!(status = status.as_u16(), duration_ms, "answered");
     } else {
         tracing::info!(status = status.as_u16(), duration_ms, "answered");

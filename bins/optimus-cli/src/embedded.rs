@@ -15,13 +15,13 @@ use anyhow::{Context, bail};
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::{JobStore, sqlite::SqliteStore};
 use optimus_worker::{
-    Availability, ServedLanguages, Worker,
+    Availability, ServedLanguages, Worker, WorkerMetrics,
     backend::{self, Choice},
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub(crate) use self::{
     flags::{Flags, languages_file},
@@ -58,6 +58,9 @@ pub(crate) struct Embedded {
     pub(crate) choice: Choice,
     /// Where the jobs are.
     pub(crate) database: PathBuf,
+    pub(crate) metrics: WorkerMetrics,
+    /// What shows them, where the settings say.
+    _shown: Option<AbortOnDropHandle<()>>,
     worker: JoinHandle<()>,
     /// Asks the worker to leave.
     leave: CancellationToken,
@@ -98,6 +101,7 @@ impl Embedded {
             settle(&mut choice).await;
         }
         let settings = Arc::new(settings);
+        let metrics = WorkerMetrics::default();
         let store: Arc<dyn JobStore> = Arc::new(store);
         let worker = Worker {
             id,
@@ -109,7 +113,9 @@ impl Embedded {
                 Storage::Persistent => Availability::Proved,
                 Storage::Ephemeral => Availability::Assumed,
             },
+            metrics: metrics.clone(),
         };
+        let shown = metrics.listen(&settings.worker).await.usage()?;
         let leave = CancellationToken::new();
         let worker = tokio::spawn(worker.run(leave.clone()));
         Ok(Self {
@@ -117,6 +123,8 @@ impl Embedded {
             store,
             choice,
             database,
+            metrics,
+            _shown: shown,
             worker,
             leave,
             _ephemeral: ephemeral,

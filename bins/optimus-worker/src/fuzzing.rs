@@ -17,7 +17,7 @@ pub async fn grade(
     results: &Results,
 ) -> Result<JobResult, String> {
     let engine = Engine::new(submission, language, plan, results);
-    grading::grade(session, &mut None, engine, plan, Duration::MAX)
+    grading::grade(session, &mut None, engine, plan, Duration::MAX, None)
         .await
         .map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }

@@ -12,6 +12,8 @@ use optimus_sandbox::session::{Event, JobSession, Sender, Session, SessionError}
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
+use crate::observer::Observer;
+
 /// How long a box whose input is closed may still say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -52,13 +54,15 @@ impl Work {
     }
 }
 
-/// Gives a box its job and carries on until the engine has the result. `at_work` is the box from then on.
+/// Gives a box its job and carries on until the engine has the result. `at_work` is the box from then on; `observer` is told
+/// what it reports.
 pub(crate) async fn grade(
     session: Session,
     at_work: &mut Option<JobSession>,
     mut engine: Engine<'_>,
     plan: &JobPlan,
     most_checking: Duration,
+    mut observer: Option<Observer<'_>>,
 ) -> Result<JobResult, GradeError> {
     let mut contents = Vec::new();
     let mut action = engine.poll();
@@ -105,8 +109,18 @@ pub(crate) async fn grade(
                         work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
                         continue;
                     }
-                    Event::CompileDone(done) => engine::Event::compile_done(BoxId::PROGRAM, done),
-                    Event::RunDone(done) => engine::Event::run_done(BoxId::PROGRAM, done),
+                    Event::CompileDone(done) => {
+                        if let Some(observer) = &mut observer {
+                            observer.compile_done(&done);
+                        }
+                        engine::Event::compile_done(BoxId::PROGRAM, done)
+                    }
+                    Event::RunDone(done) => {
+                        if let Some(observer) = &mut observer {
+                            observer.run_done(&done);
+                        }
+                        engine::Event::run_done(BoxId::PROGRAM, done)
+                    }
                 };
                 work.tell(&mut engine, event)?;
                 allowed = engine.longest_silence();
@@ -131,7 +145,11 @@ pub(crate) async fn grade(
         };
         let _ = timeout(LAST_WORDS, last).await;
     }
-    Ok(engine.finish()?)
+    let result = engine.finish()?;
+    if let Some(observer) = observer {
+        observer.judged(work.all);
+    }
+    Ok(result)
 }
 
 /// Says what is to be done, in the frames of today. The sender comes back.

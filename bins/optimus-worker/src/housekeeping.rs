@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::WorkerId;
+use optimus_common::{WorkerId, causes};
 use optimus_queue::{JobStore, StoreError, WorkerInfo};
 use optimus_sandbox::Backend;
 use optimus_service::{Backoff, supervise::supervise};
@@ -45,7 +45,7 @@ impl Heartbeat {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
         while let Err(error) = self.beat().await {
             warn!(
-                error = &error as &dyn std::error::Error,
+                error = causes(&error),
                 "the job store does not answer; trying again"
             );
             sleep(backoff.next_delay()).await;
@@ -60,7 +60,7 @@ impl Heartbeat {
                 () = self.states.changed.notified() => {}
             }
             if let Err(error) = self.beat().await {
-                warn!(error = &error as &dyn std::error::Error, "heartbeat failed");
+                warn!(error = causes(&error), "heartbeat failed");
             }
         }
     }
@@ -117,10 +117,7 @@ async fn take_back(store: Arc<dyn JobStore>, every: Duration) {
                 );
             }
             Ok(_) => {}
-            Err(error) => warn!(
-                error = &error as &dyn std::error::Error,
-                "expired leases not looked for"
-            ),
+            Err(error) => warn!(error = causes(&error), "expired leases not looked for"),
         }
     }
 }
@@ -138,7 +135,7 @@ async fn audit(store: Arc<dyn JobStore>) {
                 );
             }
             Ok(_) => {}
-            Err(error) => warn!(error = &error as &dyn std::error::Error, "audit failed"),
+            Err(error) => warn!(error = causes(&error), "audit failed"),
         }
     }
 }
@@ -154,15 +151,9 @@ async fn remove_orphans(
             Ok(alive) => match backend.remove_orphans(&alive).await {
                 Ok(0) => {}
                 Ok(removed) => info!(removed, "removed boxes of workers that are gone"),
-                Err(error) => warn!(
-                    error = &error as &dyn std::error::Error,
-                    "orphaned boxes not looked for"
-                ),
+                Err(error) => warn!(error = causes(&error), "orphaned boxes not looked for"),
             },
-            Err(error) => warn!(
-                error = &error as &dyn std::error::Error,
-                "orphaned boxes not looked for"
-            ),
+            Err(error) => warn!(error = causes(&error), "orphaned boxes not looked for"),
         }
         // By then a worker that died after the first look is forgotten by the store.
         sleep(heartbeat * 3).await;

@@ -2,7 +2,12 @@
 //!
 //! Whatever happens, the box is destroyed, and the job is finished, given back, or left to whoever holds it now.
 
-use std::{fmt, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::FutureExt;
 use optimus_common::{
@@ -15,19 +20,22 @@ use optimus_common::{
 use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_queue::{Claim, Finish, JobStore, Retry, StoreError};
 use optimus_sandbox::{
-    BoxHandle,
+    BackendError, BoxHandle,
     pool::PoolClosed,
     session::{JobSession, Session},
 };
-use optimus_service::Backoff;
+use optimus_service::{Backoff, trace};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, Span, debug, error, info, warn};
 
 use crate::{
     grading::{self, GradeError},
     lease::{LeaseRenewer, Stop},
+    metrics::WorkerMetrics,
+    observer::Observer,
     proof::Proof,
+    spans,
 };
 
 /// What every job of a pool needs.
@@ -40,6 +48,7 @@ pub(crate) struct JobRunner {
     /// Memory of a box as the pool makes it.
     pub(crate) box_memory_bytes: u64,
     pub(crate) proof: Arc<Proof>,
+    pub(crate) metrics: WorkerMetrics,
 }
 
 /// How the work in a box ended.
@@ -63,6 +72,21 @@ impl From<GradeError> for AttemptEnd {
     }
 }
 
+impl AttemptEnd {
+    /// A word for it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Graded(_) => "graded",
+            Self::Broken(_) => "broken",
+            Self::Ungradable(_) => "ungradable",
+            Self::Stopped(Stop::Cancelled) => "cancelled",
+            Self::Stopped(Stop::Lost) => "lost",
+            Self::Stopped(Stop::NotRenewed) => "not_renewed",
+            Self::Stopped(Stop::GivenBack) => "given_back",
+        }
+    }
+}
+
 /// The box of a job, from the moment it is taken to its end.
 #[derive(Default)]
 #[must_use = "the box is still there"]
@@ -79,7 +103,7 @@ impl SpentBox {
         if let Err(error) = handle.destroy().await {
             warn!(
                 box_name = handle.name(),
-                error = &error as &dyn std::error::Error,
+                error = causes(&error),
                 "box not destroyed yet"
             );
         }
@@ -95,27 +119,63 @@ impl JobRunner {
         get_box: impl Future<Output = Result<Session, PoolClosed>>,
         renewer: LeaseRenewer,
     ) -> SpentBox {
+        let job = spans::job(&claim);
+        if claim.attempt == 1 {
+            self.waited_in_queue(&claim, &job);
+        }
+        let attempt = job.in_scope(|| spans::attempt(&claim, &self.worker));
+        let serving = self.serve_attempt(&claim, get_box, renewer, &job);
+        // Both are entered while it works: by that a collector knows when they end.
+        serving.instrument(attempt).instrument(job.clone()).await
+    }
+
+    /// By the clocks of two machines, so it may be off by their difference.
+    fn waited_in_queue(&self, claim: &Claim, job: &Span) {
+        let now = SystemTime::now();
+        let submitted = SystemTime::from(claim.created_at).min(now);
+        self.metrics.queue_wait(
+            &claim.lease.language,
+            now.duration_since(submitted).unwrap_or_default(),
+        );
+        spans::queue_wait(claim, job, (submitted, now));
+    }
+
+    /// One attempt, in its span, which is inside of the job's.
+    async fn serve_attempt(
+        &self,
+        claim: &Claim,
+        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        renewer: LeaseRenewer,
+        job: &Span,
+    ) -> SpentBox {
         let begun = renewer.claimed;
-        let mut stop = AbortOnDropHandle::new(tokio::spawn(renewer.run()));
+        let mut stop = AbortOnDropHandle::new(tokio::spawn(renewer.run().instrument(spans::lease())));
         // Outside of what may panic or be dropped: whatever ends the work, the box is known.
         let mut spent = SpentBox::default();
-        let work = AssertUnwindSafe(self.work(&claim, get_box, &mut stop, &mut spent)).catch_unwind();
+        let work = AssertUnwindSafe(self.work(claim, get_box, &mut stop, &mut spent)).catch_unwind();
         let ending = work
             .await
             .unwrap_or_else(|panic| AttemptEnd::Broken(format!("a panic: {}", panic_text(&*panic))));
+        self.metrics.attempt_ended(&claim.lease.language, ending.name());
+        trace::attribute(&Span::current(), "end", ending.name());
         match ending {
             AttemptEnd::Graded(result) => {
                 self.proof.job_graded();
-                self.finish(&claim, Outcome::Completed(result), begun).await;
+                trace::attribute(job, "verdict", result.verdict.as_str());
+                self.finish(claim, Outcome::Completed(result), begun).await;
                 spent
             }
             AttemptEnd::Broken(reason) => {
+                trace::failed(&Span::current(), "broken");
                 self.proof.job_broken();
-                self.try_again(&claim, &reason, spent).await
+                self.try_again(claim, &reason, spent).await
             }
-            AttemptEnd::Ungradable(reason) => self.try_again(&claim, &reason, spent).await,
+            AttemptEnd::Ungradable(reason) => {
+                trace::failed(&Span::current(), "ungradable");
+                self.try_again(claim, &reason, spent).await
+            }
             AttemptEnd::Stopped(why) => {
-                self.stopped(&claim, why, spent, begun).await;
+                self.stopped(claim, why, spent, begun).await;
                 SpentBox::default()
             }
         }
@@ -133,43 +193,52 @@ impl JobRunner {
             Ok(plan) => plan,
             Err(error) => return AttemptEnd::Ungradable(causes(&error)),
         };
-        let started = tokio::select! {
-            started = self.take_box(&plan, get_box, &mut taken.handle) => started,
+        let asked = Instant::now();
+        let acquired = tokio::select! {
+            acquired = get_box.instrument(spans::box_wait()) => acquired,
             why = &mut *stop => return stopped(why),
         };
-        let session = match started {
+        self.metrics.box_wait(&claim.lease.language, asked.elapsed());
+        let session = match acquired {
             Ok(session) => session,
-            Err(reason) => return AttemptEnd::Broken(reason),
+            Err(error) => return AttemptEnd::Broken(causes(&error)),
         };
-        let (submission, results) = (&claim.submission, &self.settings.results);
-        let engine = Engine::new(submission, &self.language, &plan, results);
-        let most_checking = self.settings.worker.max_checking;
-        tokio::select! {
-            graded = grading::grade(session, &mut taken.session, engine, &plan, most_checking) => match graded {
+        taken.handle = Some(session.shared_handle());
+        let in_box = spans::in_box(session.handle().name());
+        let observer = Observer::new(&claim.submission, &self.metrics, Span::current(), in_box.clone());
+        let grading = async {
+            if let Err(error) = self.make_room(&plan, session.handle()).await {
+                return AttemptEnd::Broken(causes(&error));
+            }
+            let (submission, results) = (&claim.submission, &self.settings.results);
+            let engine = Engine::new(submission, &self.language, &plan, results);
+            let most_checking = self.settings.worker.max_checking;
+            match grading::grade(
+                session,
+                &mut taken.session,
+                engine,
+                &plan,
+                most_checking,
+                Some(observer),
+            )
+            .await
+            {
                 Ok(result) => AttemptEnd::Graded(result),
                 Err(error) => AttemptEnd::from(error),
-            },
+            }
+        };
+        tokio::select! {
+            ending = grading.instrument(in_box) => ending,
             why = &mut *stop => stopped(why),
         }
     }
 
-    /// Takes a box, and makes it large enough.
-    async fn take_box(
-        &self,
-        plan: &JobPlan,
-        get_box: impl Future<Output = Result<Session, PoolClosed>>,
-        taken: &mut Option<Arc<dyn BoxHandle>>,
-    ) -> Result<Session, String> {
-        let session = get_box.await.map_err(|error| causes(&error))?;
-        *taken = Some(session.shared_handle());
+    /// Makes the box large enough.
+    async fn make_room(&self, plan: &JobPlan, handle: &dyn BoxHandle) -> Result<(), BackendError> {
         if plan.box_memory_bytes > self.box_memory_bytes {
-            session
-                .handle()
-                .grow_memory(plan.box_memory_bytes)
-                .await
-                .map_err(|error| causes(&error))?;
+            handle.grow_memory(plan.box_memory_bytes).await?;
         }
-        Ok(session)
+        Ok(())
     }
 
     async fn stopped(&self, claim: &Claim, why: Stop, spent: SpentBox, begun: Instant) {
@@ -183,20 +252,16 @@ impl JobRunner {
                 );
             }
             Stop::Lost | Stop::NotRenewed => {
-                warn!(job_id = %claim.lease.job, attempt = claim.attempt, ?why, "dropped a job that is no longer ours");
+                warn!(?why, "dropped a job that is no longer ours");
                 spent.destroy().await;
             }
             Stop::GivenBack => {
                 // Gone before the next owner begins, too.
                 spent.destroy().await;
-                let released = self.until_told(|| self.store.release(&claim.lease)).await;
-                let (job_id, attempt) = (claim.lease.job, claim.attempt);
-                match released {
-                    Some(Finish::Accepted) => info!(%job_id, attempt, "gave a job back"),
-                    Some(Finish::Refused) => info!(%job_id, attempt, "a job to give back was no longer ours"),
-                    None => {
-                        warn!(%job_id, attempt, "could not give a job back; it is taken back when its lease expires");
-                    }
+                match self.until_told(|| self.store.release(&claim.lease)).await {
+                    Some(Finish::Accepted) => info!("gave a job back"),
+                    Some(Finish::Refused) => info!("a job to give back was no longer ours"),
+                    None => warn!("could not give a job back; it is taken back when its lease expires"),
                 }
             }
         }
@@ -204,25 +269,23 @@ impl JobRunner {
 
     async fn finish(&self, claim: &Claim, outcome: Outcome, begun: Instant) {
         let verdict = outcome.result().verdict.as_str();
-        let finished = self
-            .until_told(|| self.store.finish(&claim.lease, outcome.clone()))
-            .await;
+        let finishing = self.until_told(|| self.store.finish(&claim.lease, outcome.clone()));
+        let finished = finishing.instrument(spans::finish()).await;
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (job_id, language, worker_id, attempt) = (
-            claim.lease.job,
-            &claim.lease.language,
-            &self.worker,
-            claim.attempt,
-        );
         match finished {
             Some(Finish::Accepted) => {
-                info!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "job finished");
+                self.metrics.job_finished(&claim.lease.language, verdict);
+                info!(duration_ms, verdict, "job finished");
             }
             Some(Finish::Refused) => {
-                warn!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "a result came too late and was refused");
+                warn!(duration_ms, verdict, "a result came too late and was refused");
             }
             None => {
-                error!(%job_id, %language, %worker_id, attempt, duration_ms, verdict, "the job store did not say whether it has the result; if not, the job is run again when its lease expires");
+                error!(
+                    duration_ms,
+                    verdict,
+                    "the job store did not say whether it has the result; if not, the job is run again when its lease expires"
+                );
             }
         }
     }
@@ -235,28 +298,23 @@ impl JobRunner {
     }
 
     async fn retry(&self, claim: &Claim, reason: &str) {
-        let retried = self.until_told(|| self.store.retry(&claim.lease, reason)).await;
-        let (job_id, language, worker_id, attempt) = (
-            claim.lease.job,
-            &claim.lease.language,
-            &self.worker,
-            claim.attempt,
-        );
-        match retried {
-            Some(Retry::Requeued) => {
-                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded; it will be tried again");
-            }
-            Some(Retry::Dead) => {
-                error!(%job_id, %language, %worker_id, attempt, reason, "job failed: no attempts left");
-            }
+        match self.until_told(|| self.store.retry(&claim.lease, reason)).await {
+            Some(Retry::Requeued) => warn!(error = reason, "job not graded; it will be tried again"),
+            Some(Retry::Dead) => error!(error = reason, "job failed: no attempts left"),
             Some(Retry::Cancelled) => {
-                info!(%job_id, %language, %worker_id, attempt, reason, "job cancelled, as was asked for; it could not be graded anyway");
+                info!(
+                    error = reason,
+                    "job cancelled, as was asked for; it could not be graded anyway"
+                );
             }
             Some(Retry::Refused) => {
-                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded here, and no longer this worker's");
+                warn!(error = reason, "job not graded here, and no longer this worker's");
             }
             None => {
-                warn!(%job_id, %language, %worker_id, attempt, reason, "job not graded, and the job store did not answer; it is taken back when its lease expires");
+                warn!(
+                    error = reason,
+                    "job not graded, and the job store did not answer; it is taken back when its lease expires"
+                );
             }
         }
     }
@@ -271,10 +329,7 @@ impl JobRunner {
             loop {
                 match ask().await {
                     Ok(answer) => return answer,
-                    Err(error) => debug!(
-                        error = &error as &dyn std::error::Error,
-                        "the job store did not answer"
-                    ),
+                    Err(error) => debug!(error = causes(&error), "the job store did not answer"),
                 }
                 sleep(backoff.next_delay()).await;
             }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::settings;
+use optimus_common::{causes, settings};
 use optimus_queue::{JobEvent, JobStore, Lease, Renewal};
 use optimus_service::Backoff;
 use tokio::{
@@ -85,7 +85,7 @@ impl LeaseRenewer {
                         Ok(Ok(Renewal::CancelRequested)) => return Stop::Cancelled,
                         Ok(Ok(Renewal::Lost)) => return Stop::Lost,
                         Ok(Err(error)) => {
-                            warn!(job_id = %self.lease.job, error = &error as &dyn std::error::Error, "lease not renewed yet");
+                            warn!(error = causes(&error), "lease not renewed yet");
                             next = Instant::now() + backoff.next_delay();
                         }
                         Err(_) => return Stop::NotRenewed,

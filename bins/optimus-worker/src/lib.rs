@@ -8,6 +8,7 @@
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
+//! - `spans`, [`WorkerMetrics`]: what is seen of all that from outside; `observer`: what they learn from a box
 //! - `lease`: keeps a job's lease and says when the job must stop
 //! - `pool_state`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
@@ -22,17 +23,20 @@ mod grading;
 mod housekeeping;
 mod job;
 mod lease;
+mod metrics;
+mod observer;
 mod pool;
 mod pool_state;
 mod pools;
 pub mod proof;
 mod served_languages;
+mod spans;
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use optimus_common::{WorkerId, settings::Settings};
+use optimus_common::{WorkerId, causes, settings::Settings};
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
 use tokio::{
@@ -47,6 +51,7 @@ use crate::{
     pools::{PoolStates, Pools},
 };
 pub use crate::{
+    metrics::WorkerMetrics,
     proof::{Availability, prove},
     served_languages::{ServedLanguages, ServedLanguagesError},
 };
@@ -63,6 +68,8 @@ pub struct Worker {
     pub store: Arc<dyn JobStore>,
     pub backend: Arc<dyn Backend>,
     pub availability: Availability,
+    /// Counts what this worker does.
+    pub metrics: WorkerMetrics,
 }
 
 impl Worker {
@@ -70,6 +77,7 @@ impl Worker {
     /// the engine ends it.
     pub async fn run(mut self, shutdown: CancellationToken) {
         let states = PoolStates::default();
+        self.metrics.show(states.clone());
         let heartbeat = Heartbeat {
             store: Arc::clone(&self.store),
             id: self.id.clone(),
@@ -94,6 +102,7 @@ impl Worker {
                 store: Arc::clone(&self.store),
                 backend: Arc::clone(&self.backend),
                 job_permits: Arc::new(Semaphore::new(job_permits(worker.total_concurrency))),
+                metrics: self.metrics.clone(),
                 availability: self.availability,
                 proofs: Arc::new(Semaphore::new(proof::at_once())),
                 shutdown: shutdown.clone(),
@@ -118,7 +127,7 @@ impl Worker {
         match timeout(DRAIN_GRACE, self.store.deregister(&self.id)).await {
             Ok(Ok(())) => info!(worker_id = %self.id, "left"),
             Ok(Err(error)) => {
-                warn!(worker_id = %self.id, error = &error as &dyn std::error::Error, "left without signing off");
+                warn!(worker_id = %self.id, error = causes(&error), "left without signing off");
             }
             Err(_) => warn!(worker_id = %self.id, "left without signing off: the job store is too slow"),
         }

@@ -8,9 +8,10 @@ use optimus_common::{WorkerId, settings::Settings};
 use optimus_queue::redis::RedisStore;
 use optimus_service::Process;
 use optimus_worker::{
-    Availability, ServedLanguages, Worker,
+    Availability, ServedLanguages, Worker, WorkerMetrics,
     backend::{self, BackendFlag},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 /// Claims jobs, runs each in a box of its own, and finishes them.
@@ -60,22 +61,25 @@ async fn run() -> anyhow::Result<()> {
     if let Some(url) = flags.redis_url {
         settings.redis.url = url;
     }
-    let process = Process::begin(Some(&settings.log))?;
-    work(settings, &process).await
+    Process::begin("optimus-worker", Some(&settings.log))?
+        .run(|shutdown| work(settings, shutdown))
+        .await
 }
 
-async fn work(settings: Settings, process: &Process) -> anyhow::Result<()> {
+async fn work(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let metrics = WorkerMetrics::default();
+    let _shown = metrics.listen(&settings.worker).await?;
     let languages = ServedLanguages::open(&settings)?;
     let id = WorkerId::new();
     // First what no waiting mends.
     let choosing = Box::pin(backend::choose(&settings, languages.current(), &id));
-    let Some(choice) = process.unless_asked_to_leave(choosing).await else {
+    let Some(choice) = shutdown.run_until_cancelled(choosing).await else {
         return Ok(());
     };
     let choice = choice?;
     info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
     let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
-    let Some(store) = process.unless_asked_to_leave(connecting).await else {
+    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
@@ -86,7 +90,8 @@ async fn work(settings: Settings, process: &Process) -> anyhow::Result<()> {
         store: Arc::new(store),
         backend: Arc::clone(&choice.backend),
         availability: Availability::Proved,
+        metrics,
     };
-    Box::pin(worker.run(process.shutdown.clone())).await;
+    Box::pin(worker.run(shutdown)).await;
     Ok(())
 }

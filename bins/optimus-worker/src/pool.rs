@@ -18,13 +18,15 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, debug, error, info, warn};
 
 use crate::{
     job::JobRunner,
     lease::{LeaseRenewer, Timing},
+    metrics::WorkerMetrics,
     pool_state::{PoolState, Stage},
     proof::{self, Availability, Proof},
+    spans,
 };
 
 /// Longest wait for work before the claim is tried anyway, and the loop has visibly turned.
@@ -53,6 +55,7 @@ pub(crate) struct WorkerContext {
     pub(crate) backend: Arc<dyn Backend>,
     /// Jobs at once over all languages. A permit is held for a job, and never while waiting for one or for its box.
     pub(crate) job_permits: Arc<Semaphore>,
+    pub(crate) metrics: WorkerMetrics,
     pub(crate) availability: Availability,
     /// Samples at once over all languages.
     pub(crate) proofs: Arc<Semaphore>,
@@ -96,6 +99,7 @@ impl Pool {
             settings: Arc::clone(&context.settings),
             store: Arc::clone(&context.store),
             box_memory_bytes: spec.memory_bytes,
+            metrics: context.metrics.clone(),
             proof: Arc::new(Proof::new(context.availability)),
             language: Arc::new(language),
         };
@@ -137,12 +141,12 @@ impl Pool {
                 }
                 Err(TurnError::Store(error)) => {
                     let reason = causes(&error);
-                    warn!(language = %self.language(), reason, "nothing claimed");
+                    warn!(language = %self.language(), error = reason, "nothing claimed");
                     self.state.store_failed(reason);
                     backoff.next_delay()
                 }
                 Err(TurnError::Unproved(reason)) => {
-                    warn!(language = %self.language(), reason, "no jobs are claimed");
+                    warn!(language = %self.language(), error = reason, "no jobs are claimed");
                     self.state.unproved(reason);
                     doubt.next_delay()
                 }
@@ -166,7 +170,9 @@ impl Pool {
 
     fn make_boxes(&self) -> WarmPool {
         let backend = Arc::clone(&self.context.backend);
-        WarmPool::start(backend, self.spec.clone(), self.options.clone())
+        let warm = WarmPool::start(backend, self.spec.clone(), self.options.clone());
+        self.state.boxes_started(warm.watch());
+        warm
     }
 
     /// One turn of the claim loop. `None`: the worker leaves.
@@ -241,7 +247,7 @@ impl Pool {
         if let Err(error) = handle.destroy().await {
             warn!(
                 box_name = handle.name(),
-                error = &error as &dyn std::error::Error,
+                error = causes(&error),
                 "box not destroyed yet"
             );
         }
@@ -292,10 +298,11 @@ impl Pool {
             drop(claim_lock);
             session
         };
+        let after = spans::after(&claim);
         let spent = self.runner.serve(claim, get_box, renewer).await;
         // The guest is dead and its job is finished: the slot is free while the engine clears away the box.
         drop((occupied, slot, job_permit));
-        spent.destroy().await;
+        spent.destroy().instrument(after).await;
     }
 
     async fn until_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {

@@ -8,7 +8,10 @@ use std::{
 use optimus_common::LanguageName;
 use optimus_queue::PoolInfo;
 use optimus_sandbox::pool::PoolStatus;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// A step towards the next claim that takes longer than this is wedged. The store's own timeouts are shorter.
 const WEDGED: Duration = Duration::from_secs(30);
@@ -35,6 +38,8 @@ struct Current {
     /// Why jobs would fail although a box is ready.
     language_trouble: Option<String>,
     toolchain: Option<String>,
+    /// What the pool of warm boxes says of itself, once there is one.
+    boxes: Option<watch::Receiver<PoolStatus>>,
 }
 
 /// Where a pool's claim loop stands.
@@ -82,6 +87,7 @@ impl PoolState {
             box_trouble: Some("the first box is not ready yet".to_owned()),
             language_trouble: None,
             toolchain: None,
+            boxes: None,
         };
         Self {
             language,
@@ -131,6 +137,20 @@ impl PoolState {
 
     pub(crate) fn proved(&self) {
         self.change(|now| now.language_trouble = None);
+    }
+
+    /// The pool of warm boxes was started.
+    pub(crate) fn boxes_started(&self, boxes: watch::Receiver<PoolStatus>) {
+        self.current().boxes = Some(boxes);
+    }
+
+    /// The boxes as they are at the moment.
+    pub(crate) fn boxes(&self) -> PoolStatus {
+        let boxes = &self.current().boxes;
+        boxes
+            .as_ref()
+            .map(|boxes| boxes.borrow().clone())
+            .unwrap_or_default()
     }
 
     /// Takes over what the pool of warm boxes says of itself.

@@ -174,9 +174,16 @@ async fn run(
 ) -> Result<JobResult, String> {
     let plan = JobPlan::new(submission, language, &settings.limits).map_err(|error| causes(&error))?;
     let engine = Engine::new(submission, language, &plan, &settings.results);
-    grading::grade(session, &mut None, engine, &plan, settings.worker.max_checking)
-        .await
-        .map_err(|error| causes(&error))
+    grading::grade(
+        session,
+        &mut None,
+        engine,
+        &plan,
+        settings.worker.max_checking,
+        None,
+    )
+    .await
+    .map_err(|error| causes(&error))
 }
 
 /// An empty program where the language has no sample: it need not be right, but what its recipe calls must start.

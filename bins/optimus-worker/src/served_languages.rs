@@ -60,7 +60,7 @@ impl ServedLanguages {
                 let complaint = causes(&error);
                 if self.complaint.as_ref() != Some(&complaint) {
                     warn!(
-                        reason = complaint,
+                        error = complaint,
                         "the languages changed to what cannot be served; those before stay in use"
                     );
                 }

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Availability, ServedLanguages, Worker,
+    Availability, ServedLanguages, Worker, WorkerMetrics,
     fakes::{self, FakeBackend, FakeStore, LanguagesFile},
 };
 
@@ -70,6 +70,7 @@ impl Running {
             store: Arc::new(store.clone()),
             backend: Arc::new(backend.clone()),
             availability,
+            metrics: WorkerMetrics::default(),
         };
         let worker = tokio::spawn(worker.run(shutdown.clone()));
         Self {

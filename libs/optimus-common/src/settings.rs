@@ -163,6 +163,8 @@ pub struct Worker {
     /// Longest time for comparing the outputs of a job's tests, all together.
     #[serde(rename = "max_checking_ms", deserialize_with = "units::ms::at_least_one")]
     pub max_checking: Duration,
+    /// Where the worker shows its metrics and whether it is ready; empty: nowhere.
+    pub metrics_address: String,
 }
 
 /// Where boxes come from.

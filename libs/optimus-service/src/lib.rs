@@ -1,8 +1,10 @@
 //! The shell of a process of Optimus, written once for the API, the worker and the command line.
 //!
 //! - [`process`]: what a program's `main` begins and ends with
-//! - [`logging`]: where logs go
-//! - [`signals`]: when a process leaves
+//! - `logging`, `telemetry`: where logs and spans go
+//! - [`trace`]: spans that go beyond this process
+//! - `signals`: when a process leaves
+//! - [`metrics`]: figures for Prometheus; [`status`]: a server that shows them
 //! - [`supervise`]: starts a task that panicked again
 //! - [`backoff`], [`patience`]: waiting for a server that is not there
 //! - [`open_files`]: how many a process may have open
@@ -11,15 +13,23 @@
 
 pub mod backoff;
 #[cfg(feature = "process")]
-pub mod logging;
+mod logging;
+#[cfg(feature = "process")]
+pub mod metrics;
 #[cfg(feature = "process")]
 pub mod open_files;
 pub mod patience;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "process")]
-pub mod signals;
+mod signals;
+#[cfg(feature = "process")]
+pub mod status;
 pub mod supervise;
+#[cfg(feature = "process")]
+mod telemetry;
+#[cfg(feature = "process")]
+pub mod trace;
 
 pub use backoff::Backoff;
 #[cfg(feature = "process")]

@@ -1,4 +1,4 @@
-//! Logs: events of `tracing` on standard error.
+//! Logs: events of `tracing` on standard error, beside what becomes of its spans.
 
 use std::{
     env,
@@ -10,15 +10,26 @@ use tracing_subscriber::{
     EnvFilter, Layer, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt,
 };
 
-use crate::ProcessError;
+use crate::{ProcessError, telemetry::Telemetry};
 
-/// Logs to standard error from here on.
-pub fn start(log: &Log) -> Result<(), ProcessError> {
-    tracing_subscriber::registry().with(lines(log)?).init();
+type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// From here on logs go to standard error, where `log` says how, and spans to the collector, where there is one.
+pub(crate) fn start(log: Option<&Log>, telemetry: Option<&Telemetry>) -> Result<(), ProcessError> {
+    let mut layers: Vec<AnyLayer> = Vec::new();
+    if let Some(log) = log {
+        layers.push(lines(log)?);
+    }
+    if let Some(telemetry) = telemetry {
+        layers.push(telemetry.layer().boxed());
+    }
+    if !layers.is_empty() {
+        tracing_subscriber::registry().with(layers).init();
+    }
     Ok(())
 }
 
-fn lines(log: &Log) -> Result<impl Layer<Registry> + use<>, ProcessError> {
+fn lines(log: &Log) -> Result<AnyLayer, ProcessError> {
     let filter = filter(log)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     Ok(if log.json {

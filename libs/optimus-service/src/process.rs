@@ -2,16 +2,19 @@
 
 use std::{error::Error, io};
 
-use optimus_common::settings::Log;
+use optimus_common::{causes, settings::Log};
 use tokio_util::sync::CancellationToken;
 
-use crate::{logging, open_files, signals};
+use tracing::{info, warn};
+
+use crate::{logging, open_files, signals, telemetry::Telemetry};
 
 /// A process that serves until it is asked to leave.
 #[derive(Debug)]
 pub struct Process {
     /// Cancelled by the first signal; the second one ends the process at once.
     pub shutdown: CancellationToken,
+    telemetry: Option<Telemetry>,
 }
 
 /// Why a process cannot begin.
@@ -28,21 +31,30 @@ pub enum ProcessError {
 }
 
 impl Process {
-    /// Inside a runtime. Logs from here on where `log` says how, may open as many files as the system allows, and hears
-    /// signals.
-    pub fn begin(log: Option<&Log>) -> Result<Self, ProcessError> {
-        if let Some(log) = log {
-            logging::start(log)?;
+    /// Inside a runtime. Logs from here on where `log` says how, exports spans where the environment says where to, may
+    /// open as many files as the system allows, and hears signals. `name` is what collectors call it.
+    pub fn begin(name: &'static str, log: Option<&Log>) -> Result<Self, ProcessError> {
+        let telemetry = Telemetry::from_environment(name);
+        logging::start(log, telemetry.as_ref().ok().and_then(Option::as_ref))?;
+        match &telemetry {
+            Ok(Some(telemetry)) => info!(address = telemetry.address(), "spans are exported"),
+            Ok(None) => {}
+            Err(error) => warn!(error = causes(error), "no spans are exported"),
         }
         // Boxes and connections need many.
         open_files::raise_limit();
         Ok(Self {
             shutdown: signals::listen()?,
+            telemetry: telemetry.unwrap_or_default(),
         })
     }
 
-    /// `None` where the process is asked to leave meanwhile.
-    pub async fn unless_asked_to_leave<F: Future>(&self, work: F) -> Option<F::Output> {
-        self.shutdown.run_until_cancelled(work).await
+    /// Does what the process is there for, and then sends what has not been sent of its spans, however that ended.
+    pub async fn run<Work: Future>(self, work: impl FnOnce(CancellationToken) -> Work) -> Work::Output {
+        let done = work(self.shutdown).await;
+        if let Some(telemetry) = self.telemetry {
+            telemetry.end().await;
+        }
+        done
     }
 }

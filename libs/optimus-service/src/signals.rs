@@ -10,7 +10,7 @@ use crate::ProcessError;
 const INTERRUPTED: i32 = 130;
 
 /// The first signal asks to leave in peace, by the answer; the second one ends the process at once.
-pub fn listen() -> Result<CancellationToken, ProcessError> {
+pub(crate) fn listen() -> Result<CancellationToken, ProcessError> {
     let shutdown = CancellationToken::new();
     let mut signals = Signals::listen().map_err(ProcessError::Signals)?;
     let asked = shutdown.clone();

@@ -9,13 +9,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use optimus_common::causes;
+use optimus_service::metrics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     App,
     fleet::{Fleet, with_timeout},
-    metrics,
     problem::Problem,
 };
 

@@ -15,6 +15,7 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_queue::{Cancel, NewJob, Submitted};
+use optimus_service::trace::context_of;
 use serde::Serialize;
 use tokio::task;
 use tracing::Span;
@@ -92,7 +93,8 @@ pub(crate) async fn submit(
     require_json(&headers)?;
     let received = app.body_receiver.receive(&headers, body, wait.receive()).await?;
     let context = JobContext {
-        trace: trace_context(&headers),
+        // Where this process exports no spans, what it is asked for is a part of the client's own.
+        trace: context_of(&Span::current()).or_else(|| trace_context(&headers)),
         ..JobContext::default()
     };
     let (new, share) = read(&app, received, key, context).await?;

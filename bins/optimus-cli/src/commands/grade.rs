@@ -22,6 +22,7 @@ use optimus_common::{
 };
 use optimus_judge::plan::JobPlan;
 use optimus_service::Process;
+use tokio_util::sync::CancellationToken;
 
 use self::{
     candidates::Candidate,
@@ -84,17 +85,29 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
     }
     // Whoever wants to read logs beside the results says so.
     let log = env::var_os("RUST_LOG").is_some().then_some(&settings.log);
-    let process = Process::begin(log).usage()?;
-    let stop = &process.shutdown;
-    let Some(embedded) = process
-        .unless_asked_to_leave(Embedded::start(settings, Storage::Ephemeral))
+    Process::begin("optimus", log)
+        .usage()?
+        .run(|stop| grade_all(settings, problem, candidates, &args.asked, output, stop))
+        .await
+}
+
+async fn grade_all(
+    settings: Settings,
+    problem: Problem,
+    candidates: Vec<Candidate>,
+    asked: &ToGrade,
+    output: &Output,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
+    let Some(embedded) = stop
+        .run_until_cancelled(Embedded::start(settings, Storage::Ephemeral))
         .await
     else {
         return Ok(Exit::Cancelled);
     };
     let embedded = embedded?;
     let progress = Progress::new(candidates.len(), problem.names.len());
-    let runs = Runs::new(&embedded, &problem, &progress, stop);
+    let runs = Runs::new(&embedded, &problem, &progress, &stop);
     let graded = embedded.watched(grade(&runs, &problem, &candidates)).await;
     progress.finish();
     let backend = embedded.choice.kind.as_str();
@@ -104,7 +117,7 @@ pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Re
         return Ok(Exit::Cancelled);
     }
     let (limit, outcomes) = graded?;
-    let detail = if args.asked.verbose {
+    let detail = if asked.verbose {
         Detail::FailedTests
     } else {
         Detail::CompileErrors

@@ -40,11 +40,13 @@ pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Re
         settings.worker.languages = languages;
     }
     settings.api.allow_anonymous |= args.insecure;
-    let process = Process::begin(Some(&settings.log)).usage()?;
-    serve(settings, &process.shutdown, output).await
+    Process::begin("optimus", Some(&settings.log))
+        .usage()?
+        .run(|shutdown| serve(settings, shutdown, output))
+        .await
 }
 
-async fn serve(settings: Settings, shutdown: &CancellationToken, output: &Output) -> Result<Exit, Failure> {
+async fn serve(settings: Settings, shutdown: CancellationToken, output: &Output) -> Result<Exit, Failure> {
     optimus_api::check_exposure(&settings.api).await.usage()?;
 
     // Before anything is started: a port that is taken is found out at once.
@@ -69,6 +71,7 @@ async fn serve(settings: Settings, shutdown: &CancellationToken, output: &Output
     let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage();
     let served = match app {
         Ok(app) => {
+            let app = app.show_metrics(embedded.metrics.clone());
             let started = started(&url, &embedded);
             output.result(&started, || text(&started))?;
             let api = async {

@@ -62,13 +62,17 @@ impl Client {
     }
 
     pub(crate) async fn submit(&self, submission: &Value) -> String {
-        let response = self
-            .http
-            .post(format!("{}/jobs", self.url))
-            .json(submission)
-            .send()
-            .await
-            .unwrap();
+        Self::accepted(self.http.post(format!("{}/jobs", self.url)).json(submission)).await
+    }
+
+    /// As a part of the client's own trace.
+    pub(crate) async fn submit_traced(&self, submission: &Value, traceparent: &str) -> String {
+        let request = self.http.post(format!("{}/jobs", self.url));
+        Self::accepted(request.header("traceparent", traceparent).json(submission)).await
+    }
+
+    async fn accepted(request: reqwest::RequestBuilder) -> String {
+        let response = request.send().await.unwrap();
         let status = response.status();
         let answer: Value = response.json().await.unwrap();
         assert_eq!(status, StatusCode::ACCEPTED, "{answer:#}");

@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod client;
+mod collector;
 mod killing;
 mod process;
 mod scenarios;
+mod tracing;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -39,6 +41,10 @@ fn main() -> ExitCode {
         scenarios::an_idle_process_is_small,
         scenarios::running_jobs_are_finished_and_waiting_ones_resumed,
         scenarios::nothing_is_left_also_where_the_data_directory_vanishes,
+        tracing::a_job_is_one_trace_from_the_client_to_each_run,
+        tracing::a_job_without_a_client_s_trace_has_its_own_and_an_unsampled_one_none,
+        tracing::a_collector_that_hangs_or_is_away_holds_nobody_up,
+        tracing::what_the_environment_asks_for_in_vain_is_told,
         killing::no_accepted_job_is_lost_or_graded_twice,
     }
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -142,6 +142,13 @@ impl Served {
         self.process.pid()
     }
 
+    pub(crate) async fn until_available(&self, language: &str) {
+        until("a language can be had", async || {
+            self.client.is_available(language).await
+        })
+        .await;
+    }
+
     pub(crate) fn assert_running(&mut self) {
         self.process.assert_running();
     }

@@ -14,6 +14,10 @@ pub struct PoolStatus {
     pub warm: usize,
     /// Boxes on their way.
     pub starting: usize,
+    /// Boxes that became ready, since the pool was started.
+    pub made: u64,
+    /// Boxes that could not be made, or broke while they waited for a job.
+    pub failures: u64,
     /// Why the last attempt failed; none after a success.
     pub error: Option<String>,
     /// What the toolchain in the latest box says of its version, once one was ready.

@@ -52,6 +52,8 @@ pub(super) struct PoolTask {
     backoff: Backoff,
     /// No start before this.
     pause: Option<Instant>,
+    made: u64,
+    failures: u64,
     /// Why the last start failed.
     error: Option<String>,
     toolchain: Option<String>,
@@ -96,6 +98,8 @@ impl PoolTask {
             starts: JoinSet::new(),
             backoff: Backoff::default(),
             pause: None,
+            made: 0,
+            failures: 0,
             error: None,
             toolchain: None,
         }
@@ -171,6 +175,7 @@ impl PoolTask {
                     info!(language = %self.spec.language, "boxes can be made again");
                 }
                 self.backoff.succeeded();
+                self.made += 1;
                 self.error = None;
                 self.toolchain = session.toolchain().map(str::to_owned);
                 self.warm.push_back(session);
@@ -181,6 +186,7 @@ impl PoolTask {
     }
 
     fn failed(&mut self, error: &dyn Error) {
+        self.failures += 1;
         let reason = causes(error);
         let delay = self.backoff.failed();
         // Several starts that fail together are one failure of the engine, told once.
@@ -195,6 +201,8 @@ impl PoolTask {
         let status = PoolStatus {
             warm: self.warm.len(),
             starting: self.starts.len(),
+            made: self.made,
+            failures: self.failures,
             error: self.error.clone(),
             toolchain: self.toolchain.clone(),
         };
