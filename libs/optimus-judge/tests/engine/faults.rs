@@ -83,7 +83,8 @@ impl Lie {
                     ..doing
                 };
                 doing.facts.end = RunEnd::Exited { code: 0 };
-                doing.facts.stdout_bytes = 1000;
+                // No program here comes near the limit with this stream.
+                doing.facts.stderr_bytes = 1000;
                 Some(if id == ExecutionId::COMPILE {
                     Said::Built(id, doing, Program::Made)
                 } else {
@@ -93,9 +94,10 @@ impl Lie {
             // True once, where nothing is compiled.
             Self::Prepared => (job.compile.is_some() || !past.is_empty()).then_some(Said::Prepared),
             Self::EndOfTheCompileStep => {
-                let is_true =
-                    job.compile.is_some() && test_box.any_going_on(choices) == Some(ExecutionId::COMPILE);
-                (!is_true).then_some(Said::Built(ExecutionId::COMPILE, doing, Program::Made))
+                // Where it is awaited it may be true.
+                let is_awaited =
+                    job.compile.is_some() && !past.iter().any(|said| matches!(said, Said::Built(..)));
+                (!is_awaited).then_some(Said::Built(ExecutionId::COMPILE, doing, Program::Made))
             }
         }
     }
