@@ -7,6 +7,7 @@
 //!
 //! Clients may be slow, greedy and many: `connections` bounds how many there are, `pace` how slow one may be, `body` and
 //! `answer` what all of them hold in memory.
+#![forbid(unsafe_code)]
 
 mod alternatives;
 mod answer;

@@ -1,4 +1,5 @@
 //! `optimus-api`: the HTTP API over Redis.
+#![forbid(unsafe_code)]
 
 use std::{path::PathBuf, sync::Arc};
 

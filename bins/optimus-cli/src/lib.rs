@@ -9,6 +9,7 @@
 //! - `embedded`: the whole of Optimus in this process
 //! - `bench`: benchmarks of a running installation, against baselines in the same run
 //! - `exit`, `output`: how a command ends, and how it says so
+#![forbid(unsafe_code)]
 
 mod api;
 mod args;

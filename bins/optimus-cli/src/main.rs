@@ -1,4 +1,5 @@
 //! The command line of Optimus. Everything is in the library.
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 //! The agent inside every box: what `runner.sh` calls for all that a shell cannot do.
+#![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

@@ -12,6 +12,7 @@
 //! - `lease`: keeps a job's lease and says when the job must stop
 //! - `pool_state`: what a pool is doing, for the heartbeat
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
+#![forbid(unsafe_code)]
 
 pub mod backend;
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! The worker's process: its flags, and what it is made of.
+#![forbid(unsafe_code)]
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 

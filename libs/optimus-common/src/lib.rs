@@ -14,6 +14,7 @@
 //! - [`settings`]: `optimus.toml`, the environment, the flags
 //! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
+#![forbid(unsafe_code)]
 
 pub mod box_layout;
 mod causes;

@@ -10,6 +10,7 @@
 //! - [`keep_up`]: removes what nobody uses, for as long as it runs
 //!
 //! Nothing here knows of jobs more than their ids. What holds content is a job; whether that is over, the caller says.
+#![forbid(unsafe_code)]
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;

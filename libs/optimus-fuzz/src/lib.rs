@@ -4,6 +4,7 @@
 //! Each target is a function of bytes that panics where a promise is broken. Below `fuzz/` each is a program that
 //! searches for such bytes; in this workspace `tests/replay.rs` calls each with its seeds and with every input that
 //! ever broke it. What they may allocate is bounded by `memory`.
+#![forbid(unsafe_code)]
 #![cfg(all(fuzzing, target_os = "linux"))]
 
 mod memory;

@@ -7,6 +7,7 @@
 //! - [`engine`]: all of these put together for one job: what to do next, what it means, and the result
 //!
 //! A worker needs [`plan::JobPlan`] and [`engine::Engine`] alone.
+#![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod compare;

@@ -28,6 +28,7 @@
 //! another number. Why it does so is its own affair: the agent decides nothing.
 //!
 //! Expected outputs never travel here.
+#![forbid(unsafe_code)]
 
 mod codec;
 mod frame;

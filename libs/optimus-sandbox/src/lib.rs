@@ -4,11 +4,15 @@
 //! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
 //! - [`session`]: the host side of the runner protocol over a box's byte stream.
 
+#[forbid(unsafe_code)]
 mod backend;
+#[forbid(unsafe_code)]
 pub mod docker;
 #[cfg(target_os = "linux")]
 pub mod native;
+#[forbid(unsafe_code)]
 pub mod pool;
+#[forbid(unsafe_code)]
 pub mod session;
 
 pub use backend::*;

@@ -10,6 +10,7 @@
 //! - [`open_files`]: how many a process may have open
 //!
 //! Nothing here knows what a job is.
+#![forbid(unsafe_code)]
 
 pub mod backoff;
 #[cfg(feature = "process")]
