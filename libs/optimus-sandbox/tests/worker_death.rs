@@ -8,14 +8,12 @@
     reason = "a test fails by panicking, and says what it does"
 )]
 
-#[path = "docker/image.rs"]
-mod image;
-
 use std::{collections::HashMap, env, process::Stdio, time::Duration};
 
 use bollard::{Docker, query_parameters::ListContainersOptionsBuilder};
 use optimus_common::{WorkerId, settings::Settings};
 use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend, session::Session};
+use optimus_testkit::docker_image;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Command,
@@ -42,7 +40,7 @@ async fn main() {
 
 async fn killed_worker_leaves_no_box() {
     let docker = Docker::connect_with_defaults().unwrap();
-    image::build(&docker).await;
+    docker_image::build(&docker).await;
     let worker = WorkerId::new();
     let mut child = Command::new(env::current_exe().unwrap())
         .args([HOLD, worker.as_str()])
@@ -67,7 +65,7 @@ async fn hold(worker: WorkerId) {
     let backend = DockerBackend::connect(&settings, worker).await.unwrap();
     let spec = BoxSpec {
         language: "shell".parse().unwrap(),
-        image: image::IMAGE.to_owned(),
+        image: docker_image::IMAGE.to_owned(),
         runtime: String::new(),
         memory_bytes: 64 << 20,
         cpus: 1.0,

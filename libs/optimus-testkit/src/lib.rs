@@ -7,6 +7,9 @@
 //! - [`process`], [`redis`]: processes, and servers among them, that end with the test
 //! - [`client`]: the HTTP API as its clients use it
 //! - [`boxes`], [`leftovers`]: the boxes of one system seen from outside, and what must not be left of it
+//! - [`cgroups`]: control groups as they are seen from outside
+//! - [`docker_image`]: the image of tests that make containers
+//! - [`checkers`]: what each checker promises, in the shortest words
 //! - [`bare_start`]: what the start of a program costs without any box
 
 #![allow(
@@ -22,8 +25,14 @@ pub mod passed_over;
 pub mod bare_start;
 #[cfg(target_os = "linux")]
 pub mod boxes;
+#[cfg(target_os = "linux")]
+pub mod cgroups;
+#[cfg(feature = "checkers")]
+pub mod checkers;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "docker")]
+pub mod docker_image;
 #[cfg(target_os = "linux")]
 pub mod executable;
 #[cfg(target_os = "linux")]

@@ -2,14 +2,12 @@
 
 use optimus_common::checker::Checker;
 use optimus_judge::compare::{Check, Comparison};
+use optimus_testkit::checkers as reference;
 
 use crate::{
     memory::bounded,
     pieces::{Cuts, choices, halves},
 };
-
-#[path = "../../../optimus-judge/tests/reference/mod.rs"]
-mod reference;
 
 /// What a comparison keeps, however long the output: a token of it that may be a number, excerpts, hashes.
 const MEMORY: usize = 64 << 10;

@@ -2,11 +2,10 @@
 //! judges have got wrong before.
 
 mod numbers;
-#[path = "../reference/mod.rs"]
-mod reference;
 
 use optimus_common::checker::Checker;
 use optimus_judge::compare::{Check, Comparison};
+use optimus_testkit::checkers as reference;
 use proptest::prelude::*;
 
 const ALL: [Checker; 9] = [

@@ -3,7 +3,9 @@
 use optimus_common::checker::Checker;
 use proptest::prelude::*;
 
-use super::{accepts, reference};
+use optimus_testkit::checkers as reference;
+
+use super::accepts;
 
 const fn float(abs_tolerance: f64, rel_tolerance: f64) -> Checker {
     Checker::Float {

@@ -9,12 +9,10 @@ use bollard::{
 };
 use optimus_common::{WorkerId, settings};
 use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend};
+use optimus_testkit::docker_image::{self, IMAGE};
 use tokio::sync::OnceCell;
 
-use crate::{
-    conformance::{Abandoned, Host, eventually, open},
-    image::{self, IMAGE},
-};
+use crate::conformance::{Abandoned, Host, eventually, open};
 
 static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
 
@@ -27,7 +25,7 @@ impl DockerHost {
     /// With a scope of its own, so that tests that run beside each other never take each other's boxes for orphans.
     pub(crate) async fn new() -> Self {
         let docker = Docker::connect_with_defaults().unwrap();
-        IMAGE_BUILT.get_or_init(|| image::build(&docker)).await;
+        IMAGE_BUILT.get_or_init(|| docker_image::build(&docker)).await;
         let mut settings = settings::Settings::defaults().docker;
         settings.scope = format!("test-{}", WorkerId::new());
         Self { docker, settings }

@@ -9,7 +9,6 @@
 mod conformance;
 mod hardening;
 mod host;
-mod image;
 
 macro_rules! tests {
     ($($check:ident)*) => {$(

@@ -13,11 +13,6 @@
 )]
 
 mod burners;
-#[path = "../native/groups.rs"]
-#[allow(dead_code, reason = "this suite only cleans up")]
-mod groups;
-#[path = "../docker/image.rs"]
-mod image;
 mod kinds;
 mod near;
 mod peak;

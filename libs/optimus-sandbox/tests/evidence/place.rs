@@ -10,13 +10,13 @@ use optimus_sandbox::{
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     session::Session,
 };
+use optimus_testkit::{
+    cgroups,
+    docker_image::{self, IMAGE},
+};
 use tokio::sync::OnceCell;
 
-use crate::{
-    groups,
-    image::{self, IMAGE},
-    program::{self, Ran},
-};
+use crate::program::{self, Ran};
 
 /// Longer than any single step takes on a busy machine; reached only where something hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
@@ -61,7 +61,7 @@ impl Place {
         let backend: Arc<dyn Backend> = match kind {
             Kind::Docker => {
                 let docker = Docker::connect_with_defaults().unwrap();
-                IMAGE_BUILT.get_or_init(|| image::build(&docker)).await;
+                IMAGE_BUILT.get_or_init(|| docker_image::build(&docker)).await;
                 settings.docker.scope = format!("test-{worker}");
                 Arc::new(DockerBackend::connect(&settings.docker, worker).await.unwrap())
             }
@@ -120,7 +120,7 @@ pub(crate) fn group() -> String {
 
 /// Removes what native boxes were made below.
 pub(crate) fn clean_up() {
-    if groups::exists(&group()) {
-        groups::remove(&group());
+    if cgroups::exists(&group()) {
+        cgroups::remove(&group());
     }
 }

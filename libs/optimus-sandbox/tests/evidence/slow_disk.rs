@@ -9,10 +9,10 @@ use std::{
 
 use bollard::Docker;
 use optimus_common::{facts::RunFacts, limits::Limits, result::Verdict};
+use optimus_testkit::docker_image::{self, IMAGE};
 use rustix::fs::{Advice, fadvise, major, minor};
 
 use crate::{
-    image::{self, IMAGE},
     place::Place,
     program::{Ran, limits},
 };
@@ -29,7 +29,7 @@ const WALL: Duration = Duration::from_secs(2);
 pub(crate) async fn who_waits_for_a_disk_is_not_out_of_time(place: &Place) {
     let docker = Docker::connect_with_defaults().unwrap();
     let dockerfile = format!("FROM {IMAGE}\nCOPY cold /cold\n");
-    image::build_as(&docker, IMAGE_WITH_FILE, &dockerfile, &[("cold", noise())]).await;
+    docker_image::build_as(&docker, IMAGE_WITH_FILE, &dockerfile, &[("cold", noise())]).await;
     let limits = Limits {
         wall_time: WALL,
         ..limits()

@@ -15,9 +15,6 @@ mod canaries;
 mod case;
 mod covert;
 mod grading;
-#[path = "../native/groups.rs"]
-#[expect(dead_code, clippy::unwrap_used, reason = "shared with another suite")]
-mod groups;
 mod languages;
 mod neighbour;
 mod outside;

@@ -27,7 +27,7 @@ use tokio::sync::{RwLock, RwLockReadGuard};
 use crate::{
     canaries::Canaries,
     case::Case,
-    groups, languages,
+    languages,
     neighbour::Neighbour,
     outside::{
         Outside,
@@ -269,11 +269,11 @@ pub(crate) fn native_settings() -> Settings {
 pub(crate) fn leave() {
     let path = native_settings().native.cgroup.display().to_string();
     let until = Instant::now() + patience() / 4;
-    while !groups::below(&path).is_empty() && Instant::now() < until {
+    while !optimus_testkit::cgroups::below(&path).is_empty() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
-    if groups::exists(&path) {
-        groups::remove(path.trim_start_matches('/'));
+    if optimus_testkit::cgroups::exists(&path) {
+        optimus_testkit::cgroups::remove(path.trim_start_matches('/'));
     }
 }
 

@@ -4,10 +4,10 @@ use std::{path::Path, time::Instant};
 
 use optimus_common::WorkerId;
 use optimus_sandbox::Backend;
+use optimus_testkit::cgroups;
 
 use crate::{
     conformance::{PATIENCE, eventually},
-    groups,
     host::start,
     roles::{Holder, Place},
 };
@@ -25,13 +25,13 @@ pub(crate) async fn a_worker_that_is_killed_leaves_nothing(place: &Place) {
         .iter()
         .map(|name| format!("{}/{name}", place.base))
         .collect();
-    let processes: Vec<_> = paths.iter().flat_map(|path| groups::processes(path)).collect();
+    let processes: Vec<_> = paths.iter().flat_map(|path| cgroups::processes(path)).collect();
     assert!(processes.len() >= 3, "an agent in each box: {processes:?}");
     holder.kill();
     eventually("nothing is left", async || {
         !is_there(spawner)
             && !processes.iter().any(|process| is_there(*process))
-            && groups::below(&place.base)
+            && cgroups::below(&place.base)
                 .iter()
                 .all(|name| !name.ends_with(worker.as_str()))
     })
@@ -46,7 +46,7 @@ pub(crate) async fn a_worker_killed_with_its_spawner_leaves_no_process(place: &P
         .iter()
         .map(|name| format!("{}/{name}", place.base))
         .collect();
-    let processes: Vec<_> = paths.iter().flat_map(|path| groups::processes(path)).collect();
+    let processes: Vec<_> = paths.iter().flat_map(|path| cgroups::processes(path)).collect();
     assert!(processes.len() >= 3, "an agent in each box: {processes:?}");
     holder.kill_with_spawner();
     let started = Instant::now();
@@ -55,11 +55,11 @@ pub(crate) async fn a_worker_killed_with_its_spawner_leaves_no_process(place: &P
         tokio::task::yield_now().await;
     }
     // Groups stay until somebody looks.
-    assert!(paths.iter().all(|path| groups::exists(path)));
+    assert!(paths.iter().all(|path| cgroups::exists(path)));
     let other = start(place, WorkerId::new()).await;
     assert_eq!(other.remove_orphans(&[]).await.unwrap(), 3);
     assert!(
-        groups::below(&place.base)
+        cgroups::below(&place.base)
             .iter()
             .all(|name| !name.ends_with(worker.as_str()))
     );

@@ -16,10 +16,10 @@ use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
 };
+use optimus_testkit::cgroups;
 
 use crate::{
     conformance::{Abandoned, Host, PATIENCE, eventually, open},
-    groups,
     roles::{Holder, Place},
 };
 
@@ -146,14 +146,14 @@ impl Host for NativeHost {
     }
 
     async fn exists(&self, name: &str) -> bool {
-        groups::exists(&self.path(name))
+        cgroups::exists(&self.path(name))
     }
 
     async fn boxes(&self, worker: &WorkerId) -> usize {
-        groups::boxes(&self.place.base, Some(worker.as_str())).len()
+        cgroups::boxes(&self.place.base, Some(worker.as_str())).len()
     }
 
     async fn kill(&self, name: &str) {
-        groups::kill(&self.path(name));
+        cgroups::kill(&self.path(name));
     }
 }

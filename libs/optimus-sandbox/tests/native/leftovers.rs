@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, fs, future::poll_fn, path::Path, pin::pin, proc
 use futures_util::{StreamExt, stream};
 use optimus_common::{WorkerId, causes, facts::RunEnd};
 use optimus_sandbox::{Backend, BoxSpec, native::NativeBackend, session::Session};
+use optimus_testkit::cgroups;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     conformance::{Job, PATIENCE, eventually, first_output, open},
-    groups,
     host::{shell, start},
     roles::Place,
 };
@@ -36,7 +36,7 @@ struct Traces {
 impl Traces {
     fn of(place: &Place, worker: &WorkerId, spawner: u32) -> Self {
         let own = process::id();
-        let workers = groups::below(&place.base);
+        let workers = cgroups::below(&place.base);
         let group = workers
             .iter()
             .find(|name| name.ends_with(worker.as_str()))
@@ -54,8 +54,8 @@ impl Traces {
                 .unwrap()
                 .split_ascii_whitespace()
                 .count(),
-            groups: groups::below(&group).len(),
-            processes: groups::processes(&group).len(),
+            groups: cgroups::below(&group).len(),
+            processes: cgroups::processes(&group).len(),
         }
     }
 }
@@ -81,7 +81,7 @@ pub(crate) async fn a_thousand_boxes_leave_nothing(place: &Place) {
     many(place, &backend, 50).await;
     let spawner_now = backend.spawner_process().await.unwrap();
     eventually("all boxes are gone", async || {
-        groups::boxes(&place.base, Some(worker.as_str())).is_empty()
+        cgroups::boxes(&place.base, Some(worker.as_str())).is_empty()
     })
     .await;
     eventually("everything is made ahead", async || {
@@ -179,7 +179,7 @@ async fn kill_working(place: &Place, backend: &NativeBackend) {
     let (mut sender, mut receiver) = job.split();
     sender.test(0, b"").await.unwrap();
     first_output(&mut receiver).await;
-    groups::kill(&name);
+    cgroups::kill(&name);
     let end = tokio::time::timeout(PATIENCE, receiver.next()).await.unwrap();
     assert!(end.is_err(), "{end:?}");
 }
@@ -210,10 +210,10 @@ pub(crate) async fn a_spawner_that_is_killed_takes_its_boxes_along(place: &Place
     sender.test(0, b"").await.unwrap();
     first_output(&mut receiver).await;
     let spawner = backend.spawner_process().await.unwrap();
-    let old = groups::boxes(&place.base, Some(worker.as_str()));
+    let old = cgroups::boxes(&place.base, Some(worker.as_str()));
     let processes: Vec<_> = old
         .iter()
-        .flat_map(|name| groups::processes(&format!("{}/{name}", place.base)))
+        .flat_map(|name| cgroups::processes(&format!("{}/{name}", place.base)))
         .collect();
     assert!(
         processes.len() >= 5,
@@ -236,7 +236,7 @@ pub(crate) async fn a_spawner_that_is_killed_takes_its_boxes_along(place: &Place
     waiting.handle().destroy().await.unwrap();
     assert!(
         old.iter()
-            .all(|name| !groups::exists(&format!("{}/{name}", place.base)))
+            .all(|name| !cgroups::exists(&format!("{}/{name}", place.base)))
     );
 
     let runs = Job::shell("echo again")
@@ -252,7 +252,7 @@ pub(crate) async fn sixty_four_boxes_at_once(place: &Place) {
     let spec = shell();
     let sessions = stream::iter(0..64).map(|_| open(&backend, &spec));
     let sessions: Vec<_> = sessions.buffer_unordered(64).collect().await;
-    assert_eq!(groups::boxes(&place.base, Some(worker.as_str())).len(), 64);
+    assert_eq!(cgroups::boxes(&place.base, Some(worker.as_str())).len(), 64);
     let jobs = stream::iter(sessions.into_iter().zip(0_u32..)).map(|(session, number)| async move {
         let input = number.to_string();
         let job = Job::shell("read n; i=0; while [ $i -lt 2000 ]; do i=$((i + 1)); done; echo $n $i");
@@ -264,7 +264,7 @@ pub(crate) async fn sixty_four_boxes_at_once(place: &Place) {
     });
     jobs.buffer_unordered(64).collect::<Vec<()>>().await;
     eventually("all boxes are gone", async || {
-        groups::boxes(&place.base, Some(worker.as_str())).is_empty()
+        cgroups::boxes(&place.base, Some(worker.as_str())).is_empty()
     })
     .await;
 }

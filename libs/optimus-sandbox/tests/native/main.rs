@@ -17,7 +17,6 @@ mod conformance;
 mod copies;
 mod crashes;
 mod deaths;
-mod groups;
 mod host;
 mod isolation;
 mod leftovers;
@@ -95,8 +94,8 @@ fn main() -> ExitCode {
     }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(runtime);
-    if groups::exists(&base) {
-        groups::remove(&base[1..]);
+    if optimus_testkit::cgroups::exists(&base) {
+        optimus_testkit::cgroups::remove(&base[1..]);
     }
     conclusion.exit_code()
 }

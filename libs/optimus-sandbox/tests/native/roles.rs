@@ -14,6 +14,7 @@ use std::{
 
 use optimus_common::WorkerId;
 use optimus_sandbox::{Backend, session::Session};
+use optimus_testkit::cgroups;
 use rustix::{
     mount::{MountPropagationFlags, mount_bind, mount_change},
     process::{Gid, Pid, Signal, Uid, kill_process},
@@ -22,7 +23,6 @@ use rustix::{
 
 use crate::{
     conformance::PATIENCE,
-    groups,
     host::{shell, start},
 };
 
@@ -160,7 +160,7 @@ pub(crate) enum Grant {
 /// Runs the conformance suite as an ordinary user with control groups of its own. Panics where it fails.
 pub(crate) fn run_suite_as_user(grant: Grant, allow_missing: &[&str]) {
     let name = format!("optimus-test-{}-{grant:?}", std::process::id());
-    let group = groups::make(&name);
+    let group = cgroups::make(&name);
     group.delegate(USER, USER).unwrap();
     // Its processes start in a group of their own, as a user's session does.
     let session = group.create("session").unwrap();
@@ -201,14 +201,14 @@ pub(crate) fn run_suite_as_user(grant: Grant, allow_missing: &[&str]) {
     assert!(text.contains("15 passed"), "{text}");
     // The spawners notice that their worker has ended, and clean up.
     let started = std::time::Instant::now();
-    while groups::below(&base)
+    while cgroups::below(&base)
         .iter()
         .any(|name| name != "optimus-processes")
     {
-        assert!(started.elapsed() < PATIENCE, "left: {:?}", groups::below(&base));
+        assert!(started.elapsed() < PATIENCE, "left: {:?}", cgroups::below(&base));
         std::thread::sleep(Duration::from_millis(20));
     }
-    groups::remove(&name);
+    cgroups::remove(&name);
 }
 
 /// Files that say who the user is, and which UIDs it is granted, to be mounted over those of the host.

@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt, path::Path, sync
 use optimus_sandbox::native::NativeBackend;
 
 use super::{mounts, processes};
-use crate::{groups, stage::UID_BASE};
+use optimus_testkit::cgroups;
+
+use crate::stage::UID_BASE;
 
 /// Where a program that has left its box could write.
 const WRITABLE: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run"];
@@ -46,15 +48,15 @@ impl Host {
     }
 
     pub(crate) fn gone(&self, name: &str) -> Result<(), String> {
-        if groups::exists(&self.path_of(name)) {
+        if cgroups::exists(&self.path_of(name)) {
             return Err(format!("the control group of {name} is still there"));
         }
         Ok(())
     }
 
     pub(crate) async fn is_as_it_was(&self) -> Result<(), String> {
-        let boxes = groups::boxes(&self.base, None);
-        let in_groups = groups::processes(&self.base);
+        let boxes = cgroups::boxes(&self.base, None);
+        let in_groups = cgroups::processes(&self.base);
         if !boxes.is_empty() || !in_groups.is_empty() {
             return Err(format!("boxes are left: {boxes:?} with {in_groups:?}"));
         }

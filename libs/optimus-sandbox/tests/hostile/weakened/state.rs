@@ -1,10 +1,10 @@
 //! Layers that stand behind others, so that no program in a box can tell whether they are there: looked at from outside,
 //! at the first process of a box.
 
+use optimus_testkit::cgroups;
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
-    groups,
     outside::Outside,
     stage::{Kind, Stage},
 };
@@ -135,7 +135,7 @@ impl Outside {
         match self {
             Self::Containers(containers) => containers.first_process(name).await,
             Self::Host(host) => {
-                let all = groups::processes(&host.path_of(name));
+                let all = cgroups::processes(&host.path_of(name));
                 all.into_iter()
                     .min()
                     .ok_or_else(|| format!("{name} has no process"))

@@ -24,7 +24,7 @@ fn is_v2() -> bool {
 }
 
 /// The folders of a group, given as a path below each hierarchy's root.
-pub(crate) fn folders(path: &str) -> Vec<PathBuf> {
+pub fn folders(path: &str) -> Vec<PathBuf> {
     let path = path.trim_start_matches('/');
     if is_v2() {
         vec![mounted("").join(path)]
@@ -34,11 +34,11 @@ pub(crate) fn folders(path: &str) -> Vec<PathBuf> {
 }
 
 /// Makes a group below the root.
-pub(crate) fn make(name: &str) -> Group {
+pub fn make(name: &str) -> Group {
     root().create(name).unwrap()
 }
 
-pub(crate) fn remove(name: &str) {
+pub fn remove(name: &str) {
     root().remove(name).unwrap();
 }
 
@@ -51,12 +51,12 @@ fn root() -> Group {
 }
 
 /// Whether anything is left of a group in any hierarchy.
-pub(crate) fn exists(path: &str) -> bool {
+pub fn exists(path: &str) -> bool {
     folders(path).iter().any(|folder| folder.exists())
 }
 
 /// Boxes of the workers below a base: of one, or of all.
-pub(crate) fn boxes(base: &str, worker: Option<&str>) -> Vec<String> {
+pub fn boxes(base: &str, worker: Option<&str>) -> Vec<String> {
     let mut boxes = Vec::new();
     for workers in names(&folders(base)[0]) {
         if worker.is_none_or(|worker| workers.ends_with(worker)) {
@@ -72,7 +72,7 @@ pub(crate) fn boxes(base: &str, worker: Option<&str>) -> Vec<String> {
 }
 
 /// Names of the groups right below this one in any hierarchy.
-pub(crate) fn below(path: &str) -> Vec<String> {
+pub fn below(path: &str) -> Vec<String> {
     let mut all: Vec<_> = folders(path).iter().flat_map(|folder| names(folder)).collect();
     all.sort();
     all.dedup();
@@ -91,7 +91,7 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 /// Process ids in a group and those below, in the first hierarchy.
-pub(crate) fn processes(path: &str) -> Vec<i32> {
+pub fn processes(path: &str) -> Vec<i32> {
     fn collect(folder: &Path, found: &mut Vec<i32>) -> io::Result<()> {
         let listed = fs::read_to_string(folder.join("cgroup.procs"))?;
         found.extend(listed.lines().map(|line| line.parse::<i32>().unwrap()));
@@ -105,7 +105,7 @@ pub(crate) fn processes(path: &str) -> Vec<i32> {
     found
 }
 
-pub(crate) fn kill(path: &str) {
+pub fn kill(path: &str) {
     for process in processes(path) {
         // It may have died meanwhile.
         kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).ok();

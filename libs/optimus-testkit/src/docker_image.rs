@@ -1,14 +1,16 @@
 //! The image that tests make their boxes from: a Debian base and the agent, as every language's image has them.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs};
 
 use bollard::{Docker, body_full, query_parameters::BuildImageOptionsBuilder};
 use futures_util::TryStreamExt;
 
-pub(crate) const IMAGE: &str = "optimus-test/sandbox:latest";
+use crate::project::project;
+
+pub const IMAGE: &str = "optimus-test/sandbox:latest";
 
 /// Builds it, or lets the engine find that nothing has changed.
-pub(crate) async fn build(docker: &Docker) {
+pub async fn build(docker: &Docker) {
     let base =
         env::var("OPTIMUS_TEST_BASE_IMAGE").unwrap_or_else(|_| "optimus/debian-base:bookworm".to_owned());
     let dockerfile = format!("FROM {base}\nCOPY runner.sh optimus-runner /optimus/\n");
@@ -17,7 +19,7 @@ pub(crate) async fn build(docker: &Docker) {
 }
 
 /// Builds an image of a Dockerfile and of files beside it.
-pub(crate) async fn build_as(docker: &Docker, image: &str, dockerfile: &str, files: &[(&str, Vec<u8>)]) {
+pub async fn build_as(docker: &Docker, image: &str, dockerfile: &str, files: &[(&str, Vec<u8>)]) {
     let mut context = tar::Builder::new(Vec::new());
     add(&mut context, "Dockerfile", dockerfile.as_bytes());
     for (name, bytes) in files {
@@ -40,9 +42,7 @@ pub(crate) async fn build_as(docker: &Docker, image: &str, dockerfile: &str, fil
 }
 
 fn agent_file(name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../dockerfiles")
-        .join(name);
+    let path = project().join("dockerfiles").join(name);
     fs::read(&path).unwrap_or_else(|error| {
         panic!(
             "{}: {error}; build the agent and copy it there, as test.sh does",
