@@ -49,7 +49,7 @@ pub(crate) async fn language_states(
         .iter()
         .map(|language| language.name.clone())
         .collect();
-    let (depths, workers) = tokio::try_join!(store.queues(&names), store.workers())?;
+    let (depths, workers) = tokio::try_join!(store.depths(&names), store.workers())?;
     let state = |depth: QueueDepth| {
         let open = || pools(&workers, &depth.language).filter(|pool| pool.unavailable.is_none());
         LanguageState {

@@ -11,14 +11,10 @@ use std::{
 };
 
 use optimus_common::JobId;
-use optimus_queue::{JobEvent, JobStore, StoreError, StoredJob};
+use optimus_queue::{JobEvent, JobEvents, JobQueue, StoreError, StoredJob};
 use optimus_service::supervise::supervise;
 use tokio::{
-    sync::{
-        Notify,
-        broadcast::{Receiver, error::RecvError},
-        watch,
-    },
+    sync::{Notify, watch},
     time::{Instant, timeout_at},
 };
 
@@ -67,7 +63,7 @@ impl Waiting {
     /// Wakes waiting requests by the store's events, until the store is gone.
     pub(crate) async fn keep_waking(
         self: Arc<Self>,
-        subscribe: impl Fn() -> Receiver<JobEvent> + Clone + Send + 'static,
+        subscribe: impl Fn() -> JobEvents + Clone + Send + 'static,
     ) {
         supervise("waking requests that wait", || {
             let (waiting, subscribe) = (Arc::clone(&self), subscribe.clone());
@@ -76,16 +72,15 @@ impl Waiting {
         .await;
     }
 
-    async fn dispatch(&self, mut events: Receiver<JobEvent>) {
-        loop {
-            match events.recv().await {
-                Ok(JobEvent::Finished(job)) => self.wake(Some(job)),
-                Ok(JobEvent::CancelRequested(_)) => {}
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::debug!(missed, "events of the store were missed");
+    async fn dispatch(&self, mut events: JobEvents) {
+        while let Some(event) = events.next().await {
+            match event {
+                JobEvent::Finished(job) => self.wake(Some(job)),
+                JobEvent::CancelRequested(_) => {}
+                JobEvent::Missed => {
+                    tracing::debug!("events of the store were missed");
                     self.wake(None);
                 }
-                Err(RecvError::Closed) => return,
             }
         }
     }
@@ -136,7 +131,7 @@ impl Waiter {
     /// A store that fails is asked again until the deadline, but only for a job that is known to exist.
     pub(crate) async fn wait(
         &self,
-        store: &dyn JobStore,
+        store: &dyn JobQueue,
         source: IdSource,
         WaitLimit { deadline, standing }: WaitLimit,
     ) -> Result<Option<StoredJob>, StoreError> {
@@ -195,7 +190,7 @@ mod tests {
         let subscribed = Arc::clone(&events);
         let waking = tokio::spawn(Arc::clone(&waiting).keep_waking(move || {
             assert!(broken.swap(true, Ordering::SeqCst), "as asked for");
-            subscribed.subscribe()
+            subscribed.subscribe().into()
         }));
         // Time passes by itself: from the panic to the next attempt.
         while events.receiver_count() == 0 {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use optimus_common::{WorkerId, causes};
-use optimus_queue::{JobStore, StoreError, WorkerInfo};
+use optimus_queue::{JobStore, StoreError, Upkeep, WorkerInfo, WorkerRegistry};
 use optimus_sandbox::Backend;
 use optimus_service::{Backoff, supervise::supervise};
 use tokio::{
@@ -82,13 +82,13 @@ pub(crate) fn start(heartbeat: Heartbeat, backend: Arc<dyn Backend>, intervals: 
     let mut tasks = JoinSet::new();
     let store = Arc::clone(&heartbeat.store);
     tasks.spawn(supervise("taking back expired leases", move || {
-        take_back(Arc::clone(&store), reap)
+        take_back(store.clone(), reap)
     }));
     let store = Arc::clone(&heartbeat.store);
-    tasks.spawn(supervise("the audit", move || audit(Arc::clone(&store))));
+    tasks.spawn(supervise("the audit", move || audit(store.clone())));
     let (store, me) = (Arc::clone(&heartbeat.store), heartbeat.id.clone());
     tasks.spawn(supervise("removing orphaned boxes", move || {
-        remove_orphans(Arc::clone(&store), Arc::clone(&backend), me.clone(), every)
+        remove_orphans(store.clone(), Arc::clone(&backend), me.clone(), every)
     }));
     // Without it the other workers would soon remove the boxes of this one.
     tasks.spawn(supervise("the heartbeat", move || {
@@ -104,7 +104,7 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     ticks
 }
 
-async fn take_back(store: Arc<dyn JobStore>, every: Duration) {
+async fn take_back(store: Arc<dyn Upkeep>, every: Duration) {
     let mut ticks = ticks(every);
     loop {
         ticks.tick().await;
@@ -122,7 +122,7 @@ async fn take_back(store: Arc<dyn JobStore>, every: Duration) {
     }
 }
 
-async fn audit(store: Arc<dyn JobStore>) {
+async fn audit(store: Arc<dyn Upkeep>) {
     let mut ticks = ticks(AUDIT);
     loop {
         ticks.tick().await;
@@ -141,7 +141,7 @@ async fn audit(store: Arc<dyn JobStore>) {
 }
 
 async fn remove_orphans(
-    store: Arc<dyn JobStore>,
+    store: Arc<dyn WorkerRegistry>,
     backend: Arc<dyn Backend>,
     me: WorkerId,
     heartbeat: Duration,
@@ -163,7 +163,7 @@ async fn remove_orphans(
 /// Everyone announced now or two heartbeats later. One look would not do: a store that has just come back knows only
 /// those who have spoken since.
 async fn alive_workers(
-    store: &dyn JobStore,
+    store: &dyn WorkerRegistry,
     me: &WorkerId,
     heartbeat: Duration,
 ) -> Result<Vec<WorkerId>, StoreError> {

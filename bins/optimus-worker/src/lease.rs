@@ -3,12 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use optimus_common::{causes, settings};
-use optimus_queue::{JobEvent, JobStore, Lease, Renewal};
+use optimus_queue::{JobEvent, JobEvents, JobQueue, Lease, Renewal};
 use optimus_service::Backoff;
-use tokio::{
-    sync::broadcast::{self, error::RecvError},
-    time::{Instant, sleep_until, timeout_at},
-};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -45,13 +42,13 @@ impl From<&settings::Queue> for Timing {
 
 /// Keeps one lease until it is dropped or the job must stop.
 pub(crate) struct LeaseRenewer {
-    pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) store: Arc<dyn JobQueue>,
     pub(crate) lease: Lease,
     pub(crate) timing: Timing,
     /// When the claim was asked for: the lease began then or later.
     pub(crate) claimed: Instant,
     /// Subscribed before the claim, so that no cancel can fall between the two.
-    pub(crate) events: broadcast::Receiver<JobEvent>,
+    pub(crate) events: JobEvents,
     /// Cancelled when the worker's time for draining is over.
     pub(crate) give_back: CancellationToken,
 }
@@ -103,13 +100,13 @@ enum LeaseEvent {
 }
 
 /// Waits for an event that matters to this lease; for ever where there are no more events.
-async fn next_event(events: &mut broadcast::Receiver<JobEvent>, lease: &Lease) -> LeaseEvent {
+async fn next_event(events: &mut JobEvents, lease: &Lease) -> LeaseEvent {
     loop {
-        match events.recv().await {
-            Ok(JobEvent::CancelRequested(job)) if job == lease.job => return LeaseEvent::Cancel,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return LeaseEvent::Missed,
-            Err(RecvError::Closed) => std::future::pending().await,
+        match events.next().await {
+            Some(JobEvent::CancelRequested(job)) if job == lease.job => return LeaseEvent::Cancel,
+            Some(JobEvent::Missed) => return LeaseEvent::Missed,
+            Some(_) => {}
+            None => std::future::pending().await,
         }
     }
 }
@@ -117,6 +114,7 @@ async fn next_event(events: &mut broadcast::Receiver<JobEvent>, lease: &Lease) -
 #[cfg(test)]
 mod tests {
     use optimus_common::JobId;
+    use optimus_queue::EventBus;
     use tokio::task::JoinHandle;
 
     use super::*;

@@ -7,14 +7,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{LanguageName, WorkerId, causes, language::Language, settings::Settings};
 use optimus_judge::plan::usual_box_memory_bytes;
-use optimus_queue::{Claim, JobEvent, JobStore, StoreError};
+use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
     Backend, BoxSpec,
     pool::{PoolClosed, PoolOptions, WarmPool},
 };
 use optimus_service::Backoff;
 use tokio::{
-    sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{Mutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -286,7 +286,7 @@ impl Pool {
         } = claimed;
         let occupied = self.state.occupy();
         let renewer = LeaseRenewer {
-            store: Arc::clone(&self.context.store),
+            store: self.context.store.clone(),
             lease: claim.lease.clone(),
             timing: Timing::from(&self.context.settings.queue),
             claimed: asked,
@@ -330,7 +330,7 @@ struct ClaimedJob {
     claim_lock: OwnedMutexGuard<()>,
     claim: Claim,
     asked: Instant,
-    events: broadcast::Receiver<JobEvent>,
+    events: JobEvents,
 }
 
 /// What boxes of a language offer. A job that needs more memory has its box grown.

@@ -10,7 +10,7 @@ use optimus_common::{
     settings::{self, Settings},
     submission::Submission,
 };
-use optimus_queue::{JobStore, PoolInfo};
+use optimus_queue::{JobQueue, PoolInfo, WorkerRegistry};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},

@@ -1,7 +1,8 @@
 //! Where jobs wait and live.
 //!
-//! [`JobStore`] is the promise: an accepted job is never lost and ends in exactly one terminal state. Every store
-//! passes the same suite, `conformance` (behind the feature of that name). [`redis`] is the one for a fleet, [`sqlite`] the one
+//! [`JobStore`] is the promise: an accepted job is never lost and ends in exactly one terminal state. It has parts, each a trait
+//! of one subject: [`JobQueue`], [`WorkerRegistry`], [`EventBus`], [`Upkeep`]. Every store passes the suite of each part,
+//! `conformance` (behind the feature of that name). [`redis`] is the one for a fleet, [`sqlite`] the one
 //! for a single machine.
 #![forbid(unsafe_code)]
 
@@ -9,8 +10,24 @@ pub mod bench;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod encoding;
+mod error;
+mod events;
+mod follow;
+mod local_progress;
+mod local_workers;
+mod progress;
+mod queue;
 pub mod redis;
+mod registry;
 pub mod sqlite;
 mod store;
+mod upkeep;
+mod watchers;
 
+pub use error::*;
+pub use events::*;
+pub use progress::*;
+pub use queue::*;
+pub use registry::*;
 pub use store::*;
+pub use upkeep::*;

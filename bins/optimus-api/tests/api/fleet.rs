@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use optimus_queue::JobStore;
+use optimus_queue::JobQueue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -61,7 +61,7 @@ async fn a_job_that_nobody_would_take_is_refused_where_the_settings_say_so() {
         problem["detail"],
         "no worker takes jobs of python at the moment: no worker is running for it"
     );
-    let queues = api.store.queues(&["python".parse().unwrap()]).await.unwrap();
+    let queues = api.store.depths(&["python".parse().unwrap()]).await.unwrap();
     assert_eq!(queues[0].waiting(), 0, "nothing was stored");
 }
 

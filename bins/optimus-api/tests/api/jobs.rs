@@ -7,7 +7,7 @@ use optimus_common::{
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
 };
-use optimus_queue::{JobEvent, JobStore, Renewal};
+use optimus_queue::{EventBus, JobEvent, JobQueue, Renewal};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -74,7 +74,7 @@ async fn cancelling_a_running_job_asks_its_worker() {
     let answer = api.delete(&format!("/jobs/{id}")).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     assert_eq!(answer.json::<Value>().await.unwrap()["status"], "running");
-    let event = timeout(TIMEOUT, events.recv()).await.unwrap().unwrap();
+    let event = timeout(TIMEOUT, events.next()).await.unwrap().unwrap();
     assert_eq!(event, JobEvent::CancelRequested(id));
     assert_eq!(
         api.store.renew(&claim.lease).await.unwrap(),
@@ -161,7 +161,7 @@ async fn a_key_sent_many_times_at_once_makes_one_job() {
     assert_eq!(ids.len(), 1);
     let depth = api
         .store
-        .queues(&["python".parse().unwrap()])
+        .depths(&["python".parse().unwrap()])
         .await
         .unwrap()
         .remove(0);

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use optimus_common::{JobId, WorkerId, job::Outcome, settings::Settings};
-use optimus_queue::{Claim, JobStore, redis::RedisStore};
+use optimus_queue::{Claim, JobQueue, redis::RedisStore};
 use optimus_service::open_files;
 use reqwest::StatusCode;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Everything that is refused before anything is stored, and the field each answer names.
 
-use optimus_queue::JobStore;
+use optimus_queue::JobQueue;
 use reqwest::{Body, Method, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::{

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::poll;
-use optimus_queue::JobStore;
+use optimus_queue::JobQueue;
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::{

@@ -14,7 +14,7 @@ use optimus_common::{
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
     settings::Settings,
 };
-use optimus_queue::{Claim, JobStore, PoolInfo, WorkerInfo, redis::RedisStore};
+use optimus_queue::{Claim, JobQueue, PoolInfo, WorkerInfo, WorkerRegistry, redis::RedisStore};
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;

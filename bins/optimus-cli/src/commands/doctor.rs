@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use optimus_common::{counted, language::Language, settings::Settings};
-use optimus_queue::{JobStore, redis::RedisStore};
+use optimus_queue::{Upkeep, redis::RedisStore};
 use optimus_worker::backend::{self, Offer, Survey};
 use serde::Serialize;
 

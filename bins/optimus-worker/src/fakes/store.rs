@@ -15,8 +15,9 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_queue::{
-    Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
+    Audited, Cancel, Claim, EventBus, Finish, JobEvent, JobEvents, JobQueue, JobUpdates, Lease, NewJob,
+    Progress, QueueDepth, Reaped, Renewal, Retry, StoreError, StoredJob, Submitted, Totals, Upkeep,
+    WorkerInfo, WorkerRegistry,
 };
 use tokio::{
     sync::{Notify, broadcast},
@@ -181,7 +182,7 @@ impl FakeStore {
 }
 
 #[async_trait]
-impl JobStore for FakeStore {
+impl JobQueue for FakeStore {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         let mut state = self.reach()?;
         state.queue.push_back(job.id);
@@ -309,18 +310,17 @@ impl JobStore for FakeStore {
         Ok(Cancel::Requested)
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
-        self.0.events.subscribe()
+    async fn depths(&self, _languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
+        self.reach().map(|_| Vec::new())
     }
 
-    async fn reap(&self) -> Result<Reaped, StoreError> {
-        self.reach().map(|_| Reaped::default())
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.reach().map(|_| Totals::default())
     }
+}
 
-    async fn audit(&self) -> Result<Audited, StoreError> {
-        self.reach().map(|_| Audited::default())
-    }
-
+#[async_trait]
+impl WorkerRegistry for FakeStore {
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
         let panics = std::mem::take(&mut self.reach()?.panics);
         assert!(!panics, "as asked for");
@@ -340,13 +340,29 @@ impl JobStore for FakeStore {
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
         Ok(self.reach()?.workers.clone())
     }
+}
 
-    async fn queues(&self, _languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
-        self.reach().map(|_| Vec::new())
+#[async_trait]
+impl EventBus for FakeStore {
+    fn subscribe(&self) -> JobEvents {
+        self.0.events.subscribe().into()
     }
 
-    async fn totals(&self) -> Result<Totals, StoreError> {
-        self.reach().map(|_| Totals::default())
+    fn publish(&self, _job: JobId, _progress: Progress) {}
+
+    async fn follow(&self, _job: JobId, _after: u64) -> Result<Option<JobUpdates>, StoreError> {
+        self.reach().map(|_| None)
+    }
+}
+
+#[async_trait]
+impl Upkeep for FakeStore {
+    async fn reap(&self) -> Result<Reaped, StoreError> {
+        self.reach().map(|_| Reaped::default())
+    }
+
+    async fn audit(&self) -> Result<Audited, StoreError> {
+        self.reach().map(|_| Audited::default())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -124,57 +124,6 @@ pub async fn a_lease_lasts_as_long_as_it_is_renewed(factory: &dyn StoreFactory) 
     assert_eq!(store.finish(&lease, completed()).await.unwrap(), Finish::Accepted);
 }
 
-pub async fn an_expired_lease_holds_until_it_is_reaped(factory: &dyn StoreFactory) {
-    let store = &*factory.open(&settings(lost_at_once)).await;
-    let id = submit(store).await;
-    let lease = claim(store).await.lease;
-    assert_eq!(store.renew(&lease).await.unwrap(), Renewal::Held);
-    assert_eq!(store.finish(&lease, completed()).await.unwrap(), Finish::Accepted);
-    assert_eq!(store.reap().await.unwrap(), Reaped::default());
-    assert_eq!(status(store, id).await, JobStatus::Completed);
-}
-
-pub async fn a_lost_lease_is_an_attempt(factory: &dyn StoreFactory) {
-    let store = &*factory.open(&settings(lost_at_once)).await;
-    let id = submit(store).await;
-    claim(store).await;
-    assert_eq!(store.reap().await.unwrap(), Reaped { requeued: 1, dead: 0 });
-    let queued = record(store, id).await;
-    assert_eq!((queued.status, queued.attempts), (JobStatus::Queued, 1));
-    assert_eq!(depth(store).await.running, 0);
-    assert_eq!(claim_when_due(store).await.attempt, 2);
-}
-
-pub async fn a_job_out_of_attempts_is_dead(factory: &dyn StoreFactory) {
-    let store = &*factory
-        .open(&settings(|queue| {
-            lost_at_once(queue);
-            queue.max_attempts = 2;
-        }))
-        .await;
-    let id = submit(store).await;
-    claim(store).await;
-    assert_eq!(store.reap().await.unwrap(), Reaped { requeued: 1, dead: 0 });
-    claim_when_due(store).await;
-    assert_eq!(store.reap().await.unwrap(), Reaped { requeued: 0, dead: 1 });
-
-    let record = record(store, id).await;
-    assert_eq!((record.status, record.attempts), (JobStatus::Failed, 2));
-    let error = record.error.unwrap();
-    assert!(
-        error.contains("worker") && error.contains('2'),
-        "names the cause: {error}"
-    );
-    let result = record.result.unwrap();
-    assert_eq!(
-        (result.verdict, result.score, result.total_tests),
-        (Verdict::InternalError, None, 2)
-    );
-    assert_eq!((depth(store).await.dead, depth(store).await.waiting()), (1, 0));
-    assert!(try_claim(store).await.is_none());
-    assert_eq!(store.totals().await.unwrap().stored_bytes, 0);
-}
-
 pub async fn a_released_job_loses_no_attempt_and_comes_first(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|queue| queue.max_attempts = 1)).await;
     let (first, second) = (submit(store).await, submit(store).await);

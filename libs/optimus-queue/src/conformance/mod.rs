@@ -1,19 +1,25 @@
-//! The suite every store passes: what [`JobStore`] promises, each promise a function over a
+//! The suites every store passes, one for each part of a [`JobStore`]: what it promises, each promise a function over a
 //! [`StoreFactory`].
 //!
-//! [`conformance_tests!`](crate::conformance_tests) makes a test of each function, and is the list of all of them.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each function. The lists of them are the macros of the
+//! parts.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
 
 pub mod admission;
 pub mod cancelling;
 pub mod contention;
+pub mod counting;
+pub mod events;
 pub mod leases;
 pub mod lifecycle;
 pub mod ordering;
+pub mod progress;
+pub mod registry;
 pub mod results;
 mod support;
-pub mod watching;
+pub mod upkeep;
+pub mod waiting;
 
 use std::sync::Arc;
 
@@ -29,10 +35,31 @@ pub trait StoreFactory: Send + Sync {
     async fn open(&self, queue: &Queue) -> Arc<dyn JobStore>;
 }
 
-/// Makes one `#[tokio::test]` of each promise. `$factory` is an expression for a new
+/// Makes one `#[tokio::test]` of each promise of all parts. `$factory` is an expression for a new
 /// [`StoreFactory`](crate::conformance::StoreFactory); paths in it start at `crate`.
 #[macro_export]
 macro_rules! conformance_tests {
+    ($factory:expr) => {
+        $crate::job_queue_conformance!($factory);
+        $crate::worker_registry_conformance!($factory);
+        $crate::event_bus_conformance!($factory);
+        $crate::upkeep_conformance!($factory);
+    };
+    (@each $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    $crate::conformance::$module::$test(&$factory).await;
+                }
+            )*
+        })*
+    };
+}
+
+/// The suite of [`JobQueue`](crate::JobQueue).
+#[macro_export]
+macro_rules! job_queue_conformance {
     ($factory:expr) => {
         $crate::conformance_tests! { @each $factory;
             admission {
@@ -61,15 +88,16 @@ macro_rules! conformance_tests {
                 every_job_is_claimed_by_one_of_many,
                 any_interleaving_ends_every_job_once,
             }
+            counting {
+                depths_count_each_place,
+                totals_count_each_event,
+            }
             leases {
                 a_job_finishes_once,
                 only_who_finished_a_job_may_repeat_it,
                 a_stale_token_can_do_nothing,
                 tokens_grow,
                 a_lease_lasts_as_long_as_it_is_renewed,
-                an_expired_lease_holds_until_it_is_reaped,
-                a_lost_lease_is_an_attempt,
-                a_job_out_of_attempts_is_dead,
                 a_released_job_loses_no_attempt_and_comes_first,
                 a_retried_job_waits_for_its_backoff,
                 each_backoff_is_twice_the_last,
@@ -98,30 +126,64 @@ macro_rules! conformance_tests {
                 a_result_larger_than_all_may_be_keeps_its_totals,
                 expired_results_no_longer_count,
             }
-            watching {
-                ends_and_cancels_are_announced,
+            waiting {
                 a_waiting_worker_hears_of_a_job,
                 workers_of_several_languages_wait_at_once,
                 a_wait_abandoned_takes_nothing_with_it,
                 waiting_ends_where_a_job_waits_already,
                 waiting_ends_with_its_time,
                 waiting_ends_with_a_backoff,
-                workers_are_known_until_they_leave,
-                silent_workers_are_forgotten,
-                depths_count_each_place,
-                totals_count_each_event,
-                an_audit_of_a_sound_store_mends_nothing,
             }
         }
     };
-    (@each $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
-        $(mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $test() {
-                    $crate::conformance::$module::$test(&$factory).await;
-                }
-            )*
-        })*
+}
+
+/// The suite of [`WorkerRegistry`](crate::WorkerRegistry).
+#[macro_export]
+macro_rules! worker_registry_conformance {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @each $factory;
+            registry {
+                workers_are_known_until_they_leave,
+                silent_workers_are_forgotten,
+            }
+        }
+    };
+}
+
+/// The suite of [`EventBus`](crate::EventBus).
+#[macro_export]
+macro_rules! event_bus_conformance {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @each $factory;
+            events {
+                ends_and_cancels_are_announced,
+            }
+            progress {
+                a_job_is_followed_from_its_queue_to_its_end,
+                a_job_that_never_ran_is_followed_as_well,
+                a_follower_goes_on_after_a_number,
+                all_that_is_kept_is_heard_later,
+                the_oldest_updates_make_room,
+                jobs_are_followed_apart,
+                followers_come_and_go,
+                an_unknown_job_cannot_be_followed,
+            }
+        }
+    };
+}
+
+/// The suite of [`Upkeep`](crate::Upkeep).
+#[macro_export]
+macro_rules! upkeep_conformance {
+    ($factory:expr) => {
+        $crate::conformance_tests! { @each $factory;
+            upkeep {
+                an_expired_lease_holds_until_it_is_reaped,
+                a_lost_lease_is_an_attempt,
+                a_job_out_of_attempts_is_dead,
+                an_audit_of_a_sound_store_repairs_nothing,
+            }
+        }
     };
 }

@@ -74,7 +74,7 @@ pub async fn languages_are_apart(factory: &dyn StoreFactory) {
         store.claim(&rust, &worker()).await.unwrap().unwrap().lease.job,
         id
     );
-    let depths = store.queues(&[language(), rust]).await.unwrap();
+    let depths = store.depths(&[language(), rust]).await.unwrap();
     assert_eq!((depths[0].running, depths[1].running), (0, 1));
 }
 

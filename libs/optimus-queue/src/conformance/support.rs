@@ -108,7 +108,7 @@ pub(super) async fn status(store: &dyn JobStore, id: JobId) -> JobStatus {
 }
 
 pub(super) async fn depth(store: &dyn JobStore) -> QueueDepth {
-    store.queues(&[language()]).await.unwrap().remove(0)
+    store.depths(&[language()]).await.unwrap().remove(0)
 }
 
 pub(super) fn result(verdict: Verdict) -> JobResult {

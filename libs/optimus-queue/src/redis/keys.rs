@@ -16,6 +16,8 @@
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
 //! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes`, `result_bytes` |
 //! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
+//! | `optimus:progress:<id>` | stream | what workers told of a job, numbered from 2; bounded; expires when nothing is told |
+//! | `optimus:progress:<id>` | channel | nothing: that something was added to the stream |
 //! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!
 //! A job's fields: `version` (of the record; without it: 1), `owner`, `traceparent`, `tracestate`, `group`, `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
@@ -122,6 +124,15 @@ impl Keys {
 
     pub(super) fn events(&self) -> String {
         format!("{}:events", self.prefix)
+    }
+
+    /// The stream of a job's progress, and the channel of the same name.
+    pub(super) fn progress(&self, id: JobId) -> String {
+        format!("{}{id}", self.progress_prefix())
+    }
+
+    pub(super) fn progress_prefix(&self) -> String {
+        format!("{}:progress:", self.prefix)
     }
 
     /// A channel nobody listens to.

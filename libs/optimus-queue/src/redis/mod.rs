@@ -9,17 +9,21 @@
 
 mod arguments;
 mod audit;
+mod bus;
 mod connection;
 mod events;
 mod keys;
 mod patience;
+mod progress;
+mod queue;
 mod record;
+mod registry;
 mod replicas;
 mod scripts;
 mod server;
 mod startup;
 mod store;
-mod transitions;
+mod upkeep;
 mod waiting;
 
 pub use store::RedisStore;

@@ -3,7 +3,10 @@
 use std::{error::Error, str::FromStr};
 
 use jiff::Timestamp;
-use optimus_common::{JobId, job::JobRecord};
+use optimus_common::{
+    JobId,
+    job::{JobRecord, JobStatus},
+};
 
 use crate::{
     RECORD_VERSION, StoreError, StoredJob, Totals,
@@ -40,16 +43,37 @@ pub(super) fn decode(id: JobId, fields: RawFields) -> Result<Option<StoredJob>, 
     if fields.iter().all(Option::is_none) {
         return Ok(None);
     }
-    let damaged = |source| StoreError::Damaged { job: id, source };
-    match fields[0]
-        .clone()
+    refuse_newer(id, fields[0].clone())?;
+    parse(id, fields)
+        .map(Some)
+        .map_err(|source| StoreError::Damaged { job: id, source })
+}
+
+/// A record without a version is of the first.
+fn refuse_newer(job: JobId, version: Option<Vec<u8>>) -> Result<(), StoreError> {
+    let version = version
         .map(number::<u32>)
         .transpose()
-        .map_err(damaged)?
-    {
-        Some(version) if version > RECORD_VERSION => Err(StoreError::NewerRecord { job: id, version }),
-        _ => parse(id, fields).map(Some).map_err(damaged),
+        .map_err(|source| StoreError::Damaged { job, source })?;
+    match version {
+        Some(version) if version > RECORD_VERSION => Err(StoreError::NewerRecord { job, version }),
+        _ => Ok(()),
     }
+}
+
+/// What [`decode_status`] reads.
+pub(super) const STATUS_FIELDS: [&str; 2] = ["version", "status"];
+
+/// The status alone; `None` where there is no such job.
+pub(super) fn decode_status(
+    job: JobId,
+    [version, status]: [Option<Vec<u8>>; 2],
+) -> Result<Option<JobStatus>, StoreError> {
+    refuse_newer(job, version)?;
+    status
+        .map(|status| status_from(&text(status)?))
+        .transpose()
+        .map_err(|source| StoreError::Damaged { job, source })
 }
 
 fn parse(id: JobId, fields: RawFields) -> Result<StoredJob, Cause> {

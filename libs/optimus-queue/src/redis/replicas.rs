@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use optimus_common::settings::Redis;
-use redis::Pipeline;
+use redis::{Cmd, FromRedisValue, Pipeline, aio::ConnectionLike};
 
 use super::{arguments::millis, connection::unavailable};
 use crate::StoreError;
@@ -31,6 +31,27 @@ impl ReplicaPolicy {
     /// Its answer is how many replicas have what the same connection wrote before.
     pub(super) fn add_wait(self, pipeline: &mut Pipeline) {
         pipeline.cmd("WAIT").arg(self.replicas).arg(millis(self.longest));
+    }
+
+    /// Reads something that must not be taken back by a failover: not before the replicas that are asked for have
+    /// everything that the server had when it answered.
+    pub(super) async fn read<T: FromRedisValue>(
+        self,
+        connection: &mut impl ConnectionLike,
+        read: Cmd,
+        barrier: &str,
+    ) -> Result<T, StoreError> {
+        let mut both = redis::pipe();
+        // Redis lets a connection wait for its own writes only. This one stores nothing, and is replicated after all else.
+        both.add_command(read)
+            .cmd("PUBLISH")
+            .arg(barrier)
+            .arg("")
+            .ignore();
+        self.add_wait(&mut both);
+        let (answer, there) = both.query_async(connection).await.map_err(unavailable)?;
+        self.check(there)?;
+        Ok(answer)
     }
 
     pub(super) fn check(self, there: u32) -> Result<(), StoreError> {

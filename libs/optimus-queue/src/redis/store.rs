@@ -13,6 +13,7 @@ use super::{
     connection::{Connections, unavailable},
     events::Feed,
     keys::Keys,
+    progress::Publisher,
     replicas::ReplicaPolicy,
     scripts::{Call, Scripts},
     startup,
@@ -30,6 +31,7 @@ pub struct RedisStore {
     pub(super) scripts: Scripts,
     pub(super) queue: Queue,
     pub(super) feed: Feed,
+    pub(super) publisher: Publisher,
     pub(super) waiting: Waiting,
     pub(super) replicas: ReplicaPolicy,
 }
@@ -48,16 +50,18 @@ impl RedisStore {
         );
         startup::check(&mut connections.control()).await?;
         let keys = Keys::new(prefix);
-        let feed = Feed::start(connections.clone(), keys.events())
+        let feed = Feed::start(connections.clone(), keys.clone())
             .await
             .map_err(unavailable)?;
         let (scripts, waiting) = (Scripts::new(), Waiting::default());
+        let publisher = Publisher::start(connections.clone(), keys.clone());
         Ok(Self {
             connections,
             keys,
             scripts,
             queue: queue.clone(),
             feed,
+            publisher,
             waiting,
             replicas: ReplicaPolicy::of(redis),
         })
@@ -126,23 +130,12 @@ impl RedisStore {
         Ok(answer)
     }
 
-    /// Reads something that must not be taken back by a failover: not before the replicas that are asked for have
-    /// everything that the server had when it answered.
+    /// As [`ReplicaPolicy::read`].
     pub(super) async fn replicated_read<T: FromRedisValue>(&self, read: Cmd) -> Result<T, StoreError> {
-        let mut both = redis::pipe();
-        // Redis lets a connection wait for its own writes only. This one stores nothing, and is replicated after all else.
-        both.add_command(read)
-            .cmd("PUBLISH")
-            .arg(self.keys.barrier())
-            .arg("")
-            .ignore();
-        self.replicas.add_wait(&mut both);
-        let (answer, there) = both
-            .query_async(&mut self.connections.bulk())
+        let barrier = self.keys.barrier();
+        self.replicas
+            .read(&mut self.connections.bulk(), read, &barrier)
             .await
-            .map_err(unavailable)?;
-        self.replicas.check(there)?;
-        Ok(answer)
     }
 
     /// The arguments `take_back` of `lib.lua` goes by.
@@ -151,6 +144,12 @@ impl RedisStore {
             .arg(self.queue.max_attempts)
             .arg(millis(self.queue.retry_backoff))
             .arg(self.queue.max_dead_jobs)
+    }
+
+    /// The arguments `make_room` of `results.lua` goes by.
+    pub(super) fn with_room<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.arg(self.keys.result_prefix())
+            .arg(self.queue.max_result_bytes)
     }
 
     pub(super) async fn counters(&self) -> Result<Vec<(String, String)>, StoreError> {

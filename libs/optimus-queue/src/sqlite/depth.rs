@@ -20,9 +20,9 @@ use serde_json::json;
 
 use super::{
     clock::Clock, context::StoreContext, file::DatabaseFile, notifier::Notifier, reader::Reader,
-    rules::Rules, schema, store::SqliteStore, workers::Workers, writer::Writer,
+    rules::Rules, schema, store::SqliteStore, writer::Writer,
 };
-use crate::{JobStore, NewJob, Submitted};
+use crate::{JobQueue, NewJob, Submitted, Upkeep, local_workers::LocalWorkers};
 
 fn submission() -> Submission {
     serde_json::from_value(json!({
@@ -100,12 +100,12 @@ async fn steps(depth: u32) -> u64 {
     };
     let store = SqliteStore {
         writer: Writer::start_with(context.clone(), open).await.unwrap(),
-        reader: Reader::start(context.clone()).unwrap(),
-        workers: Workers::default(),
+        reader: Arc::new(Reader::start(context.clone()).unwrap()),
+        workers: LocalWorkers::default(),
         lease: queue.lease,
         context,
     };
-    let waiting = store.queues(&["python".parse().unwrap()]).await.unwrap()[0].waiting();
+    let waiting = store.depths(&["python".parse().unwrap()]).await.unwrap()[0].waiting();
     assert_eq!(waiting, u64::from(depth));
     // The first one is where statements are prepared.
     job(&store).await;

@@ -12,6 +12,7 @@
 //! The tables are described in `schema/`, the statements in `statements.rs`.
 
 mod audit;
+mod bus;
 mod claim;
 mod clock;
 mod context;
@@ -21,11 +22,12 @@ mod error;
 mod expiry;
 mod file;
 mod group_commit;
-mod interface;
 mod notifier;
 mod pending;
 mod queries;
+mod queue;
 mod reader;
+mod registry;
 mod rules;
 mod schema;
 mod statements;
@@ -33,7 +35,7 @@ mod store;
 mod submit;
 mod transitions;
 mod txn;
-mod workers;
+mod upkeep;
 mod writer;
 
 pub use store::SqliteStore;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{Notify, broadcast};
 
-use crate::JobEvent;
+use crate::{JobEvent, local_progress::LocalProgress};
 
 /// Events kept for a receiver that is slow; it is told when it missed some.
 const BACKLOG: usize = 4096;
@@ -23,6 +23,7 @@ pub(super) enum Notification {
 #[derive(Debug)]
 pub(super) struct Notifier {
     events: broadcast::Sender<JobEvent>,
+    pub(super) progress: LocalProgress,
     /// One for each language that was ever waited for.
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
@@ -31,6 +32,7 @@ impl Notifier {
     pub(super) fn new() -> Self {
         Self {
             events: broadcast::Sender::new(BACKLOG),
+            progress: LocalProgress::default(),
             waiting: Mutex::default(),
         }
     }
@@ -47,8 +49,13 @@ impl Notifier {
 
     pub(super) fn notify(&self, notifications: Notification) {
         match notifications {
-            // Nobody listening is no error.
-            Notification::Event(event) => drop(self.events.send(event)),
+            Notification::Event(event) => {
+                if let JobEvent::Finished(job) = event {
+                    self.progress.watchers.wake(job);
+                }
+                // Nobody listening is no error.
+                let _ = self.events.send(event);
+            }
             Notification::Work(language) => {
                 let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(waiting) = waiting.get(&language) {

@@ -57,6 +57,12 @@ pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result
         .optional()
 }
 
+pub(super) fn status(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached(statements::STATUS)?
+        .query_row(params![id, now.wall], |row| row.get(0))
+        .optional()
+}
+
 /// One of the further parts of a result.
 pub(super) fn result_part(
     db: &Connection,

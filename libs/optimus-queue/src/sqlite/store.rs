@@ -12,18 +12,17 @@ use super::{
     reader::Reader,
     rules::Rules,
     transitions::{self, LeaseScope},
-    workers::Workers,
     writer::Writer,
 };
-use crate::StoreError;
+use crate::{StoreError, local_workers::LocalWorkers};
 
 /// Jobs in one SQLite database, which is this store's own as long as it lives.
 #[derive(Debug)]
 pub struct SqliteStore {
     // Closed in this order: the last connection leaves one file, without a log.
-    pub(super) reader: Reader,
+    pub(super) reader: Arc<Reader>,
     pub(super) writer: Writer,
-    pub(super) workers: Workers,
+    pub(super) workers: LocalWorkers,
     /// How long a worker may be silent.
     pub(super) lease: Duration,
     pub(super) context: Arc<StoreContext>,
@@ -55,9 +54,9 @@ impl SqliteStore {
             tracing::info!(requeued, "jobs of the process before are queued again");
         }
         Ok(Self {
-            reader: Reader::start(context.clone())?,
+            reader: Arc::new(Reader::start(context.clone())?),
             writer,
-            workers: Workers::default(),
+            workers: LocalWorkers::default(),
             lease: queue.lease,
             context,
         })

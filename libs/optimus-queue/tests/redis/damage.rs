@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use optimus_common::{JobId, job::JobStatus, result::Verdict, settings::Queue};
-use optimus_queue::{Audited, Finish, JobStore, Reaped, StoreError, Submitted};
+use optimus_queue::{Audited, Finish, JobQueue, Reaped, StoreError, Submitted, Upkeep};
 
 use crate::{
     jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
@@ -101,7 +101,7 @@ async fn places_without_a_job_are_cleared() {
             dropped: 3
         }
     );
-    let depth = store.queues(&[python()]).await.unwrap().remove(0);
+    let depth = store.depths(&[python()]).await.unwrap().remove(0);
     assert_eq!((depth.normal, depth.waiting()), (1, 1));
     assert_eq!(claim(&store).await.lease.job, waiting);
 }

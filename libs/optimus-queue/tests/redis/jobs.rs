@@ -9,7 +9,7 @@ use optimus_common::{
     settings::{Queue, Settings},
     submission::Submission,
 };
-use optimus_queue::{Claim, JobStore, NewJob, Submitted, redis::RedisStore};
+use optimus_queue::{Claim, JobQueue, NewJob, Submitted, redis::RedisStore};
 use serde_json::json;
 
 /// Longer than any machine needs for what these tests wait for.

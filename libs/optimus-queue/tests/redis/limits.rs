@@ -9,8 +9,8 @@ use optimus_common::{
     settings::{Queue, Redis, Settings},
 };
 use optimus_queue::{
-    Cancel, Finish, JobStore, NewJob, Renewal, Retry, StoreError, Submitted, WorkerInfo, bench,
-    redis::RedisStore,
+    Cancel, Finish, JobQueue, NewJob, Renewal, Retry, StoreError, Submitted, Upkeep, WorkerInfo,
+    WorkerRegistry, bench, redis::RedisStore,
 };
 
 use crate::{

@@ -7,9 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use optimus_common::{JobId, job::JobStatus, settings::Redis};
-use optimus_queue::{Finish, JobEvent, JobStore, Renewal, StoreError, Submitted, redis::RedisStore};
-use tokio::{sync::broadcast, time};
+use optimus_queue::{
+    EventBus, Finish, Followed, JobEvent, JobEvents, JobQueue, JobUpdate, Progress, Renewal, StoreError,
+    Submitted, Upkeep, redis::RedisStore,
+};
+use tokio::time;
 
 use crate::{
     jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
@@ -29,13 +33,13 @@ async fn recovered(store: &RedisStore) {
 }
 
 /// Until events arrive again: cancels jobs until one is heard of.
-async fn hears_again(store: &RedisStore, events: &mut broadcast::Receiver<JobEvent>) {
+async fn hears_again(store: &RedisStore, events: &mut JobEvents) {
     let start = Instant::now();
     loop {
         let id = submit(store).await;
         store.cancel(id).await.unwrap();
-        match time::timeout(Duration::from_millis(200), events.recv()).await {
-            Ok(Ok(JobEvent::Finished(_))) => return,
+        match time::timeout(Duration::from_millis(200), events.next()).await {
+            Ok(Some(JobEvent::Finished(_))) => return,
             other => assert!(start.elapsed() < PATIENCE, "no events any more: {other:?}"),
         }
     }
@@ -89,6 +93,31 @@ async fn submit_until_accepted(store: &RedisStore) -> JobId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
+    let server = RedisServer::start();
+    let store = server.store(&queue()).await;
+    let (mut events, job) = (store.subscribe(), submit(&store).await);
+    let mut updates = store.follow(job, 1).await.unwrap().unwrap();
+    for attempt in 1..10 {
+        let told = Progress::Started { attempt };
+        store.publish(job, told.clone());
+        let heard = time::timeout(PATIENCE, updates.next())
+            .await
+            .expect("it is heard");
+        let expected = Followed::Update {
+            number: u64::from(attempt) + 1,
+            update: JobUpdate::Progress(told),
+        };
+        assert_eq!(heard.unwrap().unwrap(), expected);
+        let _: u32 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        let heard = time::timeout(PATIENCE, events.next())
+            .await
+            .expect("it is told of");
+        assert_eq!(heard, Some(JobEvent::Missed));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_has_lost_nothing() {
     let server = RedisServer::start_with(&DURABLE);
     let store = server.store(&queue()).await;
@@ -104,7 +133,7 @@ async fn a_killed_server_has_lost_nothing() {
         let never = "never".parse().unwrap();
         tokio::spawn(async move { store.wait_for_work(&never, Duration::from_hours(1)).await })
     };
-    assert_eq!(events.recv().await.unwrap(), JobEvent::Finished(finished));
+    assert_eq!(events.next().await, Some(JobEvent::Finished(finished)));
 
     server.kill();
     assert!(matches!(
@@ -193,7 +222,7 @@ async fn work_goes_on_through_kills_of_connections() {
         assert_eq!(status(&api, id).await, JobStatus::Completed);
     }
     assert_eq!(api.totals().await.unwrap().stored_bytes, 0);
-    while events.try_recv().is_ok() {}
+    while events.next().now_or_never().is_some() {}
     hears_again(&api, &mut events).await;
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use optimus_common::{job::JobStatus, settings::Redis};
-use optimus_queue::{Finish, JobStore, StoreError, Submitted, redis::RedisStore};
+use optimus_queue::{Finish, JobQueue, StoreError, Submitted, redis::RedisStore};
 use rustix::process::Signal;
 
 use crate::{

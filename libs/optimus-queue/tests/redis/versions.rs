@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use optimus_common::{JobId, job::JobStatus, settings::Queue};
-use optimus_queue::{Audited, Finish, JobStore, RECORD_VERSION, Reaped, StoreError, redis::RedisStore};
+use optimus_queue::{
+    Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, redis::RedisStore,
+};
 
 use crate::{
     jobs::{accepted, claim, python, queue, status, submit, worker},
@@ -112,6 +114,23 @@ async fn running_jobs_of_a_newer_release_are_reaped_by_that_alone() {
     let _: u32 = server.command(&["ZREM", "optimus:running:python", &newer[0].to_string()]);
     assert_eq!(store.audit().await.unwrap(), Audited::default());
     assert_eq!(record(&server, newer[0]), before);
+}
+
+#[tokio::test]
+async fn a_worker_that_says_other_things_is_known() {
+    let server = RedisServer::start();
+    let store = server.store(&queue()).await;
+    let (seconds, _): (u64, u64) = server.command(&["TIME"]);
+    let said = format!(r#"{}000 {{"id":"newer","pools":"many"}}"#, seconds);
+    let _: u32 = server.command(&["HSET", "optimus:workers", "newer", &said]);
+    let known = store.workers().await.unwrap();
+    let [known] = &known[..] else { panic!("{known:?}") };
+    assert_eq!(
+        known.id,
+        "newer".to_owned().into(),
+        "else its boxes would be taken for nobody's"
+    );
+    assert_eq!(known.pools, []);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What is done when somebody has changed the database by hand.
 
 use optimus_common::{JobId, job::JobStatus, result::Verdict};
-use optimus_queue::{JobStore, StoreError};
+use optimus_queue::{JobQueue, StoreError, Upkeep};
 use rusqlite::Connection;
 
 use crate::folder::{Folder, claim, python, queue, submit, told};
@@ -41,7 +41,7 @@ async fn a_claim_passes_over_any_number_of_jobs_without_submission() {
     folder.look().execute("DELETE FROM submissions", []).unwrap();
     let id = submit(&store).await;
     assert_eq!(claim(&store).await.lease.job, id);
-    assert_eq!(store.queues(&[python()]).await.unwrap()[0].waiting(), 0);
+    assert_eq!(store.depths(&[python()]).await.unwrap()[0].waiting(), 0);
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn lists_of_a_wrong_length_are_counted_again() {
     claim(&store).await;
     let seen = async || {
         (
-            store.queues(&[python()]).await.unwrap(),
+            store.depths(&[python()]).await.unwrap(),
             store.totals().await.unwrap(),
         )
     };

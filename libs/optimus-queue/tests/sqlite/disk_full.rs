@@ -9,7 +9,7 @@ use std::{
 };
 
 use optimus_common::{JobId, job::JobStatus};
-use optimus_queue::{Finish, JobStore, StoreError, Submitted, sqlite::SqliteStore};
+use optimus_queue::{Finish, JobQueue, StoreError, Submitted, Upkeep, sqlite::SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use optimus_common::settings::Queue;
-use optimus_queue::{Idempotency, JobStore, Submitted};
+use optimus_queue::{Idempotency, JobQueue, Submitted, Upkeep};
 
 use crate::folder::{Folder, PATIENCE, accepted_with, claim, job_of, queue};
 

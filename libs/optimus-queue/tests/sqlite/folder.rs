@@ -18,7 +18,9 @@ use optimus_common::{
     settings::{Queue, Settings},
     submission::Submission,
 };
-use optimus_queue::{Claim, JobStore, NewJob, Submitted, conformance::StoreFactory, sqlite::SqliteStore};
+use optimus_queue::{
+    Claim, JobQueue, JobStore, NewJob, Submitted, conformance::StoreFactory, sqlite::SqliteStore,
+};
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;

@@ -1,7 +1,7 @@
 //! How large things may become.
 
 use optimus_common::{job::JobStatus, payload::text_or_base64, result::Verdict};
-use optimus_queue::{Finish, JobStore, Submitted};
+use optimus_queue::{Finish, JobQueue, Submitted};
 
 use crate::folder::{Folder, accepted, accepted_with, claim, job_of, queue, submit};
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use optimus_common::{job::JobStatus, settings::Queue};
-use optimus_queue::{Finish, JobStore, Renewal, StoreError, sqlite::SqliteStore};
+use optimus_queue::{Finish, JobQueue, Renewal, StoreError, sqlite::SqliteStore};
 
 use crate::folder::{Folder, accepted, claim, queue, status, submit, told};
 
@@ -217,6 +217,6 @@ async fn what_ran_when_the_owner_ended_is_queued_again_at_once() {
         error.contains("ended with its process") && error.contains('2'),
         "{error}"
     );
-    let depth = store.queues(&[second.lease.language]).await.unwrap().remove(0);
+    let depth = store.depths(&[second.lease.language]).await.unwrap().remove(0);
     assert_eq!((depth.running, depth.waiting(), depth.dead), (0, 0, 1));
 }

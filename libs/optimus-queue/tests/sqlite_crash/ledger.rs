@@ -6,7 +6,7 @@ use std::{
 };
 
 use optimus_common::{JobId, job::JobStatus, result::Verdict};
-use optimus_queue::{JobStore, sqlite::SqliteStore};
+use optimus_queue::{JobQueue, sqlite::SqliteStore};
 
 #[derive(Default)]
 pub(crate) struct Ledger {

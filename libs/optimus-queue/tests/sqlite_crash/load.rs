@@ -11,7 +11,7 @@ use optimus_common::{
     settings::{Queue, Settings},
     submission::Submission,
 };
-use optimus_queue::{Cancel, Claim, Finish, JobStore, NewJob, Submitted, sqlite::SqliteStore};
+use optimus_queue::{Cancel, Claim, Finish, JobQueue, NewJob, Submitted, Upkeep, sqlite::SqliteStore};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -99,7 +99,7 @@ async fn finish(store: &SqliteStore, claim: &Claim, say: &impl Fn(String)) {
 /// Works until nothing is left.
 pub(crate) async fn finish_all(store: &SqliteStore, mut note: impl FnMut(String)) {
     let worker = WorkerId::new();
-    while store.queues(&[python()]).await.unwrap()[0].waiting() > 0 {
+    while store.depths(&[python()]).await.unwrap()[0].waiting() > 0 {
         match store.claim(&python(), &worker).await.unwrap() {
             Some(claim) => {
                 let said = std::cell::RefCell::new(Vec::new());

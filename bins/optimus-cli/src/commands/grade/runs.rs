@@ -12,11 +12,8 @@ use optimus_common::{
     settings::Settings,
 };
 use optimus_judge::plan::run_limits;
-use optimus_queue::{JobEvent, NewJob, Submitted};
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{self, Instant},
-};
+use optimus_queue::{JobEvent, JobEvents, NewJob, Submitted};
+use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Problem, candidates::Candidate, progress::Progress, proofs::Proofs, template};
@@ -236,13 +233,13 @@ fn unavailable(language: &LanguageName, reason: &str) -> String {
 }
 
 /// Returns when the job may have ended.
-async fn finished(events: &mut tokio::sync::broadcast::Receiver<JobEvent>, id: JobId) {
+async fn finished(events: &mut JobEvents, id: JobId) {
     loop {
-        match events.recv().await {
-            Ok(JobEvent::Finished(finished)) if finished == id => return,
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return,
-            Err(RecvError::Closed) => std::future::pending().await,
+        match events.next().await {
+            Some(JobEvent::Finished(finished)) if finished == id => return,
+            Some(JobEvent::Missed) => return,
+            Some(_) => {}
+            None => std::future::pending().await,
         }
     }
 }

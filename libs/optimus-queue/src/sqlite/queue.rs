@@ -1,4 +1,4 @@
-//! [`JobStore`]: each method asks one of the threads and reads the answer.
+//! [`JobQueue`]: each method asks one of the threads and reads the answer.
 
 use std::time::Duration;
 
@@ -6,25 +6,23 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{FencingToken, JobId, LanguageName, Owner, WorkerId, causes, job::Outcome};
 use sha2::{Digest, Sha256};
-use tokio::{sync::broadcast, time};
+use tokio::time;
 
 use super::{
-    audit,
     claim::{self, Claimed, Leased},
-    expiry::{self, Pass},
     queries,
     store::SqliteStore,
     submit::{self, Admission, Admitted, Key},
-    transitions::{self, CancelAnswer, LeaseRef, LeaseScope},
+    transitions::{self, CancelAnswer, LeaseRef},
 };
 use crate::{
-    Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
+    Cancel, Claim, Finish, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError, StoredJob,
+    Submitted, Totals,
     encoding::{StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
 #[async_trait]
-impl JobStore for SqliteStore {
+impl JobQueue for SqliteStore {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         let id = job.id;
         let admission = admission(job)?;
@@ -138,53 +136,7 @@ impl JobStore for SqliteStore {
         })
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
-        self.context.notifier.subscribe()
-    }
-
-    /// Also clears away what has expired.
-    async fn reap(&self) -> Result<Reaped, StoreError> {
-        let mut total = Reaped::default();
-        loop {
-            let (reaped, more) = self
-                .writer
-                .make(|txn| transitions::reap(txn, LeaseScope::Expired))
-                .await?;
-            total.requeued += reaped.requeued;
-            total.dead += reaped.dead;
-            if !more {
-                break;
-            }
-        }
-        while self.writer.make(expiry::expire).await? == Pass::More {}
-        while self.writer.make(transitions::make_room).await? == Pass::More {}
-        while self.writer.make(expiry::give_back).await? == Pass::More {}
-        Ok(total)
-    }
-
-    async fn audit(&self) -> Result<Audited, StoreError> {
-        if self.reader.ask(audit::is_miscounted).await? {
-            self.writer.make(audit::recount).await?;
-            tracing::warn!("the audit corrected the lengths of the lists");
-        }
-        Ok(Audited::default())
-    }
-
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        self.workers.announce(worker);
-        Ok(())
-    }
-
-    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.workers.forget(worker);
-        Ok(())
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        Ok(self.workers.alive(self.lease))
-    }
-
-    async fn queues(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
+    async fn depths(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
         let languages = languages.to_vec();
         self.reader
             .ask(|db| {
@@ -198,11 +150,6 @@ impl JobStore for SqliteStore {
 
     async fn totals(&self) -> Result<Totals, StoreError> {
         self.reader.ask(queries::totals).await
-    }
-
-    /// Asks the thread that writes, without which nothing goes on.
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.writer.make(|_| Ok(())).await
     }
 }
 

@@ -3,29 +3,30 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use optimus_common::WorkerId;
+use tokio::time::Instant;
 
 use crate::WorkerInfo;
 
 /// What each worker last said, and when.
 #[derive(Debug, Default)]
-pub(super) struct Workers(Mutex<BTreeMap<WorkerId, (Instant, WorkerInfo)>>);
+pub(crate) struct LocalWorkers(Mutex<BTreeMap<WorkerId, (Instant, WorkerInfo)>>);
 
-impl Workers {
-    pub(super) fn announce(&self, worker: &WorkerInfo) {
+impl LocalWorkers {
+    pub(crate) fn announce(&self, worker: &WorkerInfo) {
         self.lock()
             .insert(worker.id.clone(), (Instant::now(), worker.clone()));
     }
 
-    pub(super) fn forget(&self, worker: &WorkerId) {
+    pub(crate) fn forget(&self, worker: &WorkerId) {
         self.lock().remove(worker);
     }
 
     /// Those heard of lately; the others are forgotten.
-    pub(super) fn alive(&self, longest_silence: Duration) -> Vec<WorkerInfo> {
+    pub(crate) fn alive(&self, longest_silence: Duration) -> Vec<WorkerInfo> {
         let mut workers = self.lock();
         workers.retain(|_, (heard, _)| heard.elapsed() <= longest_silence);
         workers.values().map(|(_, worker)| worker.clone()).collect()

@@ -1,4 +1,4 @@
-//! [`JobStore`]: each method calls its script and reads the answer.
+//! [`JobQueue`]: each method calls its script and reads the answer.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use optimus_common::{
     FencingToken, JobId, LanguageName, WorkerId, causes, ids::InvalidLanguageName, job::Outcome,
 };
 use redis::Value;
-use tokio::sync::broadcast;
 
 use super::{
     arguments::{hex, millis},
@@ -18,13 +17,13 @@ use super::{
     store::RedisStore,
 };
 use crate::{
-    Audited, Cancel, Claim, Finish, JobEvent, JobStore, Lease, NewJob, QueueDepth, Reaped, Renewal, Retry,
-    StoreError, StoredJob, Submitted, Totals, WorkerInfo,
+    Cancel, Claim, Finish, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError, StoredJob,
+    Submitted, Totals,
     encoding::{PART_BYTES, StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
 #[async_trait]
-impl JobStore for RedisStore {
+impl JobQueue for RedisStore {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         let NewJob {
             id,
@@ -256,76 +255,7 @@ impl JobStore for RedisStore {
         })
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
-        self.feed.subscribe()
-    }
-
-    async fn reap(&self) -> Result<Reaped, StoreError> {
-        let mut total = Reaped::default();
-        let languages = self.languages().await?;
-        for language in &languages {
-            let mut skipped = 0;
-            loop {
-                let call = self
-                    .with_rules(self.call(&self.scripts.reap, language))
-                    .arg(skipped);
-                let (requeued, dead, newer, more): (u64, u64, u64, bool) = self.control_call(call).await?;
-                total.requeued += requeued;
-                total.dead += dead;
-                skipped += newer;
-                if !more {
-                    break;
-                }
-            }
-        }
-        // The results of all languages have one bound.
-        if let Some(any) = languages.first() {
-            let keys = [self.keys.results()];
-            loop {
-                let call = Call::on(&self.scripts.make_room, &self.keys, any, &keys);
-                if !self.control_call::<bool>(self.with_room(call)).await? {
-                    break;
-                }
-            }
-        }
-        Ok(total)
-    }
-
-    async fn audit(&self) -> Result<Audited, StoreError> {
-        self.run_audit().await
-    }
-
-    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        let json = serde_json::to_string(worker).map_err(unavailable)?;
-        let call = Call::new(&self.scripts.heartbeat, &[self.keys.workers()])
-            .arg(worker.id.as_str())
-            .arg(json);
-        self.control_call(call).await
-    }
-
-    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.control(redis::cmd("HDEL").arg(self.keys.workers()).arg(worker.as_str()))
-            .await
-    }
-
-    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        let call = Call::new(&self.scripts.workers, &[self.keys.workers()]).arg(millis(self.queue.lease));
-        let entries: Vec<String> = self.control_call(call).await?;
-        let mut workers = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match serde_json::from_str::<WorkerInfo>(&entry) {
-                Ok(worker) => workers.push(worker),
-                // Of a version that says other things.
-                Err(error) => {
-                    tracing::warn!(error = causes(&error), "a worker's announcement cannot be read");
-                }
-            }
-        }
-        workers.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(workers)
-    }
-
-    async fn queues(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
+    async fn depths(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
         if languages.is_empty() {
             return Ok(Vec::new());
         }
@@ -362,10 +292,6 @@ impl JobStore for RedisStore {
     async fn totals(&self) -> Result<Totals, StoreError> {
         Ok(record::totals(&self.counters().await?))
     }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.control(&redis::cmd("PING")).await
-    }
 }
 
 impl RedisStore {
@@ -385,12 +311,6 @@ impl RedisStore {
             .arg(end.gist.as_deref().unwrap_or_default())
             .arg(end.error.as_deref().unwrap_or_default());
         Ok(accepted(self.replicated_call(self.with_room(call)).await?))
-    }
-
-    /// The arguments `make_room` of `results.lua` goes by.
-    fn with_room<'a>(&self, call: Call<'a>) -> Call<'a> {
-        call.arg(self.keys.result_prefix())
-            .arg(self.queue.max_result_bytes)
     }
 }
 

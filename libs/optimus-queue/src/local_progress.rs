@@ -1,0 +1,111 @@
+//! Progress of jobs in this process' memory, for stores that no other process has.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use optimus_common::JobId;
+
+use crate::{KEPT_UPDATES, Progress, follow::QUEUED, watchers::Watchers};
+
+/// Jobs whose progress is kept: the latest ones that anything was told of.
+const KEPT_JOBS: usize = 1024;
+
+/// What was told of each job, bounded.
+#[derive(Debug, Default)]
+pub(crate) struct LocalProgress {
+    logs: Mutex<Logs>,
+    pub(crate) watchers: Arc<Watchers>,
+}
+
+#[derive(Debug, Default)]
+struct Logs {
+    by_job: HashMap<JobId, Log>,
+    /// In the order in which they began.
+    order: VecDeque<JobId>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    /// How many made room.
+    dropped: u64,
+    kept: VecDeque<Progress>,
+}
+
+impl Log {
+    fn last(&self) -> u64 {
+        QUEUED + self.dropped + self.kept.len() as u64
+    }
+}
+
+impl LocalProgress {
+    pub(crate) fn publish(&self, job: JobId, progress: Progress) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        if !logs.by_job.contains_key(&job) {
+            logs.order.push_back(job);
+            if logs.order.len() > KEPT_JOBS
+                && let Some(oldest) = logs.order.pop_front()
+            {
+                logs.by_job.remove(&oldest);
+            }
+        }
+        let log = logs.by_job.entry(job).or_default();
+        log.kept.push_back(progress);
+        if log.kept.len() > KEPT_UPDATES {
+            log.kept.pop_front();
+            log.dropped += 1;
+        }
+        drop(logs);
+        self.watchers.wake(job);
+    }
+
+    /// What is kept after this number, and the highest number given out.
+    pub(crate) fn read(&self, job: JobId, after: u64) -> (Vec<(u64, Option<Progress>)>, u64) {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(log) = logs.by_job.get(&job) else {
+            return (Vec::new(), QUEUED);
+        };
+        let first = QUEUED + log.dropped + 1;
+        let skipped = usize::try_from(after.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let numbered = (first..).zip(&log.kept).skip(skipped);
+        let progress = numbered.map(|(number, progress)| (number, Some(progress.clone())));
+        (progress.collect(), log.last())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STARTED: Progress = Progress::Started { attempt: 1 };
+
+    #[test]
+    fn a_log_keeps_the_latest() {
+        let progress = LocalProgress::default();
+        let job = JobId::new();
+        assert_eq!(progress.read(job, 0), (Vec::new(), 1));
+        let told = KEPT_UPDATES as u64 + 10;
+        for _ in 0..told {
+            progress.publish(job, STARTED);
+        }
+        let (kept, last) = progress.read(job, 0);
+        assert_eq!((kept.len(), kept[0].0, last), (KEPT_UPDATES, 12, told + 1));
+        assert_eq!(progress.read(job, last - 1).0, [(last, Some(STARTED))]);
+        assert_eq!(progress.read(job, last).0, []);
+        assert_eq!(progress.read(job, u64::MAX).0, []);
+    }
+
+    #[test]
+    fn the_oldest_logs_make_room() {
+        let progress = LocalProgress::default();
+        let jobs: Vec<_> = (0..=KEPT_JOBS).map(|_| JobId::new()).collect();
+        for job in &jobs {
+            progress.publish(*job, STARTED);
+        }
+        assert_eq!(progress.read(jobs[0], 0), (Vec::new(), 1));
+        for job in &jobs[1..] {
+            assert_eq!(progress.read(*job, 0).1, 2);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! [`EventBus`]: the process' subscription, and a stream for each job that anything was told of.
+
+use async_trait::async_trait;
+use optimus_common::JobId;
+
+use super::{progress::StreamReader, store::RedisStore};
+use crate::{
+    EventBus, JobEvents, JobUpdates, Progress, StoreError,
+    follow::{ProgressReader, follow},
+};
+
+#[async_trait]
+impl EventBus for RedisStore {
+    fn subscribe(&self) -> JobEvents {
+        self.feed.subscribe().into()
+    }
+
+    fn publish(&self, job: JobId, progress: Progress) {
+        self.publisher.publish(job, progress);
+    }
+
+    async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
+        let watch = self.feed.watch(job);
+        let reader = StreamReader {
+            connections: self.connections.clone(),
+            keys: self.keys.clone(),
+            replicas: self.replicas,
+        };
+        let is_known = reader.read(job, after).await?.is_some();
+        Ok(is_known.then(|| follow(reader, watch, job, after)))
+    }
+}
