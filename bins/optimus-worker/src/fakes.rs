@@ -12,7 +12,10 @@ use optimus_common::{
 };
 use tempfile::TempDir;
 
-pub(crate) use self::{backend::FakeBackend, store::FakeStore};
+pub(crate) use self::{
+    backend::FakeBackend,
+    store::{FakeStore, FakeStoreExt, store},
+};
 
 /// A language without a compile step, of one slot.
 pub(crate) fn language(name: &str) -> Language {

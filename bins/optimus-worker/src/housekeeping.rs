@@ -179,7 +179,7 @@ async fn alive_workers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fakes::{FakeBackend, FakeStore};
+    use crate::fakes::{self, FakeBackend, FakeStore, FakeStoreExt};
 
     const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -210,7 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn boxes_of_workers_that_a_young_store_has_not_heard_of_yet_are_spared() {
-        let (store, backend) = (FakeStore::new(), FakeBackend::default());
+        let (store, backend) = (fakes::store(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         sleep(HEARTBEAT).await;
         store.heartbeat(&worker("old")).await.unwrap();
@@ -221,7 +221,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_box_is_removed_while_nobody_knows_who_is_alive() {
-        let (store, backend) = (FakeStore::new(), FakeBackend::default());
+        let (store, backend) = (fakes::store(), FakeBackend::default());
         store.set_unreachable(true);
         let _housekeeping = start(&store, &backend);
         sleep(HEARTBEAT * 100).await;
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_panics_goes_on() {
-        let (store, backend) = (FakeStore::new(), FakeBackend::default());
+        let (store, backend) = (fakes::store(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         for _ in 0..3 {
             store.panic_when_announced();
@@ -246,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_worker_announces_itself_again_and_again() {
-        let (store, backend) = (FakeStore::new(), FakeBackend::default());
+        let (store, backend) = (fakes::store(), FakeBackend::default());
         let _housekeeping = start(&store, &backend);
         for _ in 0..3 {
             store.deregister(&"me".to_owned().into()).await.unwrap();

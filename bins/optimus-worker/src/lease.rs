@@ -118,7 +118,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::fakes::{self, FakeStore};
+    use crate::fakes::{self, FakeStore, FakeStoreExt};
 
     const TIMING: Timing = Timing {
         renew: Duration::from_secs(10),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     async fn keep() -> Kept {
-        let store = FakeStore::new();
+        let store = fakes::store();
         let job = store.put(fakes::submission("hang", &[("", "")])).await;
         let begun = Instant::now();
         let events = store.subscribe();
@@ -189,14 +189,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_cancel_whose_event_was_lost_is_heard_with_the_next_renewal() {
         let kept = keep().await;
-        kept.store.cancel_silently(kept.job);
+        kept.store.cancel_silently(kept.job).await;
         assert_eq!(kept.end().await, (Stop::Cancelled, 10));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_lease_that_another_worker_has_is_lost() {
         let kept = keep().await;
-        kept.store.take_away(kept.job);
+        kept.store.take_away(kept.job).await;
         assert_eq!(kept.end().await, (Stop::Lost, 10));
     }
 

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Availability, ServedLanguages, Worker, WorkerMetrics,
-    fakes::{self, FakeBackend, FakeStore, LanguagesFile},
+    fakes::{self, FakeBackend, FakeStore, FakeStoreExt, LanguagesFile},
 };
 
 struct Running {
@@ -59,7 +59,7 @@ impl Running {
         languages: &[Language],
         change: impl FnOnce(&mut settings::Worker),
     ) -> Self {
-        let (store, shutdown) = (FakeStore::new(), CancellationToken::new());
+        let (store, shutdown) = (fakes::store(), CancellationToken::new());
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
         change(&mut settings.worker);
@@ -325,10 +325,10 @@ async fn a_lost_job_is_left_to_its_new_owner() {
     let running = Running::start();
     let id = running.put("hang").await;
     running.backend.until_begun(1).await;
-    running.store.take_away(id);
+    running.store.take_away(id).await;
     // The slot is free again once the loss was noticed.
     running.graded(fakes::submission("echo", &[("", "")])).await;
-    assert_eq!(running.store.record(id).status, JobStatus::Running);
+    assert_eq!(running.store.record(id).await.status, JobStatus::Running);
     running.leave().await;
 }
 
@@ -342,7 +342,7 @@ async fn running_jobs_are_finished_while_draining_and_no_other_is_claimed() {
     sleep(Duration::from_secs(20)).await;
     running.backend.go_on();
     running.store.until(first, JobStatus::Completed).await;
-    assert_eq!(running.store.record(second).status, JobStatus::Queued);
+    assert_eq!(running.store.record(second).await.status, JobStatus::Queued);
     running.leave().await;
 }
 
@@ -390,7 +390,7 @@ async fn nothing_is_claimed_while_no_box_can_be_made() {
                 .is_some_and(|reason| reason.contains("within 1 s"))
         })
         .await;
-    assert_eq!(running.store.record(id).status, JobStatus::Queued);
+    assert_eq!(running.store.record(id).await.status, JobStatus::Queued);
     running.backend.set_broken(false);
     running.store.until(id, JobStatus::Completed).await;
     running.until_pool(|pool| pool.unavailable.is_none()).await;
@@ -510,7 +510,7 @@ async fn a_language_is_available_when_its_sample_has_run() {
         .await;
     let id = running.put("echo").await;
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(running.store.record(id).status, JobStatus::Queued);
+    assert_eq!(running.store.record(id).await.status, JobStatus::Queued);
     running.backend.go_on();
     running.until_pool(|pool| pool.unavailable.is_none()).await;
     running.store.until(id, JobStatus::Completed).await;
@@ -530,7 +530,7 @@ async fn jobs_wait_while_the_sample_of_their_language_does_not_run() {
             })
             .await;
         sleep(Duration::from_mins(10)).await;
-        assert_eq!(running.store.record(id).status, JobStatus::Queued);
+        assert_eq!(running.store.record(id).await.status, JobStatus::Queued);
 
         running.languages.write(&[with_sample("echo")]);
         let record = running.store.until(id, JobStatus::Completed).await;

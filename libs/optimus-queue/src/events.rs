@@ -49,6 +49,13 @@ impl JobEvents {
     }
 }
 
+impl JobEvents {
+    #[cfg(feature = "conformance")]
+    pub(crate) fn new(events: impl Stream<Item = JobEvent> + Send + 'static) -> Self {
+        Self(events.fuse().boxed())
+    }
+}
+
 impl From<Receiver<JobEvent>> for JobEvents {
     fn from(receiver: Receiver<JobEvent>) -> Self {
         let next = async |mut receiver: Receiver<JobEvent>| {

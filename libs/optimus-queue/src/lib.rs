@@ -12,9 +12,13 @@ pub mod conformance;
 mod encoding;
 mod error;
 mod events;
+#[cfg(feature = "conformance")]
+pub mod faulty;
 mod follow;
 mod local_progress;
 mod local_workers;
+pub mod memory;
+mod notifier;
 mod progress;
 mod queue;
 pub mod redis;

@@ -1,6 +1,7 @@
 //! What all transitions go by.
 
-use super::{clock::Clock, file::DatabaseFile, notifier::Notifier, rules::Rules};
+use super::{clock::Clock, file::DatabaseFile, rules::Rules};
+use crate::notifier::Notifier;
 
 /// One for each open database, shared by its threads.
 #[derive(Debug)]

@@ -19,10 +19,10 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::{
-    clock::Clock, context::StoreContext, file::DatabaseFile, notifier::Notifier, reader::Reader,
-    rules::Rules, schema, store::SqliteStore, writer::Writer,
+    clock::Clock, context::StoreContext, file::DatabaseFile, reader::Reader, rules::Rules, schema,
+    store::SqliteStore, writer::Writer,
 };
-use crate::{JobQueue, NewJob, Submitted, Upkeep, local_workers::LocalWorkers};
+use crate::{JobQueue, NewJob, Submitted, Upkeep, local_workers::LocalWorkers, notifier::Notifier};
 
 fn submission() -> Submission {
     serde_json::from_value(json!({

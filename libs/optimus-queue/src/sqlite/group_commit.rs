@@ -13,7 +13,8 @@ use std::{
 use optimus_common::causes;
 use rusqlite::Connection;
 
-use super::{context::StoreContext, error::DbError, notifier::Notification, pending::Transition, txn::Txn};
+use super::{context::StoreContext, error::DbError, pending::Transition, txn::Txn};
+use crate::notifier::Notification;
 
 /// Bounds of one transaction, so that nobody waits long for the others in it.
 const MAX_GROUP: usize = 256;

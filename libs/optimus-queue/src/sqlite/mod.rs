@@ -22,7 +22,6 @@ mod error;
 mod expiry;
 mod file;
 mod group_commit;
-mod notifier;
 mod pending;
 mod queries;
 mod queue;

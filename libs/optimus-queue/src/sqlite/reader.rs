@@ -98,7 +98,10 @@ mod tests {
     use optimus_common::settings::Settings;
 
     use super::*;
-    use crate::sqlite::{clock::Clock, file::DatabaseFile, notifier::Notifier, rules::Rules, writer::Writer};
+    use crate::{
+        notifier::Notifier,
+        sqlite::{clock::Clock, file::DatabaseFile, rules::Rules, writer::Writer},
+    };
 
     #[tokio::test]
     async fn a_question_that_panics_silences_no_other() {

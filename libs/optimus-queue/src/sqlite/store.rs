@@ -8,13 +8,12 @@ use super::{
     clock::Clock,
     context::StoreContext,
     file::DatabaseFile,
-    notifier::Notifier,
     reader::Reader,
     rules::Rules,
     transitions::{self, LeaseScope},
     writer::Writer,
 };
-use crate::{StoreError, local_workers::LocalWorkers};
+use crate::{StoreError, local_workers::LocalWorkers, notifier::Notifier};
 
 /// Jobs in one SQLite database, which is this store's own as long as it lives.
 #[derive(Debug)]

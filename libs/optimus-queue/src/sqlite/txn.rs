@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use optimus_common::JobId;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use super::{clock::Moment, file::DatabaseFile, notifier::Notification, rules::Rules};
-use crate::JobEvent;
+use super::{clock::Moment, file::DatabaseFile, rules::Rules};
+use crate::{JobEvent, notifier::Notification};
 
 /// One transition inside its transaction: time stands still, and what it tells is heard only if it is kept.
 #[derive(Debug)]

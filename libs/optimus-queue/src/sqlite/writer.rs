@@ -113,7 +113,10 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::sqlite::{clock::Clock, file::DatabaseFile, notifier::Notifier, rules::Rules};
+    use crate::{
+        notifier::Notifier,
+        sqlite::{clock::Clock, file::DatabaseFile, rules::Rules},
+    };
 
     const NOTE: &str = "INSERT INTO totals VALUES ('note', ?1, '', 1)";
 

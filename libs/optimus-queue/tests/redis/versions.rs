@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use optimus_common::{JobId, job::JobStatus, settings::Queue};
 use optimus_queue::{
-    Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, redis::RedisStore,
+    Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, WorkerRegistry, redis::RedisStore,
 };
 
 use crate::{
@@ -121,7 +121,7 @@ async fn a_worker_that_says_other_things_is_known() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
     let (seconds, _): (u64, u64) = server.command(&["TIME"]);
-    let said = format!(r#"{}000 {{"id":"newer","pools":"many"}}"#, seconds);
+    let said = format!(r#"{seconds}000 {{"id":"newer","pools":"many"}}"#);
     let _: u32 = server.command(&["HSET", "optimus:workers", "newer", &said]);
     let known = store.workers().await.unwrap();
     let [known] = &known[..] else { panic!("{known:?}") };

@@ -24,7 +24,7 @@ use std::{
 };
 
 use ledger::Ledger;
-use optimus_queue::{JobQueue, Upkeep, sqlite::SqliteStore};
+use optimus_queue::{Upkeep, sqlite::SqliteStore};
 use rusqlite::Connection;
 
 const WORK_ON: &str = "--work-on";

@@ -14,22 +14,22 @@ const BACKLOG: usize = 4096;
 
 /// Something others want to hear, once it is on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Notification {
+pub(crate) enum Notification {
     Event(JobEvent),
     /// A job of this language waits, or will after a backoff.
     Work(String),
 }
 
 #[derive(Debug)]
-pub(super) struct Notifier {
+pub(crate) struct Notifier {
     events: broadcast::Sender<JobEvent>,
-    pub(super) progress: LocalProgress,
+    pub(crate) progress: LocalProgress,
     /// One for each language that was ever waited for.
     waiting: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Notifier {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             events: broadcast::Sender::new(BACKLOG),
             progress: LocalProgress::default(),
@@ -37,17 +37,17 @@ impl Notifier {
         }
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<JobEvent> {
         self.events.subscribe()
     }
 
     /// Notified when there may be work for this language.
-    pub(super) fn work_for(&self, language: &str) -> Arc<Notify> {
+    pub(crate) fn work_for(&self, language: &str) -> Arc<Notify> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.entry(language.to_owned()).or_default().clone()
     }
 
-    pub(super) fn notify(&self, notifications: Notification) {
+    pub(crate) fn notify(&self, notifications: Notification) {
         match notifications {
             Notification::Event(event) => {
                 if let JobEvent::Finished(job) = event {

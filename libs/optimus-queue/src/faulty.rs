@@ -1,0 +1,238 @@
+//! A store that fails when it is told to, around any other: for tests of what its users do then.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, future};
+use optimus_common::{JobId, LanguageName, WorkerId, job::Outcome};
+
+use crate::{
+    Audited, Cancel, Claim, EventBus, Finish, JobEvents, JobQueue, JobUpdates, Lease, NewJob, Progress,
+    QueueDepth, Reaped, Renewal, Retry, StoreError, StoredJob, Submitted, Totals, Upkeep, WorkerInfo,
+    WorkerRegistry,
+};
+
+/// The methods that can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    Submit,
+    Lookup,
+    ResultPart,
+    Claim,
+    WaitForWork,
+    Renew,
+    Finish,
+    Release,
+    Retry,
+    Cancel,
+    Depths,
+    Totals,
+    Heartbeat,
+    Deregister,
+    Workers,
+    Follow,
+    Reap,
+    Audit,
+    Ping,
+}
+
+/// How one call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not happen, and its caller gets an error.
+    Refused,
+    /// It happens, and its caller gets an error.
+    LostAnswer,
+    /// It panics.
+    Panic,
+}
+
+/// The other store, and what goes wrong with it. A clone is the same.
+#[derive(Debug, Clone)]
+pub struct FaultyStore<S> {
+    inner: S,
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    is_unreachable: bool,
+    loses_events: bool,
+    /// Of the next calls, in their order.
+    next: HashMap<Call, VecDeque<Fault>>,
+    calls: HashMap<Call, u64>,
+}
+
+impl<S> FaultyStore<S> {
+    /// Nothing goes wrong yet.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner,
+            faults: Arc::default(),
+        }
+    }
+
+    /// The store itself, with which nothing goes wrong.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// As long as it is, every call is [`Fault::Refused`].
+    pub fn set_unreachable(&self, unreachable: bool) {
+        self.faults().is_unreachable = unreachable;
+    }
+
+    /// As long as it is, subscribers hear of nothing, not even that they missed something.
+    pub fn lose_events(&self, lose: bool) {
+        self.faults().loses_events = lose;
+    }
+
+    /// The next call of this kind that is not said to fail already fails like this.
+    pub fn fail_next(&self, call: Call, fault: Fault) {
+        self.faults().next.entry(call).or_default().push_back(fault);
+    }
+
+    /// How many calls of this kind there were, those that failed included.
+    pub fn calls(&self, call: Call) -> u64 {
+        self.faults().calls.get(&call).copied().unwrap_or(0)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn around<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let fault = {
+            let mut faults = self.faults();
+            *faults.calls.entry(call).or_default() += 1;
+            let next = faults.next.get_mut(&call).and_then(VecDeque::pop_front);
+            next.or(faults.is_unreachable.then_some(Fault::Refused))
+        };
+        match fault {
+            None => work.await,
+            Some(Fault::Refused) => Err(unavailable("it is switched off")),
+            Some(Fault::LostAnswer) => {
+                work.await?;
+                Err(unavailable("its answer was lost"))
+            }
+            Some(Fault::Panic) => panic!("as asked for"),
+        }
+    }
+}
+
+fn unavailable(why: &str) -> StoreError {
+    StoreError::Unavailable(why.into())
+}
+
+#[async_trait]
+impl<S: JobQueue> JobQueue for FaultyStore<S> {
+    async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
+        self.around(Call::Submit, self.inner.submit(job)).await
+    }
+
+    async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
+        self.around(Call::Lookup, self.inner.lookup(id)).await
+    }
+
+    async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
+        self.around(Call::ResultPart, self.inner.result_part(id, part))
+            .await
+    }
+
+    async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
+        self.around(Call::Claim, self.inner.claim(language, worker)).await
+    }
+
+    async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError> {
+        self.around(Call::WaitForWork, self.inner.wait_for_work(language, timeout))
+            .await
+    }
+
+    async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
+        self.around(Call::Renew, self.inner.renew(lease)).await
+    }
+
+    async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
+        self.around(Call::Finish, self.inner.finish(lease, outcome)).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
+        self.around(Call::Release, self.inner.release(lease)).await
+    }
+
+    async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError> {
+        self.around(Call::Retry, self.inner.retry(lease, reason)).await
+    }
+
+    async fn cancel(&self, id: JobId) -> Result<Cancel, StoreError> {
+        self.around(Call::Cancel, self.inner.cancel(id)).await
+    }
+
+    async fn depths(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
+        self.around(Call::Depths, self.inner.depths(languages)).await
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        self.around(Call::Totals, self.inner.totals()).await
+    }
+}
+
+#[async_trait]
+impl<S: WorkerRegistry> WorkerRegistry for FaultyStore<S> {
+    async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
+        self.around(Call::Heartbeat, self.inner.heartbeat(worker)).await
+    }
+
+    async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.around(Call::Deregister, self.inner.deregister(worker)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
+        self.around(Call::Workers, self.inner.workers()).await
+    }
+}
+
+#[async_trait]
+impl<S: EventBus> EventBus for FaultyStore<S> {
+    fn subscribe(&self) -> JobEvents {
+        let faults = Arc::clone(&self.faults);
+        JobEvents::new(self.inner.subscribe().filter(move |_| {
+            let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+            future::ready(!faults.loses_events)
+        }))
+    }
+
+    /// Lost where the store cannot be reached.
+    fn publish(&self, job: JobId, progress: Progress) {
+        if !self.faults().is_unreachable {
+            self.inner.publish(job, progress);
+        }
+    }
+
+    async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
+        self.around(Call::Follow, self.inner.follow(job, after)).await
+    }
+}
+
+#[async_trait]
+impl<S: Upkeep> Upkeep for FaultyStore<S> {
+    async fn reap(&self) -> Result<Reaped, StoreError> {
+        self.around(Call::Reap, self.inner.reap()).await
+    }
+
+    async fn audit(&self) -> Result<Audited, StoreError> {
+        self.around(Call::Audit, self.inner.audit()).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.around(Call::Ping, self.inner.ping()).await
+    }
+}

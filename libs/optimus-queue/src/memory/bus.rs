@@ -1,0 +1,51 @@
+//! [`EventBus`].
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use optimus_common::JobId;
+
+use super::store::{Inner, MemoryStore};
+use crate::{
+    EventBus, JobEvents, JobUpdates, Progress, StoreError,
+    follow::{ProgressReader, Read, follow},
+};
+
+#[async_trait]
+impl EventBus for MemoryStore {
+    fn subscribe(&self) -> JobEvents {
+        self.inner().notifier.subscribe().into()
+    }
+
+    fn publish(&self, job: JobId, progress: Progress) {
+        self.inner().notifier.progress.publish(job, progress);
+    }
+
+    async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
+        let watch = self.inner().notifier.progress.watchers.watch(job);
+        let reader = WeakReader(Arc::downgrade(self.inner()));
+        let is_known = reader.read(job, after).await?.is_some();
+        Ok(is_known.then(|| follow(reader, watch, job, after)))
+    }
+}
+
+/// Who follows a job does not keep the store.
+struct WeakReader(Weak<Inner>);
+
+#[async_trait]
+impl ProgressReader for WeakReader {
+    async fn read(&self, job: JobId, after: u64) -> Result<Option<Read>, StoreError> {
+        let Some(inner) = self.0.upgrade() else {
+            return Ok(None);
+        };
+        let Some(status) = inner.read(|state, now| state.known(job, now).map(|job| job.status)) else {
+            return Ok(None);
+        };
+        let (progress, last) = inner.notifier.progress.read(job, after);
+        Ok(Some(Read {
+            status,
+            progress,
+            last,
+        }))
+    }
+}
