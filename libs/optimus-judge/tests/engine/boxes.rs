@@ -35,7 +35,10 @@ pub(crate) enum Said {
 
 impl Said {
     pub(crate) fn event(&self) -> Event<'_> {
-        let in_box = IN;
+        self.event_in(IN)
+    }
+
+    pub(crate) fn event_in(&self, in_box: BoxId) -> Event<'_> {
         match self {
             Self::Prepared => Event::Prepared { in_box },
             Self::Output(id, stream, data) => Event::Output {
@@ -222,6 +225,17 @@ impl<'a> TestBox<'a> {
     pub(crate) fn any_going_on(&self, choices: &mut Choices) -> Option<ExecutionId> {
         let ids: Vec<_> = self.going_on.iter().map(|going| going.id).collect();
         (!ids.is_empty()).then(|| ids[choices.below(ids.len())])
+    }
+
+    /// A test that cannot be run yet.
+    pub(crate) fn waits_for_program(&self) -> Option<ExecutionId> {
+        let waiting = self.waiting.front().filter(|_| !self.prepared);
+        waiting.map(|(id, _)| *id)
+    }
+
+    /// How often a test was executed.
+    pub(crate) fn tried(&self, test: u64) -> usize {
+        self.tried.get(&test).copied().unwrap_or(0)
     }
 
     /// A number of an execution that will be the next one.

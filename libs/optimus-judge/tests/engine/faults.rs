@@ -20,12 +20,17 @@ use crate::{
 enum Lie {
     /// An end that it has told of.
     EndAgain,
+    /// The same, as if nothing had been written.
+    EmptyEndAgain,
     /// Output that it has sent.
     OutputAgain,
     OutputOfNobody,
     EndOfNobody,
     /// Of an execution that will be asked for next.
     TooEarly,
+    /// Of a test that it was asked for, while there is no program.
+    BeforeTheProgram,
+    /// What is true, in a box that is not the job's.
     AnotherBox,
     /// The end of a test as if it were a compile step's.
     OtherKind,
@@ -35,12 +40,14 @@ enum Lie {
     EndOfTheCompileStep,
 }
 
-const LIES: [Lie; 10] = [
+const LIES: [Lie; 12] = [
     Lie::EndAgain,
+    Lie::EmptyEndAgain,
     Lie::OutputAgain,
     Lie::OutputOfNobody,
     Lie::EndOfNobody,
     Lie::TooEarly,
+    Lie::BeforeTheProgram,
     Lie::AnotherBox,
     Lie::OtherKind,
     Lie::LostOutput,
@@ -50,12 +57,29 @@ const LIES: [Lie; 10] = [
 
 impl Lie {
     /// The lie at this moment; `None` where it would be none.
-    fn tell(self, job: &Job, test_box: &TestBox<'_>, past: &[Said], choices: &mut Choices) -> Option<Said> {
+    fn tell(
+        self,
+        job: &Job,
+        test_box: &mut TestBox<'_>,
+        past: &[Said],
+        choices: &mut Choices,
+    ) -> Option<Said> {
         let doing = job.tests[0][0].clone();
         let nobody = ExecutionId::from(JobStep::Run(u32::MAX - 1));
         let pick = |fits: &dyn Fn(&Said) -> bool| past.iter().rev().find(|said| fits(said)).cloned();
         match self {
-            Self::EndAgain => pick(&|said| !matches!(said, Said::Output(..))),
+            Self::EndAgain => past
+                .last()
+                .filter(|said| !matches!(said, Said::Output(..)))
+                .cloned(),
+            Self::EmptyEndAgain => match past.last()? {
+                Said::Ended(id, doing) => {
+                    let mut doing = doing.clone();
+                    (doing.facts.stdout_bytes, doing.facts.stderr_bytes) = (0, 0);
+                    Some(Said::Ended(*id, doing))
+                }
+                _ => None,
+            },
             // Of what is beyond the limit not everything needs to come: that it came twice cannot be told.
             Self::OutputAgain => {
                 pick(&|said| matches!(said, Said::Output(_, _, data) if !data.starts_with(BEYOND)))
@@ -66,7 +90,12 @@ impl Lie {
                 let next = JobStep::Run(test_box.next_id()).into();
                 Some(Said::Output(next, Stream::Stdout, b"1".to_vec()))
             }
-            Self::AnotherBox => Some(Said::Prepared),
+            Self::BeforeTheProgram => {
+                let mut doing = doing;
+                (doing.facts.stdout_bytes, doing.facts.stderr_bytes) = (0, 0);
+                Some(Said::Ended(test_box.waits_for_program()?, doing))
+            }
+            Self::AnotherBox => test_box.speak(choices),
             Self::OtherKind => {
                 let id = test_box.any_going_on(choices)?;
                 Some(if id == ExecutionId::COMPILE {
@@ -102,13 +131,16 @@ impl Lie {
         }
     }
 
-    fn event(self, said: &Said) -> Event<'_> {
+    fn in_box(self) -> BoxId {
         match self {
-            Self::AnotherBox => Event::Prepared {
-                in_box: BoxId(IN.0 + 1),
-            },
-            _ => said.event(),
+            Self::AnotherBox => BoxId(IN.0 + 1),
+            _ => IN,
         }
+    }
+
+    /// Whether nobody can know at once. That something came twice shows when there is too much of it.
+    fn shows_later(self) -> bool {
+        matches!(self, Self::OutputAgain)
     }
 }
 
@@ -129,11 +161,13 @@ fn run<'a>(job: &'a Job, lie: Lie, steps: usize, slots: usize, choices: &mut Cho
     for step in 0..MOST_STEPS {
         if step >= steps
             && !lied
-            && let Some(said) = lie.tell(job, &test_box, &past, choices)
+            && let Some(said) = lie.tell(job, &mut test_box, &past, choices)
         {
             lied = true;
-            if let Err(error) = engine.handle(lie.event(&said)) {
-                return Outcome::Refused(Box::new(engine), error);
+            match engine.handle(said.event_in(lie.in_box())) {
+                Err(error) => return Outcome::Refused(Box::new(engine), error),
+                Ok(()) if lie.shows_later() => {}
+                Ok(()) => return Outcome::Believed,
             }
         }
         if engine.is_over() {

@@ -36,6 +36,10 @@ fn run(job: &Job, slots: usize, choices: &mut Choices) -> JobResult {
             let result = engine.finish().unwrap();
             let compiled = result.verdict != optimus_common::result::Verdict::CompilationError;
             assert_eq!(test_box.is_ended(), compiled, "a box without a program has left");
+            for test in Expected::from(&result).tests {
+                let needed = usize::from(test.facts.is_some()) + usize::from(test.earlier.is_some());
+                assert_eq!(test_box.tried(test.id), needed, "no test is executed for nothing");
+            }
             return result;
         }
         if choices.below(2) == 1 && test_box.act(&mut engine) {
