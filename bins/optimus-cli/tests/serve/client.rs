@@ -108,10 +108,14 @@ impl Client {
         language.is_some_and(|language| language["available"] == true)
     }
 
+    pub(crate) async fn metrics(&self) -> String {
+        let response = self.http.get(format!("{}/metrics", self.url)).send();
+        response.await.unwrap().text().await.unwrap()
+    }
+
     /// How many finishes the store has accepted since it was made.
     pub(crate) async fn finished(&self) -> u64 {
-        let response = self.http.get(format!("{}/metrics", self.url)).send();
-        let text = response.await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         let counters = text
             .lines()
             .filter(|line| line.starts_with("optimus_jobs_finished_total{"));

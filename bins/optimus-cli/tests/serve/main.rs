@@ -7,6 +7,7 @@
 
 mod client;
 mod collector;
+mod figures;
 mod killing;
 mod process;
 mod scenarios;
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         scenarios::an_idle_process_is_small,
         scenarios::running_jobs_are_finished_and_waiting_ones_resumed,
         scenarios::nothing_is_left_also_where_the_data_directory_vanishes,
+        figures::a_worker_shows_what_it_counts,
+        figures::an_address_that_is_taken_is_told,
         tracing::a_job_is_one_trace_from_the_client_to_each_run,
         tracing::a_job_without_a_client_s_trace_has_its_own_and_an_unsampled_one_none,
         tracing::a_collector_that_hangs_or_is_away_holds_nobody_up,
