@@ -18,10 +18,10 @@ use crate::{
     error::CellError,
     guest_id::GuestId,
     input::Input,
+    isolation::{Isolation, Launched, ProcessTree, Residue, launch},
     launch::{Restrictions, Stdio},
     leftovers::Leftovers,
     meter::{Pace, Usage},
-    process_tree::{Isolation, Launched, ProcessTree, Residue},
     reaper::Reaped,
     run::{Event, OutputFlow, Slot, StartResult},
     scans::Scans,
@@ -55,7 +55,7 @@ enum Phase {
     Draining(EndedRun),
     /// The facts are out. What the run has left is being removed.
     Clearing {
-        residue: Residue,
+        residue: Box<dyn Residue>,
         since: Instant,
     },
 }
@@ -63,7 +63,7 @@ enum Phase {
 /// A run with all that is watched.
 #[derive(Debug)]
 struct Run {
-    tree: ProcessTree,
+    tree: Box<dyn ProcessTree>,
     /// `None` where it cannot ask, or nobody is left who could.
     listener: Option<SeccompListener>,
     limits: Limits,
@@ -115,7 +115,7 @@ impl Cell {
         &mut self,
         command: &CommandSpec,
         input: &Input,
-        isolation: &mut Isolation,
+        isolation: &dyn Isolation,
         restrictions: &Restrictions,
         pace: Pace,
     ) -> Result<StartResult, CellError> {
@@ -128,8 +128,8 @@ impl Cell {
         };
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
-        let launched = isolation.start(command, self.guest, restrictions, stdio)?;
-        let run = |tree: ProcessTree, listener| {
+        let launched = launch(isolation, command, self.guest, restrictions, stdio)?;
+        let run = |tree: Box<dyn ProcessTree>, listener| {
             let limits = command.limits;
             let started = tree.started().unwrap_or(started);
             let scans = Scans::new(started, tree.first_scan(), &limits);
@@ -212,7 +212,7 @@ impl Cell {
             let step = match mem::replace(&mut self.phase, Phase::Free) {
                 Phase::Free => Transition::Wait(Phase::Free),
                 Phase::Running(run) => self.watch(run, context)?,
-                Phase::Dying(over) => self.kill(over)?,
+                Phase::Dying(over) => Self::kill(over)?,
                 Phase::Draining(over) => self.drain(over, context)?,
                 Phase::Clearing { residue, since } => Self::clear(residue, since)?,
             };
@@ -248,8 +248,8 @@ impl Cell {
             match run.limit_reached(now, self.slot, context)? {
                 // One that has ended is not too long for having to be waited for.
                 Some(limit @ LimitKind::WallTime) => {
-                    let noted = run.tree.reported_death();
-                    Some(noted.map_or(RunEnd::Killed { limit }, end_by))
+                    let reported = run.tree.reported_death();
+                    Some(reported.map_or(RunEnd::Killed { limit }, end_by))
                 }
                 limit => limit.map(|limit| RunEnd::Killed { limit }),
             }
@@ -260,10 +260,10 @@ impl Cell {
         })
     }
 
-    fn kill(&self, mut over: EndedRun) -> Result<Transition, CellError> {
+    fn kill(mut over: EndedRun) -> Result<Transition, CellError> {
         match over.run.tree.kill()? {
             Leftovers::None => Ok(Transition::Next(Phase::Draining(over))),
-            Leftovers::Some if over.at.elapsed() > LONGEST_DYING => Err(over.run.tree.survived(self.guest)),
+            Leftovers::Some if over.at.elapsed() > LONGEST_DYING => Err(over.run.tree.survived()),
             Leftovers::Some => Ok(Transition::Wait(Phase::Dying(over))),
         }
     }
@@ -315,13 +315,16 @@ impl Cell {
             slot: self.slot,
             facts,
         });
-        Ok(Transition::Next(Phase::Clearing {
-            residue: run.tree.into_residue(),
-            since: Instant::now(),
-        }))
+        Ok(match run.tree.into_residue() {
+            Some(residue) => Transition::Next(Phase::Clearing {
+                residue,
+                since: Instant::now(),
+            }),
+            None => Transition::Wait(Phase::Free),
+        })
     }
 
-    fn clear(mut residue: Residue, since: Instant) -> Result<Transition, CellError> {
+    fn clear(mut residue: Box<dyn Residue>, since: Instant) -> Result<Transition, CellError> {
         Ok(Transition::Wait(match residue.clear(since)? {
             Leftovers::None => Phase::Free,
             Leftovers::Some => Phase::Clearing { residue, since },

@@ -20,7 +20,6 @@ use std::{
 };
 
 use optimus_common::{facts::MeasuredBy, limits::Limits, weaken};
-use optimus_protocol::CommandSpec;
 use rustix::{
     io::Errno,
     process::{Pid, Resource, Signal, kill_process},
@@ -33,6 +32,7 @@ use crate::{
     death::Death,
     error::CellError,
     guest_id::GuestId,
+    isolation::{Isolation, LaunchedTree, ProcessTree},
     launch::{Restrictions, Stdio},
     launch_step::{LaunchOutcome, LaunchReport},
     leftovers::Leftovers,
@@ -96,33 +96,32 @@ impl NamespaceIsolation {
             mounts: Mounts::new(factory, workdir)?,
         })
     }
+}
 
-    /// How often a run is looked at.
-    pub(crate) fn pace(&self) -> Pace {
+impl Isolation for NamespaceIsolation {
+    fn pace(&self) -> Pace {
         match self.groups {
             Some(_) => Pace::of_group(),
             None => Pace::of_processes(),
         }
     }
 
-    /// For a moment in which no run goes on.
-    pub(crate) fn rest(&self) {
+    fn rest(&self) {
         self.network.check_use();
     }
 
-    /// Starts a command in a cell. `None` where the box has as many processes as it may.
-    pub(crate) fn start(
+    fn start(
         &self,
-        spec: &CommandSpec,
         mut command: Command,
+        limits: &Limits,
         guest: GuestId,
         restrictions: &Restrictions,
         stdio: Stdio<'_>,
-    ) -> Result<Option<(NamespacedTree, LaunchOutcome)>, CellError> {
-        let lease = |groups| GroupLease::new(groups, &spec.limits);
+    ) -> Result<Option<LaunchedTree>, CellError> {
+        let lease = |groups| GroupLease::new(groups, limits);
         let group = self.groups.as_ref().map(lease).transpose()?;
         if group.is_none() {
-            let most = at_most(Resource::Nproc, spec.limits.processes.into());
+            let most = at_most(Resource::Nproc, limits.processes.into());
             command.rlimits.push((Resource::Nproc, most));
         }
         let network = BoxNetwork::network_for_next_run(&self.network);
@@ -171,7 +170,7 @@ impl NamespaceIsolation {
             mapped_bytes: 0,
             proof: Duration::ZERO,
         };
-        Ok(Some((tree, outcome)))
+        Ok(Some((Box::new(tree), outcome)))
     }
 }
 
@@ -184,9 +183,8 @@ fn namespaces() -> UnshareFlags {
     }
 }
 
-impl NamespacedTree {
-    /// Takes note of a dead process of this cell's; `false` where it is none.
-    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+impl ProcessTree for NamespacedTree {
+    fn reaped(&mut self, process: &Reaped) -> bool {
         let own = process.pid == self.init && self.dead.is_none();
         if own {
             self.dead = Some(*process);
@@ -194,8 +192,8 @@ impl NamespacedTree {
         own
     }
 
-    /// How the guest's first process died, once no process is left.
-    pub(crate) fn death(&self) -> Result<Option<Death>, CellError> {
+    /// Once no process is left.
+    fn death(&self) -> Result<Option<Death>, CellError> {
         let Some(dead) = &self.dead else {
             return Ok(None);
         };
@@ -209,11 +207,11 @@ impl NamespacedTree {
         Err(CellError::CellLost { death: dead.death })
     }
 
-    pub(crate) fn reported_death(&self) -> Option<Death> {
+    fn reported_death(&self) -> Option<Death> {
         self.init_report.get().death()
     }
 
-    pub(crate) fn kill(&self) -> Result<Leftovers, CellError> {
+    fn kill(&mut self) -> Result<Leftovers, CellError> {
         if self.dead.is_some() {
             return Ok(Leftovers::None);
         }
@@ -224,17 +222,16 @@ impl NamespacedTree {
         }
     }
 
-    /// From the guest's start to its end, as far as that is known.
-    pub(crate) fn lifetime(&self) -> Option<Duration> {
+    fn lifetime(&self) -> Option<Duration> {
         self.init_report.get().lifetime()
     }
 
-    pub(crate) fn started(&self) -> Instant {
+    fn started(&self) -> Option<Instant> {
         let now = Instant::now();
-        now.checked_sub(self.init_report.get().age()).unwrap_or(now)
+        Some(now.checked_sub(self.init_report.get().age()).unwrap_or(now))
     }
 
-    pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
+    fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
         let mut usage = self.read()?;
         usage.memory_bytes += self.connections.bytes(self.init)?;
         if usage.cpu > limits.cpu_time && self.group.is_none() {
@@ -248,31 +245,15 @@ impl NamespacedTree {
         Ok(usage)
     }
 
-    fn read(&mut self) -> Result<Usage, CellError> {
-        let init_report = self.init_report.get();
-        let Some(group) = &mut self.group else {
-            let living = self.census.take(self.guest)?;
-            return Ok(Usage {
-                cpu: (living.cpu + init_report.read_reaped().cpu).max(self.census.seen_cpu()),
-                memory_bytes: living.memory_bytes,
-            });
-        };
-        Ok(Usage {
-            cpu: group.cpu()?.saturating_sub(init_report.read_own().cpu),
-            memory_bytes: group.memory_bytes()?,
-        })
-    }
-
-    /// The group tells of memory, and the first process at its end how long it had waited.
-    pub(crate) fn first_scan(&self) -> Duration {
+    /// Later where the group tells of memory: how long the guest has waited its init reports at the end.
+    fn first_scan(&self) -> Duration {
         match &self.group {
             Some(group) if group.knows_highest_memory() => Scans::FIRST_WHEN_REPORTED,
             _ => Scans::FIRST,
         }
     }
 
-    /// Looks at its processes one by one, and tells how long each thread has waited.
-    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
+    fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
         let ThreadScan {
             threads,
             mapped_bytes,
@@ -284,31 +265,22 @@ impl NamespacedTree {
         Ok(threads)
     }
 
-    pub(crate) fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
+    fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
         match &self.group {
             Some(group) => Ok(proc_files::ready_at(self.guest, &self.guests(group)?)),
             None => proc_files::ready(self.guest),
         }
     }
 
-    /// Whether all of the guest's processes have ended, and the cell's first one has not got round to tell it. Not known
-    /// without a group.
-    pub(crate) fn is_over(&self) -> Result<bool, CellError> {
+    /// All of the guest's processes have ended, and the init has not got round to tell it. Not known without a group.
+    fn is_over(&self) -> Result<bool, CellError> {
         match &self.group {
             Some(group) => Ok(self.guests(group)?.is_empty()),
             None => Ok(false),
         }
     }
 
-    /// The cell's living processes without its first one, which waits for CPUs on its own account.
-    fn guests(&self, group: &GroupLease) -> Result<Vec<i32>, CellError> {
-        let mut processes = group.processes()?;
-        processes.retain(|pid| *pid != self.init);
-        Ok(processes)
-    }
-
-    /// How long the guest's first process had waited when it died.
-    pub(crate) fn waited(&self) -> Waited {
+    fn waited(&self) -> Waited {
         let reported = self.init_report.get().read_waited();
         Waited {
             for_io: reported.for_io.filter(|_| io_is_counted()),
@@ -316,12 +288,7 @@ impl NamespacedTree {
         }
     }
 
-    fn oom_kills(&self) -> Result<u64, CellError> {
-        self.group.as_ref().map_or(Ok(0), GroupLease::oom_kills)
-    }
-
-    /// The sums, once no process is left.
-    pub(crate) fn total(&mut self) -> Result<Total, CellError> {
+    fn total(&mut self) -> Result<Total, CellError> {
         let init_report = self.init_report.get();
         let (own, reaped) = (init_report.read_own(), init_report.read_reaped());
         let files = init_report.read_files();
@@ -356,6 +323,43 @@ impl NamespacedTree {
             oom_kills: self.oom_kills()?,
             process_limit_hits,
         })
+    }
+
+    /// A cell's own first process waits for the guest's.
+    fn is_first(&self, _: i32) -> bool {
+        false
+    }
+
+    fn survived(&self) -> CellError {
+        CellError::CellSurvivesKill
+    }
+}
+
+impl NamespacedTree {
+    fn read(&mut self) -> Result<Usage, CellError> {
+        let init_report = self.init_report.get();
+        let Some(group) = &mut self.group else {
+            let living = self.census.take(self.guest)?;
+            return Ok(Usage {
+                cpu: (living.cpu + init_report.read_reaped().cpu).max(self.census.seen_cpu()),
+                memory_bytes: living.memory_bytes,
+            });
+        };
+        Ok(Usage {
+            cpu: group.cpu()?.saturating_sub(init_report.read_own().cpu),
+            memory_bytes: group.memory_bytes()?,
+        })
+    }
+
+    /// The cell's living processes without its first one, which waits for CPUs on its own account.
+    fn guests(&self, group: &GroupLease) -> Result<Vec<i32>, CellError> {
+        let mut processes = group.processes()?;
+        processes.retain(|pid| *pid != self.init);
+        Ok(processes)
+    }
+
+    fn oom_kills(&self) -> Result<u64, CellError> {
+        self.group.as_ref().map_or(Ok(0), GroupLease::oom_kills)
     }
 
     /// The most memory that any one process of the guest's had, as far as that is known.

@@ -21,11 +21,11 @@ use crate::{
     filter::Filter,
     guest_id::GuestId,
     input::Input,
+    isolation::Isolation,
     landlock,
     launch::Restrictions,
     meter::Pace,
     namespace_isolation::{CellFactory, NamespaceIsolation},
-    process_tree::Isolation,
     reaper,
     run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy},
     signals::Signals,
@@ -45,7 +45,7 @@ pub struct Supervisor {
     /// Readable when a child has died. SIGCHLD is blocked.
     child_signals: OwnedFd,
     cells: Vec<Cell>,
-    isolation: Isolation,
+    isolation: Box<dyn Isolation>,
     restrictions: Rc<Restrictions>,
     pace: Pace,
     buffer: Vec<u8>,
@@ -69,13 +69,13 @@ impl Supervisor {
         workdir: WorkdirPolicy,
         factory: Option<&CellFactory>,
     ) -> Result<Self, CellError> {
-        let (isolation, restrictions) = match factory {
+        let (isolation, restrictions): (Box<dyn Isolation>, _) = match factory {
             Some(factory) => (
-                Isolation::Namespaced(NamespaceIsolation::new(factory, workdir)?),
+                Box::new(NamespaceIsolation::new(factory, workdir)?),
                 Rc::clone(&factory.restrictions),
             ),
             None => (
-                Isolation::Uid(Rc::new(UidIsolation::new(guests, workdir)?)),
+                Box::new(UidIsolation::new(guests, workdir)?),
                 Rc::new(Restrictions {
                     filter: Filter::for_guests(),
                     // A container engine was asked for none, so a kernel without it is no failure.
@@ -119,7 +119,7 @@ impl Supervisor {
         command: &CommandSpec,
         input: &Input,
     ) -> Result<StartResult, CellError> {
-        self.cells[slot.0].start(command, input, &mut self.isolation, &self.restrictions, self.pace)
+        self.cells[slot.0].start(command, input, &*self.isolation, &self.restrictions, self.pace)
     }
 
     /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.
@@ -128,10 +128,8 @@ impl Supervisor {
         others: &mut Vec<PollFd<'a>>,
         output_flow: OutputFlow,
     ) -> Result<(), CellError> {
-        if let Isolation::Namespaced(cells) = &self.isolation
-            && self.is_idle()
-        {
-            cells.rest();
+        if self.is_idle() {
+            self.isolation.rest();
         }
         let count = others.len();
         others.push(PollFd::new(&self.child_signals, PollFlags::IN));

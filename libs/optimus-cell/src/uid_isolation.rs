@@ -8,6 +8,7 @@ use std::{
 use optimus_common::{
     box_layout::{BOX_DIR, SHM_DIR, TMP_DIR},
     limits::Limits,
+    weaken,
 };
 
 use crate::{
@@ -16,9 +17,9 @@ use crate::{
     death::Death,
     error::CellError,
     guest_id::GuestId,
+    isolation::{Isolation, LaunchedTree, ProcessTree, Residue},
     kill::kill_all,
     launch::{Restrictions, Stdio, fork_guest},
-    launch_step::LaunchOutcome,
     leftovers::Leftovers,
     meter::{Accounting, Meter, Pace, Total, Usage},
     proc_files::{self, RunnableThread, ThreadWait},
@@ -30,9 +31,13 @@ use crate::{
 /// Removing 100,000 nested folders takes some seconds on a busy machine.
 const LONGEST_REMOVAL: Duration = Duration::from_mins(1);
 
+/// Runs under UIDs of their own.
+#[derive(Debug)]
+pub(crate) struct UidIsolation(Rc<SharedByRuns>);
+
 /// What the runs of a box share.
 #[derive(Debug)]
-pub(crate) struct UidIsolation {
+struct SharedByRuns {
     accounting: Accounting,
     writable: WritableFolders,
     /// The guests of all slots.
@@ -45,28 +50,54 @@ impl UidIsolation {
         if workdir == WorkdirPolicy::PerRun {
             folders.push(BOX_DIR);
         }
-        Ok(Self {
+        Ok(Self(Rc::new(SharedByRuns {
             accounting: Accounting::for_runs_at_once(guests.len()),
             writable: WritableFolders::new(&folders)?,
             guests: guests.to_owned(),
-        })
+        })))
+    }
+}
+
+impl Isolation for UidIsolation {
+    fn pace(&self) -> Pace {
+        self.0.accounting.pace()
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        self.accounting.pace()
+    fn start(
+        &self,
+        command: Command,
+        limits: &Limits,
+        guest: GuestId,
+        restrictions: &Restrictions,
+        stdio: Stdio<'_>,
+    ) -> Result<Option<LaunchedTree>, CellError> {
+        let Self(shared) = self;
+        let meter = Meter::start(guest, &shared.accounting, limits)?;
+        let forked = fork_guest(&command, guest, restrictions, stdio)?;
+        Ok(forked.map(|(pid, outcome)| {
+            let tree: Box<dyn ProcessTree> = Box::new(UidTree {
+                pid,
+                guest,
+                meter,
+                state: State::Alive,
+                waited: Waited::default(),
+                shared: Rc::clone(shared),
+            });
+            (tree, outcome)
+        }))
     }
 }
 
 /// A run among others.
 #[derive(Debug)]
-pub(crate) struct UidTree {
+struct UidTree {
     pid: i32,
     guest: GuestId,
     meter: Meter,
     state: State,
     /// Of the first process, at its death.
     waited: Waited,
-    isolation: Rc<UidIsolation>,
+    shared: Rc<SharedByRuns>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,33 +109,8 @@ enum State {
     Dying,
 }
 
-impl UidTree {
-    /// Starts a command as this guest. `None` where the box has as many processes as it may.
-    pub(crate) fn start(
-        isolation: &Rc<UidIsolation>,
-        command: &Command,
-        limits: &Limits,
-        guest: GuestId,
-        restrictions: &Restrictions,
-        stdio: Stdio<'_>,
-    ) -> Result<Option<(Self, LaunchOutcome)>, CellError> {
-        let meter = Meter::start(guest, &isolation.accounting, limits)?;
-        let forked = fork_guest(command, guest, restrictions, stdio)?;
-        Ok(forked.map(|(pid, outcome)| {
-            let tree = Self {
-                pid,
-                guest,
-                meter,
-                state: State::Alive,
-                waited: Waited::default(),
-                isolation: Rc::clone(isolation),
-            };
-            (tree, outcome)
-        }))
-    }
-
-    /// Takes note of a dead process of this run; `false` where it is none.
-    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+impl ProcessTree for UidTree {
+    fn reaped(&mut self, process: &Reaped) -> bool {
         let first = process.pid == self.pid;
         if !first && process.uid != self.guest.as_raw() {
             return false;
@@ -121,61 +127,68 @@ impl UidTree {
         true
     }
 
-    pub(crate) fn is_first(&self, pid: i32) -> bool {
+    fn is_first(&self, pid: i32) -> bool {
         pid == self.pid
     }
 
-    pub(crate) fn death(&self) -> Option<Death> {
-        match self.state {
+    fn death(&self) -> Result<Option<Death>, CellError> {
+        Ok(match self.state {
             State::Dead(death) => Some(death),
             State::Alive | State::Dying => None,
-        }
+        })
     }
 
-    pub(crate) fn kill(&mut self) -> Result<Leftovers, CellError> {
+    fn kill(&mut self) -> Result<Leftovers, CellError> {
         self.state = State::Dying;
         kill_all(self.guest)
     }
 
-    pub(crate) fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
-        self.meter.sample(&self.isolation.accounting, limits)
+    fn sample(&mut self, limits: &Limits) -> Result<Usage, CellError> {
+        self.meter.sample(&self.shared.accounting, limits)
     }
 
-    pub(crate) fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
+    fn scan(&mut self) -> Result<Vec<ThreadWait>, CellError> {
         self.meter.scan()
     }
 
-    pub(crate) fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
+    fn ready(&self) -> Result<Vec<RunnableThread>, CellError> {
         proc_files::ready(self.guest)
     }
 
-    /// Whether the first process has ended, and was not waited for yet.
-    pub(crate) fn is_over(&self) -> bool {
-        proc_files::is_dead(self.pid)
+    /// By the first process, which has ended and was not waited for yet.
+    fn is_over(&self) -> Result<bool, CellError> {
+        Ok(proc_files::is_dead(self.pid))
     }
 
-    pub(crate) fn waited(&self) -> Waited {
+    fn waited(&self) -> Waited {
         self.waited
     }
 
-    pub(crate) fn total(&mut self) -> Result<Total, CellError> {
-        self.meter.total(&self.isolation.accounting)
+    fn total(&mut self) -> Result<Total, CellError> {
+        self.meter.total(&self.shared.accounting)
     }
 
-    pub(crate) fn into_guest_files(self) -> GuestFiles {
-        GuestFiles {
-            guest: self.guest,
-            isolation: self.isolation,
-            cleanup: CleanupProcess::None,
+    fn into_residue(self: Box<Self>) -> Option<Box<dyn Residue>> {
+        if weaken::is_off("fresh-files") {
+            return None;
         }
+        Some(Box::new(GuestFiles {
+            guest: self.guest,
+            shared: self.shared,
+            cleanup: CleanupProcess::None,
+        }))
+    }
+
+    fn survived(&self) -> CellError {
+        CellError::GuestSurvivesKill(self.guest)
     }
 }
 
 /// What a guest has left in folders that it shares with others. To be removed.
 #[derive(Debug)]
-pub(crate) struct GuestFiles {
+struct GuestFiles {
     guest: GuestId,
-    isolation: Rc<UidIsolation>,
+    shared: Rc<SharedByRuns>,
     cleanup: CleanupProcess,
 }
 
@@ -188,9 +201,8 @@ enum CleanupProcess {
     Failed,
 }
 
-impl GuestFiles {
-    /// Takes note of a dead process; `false` where it is not the one that removes.
-    pub(crate) fn reaped(&mut self, process: &Reaped) -> bool {
+impl Residue for GuestFiles {
+    fn reaped(&mut self, process: &Reaped) -> bool {
         if self.cleanup != CleanupProcess::Working(process.pid) {
             return false;
         }
@@ -201,8 +213,7 @@ impl GuestFiles {
         true
     }
 
-    /// Goes on with the removal, and tells whether anything is left.
-    pub(crate) fn clear(&mut self, since: Instant) -> Result<Leftovers, CellError> {
+    fn clear(&mut self, since: Instant) -> Result<Leftovers, CellError> {
         match self.cleanup {
             CleanupProcess::Failed => return Err(self.leftover("the removal failed")),
             CleanupProcess::Working(_) if since.elapsed() > LONGEST_REMOVAL => {
@@ -212,7 +223,7 @@ impl GuestFiles {
             // Looks again, and must find nothing.
             CleanupProcess::None | CleanupProcess::Done => {}
         }
-        let UidIsolation { writable, guests, .. } = &*self.isolation;
+        let SharedByRuns { writable, guests, .. } = &*self.shared;
         if writable.leftovers(self.guest, guests)? == Leftovers::None {
             return Ok(Leftovers::None);
         }
@@ -225,7 +236,9 @@ impl GuestFiles {
         }
         Ok(Leftovers::Some)
     }
+}
 
+impl GuestFiles {
     fn leftover(&self, reason: &str) -> CellError {
         CellError::FilesLeft {
             guest: self.guest,
