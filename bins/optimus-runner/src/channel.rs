@@ -57,7 +57,7 @@ pub(crate) fn read_some(buffer: &mut [u8]) -> anyhow::Result<usize> {
             Ok(0) => return Err(WorkerGone.into()),
             Ok(read) => return Ok(read),
             Err(Errno::INTR) => {}
-            // Where both ends are one socket, not blocking is theirs in common.
+            // Input and output may be one socket, and then the one does not block because the other must not.
             Err(Errno::AGAIN) => wait_for(input(), PollFlags::IN)?,
             Err(errno) => return Err(errno).context("cannot read from the worker"),
         }

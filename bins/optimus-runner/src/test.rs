@@ -47,7 +47,7 @@ struct Test {
 /// What is known of the next test.
 enum Upcoming {
     Unknown,
-    /// It waits for a place.
+    /// It waits for a free slot.
     Test(Test),
     /// There is none.
     End,

@@ -31,7 +31,7 @@ use crate::{
 };
 use optimus_linux::process::LONGEST_DYING;
 
-/// Between looks at something that announces itself by no descriptor.
+/// How soon something is looked at again that no descriptor tells of.
 const RETRY: Duration = Duration::from_millis(1);
 
 /// How long the agent must have waited for a CPU for it to be asked whether a guest has waited for the agent.
@@ -246,7 +246,7 @@ impl Cell {
                 run.clock.hold_for_agent(late, run.scans.waited);
             }
             match run.limit_reached(now, self.slot, context)? {
-                // One that has ended is not too long for having to be waited for.
+                // A program that has ended in time is not too late because its end is told late.
                 Some(limit @ LimitKind::WallTime) => {
                     let reported = run.tree.reported_death();
                     Some(reported.map_or(RunEnd::Killed { limit }, end_by))

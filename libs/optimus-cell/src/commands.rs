@@ -20,11 +20,11 @@ mod sockets;
 
 use optimus_linux::seccomp::{Answer, Condition, Width};
 
-/// One call, or one kind of uses of it.
+/// What a system call may be used for: an allow-list of the commands that one of its arguments names.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) call: i64,
-    /// For people: the call, and which of its uses.
+    /// The call and which of its uses, for the table in the docs.
     #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
     pub(crate) title: &'static str,
     pub(crate) told_by: ToldBy,
@@ -35,7 +35,7 @@ pub(crate) struct Table {
     pub(crate) otherwise: Answer,
 }
 
-/// Where a call's commands stand.
+/// Which argument names the command, and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ToldBy {
     /// The lower half of an argument, without the bits of `ignoring`, is the number of a command.
@@ -90,7 +90,7 @@ const fn number(argument: u8) -> ToldBy {
     }
 }
 
-/// Of which the kernel looks at the lower half only.
+/// Bits of an argument whose upper half the kernel ignores.
 const fn bits(argument: u8) -> ToldBy {
     let width = Width::Half;
     ToldBy::Bits { argument, width }

@@ -31,7 +31,7 @@ pub enum CellError {
     },
     #[error("this kernel has no Landlock, or hides it")]
     NoLandlock,
-    /// One that ends by itself notes how.
+    /// An init that ends by itself reports how the guest died; this one did not.
     #[error("the first process of a cell is gone before its guest: {death:?}")]
     CellLost { death: Death },
     #[error("the box has neither a control group nor UIDs of its own to tell its guests by")]

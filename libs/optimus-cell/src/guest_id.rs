@@ -30,7 +30,7 @@ impl GuestId {
         getuid() == self.uid()
     }
 
-    /// Looks as this user, to whom alone the kernel shows what its processes have open and wait for.
+    /// Does this as the guest's user, to whom alone the kernel shows what its processes have open and wait for.
     pub(crate) fn with_fs_uid<T>(self, work: impl FnOnce() -> T) -> T {
         if self.is_agent() {
             return work();
@@ -59,7 +59,7 @@ impl GuestId {
         done
     }
 
-    /// The name that [`Guests::passwd`] has for it. A guest that has no UID but the agent's is root of its box.
+    /// The name that [`Guests::passwd`](crate::Guests::passwd) has for it. A guest that has no UID but the agent's is root of its box.
     pub(crate) fn name(self) -> &'static str {
         if self.0 == 0 { "root" } else { GUEST_NAME }
     }

@@ -34,7 +34,7 @@ pub(crate) trait Isolation: Debug {
     /// How often a run is looked at.
     fn pace(&self) -> Pace;
 
-    /// For a moment in which no run goes on.
+    /// Is called when no run goes on, for what would hold up a run.
     fn rest(&self) {}
 
     /// Starts a command as this guest. `None` where the box has as many processes as it may.
@@ -106,7 +106,7 @@ pub(crate) trait ProcessTree: Debug {
         None
     }
 
-    /// It cannot be killed.
+    /// The error where it cannot be killed.
     fn survived(&self) -> CellError;
 }
 
@@ -122,7 +122,7 @@ pub(crate) trait Residue: Debug {
 /// What became of a command.
 #[derive(Debug)]
 pub(crate) enum Launched {
-    /// With what it asks through, if it can ask.
+    /// With the listener of its filter, where the kernel has those.
     Running(Box<dyn ProcessTree>, Option<SeccompListener>),
     /// It cannot be executed, and why. What there is of a tree is on its way out, and dies like any other.
     NotStarted(Box<dyn ProcessTree>, String),
@@ -156,7 +156,7 @@ pub(crate) fn launch(
     })
 }
 
-/// Of a command that named nothing that could be started.
+/// The tree of a command that named nothing that could be started.
 #[derive(Debug)]
 struct NoProcess(GuestId);
 

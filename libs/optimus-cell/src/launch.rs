@@ -66,7 +66,7 @@ pub(crate) fn fork_guest(
             }
         }
         0 => {
-            // Its ruleset is a descriptor of the agent's.
+            // First, since the ruleset is a descriptor, and the next step closes those.
             let outcome = restrict_reading(restrictions)
                 .and_then(|()| forget_agent(stdio, &writer, restrictions))
                 .and_then(|()| become_program(command, guest, restrictions, &writer));
@@ -124,7 +124,7 @@ pub(crate) fn become_program(
         if let Some(listener) = &listener {
             hand_over(report, listener).map_err(at(LaunchStep::Filter))?;
         }
-        // It is this process' no longer, and closes on `exec`.
+        // It is handed over, and closes on `exec`: a call that closes it here would be one too many.
         std::mem::forget(listener);
     }
     command.execute();

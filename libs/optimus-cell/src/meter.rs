@@ -163,7 +163,7 @@ pub(crate) struct Meter {
     census: ProcessCensus,
     before: Usage,
     events_before: Events,
-    /// Of the box, where it is the run's alone.
+    /// The highest memory of the box, where the run has the box to itself.
     peak: Option<Peak>,
     connections: Connections,
     reaped_cpu: Duration,
@@ -325,7 +325,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Of a run that had no process.
+    /// The sums of a run that had no process.
     pub(crate) fn nothing() -> Self {
         Self {
             cpu: Figure::new(Duration::ZERO, MeasuredBy::Rusage),

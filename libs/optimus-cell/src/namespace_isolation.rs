@@ -72,10 +72,10 @@ pub(crate) struct NamespacedTree {
     guest: GuestId,
     init_report: SharedInitReport,
     group: Option<GroupLease>,
-    /// Given back when the run is over.
+    /// Held until the run is over, when the box gets it back.
     _network: RunNetwork,
     connections: Connections,
-    /// Of use where there is no group.
+    /// Counts processes where there is no group to do so.
     census: ProcessCensus,
     /// The first process' death, and so everybody's.
     dead: Option<Reaped>,
@@ -153,7 +153,7 @@ impl Isolation for NamespaceIsolation {
         drop(writer);
         let outcome = report.outcome()?;
         if let LaunchOutcome::Crowded = outcome {
-            // It has told its failure with its last breath.
+            // It reports that before it ends, so this does not wait long.
             reaper::wait_for(init)?;
             return Ok(None);
         }
@@ -174,7 +174,7 @@ impl Isolation for NamespaceIsolation {
     }
 }
 
-/// Those that the first process of a cell is made in.
+/// The namespaces that the init of a cell is made in.
 fn namespaces() -> UnshareFlags {
     if weaken::is_off("cell-pid-namespace") {
         UnshareFlags::NEWNS
@@ -307,7 +307,7 @@ impl ProcessTree for NamespacedTree {
             cpu.add(self.census.seen_cpu().max(self.proof), MeasuredBy::Proc);
             memory.add(self.sampled_memory_bytes, MeasuredBy::Proc);
             if let Some(dead) = &self.dead {
-                // With those that died with it.
+                // Its sum has the processes in it that the kernel killed when it died.
                 cpu.add(dead.cpu.saturating_sub(own.cpu), MeasuredBy::Rusage);
             }
         }

@@ -28,7 +28,7 @@ pub(crate) struct LivingUsage {
     pub(crate) memory_bytes: u64,
 }
 
-/// Looks at the processes of one guest again and again.
+/// Counts the processes of one guest, look by look.
 #[derive(Debug, Default)]
 pub(crate) struct ProcessCensus {
     /// What each of those that lived at the last look had used by itself.
@@ -144,7 +144,7 @@ pub(crate) fn scan_threads(guest: GuestId) -> Result<ThreadScan, CellError> {
     Ok(glance_into(guest, processes(guest)?))
 }
 
-/// As [`scan_threads`], at these processes.
+/// Does what [`scan_threads`] does, for processes whose ids are known.
 pub(crate) fn scan_threads_of(guest: GuestId, processes: &[i32]) -> ThreadScan {
     let proc = Path::new("/proc");
     let processes = processes.iter().map(|pid| proc.join(pid.to_string()));
@@ -178,7 +178,7 @@ pub(crate) fn ready(guest: GuestId) -> Result<Vec<RunnableThread>, CellError> {
     Ok(ready_of(guest, processes(guest)?))
 }
 
-/// As [`ready`], of these processes.
+/// Does what [`ready`] does, for processes whose ids are known.
 pub(crate) fn ready_at(guest: GuestId, processes: &[i32]) -> Vec<RunnableThread> {
     let proc = Path::new("/proc");
     let processes = processes.iter().map(|pid| proc.join(pid.to_string()));

@@ -33,7 +33,7 @@ pub(crate) use pipe_id::PipeId;
 const MOST_ANSWERS: usize = 64;
 const LONGEST_TURN: Duration = Duration::from_millis(1);
 
-/// Where a run's guest asks.
+/// The listener of the filter of a run's guest.
 #[derive(Debug)]
 pub(crate) struct SeccompListener {
     listener: OwnedFd,
@@ -106,7 +106,7 @@ impl SeccompListener {
 
     /// What a thread of the guest has under this number.
     fn identity(&self, thread: u32, descriptor: u64) -> Option<PipeId> {
-        // As the kernel takes it.
+        // The kernel takes the lower half for a descriptor.
         #[expect(clippy::cast_possible_truncation)]
         let descriptor = descriptor as u32;
         let mut path = [0; 48];

@@ -95,7 +95,7 @@ struct UidTree {
     guest: GuestId,
     meter: Meter,
     state: State,
-    /// Of the first process, at its death.
+    /// How long the first process had waited when it died.
     waited: Waited,
     shared: Rc<SharedByRuns>,
 }

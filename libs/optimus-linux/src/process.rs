@@ -23,13 +23,13 @@ pub const LONGEST_DYING: Duration = Duration::from_mins(1);
 /// What became of the process that asked for another one.
 #[derive(Debug)]
 pub enum Cloned {
-    /// It goes on, and has a child.
+    /// This is the caller, which has a child now.
     Parent {
         child: Pid,
-        /// Of the child, where it was asked for.
+        /// A descriptor of the child, where one was wanted.
         pidfd: Option<OwnedFd>,
     },
-    /// It is the child.
+    /// This is the child.
     Child,
 }
 

@@ -102,7 +102,7 @@ impl NativeBackend {
         &self.reports
     }
 
-    /// Of the process that makes boxes, where there is one.
+    /// The process id of the spawner, where there is one.
     pub async fn spawner_process(&self) -> Option<u32> {
         self.client.process().await
     }

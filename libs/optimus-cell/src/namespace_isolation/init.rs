@@ -220,7 +220,7 @@ fn bytes_in_files() -> u64 {
 fn report_usage(report: &InitReport, entered: Duration) {
     let own = usage(libc::RUSAGE_SELF);
     report.own(ResourceUsage {
-        // Of the clock that is exact.
+        // The figure of `getrusage` is scaled; this clock is exact.
         cpu: own_cpu().saturating_sub(entered),
         ..own
     });

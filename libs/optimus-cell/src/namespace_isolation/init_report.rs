@@ -1,4 +1,4 @@
-//! What the first process of a cell notes down for the agent: a page of memory that both share.
+//! What the first process of a cell reports to the agent: a page of memory that both share.
 //!
 //! Only trusted code has it: the guest's process loses it when it executes its program.
 
@@ -37,7 +37,7 @@ pub(crate) struct InitReport {
     files: AtomicU64,
 }
 
-/// Of children waited for, with theirs.
+/// What children have used that were waited for, with their own children.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResourceUsage {
     pub(crate) cpu: Duration,
@@ -49,7 +49,7 @@ impl InitReport {
         self.started.store(now(), Relaxed);
     }
 
-    /// Its death was so long ago.
+    /// Reports the death of the first process, which was so long ago.
     pub(crate) fn end(&self, death: Death, ago: Duration) {
         self.ended.store(now().saturating_sub(nanoseconds(ago)), Relaxed);
         self.death.store(encode(death), Relaxed);

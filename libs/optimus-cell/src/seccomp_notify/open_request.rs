@@ -38,7 +38,7 @@ impl OpenRequest {
             libc::SYS_openat => (arguments[1], arguments[2]),
             _ => return None,
         };
-        // As the kernel takes it.
+        // The kernel takes the lower half for the flags.
         #[expect(clippy::cast_possible_truncation)]
         let flags = OFlags::from_bits_retain(flags as u32);
         Some(Self {

@@ -25,7 +25,7 @@ pub enum Answer {
     Allow,
     /// With this error, or as a success if it is 0; either way the call is not made.
     Refuse(libc::c_int),
-    /// As the agent says: see [`crate::seccomp_notify`].
+    /// Whoever holds the listener of the filter is asked, and says.
     Ask,
 }
 

@@ -23,7 +23,7 @@ pub(super) struct ContainerHandle {
     docker: Docker,
     name: String,
     state: Mutex<ContainerState>,
-    /// Of what is held in memory of its image, where that is held.
+    /// Keeps the image in memory, where it is held there.
     _image: Option<ImageUse>,
 }
 

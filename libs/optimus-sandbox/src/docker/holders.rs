@@ -53,9 +53,9 @@ const LONGEST_LINE: u64 = 4096;
 /// What one backend holds.
 #[derive(Debug)]
 pub(super) struct Holders {
-    /// Of one image.
+    /// The most that one image may take.
     most_bytes: u64,
-    /// Of all of them together.
+    /// The most that all images together may take.
     most_in_all: u64,
     images: Mutex<HashMap<String, Arc<Mutex<HeldImage>>>>,
     held: Arc<AtomicU64>,

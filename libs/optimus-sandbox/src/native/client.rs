@@ -21,7 +21,7 @@ pub(super) struct SpawnerClient {
     pub(super) settings: settings::Native,
     worker: WorkerId,
     active: Mutex<Option<ActiveSpawner>>,
-    /// Of the first spawner, whose boxes' layers were proved.
+    /// What the first spawner could do, whose boxes' layers were proved: a later one must do no less.
     features: OnceLock<HostFeatures>,
 }
 
@@ -116,7 +116,7 @@ impl SpawnerClient {
         Ok((connection, lease))
     }
 
-    /// Of the process that makes boxes, where there is one.
+    /// The process id of the spawner, where there is one.
     pub(super) async fn process(&self) -> Option<u32> {
         let active = self.active.lock().await;
         active.as_ref().map(|active| active.connection.process())

@@ -155,7 +155,7 @@ impl<'a> Installed<'a> {
         installed
     }
 
-    /// Of alternatives all that are there.
+    /// Where a package needs one of several, all that are installed count.
     fn dependencies(&self, name: &str) -> Vec<&'a str> {
         let wanted = self.needs.get(name).into_iter().flatten();
         wanted

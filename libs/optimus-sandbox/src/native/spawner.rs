@@ -55,7 +55,7 @@ use super::wire::{
 /// How soon the control group of a dead box is removed again that was still in use.
 const RETRY: Duration = Duration::from_millis(2);
 
-/// Until the worker closes its end of standard input, a socket.
+/// Serves the worker at the other end of standard input, a socket, until that is closed.
 pub(super) fn run(agent: fn(BoxResources) -> ExitCode) -> ExitCode {
     match serve(agent) {
         Ok(()) => ExitCode::SUCCESS,
@@ -158,7 +158,7 @@ impl Spawner {
     fn begin(begin: &Hello, agent: fn(BoxResources) -> ExitCode) -> Result<(Self, HostFeatures), Failure> {
         check_kernel()?;
         delays::count();
-        // As the user this is, who may have been given a group.
+        // Before this process changes its user: an ordinary user may have been given a group.
         let base = Hierarchies::find().and_then(|hierarchies| hierarchies.base(&begin.cgroup));
         let privileged = identity::privileged();
         let one_uid = if privileged {

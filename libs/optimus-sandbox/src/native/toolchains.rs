@@ -54,7 +54,7 @@ pub struct Toolchain {
 #[derive(Debug, Clone)]
 pub struct Found {
     pub language: LanguageName,
-    /// Else what is missing, and how to come by it.
+    /// The error says what is missing, and how to come by it.
     pub outcome: Result<Toolchain, String>,
 }
 
@@ -92,7 +92,7 @@ enum ToolchainState {
         toolchain: Toolchain,
         _use_lock: Option<UseLock>,
     },
-    /// Its support files are to be made first, which has begun then.
+    /// Its support files are to be made first; the time is when that was begun.
     Unprepared(Toolchain, Preparation, Option<Timestamp>),
     /// Preparing it failed.
     Broken(Toolchain, Preparation, PreparationFailure),

@@ -64,7 +64,7 @@ pub(super) enum SpawnerRequest {
 pub(super) struct Hello {
     pub(super) worker: WorkerId,
     pub(super) uid_base: u32,
-    /// As in the settings: empty where it is to be chosen.
+    /// The setting `native.cgroup`; empty where the spawner chooses.
     pub(super) cgroup: PathBuf,
 }
 
@@ -82,7 +82,7 @@ pub(super) struct LoadRoot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Support {
     ReadOnly,
-    /// For the box that prepares it.
+    /// The box that prepares the language writes there.
     Writable,
 }
 

@@ -37,7 +37,7 @@ const RUN_MEMORY_BYTES: u64 = 1 << 30;
 const PROCESSES: u32 = 24;
 const DISK_BYTES: u64 = 1 << 20;
 const MANY_CPUS: f64 = 1.0;
-/// Of the box in which a probe spins.
+/// The quota of the box in which a probe spins.
 const FEW_CPUS: f64 = 0.1;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Longer than any probe takes, in terms of what the settings allow for a box to be made: on a machine that is slow at the
@@ -257,7 +257,7 @@ struct ProbeRun {
 }
 
 impl ProbeRun {
-    /// For one that has not said what it found.
+    /// Says what happened to a probe that did not say what it found.
     fn describe(&self) -> String {
         let told = self.stderr.trim();
         match &self.facts.end {

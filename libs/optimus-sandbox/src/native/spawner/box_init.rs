@@ -105,7 +105,7 @@ pub(super) fn spawn(plan: InitPlan<'_>, agent: fn(BoxResources) -> ExitCode) -> 
 
 /// The whole life of a box's first process.
 fn run_init(plan: InitPlan<'_>, reports: OwnedFd, agent: fn(BoxResources) -> ExitCode) -> ExitCode {
-    // Its descriptors are closed by number.
+    // Its descriptors are closed by number below, and must not be closed again.
     let plan = ManuallyDrop::new(plan);
     let mut log = SetupLog::new();
     if let Err(error) = build(&plan, &reports, &mut log) {
@@ -249,7 +249,7 @@ fn arrange_descriptors(plan: &InitPlan<'_>, reports: &OwnedFd) -> io::Result<()>
     Ok(close_descriptors(first..=u32::MAX)?)
 }
 
-/// Of the agent, and the most its guests may have.
+/// Sets the limits of the agent, which are the most that its guests may have.
 fn set_limits(open_files: u32) -> io::Result<()> {
     let wanted = [
         (Resource::Core, Some(CORE_LIMIT)),

@@ -48,10 +48,10 @@ struct BoxEntry {
     state: BoxState,
     uids: Uids,
     root: RootId,
-    /// Its control group's.
+    /// The name of its control group.
     name: Option<String>,
     memory_bytes: u64,
-    /// What its guests wrote to and is to be ours again.
+    /// The folder of the host that its guests wrote to, which gets its owner back.
     writable_dir: Option<PathBuf>,
     /// Requests to destroy it, answered when nothing is left.
     waiters: Vec<RequestId>,
@@ -64,7 +64,7 @@ enum BoxState {
     Alive {
         pidfd: OwnedFd,
     },
-    /// Told to die, or about to. Whoever asked for it knows.
+    /// It was killed and is not reaped yet; the request that made it is answered.
     Dying {
         pidfd: OwnedFd,
     },

@@ -48,7 +48,7 @@ pub(super) struct Cgroups {
     base: Group,
     /// The base, in the hierarchy whose folders are locked.
     base_folder: OwnedFd,
-    /// For people.
+    /// The path of the base, for messages.
     path: PathBuf,
     own: Group,
     own_name: String,
@@ -270,7 +270,7 @@ fn free_block(names: &[String]) -> u32 {
         .iter()
         .filter_map(|name| name.split_once('-')?.0.parse().ok())
         .collect();
-    // One of so many numbers is not among them.
+    // Of one number more than there are names, one is free.
     (0..=u32::try_from(taken.len()).unwrap_or(u32::MAX))
         .find(|block| !taken.contains(block))
         .unwrap_or(0)

@@ -39,7 +39,7 @@ use crate::native::{
     wire::Copied,
 };
 
-/// As many as the kernel follows.
+/// The most links in a row; the kernel follows no more.
 const MAX_LINKS: u32 = 40;
 /// Links out of a folder that is shown are followed to here, and nowhere else: they may lead to anything of the host's.
 const FOLLOWED: [&str; 8] = [
@@ -63,7 +63,7 @@ const FOR_PEOPLE: [&str; 4] = [
     "usr/share/locale",
 ];
 
-/// Where copies go, opened while the stage was in sight.
+/// Where copies go, opened while this process saw the rootfs builder's folders.
 #[derive(Debug)]
 pub(super) struct CopyTarget {
     pub(super) store: OwnedFd,
@@ -136,7 +136,7 @@ impl Copier {
         }
         for file in root.packages.iter().flat_map(|package| packages::files(package)) {
             let left_out = self.without.iter().any(|pattern| {
-                // Of the folders it lies in, too.
+                // A pattern may name a folder that it lies in.
                 file.ancestors().any(|part| pattern.matches_path(part))
             });
             if !left_out && !fs::symlink_metadata(&file).is_ok_and(|data| data.is_dir()) {
@@ -164,7 +164,7 @@ impl Copier {
         }
         for (folder, time) in std::mem::take(&mut self.times) {
             let folder = self.folder(&folder)?;
-            // For those who look; nothing depends on it.
+            // Programs may look at the time of a folder; none depends on it.
             futimens(folder, &times(time)).ok();
         }
         Ok(self.copied)

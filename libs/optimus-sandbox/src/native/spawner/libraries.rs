@@ -206,7 +206,7 @@ mod tests {
     fn this_very_program_needs_its_loader_and_its_libraries() {
         let program = std::env::current_exe().unwrap();
         let needed = Libraries::of_host().needed_by(File::open(&program).unwrap(), &program);
-        // As the loader itself has found them.
+        // The loader has found the same ones.
         let maps = fs::read_to_string("/proc/self/maps").unwrap();
         let mapped: Vec<_> = maps
             .lines()

@@ -100,7 +100,7 @@ impl HelperProcess {
                 }));
                 let worked = worked.unwrap_or_else(|_| Err(Failure::new("a root was given up")));
                 let text = serde_json::to_vec(&worked.map_err(|failure| failure.to_string()));
-                // Where it cannot be told, silence tells it.
+                // If this fails, the end of the stream tells the spawner that there is no answer.
                 let told = text
                     .map_err(io::Error::from)
                     .and_then(|text| tell.write_all(&text));

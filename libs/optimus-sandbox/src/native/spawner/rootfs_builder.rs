@@ -44,9 +44,9 @@ use crate::native::{
     wire::{Copied, LoadRoot, RootId, Support},
 };
 
-/// Of the tmpfs that boxes are built in. It holds small files only.
+/// The options of the tmpfs that boxes are built in. It holds small files only.
 const ROOTFS_OPTIONS: &CStr = c"mode=0755,size=64m";
-/// Of the tmpfs of copies: as the kernel bounds it by default, in half of the memory, but with room for the links of
+/// The options of the tmpfs of copies: as the kernel bounds it by default, in half of the memory, but with room for the links of
 /// many roots. The first that this kernel takes.
 ///
 /// - `huge`: programs are mapped by large pages, as they are from the file systems of disks. By small ones alone the start
@@ -61,7 +61,7 @@ const COPIES_OPTIONS: [&CStr; 4] = [
 const STORE: &str = "/roots/store";
 /// What of the host is shown as it is, where a test has taken the copies away.
 const UNCOPIED: &str = "/usr";
-/// Exists everywhere, and is not needed where the stage is.
+/// A folder that exists everywhere, over which this file system is mounted first.
 const MOUNT_POINT: &str = "/tmp";
 
 /// Name, major and minor number, as `Documentation/admin-guide/devices.txt` of the kernel has them.
@@ -126,7 +126,7 @@ pub(super) struct OverlayFolder {
 }
 
 impl RootfsTemplate {
-    /// Of the root's own overlay.
+    /// The option of the root's own overlay.
     pub(super) fn layers(&self) -> io::Result<CString> {
         let parts = self.parts.display();
         Ok(CString::new(format!("lowerdir={parts}/skeleton:{parts}/tree"))?)
@@ -156,7 +156,7 @@ impl Devices {
 }
 
 impl RootfsBuilder {
-    /// Turns this process' view of the file system into a stage.
+    /// Turns this process' view of the file system into one that has nothing but what boxes are built of.
     pub(super) fn build(reader: Reader) -> Result<Self, Failure> {
         unshare(UnshareFlags::NEWNS).map_err(Failure::at("make a mount namespace"))?;
         // Mounts that the host removes vanish here, too, so that nothing is kept busy.
@@ -294,7 +294,7 @@ impl RootfsBuilder {
             )))
     }
 
-    /// Shows a folder of the host at a place of the stage.
+    /// Shows a folder of the host at a place where boxes are built.
     fn place(&self, folder: &Path, at: &Path, access: HostAccess) -> Result<(), Failure> {
         folder_at(at)?;
         let tree = self
@@ -440,7 +440,7 @@ fn restrict(tree: &OwnedFd, attributes: u64) -> io::Result<()> {
     }
 }
 
-/// The overlay's option for these folders of the stage, the uppermost first. Their names need no escapes.
+/// The overlay's option for these folders, the uppermost first. Their names need no escapes.
 fn layers(folders: &[&Path]) -> Result<CString, Failure> {
     let names: Vec<_> = folders.iter().map(|folder| folder.to_string_lossy()).collect();
     c_string(Path::new(&format!("lowerdir={}", names.join(":"))))

@@ -22,7 +22,7 @@ const PREFIX: &str = "optimus-connections-";
 /// Where ports are to be drawn at random.
 #[derive(Debug, Default)]
 pub(super) struct PortRandomizer {
-    /// Until it is done there.
+    /// The group that programs are still to be attached to.
     group: Option<OwnedFd>,
     entered: Option<EnteredGroup>,
 }
@@ -37,7 +37,7 @@ struct EnteredGroup {
 }
 
 impl PortRandomizer {
-    /// As root of the host.
+    /// Takes root of the host.
     pub(super) fn find(cgroups: Option<&Cgroups>) -> Result<Self, Failure> {
         if weaken::is_off("source-ports") {
             return Ok(Self::default());

@@ -15,7 +15,7 @@ use rustix::net::{SendFlags, send};
 pub(in super::super) enum SetupStep {
     /// Everything from here on counts against the box's limits.
     ControlGroup,
-    /// One with a loopback and nothing else.
+    /// A network with a loopback and nothing else.
     Network,
     /// The channel as standard input and output; every other descriptor is closed.
     Descriptors,
@@ -30,7 +30,7 @@ pub(in super::super) enum SetupStep {
     Devices,
     /// The work directory and the agent's own folder, of limited size.
     Scratch,
-    /// Of the box's own processes only.
+    /// It shows the box's own processes only.
     Proc,
     /// The old root is out of reach.
     Pivot,

@@ -1,4 +1,4 @@
-//! A box's root: built in its own copy of the stage, which it then leaves.
+//! A box's root: built in a copy of the rootfs builder's mount namespace, which the box then leaves.
 
 use std::{ffi::CString, fs, io, path::Path};
 
@@ -95,7 +95,7 @@ fn devices(devices: Devices) -> io::Result<()> {
     )?)
 }
 
-/// For the agent, which makes other roots of them.
+/// Shows the agent the parts of the root, of which it makes roots for runs.
 fn show_parts(parts: &Path) -> io::Result<()> {
     let place = relative(ROOT_PARTS);
     fs::create_dir(place)?;
