@@ -18,26 +18,26 @@ mod memory;
 mod processes;
 mod sockets;
 
-use optimus_linux::seccomp::{Answer, Condition, Width};
+use optimus_linux::seccomp::{Action, Condition, Width};
 
 /// What a system call may be used for: an allow-list of the commands that one of its arguments names.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct CommandTable {
     pub(crate) call: i64,
     /// The call and which of its uses, for the table in the docs.
     #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
     pub(crate) title: &'static str,
-    pub(crate) told_by: ToldBy,
+    pub(crate) command_in: CommandArgument,
     /// What must hold as well.
     pub(crate) also: &'static [Condition],
-    pub(crate) rows: &'static [Row],
+    pub(crate) rows: &'static [CommandRow],
     /// To everything else. The same in all tables of a call.
-    pub(crate) otherwise: Answer,
+    pub(crate) otherwise: Action,
 }
 
 /// Which argument names the command, and how.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum ToldBy {
+pub(crate) enum CommandArgument {
     /// The lower half of an argument, without the bits of `ignoring`, is the number of a command.
     Number { argument: u8, ignoring: u32 },
     /// Each bit of an argument is a command.
@@ -47,53 +47,57 @@ pub(crate) enum ToldBy {
 }
 
 #[derive(Debug)]
-pub(crate) struct Row {
+pub(crate) struct CommandRow {
     pub(crate) commands: &'static [(&'static str, u32)],
-    pub(crate) answer: Answer,
+    pub(crate) action: Action,
     /// Who needs it, or what the answer does.
     #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
     pub(crate) reason: &'static str,
 }
 
-const fn row(commands: &'static [(&'static str, u32)], reason: &'static str) -> Row {
-    let answer = Answer::Allow;
-    Row {
+const fn row(commands: &'static [(&'static str, u32)], reason: &'static str) -> CommandRow {
+    let action = Action::Allow;
+    CommandRow {
         commands,
-        answer,
+        action,
         reason,
     }
 }
 
 /// Answered as a success without being done.
-const fn pretended(commands: &'static [(&'static str, u32)], reason: &'static str) -> Row {
-    let answer = Answer::PRETEND;
-    Row {
+const fn pretended(commands: &'static [(&'static str, u32)], reason: &'static str) -> CommandRow {
+    let action = Action::PRETEND;
+    CommandRow {
         commands,
-        answer,
+        action,
         reason,
     }
 }
 
-const fn refused(commands: &'static [(&'static str, u32)], errno: libc::c_int, reason: &'static str) -> Row {
-    let answer = Answer::Refuse(errno);
-    Row {
+const fn refused(
+    commands: &'static [(&'static str, u32)],
+    errno: libc::c_int,
+    reason: &'static str,
+) -> CommandRow {
+    let action = Action::Refuse(errno);
+    CommandRow {
         commands,
-        answer,
+        action,
         reason,
     }
 }
 
-const fn number(argument: u8) -> ToldBy {
-    ToldBy::Number {
+const fn number(argument: u8) -> CommandArgument {
+    CommandArgument::Number {
         argument,
         ignoring: 0,
     }
 }
 
 /// Bits of an argument whose upper half the kernel ignores.
-const fn bits(argument: u8) -> ToldBy {
+const fn bits(argument: u8) -> CommandArgument {
     let width = Width::Half;
-    ToldBy::Bits { argument, width }
+    CommandArgument::Bits { argument, width }
 }
 
 /// Constants of the C library by their names.
@@ -109,7 +113,7 @@ macro_rules! named {
 use named;
 
 /// All tables, those of one call side by side.
-pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
+pub(crate) fn tables() -> impl Iterator<Item = &'static CommandTable> {
     [files::TABLES, memory::TABLES, processes::TABLES, sockets::TABLES]
         .into_iter()
         .flatten()

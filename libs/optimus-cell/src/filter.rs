@@ -15,10 +15,10 @@ mod tests;
 
 use std::{collections::BTreeMap, os::fd::OwnedFd};
 
-use optimus_linux::seccomp::{Access, Answer, Clause, Condition, Program, Rule};
+use optimus_linux::seccomp::{Action, Clause, Condition, Program, Rule, SyscallRule};
 
 use crate::{
-    commands::{self, Row, Table, ToldBy},
+    commands::{self, CommandArgument, CommandRow, CommandTable},
     syscalls,
 };
 
@@ -62,10 +62,10 @@ impl Filter {
     }
 }
 
-fn allow_list() -> BTreeMap<u32, Access> {
+fn allow_list() -> BTreeMap<u32, SyscallRule> {
     let mut list: BTreeMap<_, _> = syscalls::GUEST
         .iter()
-        .map(|call| (number(*call), Access::Always))
+        .map(|call| (number(*call), SyscallRule::Allow))
         .collect();
     for (call, rule) in [
         (libc::SYS_clone, without_namespaces()),
@@ -81,17 +81,19 @@ fn allow_list() -> BTreeMap<u32, Access> {
     ] {
         let clauses = vec![Clause {
             rule,
-            answer: Answer::Allow,
+            action: Action::Allow,
         }];
-        let otherwise = Answer::ABSENT;
-        list.insert(number(call), Access::Judged { clauses, otherwise });
+        let otherwise = Action::ABSENT;
+        list.insert(number(call), SyscallRule::ByArguments { clauses, otherwise });
     }
     for table in commands::tables() {
-        let access = list.entry(number(table.call)).or_insert(Access::Judged {
-            clauses: Vec::new(),
-            otherwise: table.otherwise,
-        });
-        if let Access::Judged { clauses, .. } = access {
+        let access = list
+            .entry(number(table.call))
+            .or_insert(SyscallRule::ByArguments {
+                clauses: Vec::new(),
+                otherwise: table.otherwise,
+            });
+        if let SyscallRule::ByArguments { clauses, .. } = access {
             clauses.extend(clauses_of(table));
         }
     }
@@ -103,22 +105,24 @@ fn number(call: i64) -> u32 {
 }
 
 /// Rows with the same answer are one clause.
-fn clauses_of(table: &Table) -> Vec<Clause> {
-    let mut by_answer: Vec<(Answer, Vec<u32>)> = Vec::new();
-    for Row { commands, answer, .. } in table.rows {
+fn clauses_of(table: &CommandTable) -> Vec<Clause> {
+    let mut by_answer: Vec<(Action, Vec<u32>)> = Vec::new();
+    for CommandRow { commands, action, .. } in table.rows {
         let values = commands.iter().map(|(_, value)| *value);
-        match by_answer.iter_mut().find(|(known, _)| known == answer) {
+        match by_answer.iter_mut().find(|(known, _)| known == action) {
             Some((_, all)) => all.extend(values),
-            None => by_answer.push((*answer, values.collect())),
+            None => by_answer.push((*action, values.collect())),
         }
     }
     by_answer
         .into_iter()
-        .map(|(answer, values)| {
-            let told = match table.told_by {
-                ToldBy::Nothing => None,
-                ToldBy::Number { argument, ignoring } => Some(Condition::one_of(argument, !ignoring, values)),
-                ToldBy::Bits { argument, width } => {
+        .map(|(action, values)| {
+            let told = match table.command_in {
+                CommandArgument::Nothing => None,
+                CommandArgument::Number { argument, ignoring } => {
+                    Some(Condition::one_of(argument, !ignoring, values))
+                }
+                CommandArgument::Bits { argument, width } => {
                     let known = values.iter().fold(0, |all, bit| all | bit);
                     Some(Condition {
                         width,
@@ -128,7 +132,7 @@ fn clauses_of(table: &Table) -> Vec<Clause> {
             };
             Clause {
                 rule: table.also.iter().cloned().chain(told).collect(),
-                answer,
+                action,
             }
         })
         .collect()

@@ -172,7 +172,7 @@ pub(crate) struct Meter {
     /// The most memory of files that a process had mapped when it was looked at.
     mapped_bytes: u64,
     /// CPU time of the reading that went over the limit, if one did.
-    proof: Duration,
+    cpu_over_limit: Duration,
     /// A process of the run was struck by a SIGKILL that did not come from the agent.
     struck: bool,
 }
@@ -199,7 +199,7 @@ impl Meter {
             max_rss_bytes: 0,
             sampled_memory_bytes: 0,
             mapped_bytes: 0,
-            proof: Duration::ZERO,
+            cpu_over_limit: Duration::ZERO,
             struck: false,
         })
     }
@@ -228,7 +228,7 @@ impl Meter {
             usage.cpu = usage.cpu.min(self.read(accounting)?.cpu);
         }
         if usage.cpu > limits.cpu_time {
-            self.proof = usage.cpu;
+            self.cpu_over_limit = usage.cpu;
         }
         self.sampled_memory_bytes = self.sampled_memory_bytes.max(usage.memory_bytes);
         Ok(usage)
@@ -249,7 +249,7 @@ impl Meter {
         // A last look: files the run has left in memory are still there.
         let last = self.read(accounting)?;
         let mut cpu = Figure::new(self.reaped_cpu, MeasuredBy::Rusage);
-        cpu.add(last.cpu.max(self.proof), accounting.measured_by());
+        cpu.add(last.cpu.max(self.cpu_over_limit), accounting.measured_by());
         let mut memory = Figure::new(
             without_mapped_files(self.max_rss_bytes, self.mapped_bytes),
             MeasuredBy::Rusage,

@@ -83,7 +83,7 @@ pub(crate) struct NamespacedTree {
     /// The most memory of files that a process had mapped when it was looked at.
     mapped_bytes: u64,
     /// CPU time of the reading that went over the limit, if one did.
-    proof: Duration,
+    cpu_over_limit: Duration,
 }
 
 impl NamespaceIsolation {
@@ -168,7 +168,7 @@ impl Isolation for NamespaceIsolation {
             dead: None,
             sampled_memory_bytes: 0,
             mapped_bytes: 0,
-            proof: Duration::ZERO,
+            cpu_over_limit: Duration::ZERO,
         };
         Ok(Some((Box::new(tree), outcome)))
     }
@@ -239,7 +239,7 @@ impl ProcessTree for NamespacedTree {
             usage.cpu = usage.cpu.min(self.read()?.cpu);
         }
         if usage.cpu > limits.cpu_time {
-            self.proof = usage.cpu;
+            self.cpu_over_limit = usage.cpu;
         }
         self.sampled_memory_bytes = self.sampled_memory_bytes.max(usage.memory_bytes);
         Ok(usage)
@@ -297,14 +297,14 @@ impl ProcessTree for NamespacedTree {
         let mut highest = None;
         if let Some(group) = &mut self.group {
             cpu.add(
-                group.cpu()?.saturating_sub(own.cpu).max(self.proof),
+                group.cpu()?.saturating_sub(own.cpu).max(self.cpu_over_limit),
                 MeasuredBy::Cgroup,
             );
             memory.add(self.sampled_memory_bytes, MeasuredBy::Cgroup);
             highest = group.highest_memory_bytes()?;
             process_limit_hits = group.process_limit_hits()?;
         } else {
-            cpu.add(self.census.seen_cpu().max(self.proof), MeasuredBy::Proc);
+            cpu.add(self.census.seen_cpu().max(self.cpu_over_limit), MeasuredBy::Proc);
             memory.add(self.sampled_memory_bytes, MeasuredBy::Proc);
             if let Some(dead) = &self.dead {
                 // Its sum has the processes in it that the kernel killed when it died.

@@ -5,7 +5,7 @@
 //! the first two is seen with each look, the first of them before the run, and the most of it is subtracted.
 //!
 //! What a group is charged with before a run hides as much of the run: the kernel may take it back while the run grows. So
-//! runs get groups in which there is [next to nothing](Left::Nothing), where there is a choice.
+//! runs get groups in which there is [next to nothing](ResidualCharge::None), where there is a choice.
 
 use optimus_common::limits::Limits;
 
@@ -33,13 +33,13 @@ const LEFT: u64 = 1 << 20;
 
 /// What a group is charged with before a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
+pub(crate) enum ResidualCharge {
     /// Less than any run uses.
-    Nothing,
+    None,
     /// The kernel's own memory, of which it lets go by itself, in its own time.
-    ToKernel,
+    Kernel,
     /// What stays, or a highest charge that cannot be begun anew.
-    ForGood,
+    Permanent,
 }
 
 #[derive(Debug)]
@@ -69,20 +69,20 @@ impl Peak {
     }
 
     /// What the group was charged with before the run.
-    pub(crate) fn left(&self) -> Left {
+    pub(crate) fn residual_charge(&self) -> ResidualCharge {
         let Charge {
             memory_bytes,
             page_cache_bytes,
             kernel_bytes,
         } = self.charged_before;
         if memory_bytes.saturating_add(page_cache_bytes) > LEFT_FILES {
-            Left::ForGood
+            ResidualCharge::Permanent
         } else if kernel_bytes > LEFT_TO_KERNEL {
-            Left::ToKernel
+            ResidualCharge::Kernel
         } else if self.is_hidden(self.before) {
-            Left::ForGood
+            ResidualCharge::Permanent
         } else {
-            Left::Nothing
+            ResidualCharge::None
         }
     }
 
@@ -190,8 +190,8 @@ mod tests {
         Peak::start(&counters, &LIMITS).unwrap()
     }
 
-    fn left(highest: &str, charged: [u64; 3]) -> Left {
-        peak(highest, charged).left()
+    fn residual_charge(highest: &str, charged: [u64; 3]) -> ResidualCharge {
+        peak(highest, charged).residual_charge()
     }
 
     #[test]
@@ -205,16 +205,28 @@ mod tests {
     #[test]
     fn a_group_is_fit_for_a_run_when_next_to_nothing_is_left_in_it() {
         let begun_anew = "9000000";
-        assert_eq!(left(begun_anew, [100 << 10, 0, 300 << 10]), Left::Nothing);
-        assert_eq!(left(begun_anew, [0, 0, 2 << 20]), Left::ToKernel);
-        assert_eq!(left(begun_anew, [0, 1 << 20, 2 << 20]), Left::ForGood);
-        assert_eq!(left(begun_anew, [1 << 20, 0, 0]), Left::ForGood);
+        assert_eq!(
+            residual_charge(begun_anew, [100 << 10, 0, 300 << 10]),
+            ResidualCharge::None
+        );
+        assert_eq!(
+            residual_charge(begun_anew, [0, 0, 2 << 20]),
+            ResidualCharge::Kernel
+        );
+        assert_eq!(
+            residual_charge(begun_anew, [0, 1 << 20, 2 << 20]),
+            ResidualCharge::Permanent
+        );
+        assert_eq!(
+            residual_charge(begun_anew, [1 << 20, 0, 0]),
+            ResidualCharge::Permanent
+        );
     }
 
     /// A zero that is written changes nothing of this file's number.
     #[test]
     fn a_highest_charge_that_stays_is_left_for_good() {
-        assert_eq!(left(" 9000000", [0, 0, 0]), Left::ForGood);
-        assert_eq!(left(" 500000", [0, 0, 0]), Left::Nothing);
+        assert_eq!(residual_charge(" 9000000", [0, 0, 0]), ResidualCharge::Permanent);
+        assert_eq!(residual_charge(" 500000", [0, 0, 0]), ResidualCharge::None);
     }
 }

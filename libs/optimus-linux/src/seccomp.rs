@@ -4,4 +4,4 @@ mod program;
 mod rules;
 
 pub use program::{ARCHITECTURE, KILL, Program, encode};
-pub use rules::{Access, Answer, Clause, Condition, Rule, Test, Width};
+pub use rules::{Action, Clause, Condition, Rule, SyscallRule, Test, Width};

@@ -2,26 +2,26 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-use super::{ToldBy, tables};
-use optimus_linux::seccomp::Answer;
+use super::{CommandArgument, tables};
+use optimus_linux::seccomp::Action;
 
 const BEGIN: &str = "<!-- commands: begin -->\n";
 const END: &str = "<!-- commands: end -->\n";
 
-fn answered(answer: Answer) -> &'static str {
+fn answered(answer: Action) -> &'static str {
     match answer {
-        Answer::Allow => "done",
-        Answer::Ask => "done, unless it is a stream",
-        Answer::Refuse(0) => "success, not done",
-        Answer::Refuse(libc::EINVAL) => "`EINVAL`",
-        Answer::Refuse(libc::ENOTTY) => "`ENOTTY`",
-        Answer::Refuse(libc::ENOSYS) => "`ENOSYS`",
-        Answer::Refuse(libc::ENOLCK) => "`ENOLCK`",
-        Answer::Refuse(libc::EPERM) => "`EPERM`",
-        Answer::Refuse(libc::EACCES) => "`EACCES`",
-        Answer::Refuse(libc::ENOPROTOOPT) => "`ENOPROTOOPT`",
-        Answer::Refuse(libc::EOPNOTSUPP) => "`EOPNOTSUPP`",
-        Answer::Refuse(unknown) => panic!("the error {unknown} has no name here"),
+        Action::Allow => "done",
+        Action::Notify => "done, unless it is a stream",
+        Action::Refuse(0) => "success, not done",
+        Action::Refuse(libc::EINVAL) => "`EINVAL`",
+        Action::Refuse(libc::ENOTTY) => "`ENOTTY`",
+        Action::Refuse(libc::ENOSYS) => "`ENOSYS`",
+        Action::Refuse(libc::ENOLCK) => "`ENOLCK`",
+        Action::Refuse(libc::EPERM) => "`EPERM`",
+        Action::Refuse(libc::EACCES) => "`EACCES`",
+        Action::Refuse(libc::ENOPROTOOPT) => "`ENOPROTOOPT`",
+        Action::Refuse(libc::EOPNOTSUPP) => "`EOPNOTSUPP`",
+        Action::Refuse(unknown) => panic!("the error {unknown} has no name here"),
     }
 }
 
@@ -34,10 +34,10 @@ fn shown() -> String {
                 [] => "all".to_owned(),
                 names => names.join(", "),
             };
-            let cells = [table.title, &names, answered(row.answer), row.reason];
+            let cells = [table.title, &names, answered(row.action), row.reason];
             writeln!(text, "| {} |", cells.join(" | ")).unwrap();
         }
-        if !matches!(table.told_by, ToldBy::Nothing) {
+        if !matches!(table.command_in, CommandArgument::Nothing) {
             let cells = [table.title, "everything else", answered(table.otherwise), ""];
             writeln!(text, "| {} |", cells.join(" | ")).unwrap();
         }

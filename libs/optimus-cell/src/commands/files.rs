@@ -1,7 +1,7 @@
 //! Files, descriptors and devices.
 
-use super::{Row, Table, ToldBy, bits, named, number, pretended, refused, row};
-use optimus_linux::seccomp::{Answer, Condition};
+use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, refused, row};
+use optimus_linux::seccomp::{Action, Condition};
 
 /// Signals for whoever reads: nobody uses them, and the kernel had faults there. Reading past what is in memory: see [`OPEN`]; of
 /// a pipe it makes one of packets.
@@ -9,7 +9,7 @@ pub(crate) const FLAGS_NOT_SET: u32 = (libc::O_ASYNC | libc::O_DIRECT).cast_unsi
 
 const WITHOUT_THOSE: &[Condition] = &[Condition::none_of(2, FLAGS_NOT_SET)];
 
-const FCNTL: &[Row] = &[
+const FCNTL: &[CommandRow] = &[
     row(
         named![F_DUPFD, F_DUPFD_CLOEXEC],
         "a second number for a descriptor: shells, Python, Rust",
@@ -44,13 +44,13 @@ const FCNTL: &[Row] = &[
     ),
 ];
 
-const SET_FLAGS: &[Row] = &[row(
+const SET_FLAGS: &[CommandRow] = &[row(
     named![F_SETFL],
     "asynchronous input and output: Go, Java, JavaScript, Rust, shells",
 )];
 
 /// There is no terminal in a box: what asks for one is told so by the kernel.
-const IOCTL: &[Row] = &[
+const IOCTL: &[CommandRow] = &[
     row(
         named![FIONBIO],
         "sockets and pipes that do not block: JavaScript, Python, Rust",
@@ -66,7 +66,7 @@ const IOCTL: &[Row] = &[
     ),
 ];
 
-const RENAME: &[Row] = &[row(
+const RENAME: &[CommandRow] = &[row(
     &[
         ("RENAME_NOREPLACE", libc::RENAME_NOREPLACE),
         ("RENAME_EXCHANGE", libc::RENAME_EXCHANGE),
@@ -75,12 +75,12 @@ const RENAME: &[Row] = &[row(
 )];
 
 /// Not the number by which a mount is like no other before it: it counts the mounts of the whole host, of which each run makes some.
-const STATUS: &[Row] = &[row(
+const STATUS: &[CommandRow] = &[row(
     named![STATX_BASIC_STATS, STATX_BTIME, STATX_MNT_ID],
     "what a file is: every language",
 )];
 
-const PIPE: &[Row] = &[row(
+const PIPE: &[CommandRow] = &[row(
     named![O_CLOEXEC, O_NONBLOCK],
     "every language. Not pipes of packets, nor those of notifications",
 )];
@@ -93,7 +93,7 @@ const O_LARGEFILE: u32 = if cfg!(target_arch = "x86_64") {
 };
 
 /// Not `O_DIRECT`, which reads from a disk what is in memory: in containers, again and again, from the host's.
-const OPEN: &[Row] = &[
+const OPEN: &[CommandRow] = &[
     row(
         named![O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_CLOEXEC],
         "every language",
@@ -116,12 +116,12 @@ const OPEN: &[Row] = &[
     ),
 ];
 
-const SYNC: &[Row] = &[pretended(
+const SYNC: &[CommandRow] = &[pretended(
     &[],
     "SQLite, editors. What a run writes is on no disk, and a descriptor opened for reading would do to force the host's",
 )];
 
-const ADVICE: &[Row] = &[
+const ADVICE: &[CommandRow] = &[
     row(
         named![
             POSIX_FADV_NORMAL,
@@ -138,13 +138,13 @@ const ADVICE: &[Row] = &[
     ),
 ];
 
-const READ_AHEAD: &[Row] = &[pretended(&[], "as the advice that a file will be needed")];
+const READ_AHEAD: &[CommandRow] = &[pretended(&[], "as the advice that a file will be needed")];
 
 /// Pages of a file that are handed on instead of copied belong to no file and no process any more once the file is cut short: they
 /// are charged, and in no part of the charge that can be told from what the kernel gives back. And each piece takes a place in a
 /// pipe, so that a few bytes fill it. Every runtime looked at falls back from this answer to reading and writing, some from no other
 /// one (Go with `splice`; Java and JavaScript with `sendfile`).
-const HANDING_ON: &[Row] = &[refused(
+const HANDING_ON: &[CommandRow] = &[refused(
     &[],
     libc::EINVAL,
     "C#, Go, Java, JavaScript, Python, Ruby, Rust, which read and write instead. What is handed on without being copied is memory that \
@@ -152,129 +152,134 @@ const HANDING_ON: &[Row] = &[refused(
 )];
 
 /// Not `RWF_NOWAIT`, which tells what the host keeps in memory.
-const READ_AND_WRITE: &[Row] = &[row(
+const READ_AND_WRITE: &[CommandRow] = &[row(
     &[("RWF_DSYNC", 2), ("RWF_SYNC", 4), ("RWF_APPEND", 16)],
     "nobody as far as was seen; the calls themselves are those that the C library falls back from",
 )];
 
-const fn opening(call: i64, title: &'static str, flags: u8) -> Table {
-    Table {
+const fn opening(call: i64, title: &'static str, flags: u8) -> CommandTable {
+    CommandTable {
         call,
         title,
-        told_by: bits(flags),
+        command_in: bits(flags),
         also: &[],
         rows: OPEN,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     }
 }
 
 /// A call that has one answer whatever it is called with.
-const fn always(call: i64, title: &'static str, rows: &'static [Row], otherwise: Answer) -> Table {
-    Table {
+const fn always(
+    call: i64,
+    title: &'static str,
+    rows: &'static [CommandRow],
+    otherwise: Action,
+) -> CommandTable {
+    CommandTable {
         call,
         title,
-        told_by: ToldBy::Nothing,
+        command_in: CommandArgument::Nothing,
         also: &[],
         rows,
         otherwise,
     }
 }
 
-pub(super) const TABLES: &[Table] = &[
-    Table {
+pub(super) const TABLES: &[CommandTable] = &[
+    CommandTable {
         call: libc::SYS_fcntl,
         title: "`fcntl`",
-        told_by: number(1),
+        command_in: number(1),
         also: &[],
         rows: FCNTL,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_fcntl,
         title: "`fcntl`, without `O_ASYNC` and `O_DIRECT`",
-        told_by: number(1),
+        command_in: number(1),
         also: WITHOUT_THOSE,
         rows: SET_FLAGS,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_ioctl,
         title: "`ioctl`",
-        told_by: number(1),
+        command_in: number(1),
         also: &[],
         rows: IOCTL,
-        otherwise: Answer::Refuse(libc::ENOTTY),
+        otherwise: Action::Refuse(libc::ENOTTY),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_renameat2,
         title: "`renameat2`, flags",
-        told_by: bits(4),
+        command_in: bits(4),
         also: &[],
         rows: RENAME,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_statx,
         title: "`statx`, what is asked for",
-        told_by: bits(3),
+        command_in: bits(3),
         also: &[],
         rows: STATUS,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_pipe2,
         title: "`pipe2`, flags",
-        told_by: bits(1),
+        command_in: bits(1),
         also: &[],
         rows: PIPE,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
     #[cfg(target_arch = "x86_64")]
     opening(libc::SYS_open, "`open`, flags", 1),
     opening(libc::SYS_openat, "`openat`, flags", 2),
-    always(libc::SYS_fsync, "`fsync`", SYNC, Answer::PRETEND),
-    always(libc::SYS_fdatasync, "`fdatasync`", SYNC, Answer::PRETEND),
+    always(libc::SYS_fsync, "`fsync`", SYNC, Action::PRETEND),
+    always(libc::SYS_fdatasync, "`fdatasync`", SYNC, Action::PRETEND),
     always(
         libc::SYS_sync_file_range,
         "`sync_file_range`",
         SYNC,
-        Answer::PRETEND,
+        Action::PRETEND,
     ),
-    Table {
+    CommandTable {
         call: libc::SYS_fadvise64,
         title: "`fadvise64`",
-        told_by: number(3),
+        command_in: number(3),
         also: &[],
         rows: ADVICE,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    always(libc::SYS_readahead, "`readahead`", READ_AHEAD, Answer::PRETEND),
+    always(libc::SYS_readahead, "`readahead`", READ_AHEAD, Action::PRETEND),
     always(
         libc::SYS_sendfile,
         "`sendfile`",
         HANDING_ON,
-        Answer::Refuse(libc::EINVAL),
+        Action::Refuse(libc::EINVAL),
     ),
     always(
         libc::SYS_splice,
         "`splice`",
         HANDING_ON,
-        Answer::Refuse(libc::EINVAL),
+        Action::Refuse(libc::EINVAL),
     ),
-    Table {
+    CommandTable {
         call: libc::SYS_preadv2,
         title: "`preadv2`, flags",
-        told_by: bits(5),
+        command_in: bits(5),
         also: &[],
         rows: READ_AND_WRITE,
-        otherwise: Answer::Refuse(libc::EOPNOTSUPP),
+        otherwise: Action::Refuse(libc::EOPNOTSUPP),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_pwritev2,
         title: "`pwritev2`, flags",
-        told_by: bits(5),
+        command_in: bits(5),
         also: &[],
         rows: READ_AND_WRITE,
-        otherwise: Answer::Refuse(libc::EOPNOTSUPP),
+        otherwise: Action::Refuse(libc::EOPNOTSUPP),
     },
 ];

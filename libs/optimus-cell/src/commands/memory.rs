@@ -1,16 +1,16 @@
 //! Memory.
 
-use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
-use optimus_linux::seccomp::{Answer, Width};
+use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
+use optimus_linux::seccomp::{Action, Width};
 
 /// The kernel takes 64 bits here.
-const fn whole(argument: u8) -> ToldBy {
+const fn whole(argument: u8) -> CommandArgument {
     let width = Width::Whole;
-    ToldBy::Bits { argument, width }
+    CommandArgument::Bits { argument, width }
 }
 
 /// Not `MAP_HUGETLB`: huge pages are taken out of a pool of the host's, and no limit of memory counts them.
-const MAP: &[Row] = &[
+const MAP: &[CommandRow] = &[
     row(
         named![MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_ANONYMOUS],
         "every language",
@@ -31,13 +31,13 @@ const MAP: &[Row] = &[
     row(named![MAP_32BIT], "compilers at run time: LuaJIT, Mono, PHP"),
 ];
 
-const REMAP: &[Row] = &[row(
+const REMAP: &[CommandRow] = &[row(
     named![MREMAP_MAYMOVE, MREMAP_FIXED],
     "`realloc`: every language",
 )];
 
 /// Not those that merge, poison or page out, which reach into memory that others share or use CPU time of nobody's.
-const ADVICE: &[Row] = &[
+const ADVICE: &[CommandRow] = &[
     row(
         named![MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED],
         "how a file that is mapped will be read: Python, Rust, data bases",
@@ -60,7 +60,7 @@ const ADVICE: &[Row] = &[
     ),
 ];
 
-const SYNC: &[Row] = &[
+const SYNC: &[CommandRow] = &[
     row(
         &[("0", 0), ("MS_ASYNC", libc::MS_ASYNC.cast_unsigned())],
         "whether there is memory at an address: libraries that walk through a stack",
@@ -71,7 +71,7 @@ const SYNC: &[Row] = &[
     ),
 ];
 
-const MEMORY_FILE: &[Row] = &[row(
+const MEMORY_FILE: &[CommandRow] = &[row(
     &[
         ("MFD_CLOEXEC", libc::MFD_CLOEXEC),
         ("MFD_ALLOW_SEALING", libc::MFD_ALLOW_SEALING),
@@ -81,48 +81,48 @@ const MEMORY_FILE: &[Row] = &[row(
     "Python, C#. Not huge pages",
 )];
 
-pub(super) const TABLES: &[Table] = &[
-    Table {
+pub(super) const TABLES: &[CommandTable] = &[
+    CommandTable {
         call: libc::SYS_mmap,
         title: "`mmap`, flags",
-        told_by: whole(3),
+        command_in: whole(3),
         also: &[],
         rows: MAP,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_mremap,
         title: "`mremap`, flags",
-        told_by: whole(3),
+        command_in: whole(3),
         also: &[],
         rows: REMAP,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_madvise,
         title: "`madvise`",
-        told_by: number(2),
+        command_in: number(2),
         also: &[],
         rows: ADVICE,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_msync,
         title: "`msync`, with `MS_INVALIDATE` or without",
-        told_by: ToldBy::Number {
+        command_in: CommandArgument::Number {
             argument: 2,
             ignoring: libc::MS_INVALIDATE.cast_unsigned(),
         },
         also: &[],
         rows: SYNC,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_memfd_create,
         title: "`memfd_create`, flags",
-        told_by: bits(1),
+        command_in: bits(1),
         also: &[],
         rows: MEMORY_FILE,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
 ];

@@ -1,11 +1,11 @@
 //! Processes, threads and what they may use.
 
-use super::{Row, Table, ToldBy, bits, named, number, pretended, row};
-use optimus_linux::seccomp::{Answer, Condition};
+use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
+use optimus_linux::seccomp::{Action, Condition};
 
 /// Not `PR_SET_SECCOMP`, whose filters are kernel memory that nobody is charged for, out of a share for the whole host, and can
 /// write to the host's log; not `PR_SET_VMA`, whose names are such memory too (Go and PHP do without).
-const PRCTL: &[Row] = &[
+const PRCTL: &[CommandRow] = &[
     row(
         named![PR_SET_NAME, PR_GET_NAME],
         "names of threads: C, Java, Ruby, Rust",
@@ -35,7 +35,7 @@ const PRCTL: &[Row] = &[
 ];
 
 /// Not those with priority inheritance, which hardly a program uses and kernels had grave faults in.
-const FUTEX: &[Row] = &[
+const FUTEX: &[CommandRow] = &[
     row(
         named![FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET],
         "every language with threads",
@@ -50,7 +50,7 @@ const FUTEX: &[Row] = &[
 const FUTEX_FLAGS: u32 = 128 | 256;
 
 /// Not those that reach processes outside of the caller's, or wait for all of the host's CPUs.
-const BARRIERS: &[Row] = &[row(
+const BARRIERS: &[CommandRow] = &[row(
     &[
         ("MEMBARRIER_CMD_QUERY", 0),
         ("MEMBARRIER_CMD_PRIVATE_EXPEDITED", 8),
@@ -62,7 +62,7 @@ const BARRIERS: &[Row] = &[row(
 )];
 
 /// Not `RLIMIT_CORE`: a guest that made it 0 would have its crashes handled by the host's handler, as root.
-const LIMITS: &[Row] = &[row(
+const LIMITS: &[CommandRow] = &[row(
     named![
         RLIMIT_CPU,
         RLIMIT_FSIZE,
@@ -81,11 +81,11 @@ const LIMITS: &[Row] = &[row(
 const OWN_LIMITS: &[Condition] = &[Condition::equal(0, 0), Condition::not_zero(2)];
 const ASKING_FOR_OWN_LIMITS: &[Condition] = &[Condition::equal(0, 0), Condition::zero(2)];
 
-const ASKING: &[Row] = &[row(&[], "every language")];
+const ASKING: &[CommandRow] = &[row(&[], "every language")];
 
 /// Nobody becomes slower than the others of the run, who could then keep what they hold (a pipe, a map of memory, an answer that
 /// they have yet to take) from the agent for as long as they like.
-const POLICIES: &[Row] = &[
+const POLICIES: &[CommandRow] = &[
     row(
         &[
             ("SCHED_OTHER", libc::SCHED_OTHER.cast_unsigned()),
@@ -99,10 +99,10 @@ const POLICIES: &[Row] = &[
     ),
 ];
 
-const PRIORITIES: &[Row] = &[pretended(&[("0 to 31", 31)], "`nice`: shells, C, Python")];
+const PRIORITIES: &[CommandRow] = &[pretended(&[("0 to 31", 31)], "`nice`: shells, C, Python")];
 
 /// The classes `IOPRIO_CLASS_NONE`, `_BE` and `_IDLE`, above 13 bits of a level.
-const DISK_PRIORITIES: &[Row] = &[pretended(
+const DISK_PRIORITIES: &[CommandRow] = &[pretended(
     &[
         ("IOPRIO_CLASS_NONE", 0),
         ("IOPRIO_CLASS_BE", 2 << 13),
@@ -113,7 +113,7 @@ const DISK_PRIORITIES: &[Row] = &[pretended(
 const LEVEL_OF_DISK_PRIORITY: u32 = (1 << 13) - 1;
 
 #[cfg(target_arch = "x86_64")]
-const ARCHITECTURE: &[Row] = &[
+const ARCHITECTURE: &[CommandRow] = &[
     row(
         &[
             ("ARCH_SET_FS", 0x1002),
@@ -143,95 +143,95 @@ const ARCHITECTURE: &[Row] = &[
     ),
 ];
 
-pub(super) const TABLES: &[Table] = &[
-    Table {
+pub(super) const TABLES: &[CommandTable] = &[
+    CommandTable {
         call: libc::SYS_prctl,
         title: "`prctl`",
-        told_by: number(0),
+        command_in: number(0),
         also: &[],
         rows: PRCTL,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_futex,
         title: "`futex`",
-        told_by: ToldBy::Number {
+        command_in: CommandArgument::Number {
             argument: 1,
             ignoring: FUTEX_FLAGS,
         },
         also: &[],
         rows: FUTEX,
-        otherwise: Answer::Refuse(libc::ENOSYS),
+        otherwise: Action::Refuse(libc::ENOSYS),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_membarrier,
         title: "`membarrier`",
-        told_by: number(0),
+        command_in: number(0),
         also: &[],
         rows: BARRIERS,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_setrlimit,
         title: "`setrlimit`",
-        told_by: number(0),
+        command_in: number(0),
         also: &[],
         rows: LIMITS,
-        otherwise: Answer::Refuse(libc::EPERM),
+        otherwise: Action::Refuse(libc::EPERM),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_prlimit64,
         title: "`prlimit64`, setting one's own",
-        told_by: number(1),
+        command_in: number(1),
         also: OWN_LIMITS,
         rows: LIMITS,
-        otherwise: Answer::Refuse(libc::EPERM),
+        otherwise: Action::Refuse(libc::EPERM),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_prlimit64,
         title: "`prlimit64`, asking for one's own",
-        told_by: ToldBy::Nothing,
+        command_in: CommandArgument::Nothing,
         also: ASKING_FOR_OWN_LIMITS,
         rows: ASKING,
-        otherwise: Answer::Refuse(libc::EPERM),
+        otherwise: Action::Refuse(libc::EPERM),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_sched_setscheduler,
         title: "`sched_setscheduler`",
-        told_by: ToldBy::Number {
+        command_in: CommandArgument::Number {
             argument: 1,
             ignoring: libc::SCHED_RESET_ON_FORK.cast_unsigned(),
         },
         also: &[],
         rows: POLICIES,
-        otherwise: Answer::Refuse(libc::EPERM),
+        otherwise: Action::Refuse(libc::EPERM),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_setpriority,
         title: "`setpriority`",
-        told_by: bits(2),
+        command_in: bits(2),
         also: &[],
         rows: PRIORITIES,
-        otherwise: Answer::Refuse(libc::EACCES),
+        otherwise: Action::Refuse(libc::EACCES),
     },
-    Table {
+    CommandTable {
         call: libc::SYS_ioprio_set,
         title: "`ioprio_set`",
-        told_by: ToldBy::Number {
+        command_in: CommandArgument::Number {
             argument: 2,
             ignoring: LEVEL_OF_DISK_PRIORITY,
         },
         also: &[],
         rows: DISK_PRIORITIES,
-        otherwise: Answer::Refuse(libc::EPERM),
+        otherwise: Action::Refuse(libc::EPERM),
     },
     #[cfg(target_arch = "x86_64")]
-    Table {
+    CommandTable {
         call: libc::SYS_arch_prctl,
         title: "`arch_prctl`",
-        told_by: number(0),
+        command_in: number(0),
         also: &[],
         rows: ARCHITECTURE,
-        otherwise: Answer::Refuse(libc::EINVAL),
+        otherwise: Action::Refuse(libc::EINVAL),
     },
 ];

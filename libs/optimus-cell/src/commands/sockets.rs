@@ -1,7 +1,7 @@
 //! Sockets.
 
-use super::{Row, Table, bits, named, number, pretended, row};
-use optimus_linux::seccomp::{Answer, Condition};
+use super::{CommandRow, CommandTable, bits, named, number, pretended, row};
+use optimus_linux::seccomp::{Action, Condition};
 
 const fn at(level: libc::c_int) -> Condition {
     Condition::equal(1, level.cast_unsigned())
@@ -13,7 +13,7 @@ const IP: &[Condition] = &[at(libc::IPPROTO_IP)];
 const IPV6: &[Condition] = &[at(libc::IPPROTO_IPV6)];
 
 /// Not programs that the kernel runs for each packet, nor marks and devices.
-const SET_SOCKET: &[Row] = &[
+const SET_SOCKET: &[CommandRow] = &[
     row(
         named![SO_REUSEADDR, SO_REUSEPORT, SO_KEEPALIVE, SO_BROADCAST, SO_LINGER],
         "servers and clients: every language",
@@ -24,7 +24,7 @@ const SET_SOCKET: &[Row] = &[
         "JavaScript, Java. A kernel may not charge what is in them to anybody, so they stay small",
     ),
 ];
-const SET_TCP: &[Row] = &[
+const SET_TCP: &[CommandRow] = &[
     row(
         named![TCP_NODELAY, TCP_CORK, TCP_QUICKACK],
         "small packets at once, or together: every language",
@@ -34,11 +34,11 @@ const SET_TCP: &[Row] = &[
         "Go, Java, JavaScript",
     ),
 ];
-const SET_IP: &[Row] = &[row(
+const SET_IP: &[CommandRow] = &[row(
     named![IP_TOS, IP_TTL, IP_MULTICAST_TTL, IP_MULTICAST_LOOP],
     "Java, Rust",
 )];
-const SET_IPV6: &[Row] = &[row(
+const SET_IPV6: &[CommandRow] = &[row(
     named![
         IPV6_V6ONLY,
         IPV6_UNICAST_HOPS,
@@ -51,7 +51,7 @@ const SET_IPV6: &[Row] = &[row(
 )];
 
 /// Not numbers that are the same for all of the host, such as cookies.
-const GET_SOCKET: &[Row] = &[
+const GET_SOCKET: &[CommandRow] = &[
     row(
         named![SO_ERROR, SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ACCEPTCONN],
         "how a connection went, and what a socket is: every language",
@@ -72,7 +72,7 @@ const GET_SOCKET: &[Row] = &[
     ),
     row(named![SO_PEERCRED], "who is at the other end: Java, Python"),
 ];
-const GET_TCP: &[Row] = &[row(
+const GET_TCP: &[CommandRow] = &[row(
     named![
         TCP_NODELAY,
         TCP_CORK,
@@ -86,11 +86,11 @@ const GET_TCP: &[Row] = &[row(
 )];
 
 /// Not out-of-band data, zero copies, or connections that carry data before they are made.
-const SEND: &[Row] = &[row(
+const SEND: &[CommandRow] = &[row(
     named![MSG_DONTWAIT, MSG_NOSIGNAL, MSG_MORE, MSG_EOR],
     "every language",
 )];
-const RECEIVE: &[Row] = &[row(
+const RECEIVE: &[CommandRow] = &[row(
     named![
         MSG_DONTWAIT,
         MSG_PEEK,
@@ -103,38 +103,43 @@ const RECEIVE: &[Row] = &[row(
     "every language",
 )];
 
-const fn set(title: &'static str, also: &'static [Condition], rows: &'static [Row]) -> Table {
+const fn set(title: &'static str, also: &'static [Condition], rows: &'static [CommandRow]) -> CommandTable {
     option(libc::SYS_setsockopt, title, also, rows)
 }
 
-const fn get(title: &'static str, also: &'static [Condition], rows: &'static [Row]) -> Table {
+const fn get(title: &'static str, also: &'static [Condition], rows: &'static [CommandRow]) -> CommandTable {
     option(libc::SYS_getsockopt, title, also, rows)
 }
 
-const fn option(call: i64, title: &'static str, also: &'static [Condition], rows: &'static [Row]) -> Table {
-    Table {
+const fn option(
+    call: i64,
+    title: &'static str,
+    also: &'static [Condition],
+    rows: &'static [CommandRow],
+) -> CommandTable {
+    CommandTable {
         call,
         title,
-        told_by: number(2),
+        command_in: number(2),
         also,
         rows,
-        otherwise: Answer::Refuse(libc::ENOPROTOOPT),
+        otherwise: Action::Refuse(libc::ENOPROTOOPT),
     }
 }
 
 /// A message's own flags are looked at by no kernel, but for the end of a record in `sendmmsg`.
-const fn message(call: i64, title: &'static str, flags: u8, rows: &'static [Row]) -> Table {
-    Table {
+const fn message(call: i64, title: &'static str, flags: u8, rows: &'static [CommandRow]) -> CommandTable {
+    CommandTable {
         call,
         title,
-        told_by: bits(flags),
+        command_in: bits(flags),
         also: &[],
         rows,
-        otherwise: Answer::Refuse(libc::EOPNOTSUPP),
+        otherwise: Action::Refuse(libc::EOPNOTSUPP),
     }
 }
 
-pub(super) const TABLES: &[Table] = &[
+pub(super) const TABLES: &[CommandTable] = &[
     set("`setsockopt` of `SOL_SOCKET`", SOCKET, SET_SOCKET),
     set("`setsockopt` of `IPPROTO_TCP`", TCP, SET_TCP),
     set("`setsockopt` of `IPPROTO_IP`", IP, SET_IP),

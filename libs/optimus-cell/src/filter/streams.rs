@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use optimus_linux::seccomp::{Access, Answer, Clause, Condition, Rule, Test, Width};
+use optimus_linux::seccomp::{Action, Clause, Condition, Rule, SyscallRule, Test, Width};
 
 use super::number;
 use crate::commands::files::FLAGS_NOT_SET;
@@ -18,38 +18,38 @@ const STREAMS: &[u32] = &[1, 2];
 
 /// Has the calls that would make [`STREAMS`] non-blocking answered without being done, for kernels that let nobody be asked; all
 /// else stays as it is.
-pub(super) fn keep_blocking(list: &mut BTreeMap<u32, Access>) {
+pub(super) fn keep_blocking(list: &mut BTreeMap<u32, SyscallRule>) {
     for (call, mut rule) in [
         (libc::SYS_fcntl, non_blocking_flag()),
         (libc::SYS_ioctl, non_blocking_request()),
     ] {
-        if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
+        if let Some(SyscallRule::ByArguments { clauses, .. }) = list.get_mut(&number(call)) {
             rule.push(Condition::one_of(0, u32::MAX, STREAMS));
-            let answer = Answer::PRETEND;
-            clauses.insert(0, Clause { rule, answer });
+            let action = Action::PRETEND;
+            clauses.insert(0, Clause { rule, action });
         }
     }
 }
 
 /// Has the same calls asked about instead, whatever the number is: programs put their streams under other numbers, standard
 /// input's too, and other things under those of the streams.
-pub(super) fn ask_what_it_is(list: &mut BTreeMap<u32, Access>) {
+pub(super) fn ask_what_it_is(list: &mut BTreeMap<u32, SyscallRule>) {
     // What is asked about may be done, and those flags may not.
     let quiet = Condition::none_of(2, FLAGS_NOT_SET);
     for (call, mut rule, also) in [
         (libc::SYS_fcntl, non_blocking_flag(), Some(quiet)),
         (libc::SYS_ioctl, non_blocking_request(), None),
     ] {
-        if let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) {
+        if let Some(SyscallRule::ByArguments { clauses, .. }) = list.get_mut(&number(call)) {
             rule.extend(also);
-            let answer = Answer::Ask;
-            clauses.insert(0, Clause { rule, answer });
+            let action = Action::Notify;
+            clauses.insert(0, Clause { rule, action });
         }
     }
 }
 
 /// Has calls asked about that open something to write to it without blocking: it may be a stream. Of what is allowed anyway.
-pub(super) fn ask_for_opened(list: &mut BTreeMap<u32, Access>) {
+pub(super) fn ask_for_opened(list: &mut BTreeMap<u32, SyscallRule>) {
     let any_of =
         |flags, set: libc::c_int| Condition::new(flags, Width::Half, Test::AnyOf(set.cast_unsigned()));
     // With one of these a stream is not opened by its name.
@@ -59,10 +59,10 @@ pub(super) fn ask_for_opened(list: &mut BTreeMap<u32, Access>) {
         (libc::SYS_open, 1),
         (libc::SYS_openat, 2),
     ] {
-        let Some(Access::Judged { clauses, .. }) = list.get_mut(&number(call)) else {
+        let Some(SyscallRule::ByArguments { clauses, .. }) = list.get_mut(&number(call)) else {
             continue;
         };
-        let Some(allowed) = clauses.iter().find(|clause| clause.answer == Answer::Allow) else {
+        let Some(allowed) = clauses.iter().find(|clause| clause.action == Action::Allow) else {
             continue;
         };
         let asked = [
@@ -71,8 +71,8 @@ pub(super) fn ask_for_opened(list: &mut BTreeMap<u32, Access>) {
             Condition::none_of(flags, other.cast_unsigned()),
         ];
         let rule = allowed.rule.iter().cloned().chain(asked).collect();
-        let answer = Answer::Ask;
-        clauses.insert(0, Clause { rule, answer });
+        let action = Action::Notify;
+        clauses.insert(0, Clause { rule, action });
     }
 }
 

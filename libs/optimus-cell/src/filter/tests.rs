@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use libc::sock_filter;
 use proptest::prelude::*;
 
-use optimus_linux::seccomp::{ARCHITECTURE, Answer, KILL, encode};
+use optimus_linux::seccomp::{ARCHITECTURE, Action, KILL, encode};
 
 use super::Filter;
 use crate::syscalls;
@@ -56,7 +56,7 @@ fn run(program: &[sock_filter], number: u32, architecture: u32, arguments: [u64;
 }
 
 /// The rules once more, as plain code with the numbers of the kernel's own headers.
-fn judged(number: u32, arguments: [u64; 6]) -> Answer {
+fn judged(number: u32, arguments: [u64; 6]) -> Action {
     #[expect(clippy::cast_possible_truncation, reason = "as the kernel does")]
     let [first, second, third, fourth, fifth, sixth] = arguments.map(|argument| argument as u32);
     let lowered = [0, 1, 2, 3, 5, 6, 7, 8, 9];
@@ -67,20 +67,20 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
     };
     let allowed_or = |allowed, errno| {
         if allowed {
-            Answer::Allow
+            Action::Allow
         } else {
-            Answer::Refuse(errno)
+            Action::Refuse(errno)
         }
     };
     let opened = |flags: u32| {
         let other = libc::O_DIRECTORY | libc::O_NOFOLLOW;
         if flags & (!0o37_777_703 | direct | 0o20000) != 0 {
-            Answer::Refuse(libc::EINVAL)
+            Action::Refuse(libc::EINVAL)
         } else if flags & 0o4000 != 0 && flags & 3 != 0 && flags & (0o10_000_200 | other.cast_unsigned()) == 0
         {
-            Answer::Ask
+            Action::Notify
         } else {
-            Answer::Allow
+            Action::Allow
         }
     };
     match i64::from(number) {
@@ -92,17 +92,17 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
         libc::SYS_socketpair => allowed_or(first == 1, libc::ENOSYS),
         libc::SYS_personality => allowed_or([0, 0x0004_0000, 0xffff_ffff].contains(&first), libc::ENOSYS),
         libc::SYS_fcntl => match second {
-            4 if third & (0o24000 | direct) == 0o4000 => Answer::Ask,
+            4 if third & (0o24000 | direct) == 0o4000 => Action::Notify,
             4 => allowed_or(third & (0o20000 | direct) == 0, libc::EINVAL),
-            6 | 37 => Answer::PRETEND,
-            7 | 38 => Answer::Refuse(libc::ENOLCK),
+            6 | 37 => Action::PRETEND,
+            7 | 38 => Action::Refuse(libc::ENOLCK),
             command => allowed_or(
                 [0, 1, 2, 3, 5, 36, 1030, 1032, 1033, 1034].contains(&command),
                 libc::EINVAL,
             ),
         },
         libc::SYS_ioctl => match second {
-            0x5421 => Answer::Ask,
+            0x5421 => Action::Notify,
             request => allowed_or(
                 [0x5401, 0x540f, 0x5411, 0x5413, 0x541b, 0x5421, 0x5450, 0x5451].contains(&request),
                 libc::ENOTTY,
@@ -112,21 +112,21 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
         libc::SYS_statx => allowed_or(fourth & !0x1fff == 0, libc::EINVAL),
         libc::SYS_pipe2 => allowed_or(second & !0o2_004_000 == 0, libc::EINVAL),
         libc::SYS_fadvise64 => match fourth {
-            3 | 4 => Answer::PRETEND,
+            3 | 4 => Action::PRETEND,
             advice => allowed_or([0, 1, 2, 5].contains(&advice), libc::EINVAL),
         },
         libc::SYS_readahead | libc::SYS_fsync | libc::SYS_fdatasync | libc::SYS_sync_file_range => {
-            Answer::PRETEND
+            Action::PRETEND
         }
         #[cfg(target_arch = "x86_64")]
         libc::SYS_open => opened(second),
         libc::SYS_openat => opened(third),
         libc::SYS_msync => match third & !2 {
-            0 | 1 => Answer::Allow,
-            4 => Answer::PRETEND,
-            _ => Answer::Refuse(libc::EINVAL),
+            0 | 1 => Action::Allow,
+            4 => Action::PRETEND,
+            _ => Action::Refuse(libc::EINVAL),
         },
-        libc::SYS_sendfile | libc::SYS_splice => Answer::Refuse(libc::EINVAL),
+        libc::SYS_sendfile | libc::SYS_splice => Action::Refuse(libc::EINVAL),
         libc::SYS_preadv2 | libc::SYS_pwritev2 => allowed_or(sixth & !0x16 == 0, libc::EOPNOTSUPP),
         libc::SYS_mmap => {
             let unknown = if cfg!(target_arch = "x86_64") {
@@ -155,15 +155,15 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
             libc::EPERM,
         ),
         libc::SYS_sched_setscheduler => match second & !0x4000_0000 {
-            5 => Answer::PRETEND,
+            5 => Action::PRETEND,
             policy => allowed_or([0, 3].contains(&policy), libc::EPERM),
         },
-        libc::SYS_setpriority if third < 32 => Answer::PRETEND,
-        libc::SYS_setpriority => Answer::Refuse(libc::EACCES),
-        libc::SYS_ioprio_set if [0, 2, 3].contains(&(third >> 13)) => Answer::PRETEND,
-        libc::SYS_ioprio_set => Answer::Refuse(libc::EPERM),
+        libc::SYS_setpriority if third < 32 => Action::PRETEND,
+        libc::SYS_setpriority => Action::Refuse(libc::EACCES),
+        libc::SYS_ioprio_set if [0, 2, 3].contains(&(third >> 13)) => Action::PRETEND,
+        libc::SYS_ioprio_set => Action::Refuse(libc::EPERM),
         libc::SYS_setsockopt => match (second, third) {
-            (1, 7 | 8) => Answer::PRETEND,
+            (1, 7 | 8) => Action::PRETEND,
             (1, name) => allowed_or([2, 6, 9, 13, 15, 20, 21].contains(&name), libc::ENOPROTOOPT),
             (6, name) => allowed_or([1, 3, 4, 5, 6, 12].contains(&name), libc::ENOPROTOOPT),
             (level, name) => internet(level, name),
@@ -194,16 +194,16 @@ fn judged(number: u32, arguments: [u64; 6]) -> Answer {
 }
 
 /// Options of the two families.
-fn internet(level: u32, name: u32) -> Answer {
+fn internet(level: u32, name: u32) -> Action {
     let known: &[u32] = match level {
         0 => &[1, 2, 33, 34],
         41 => &[16, 18, 19, 26, 49, 67],
         _ => &[],
     };
     if known.contains(&name) {
-        Answer::Allow
+        Action::Allow
     } else {
-        Answer::Refuse(libc::ENOPROTOOPT)
+        Action::Refuse(libc::ENOPROTOOPT)
     }
 }
 

@@ -20,7 +20,7 @@ use optimus_common::{limits::Limits, weaken};
 
 use crate::{
     error::CellError,
-    peak::{Left, Peak},
+    peak::{Peak, ResidualCharge},
 };
 use optimus_linux::cgroup::{Counters, Group, Removal};
 
@@ -102,11 +102,11 @@ impl CellGroups {
                 break;
             };
             let peak = Peak::start(&group.counters, limits)?;
-            match peak.left() {
-                Left::Nothing => return Ok((group, peak)),
-                Left::ToKernel if idle.len() < MOST_AT_REST => idle.push_back(group),
+            match peak.residual_charge() {
+                ResidualCharge::None => return Ok((group, peak)),
+                ResidualCharge::Kernel if idle.len() < MOST_AT_REST => idle.push_back(group),
                 // What cannot be removed yet goes with the others.
-                Left::ToKernel | Left::ForGood => {
+                ResidualCharge::Kernel | ResidualCharge::Permanent => {
                     let _ = self.parent.remove(&group.name);
                 }
             }

@@ -16,7 +16,7 @@ use std::{
 
 use libc::{seccomp_data, sock_filter};
 
-use super::rules::{Access, Answer, Clause, Condition, Test, Width};
+use super::rules::{Action, Clause, Condition, SyscallRule, Test, Width};
 use crate::process::last_errno;
 
 /// A finished program.
@@ -42,7 +42,7 @@ const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
 const IF_ANY_BIT: u32 = libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K;
 
 impl Program {
-    pub fn new(list: &BTreeMap<u32, Access>) -> Self {
+    pub fn new(list: &BTreeMap<u32, SyscallRule>) -> Self {
         let mut assembly = BpfAssembly::default();
         assembly.statement(LOAD, offset(offset_of!(seccomp_data, arch)));
         let known = assembly.label();
@@ -101,11 +101,11 @@ impl Program {
 #[derive(Debug)]
 struct Range<'a> {
     first: u32,
-    access: Option<&'a Access>,
+    access: Option<&'a SyscallRule>,
 }
 
 /// All numbers there are, in order. Ranges side by side differ.
-fn ranges(list: &BTreeMap<u32, Access>) -> Vec<Range<'_>> {
+fn ranges(list: &BTreeMap<u32, SyscallRule>) -> Vec<Range<'_>> {
     let mut ranges: Vec<Range<'_>> = Vec::new();
     let mut add = |first, access| {
         if ranges.last().is_none_or(|range| range.access != access) {
@@ -138,7 +138,7 @@ struct BpfAssembly {
     /// The line each label stands before.
     labels: Vec<Option<usize>>,
     /// What is to be answered at the end of this part, and where that will be.
-    answers: Vec<(Answer, Target)>,
+    answers: Vec<(Action, Target)>,
     /// Where this part begins.
     part: usize,
 }
@@ -173,7 +173,7 @@ impl BpfAssembly {
 
     fn all(&mut self, ranges: &[Range<'_>]) {
         // Where there is nothing to find.
-        self.answer(Answer::ABSENT);
+        self.answer(Action::ABSENT);
         self.bisect(ranges);
         self.give_answers();
     }
@@ -184,9 +184,9 @@ impl BpfAssembly {
             return Target::Next;
         };
         match range.access {
-            None => self.answer(Answer::ABSENT),
-            Some(Access::Always) => self.answer(Answer::Allow),
-            Some(Access::Judged { .. }) => Target::Next,
+            None => self.answer(Action::ABSENT),
+            Some(SyscallRule::Allow) => self.answer(Action::Allow),
+            Some(SyscallRule::ByArguments { .. }) => Target::Next,
         }
     }
 
@@ -209,8 +209,8 @@ impl BpfAssembly {
         self.bisect(high);
     }
 
-    fn judge(&mut self, access: Option<&Access>) {
-        let Some(Access::Judged { clauses, otherwise }) = access else {
+    fn judge(&mut self, access: Option<&SyscallRule>) {
+        let Some(SyscallRule::ByArguments { clauses, otherwise }) = access else {
             return;
         };
         for (index, clause) in clauses.iter().enumerate() {
@@ -231,12 +231,12 @@ impl BpfAssembly {
     }
 
     /// Where an answer will be given.
-    fn answer(&mut self, answer: Answer) -> Target {
-        if let Some((_, target)) = self.answers.iter().find(|(known, _)| *known == answer) {
+    fn answer(&mut self, action: Action) -> Target {
+        if let Some((_, target)) = self.answers.iter().find(|(known, _)| *known == action) {
             return *target;
         }
         let target = self.label();
-        self.answers.push((answer, target));
+        self.answers.push((action, target));
         target
     }
 
@@ -248,13 +248,13 @@ impl BpfAssembly {
         self.part = self.lines.len();
     }
 
-    fn clause(&mut self, Clause { rule, answer }: &Clause, next: Target) {
+    fn clause(&mut self, Clause { rule, action }: &Clause, next: Target) {
         if rule.is_empty() {
-            return self.statement(RETURN, encode(*answer));
+            return self.statement(RETURN, encode(*action));
         }
         for (index, condition) in rule.iter().enumerate() {
             let holds = if index + 1 == rule.len() {
-                self.answer(*answer)
+                self.answer(*action)
             } else {
                 self.label()
             };
@@ -390,11 +390,11 @@ fn is_conditional(code: u32) -> bool {
     [IF_EQUAL, IF_AT_LEAST, IF_ANY_BIT].contains(&code)
 }
 
-pub fn encode(answer: Answer) -> u32 {
+pub fn encode(answer: Action) -> u32 {
     match answer {
-        Answer::Allow => libc::SECCOMP_RET_ALLOW,
-        Answer::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
-        Answer::Ask => libc::SECCOMP_RET_USER_NOTIF,
+        Action::Allow => libc::SECCOMP_RET_ALLOW,
+        Action::Refuse(errno) => libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
+        Action::Notify => libc::SECCOMP_RET_USER_NOTIF,
     }
 }
 

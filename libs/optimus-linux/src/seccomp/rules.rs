@@ -4,32 +4,32 @@ use std::borrow::Cow;
 
 /// What the filter says to one system call number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    Always,
+pub enum SyscallRule {
+    Allow,
     /// The first of the clauses whose rule holds decides.
-    Judged {
+    ByArguments {
         clauses: Vec<Clause>,
-        otherwise: Answer,
+        otherwise: Action,
     },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clause {
     pub rule: Rule,
-    pub answer: Answer,
+    pub action: Action,
 }
 
 /// What becomes of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Action {
     Allow,
     /// With this error, or as a success if it is 0; either way the call is not made.
     Refuse(libc::c_int),
     /// Whoever holds the listener of the filter is asked, and says.
-    Ask,
+    Notify,
 }
 
-impl Answer {
+impl Action {
     /// Success, without the call being made.
     pub const PRETEND: Self = Self::Refuse(0);
     pub const ABSENT: Self = Self::Refuse(libc::ENOSYS);

@@ -11,7 +11,7 @@ use std::{
 use libc::sock_filter;
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use optimus_linux::seccomp::{Access, Answer, Condition, Program, Test, Width};
+use optimus_linux::seccomp::{Action, Condition, Program, SyscallRule, Test, Width};
 
 use super::{ALLOW, ARCHITECTURE, PRETEND, run, values};
 use crate::filter::allow_list;
@@ -61,19 +61,19 @@ fn comparisons(Condition { width, test, .. }: &Condition) -> Vec<(u32, u64, u64)
 fn rules() -> String {
     let mut text = String::new();
     for (number, access) in allow_list() {
-        let Access::Judged { clauses, otherwise } = access else {
+        let SyscallRule::ByArguments { clauses, otherwise } = access else {
             writeln!(text, "{number} 1 0").unwrap();
             continue;
         };
-        if otherwise == Answer::PRETEND {
+        if otherwise == Action::PRETEND {
             writeln!(text, "{number} 0 0").unwrap();
             continue;
         }
         for clause in clauses {
-            let done = match clause.answer {
-                Answer::Allow => 1,
-                Answer::PRETEND => 0,
-                Answer::Refuse(_) | Answer::Ask => continue,
+            let done = match clause.action {
+                Action::Allow => 1,
+                Action::PRETEND => 0,
+                Action::Refuse(_) | Action::Notify => continue,
             };
             let mut ways = vec![String::new()];
             for condition in &clause.rule {
