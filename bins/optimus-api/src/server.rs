@@ -1,6 +1,6 @@
 //! Accepting connections, and ending in good order.
 
-use std::{convert::Infallible, error::Error, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::IpAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -20,6 +20,7 @@ use hyper_util::{
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
+use optimus_common::causes;
 use optimus_service::open_files;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -87,7 +88,7 @@ pub async fn serve(
             accepted = accept(&listener) => accepted,
             Some(ended) = running.join_next() => {
                 if let Err(error) = ended {
-                    tracing::error!(error = &error as &dyn Error, "the task of a connection broke");
+                    tracing::error!(error = causes(&error), "the task of a connection broke");
                 }
                 continue;
             }
@@ -112,7 +113,7 @@ pub async fn serve(
             tokio::select! {
                 ended = connection => if let Err(error) = ended {
                     // A client that went away, is too slow, or does not speak HTTP.
-                    tracing::debug!(%error, "a connection broke");
+                    tracing::debug!(error = causes(&error), "a connection broke");
                 },
                 () = place.lost() => tracing::debug!("a connection made room for a new one"),
             }
@@ -167,7 +168,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
                 return (stream, address.ip());
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                tracing::warn!(error = causes(&error), "cannot accept a connection");
                 sleep(ACCEPT_RETRY).await;
             }
         }

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use optimus_common::{
-    JobId,
+    JobId, causes,
     job::{JobContext, JobRecord, JobStatus},
     submission::Submission,
 };
@@ -182,7 +182,7 @@ async fn read(
         read()
     });
     reading.await.map_err(|error| {
-        tracing::error!(%error, "reading a body failed");
+        tracing::error!(error = causes(&error), "reading a body failed");
         Problem::internal()
     })?
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::{Docker, models::ContainerUpdateBody, query_parameters::RemoveContainerOptionsBuilder};
+use optimus_common::causes;
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tracing::warn;
 
@@ -96,11 +97,7 @@ impl Drop for ContainerHandle {
         let name = std::mem::take(&mut self.name);
         runtime.spawn(async move {
             if let Err(error) = remove(&docker, &name).await {
-                warn!(
-                    name,
-                    error = &error as &dyn std::error::Error,
-                    "a box is left behind"
-                );
+                warn!(name, error = causes(&error), "a box is left behind");
             }
         });
     }

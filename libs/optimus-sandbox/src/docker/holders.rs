@@ -183,7 +183,7 @@ impl Holders {
                 warn!(
                     language = %spec.language,
                     image = spec.image,
-                    reason = causes(&error),
+                    error = causes(&error),
                     "the image is not held in memory: what programs read of it is charged to them, and jobs can tell by a clock \
                      what others have read"
                 );
@@ -222,7 +222,7 @@ impl Holders {
                     );
                     *image = HeldImage::New;
                 }
-                Err(error) => warn!(image = name, reason = causes(&error), "the image is held on"),
+                Err(error) => warn!(image = name, error = causes(&error), "the image is held on"),
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{fs::File, io};
 
-use optimus_common::weaken;
+use optimus_common::{causes, weaken};
 use optimus_linux::source_ports::SourcePorts;
 use tracing::debug;
 
@@ -22,7 +22,7 @@ impl ContainerPorts {
         }
         let programs = SourcePorts::new().inspect_err(|error| {
             debug!(
-                error = error as &dyn std::error::Error,
+                error = causes(error),
                 "ports of connections are as the kernel finds them"
             );
         });
@@ -36,7 +36,7 @@ impl ContainerPorts {
         if let Err(error) = drawn {
             debug!(
                 id,
-                error = &error as &dyn std::error::Error,
+                error = causes(&error),
                 "a container's ports of connections are as the kernel finds them"
             );
         }

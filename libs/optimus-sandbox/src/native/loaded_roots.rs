@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use optimus_common::LanguageName;
+use optimus_common::{LanguageName, causes};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -213,7 +213,7 @@ async fn copy(connection: Arc<SpawnerConnection>, request: LoadRoot) -> Result<(
         }
         Ok(_) => Err(SpawnerError::Died),
         Err(error) => {
-            warn!(%language, error = &error as &dyn std::error::Error, "what its boxes see cannot be copied");
+            warn!(%language, error = causes(&error), "what its boxes see cannot be copied");
             Err(error)
         }
     }

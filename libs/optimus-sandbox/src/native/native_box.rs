@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use optimus_common::causes;
 use tokio::{runtime::Handle, sync::Mutex};
 use tracing::{debug, warn};
 
@@ -140,11 +141,7 @@ impl Drop for NativeBox {
         let name = std::mem::take(&mut self.name);
         runtime.spawn(async move {
             if let Err(error) = destroy(&client, &connection, id).await {
-                warn!(
-                    name,
-                    error = &error as &dyn std::error::Error,
-                    "a box is left behind"
-                );
+                warn!(name, error = causes(&error), "a box is left behind");
             }
         });
     }

@@ -191,7 +191,7 @@ impl PoolTask {
         let delay = self.backoff.failed();
         // Several starts that fail together are one failure of the engine, told once.
         if self.error.as_ref() != Some(&reason) {
-            warn!(language = %self.spec.language, reason, "no new box");
+            warn!(language = %self.spec.language, error = reason, "no new box");
         }
         self.error = Some(reason);
         self.pause = Some(Instant::now() + delay);
@@ -228,7 +228,7 @@ impl PoolTask {
         }
         let ends = join_all(self.warm.iter().map(|session| session.handle().destroy())).await;
         for error in ends.iter().filter_map(|end| end.as_ref().err()) {
-            warn!(language = %self.spec.language, reason = causes(error), "a box is left behind");
+            warn!(language = %self.spec.language, error = causes(error), "a box is left behind");
         }
         self.warm.clear();
         self.publish();
