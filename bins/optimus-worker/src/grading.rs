@@ -8,6 +8,7 @@ use optimus_judge::{
     engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose, Workdir},
     plan::JobPlan,
 };
+use optimus_protocol::JobStep;
 use optimus_sandbox::session::{Event, JobSession, Sender, Session, SessionError};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
@@ -103,7 +104,7 @@ pub(crate) async fn grade(
                 }
             },
             event = receiver.next() => {
-                let event = match event? {
+                let (event, place) = match event? {
                     Event::Output { step, stream, data } => {
                         let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
                         work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
@@ -113,16 +114,24 @@ pub(crate) async fn grade(
                         if let Some(observer) = &mut observer {
                             observer.compile_done(&done);
                         }
-                        engine::Event::compile_done(BoxId::PROGRAM, done)
+                        (engine::Event::compile_done(BoxId::PROGRAM, done), None)
                     }
                     Event::RunDone(done) => {
+                        let place = engine.place_of(JobStep::Run(done.run).into());
                         if let Some(observer) = &mut observer {
-                            observer.run_done(&done);
+                            observer.run_done(place, &done);
                         }
-                        engine::Event::run_done(BoxId::PROGRAM, done)
+                        (engine::Event::run_done(BoxId::PROGRAM, done), place)
                     }
                 };
                 work.tell(&mut engine, event)?;
+                if let Some(observer) = &observer {
+                    // What was accepted and is of no test is the compile step's.
+                    match place {
+                        None => observer.compiled(&engine),
+                        Some(place) => observer.tested(&engine, place),
+                    }
+                }
                 allowed = engine.longest_silence();
                 deadline.as_mut().reset(Instant::now() + allowed);
             }

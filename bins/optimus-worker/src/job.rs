@@ -18,7 +18,7 @@ use optimus_common::{
     settings::Settings,
 };
 use optimus_judge::{engine::Engine, plan::JobPlan};
-use optimus_queue::{Claim, Finish, JobStore, Retry, StoreError};
+use optimus_queue::{Claim, Finish, JobStore, Progress, Retry, StoreError};
 use optimus_sandbox::{
     BackendError, BoxHandle,
     pool::PoolClosed,
@@ -33,7 +33,7 @@ use crate::{
     grading::{self, GradeError},
     lease::{LeaseRenewer, Stop},
     metrics::WorkerMetrics,
-    observer::Observer,
+    observer::{Observer, ProgressOf},
     proof::Proof,
     spans,
 };
@@ -193,6 +193,13 @@ impl JobRunner {
             Ok(plan) => plan,
             Err(error) => return AttemptEnd::Ungradable(causes(&error)),
         };
+        let progress = ProgressOf {
+            bus: &*self.store,
+            job: claim.lease.job,
+        };
+        progress.tell(Progress::Started {
+            attempt: claim.attempt,
+        });
         let asked = Instant::now();
         let acquired = tokio::select! {
             acquired = get_box.instrument(spans::box_wait()) => acquired,
@@ -205,7 +212,13 @@ impl JobRunner {
         };
         taken.handle = Some(session.shared_handle());
         let in_box = spans::in_box(session.handle().name());
-        let observer = Observer::new(&claim.submission, &self.metrics, Span::current(), in_box.clone());
+        let observer = Observer::new(
+            &claim.submission,
+            &self.metrics,
+            progress,
+            Span::current(),
+            in_box.clone(),
+        );
         let grading = async {
             if let Err(error) = self.make_room(&plan, session.handle()).await {
                 return AttemptEnd::Broken(causes(&error));

@@ -1,18 +1,44 @@
-//! Who watches what a box reports of a job: spans and figures come of it, and nothing else.
+//! Who watches what a box reports of a job: spans, figures and the job's progress come of it, and nothing else.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
-use optimus_common::submission::Submission;
+use optimus_common::{JobId, result::CompileResult, submission::Submission};
+use optimus_judge::engine::Engine;
 use optimus_protocol::{CompileDone, RunDone};
+use optimus_queue::{EventBus, Progress};
 use tracing::Span;
 
 use crate::{metrics::WorkerMetrics, spans};
+
+/// Where the progress of one job goes.
+#[derive(Clone, Copy)]
+pub(crate) struct ProgressOf<'a> {
+    pub(crate) bus: &'a dyn EventBus,
+    pub(crate) job: JobId,
+}
+
+impl ProgressOf<'_> {
+    /// Costs the job nothing: it waits for nobody, and what is lost is lost.
+    pub(crate) fn tell(self, progress: Progress) {
+        self.bus.publish(self.job, progress);
+    }
+}
+
+impl fmt::Debug for ProgressOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProgressOf").field(&self.job).finish()
+    }
+}
 
 /// The watcher of one box. It is told of each report when it arrives.
 #[derive(Debug)]
 pub(crate) struct Observer<'a> {
     submission: &'a Submission,
     metrics: &'a WorkerMetrics,
+    progress: ProgressOf<'a>,
     attempt: Span,
     in_box: Span,
     /// When the job had its box.
@@ -25,6 +51,7 @@ impl<'a> Observer<'a> {
     pub(crate) fn new(
         submission: &'a Submission,
         metrics: &'a WorkerMetrics,
+        progress: ProgressOf<'a>,
         attempt: Span,
         in_box: Span,
     ) -> Self {
@@ -32,6 +59,7 @@ impl<'a> Observer<'a> {
         Self {
             submission,
             metrics,
+            progress,
             attempt,
             in_box,
             since: now,
@@ -47,12 +75,32 @@ impl<'a> Observer<'a> {
         self.last = SystemTime::now();
     }
 
-    pub(crate) fn run_done(&mut self, done: &RunDone) {
-        if let Some(test) = self.submission.test_cases.get(done.run as usize) {
+    /// A run of the test case at this place is over.
+    pub(crate) fn run_done(&mut self, place: Option<usize>, done: &RunDone) {
+        if let Some(test) = place.and_then(|place| self.submission.test_cases.get(place)) {
             spans::run(&self.in_box, self.since, test.id, &done.facts);
             self.metrics.ran(&self.submission.language, done.facts.wall_time);
         }
         self.last = SystemTime::now();
+    }
+
+    /// The engine has taken the end of the compile step.
+    pub(crate) fn compiled(&self, engine: &Engine<'_>) {
+        if let Some(CompileResult { verdict, .. }) = engine.compile_result() {
+            self.progress.tell(Progress::Compiled { verdict: *verdict });
+        }
+    }
+
+    /// The engine has taken the end of a run of the test case at this place, which may need another one for its verdict.
+    pub(crate) fn tested(&self, engine: &Engine<'_>, place: usize) {
+        if let Some(result) = engine.test_result(place) {
+            self.progress.tell(Progress::RunDone {
+                test_id: result.test_id,
+                verdict: result.verdict,
+                execution_time_ms: result.execution_time_ms,
+                cpu_time_ms: result.cpu_time_ms,
+            });
+        }
     }
 
     /// The result is complete; comparing outputs took this long in all.

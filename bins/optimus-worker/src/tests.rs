@@ -6,11 +6,11 @@ use optimus_common::{
     JobId, WorkerId,
     job::{JobRecord, JobStatus},
     language::{Concurrency, Language},
-    result::Verdict,
+    result::{CompileVerdict, Verdict},
     settings::{self, Settings},
     submission::Submission,
 };
-use optimus_queue::{JobQueue, PoolInfo, WorkerRegistry};
+use optimus_queue::{EventBus, Followed, JobQueue, JobUpdate, PoolInfo, Progress, WorkerRegistry};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -129,6 +129,51 @@ async fn a_job_is_graded() {
         [Verdict::Accepted, Verdict::WrongAnswer, Verdict::Accepted]
     );
     assert_eq!(record.attempts, 1);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_progress_of_a_job_can_be_followed() {
+    let running = Running::start();
+    let id = running.put("die,late").await;
+    let mut updates = running.store.follow(id, 0).await.unwrap().unwrap();
+    let mut heard = Vec::new();
+    while let Some(followed) = updates.next().await {
+        let Followed::Update { number, update } = followed.unwrap() else {
+            panic!("nothing is missing");
+        };
+        heard.push(update);
+        assert_eq!(number, heard.len() as u64);
+    }
+    let [
+        JobUpdate::Queued,
+        JobUpdate::Progress(Progress::Started { attempt: 1 }),
+        JobUpdate::Progress(Progress::Compiled {
+            verdict: CompileVerdict::Ok,
+        }),
+        JobUpdate::Progress(Progress::Started { attempt: 2 }),
+        JobUpdate::Progress(Progress::Compiled {
+            verdict: CompileVerdict::Ok,
+        }),
+        runs @ ..,
+        JobUpdate::Ended {
+            status: JobStatus::Completed,
+        },
+    ] = &heard[..]
+    else {
+        panic!("{heard:?}");
+    };
+    let mut told: Vec<_> = runs
+        .iter()
+        .map(|run| match run {
+            JobUpdate::Progress(Progress::RunDone { test_id, verdict, .. }) => (*test_id, *verdict),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    told.sort_unstable_by_key(|(test_id, _)| *test_id);
+    let verdicts = verdicts(&running.store.record(id).await);
+    let expected: Vec<_> = (1..).zip(verdicts).collect();
+    assert_eq!(told, expected, "each test once, with the verdict it got at last");
     running.leave().await;
 }
 

@@ -204,6 +204,11 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The place of the test case that this execution is of, where it is one of a test.
+    pub fn place_of(&self, id: ExecutionId) -> Option<usize> {
+        self.schedule.test_of(id)
+    }
+
     /// The result of the test case at this place, once it has its verdict.
     pub fn test_result(&self, place: usize) -> Option<&TestResult> {
         self.tests.get(place)?.result.as_deref()
