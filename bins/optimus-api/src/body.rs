@@ -3,7 +3,7 @@
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, BodyDataStream, HttpBody},
+    body::{Body, BodyDataStream, Bytes, HttpBody},
     http::{HeaderMap, header},
 };
 use futures_util::StreamExt;
@@ -59,9 +59,38 @@ pub(crate) struct MemoryShare {
     _held: Option<OwnedSemaphorePermit>,
 }
 
+/// Where a body goes.
+pub(crate) trait Destination: Send {
+    /// The most of a body that is in memory at once.
+    fn window(&self) -> usize;
+
+    fn take(&mut self, chunk: Bytes) -> impl Future<Output = Result<(), Problem>> + Send;
+}
+
+/// Memory that has room for all of a body.
+struct Whole {
+    bytes: Vec<u8>,
+    /// As many as the body may have.
+    most: usize,
+}
+
+impl Destination for Whole {
+    fn window(&self) -> usize {
+        self.most
+    }
+
+    async fn take(&mut self, chunk: Bytes) -> Result<(), Problem> {
+        let length = self.bytes.len() + chunk.len();
+        grow(&mut self.bytes, length, self.most);
+        self.bytes.extend_from_slice(&chunk);
+        Ok(())
+    }
+}
+
 impl BodyReceiver {
-    pub(crate) fn new(limit: usize, pace: Pace) -> Self {
-        let large = LARGE_BODIES.max(limit.saturating_add(BESIDE_THE_LARGEST));
+    /// For bodies of at most `limit` bytes, of which `window` bytes at most are in memory at once.
+    pub(crate) fn new(limit: usize, window: usize, pace: Pace) -> Self {
+        let large = LARGE_BODIES.max(window.saturating_add(BESIDE_THE_LARGEST));
         Self {
             limit,
             pace,
@@ -70,26 +99,45 @@ impl BodyReceiver {
         }
     }
 
-    /// Receives a body, within what is set aside for all of them, and for as long as nobody needs its connection's place.
+    /// Receives a body into memory.
     pub(crate) async fn receive(
         &self,
         headers: &HeaderMap,
         body: Body,
         standing: Option<Standing>,
     ) -> Result<Received, Problem> {
+        let announced = body.size_hint().exact();
+        let announced = announced.and_then(|exact| usize::try_from(exact).ok());
+        let mut whole = Whole {
+            bytes: Vec::new(),
+            most: announced.unwrap_or(self.limit),
+        };
+        let share = self.pass_on(headers, body, standing, &mut whole).await?;
+        Ok(Received {
+            bytes: whole.bytes,
+            share,
+        })
+    }
+
+    /// Receives a body, within what is set aside for all of them, and for as long as nobody needs its connection's place.
+    pub(crate) async fn pass_on(
+        &self,
+        headers: &HeaderMap,
+        body: Body,
+        standing: Option<Standing>,
+        to: &mut impl Destination,
+    ) -> Result<MemoryShare, Problem> {
         let mut place_lost = pin!(connections::lost(standing));
-        let size = body.size_hint();
-        if size.lower() > self.limit as u64 {
+        if body.size_hint().lower() > self.limit as u64 {
             // A client that asked first has sent nothing yet; to read on would tell it to.
             if !headers.contains_key(header::EXPECT) {
                 tokio::spawn(linger(body.into_data_stream()));
             }
             return Err(Problem::body_too_large(self.limit));
         }
-        let announced = size.exact().and_then(|exact| usize::try_from(exact).ok());
         let mut room = Room::new(self);
         let mut stream = body.into_data_stream();
-        let mut bytes = Vec::new();
+        let mut length = 0;
         let mut grace = Grace::new(self.pace);
         let refused = loop {
             let began = Instant::now();
@@ -101,32 +149,28 @@ impl BodyReceiver {
             grace.waited(began.elapsed());
             let chunk = match next {
                 Err(_) => return Err(Problem::slow_body(self.pace.bytes_per_second)),
-                Ok(None) => {
-                    return Ok(Received {
-                        bytes,
-                        share: room.arrived(),
-                    });
-                }
+                Ok(None) => return Ok(room.arrived()),
                 Ok(Some(Err(_))) => return Err(Problem::unreadable_body()),
                 Ok(Some(Ok(chunk))) => chunk,
             };
             grace.moved(chunk.len());
-            let length = bytes.len() + chunk.len();
+            length += chunk.len();
             if length > self.limit {
                 break Problem::body_too_large(self.limit);
             }
             let reached = tokio::select! {
                 biased;
-                reached = room.reach(length) => reached,
+                reached = room.reach(length.min(to.window())) => reached,
                 () = &mut place_lost => break Problem::too_many_connections(),
             };
             if let Err(problem) = reached {
                 break problem;
             }
-            grow(&mut bytes, length, announced.unwrap_or(self.limit));
-            bytes.extend_from_slice(&chunk);
+            if let Err(problem) = to.take(chunk).await {
+                break problem;
+            }
         };
-        drop((room, bytes));
+        drop(room);
         tokio::spawn(linger(stream));
         Err(refused)
     }
@@ -238,15 +282,26 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     let essence = essence.trim().to_ascii_lowercase();
     let is_json =
         essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
-    let is_plain = match headers.get(header::CONTENT_ENCODING) {
-        None => true,
-        Some(encoding) => encoding.as_bytes().eq_ignore_ascii_case(b"identity"),
-    };
-    if is_json && is_plain {
+    if is_json && is_plain(headers) {
         Ok(())
     } else {
         Err(Problem::not_json())
     }
+}
+
+/// Refuses what is compressed.
+pub(crate) fn require_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    if is_plain(headers) {
+        Ok(())
+    } else {
+        Err(Problem::encoded())
+    }
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 #[cfg(test)]
@@ -274,7 +329,7 @@ mod tests {
     async fn large_bodies_leave_the_small_ones_their_memory() {
         let body_receiver = BodyReceiver {
             large: Pool::new(1 << 20, PACE),
-            ..BodyReceiver::new(1 << 20, PACE)
+            ..BodyReceiver::new(1 << 20, 1 << 20, PACE)
         };
         let first = received(&body_receiver, vec![b'x'; 700_000]).await.unwrap();
         let second = received(&body_receiver, vec![b'x'; 300_000]).await.unwrap();
@@ -295,7 +350,7 @@ mod tests {
     #[tokio::test]
     async fn beside_the_largest_body_there_is_room() {
         const LIMIT: usize = 128 << 20;
-        let body_receiver = BodyReceiver::new(LIMIT, PACE);
+        let body_receiver = BodyReceiver::new(LIMIT, LIMIT, PACE);
         let mut largest = Room::new(&body_receiver);
         largest.reach(LIMIT).await.unwrap();
         assert!(
@@ -314,7 +369,7 @@ mod tests {
         let body_receiver = BodyReceiver {
             small: Pool::new(SMALL, pace),
             large: Pool::new(1 << 20, pace),
-            ..BodyReceiver::new(1 << 20, pace)
+            ..BodyReceiver::new(1 << 20, 1 << 20, pace)
         };
         let _large = received(&body_receiver, vec![b'x'; 1 << 20]).await.unwrap();
         let grows = async {
@@ -356,6 +411,7 @@ mod tests {
         }
         const LIMIT: usize = 128 << 20;
         let body_receiver = Arc::new(BodyReceiver::new(
+            LIMIT,
             LIMIT,
             Pace {
                 grace: Duration::from_hours(1),
@@ -399,7 +455,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_ordinary_submission_needs_no_share() {
-        let body_receiver = BodyReceiver::new(1 << 20, PACE);
+        let body_receiver = BodyReceiver::new(1 << 20, 1 << 20, PACE);
         let mut all = Reservation::new(&body_receiver.small, Instant::now());
         all.reach(SMALL_BODIES, &mut PACE.grace.clone()).await.unwrap();
         let _all = all.arrived();
@@ -409,7 +465,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_drips_after_a_quick_beginning_is_cut_off() {
-        let body_receiver = BodyReceiver::new(1 << 20, PACE);
+        let body_receiver = BodyReceiver::new(1 << 20, 1 << 20, PACE);
         let quick = futures_util::stream::iter([Ok::<_, std::io::Error>(vec![b'x'; 1 << 19])]);
         let drip = futures_util::stream::repeat(()).then(|()| async {
             tokio::time::sleep(PACE.grace / 4).await;

@@ -1,12 +1,15 @@
 //! The parts of a request beside its body.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
     http::{HeaderMap, Uri, request::Parts},
 };
-use optimus_common::JobId;
+use optimus_common::{
+    JobId,
+    content::{Digest, NotADigest},
+};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
@@ -89,6 +92,46 @@ fn seconds(text: &str, most: Duration) -> Result<Duration, Problem> {
             "wait",
             "must be a number of seconds, 0 or more, such as 2.5",
         )),
+    }
+}
+
+/// The connection that a request came over.
+#[derive(Debug)]
+pub(crate) struct Origin(Option<Arc<Place>>);
+
+impl Origin {
+    /// From now on the request's body is received.
+    pub(crate) fn receive(&self) -> Option<Standing> {
+        self.0.as_ref().map(Place::receive)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Origin {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Arc<Place>>().cloned()))
+    }
+}
+
+/// The content named in the path.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct BlobPath {
+    /// The SHA-256 of the content, as 64 hexadecimal digits in lower case.
+    #[param(value_type = String, pattern = "^[0-9a-f]{64}$", example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+    pub(crate) sha256: Digest,
+}
+
+impl FromRequestParts<Arc<App>> for BlobPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let text = Path::<String>::from_request_parts(parts, app).await.ok();
+        let sha256 = text.map_or(Err(NotADigest), |Path(text)| text.parse());
+        sha256
+            .map(|sha256| Self { sha256 })
+            .map_err(|error| Problem::invalid_field("sha256", error.to_string()))
     }
 }
 

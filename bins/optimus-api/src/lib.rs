@@ -2,8 +2,9 @@
 //!
 //! [`serve`] runs it over any [`JobStore`], with a listener and a shutdown that come from outside. The way of a
 //! submission: `routes::jobs` takes the request, `body` receives it, `json` and `submit` read and check it, the store
-//! takes it; `waiting` lets the client wait for its end, and `answer` sends its result. Every error leaves as
-//! [`ProblemDetails`]; `observe` is around it all.
+//! takes it; `waiting` lets the client wait for its end, and `answer` sends its result. Content goes from
+//! `routes::blobs` by way of `body` to its store; `content` is what submissions and jobs have to do with it. Every error leaves
+//! as [`ProblemDetails`]; `observe` is around it all.
 //!
 //! Clients may be slow, greedy and many: `connections` bounds how many there are, `pace` how slow one may be, `body` and
 //! `answer` what all of them hold in memory.
@@ -15,6 +16,7 @@ mod auth;
 mod body;
 mod catalog;
 mod connections;
+mod content;
 mod extract;
 mod fleet;
 #[cfg(fuzzing)]
@@ -38,6 +40,7 @@ mod watched;
 use std::{fmt, sync::Arc, thread::available_parallelism};
 
 use optimus_common::{language::LanguagesError, settings::Settings};
+use optimus_content::ContentStore;
 use optimus_queue::JobStore;
 use optimus_service::metrics::Metrics;
 use tokio::sync::Semaphore;
@@ -50,11 +53,14 @@ pub use server::serve;
 /// What all requests share.
 pub struct App {
     store: Arc<dyn JobStore>,
+    content: Arc<dyn ContentStore>,
     settings: Settings,
     catalog: catalog::Catalog,
     tokens: auth::Tokens,
     hosts: host::Hosts,
     body_receiver: body::BodyReceiver,
+    /// Of content, which goes on to its store as it comes.
+    content_receiver: body::BodyReceiver,
     outgoing: answer::Outgoing,
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
@@ -65,14 +71,26 @@ pub struct App {
 
 impl App {
     /// Reads the languages from `settings.languages_file`, and again whenever that file changes.
-    pub fn new(store: Arc<dyn JobStore>, settings: Settings) -> Result<Self, LanguagesError> {
+    pub fn new(
+        store: Arc<dyn JobStore>,
+        content: Arc<dyn ContentStore>,
+        settings: Settings,
+    ) -> Result<Self, LanguagesError> {
         let pace = pace::Pace::of(&settings.api);
         Ok(Self {
             store,
             catalog: catalog::Catalog::open(settings.languages_file.clone())?,
             tokens: auth::Tokens::new(&settings.api.tokens),
             hosts: host::Hosts::new(&settings.api),
-            body_receiver: body::BodyReceiver::new(settings.api.body_limit_bytes, pace),
+            body_receiver: {
+                let limit = settings.api.body_limit_bytes;
+                body::BodyReceiver::new(limit, limit, pace)
+            },
+            content_receiver: {
+                let limit = usize::try_from(content.max_bytes()).unwrap_or(usize::MAX);
+                body::BodyReceiver::new(limit, content.incoming_memory(), pace)
+            },
+            content,
             outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             roster: fleet::Roster::default(),

@@ -66,12 +66,15 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
+    let content = optimus_queue::open_content(&settings)
+        .await
+        .context("cannot use the content store")?;
 
     let address = (settings.api.host.clone(), settings.api.port);
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
-    let app = App::new(Arc::new(store), settings)?;
+    let app = App::new(Arc::new(store), content, settings)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     optimus_api::serve(listener, Arc::new(app), shutdown.cancelled_owned()).await?;
     Ok(())

@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use optimus_common::{JobId, LanguageName, causes, counted, job::JobStatus, submission::InvalidSubmission};
+use optimus_common::{
+    JobId, LanguageName, causes, content::Digest, counted, job::JobStatus, submission::InvalidSubmission,
+};
+use optimus_content::ContentError;
 use optimus_queue::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,6 +22,9 @@ const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// When a client should come again after a queue was full.
 const FULL_RETRY: Duration = Duration::from_secs(5);
+
+/// When a client should come again after there was no room for its content.
+const CONTENT_RETRY: Duration = Duration::from_mins(1);
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
@@ -226,6 +232,61 @@ impl Problem {
         problem
     }
 
+    pub(crate) fn encoded() -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-content-encoding",
+            "The body must not be compressed",
+            "send the bytes as they are: their SHA-256 is their name",
+        );
+        problem.0.field = Some("Content-Encoding".to_owned());
+        problem
+    }
+
+    pub(crate) fn content_not_found(digest: Digest) -> Self {
+        let detail = format!("there is no content {digest}, or nobody has used it for its time");
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "content-not-found",
+            "No such content",
+            detail,
+        )
+    }
+
+    pub(crate) fn digest_differs(named: Digest, found: Digest) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "digest-differs",
+            "The body is not what its digest says",
+            format!("the SHA-256 of the body is {found}, not {named}; nothing was stored"),
+        );
+        problem.0.field = Some("sha256".to_owned());
+        problem
+    }
+
+    /// All content that is there is used by jobs, or was used a moment ago.
+    pub(crate) fn no_room_for_content() -> Self {
+        let mut problem = Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "no-room-for-content",
+            "There is no room for more content",
+            "what is there belongs to jobs that are not over, or was used a short while ago; come again later",
+        );
+        problem.0.retry_after = Some(CONTENT_RETRY);
+        problem
+    }
+
+    pub(crate) fn content_unavailable() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "content-unavailable",
+            "The content store is not available",
+            "the content store cannot take the request at the moment; it is safe to send it again",
+        );
+        problem.0.retry_after = Some(STORE_RETRY);
+        problem
+    }
+
     pub(crate) fn key_reused() -> Self {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -355,6 +416,29 @@ impl Problem {
 impl From<InvalidSubmission> for Problem {
     fn from(invalid: InvalidSubmission) -> Self {
         Self::invalid_field(invalid.field, invalid.message)
+    }
+}
+
+impl From<ContentError> for Problem {
+    fn from(error: ContentError) -> Self {
+        match &error {
+            ContentError::Unavailable(_) => {
+                tracing::warn!(error = causes(&error), "the content store refused a request");
+                Self::content_unavailable()
+            }
+            ContentError::NoRoom => {
+                tracing::warn!("there is no room for more content (content.max_total_bytes)");
+                Self::no_room_for_content()
+            }
+            ContentError::TooLarge { most } => {
+                Self::body_too_large(usize::try_from(*most).unwrap_or(usize::MAX))
+            }
+            ContentError::Differs { named, found } => Self::digest_differs(*named, *found),
+            ContentError::Misconfigured(_) | ContentError::Damaged(_) => {
+                tracing::error!(error = causes(&error), "the content store failed");
+                Self::internal()
+            }
+        }
     }
 }
 

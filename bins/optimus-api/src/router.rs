@@ -20,7 +20,7 @@ use crate::{
     host::require_host,
     observe::observe,
     problem::{Problem, ProblemDetails},
-    routes::{health, installation, jobs, openapi},
+    routes::{blobs, health, installation, jobs, openapi},
 };
 
 #[derive(OpenApi)]
@@ -36,6 +36,7 @@ use crate::{
     ),
     tags(
         (name = "jobs", description = "Submitting programs and reading their verdicts"),
+        (name = "content", description = "Storing what submissions name by its digest"),
         (name = "installation", description = "What this installation offers and how it does"),
     ),
     components(schemas(ProblemDetails)),
@@ -63,6 +64,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(jobs::submit))
         .routes(routes!(jobs::read_job, jobs::cancel))
+        .routes(routes!(blobs::put, blobs::head))
         .routes(routes!(installation::languages))
         .routes(routes!(installation::queues))
         .routes(routes!(health::metrics))

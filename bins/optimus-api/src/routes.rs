@@ -1,5 +1,6 @@
 //! The handlers, by what they are about.
 
+pub(crate) mod blobs;
 pub(crate) mod health;
 pub(crate) mod installation;
 pub(crate) mod jobs;

@@ -33,6 +33,7 @@ use tokio::{
 use crate::{
     App,
     connections::{Busy, Connections, LEAVING, Place},
+    content,
     pace::Pace,
     problem::Problem,
     router::router,
@@ -70,6 +71,7 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     let (waiting, store) = (Arc::clone(&app.waiting), Arc::clone(&app.store));
     tasks.spawn(waiting.keep_waking(move || store.subscribe()));
+    tasks.spawn(content::keep_up(&app));
     let mut running = JoinSet::new();
     let graceful = GracefulShutdown::new();
     let routes = TowerToHyperService::new(router(Arc::clone(&app)));

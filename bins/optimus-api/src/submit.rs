@@ -21,7 +21,6 @@ pub(crate) fn new_job(
         .get(&submission.language)
         .ok_or_else(|| unknown_language(&submission.language, languages))?;
     submission.validate(&limits.max)?;
-    submission.validate_content(0)?;
     JobPlan::new(&submission, language, limits)?;
     let idempotency = key.map(|key| Idempotency {
         key,

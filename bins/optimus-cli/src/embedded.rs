@@ -13,7 +13,8 @@ use std::{
 
 use anyhow::{Context, bail};
 use optimus_common::{WorkerId, settings::Settings};
-use optimus_queue::{JobStore, sqlite::SqliteStore};
+use optimus_content::{ContentStore, Memory, Rules};
+use optimus_queue::{JobStore, open_content_in, sqlite::SqliteStore};
 use optimus_worker::{
     Availability, ServedLanguages, Worker, WorkerMetrics,
     backend::{self, Choice},
@@ -54,6 +55,8 @@ pub(crate) enum Storage {
 pub(crate) struct Embedded {
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
+    /// What jobs name by its digest.
+    pub(crate) content: Arc<dyn ContentStore>,
     /// Where boxes come from, why, and which languages can be had.
     pub(crate) choice: Choice,
     /// Where the jobs are.
@@ -90,6 +93,13 @@ impl Embedded {
             .with_context(|| format!("cannot keep jobs in {}", database.display()))
             .system()?;
 
+        let content: Arc<dyn ContentStore> = match storage {
+            Storage::Persistent => open_content_in(folder, &settings)
+                .await
+                .context("cannot use the content store")
+                .system()?,
+            Storage::Ephemeral => Arc::new(Memory::new(Rules::of(&settings.content))),
+        };
         settings.docker.scope = scope_of(&settings.docker.scope, &database);
         let id = WorkerId::new();
         // Trying every layer takes a large future.
@@ -108,6 +118,7 @@ impl Embedded {
             settings: Arc::clone(&settings),
             languages,
             store: Arc::clone(&store),
+            content: Arc::clone(&content),
             backend: Arc::clone(&choice.backend),
             availability: match storage {
                 Storage::Persistent => Availability::Proved,
@@ -121,6 +132,7 @@ impl Embedded {
         Ok(Self {
             settings,
             store,
+            content,
             choice,
             database,
             metrics,

@@ -3,6 +3,7 @@
 //! Whatever happens, the box is destroyed, and the job is finished, given back, or left to whoever holds it now.
 
 use std::{
+    borrow::Cow,
     fmt,
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -16,7 +17,9 @@ use optimus_common::{
     language::Language,
     result::{JobResult, OverallStatus, Verdict},
     settings::Settings,
+    submission::Submission,
 };
+use optimus_content::{ContentStore, submission::fetch};
 use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_queue::{Claim, Finish, JobStore, Progress, Retry, StoreError};
 use optimus_sandbox::{
@@ -45,6 +48,7 @@ pub(crate) struct JobRunner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) language: Arc<Language>,
     pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) content: Arc<dyn ContentStore>,
     /// Memory of a box as the pool makes it.
     pub(crate) box_memory_bytes: u64,
     pub(crate) proof: Arc<Proof>,
@@ -163,6 +167,7 @@ impl JobRunner {
                 self.proof.job_graded();
                 trace::attribute(job, "verdict", result.verdict.as_str());
                 self.finish(claim, Outcome::Completed(result), begun).await;
+                self.release_content(claim).await;
                 spent
             }
             AttemptEnd::Broken(reason) => {
@@ -181,7 +186,7 @@ impl JobRunner {
         }
     }
 
-    /// Plan, box, tests, verdicts.
+    /// Content, plan, box, tests, verdicts.
     async fn work(
         &self,
         claim: &Claim,
@@ -189,7 +194,15 @@ impl JobRunner {
         stop: &mut AbortOnDropHandle<Stop>,
         taken: &mut SpentBox,
     ) -> AttemptEnd {
-        let plan = match JobPlan::new(&claim.submission, &self.language, &self.settings.limits) {
+        let fetched = tokio::select! {
+            fetched = self.with_content(&claim.submission) => fetched,
+            why = &mut *stop => return stopped(why),
+        };
+        let submission = match &fetched {
+            Ok(submission) => &**submission,
+            Err(reason) => return AttemptEnd::Ungradable(reason.clone()),
+        };
+        let plan = match JobPlan::new(submission, &self.language, &self.settings.limits) {
             Ok(plan) => plan,
             Err(error) => return AttemptEnd::Ungradable(causes(&error)),
         };
@@ -213,7 +226,7 @@ impl JobRunner {
         taken.handle = Some(session.shared_handle());
         let in_box = spans::in_box(session.handle().name());
         let observer = Observer::new(
-            &claim.submission,
+            submission,
             &self.metrics,
             progress,
             Span::current(),
@@ -223,7 +236,7 @@ impl JobRunner {
             if let Err(error) = self.make_room(&plan, session.handle()).await {
                 return AttemptEnd::Broken(causes(&error));
             }
-            let (submission, results) = (&claim.submission, &self.settings.results);
+            let results = &self.settings.results;
             let engine = Engine::new(submission, &self.language, &plan, results);
             let most_checking = self.settings.worker.max_checking;
             match grading::grade(
@@ -243,6 +256,28 @@ impl JobRunner {
         tokio::select! {
             ending = grading.instrument(in_box) => ending,
             why = &mut *stop => stopped(why),
+        }
+    }
+
+    /// The submission with the content that it names. That was there when the job was taken: where it is not now, the fault is
+    /// ours.
+    async fn with_content<'a>(&self, submission: &'a Submission) -> Result<Cow<'a, Submission>, String> {
+        if submission.named_content().next().is_none() {
+            return Ok(Cow::Borrowed(submission));
+        }
+        let mut whole = submission.clone();
+        fetch(&*self.content, &mut whole)
+            .await
+            .map_err(|error| causes(&error))?;
+        Ok(Cow::Owned(whole))
+    }
+
+    /// Left undone, an upkeep does it.
+    async fn release_content(&self, claim: &Claim) {
+        if claim.submission.named_content().next().is_some()
+            && let Err(error) = self.content.release(claim.lease.job).await
+        {
+            debug!(job_id = %claim.lease.job, error = causes(&error), "the content of a job is held in vain");
         }
     }
 

@@ -38,6 +38,7 @@ mod tests;
 use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{WorkerId, causes, settings::Settings};
+use optimus_content::ContentStore;
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
 use tokio::{
@@ -67,6 +68,8 @@ pub struct Worker {
     pub settings: Arc<Settings>,
     pub languages: ServedLanguages,
     pub store: Arc<dyn JobStore>,
+    /// Where the content is that jobs name.
+    pub content: Arc<dyn ContentStore>,
     pub backend: Arc<dyn Backend>,
     pub availability: Availability,
     /// Counts what this worker does.
@@ -101,6 +104,7 @@ impl Worker {
                 worker: self.id.clone(),
                 settings: Arc::clone(&self.settings),
                 store: Arc::clone(&self.store),
+                content: Arc::clone(&self.content),
                 backend: Arc::clone(&self.backend),
                 job_permits: Arc::new(Semaphore::new(job_permits(worker.total_concurrency))),
                 metrics: self.metrics.clone(),

@@ -84,11 +84,15 @@ async fn work(settings: Settings, shutdown: CancellationToken) -> anyhow::Result
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
+    let content = optimus_queue::open_content(&settings)
+        .await
+        .context("cannot use the content store")?;
     let worker = Worker {
         id,
         settings: Arc::new(settings),
         languages,
         store: Arc::new(store),
+        content,
         backend: Arc::clone(&choice.backend),
         availability: Availability::Proved,
         metrics,

@@ -6,6 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{LanguageName, WorkerId, causes, language::Language, settings::Settings};
+use optimus_content::ContentStore;
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
@@ -52,6 +53,7 @@ pub(crate) struct WorkerContext {
     pub(crate) worker: WorkerId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
+    pub(crate) content: Arc<dyn ContentStore>,
     pub(crate) backend: Arc<dyn Backend>,
     /// Jobs at once over all languages. A permit is held for a job, and never while waiting for one or for its box.
     pub(crate) job_permits: Arc<Semaphore>,
@@ -98,6 +100,7 @@ impl Pool {
             worker: context.worker.clone(),
             settings: Arc::clone(&context.settings),
             store: Arc::clone(&context.store),
+            content: Arc::clone(&context.content),
             box_memory_bytes: spec.memory_bytes,
             metrics: context.metrics.clone(),
             proof: Arc::new(Proof::new(context.availability)),

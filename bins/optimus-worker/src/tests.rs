@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use optimus_common::{
     JobId, WorkerId,
+    content::{Digest, NamedContent},
     job::{JobRecord, JobStatus},
     language::{Concurrency, Language},
     result::{CompileVerdict, Verdict},
     settings::{self, Settings},
     submission::Submission,
 };
+use optimus_content::{ContentStore, Memory, Rules};
 use optimus_queue::{EventBus, Followed, JobQueue, JobUpdate, PoolInfo, Progress, WorkerRegistry};
+use sha2::Digest as _;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
@@ -24,6 +27,7 @@ use crate::{
 
 struct Running {
     store: FakeStore,
+    content: Arc<dyn ContentStore>,
     backend: FakeBackend,
     shutdown: CancellationToken,
     worker: JoinHandle<()>,
@@ -63,11 +67,13 @@ impl Running {
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
         change(&mut settings.worker);
+        let content: Arc<dyn ContentStore> = Arc::new(Memory::new(Rules::of(&settings.content)));
         let worker = Worker {
             id: WorkerId::new(),
             languages: ServedLanguages::open(&settings).unwrap(),
             settings: Arc::new(settings),
             store: Arc::new(store.clone()),
+            content: Arc::clone(&content),
             backend: Arc::new(backend.clone()),
             availability,
             metrics: WorkerMetrics::default(),
@@ -75,6 +81,7 @@ impl Running {
         let worker = tokio::spawn(worker.run(shutdown.clone()));
         Self {
             store,
+            content,
             backend,
             shutdown,
             worker,
@@ -621,5 +628,53 @@ async fn another_toolchain_is_proved_anew() {
     // Takes the last box of the old one.
     running.graded(fakes::submission("echo", &[("", "")])).await;
     running.until_pool(|pool| pool.unavailable.is_some()).await;
+    running.leave().await;
+}
+
+/// A submission of one test, whose input and expected output are this content.
+fn naming(content: &[u8]) -> Submission {
+    let digest: [u8; 32] = sha2::Sha256::digest(content).into();
+    let named = NamedContent::new(Digest::from(digest));
+    let mut submission = fakes::submission("echo", &[("", "")]);
+    let test = &mut submission.test_cases[0];
+    (test.input, test.expected_output) = (None, None);
+    (test.input_sha256, test.expected_output_sha256) = (Some(named.clone()), Some(named));
+    submission
+}
+
+async fn put_content(store: &dyn ContentStore, bytes: &'static [u8]) -> Digest {
+    let digest = Digest::from(<[u8; 32]>::from(sha2::Sha256::digest(bytes)));
+    let mut incoming = store.begin(digest).await.unwrap();
+    incoming.write(bytes::Bytes::from_static(bytes)).await.unwrap();
+    incoming.finish().await.unwrap();
+    digest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_graded_by_the_content_it_names() {
+    let running = Running::start();
+    put_content(&*running.content, b"large").await;
+    let record = running.graded(naming(b"large")).await;
+    assert_eq!(verdicts(&record), [Verdict::Accepted]);
+    assert_eq!(record.result.unwrap().test_results[0].stdout, "large");
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_is_gone_is_a_failure_of_ours() {
+    let running = Running::start();
+    let digest = put_content(&*running.content, b"large").await;
+    running.content.forget(digest).await.unwrap();
+    let id = running.store.put(naming(b"large")).await;
+    let record = running.store.until(id, JobStatus::Failed).await;
+    let error = record.error.unwrap();
+    assert!(
+        error.contains(&digest.to_string()) && error.contains("gone"),
+        "{error}"
+    );
+    // It is not the language's failure.
+    put_content(&*running.content, b"large").await;
+    let record = running.graded(naming(b"large")).await;
+    assert_eq!(verdicts(&record), [Verdict::Accepted]);
     running.leave().await;
 }

@@ -1,6 +1,6 @@
 //! The task that removes content nobody uses.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use optimus_common::causes;
 use tokio::time::sleep;
@@ -9,7 +9,7 @@ use crate::{ContentStore, Holders, Upkept};
 
 /// Removes what may go, again and again. The first pass is only after a while: a process that is started over and over has
 /// no time for it.
-pub async fn keep_up(store: Arc<dyn ContentStore>, holders: Arc<dyn Holders>, every: Duration) -> Infallible {
+pub async fn keep_up(store: Arc<dyn ContentStore>, holders: Arc<dyn Holders>, every: Duration) {
     loop {
         sleep(every).await;
         match store.upkeep(&*holders).await {

@@ -9,6 +9,7 @@
 pub mod bench;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod content;
 mod encoding;
 mod error;
 mod events;
@@ -28,6 +29,7 @@ mod store;
 mod upkeep;
 mod watchers;
 
+pub use content::{open_content, open_content_in};
 pub use error::*;
 pub use events::*;
 pub use progress::*;

@@ -25,6 +25,7 @@ use crate::{
     App,
     answer::show,
     body::{MemoryShare, Received, require_json},
+    content,
     extract::{IdempotencyKey, JobPath, Wait},
     problem::Problem,
     submit::new_job,
@@ -108,7 +109,7 @@ pub(crate) async fn submit(
     }
     // Before the job is in the store, so that no end of it is missed.
     let waiter = wait.wait.map(|_| app.waiting.register(id));
-    let submitted = app.store.submit(new).await?;
+    let submitted = content::store(&app, new).await?;
     drop(share);
     let (id, waiter, replayed) = match submitted {
         Submitted::Created => (id, waiter, false),

@@ -119,6 +119,7 @@ async fn the_served_document_describes_every_route() {
     assert_eq!(
         names(&document["paths"]),
         [
+            "/blobs/{sha256}",
             "/health",
             "/jobs",
             "/jobs/{id}",
@@ -130,4 +131,5 @@ async fn the_served_document_describes_every_route() {
         ]
     );
     assert_eq!(names(&document["paths"]["/jobs/{id}"]), ["delete", "get"]);
+    assert_eq!(names(&document["paths"]["/blobs/{sha256}"]), ["head", "put"]);
 }

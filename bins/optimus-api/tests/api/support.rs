@@ -14,6 +14,7 @@ use optimus_common::{
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
     settings::Settings,
 };
+use optimus_content::{ContentStore, Memory, Rules};
 use optimus_queue::{Claim, JobQueue, PoolInfo, WorkerInfo, WorkerRegistry, redis::RedisStore};
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -94,6 +95,7 @@ impl Drop for Redis {
 /// A server over a store, and everything a test does with them.
 pub(crate) struct Api {
     pub(crate) store: Arc<RedisStore>,
+    pub(crate) content: Arc<dyn ContentStore>,
     pub(crate) redis: Redis,
     pub(crate) languages_file: PathBuf,
     url: String,
@@ -122,13 +124,18 @@ impl Api {
         let store = Arc::new(connect(&settings).await);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let app = Arc::new(App::new(store.clone(), settings).unwrap());
+        let content: Arc<dyn ContentStore> = Arc::new(Memory::new(Rules {
+            min_kept: settings.content.min_kept,
+            ..Rules::of(&settings.content)
+        }));
+        let app = Arc::new(App::new(store.clone(), Arc::clone(&content), settings).unwrap());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(optimus_api::serve(listener, app, async {
             let _ = stopped.await;
         }));
         Self {
             store,
+            content,
             redis,
             languages_file,
             url,

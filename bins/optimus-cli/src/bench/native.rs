@@ -56,7 +56,12 @@ impl Installation {
         let embedded = Embedded::start(settings, Storage::Ephemeral).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.system()?;
         let address = listener.local_addr().system()?;
-        let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage()?;
+        let app = App::new(
+            Arc::clone(&embedded.store),
+            Arc::clone(&embedded.content),
+            (*embedded.settings).clone(),
+        )
+        .usage()?;
         let shutdown = CancellationToken::new();
         let api = optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned());
         let api = tokio::spawn(api);

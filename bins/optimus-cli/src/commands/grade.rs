@@ -219,7 +219,6 @@ fn check(
             .with_context(|| format!("there is no language {}", submission.language))
             .and_then(|language| {
                 submission.validate(&limits.max)?;
-                submission.validate_content(0)?;
                 JobPlan::new(&submission, language, limits)?;
                 Ok(())
             });

@@ -68,7 +68,12 @@ async fn serve(settings: Settings, shutdown: CancellationToken, output: &Output)
         return Ok(Exit::Done);
     };
     let embedded = embedded?;
-    let app = App::new(Arc::clone(&embedded.store), (*embedded.settings).clone()).usage();
+    let app = App::new(
+        Arc::clone(&embedded.store),
+        Arc::clone(&embedded.content),
+        (*embedded.settings).clone(),
+    )
+    .usage();
     let served = match app {
         Ok(app) => {
             let app = app.show_metrics(embedded.metrics.clone());

@@ -11,6 +11,7 @@ mod arguments;
 mod audit;
 mod bus;
 mod connection;
+mod content;
 mod events;
 mod keys;
 mod patience;
@@ -26,4 +27,5 @@ mod store;
 mod upkeep;
 mod waiting;
 
+pub use content::RedisContent;
 pub use store::RedisStore;

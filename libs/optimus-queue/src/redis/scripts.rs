@@ -67,7 +67,7 @@ fn version() -> String {
 }
 
 /// The `#!lua` line must stay the first one: by its flags Redis decides whether the script runs with memory full.
-fn after(shared: &[&str], body: &str) -> Script {
+pub(super) fn after(shared: &[&str], body: &str) -> Script {
     let (flags, rest) = body.split_once('\n').unwrap_or((body, ""));
     Script::new(&[&[flags], shared, &[rest]].concat().join("\n"))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
 
+mod content;
 mod damage;
 mod jobs;
 mod limits;

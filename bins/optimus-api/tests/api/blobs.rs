@@ -1,0 +1,221 @@
+//! Content by digest, and submissions that name it.
+
+use std::time::Duration;
+
+use optimus_common::content::Digest;
+use reqwest::{Method, StatusCode, header};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{Api, problem, submission_with};
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::from(<[u8; 32]>::from(Sha256::digest(bytes)))
+}
+
+async fn put_as(api: &Api, name: &str, bytes: impl Into<reqwest::Body>) -> reqwest::Response {
+    let request = api.request(Method::PUT, &format!("/blobs/{name}"));
+    request.body(bytes).send().await.unwrap()
+}
+
+async fn problem_of(answer: reqwest::Response, status: StatusCode) -> Value {
+    assert_eq!(answer.status(), status);
+    problem(answer).await
+}
+
+async fn put(api: &Api, bytes: &[u8]) -> Digest {
+    let digest = digest_of(bytes);
+    let answer = put_as(api, &digest.to_string(), bytes.to_vec()).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    digest
+}
+
+async fn head(api: &Api, name: &str) -> reqwest::Response {
+    let request = api.request(Method::HEAD, &format!("/blobs/{name}"));
+    request.send().await.unwrap()
+}
+
+async fn is_held(api: &Api) -> bool {
+    struct Asked(std::sync::Mutex<bool>);
+
+    #[async_trait::async_trait]
+    impl optimus_content::Holders for Asked {
+        async fn is_over(
+            &self,
+            _: optimus_common::JobId,
+        ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+            *self.0.lock().unwrap() = true;
+            Ok(false)
+        }
+    }
+    let asked = Asked(std::sync::Mutex::default());
+    api.content.upkeep(&asked).await.unwrap();
+    asked.0.into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_is_stored_once_under_its_digest() {
+    let api = Api::start().await;
+    let bytes: Vec<_> = (0..=u8::MAX).cycle().step_by(3).take(3_000_001).collect();
+    let name = digest_of(&bytes).to_string();
+    assert_eq!(head(&api, &name).await.status(), StatusCode::NOT_FOUND);
+
+    let answer = put_as(&api, &name, bytes.clone()).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    assert_eq!(answer.headers()[header::LOCATION], format!("/blobs/{name}"));
+    let told: Value = answer.json().await.unwrap();
+    assert_eq!(told, json!({"sha256": name, "size": 3_000_001}));
+
+    let there = head(&api, &name).await;
+    assert_eq!(there.status(), StatusCode::OK);
+    assert_eq!(there.headers()[header::CONTENT_LENGTH], "3000001");
+
+    let again = put_as(&api, &name, bytes.clone()).await;
+    assert_eq!(again.status(), StatusCode::OK);
+    let kept = api.content.get(digest_of(&bytes)).await.unwrap().unwrap();
+    assert!(kept.into_bytes().await.unwrap() == bytes);
+
+    let read = api.get(&format!("/blobs/{name}")).send().await.unwrap();
+    assert_eq!(read.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_content_is_named() {
+    let api = Api::start_with(|settings| settings.content.max_bytes = 1000).await;
+    for name in ["ab", &"A".repeat(64), "..%2f..%2fetc", &"0".repeat(65)] {
+        let refused = problem_of(put_as(&api, name, "x").await, StatusCode::BAD_REQUEST).await;
+        assert_eq!(refused["field"], "sha256", "{refused}");
+        assert_eq!(head(&api, name).await.status(), StatusCode::BAD_REQUEST);
+    }
+    let name = digest_of(b"something").to_string();
+    let refused = problem_of(
+        put_as(&api, &name, "another").await,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    )
+    .await;
+    assert_eq!(refused["type"], "urn:optimus:problem:digest-differs");
+    let found = digest_of(b"another").to_string();
+    assert!(refused["detail"].as_str().unwrap().contains(&found), "{refused}");
+    assert_eq!(head(&api, &found).await.status(), StatusCode::NOT_FOUND);
+
+    let large = vec![b'x'; 1001];
+    let name = digest_of(&large).to_string();
+    // Once with its length announced, and once without.
+    let streamed = futures_util::stream::iter(
+        large
+            .chunks(100)
+            .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()))
+            .collect::<Vec<_>>(),
+    );
+    for body in [
+        reqwest::Body::from(large.clone()),
+        reqwest::Body::wrap_stream(streamed),
+    ] {
+        let refused = put_as(&api, &name, body).await;
+        problem_of(refused, StatusCode::PAYLOAD_TOO_LARGE).await;
+    }
+    let encoded = api
+        .request(Method::PUT, &format!("/blobs/{name}"))
+        .header(header::CONTENT_ENCODING, "gzip")
+        .body("x");
+    let refused = problem_of(encoded.send().await.unwrap(), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
+    assert_eq!(refused["field"], "Content-Encoding");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_store_says_so() {
+    let api = Api::start_with(|settings| settings.content.max_total_bytes = 5000).await;
+    put(&api, &[b'x'; 4000]).await;
+    let more = [b'y'; 4000];
+    let refused = put_as(&api, &digest_of(&more).to_string(), more.to_vec()).await;
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "60");
+    let refused = problem_of(refused, StatusCode::INSUFFICIENT_STORAGE).await;
+    assert_eq!(refused["type"], "urn:optimus:problem:no-room-for-content");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_needs_a_token_where_there_are_some() {
+    let api = Api::start_with(|settings| settings.api.tokens = vec!["secret".to_owned()]).await;
+    let name = digest_of(b"x").to_string();
+    problem_of(put_as(&api, &name, "x").await, StatusCode::UNAUTHORIZED).await;
+    assert_eq!(head(&api, &name).await.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_names_content_and_holds_it() {
+    let api = Api::start_with(|settings| settings.content.min_kept = Duration::ZERO).await;
+    let digest = put(&api, b"12").await;
+    let test =
+        json!({"id": 1, "input_sha256": digest.to_string(), "expected_output_sha256": digest.to_string()});
+    let id = api.accepted(&submission_with("test_cases", json!([test]))).await;
+    let claim = api.claim("python").await;
+    assert_eq!(claim.lease.job, id);
+    let mut submission = claim.submission;
+    let named = submission.test_cases[0].input_sha256.as_ref().unwrap();
+    assert_eq!((named.digest(), named.bytes()), (digest, None));
+    optimus_content::submission::fetch(&*api.content, &mut submission)
+        .await
+        .unwrap();
+    assert_eq!(submission.test_cases[0].input(), b"12");
+    assert_eq!(submission.test_cases[0].expected_output(), b"12");
+    assert!(is_held(&api).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_submission_names_must_be_there() {
+    let api = Api::start_with(|settings| settings.content.min_kept = Duration::ZERO).await;
+    let there = put(&api, b"12").await.to_string();
+    let missing = digest_of(b"missing").to_string();
+    for (test, field) in [
+        (
+            json!({"id": 1, "input_sha256": missing, "expected_output": ""}),
+            "test_cases[0].input_sha256",
+        ),
+        (
+            json!({"id": 1, "input_sha256": there, "expected_output_sha256": missing}),
+            "test_cases[0].expected_output_sha256",
+        ),
+        (
+            json!({"id": 1, "input_sha256": "12", "expected_output": ""}),
+            "test_cases[0].input_sha256",
+        ),
+        (
+            json!({"id": 1, "input_sha256": there, "input": "", "expected_output": ""}),
+            "test_cases[0].input_sha256",
+        ),
+    ] {
+        let answer = api.submit(&submission_with("test_cases", json!([test]))).await;
+        let refused = problem_of(answer, StatusCode::BAD_REQUEST).await;
+        assert_eq!(refused["field"], field, "{refused}");
+    }
+    let queues: Value = api.get("/queues").send().await.unwrap().json().await.unwrap();
+    let waiting: u64 = queues["queues"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|queue| queue["waiting"].as_u64().unwrap())
+        .sum();
+    assert_eq!(waiting, 0);
+    assert!(!is_held(&api).await, "nothing was stored, and so nothing is held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn named_content_counts_as_what_is_sent_does() {
+    let api = Api::start_with(|settings| {
+        settings.limits.max.source_bytes = 100;
+        settings.content.max_job_bytes = 250;
+    })
+    .await;
+    let digest = put(&api, &[b' '; 101]).await.to_string();
+    let mut submission = submission_with("files", json!([{"name": "a.py", "content_sha256": digest}]));
+    submission.as_object_mut().unwrap().remove("source_code");
+    let refused = problem_of(api.submit(&submission).await, StatusCode::BAD_REQUEST).await;
+    assert_eq!(refused["field"], "files", "{refused}");
+
+    let test = |id| json!({"id": id, "input_sha256": digest, "expected_output": ""});
+    let submission = |tests| submission_with("test_cases", Value::Array(tests));
+    api.accepted(&submission(vec![test(1), test(2)])).await;
+    let three = api.submit(&submission(vec![test(1), test(2), test(3)])).await;
+    let refused = problem_of(three, StatusCode::BAD_REQUEST).await;
+    assert_eq!(refused["field"], "test_cases[2].input_sha256", "{refused}");
+}

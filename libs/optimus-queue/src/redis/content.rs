@@ -1,0 +1,287 @@
+//! Content in Redis, for what is small: it is in the memory of the server that keeps the jobs.
+//!
+//! `optimus:content` stands for the prefix.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `optimus:content:data:<digest>` | string | content |
+//! | `optimus:content:sizes` | hash | the bytes of each content |
+//! | `optimus:content:used` | sorted set | digests; score: when it was last used |
+//! | `optimus:content:incoming:<id>` | string | what is on its way; expires |
+//! | `optimus:content:arriving` | sorted set | ids of what is on its way; score: when it is given up, unless more comes |
+//! | `optimus:content:arrived` | hash | what each of them counts for |
+//! | `optimus:content:holds` | sorted set | jobs that hold content; score: since when |
+//! | `optimus:content:held` | hash | the digests that each of them holds, one after the other |
+//! | `optimus:content:held_by` | hash | by how many jobs each digest is held |
+//! | `optimus:content:totals` | hash | `bytes`: of all content, on its way or not |
+//!
+//! All times are milliseconds since 1970 by Redis' clock. Every script happens wholly or not at all.
+
+mod sink;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::stream;
+use optimus_common::{JobId, content::Digest, settings::Redis};
+use optimus_content::{Content, ContentError, ContentStore, Holders, Incoming, Rules, Upkept};
+use redis::{FromRedisValue, RedisError, Script};
+
+use self::sink::Appending;
+use super::{
+    arguments::millis,
+    connection::Connections,
+    replicas::ReplicaPolicy,
+    scripts::{Call, after},
+};
+use crate::StoreError;
+
+const PREFIX: &str = "optimus:content";
+
+/// What travels at once.
+const BLOCK: usize = 1 << 20;
+
+/// How many contents or jobs one script looks at.
+const PAGE: usize = 1000;
+
+/// More passes than there is content anywhere.
+const PASSES: usize = 10_000;
+
+/// Content in one Redis.
+#[derive(Debug, Clone)]
+pub struct RedisContent(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Of its own, so that content holds up no job.
+    connections: Connections,
+    replicas: ReplicaPolicy,
+    keys: Vec<String>,
+    prefix: String,
+    scripts: Scripts,
+    rules: Rules,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    append: Script,
+    keep: Script,
+    drop: Script,
+    hold: Script,
+    release: Script,
+    holders: Script,
+    evict: Script,
+    forget: Script,
+}
+
+impl Scripts {
+    fn new() -> Self {
+        let script = |body| after(&[include_str!("lua/content/lib.lua")], body);
+        Self {
+            append: script(include_str!("lua/content/append.lua")),
+            keep: script(include_str!("lua/content/keep.lua")),
+            drop: script(include_str!("lua/content/drop.lua")),
+            hold: script(include_str!("lua/content/hold.lua")),
+            release: script(include_str!("lua/content/release.lua")),
+            holders: script(include_str!("lua/content/holders.lua")),
+            evict: script(include_str!("lua/content/evict.lua")),
+            forget: script(include_str!("lua/content/forget.lua")),
+        }
+    }
+}
+
+fn failed(error: RedisError) -> ContentError {
+    // Redis has no memory left, which its other data may have taken.
+    let is_full = error.code() == Some("OOM");
+    if is_full {
+        ContentError::NoRoom
+    } else {
+        ContentError::unavailable(error)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("Redis answers what no script of ours does")]
+struct Unexpected;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it was removed while it was read")]
+struct Removed;
+
+impl RedisContent {
+    /// Inside a runtime. The connections are opened at their first use.
+    pub fn open(redis: &Redis, rules: Rules) -> Result<Self, ContentError> {
+        let misconfigured = |error: RedisError| ContentError::Misconfigured(format!("redis.url: {error}"));
+        let connections = Connections::open(redis).map_err(misconfigured)?;
+        let names = [
+            "sizes", "used", "arriving", "arrived", "holds", "held", "held_by", "totals",
+        ];
+        Ok(Self(Arc::new(Inner {
+            connections,
+            replicas: ReplicaPolicy::of(redis),
+            keys: names.map(|name| format!("{PREFIX}:{name}")).to_vec(),
+            prefix: PREFIX.to_owned(),
+            scripts: Scripts::new(),
+            rules,
+        })))
+    }
+}
+
+impl Inner {
+    fn call<'a>(&self, script: &'a Script) -> Call<'a> {
+        Call::new(script, &self.keys).arg(&self.prefix)
+    }
+
+    async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, ContentError> {
+        call.run(&mut self.connections.bulk()).await.map_err(failed)
+    }
+
+    /// Not before the replicas that are asked for have it, and all that was written before.
+    async fn run_replicated<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, ContentError> {
+        if !self.replicas.is_required() {
+            return self.run(call).await;
+        }
+        let link = &mut self.connections.bulk();
+        let (answer, there) = call.run_replicated(link, self.replicas).await.map_err(failed)?;
+        self.replicas
+            .check(there)
+            .map_err(|error: StoreError| ContentError::unavailable(error))?;
+        Ok(answer)
+    }
+
+    /// With the digests behind each other.
+    async fn hold(&self, job: &str, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        if digests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let packed: String = digests.iter().map(Digest::to_string).collect();
+        let call = self.call(&self.scripts.hold).arg(job).arg(packed);
+        let sizes: Vec<i64> = self.run_replicated(call).await?;
+        if sizes.len() != digests.len() {
+            return Err(ContentError::unavailable(Unexpected));
+        }
+        Ok(sizes.into_iter().map(|size| u64::try_from(size).ok()).collect())
+    }
+
+    /// Jobs that hold content for some time.
+    async fn holders(&self) -> Result<Vec<JobId>, ContentError> {
+        let mut jobs = Vec::new();
+        loop {
+            let call = self.call(&self.scripts.holders);
+            let call = call.arg(millis(self.rules.min_kept)).arg(jobs.len()).arg(PAGE);
+            let page: Vec<String> = self.run(call).await?;
+            let is_last = page.len() < PAGE;
+            for job in page {
+                jobs.push(job.parse().map_err(ContentError::unavailable)?);
+            }
+            if is_last {
+                return Ok(jobs);
+            }
+        }
+    }
+
+    async fn block(&self, digest: Digest, from: u64, size: u64) -> Result<Vec<u8>, ContentError> {
+        let to = (from + BLOCK as u64).min(size) - 1;
+        let mut read = redis::cmd("GETRANGE");
+        read.arg(format!("{}:data:{digest}", self.prefix))
+            .arg(from)
+            .arg(to);
+        let block: Vec<u8> = read
+            .query_async(&mut self.connections.bulk())
+            .await
+            .map_err(failed)?;
+        if block.is_empty() {
+            return Err(ContentError::unavailable(Removed));
+        }
+        Ok(block)
+    }
+}
+
+#[async_trait]
+impl ContentStore for RedisContent {
+    async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
+        let most = self.0.rules.max_bytes;
+        if self.renew(&[digest]).await? != [None] {
+            return Ok(Incoming::existing(digest, most));
+        }
+        let appending = Appending::new(Arc::clone(&self.0), digest);
+        Ok(Incoming::new(digest, most, Box::new(appending)))
+    }
+
+    fn incoming_memory(&self) -> usize {
+        2 * BLOCK
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.0.rules.max_bytes
+    }
+
+    async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
+        let mut ask = redis::cmd("HGET");
+        ask.arg(&self.0.keys[0]).arg(digest.to_string());
+        let size: Option<u64> = ask
+            .query_async(&mut self.0.connections.bulk())
+            .await
+            .map_err(failed)?;
+        let inner = Arc::clone(&self.0);
+        Ok(size.map(|size| {
+            let blocks = stream::try_unfold(0, move |from| {
+                let inner = Arc::clone(&inner);
+                async move {
+                    if from == size {
+                        return Ok(None);
+                    }
+                    let block = inner.block(digest, from, size).await?;
+                    let next = from + block.len() as u64;
+                    Ok(Some((block.into(), next)))
+                }
+            });
+            Content::new(digest, size, blocks)
+        }))
+    }
+
+    async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        self.0.hold("", digests).await
+    }
+
+    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        self.0.hold(&job.to_string(), digests).await
+    }
+
+    async fn release(&self, job: JobId) -> Result<(), ContentError> {
+        let call = self.0.call(&self.0.scripts.release).arg(job.to_string());
+        let _: u64 = self.0.run(call).await?;
+        Ok(())
+    }
+
+    async fn forget(&self, digest: Digest) -> Result<(), ContentError> {
+        let call = self.0.call(&self.0.scripts.forget).arg(digest.to_string());
+        let _: u64 = self.0.run(call).await?;
+        Ok(())
+    }
+
+    async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
+        let Inner { rules, scripts, .. } = &*self.0;
+        let mut upkept = Upkept::default();
+        for job in self.0.holders().await? {
+            if holders.is_over(job).await.map_err(ContentError::Unavailable)? {
+                self.release(job).await?;
+                upkept.released += 1;
+            }
+        }
+        for _ in 0..PASSES {
+            let call = self.0.call(&scripts.evict).arg(rules.max_total_bytes);
+            let call = call.arg(millis(rules.min_kept)).arg(millis(rules.retention));
+            let (looked, removed, bytes): (usize, u64, u64) = self.0.run(call.arg(PAGE)).await?;
+            upkept.removed += removed;
+            upkept.bytes = bytes;
+            if looked < PAGE {
+                break;
+            }
+        }
+        Ok(upkept)
+    }
+}
+
+/// How long what came is kept when no more comes: much longer than a client may take for a block.
+const KEPT: Duration = Duration::from_mins(10);
