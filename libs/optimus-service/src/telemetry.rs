@@ -163,3 +163,22 @@ fn timeout() -> Duration {
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_never_has_a_password() {
+        for (endpoint, told) in [
+            ("http://127.0.0.1:4318", "http://127.0.0.1:4318"),
+            (
+                "http://me:secret@collector:4318/otlp",
+                "http://collector:4318/otlp",
+            ),
+            ("http://me:se@cret@collector", "http://collector"),
+        ] {
+            assert_eq!(without_password(endpoint), told);
+        }
+    }
+}

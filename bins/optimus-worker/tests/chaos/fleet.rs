@@ -324,7 +324,9 @@ pub(crate) fn acknowledged(logs: &[PathBuf]) -> BTreeMap<String, usize> {
     for log in logs {
         let log = fs::read(log).unwrap_or_default();
         for line in String::from_utf8_lossy(&log).lines() {
-            if let Some((_, rest)) = line.split_once("job finished job_id=")
+            // The job's id is told by the span around the event.
+            if line.contains(": job finished ")
+                && let Some((_, rest)) = line.split_once("job{job_id=")
                 && let Some(id) = rest.split_whitespace().next()
             {
                 *times.entry(id.to_owned()).or_default() += 1;
