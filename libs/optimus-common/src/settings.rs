@@ -365,7 +365,7 @@ mod tests {
             ("OPTIMUS__NATIVE__ALLOW_MISSING", "landlock,guest-uids"),
             ("OPTIMUS__WORKER__BACKEND", "auto"),
             ("OPTIMUS__DATA_DIR", "/srv/optimus"),
-            ("OPTIMUS__CONTENT__STORE", "s3://bucket/judge"),
+            ("OPTIMUS__CONTENT__STORE", "/srv/content"),
         ])
         .unwrap();
         assert_eq!(settings.redis.url, "redis://elsewhere:1");
@@ -379,8 +379,8 @@ mod tests {
         assert_eq!(settings.worker.backend, Some(BackendChoice::Auto));
         assert_eq!(Settings::defaults().worker.backend, None);
         assert!(with(&[("OPTIMUS__WORKER__BACKEND", "podman")]).is_err());
-        let bucket = ContentStoreChoice::S3("s3://bucket/judge".to_owned());
-        assert_eq!(settings.content.store, bucket);
+        let folder = ContentStoreChoice::Folder(Some("/srv/content".into()));
+        assert_eq!(settings.content.store, folder);
         assert_eq!(Settings::defaults().content.store, ContentStoreChoice::Usual);
         assert!(with(&[("OPTIMUS__CONTENT__STORE", "content/here")]).is_err());
         assert_eq!(settings.data_dir(), Path::new("/srv/optimus"));

@@ -4,7 +4,7 @@
 //! - [`Incoming`]: content on its way into a store, compared with its digest while it comes
 //! - [`Content`]: content on its way out, compared again
 //! - [`Folder`]: the store of one machine
-//! - `S3`: the store of a fleet
+//! - in Redis, `optimus_queue::redis::RedisContent`: the store of a fleet
 //! - [`Memory`]: for tests, and for what does not outlive its process
 //! - [`submission`]: the content that a submission names
 //! - [`keep_up`]: removes what nobody uses, for as long as it runs

@@ -40,8 +40,6 @@ pub enum ContentStoreChoice {
     Redis,
     /// Below this path, or in the data directory where it is none.
     Folder(Option<PathBuf>),
-    /// `s3://bucket/prefix`.
-    S3(String),
 }
 
 impl<'de> Deserialize<'de> for ContentStoreChoice {
@@ -52,9 +50,8 @@ impl<'de> Deserialize<'de> for ContentStoreChoice {
             "redis" => Ok(Self::Redis),
             "folder" => Ok(Self::Folder(None)),
             path if path.starts_with('/') => Ok(Self::Folder(Some(path.into()))),
-            url if url.starts_with("s3://") => Ok(Self::S3(url.to_owned())),
             _ => Err(serde::de::Error::custom(
-                "must be redis, folder, the absolute path of a folder, or s3://bucket/prefix",
+                "must be redis, folder, or the absolute path of a folder",
             )),
         }
     }
