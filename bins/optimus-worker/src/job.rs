@@ -167,7 +167,6 @@ impl JobRunner {
                 self.proof.job_graded();
                 trace::attribute(job, "verdict", result.verdict.as_str());
                 self.finish(claim, Outcome::Completed(result), begun).await;
-                self.release_content(claim).await;
                 spent
             }
             AttemptEnd::Broken(reason) => {
@@ -270,15 +269,6 @@ impl JobRunner {
             .await
             .map_err(|error| causes(&error))?;
         Ok(Cow::Owned(whole))
-    }
-
-    /// Left undone, an upkeep does it.
-    async fn release_content(&self, claim: &Claim) {
-        if claim.submission.named_content().next().is_some()
-            && let Err(error) = self.content.release(claim.lease.job).await
-        {
-            debug!(job_id = %claim.lease.job, error = causes(&error), "the content of a job is held in vain");
-        }
     }
 
     /// Makes the box large enough.
