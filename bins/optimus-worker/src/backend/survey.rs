@@ -29,7 +29,7 @@ pub struct Layer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LayerState {
-    /// A canary has shown that it holds.
+    /// A probe has shown that it holds.
     Proved,
     /// Missing, and the settings allow that.
     Allowed,

@@ -7,8 +7,8 @@
 //! A case names in `breaks_without` the layers each of which it needs. Where two layers stop the same thing, the case needs
 //! that one of them is there, and names both with a `+` between.
 
-mod canaries;
 mod image;
+mod probes;
 mod state;
 
 use std::{
@@ -60,7 +60,7 @@ pub(crate) fn become_part(given: &[String]) -> Option<ExitCode> {
     if weaken::is_active() && ["receive", "compile", "test", "hold"].contains(&first.as_str()) {
         return Some(optimus_runner::main());
     }
-    canaries::survey_if_asked(first)
+    probes::survey_if_asked(first)
 }
 
 /// Attacks boxes of which layers are missing, if the first argument says so.
@@ -110,7 +110,7 @@ async fn try_one(stage: &Arc<Stage>, name: &str, groups: &[Group]) -> Result<(),
 
 /// One trial for each layer, or pair of layers, that a kind of boxes has.
 pub(crate) fn trials(groups: &[Group]) -> Vec<Trial> {
-    let mut trials = canaries::trials();
+    let mut trials = probes::trials();
     trials.push(Trial::test(
         "weakened::the_agent_of_images_cannot_be_weakened",
         || Ok(image::released_agent_is_whole()?),
@@ -123,7 +123,7 @@ pub(crate) fn trials(groups: &[Group]) -> Vec<Trial> {
         .map(|case| Dialect::of(&case.program).name())
         .chain(["shell", "python"])
         .collect();
-    let mut tried: BTreeSet<String> = canaries::layers().map(str::to_owned).collect();
+    let mut tried: BTreeSet<String> = probes::layers().map(str::to_owned).collect();
     for kind in Kind::ALL {
         let layers: BTreeSet<_> = cases
             .iter()
@@ -246,7 +246,7 @@ fn has(kind: Kind, layer: &str) -> bool {
             "parent-death",
             "dumpable",
         ],
-        // A quota is not seen from inside; its canary misses it. Runs end with their namespace, and change copies only.
+        // A quota is not seen from inside; its probe misses it. Runs end with their namespace, and change copies only.
         // There is no `/sys`.
         Kind::Native => &[
             "cgroup-cpu",

@@ -1,4 +1,4 @@
-//! The layers of native boxes as `optimus-cli doctor` proves them: each canary notices when its layer is not there.
+//! The layers of native boxes as `optimus-cli doctor` proves them: each probe notices when its layer is not there.
 
 use std::{
     process::{Command, ExitCode},
@@ -18,7 +18,7 @@ use crate::{
 /// The first argument of a process that says which layers are missing.
 const ROLE: &str = "survey-weakened-boxes";
 
-/// Their canaries cannot notice it: others stand before them.
+/// Their probes cannot notice it: others stand before them.
 const BEHIND_OTHERS: [Layer; 2] = [Layer::PidNamespace, Layer::NoNewPrivileges];
 
 fn noticed() -> impl Iterator<Item = Layer> {
@@ -34,7 +34,7 @@ pub(super) fn layers() -> impl Iterator<Item = &'static str> {
 
 pub(super) fn trials() -> Vec<Trial> {
     noticed()
-        .map(|layer| Trial::test(format!("weakened::canary::{layer}"), move || notices(layer)))
+        .map(|layer| Trial::test(format!("weakened::probe::{layer}"), move || notices(layer)))
         .collect()
 }
 
