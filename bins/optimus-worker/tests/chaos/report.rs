@@ -34,6 +34,10 @@ impl Round {
         let twice = acknowledged.iter().filter(|(_, times)| **times > 1);
         let mut doubled = tally.doubled.clone();
         doubled.extend(twice.map(|(id, times)| format!("{id}: {times} finishes were accepted")));
+        assert!(
+            finished == 0 || !acknowledged.is_empty(),
+            "{name}: no worker wrote down that a result was accepted, so nobody can see whether one was twice"
+        );
         if finished > jobs as u64 {
             doubled.push(format!(
                 "the store has counted {finished} finishes of {jobs} jobs"
