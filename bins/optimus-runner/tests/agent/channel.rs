@@ -2,7 +2,7 @@
 
 use optimus_protocol::{FileHeader, FrameKind, HEADER_LEN, TestHeader, encode};
 
-use crate::session::{Job, Session};
+use crate::suite::session::{Job, Session};
 
 #[test]
 fn a_hang_up_before_the_job_ends_the_box() {
@@ -39,7 +39,7 @@ fn a_hang_up_during_a_run_ends_the_box_even_with_tests_unread() {
     }
     assert!(matches!(
         session.next(),
-        Some(crate::session::Message::Output(..))
+        Some(crate::suite::session::Message::Output(..))
     ));
     session.input = None;
     assert_eq!(session.expect_failure(), None);

@@ -6,7 +6,7 @@ use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
     WAY,
-    session::{Job, Session},
+    suite::session::{Job, Session},
 };
 
 #[test]

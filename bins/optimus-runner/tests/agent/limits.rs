@@ -10,8 +10,10 @@ use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
     WAY,
-    boxes::{Neighbour, PROCESSES},
-    session::{Job, Ran, Session},
+    suite::{
+        boxes::{Neighbour, PROCESSES},
+        session::{Job, Ran, Session},
+    },
 };
 
 const CPU: Duration = Duration::from_millis(600);

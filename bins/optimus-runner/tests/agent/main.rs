@@ -5,19 +5,11 @@
 #![cfg(target_os = "linux")]
 
 mod again;
-mod boxes;
-mod channel;
-mod cleanup;
-mod compile;
 mod counted;
-mod facts;
-mod isolation;
-mod limits;
 mod neighbours;
 mod ownership;
-mod parallel;
-mod refusals;
-mod session;
+#[path = "suite.rs"]
+mod suite;
 
 /// Runs are kept apart by their guests' UIDs, as in a container.
-const WAY: boxes::Way = boxes::Way::ByUid;
+const WAY: suite::boxes::Way = suite::boxes::Way::ByUid;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use optimus_common::facts::{LimitKind, RunEnd};
 
-use crate::{WAY, session::Job};
+use crate::{WAY, suite::session::Job};
 
 #[test]
 fn runs_go_on_at_the_same_time_under_different_users() {

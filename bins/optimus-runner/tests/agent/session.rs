@@ -19,7 +19,7 @@ use optimus_protocol::{
 };
 use serde::Serialize;
 
-use crate::boxes::TestBox;
+use crate::suite::boxes::TestBox;
 
 /// No answer takes that long; a box that hangs fails its test instead of blocking the suite.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -206,13 +206,11 @@ fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
     loop {
         let Some((kind, payload)) = frames.next_frame().expect("the box sends frames") else {
             let mut read = vec![0; frames.missing()];
-            match from.read_exact(&mut read) {
-                Ok(()) => frames.room(0).extend_from_slice(&read),
-                Err(_) => {
-                    assert!(frames.is_empty(), "the box sends whole frames");
-                    return;
-                }
+            if from.read_exact(&mut read).is_err() {
+                assert!(frames.is_empty(), "the box sends whole frames");
+                return;
             }
+            frames.room(0).extend_from_slice(&read);
             continue;
         };
         let json = "the box sends valid messages";

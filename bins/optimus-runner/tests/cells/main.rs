@@ -4,32 +4,14 @@
 
 #[path = "../agent/again.rs"]
 mod again;
-#[path = "../agent/boxes.rs"]
-mod boxes;
-#[path = "../agent/channel.rs"]
-mod channel;
-#[path = "../agent/cleanup.rs"]
-mod cleanup;
-#[path = "../agent/compile.rs"]
-mod compile;
 #[path = "../agent/counted.rs"]
 mod counted;
-#[path = "../agent/facts.rs"]
-mod facts;
-#[path = "../agent/isolation.rs"]
-mod isolation;
-#[path = "../agent/limits.rs"]
-mod limits;
 mod memory_left;
 #[path = "../agent/ownership.rs"]
 mod ownership;
-#[path = "../agent/parallel.rs"]
-mod parallel;
-#[path = "../agent/refusals.rs"]
-mod refusals;
-#[path = "../agent/session.rs"]
-mod session;
 mod stress;
+#[path = "../agent/suite.rs"]
+mod suite;
 mod walls;
 
-const WAY: boxes::Way = boxes::Way::Cells;
+const WAY: suite::boxes::Way = suite::boxes::Way::Cells;
