@@ -18,7 +18,6 @@ pub mod cgroup;
 pub mod landlock;
 #[cfg(target_os = "linux")]
 pub mod network;
-#[cfg(target_os = "linux")]
 pub mod proc_view;
 #[cfg(target_os = "linux")]
 pub mod process;

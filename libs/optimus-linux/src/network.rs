@@ -92,7 +92,7 @@ fn raise_loopback() -> rustix::io::Result<()> {
     // SAFETY: zeroes are a valid request.
     let mut request: libc::ifreq = unsafe { zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = from.cast_signed();
+        *to = libc::c_char::from_ne_bytes([*from]);
     }
     request.ifr_ifru.ifru_flags = UP;
     // SAFETY: the request is a whole one that names an interface and its flags.

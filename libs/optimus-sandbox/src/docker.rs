@@ -22,6 +22,10 @@ mod holders;
 mod image_use;
 mod masks;
 mod output;
+#[cfg(target_os = "linux")]
+mod ports;
+#[cfg(not(target_os = "linux"))]
+#[path = "docker/ports_elsewhere.rs"]
 mod ports;
 
 use std::{

@@ -5,6 +5,7 @@
 //!
 //! UIDS is `own` or `agent`; GROUP is `none`, one folder of version 2, or `CONTROLLER=FOLDER,…` of version 1. Root of
 //! the box is UID BASE of the host, guests are the UIDs after it.
+#![cfg_attr(not(target_os = "linux"), no_main)]
 #![cfg(target_os = "linux")]
 
 use std::{

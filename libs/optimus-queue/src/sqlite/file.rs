@@ -147,6 +147,8 @@ fn private(path: &OsStr, links: Links) -> io::Result<File> {
             options.custom_flags(flags.bits().cast_signed());
         }
     }
+    #[cfg(not(unix))]
+    let _ = links;
     options.open(path)
 }
 
