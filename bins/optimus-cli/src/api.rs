@@ -5,6 +5,7 @@ use std::{error::Error, time::Duration};
 use anyhow::Context;
 use optimus_common::{
     JobId,
+    content::Digest,
     job::{JobRecord, JobStatus},
     submission::Submission,
 };
@@ -144,6 +145,34 @@ impl ApiClient {
         self.job_ended(id, |_| {}).await
     }
 
+    /// Stores content under its digest, unless it is there. False where the installation does not take it: it knows no content,
+    /// or takes none of this size, or has no room.
+    pub(crate) async fn store(&self, digest: Digest, bytes: &[u8]) -> Result<bool, Failure> {
+        let digest = digest.to_string();
+        let path = ["blobs", digest.as_str()];
+        let ask = self.request(Method::HEAD, &path, ANSWER_TIMEOUT)?;
+        let there = ask.send().await.map_err(|error| self.unreachable(&error))?;
+        if there.status().is_success() {
+            return Ok(true);
+        }
+        let put = self
+            .request(Method::PUT, &path, ANSWER_TIMEOUT)?
+            .body(bytes.to_vec());
+        let response = put.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        match status {
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::INSUFFICIENT_STORAGE => Ok(false),
+            _ if status.is_success() => Ok(true),
+            _ => {
+                let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+                Err(refusal(status, None, &body))
+            }
+        }
+    }
+
     pub(crate) async fn job(&self, id: JobId) -> Result<JobRecord, Failure> {
         self.answer(self.request(Method::GET, &["jobs", &id.to_string()], ANSWER_TIMEOUT)?)
             .await
@@ -204,14 +233,16 @@ impl ApiClient {
         })
     }
 
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        Failure::system(format!(
+            "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it): {}",
+            self.url,
+            root_cause(error)
+        ))
+    }
+
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
-        let unreachable = |error: reqwest::Error| {
-            Failure::system(format!(
-                "cannot reach the API at {}; is it running? (--api or OPTIMUS_API names it): {}",
-                self.url,
-                root_cause(&error)
-            ))
-        };
+        let unreachable = |error: reqwest::Error| self.unreachable(&error);
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let retry_after = response

@@ -30,6 +30,7 @@ mod programs;
 mod project;
 mod registry;
 mod testcases;
+mod uploads;
 
 use std::{process::ExitCode, thread::available_parallelism};
 

@@ -19,6 +19,7 @@ use crate::{
     output::{Output, note, passed_over},
     programs::{self, Bytes},
     testcases::{self, Loaded},
+    uploads,
 };
 
 /// More than programs have anywhere. How much is taken, each installation says of its own.
@@ -31,7 +32,8 @@ pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> 
     let sources = sources(&args)?;
     let language = language(&args, &mut loaded, &api).await?;
     let names = std::mem::take(&mut loaded.names);
-    let submission = submission(&args, loaded, &language, sources)?;
+    let mut submission = submission(&args, loaded, &language, sources)?;
+    uploads::send_apart(&api, &mut submission).await?;
     let state = api.submit(&submission, args.idempotency_key.as_deref()).await?;
     if args.wait {
         let record = jobs::wait(&api, state.job_id).await?;
