@@ -5,10 +5,10 @@
 //! - [`waiting`]: for a condition that comes about
 //! - [`project`]: the folder of the checkout, the binaries of other packages
 //! - [`process`], [`redis`]: processes, and servers among them, that end with the test
-//! - [`client`]: the HTTP API as its clients use it
+//! - `client`: the HTTP API as its clients use it
 //! - [`boxes`], [`leftovers`]: the boxes of one system seen from outside, and what must not be left of it
 //! - [`cgroups`]: control groups as they are seen from outside
-//! - [`docker_image`]: the image of tests that make containers
+//! - `docker_image`: the image of tests that make containers
 //! - [`checkers`]: what each checker promises, in the shortest words
 //! - [`bare_start`]: what the start of a program costs without any box
 
