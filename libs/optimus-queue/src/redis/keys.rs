@@ -16,7 +16,7 @@
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
 //! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes`, `result_bytes` |
 //! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
-//! | `optimus:progress:<id>` | stream | what workers told of a job, numbered from 2; bounded; expires when nothing is told |
+//! | `optimus:progress:<id>` | stream | what workers told of a job, numbered from 2; bounded; expires soon after the job is over, or when nothing is told for an hour |
 //! | `optimus:progress:<id>` | channel | nothing: that something was added to the stream |
 //! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!

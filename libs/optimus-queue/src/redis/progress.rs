@@ -38,7 +38,7 @@ const BACKLOG: usize = 4096;
 /// Updates that are written together.
 const BATCH: usize = 512;
 
-/// How long a stream is kept after the last that was added to it.
+/// How long the stream of a job that is not over is kept after the last that was added to it.
 const KEPT_FOR: Duration = Duration::from_hours(1);
 
 /// Entries read at once.
@@ -108,7 +108,7 @@ impl Writer {
     }
 
     async fn write(&self, job: JobId, entries: Vec<String>) {
-        let mut call = Call::new(&self.script, &[self.keys.progress(job)])
+        let mut call = Call::new(&self.script, &[self.keys.progress(job), self.keys.job(job)])
             .arg(KEPT_UPDATES)
             .arg(millis(KEPT_FOR));
         for entry in entries {

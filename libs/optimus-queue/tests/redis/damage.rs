@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use optimus_common::{JobId, job::JobStatus, result::Verdict, settings::Queue};
-use optimus_queue::{Audited, Finish, JobQueue, Reaped, StoreError, Submitted, Upkeep};
+use optimus_queue::{Audited, EventBus, Finish, JobQueue, Progress, Reaped, StoreError, Submitted, Upkeep};
 
 use crate::{
     jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
@@ -190,10 +190,13 @@ async fn keys_and_memory_return_to_where_they_were() {
             let cancelled = job_of(&source);
             store.submit(cancelled.clone()).await.unwrap();
             store.cancel(cancelled.id).await.unwrap();
-            store
-                .finish(&claim(&store).await.lease, accepted())
-                .await
-                .unwrap();
+            let lease = claim(&store).await.lease;
+            let mut told = store.follow(lease.job, 1).await.unwrap().unwrap();
+            store.publish(lease.job, Progress::Started { attempt: 1 });
+            told.next().await.unwrap().unwrap();
+            store.finish(&lease, accepted()).await.unwrap();
+            // Too late: it must leave nothing either.
+            store.publish(lease.job, Progress::Started { attempt: 2 });
         }
     };
     let no_jobs = async || {

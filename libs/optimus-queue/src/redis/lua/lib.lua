@@ -34,6 +34,14 @@ local function due_in(now)
   return math.max(0, tonumber(first[2]) - now)
 end
 
+-- How long the progress of a job that is over can be read: those who follow it have a last look.
+local PROGRESS_KEPT_MS = 30000
+
+-- The stream of a job's progress stands beside its record, see keys.rs.
+local function progress_of(id)
+  return (string.gsub(JOBS, 'job:$', 'progress:')) .. id
+end
+
 -- The one way into a terminal state. `detail` holds the fields `error` and `result`, where there are any. The
 -- submission goes at once: only the record stays until it expires.
 local function conclude(id, now, ttl, status, verdict, detail)
@@ -44,6 +52,7 @@ local function conclude(id, now, ttl, status, verdict, detail)
   redis.call('HSET', job, 'status', status, 'finished', now)
   for field, value in pairs(detail) do redis.call('HSET', job, field, value) end
   redis.call('PEXPIRE', job, ttl)
+  redis.call('PEXPIRE', progress_of(id), math.min(ttl, PROGRESS_KEPT_MS))
   redis.call('HINCRBY', COUNTERS, 'finished:' .. LANGUAGE .. ':' .. verdict, 1)
   redis.call('HINCRBY', COUNTERS, 'stored_bytes', -bytes)
   redis.call('PUBLISH', EVENTS, 'finished:' .. id)
