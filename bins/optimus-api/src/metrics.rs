@@ -107,9 +107,10 @@ impl HttpMetrics {
         }
     }
 
-    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+    /// A request whose method is [`known`] was answered.
+    pub(crate) fn observe(&self, method: &'static str, route: &str, status: StatusCode, took: Duration) {
         let labels = Labels {
-            method: known(method),
+            method,
             route: route.to_owned(),
             status: status.as_u16(),
         };
@@ -138,12 +139,13 @@ impl HttpMetrics {
     }
 }
 
-/// A client may invent methods; each would be a series of its own.
-fn known(method: &Method) -> &'static str {
+/// A client may invent methods; each would be a series of its own, and a name of spans.
+pub(crate) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
         "POST" => "POST",
+        "PUT" => "PUT",
         "DELETE" => "DELETE",
         "OPTIONS" => "OPTIONS",
         _ => "other",

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, field::Empty, info_span};
 use uuid::Uuid;
 
-use crate::{App, problem::Problem, trace::trace_context};
+use crate::{App, metrics::known, problem::Problem, trace::trace_context};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,19 +26,19 @@ const LONGEST_ID: usize = 128;
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(request.headers());
-    let method = request.method().clone();
+    let method = known(request.method());
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     // Probes and scrapes come all the time and tell nothing.
     let is_watcher = matches!(route, "/health" | "/ready" | "/metrics");
     let span = if is_watcher {
-        info_span!(target: "log_alone", "request", request_id = %request_id, %method, route)
+        info_span!(target: "log_alone", "request", request_id = %request_id, method, route)
     } else {
         info_span!(
             "request",
             request_id = %request_id,
-            %method,
+            method,
             route,
             job_id = Empty,
             language = Empty
@@ -60,7 +60,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
 
     finish(&mut response, &path, &request_id);
     let (status, took) = (response.status(), started.elapsed());
-    app.metrics.observe(&method, route, status, took);
+    app.metrics.observe(method, route, status, took);
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     trace::name(&span, || format!("{method} {route}"));
     trace::attribute(&span, "status", i64::from(status.as_u16()));
