@@ -71,13 +71,15 @@ pub(crate) async fn grade(
         contents.push(content);
         action = engine.poll();
     }
-    let session = at_work.insert(session.start_job(&plan.header, &contents).await?);
+    let mut allowed = engine.longest_silence();
+    // A box that takes nothing in must not be waited for without end.
+    let started = timeout(allowed, session.start_job(&plan.header, &contents)).await;
+    let session = at_work.insert(started.map_err(|_| GradeError::Stalled(allowed))??);
     let (sender, mut receiver) = session.split();
     // The sender is where it is used: here, or in what is being sent.
     let mut idle = Some(sender);
     let mut sending = pin!(Fuse::terminated());
     let mut send_error = None;
-    let mut allowed = engine.longest_silence();
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut work = Work {
         most: most_checking,
@@ -104,32 +106,28 @@ pub(crate) async fn grade(
                 }
             },
             event = receiver.next() => {
-                let (event, place) = match event? {
+                let (event, place, facts) = match event? {
                     Event::Output { step, stream, data } => {
                         let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
                         work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
                         continue;
                     }
                     Event::CompileDone(done) => {
-                        if let Some(observer) = &mut observer {
-                            observer.compile_done(&done);
-                        }
-                        (engine::Event::compile_done(BoxId::PROGRAM, done), None)
+                        let facts = done.facts.clone();
+                        (engine::Event::compile_done(BoxId::PROGRAM, done), None, facts)
                     }
                     Event::RunDone(done) => {
                         let place = engine.place_of(JobStep::Run(done.run).into());
-                        if let Some(observer) = &mut observer {
-                            observer.run_done(place, &done);
-                        }
-                        (engine::Event::run_done(BoxId::PROGRAM, done), place)
+                        let facts = Some(done.facts.clone());
+                        (engine::Event::run_done(BoxId::PROGRAM, done), place, facts)
                     }
                 };
                 work.tell(&mut engine, event)?;
-                if let Some(observer) = &observer {
+                if let Some(observer) = &mut observer {
                     // What was accepted and is of no test is the compile step's.
-                    match place {
-                        None => observer.compiled(&engine),
-                        Some(place) => observer.tested(&engine, place),
+                    match (place, &facts) {
+                        (Some(place), Some(facts)) => observer.ran(&engine, place, facts),
+                        _ => observer.compiled(&engine, facts.as_ref()),
                     }
                 }
                 allowed = engine.longest_silence();

@@ -5,9 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use optimus_common::{JobId, result::CompileResult, submission::Submission};
+use optimus_common::{JobId, facts::RunFacts, result::CompileResult, submission::Submission};
 use optimus_judge::engine::Engine;
-use optimus_protocol::{CompileDone, RunDone};
 use optimus_queue::{EventBus, Progress};
 use tracing::Span;
 
@@ -33,7 +32,7 @@ impl fmt::Debug for ProgressOf<'_> {
     }
 }
 
-/// The watcher of one box. It is told of each report when it arrives.
+/// The watcher of one box. It is told of each report that the engine has taken.
 #[derive(Debug)]
 pub(crate) struct Observer<'a> {
     submission: &'a Submission,
@@ -67,32 +66,27 @@ impl<'a> Observer<'a> {
         }
     }
 
-    pub(crate) fn compile_done(&mut self, done: &CompileDone) {
-        if let Some(facts) = &done.facts {
+    /// The engine has taken the end of the compile step, where there is one with these facts.
+    pub(crate) fn compiled(&mut self, engine: &Engine<'_>, facts: Option<&RunFacts>) {
+        if let Some(facts) = facts {
             spans::compile(&self.in_box, self.since, facts);
-            self.metrics.compiled(&self.submission.language, facts.wall_time);
+            self.metrics
+                .compiled(&self.submission.language, self.credible(facts.wall_time));
         }
         self.last = SystemTime::now();
-    }
-
-    /// A run of the test case at this place is over.
-    pub(crate) fn run_done(&mut self, place: Option<usize>, done: &RunDone) {
-        if let Some(test) = place.and_then(|place| self.submission.test_cases.get(place)) {
-            spans::run(&self.in_box, self.since, test.id, &done.facts);
-            self.metrics.ran(&self.submission.language, done.facts.wall_time);
-        }
-        self.last = SystemTime::now();
-    }
-
-    /// The engine has taken the end of the compile step.
-    pub(crate) fn compiled(&self, engine: &Engine<'_>) {
         if let Some(CompileResult { verdict, .. }) = engine.compile_result() {
             self.progress.tell(Progress::Compiled { verdict: *verdict });
         }
     }
 
     /// The engine has taken the end of a run of the test case at this place, which may need another one for its verdict.
-    pub(crate) fn tested(&self, engine: &Engine<'_>, place: usize) {
+    pub(crate) fn ran(&mut self, engine: &Engine<'_>, place: usize, facts: &RunFacts) {
+        if let Some(test) = self.submission.test_cases.get(place) {
+            spans::run(&self.in_box, self.since, test.id, facts);
+            self.metrics
+                .ran(&self.submission.language, self.credible(facts.wall_time));
+        }
+        self.last = SystemTime::now();
         if let Some(result) = engine.test_result(place) {
             self.progress.tell(Progress::RunDone {
                 test_id: result.test_id,
@@ -101,6 +95,11 @@ impl<'a> Observer<'a> {
                 cpu_time_ms: result.cpu_time_ms,
             });
         }
+    }
+
+    /// Nothing in a box takes longer than the job has had it, whatever the box says: sums of all jobs rest on this.
+    fn credible(&self, told: Duration) -> Duration {
+        told.min(self.since.elapsed().unwrap_or_default())
     }
 
     /// The result is complete; comparing outputs took this long in all.

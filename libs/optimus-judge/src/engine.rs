@@ -181,8 +181,11 @@ impl<'a> Engine<'a> {
             self.rules.limits.longest_wall_time() + input
         } else {
             // There is little to do where nothing is compiled.
-            let compile = self.plan.header.compile.as_ref();
+            let header = &self.plan.header;
+            let compile = header.compile.as_ref();
+            let sources: u64 = header.files.iter().map(|file| file.bytes).sum();
             compile.map_or(Duration::ZERO, |command| command.limits.longest_wall_time())
+                + Duration::from_secs(sources / SLOWEST_INPUT)
         };
         work + STEP_GRACE
     }
