@@ -18,6 +18,15 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
     if job.submission.named_content().next().is_none() {
         return Ok(app.store.submit(job).await?);
     }
+    // A client that did not hear its answer asks again, also when the content has served and is gone, or cannot be asked for.
+    if let Some(idempotency) = &job.idempotency
+        && let Some(known) = app
+            .store
+            .submitted_before(&job.context.owner, idempotency)
+            .await?
+    {
+        return Ok(known);
+    }
     submission::hold(&*app.content, id, &mut job.submission).await?;
     if let Err(problem) = check(app, &job) {
         release(app, id).await;

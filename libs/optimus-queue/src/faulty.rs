@@ -8,18 +8,19 @@ use std::{
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, future};
-use optimus_common::{JobId, LanguageName, WorkerId, job::Outcome};
+use optimus_common::{JobId, LanguageName, Owner, WorkerId, job::Outcome};
 
 use crate::{
-    Audited, Cancel, Claim, EventBus, Finish, JobEvents, JobQueue, JobUpdates, Lease, NewJob, Progress,
-    QueueDepth, Reaped, Renewal, Retry, StoreError, StoredJob, Submitted, Totals, Upkeep, WorkerInfo,
-    WorkerRegistry,
+    Audited, Cancel, Claim, EventBus, Finish, Idempotency, JobEvents, JobQueue, JobUpdates, Lease, NewJob,
+    Progress, QueueDepth, Reaped, Renewal, Retry, StoreError, StoredJob, Submitted, Totals, Upkeep,
+    WorkerInfo, WorkerRegistry,
 };
 
 /// The methods that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
     Submit,
+    SubmittedBefore,
     Lookup,
     ResultPart,
     Claim,
@@ -136,6 +137,15 @@ fn unavailable(why: &str) -> StoreError {
 impl<S: JobQueue> JobQueue for FaultyStore<S> {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
         self.around(Call::Submit, self.inner.submit(job)).await
+    }
+
+    async fn submitted_before(
+        &self,
+        owner: &Owner,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Submitted>, StoreError> {
+        let asked = self.inner.submitted_before(owner, idempotency);
+        self.around(Call::SubmittedBefore, asked).await
     }
 
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {

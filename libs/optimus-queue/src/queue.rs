@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId,
+    FencingToken, JobId, LanguageName, Owner, WorkerId,
     job::{JobContext, JobRecord, JobStatus, Outcome},
     submission::Submission,
 };
@@ -21,6 +21,13 @@ use crate::StoreError;
 pub trait JobQueue: Send + Sync + 'static {
     /// Stores a job with its queue entry. The caller has validated the submission.
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError>;
+
+    /// What [`JobQueue::submit`] would say to this key of the owner's, where it came before; `None` where it is new.
+    async fn submitted_before(
+        &self,
+        owner: &Owner,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Submitted>, StoreError>;
 
     /// The job with the first part of its result; `None` where the id is unknown or expired.
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError>;
@@ -143,6 +150,17 @@ pub struct Idempotency {
     pub key: String,
     /// SHA-256 of the request body.
     pub body_sha256: [u8; 32],
+}
+
+impl Idempotency {
+    /// What is said to it where its key made `job` before, by a body of this digest.
+    pub(crate) fn known_as(&self, job: JobId, body_sha256: &[u8; 32]) -> Submitted {
+        if self.body_sha256 == *body_sha256 {
+            Submitted::Existing(job)
+        } else {
+            Submitted::KeyReused
+        }
+    }
 }
 
 /// Where a submission went.

@@ -81,6 +81,29 @@ pub async fn a_key_is_its_owners_alone(factory: &dyn StoreFactory) {
     }
 }
 
+pub async fn what_a_key_made_is_known_without_submitting(factory: &dyn StoreFactory) {
+    let store = &*factory.open(&settings(|_| ())).await;
+    let asked = async |key: &str, body, owner: &str| {
+        let idempotency = keyed(key, body).idempotency.unwrap();
+        let owner = owner.parse().unwrap();
+        store.submitted_before(&owner, &idempotency).await.unwrap()
+    };
+    assert_eq!(asked("k", 1, "default").await, None);
+    assert_eq!(depth(store).await.waiting(), 0, "asking submits nothing");
+    let first = submit_job(store, keyed("k", 1)).await;
+    for _ in 0..2 {
+        assert_eq!(asked("k", 1, "default").await, Some(Submitted::Existing(first)));
+        assert_eq!(asked("k", 2, "default").await, Some(Submitted::KeyReused));
+        assert_eq!(asked("other", 1, "default").await, None);
+        assert_eq!(asked("k", 1, "other").await, None);
+    }
+    store
+        .finish(&claim(store).await.lease, completed())
+        .await
+        .unwrap();
+    assert_eq!(asked("k", 1, "default").await, Some(Submitted::Existing(first)));
+}
+
 pub async fn duplicates_at_once_make_one_job(factory: &dyn StoreFactory) {
     let store = factory.open(&settings(|_| ())).await;
     let mut callers = JoinSet::new();

@@ -66,6 +66,7 @@ macro_rules! job_queue_conformance {
                 the_same_key_and_body_is_the_same_job,
                 the_same_key_with_another_body_is_refused,
                 a_key_is_its_owners_alone,
+                what_a_key_made_is_known_without_submitting,
                 duplicates_at_once_make_one_job,
                 a_submission_repeated_by_its_id_is_one_job,
                 a_key_is_free_again_after_its_time,

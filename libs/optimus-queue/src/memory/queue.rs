@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use async_trait::async_trait;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId,
+    FencingToken, JobId, LanguageName, Owner, WorkerId,
     job::{JobStatus, Outcome, Priority},
 };
 use tokio::time::{Instant, timeout_at};
@@ -27,6 +27,18 @@ impl JobQueue for MemoryStore {
             source: source.into(),
         })?;
         Ok(self.inner().make(|change| change.submit(job, bytes.len() as u64)))
+    }
+
+    async fn submitted_before(
+        &self,
+        owner: &Owner,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Submitted>, StoreError> {
+        let key = (owner.clone(), idempotency.key.clone());
+        Ok(self.inner().read(|state, now| {
+            let known = state.keys.get(&key).filter(|known| known.expires > now)?;
+            Some(idempotency.known_as(known.job, &known.body_sha256))
+        }))
     }
 
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {

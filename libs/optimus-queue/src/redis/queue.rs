@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use optimus_common::{
-    FencingToken, JobId, LanguageName, WorkerId, causes, ids::InvalidLanguageName, job::Outcome,
+    FencingToken, JobId, LanguageName, Owner, WorkerId, causes, ids::InvalidLanguageName, job::Outcome,
 };
 use redis::Value;
 
@@ -17,8 +17,8 @@ use super::{
     store::RedisStore,
 };
 use crate::{
-    Cancel, Claim, Finish, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError, StoredJob,
-    Submitted, Totals,
+    Cancel, Claim, Finish, Idempotency, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError,
+    StoredJob, Submitted, Totals,
     encoding::{PART_BYTES, StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
@@ -93,6 +93,29 @@ impl JobQueue for RedisStore {
                 }
             }
         })
+    }
+
+    async fn submitted_before(
+        &self,
+        owner: &Owner,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Submitted>, StoreError> {
+        let mut read = redis::cmd("GET");
+        read.arg(self.keys.idempotency(owner, &idempotency.key));
+        let known: Option<String> = if self.replicas.is_required() {
+            self.replicated_read(read).await?
+        } else {
+            read.query_async(&mut self.connections.bulk())
+                .await
+                .map_err(unavailable)?
+        };
+        let Some((job, body)) = known.as_deref().and_then(|known| known.split_once(' ')) else {
+            return Ok(None);
+        };
+        if body != hex(&idempotency.body_sha256) {
+            return Ok(Some(Submitted::KeyReused));
+        }
+        Ok(Some(Submitted::Existing(job.parse().map_err(unavailable)?)))
     }
 
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {

@@ -57,6 +57,17 @@ pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result
         .optional()
 }
 
+/// The job that an idempotency key made, and the digest of its body.
+pub(super) fn key_owner(
+    db: &Connection,
+    key: &[u8],
+    now: Moment,
+) -> rusqlite::Result<Option<(String, [u8; 32])>> {
+    db.prepare_cached(statements::KEY_OWNER)?
+        .query_row(params![key, now.wall], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+}
+
 pub(super) fn status(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<String>> {
     db.prepare_cached(statements::STATUS)?
         .query_row(params![id, now.wall], |row| row.get(0))

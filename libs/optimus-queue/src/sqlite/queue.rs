@@ -16,8 +16,8 @@ use super::{
     transitions::{self, CancelAnswer, LeaseRef},
 };
 use crate::{
-    Cancel, Claim, Finish, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError, StoredJob,
-    Submitted, Totals,
+    Cancel, Claim, Finish, Idempotency, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry, StoreError,
+    StoredJob, Submitted, Totals,
     encoding::{StoredContext, TerminalState, priority_name, readable, status_from},
 };
 
@@ -44,6 +44,23 @@ impl JobQueue for SqliteStore {
                 }
             }
         })
+    }
+
+    async fn submitted_before(
+        &self,
+        owner: &Owner,
+        idempotency: &Idempotency,
+    ) -> Result<Option<Submitted>, StoreError> {
+        let now = self.context.clock.now();
+        let key = owned_key(owner, &idempotency.key);
+        let known = self
+            .reader
+            .ask(move |db| queries::key_owner(db, &key, now))
+            .await?;
+        let Some((job, body)) = known else { return Ok(None) };
+        let job: Result<JobId, _> = job.parse();
+        let job = job.map_err(|source| StoreError::Unavailable(source.into()))?;
+        Ok(Some(idempotency.known_as(job, &body)))
     }
 
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
