@@ -21,7 +21,10 @@ pub(crate) fn new_job(
         .get(&submission.language)
         .ok_or_else(|| unknown_language(&submission.language, languages))?;
     submission.validate(&limits.max)?;
-    JobPlan::new(&submission, language, limits)?;
+    // What it names is measured first, see `content::store`.
+    if submission.named_content().next().is_none() {
+        JobPlan::new(&submission, language, limits)?;
+    }
     let idempotency = key.map(|key| Idempotency {
         key,
         body_sha256: Sha256::digest(body).into(),

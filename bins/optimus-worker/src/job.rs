@@ -19,7 +19,7 @@ use optimus_common::{
     settings::Settings,
     submission::Submission,
 };
-use optimus_content::{ContentStore, submission::fetch};
+use optimus_content::{FetchError, Fetched, Fetcher};
 use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_queue::{Claim, Finish, JobStore, Progress, Retry, StoreError};
 use optimus_sandbox::{
@@ -48,7 +48,7 @@ pub(crate) struct JobRunner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) language: Arc<Language>,
     pub(crate) store: Arc<dyn JobStore>,
-    pub(crate) content: Arc<dyn ContentStore>,
+    pub(crate) content: Arc<Fetcher>,
     /// Memory of a box as the pool makes it.
     pub(crate) box_memory_bytes: u64,
     pub(crate) proof: Arc<Proof>,
@@ -63,7 +63,21 @@ enum AttemptEnd {
     Broken(String),
     /// A failure of ours as well, but of this job alone: one that shows nothing of the boxes of its language.
     Ungradable(String),
+    /// What the job names cannot be had at the moment, nor could that of any other.
+    WithoutContent(String),
     Stopped(Stop),
+}
+
+impl From<FetchError> for AttemptEnd {
+    fn from(error: FetchError) -> Self {
+        let reason = causes(&error);
+        match error {
+            FetchError::Outage(_) => Self::WithoutContent(reason),
+            FetchError::Gone(_) | FetchError::Unreadable(..) | FetchError::TooLarge { .. } => {
+                Self::Ungradable(reason)
+            }
+        }
+    }
 }
 
 impl From<GradeError> for AttemptEnd {
@@ -83,6 +97,7 @@ impl AttemptEnd {
             Self::Graded(_) => "graded",
             Self::Broken(_) => "broken",
             Self::Ungradable(_) => "ungradable",
+            Self::WithoutContent(_) => "without_content",
             Self::Stopped(Stop::Cancelled) => "cancelled",
             Self::Stopped(Stop::Lost) => "lost",
             Self::Stopped(Stop::NotRenewed) => "not_renewed",
@@ -178,6 +193,12 @@ impl JobRunner {
                 trace::failed(&Span::current(), "ungradable");
                 self.try_again(claim, &reason, spent).await
             }
+            AttemptEnd::WithoutContent(reason) => {
+                trace::failed(&Span::current(), "without_content");
+                warn!(error = reason, "a job's content cannot be had at the moment");
+                self.give_back(claim, spent).await;
+                SpentBox::default()
+            }
             AttemptEnd::Stopped(why) => {
                 self.stopped(claim, why, spent, begun).await;
                 SpentBox::default()
@@ -197,10 +218,12 @@ impl JobRunner {
             fetched = self.with_content(&claim.submission) => fetched,
             why = &mut *stop => return stopped(why),
         };
-        let submission = match &fetched {
-            Ok(submission) => &**submission,
-            Err(reason) => return AttemptEnd::Ungradable(reason.clone()),
+        // The memory is given back with what came into it.
+        let (submission, _in_memory) = match fetched {
+            Ok(fetched) => fetched,
+            Err(error) => return AttemptEnd::from(error),
         };
+        let submission = &*submission;
         let plan = match JobPlan::new(submission, &self.language, &self.settings.limits) {
             Ok(plan) => plan,
             Err(error) => return AttemptEnd::Ungradable(causes(&error)),
@@ -260,15 +283,16 @@ impl JobRunner {
 
     /// The submission with the content that it names. That was there when the job was taken: where it is not now, the fault is
     /// ours.
-    async fn with_content<'a>(&self, submission: &'a Submission) -> Result<Cow<'a, Submission>, String> {
+    async fn with_content<'a>(
+        &self,
+        submission: &'a Submission,
+    ) -> Result<(Cow<'a, Submission>, Fetched), FetchError> {
         if submission.named_content().next().is_none() {
-            return Ok(Cow::Borrowed(submission));
+            return Ok((Cow::Borrowed(submission), Fetched::default()));
         }
         let mut whole = submission.clone();
-        fetch(&*self.content, &mut whole)
-            .await
-            .map_err(|error| causes(&error))?;
-        Ok(Cow::Owned(whole))
+        let fetched = self.content.fetch(&mut whole).await?;
+        Ok((Cow::Owned(whole), fetched))
     }
 
     /// Makes the box large enough.
@@ -294,14 +318,19 @@ impl JobRunner {
                 spent.destroy().await;
             }
             Stop::GivenBack => {
-                // Gone before the next owner begins, too.
-                spent.destroy().await;
-                match self.until_told(|| self.store.release(&claim.lease)).await {
-                    Some(Finish::Accepted) => info!("gave a job back"),
-                    Some(Finish::Refused) => info!("a job to give back was no longer ours"),
-                    None => warn!("could not give a job back; it is taken back when its lease expires"),
-                }
+                self.give_back(claim, spent).await;
             }
+        }
+    }
+
+    /// For another attempt, of which this was none.
+    async fn give_back(&self, claim: &Claim, spent: SpentBox) {
+        // Gone before the next owner begins, too.
+        spent.destroy().await;
+        match self.until_told(|| self.store.release(&claim.lease)).await {
+            Some(Finish::Accepted) => info!("gave a job back"),
+            Some(Finish::Refused) => info!("a job to give back was no longer ours"),
+            None => warn!("could not give a job back; it is taken back when its lease expires"),
         }
     }
 

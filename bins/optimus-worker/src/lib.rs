@@ -38,7 +38,7 @@ mod tests;
 use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{WorkerId, causes, settings::Settings};
-use optimus_content::ContentStore;
+use optimus_content::{ContentStore, Fetcher};
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
 use tokio::{
@@ -91,7 +91,12 @@ impl Worker {
         if shutdown.run_until_cancelled(heartbeat.register()).await.is_none() {
             return;
         }
-        let Settings { worker, queue, .. } = &*self.settings;
+        let Settings {
+            worker,
+            queue,
+            content,
+            ..
+        } = &*self.settings;
         let intervals = Intervals {
             heartbeat: worker.heartbeat,
             reap: queue.reap,
@@ -104,7 +109,11 @@ impl Worker {
                 worker: self.id.clone(),
                 settings: Arc::clone(&self.settings),
                 store: Arc::clone(&self.store),
-                content: Arc::clone(&self.content),
+                content: Arc::new(Fetcher::new(
+                    Arc::clone(&self.content),
+                    content.max_job_bytes,
+                    content.max_worker_bytes,
+                )),
                 backend: Arc::clone(&self.backend),
                 job_permits: Arc::new(Semaphore::new(job_permits(worker.total_concurrency))),
                 metrics: self.metrics.clone(),

@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{LanguageName, WorkerId, causes, language::Language, settings::Settings};
-use optimus_content::ContentStore;
+use optimus_content::{FetchError, Fetcher};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
@@ -53,7 +53,7 @@ pub(crate) struct WorkerContext {
     pub(crate) worker: WorkerId,
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
-    pub(crate) content: Arc<dyn ContentStore>,
+    pub(crate) content: Arc<Fetcher>,
     pub(crate) backend: Arc<dyn Backend>,
     /// Jobs at once over all languages. A permit is held for a job, and never while waiting for one or for its box.
     pub(crate) job_permits: Arc<Semaphore>,
@@ -148,6 +148,12 @@ impl Pool {
                     self.state.store_failed(reason);
                     backoff.next_delay()
                 }
+                Err(TurnError::Content(error)) => {
+                    let reason = causes(&error);
+                    warn!(language = %self.language(), error = reason, "no jobs are claimed");
+                    self.state.store_failed(reason);
+                    backoff.next_delay()
+                }
                 Err(TurnError::Unproved(reason)) => {
                     warn!(language = %self.language(), error = reason, "no jobs are claimed");
                     self.state.unproved(reason);
@@ -196,6 +202,12 @@ impl Pool {
             return self.prove(warm).await;
         }
 
+        // Not before there is content again: a job that names some would only be given back.
+        if self.context.content.is_away()
+            && let Err(error) = self.until_shutdown(self.context.content.answers()).await?
+        {
+            return Some(Err(error.into()));
+        }
         self.state.enter(Stage::WaitingForSlot);
         let job_permits = Arc::clone(&self.context.job_permits);
         let job_permit = self.until_shutdown(job_permits.acquire_owned()).await?.ok()?;
@@ -321,6 +333,9 @@ enum TurnError {
     /// Its task has ended, which only a fault of ours makes it do.
     #[error(transparent)]
     Boxes(#[from] PoolClosed),
+    /// Jobs would be given back.
+    #[error(transparent)]
+    Content(#[from] FetchError),
     /// Jobs would fail by it.
     #[error("{0}")]
     Unproved(String),

@@ -11,7 +11,7 @@ use optimus_common::{
     settings::{self, Settings},
     submission::Submission,
 };
-use optimus_content::{ContentStore, Memory, Rules};
+use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
 use optimus_queue::{EventBus, Followed, JobQueue, JobUpdate, PoolInfo, Progress, WorkerRegistry};
 use sha2::Digest as _;
 use tokio::{
@@ -27,7 +27,8 @@ use crate::{
 
 struct Running {
     store: FakeStore,
-    content: Arc<dyn ContentStore>,
+    memory: Memory,
+    content: FaultyContent,
     backend: FakeBackend,
     shutdown: CancellationToken,
     worker: JoinHandle<()>,
@@ -67,13 +68,14 @@ impl Running {
         let languages = LanguagesFile::with(languages);
         let mut settings = languages.settings("all");
         change(&mut settings.worker);
-        let content: Arc<dyn ContentStore> = Arc::new(Memory::new(Rules::of(&settings.content)));
+        let memory = Memory::new(Rules::of(&settings.content));
+        let content = FaultyContent::new(Arc::new(memory.clone()));
         let worker = Worker {
             id: WorkerId::new(),
             languages: ServedLanguages::open(&settings).unwrap(),
             settings: Arc::new(settings),
             store: Arc::new(store.clone()),
-            content: Arc::clone(&content),
+            content: Arc::new(content.clone()),
             backend: Arc::new(backend.clone()),
             availability,
             metrics: WorkerMetrics::default(),
@@ -81,6 +83,7 @@ impl Running {
         let worker = tokio::spawn(worker.run(shutdown.clone()));
         Self {
             store,
+            memory,
             content,
             backend,
             shutdown,
@@ -653,7 +656,7 @@ async fn put_content(store: &dyn ContentStore, bytes: &'static [u8]) -> Digest {
 #[tokio::test(start_paused = true)]
 async fn a_job_is_graded_by_the_content_it_names() {
     let running = Running::start();
-    put_content(&*running.content, b"large").await;
+    put_content(&running.content, b"large").await;
     let record = running.graded(naming(b"large")).await;
     assert_eq!(verdicts(&record), [Verdict::Accepted]);
     assert_eq!(record.result.unwrap().test_results[0].stdout, "large");
@@ -663,8 +666,8 @@ async fn a_job_is_graded_by_the_content_it_names() {
 #[tokio::test(start_paused = true)]
 async fn content_that_is_gone_is_a_failure_of_ours() {
     let running = Running::start();
-    let digest = put_content(&*running.content, b"large").await;
-    running.content.forget(digest).await.unwrap();
+    let digest = put_content(&running.content, b"large").await;
+    running.memory.damage(digest, None);
     let id = running.store.put(naming(b"large")).await;
     let record = running.store.until(id, JobStatus::Failed).await;
     let error = record.error.unwrap();
@@ -673,8 +676,40 @@ async fn content_that_is_gone_is_a_failure_of_ours() {
         "{error}"
     );
     // It is not the language's failure.
-    put_content(&*running.content, b"large").await;
+    put_content(&running.content, b"large").await;
     let record = running.graded(naming(b"large")).await;
     assert_eq!(verdicts(&record), [Verdict::Accepted]);
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_content_store_uses_no_attempts() {
+    let running = Running::start();
+    put_content(&running.content, b"large").await;
+    running.content.set_unreachable(true);
+    let id = running.store.put(naming(b"large")).await;
+    running.until_pool(|pool| pool.unavailable.is_some()).await;
+    // Much longer than all attempts take.
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let record = running.store.get(id).await.unwrap().unwrap();
+    assert_eq!((record.status, record.attempts), (JobStatus::Queued, 0));
+    running.content.set_unreachable(false);
+    let record = running.store.until(id, JobStatus::Completed).await;
+    assert_eq!((record.attempts, verdicts(&record)), (1, vec![Verdict::Accepted]));
+    running.until_pool(|pool| pool.unavailable.is_none()).await;
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn damaged_content_uses_attempts_until_it_is_put_again() {
+    let running = Running::start();
+    let digest = put_content(&running.content, b"large").await;
+    running
+        .memory
+        .damage(digest, Some(bytes::Bytes::from_static(b"LARGE")));
+    let id = running.store.put(naming(b"large")).await;
+    let record = running.store.until(id, JobStatus::Failed).await;
+    assert!(record.error.unwrap().contains("gone"));
+    assert_eq!(record.attempts, 3);
     running.leave().await;
 }

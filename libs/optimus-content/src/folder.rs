@@ -4,69 +4,95 @@
 //! |---|---|
 //! | `kept/ab/abcd…` | content, under its digest; the time of its last change is that of its last use |
 //! | `holds/<job id>` | the digests that a job holds, each followed by a line's end |
-//! | `incoming/…` | what is being written, under names of no meaning |
+//! | `incoming/…` | what is being written; locked by whoever does, so that what nobody locks is removed |
+//! | `identity` | the name of the store |
 //! | `lock` | locked by whoever removes content or shows it, and shared by whoever uses it |
+//!
+//! A file of content ends in a trailer, by which one that was cut off is seen not to be whole: such content is not there, and
+//! is put anew.
 //!
 //! No name of a file comes from a client: names are digests, ids of jobs, and random.
 
 mod disk;
+mod room;
+mod search;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashSet,
-    io,
+    fmt,
+    fs::{File, Metadata},
+    io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use bytes::Bytes;
 use optimus_common::{JobId, content::Digest};
-use tokio::{io::AsyncReadExt, task::spawn_blocking};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
 
-use self::{disk::Disk, sink::Writing};
-use crate::{Content, ContentError, ContentStore, Holders, Incoming, Rules, Upkept, removal::removable};
+use self::{
+    disk::{Disk, Free, Hold},
+    room::{Room, Share},
+    search::Search,
+    sink::Writing,
+};
+use crate::{
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
+    removal::{left_of, removable},
+};
 
 /// What is read and written at once.
 const BLOCK: usize = 256 << 10;
 
-/// From one search for room to the next, at least: in vain it costs a look at every file.
-const SEARCH_REST: Duration = Duration::from_secs(1);
+/// What content leaves of its file system, in bytes and in files, whatever it may take by its rules: the jobs' database may be
+/// there as well, which keeps a reserve of its own to finish jobs in.
+const RESERVE: Free = Free {
+    bytes: 64 << 20,
+    files: 4096,
+};
 
-/// A store in a folder of its own.
+/// What holds leave of it, so that jobs that name content are still taken when no more content is.
+const RESERVE_OF_HOLDS: u64 = 32 << 20;
+
+/// A store in a folder of its own. Its clones are the same store.
 #[derive(Debug, Clone)]
 pub struct Folder(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     disk: Disk,
     rules: Rules,
-    room: Mutex<Room>,
-}
-
-/// Bytes as they count. Other processes may add to what is kept; each looks anew at every upkeep.
-#[derive(Debug, Default)]
-struct Room {
-    kept: u64,
-    /// Of this process.
-    incoming: u64,
-    searched: Option<Instant>,
+    room: Room,
+    search: Mutex<Search>,
+    /// What the file system has left.
+    free: fn(&Disk) -> Free,
 }
 
 impl Folder {
     /// Opens the store, and makes it where there is none.
     pub async fn open(folder: impl Into<PathBuf>, rules: Rules) -> Result<Self, ContentError> {
-        let folder = folder.into();
+        Self::open_on(folder.into(), rules, Disk::free).await
+    }
+
+    async fn open_on(folder: PathBuf, rules: Rules, free: fn(&Disk) -> Free) -> Result<Self, ContentError> {
         let store = blocking(move || {
             let disk = Disk::open(folder)?;
-            let kept = disk.entries()?.iter().map(|entry| entry.bytes).sum();
-            let room = Mutex::new(Room {
-                kept,
-                ..Room::default()
-            });
-            Ok(Inner { disk, rules, room })
+            let room = Room::default();
+            room.set_kept(disk.entries()?.iter().map(|entry| entry.bytes).sum());
+            // What was being written when a process was killed is gone, and that of others counts, from the first moment.
+            room.set_elsewhere(disk.sweep()?);
+            Ok(Inner {
+                disk,
+                rules,
+                room,
+                search: Mutex::default(),
+                free,
+            })
         });
         Ok(Self(Arc::new(store.await?)))
     }
@@ -83,6 +109,29 @@ impl Folder {
         let inner = Arc::clone(&self.0);
         blocking(move || work(&inner)).await
     }
+
+    /// Ends the holds of jobs that are over. How many that were, and how many of which nothing is known.
+    async fn release_over(
+        &self,
+        holders: &dyn Holders,
+        began: SystemTime,
+    ) -> Result<(u64, u64), ContentError> {
+        let (mut released, mut unknown) = (0, 0);
+        for Hold { job, since } in self.on_disk(|inner| inner.disk.holds()).await? {
+            if began.duration_since(since).unwrap_or_default() < self.0.rules.min_kept {
+                continue;
+            }
+            match is_over(holders, job).await {
+                Some(true) => {
+                    self.release(job).await?;
+                    released += 1;
+                }
+                Some(false) => {}
+                None => unknown += 1,
+            }
+        }
+        Ok((released, unknown))
+    }
 }
 
 async fn blocking<T: Send + 'static>(
@@ -92,9 +141,13 @@ async fn blocking<T: Send + 'static>(
     done.map_err(failed)
 }
 
-fn failed(error: io::Error) -> ContentError {
+fn is_full(error: &io::Error) -> bool {
     use io::ErrorKind::{QuotaExceeded, StorageFull};
-    if matches!(error.kind(), StorageFull | QuotaExceeded) {
+    matches!(error.kind(), StorageFull | QuotaExceeded)
+}
+
+fn failed(error: io::Error) -> ContentError {
+    if is_full(&error) {
         ContentError::NoRoom
     } else {
         ContentError::unavailable(error)
@@ -102,72 +155,172 @@ fn failed(error: io::Error) -> ContentError {
 }
 
 impl Inner {
-    fn room(&self) -> MutexGuard<'_, Room> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free(&self) -> Free {
+        (self.free)(&self.disk)
     }
 
-    /// Sets so many bytes aside for what comes, where there is room for them.
-    fn reserve(&self, bytes: u64) -> bool {
-        let mut room = self.room();
-        let fits = room.kept + room.incoming + bytes <= self.rules.max_total_bytes;
-        room.incoming += if fits { bytes } else { 0 };
-        fits
+    /// The most that all content may count for: by the rules, and by what the file system has left.
+    fn bound(&self) -> u64 {
+        let free = self.free();
+        let used = self.room.taken().total();
+        let growth = if free.files > RESERVE.files {
+            free.bytes.saturating_sub(RESERVE.bytes)
+        } else {
+            0
+        };
+        let mut bound = used.saturating_add(growth);
+        if growth == 0 {
+            // Less than is used where too little is left.
+            bound = used.saturating_sub(RESERVE.bytes.saturating_sub(free.bytes));
+        }
+        bound.min(self.rules.max_total_bytes)
     }
 
-    /// As [`Inner::reserve`], and makes room where there is none.
-    fn reserve_with_force(&self, bytes: u64) -> io::Result<bool> {
-        {
-            let mut room = self.room();
-            if room.searched.is_some_and(|last| last.elapsed() < SEARCH_REST) {
-                drop(room);
-                return Ok(self.reserve(bytes));
+    /// Takes so much more for what comes, and makes room where there is none.
+    fn take(&self, share: &mut Share, more: u64) -> io::Result<()> {
+        if share.grow(more, self.bound()) {
+            return Ok(());
+        }
+        let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        // While others were looking, they may have found some.
+        if share.grow(more, self.bound()) {
+            return Ok(());
+        }
+        self.room.set_elsewhere(self.disk.sweep()?);
+        let target = left_of(self.bound());
+        search.make_room(self, || self.room.taken().total() + more <= target)?;
+        if share.grow(more, self.bound()) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+    }
+
+    /// Removes content that counts for so much, where there is some that may go.
+    fn free_at_least(&self, bytes: u64) -> io::Result<()> {
+        let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = self.room.taken().kept.saturating_sub(bytes);
+        search.make_room(self, || self.room.taken().kept <= target)
+    }
+
+    fn hold(&self, job: JobId, digests: &[Digest]) -> io::Result<()> {
+        let missing = RESERVE_OF_HOLDS.saturating_sub(self.free().bytes);
+        if missing > 0 {
+            self.free_at_least(missing)?;
+            if self.free().bytes < RESERVE_OF_HOLDS {
+                return Err(io::ErrorKind::StorageFull.into());
             }
-            room.searched = Some(Instant::now());
         }
-        let now = SystemTime::now();
-        let mut held = HashSet::new();
-        for hold in self.disk.holds()? {
-            held.extend(self.disk.held_by(hold.job)?);
+        match self.disk.hold(job, digests) {
+            Err(error) if is_full(&error) => {
+                self.free_at_least(BLOCK as u64)?;
+                self.disk.hold(job, digests)
+            }
+            held => held,
         }
-        let incoming = self.room().incoming + bytes;
-        let target = self.rules.total_after_removal().saturating_sub(incoming);
-        if self.remove(&held, now, target)? > 0 {
-            // There is more where that came from.
-            self.room().searched = None;
-        }
-        Ok(self.reserve(bytes))
     }
 
-    /// `held` is what was held at `now`.
-    fn remove(&self, held: &HashSet<Digest>, now: SystemTime, most: u64) -> io::Result<u64> {
+    /// Removes what was not used for its time, and what there is no room for. `began`: a moment from which on uses are seen.
+    fn remove(&self, began: SystemTime) -> io::Result<u64> {
+        let mut held = HashSet::new();
+        for job in self.disk.holders()? {
+            held.extend(self.disk.held_by(job)?);
+        }
+        self.room.set_elsewhere(self.disk.sweep()?);
         let entries = self.disk.entries()?;
-        let mut kept = entries.iter().map(|entry| entry.bytes).sum();
+        self.room.set_kept(entries.iter().map(|entry| entry.bytes).sum());
+        let most = self.bound().saturating_sub(self.room.taken().on_its_way());
         let mut removed = 0;
-        for entry in removable(entries, held, &self.rules, now, most) {
+        for entry in removable(entries, &held, &self.rules, began, most) {
             if self.disk.remove_unused(&entry)? {
-                kept -= entry.bytes;
+                self.room.removed(entry.bytes);
                 removed += 1;
             }
         }
-        self.room().kept = kept;
         Ok(removed)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("disk", &self.disk)
+            .field("room", &self.room)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file that is read.
+struct Reading {
+    store: Folder,
+    digest: Digest,
+    opened: Metadata,
+    /// None while it is read, and once that failed. It stays open for as long as it may be removed, so that no other file is
+    /// taken for it.
+    file: Option<File>,
+    left: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("reading it was given up")]
+struct GivenUp;
+
+#[async_trait]
+impl Source for Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let file = self
+            .file
+            .take()
+            .ok_or_else(|| ContentError::unavailable(GivenUp))?;
+        let most = self.left.min(BLOCK as u64);
+        let read = move || {
+            let mut block = Vec::new();
+            let mut part = file.take(most);
+            part.read_to_end(&mut block)?;
+            Ok((block, part.into_inner()))
+        };
+        let (block, file) = blocking(read).await?;
+        self.file = Some(file);
+        self.left -= block.len() as u64;
+        Ok((!block.is_empty()).then(|| block.into()))
+    }
+
+    async fn remove(&mut self) -> Result<(), ContentError> {
+        let (digest, opened) = (self.digest, self.opened.clone());
+        let remove = move |inner: &Inner| {
+            inner.room.removed(inner.disk.remove_read(digest, &opened)?);
+            Ok(())
+        };
+        self.store.on_disk(remove).await
     }
 }
 
 #[async_trait]
 impl ContentStore for Folder {
+    async fn identity(&self) -> Result<Uuid, ContentError> {
+        self.on_disk(|inner| inner.disk.identity()).await
+    }
+
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
         let most = self.0.rules.max_bytes;
-        let known = self.renew(&[digest]).await?;
-        if known != [None] {
-            return Ok(Incoming::existing(digest, most));
+        if self.renew(&[digest]).await? != [None]
+            && let Some(there) = self.get(digest).await?
+        {
+            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
         }
-        let writing = Writing::begin(self, digest).await?;
-        Ok(Incoming::new(digest, most, Box::new(writing)))
+        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+    }
+
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
+        let writing = Writing::begin(Arc::clone(&self.0), digest).await?;
+        Ok(Box::new(writing))
     }
 
     fn incoming_memory(&self) -> usize {
-        2 * BLOCK
+        3 * BLOCK
     }
 
     fn max_bytes(&self) -> u64 {
@@ -175,15 +328,23 @@ impl ContentStore for Folder {
     }
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
-        let opened = self.on_disk(move |inner| inner.disk.read(digest)).await?;
-        Ok(opened.map(|(file, size)| {
-            let file = tokio::fs::File::from_std(file);
-            let chunks = stream::try_unfold(file, async |mut file| {
-                let mut chunk = BytesMut::with_capacity(BLOCK);
-                let read = file.read_buf(&mut chunk).await.map_err(failed)?;
-                Ok::<_, ContentError>((read > 0).then(|| (Bytes::from(chunk), file)))
-            });
-            Content::new(digest, size, chunks)
+        let opened = move |inner: &Inner| {
+            let Some((file, size)) = inner.disk.read(digest)? else {
+                return Ok(None);
+            };
+            let opened = file.metadata()?;
+            Ok(Some((file, opened, size)))
+        };
+        let opened = self.on_disk(opened).await?;
+        Ok(opened.map(|(file, opened, size)| {
+            let reading = Reading {
+                store: self.clone(),
+                digest,
+                opened,
+                file: Some(file),
+                left: size,
+            };
+            Content::new(digest, size, reading)
         }))
     }
 
@@ -195,7 +356,7 @@ impl ContentStore for Folder {
     async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
         let digests = digests.to_vec();
         let hold = move |inner: &Inner| {
-            inner.disk.hold(job, &digests)?;
+            inner.hold(job, &digests)?;
             // After that, so that whoever does not see the hold sees the use.
             inner.disk.renew(&digests)
         };
@@ -206,42 +367,14 @@ impl ContentStore for Folder {
         self.on_disk(move |inner| inner.disk.release(job)).await
     }
 
-    async fn forget(&self, digest: Digest) -> Result<(), ContentError> {
-        let forget = move |inner: &Inner| {
-            let bytes = inner.disk.remove(digest)?;
-            let mut room = inner.room();
-            room.kept = room.kept.saturating_sub(bytes);
-            Ok(())
-        };
-        self.on_disk(forget).await
-    }
-
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let began = SystemTime::now();
-        let mut held = HashSet::new();
-        let mut released = 0;
-        for hold in self.on_disk(|inner| inner.disk.holds()).await? {
-            let age = began.duration_since(hold.since).unwrap_or_default();
-            let is_over = age >= self.0.rules.min_kept
-                && holders
-                    .is_over(hold.job)
-                    .await
-                    .map_err(ContentError::Unavailable)?;
-            if is_over {
-                self.release(hold.job).await?;
-                released += 1;
-            } else {
-                held.extend(self.on_disk(move |inner| inner.disk.held_by(hold.job)).await?);
-            }
-        }
-        let remove = move |inner: &Inner| {
-            inner.disk.remove_abandoned()?;
-            let removed = inner.remove(&held, began, inner.rules.max_total_bytes)?;
-            Ok((removed, inner.room().kept))
-        };
+        let (released, unknown) = self.release_over(holders, began).await?;
+        let remove = move |inner: &Inner| Ok((inner.remove(began)?, inner.room.taken().total()));
         let (removed, bytes) = self.on_disk(remove).await?;
         Ok(Upkept {
             released,
+            unknown,
             removed,
             bytes,
         })

@@ -1,13 +1,13 @@
 //! Content on its way into a store.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use optimus_common::content::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::ContentError;
+use crate::{Content, ContentError, ContentStore, Source};
 
 /// Whether content was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +16,10 @@ pub enum Put {
     Existing,
 }
 
-/// Where a store puts what comes. Dropped without [`Sink::keep`], it takes back whatever it has.
+/// Where a store puts what comes. Dropped without [`Sink::keep`], it takes back whatever it has. So does each of its futures
+/// that is dropped before its end; nothing is done with the sink after that.
 #[async_trait]
-pub trait Sink: Send {
+pub trait Sink: Send + Sync {
     async fn write(&mut self, chunk: Bytes) -> Result<(), ContentError>;
 
     /// Everything has come and is what it should be: shows it to all, whole.
@@ -32,29 +33,56 @@ pub struct Incoming {
     sum: Sha256,
     bytes: u64,
     most: u64,
-    /// None where the content is there already.
-    sink: Option<Box<dyn Sink>>,
+    way: Way,
 }
+
+enum Way {
+    Into(Box<dyn Sink>),
+    /// It is there already, and was so far what comes.
+    Along(Existing),
+    /// It was there, but is damaged: what comes takes its place.
+    Instead(Box<dyn Sink>, Box<dyn Source>),
+    /// A future was dropped, or failed.
+    Nowhere,
+}
+
+struct Existing {
+    source: Box<dyn Source>,
+    /// Read, and not compared yet.
+    ahead: Bytes,
+    store: Arc<dyn ContentStore>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it was removed while it came again")]
+struct Removed;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it was given up")]
+struct GivenUp;
 
 impl Incoming {
     pub fn new(digest: Digest, most: u64, sink: Box<dyn Sink>) -> Self {
-        Self {
-            digest,
-            sum: Sha256::new(),
-            bytes: 0,
-            most,
-            sink: Some(sink),
-        }
+        Self::going(digest, most, Way::Into(sink))
     }
 
-    /// For content that is there already: what comes is only looked at.
-    pub fn existing(digest: Digest, most: u64) -> Self {
+    /// For content that is there already: what comes is compared with it, and takes its place where it is damaged.
+    pub fn existing(digest: Digest, most: u64, there: Content, store: Arc<dyn ContentStore>) -> Self {
+        let existing = Existing {
+            source: there.into_source(),
+            ahead: Bytes::new(),
+            store,
+        };
+        Self::going(digest, most, Way::Along(existing))
+    }
+
+    fn going(digest: Digest, most: u64, way: Way) -> Self {
         Self {
             digest,
             sum: Sha256::new(),
             bytes: 0,
             most,
-            sink: None,
+            way,
         }
     }
 
@@ -63,27 +91,115 @@ impl Incoming {
         if bytes > self.most {
             return Err(ContentError::TooLarge { most: self.most });
         }
-        self.bytes = bytes;
-        self.sum.update(&chunk);
-        match &mut self.sink {
-            Some(sink) if !chunk.is_empty() => sink.write(chunk).await,
-            _ => Ok(()),
+        if chunk.is_empty() {
+            return Ok(());
         }
+        self.way = match std::mem::replace(&mut self.way, Way::Nowhere) {
+            Way::Into(mut sink) => {
+                sink.write(chunk.clone()).await?;
+                Way::Into(sink)
+            }
+            Way::Instead(mut sink, damaged) => {
+                sink.write(chunk.clone()).await?;
+                Way::Instead(sink, damaged)
+            }
+            Way::Along(mut existing) => {
+                if existing.is_followed_by(&chunk).await? {
+                    Way::Along(existing)
+                } else {
+                    let mut sink = self.again(&existing).await?;
+                    sink.write(chunk.clone()).await?;
+                    Way::Instead(sink, existing.source)
+                }
+            }
+            Way::Nowhere => return Err(ContentError::unavailable(GivenUp)),
+        };
+        self.sum.update(&chunk);
+        self.bytes = bytes;
+        Ok(())
     }
 
     /// Keeps it, if it is what its digest says.
-    pub async fn finish(self) -> Result<Put, ContentError> {
-        let found = Digest::from(<[u8; 32]>::from(self.sum.finalize()));
+    pub async fn finish(mut self) -> Result<Put, ContentError> {
+        let found = Digest::from(<[u8; 32]>::from(self.sum.clone().finalize()));
         if found != self.digest {
             return Err(ContentError::Differs {
                 named: self.digest,
                 found,
             });
         }
-        match self.sink {
-            Some(sink) => sink.keep().await,
-            None => Ok(Put::Existing),
+        let (sink, mut damaged) = match std::mem::replace(&mut self.way, Way::Nowhere) {
+            Way::Into(sink) => return sink.keep().await,
+            Way::Along(mut existing) => {
+                if existing.is_at_its_end().await? {
+                    // What came took its time.
+                    return match existing.store.renew(&[self.digest]).await?[..] {
+                        [Some(size)] if size == self.bytes => Ok(Put::Existing),
+                        _ => Err(ContentError::unavailable(Removed)),
+                    };
+                }
+                (self.again(&existing).await?, existing.source)
+            }
+            Way::Instead(sink, damaged) => (sink, damaged),
+            Way::Nowhere => return Err(ContentError::unavailable(GivenUp)),
+        };
+        damaged.remove().await?;
+        sink.keep().await
+    }
+
+    /// A new place for what came so far. That is what is there, up to the first difference: it is read from there once more.
+    async fn again(&self, existing: &Existing) -> Result<Box<dyn Sink>, ContentError> {
+        let removed = || ContentError::unavailable(Removed);
+        let mut sink = existing.store.sink(self.digest).await?;
+        let mut missing = self.bytes;
+        let mut sum = Sha256::new();
+        if missing > 0 {
+            let there = existing.store.get(self.digest).await?;
+            let mut source = there.ok_or_else(removed)?.into_source();
+            while missing > 0 {
+                let mut chunk = source.next().await?.ok_or_else(removed)?;
+                chunk.truncate(usize::try_from(missing).unwrap_or(usize::MAX));
+                sum.update(&chunk);
+                missing -= chunk.len() as u64;
+                sink.write(chunk).await?;
+            }
         }
+        if sum.finalize() == self.sum.clone().finalize() {
+            Ok(sink)
+        } else {
+            Err(removed())
+        }
+    }
+}
+
+impl Existing {
+    /// Whether these bytes come next there.
+    async fn is_followed_by(&mut self, mut chunk: &[u8]) -> Result<bool, ContentError> {
+        while !chunk.is_empty() {
+            if self.ahead.is_empty() {
+                match self.source.next().await? {
+                    Some(next) => self.ahead = next,
+                    None => return Ok(false),
+                }
+            }
+            let common = chunk.len().min(self.ahead.len());
+            if chunk[..common] != self.ahead[..common] {
+                return Ok(false);
+            }
+            chunk = &chunk[common..];
+            self.ahead.advance(common);
+        }
+        Ok(true)
+    }
+
+    async fn is_at_its_end(&mut self) -> Result<bool, ContentError> {
+        while self.ahead.is_empty() {
+            match self.source.next().await? {
+                Some(next) => self.ahead = next,
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -6,7 +6,8 @@
 //! - [`Folder`]: the store of one machine
 //! - in Redis, `optimus_queue::redis::RedisContent`: the store of a fleet
 //! - [`Memory`]: for tests, and for what does not outlive its process
-//! - [`submission`]: the content that a submission names
+//! - [`submission`]: the content that a submission names, and holds
+//! - [`Fetcher`]: gets what jobs name into memory, within a budget
 //! - [`keep_up`]: removes what nobody uses, for as long as it runs
 //!
 //! Nothing here knows of jobs more than their ids. What holds content is a job; whether that is over, the caller says.
@@ -15,6 +16,9 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod content;
+#[cfg(any(test, feature = "conformance"))]
+mod faulty;
+mod fetcher;
 mod folder;
 mod incoming;
 mod memory;
@@ -23,12 +27,15 @@ mod store;
 pub mod submission;
 mod upkeep;
 
+#[cfg(any(test, feature = "conformance"))]
+pub use faulty::FaultyContent;
 pub use {
-    content::Content,
+    content::{Content, Source},
+    fetcher::{FetchError, Fetched, Fetcher},
     folder::Folder,
     incoming::{Incoming, Put, Sink},
     memory::Memory,
     removal::Rules,
-    store::{ContentError, ContentStore, Holders, Upkept},
+    store::{ContentError, ContentStore, Holders, Upkept, is_over},
     upkeep::keep_up,
 };

@@ -8,18 +8,19 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 use optimus_common::{JobId, content::Digest};
+use uuid::Uuid;
 
 use crate::{
-    Content, ContentError, ContentStore, Holders, Incoming, Put, Rules, Sink, Upkept,
+    Content, ContentError, ContentStore, Holders, Incoming, Put, Rules, Sink, Source, Upkept, is_over,
     removal::{Entry, removable},
 };
 
-/// A store that ends with its process.
-#[derive(Debug)]
+/// A store that ends with its process. Its clones share what it has.
+#[derive(Debug, Clone)]
 pub struct Memory {
     rules: Rules,
+    identity: Uuid,
     state: Arc<Mutex<State>>,
 }
 
@@ -78,7 +79,22 @@ impl Memory {
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
+            identity: Uuid::now_v7(),
             state: Arc::default(),
+        }
+    }
+
+    /// Has these bytes from now on in place of what is there, as a damaged store does; nothing, where there are none.
+    #[cfg(any(test, feature = "conformance"))]
+    pub fn damage(&self, digest: Digest, bytes: Option<Bytes>) {
+        let mut state = self.state();
+        let Some((old, used)) = state.kept.remove(&digest) else {
+            return;
+        };
+        state.bytes -= charge(old.len());
+        if let Some(bytes) = bytes {
+            state.bytes += charge(bytes.len());
+            state.kept.insert(digest, (bytes, used));
         }
     }
 
@@ -89,11 +105,21 @@ impl Memory {
 
 #[async_trait]
 impl ContentStore for Memory {
+    async fn identity(&self) -> Result<Uuid, ContentError> {
+        Ok(self.identity)
+    }
+
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
         let most = self.rules.max_bytes;
-        if self.state().renew(&[digest]) != [None] {
-            return Ok(Incoming::existing(digest, most));
+        if self.state().renew(&[digest]) != [None]
+            && let Some(there) = self.get(digest).await?
+        {
+            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
         }
+        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+    }
+
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
         let mut sink = Arriving {
             rules: self.rules,
             state: Arc::clone(&self.state),
@@ -102,7 +128,7 @@ impl ContentStore for Memory {
             charged: 0,
         };
         sink.charge(charge(0))?;
-        Ok(Incoming::new(digest, most, Box::new(sink)))
+        Ok(Box::new(sink))
     }
 
     fn incoming_memory(&self) -> usize {
@@ -115,7 +141,15 @@ impl ContentStore for Memory {
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
         let kept = self.state().kept.get(&digest).map(|(bytes, _)| bytes.clone());
-        Ok(kept.map(|bytes| Content::new(digest, bytes.len() as u64, stream::iter([Ok(bytes)]))))
+        Ok(kept.map(|bytes| {
+            let reading = Reading {
+                state: Arc::clone(&self.state),
+                digest,
+                bytes,
+                is_told: false,
+            };
+            Content::new(digest, reading.bytes.len() as u64, reading)
+        }))
     }
 
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
@@ -133,14 +167,6 @@ impl ContentStore for Memory {
         Ok(())
     }
 
-    async fn forget(&self, digest: Digest) -> Result<(), ContentError> {
-        let mut state = self.state();
-        if let Some((bytes, _)) = state.kept.remove(&digest) {
-            state.bytes -= charge(bytes.len());
-        }
-        Ok(())
-    }
-
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let before = SystemTime::now() - self.rules.min_kept;
         let is_old = |(_, (since, _)): &(&JobId, &(SystemTime, Vec<Digest>))| *since <= before;
@@ -151,15 +177,49 @@ impl ContentStore for Memory {
         };
         let mut upkept = Upkept::default();
         for job in old {
-            if holders.is_over(job).await.map_err(ContentError::Unavailable)? {
-                self.release(job).await?;
-                upkept.released += 1;
+            match is_over(holders, job).await {
+                Some(true) => {
+                    self.release(job).await?;
+                    upkept.released += 1;
+                }
+                Some(false) => {}
+                None => upkept.unknown += 1,
             }
         }
         let mut state = self.state();
         upkept.removed = state.remove(&self.rules, self.rules.max_total_bytes);
         upkept.bytes = state.bytes;
         Ok(upkept)
+    }
+}
+
+struct Reading {
+    state: Arc<Mutex<State>>,
+    digest: Digest,
+    bytes: Bytes,
+    is_told: bool,
+}
+
+#[async_trait]
+impl Source for Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
+        let is_told = std::mem::replace(&mut self.is_told, true);
+        Ok((!is_told).then(|| self.bytes.clone()))
+    }
+
+    async fn remove(&mut self) -> Result<(), ContentError> {
+        let mut state = locked(&self.state);
+        // Bytes that are kept here lie where nothing else does.
+        let is_same = |kept: &Bytes| kept.as_ptr() == self.bytes.as_ptr() && kept.len() == self.bytes.len();
+        if state
+            .kept
+            .get(&self.digest)
+            .is_some_and(|(kept, _)| is_same(kept))
+        {
+            state.kept.remove(&self.digest);
+            state.bytes -= charge(self.bytes.len());
+        }
+        Ok(())
     }
 }
 

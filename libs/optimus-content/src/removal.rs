@@ -49,8 +49,13 @@ impl Rules {
 
     /// What is left when there was too much.
     pub fn total_after_removal(&self) -> u64 {
-        self.max_total_bytes - self.max_total_bytes / LEAVES
+        left_of(self.max_total_bytes)
     }
+}
+
+/// What is left when there was more than that.
+pub(crate) fn left_of(bound: u64) -> u64 {
+    bound - bound / LEAVES
 }
 
 /// Content as a store lists it.

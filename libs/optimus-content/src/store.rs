@@ -3,9 +3,10 @@
 use std::error::Error;
 
 use async_trait::async_trait;
-use optimus_common::{JobId, content::Digest};
+use optimus_common::{JobId, causes, content::Digest};
+use uuid::Uuid;
 
-use crate::{Content, Incoming};
+use crate::{Content, Incoming, Sink};
 
 /// Content under its digest.
 ///
@@ -14,9 +15,16 @@ use crate::{Content, Incoming};
 /// use, unless others need its room, and for as long as a job holds it.
 #[async_trait]
 pub trait ContentStore: Send + Sync {
+    /// A name that this store got when it was made, and no other has: by it two processes know whether they have the same.
+    /// Asked for anew each time, so that it also tells whether the store answers.
+    async fn identity(&self) -> Result<Uuid, ContentError>;
+
     /// Begins to take the content of this digest. Where it is there already, that counts as a use, and what comes is
-    /// compared with the digest all the same.
+    /// compared with the digest, and with what is there, all the same.
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError>;
+
+    /// A place for content of this digest, whether or not there is some.
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError>;
 
     /// The most memory that one content takes here while it comes.
     fn incoming_memory(&self) -> usize;
@@ -38,11 +46,9 @@ pub trait ContentStore: Send + Sync {
     /// The job is over, or never was. What it held is kept as if it had been used when it was last renewed.
     async fn release(&self, job: JobId) -> Result<(), ContentError>;
 
-    /// Removes content that turned out to be damaged, so that it can be put again.
-    async fn forget(&self, digest: Digest) -> Result<(), ContentError>;
-
     /// Releases what jobs hold that are over, and removes what was not used for its time, and what is more than there is
-    /// room for. Safe to run anywhere, any number of times at once.
+    /// room for. A job of which nothing can be learned keeps what it holds, and the rest goes on. Safe to run anywhere, any
+    /// number of times at once.
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError>;
 }
 
@@ -59,6 +65,8 @@ pub trait Holders: Send + Sync {
 pub struct Upkept {
     /// Jobs whose hold ended.
     pub released: u64,
+    /// Jobs of which the store of jobs could not say whether they are over.
+    pub unknown: u64,
     /// Contents removed.
     pub removed: u64,
     /// Bytes of all content, as they count.
@@ -89,5 +97,22 @@ pub enum ContentError {
 impl ContentError {
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
+    }
+}
+
+/// Whether the job is over, as far as that can be learned: `None` where an error came instead.
+///
+/// One job whose record cannot be read must not keep what all others held.
+pub async fn is_over(holders: &dyn Holders, job: JobId) -> Option<bool> {
+    match holders.is_over(job).await {
+        Ok(is_over) => Some(is_over),
+        Err(error) => {
+            tracing::warn!(
+                job_id = %job,
+                error = causes(&*error),
+                "whether a job is over is not known; it keeps its content"
+            );
+            None
+        }
     }
 }

@@ -17,6 +17,7 @@ pub async fn keep_up(store: Arc<dyn ContentStore>, holders: Arc<dyn Holders>, ev
                 released,
                 removed,
                 bytes,
+                ..
             }) if released + removed > 0 => {
                 tracing::info!(released, removed, bytes, "removed content that nobody uses");
             }

@@ -45,13 +45,15 @@ pub struct JobPlan {
 }
 
 impl JobPlan {
-    /// Plans a validated submission, and checks that it suits its language.
+    /// Plans a validated submission, and checks that it suits its language. The sizes of what it names by a digest must be known.
     pub fn new(
         submission: &Submission,
         language: &Language,
         settings: &LimitSettings,
     ) -> Result<Self, InvalidSubmission> {
         debug_assert_eq!(submission.language, language.name);
+        // Content of which nothing is known would count for nothing.
+        submission.validate_content(u64::MAX)?;
         check_size(submission, language)?;
         let execution = &language.execution;
         let files: Vec<_> = sources(submission, language)

@@ -15,7 +15,7 @@ pub async fn open_content(settings: &Settings) -> Result<Arc<dyn ContentStore>, 
     match &settings.content.store {
         ContentStoreChoice::Usual | ContentStoreChoice::Redis => {
             let rules = Rules::of_redis(&settings.content);
-            Ok(Arc::new(RedisContent::open(&settings.redis, rules)?))
+            Ok(Arc::new(RedisContent::connect(&settings.redis, rules).await?))
         }
         ContentStoreChoice::Folder(None) => in_folder(settings, &settings.data_dir().join(FOLDER)).await,
         ContentStoreChoice::Folder(Some(folder)) => in_folder(settings, folder).await,

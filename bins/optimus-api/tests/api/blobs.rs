@@ -1,13 +1,14 @@
 //! Content by digest, and submissions that name it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use optimus_common::content::Digest;
+use optimus_content::Fetcher;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Api, problem, submission_with};
+use crate::support::{Api, job_id, problem, submission_with};
 
 fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from(<[u8; 32]>::from(Sha256::digest(bytes)))
@@ -73,7 +74,7 @@ async fn content_is_stored_once_under_its_digest() {
     let again = put_as(&api, &name, bytes.clone()).await;
     assert_eq!(again.status(), StatusCode::OK);
     let kept = api.content.get(digest_of(&bytes)).await.unwrap().unwrap();
-    assert!(kept.into_bytes().await.unwrap() == bytes);
+    assert!(kept.into_bytes(4_000_000).await.unwrap()[..] == bytes);
 
     let read = api.get(&format!("/blobs/{name}")).send().await.unwrap();
     assert_eq!(read.status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -153,9 +154,8 @@ async fn a_job_names_content_and_holds_it() {
     let mut submission = claim.submission;
     let named = submission.test_cases[0].input_sha256.as_ref().unwrap();
     assert_eq!((named.digest(), named.bytes()), (digest, None));
-    optimus_content::submission::fetch(&*api.content, &mut submission)
-        .await
-        .unwrap();
+    let fetcher = Fetcher::new(Arc::clone(&api.content), 100, 0);
+    let _in_memory = fetcher.fetch(&mut submission).await.unwrap();
     assert_eq!(submission.test_cases[0].input(), b"12");
     assert_eq!(submission.test_cases[0].expected_output(), b"12");
     assert!(is_held(&api).await);
@@ -218,4 +218,47 @@ async fn named_content_counts_as_what_is_sent_does() {
     let three = api.submit(&submission(vec![test(1), test(2), test(3)])).await;
     let refused = problem_of(three, StatusCode::BAD_REQUEST).await;
     assert_eq!(refused["field"], "test_cases[2].input_sha256", "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_is_answered_when_its_content_is_gone() {
+    let api = Api::start_with(|settings| settings.content.min_kept = Duration::ZERO).await;
+    let digest = put(&api, b"12").await;
+    let test = json!({"id": 1, "input_sha256": digest.to_string(), "expected_output": "12"});
+    let body = submission_with("test_cases", json!([test])).to_string();
+    let send = async |key: &str, body: &str| {
+        let request = api
+            .post("/jobs")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", key);
+        request.body(body.to_owned()).send().await.unwrap()
+    };
+    let first = send("k", &body).await;
+    assert_eq!(first.status(), StatusCode::ACCEPTED);
+    let first = job_id(&first.json().await.unwrap());
+    api.finish(&api.claim("python").await).await;
+    api.memory.damage(digest, None);
+
+    for unreachable in [false, true] {
+        api.content_faults.set_unreachable(unreachable);
+        let again = send("k", &body).await;
+        assert_eq!(again.status(), StatusCode::ACCEPTED);
+        assert_eq!(again.headers()["idempotency-replayed"], "true");
+        assert_eq!(job_id(&again.json().await.unwrap()), first);
+        let other = body.replace("python", "javascript");
+        problem_of(send("k", &other).await, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    api.content_faults.set_unreachable(false);
+    problem_of(send("new", &body).await, StatusCode::BAD_REQUEST).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_content_is_missed_and_mended_by_a_put() {
+    let api = Api::start().await;
+    let digest = put(&api, b"what was stored").await;
+    api.memory.damage(digest, Some("what was st0red".into()));
+    // The client sends the right bytes: they take the place of the others.
+    assert_eq!(put(&api, b"what was stored").await, digest);
+    let kept = api.content.get(digest).await.unwrap().unwrap();
+    assert_eq!(kept.into_bytes(100).await.unwrap()[..], b"what was stored"[..]);
 }

@@ -14,7 +14,7 @@ use optimus_common::{
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
     settings::Settings,
 };
-use optimus_content::{ContentStore, Memory, Rules};
+use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
 use optimus_queue::{Claim, JobQueue, PoolInfo, WorkerInfo, WorkerRegistry, redis::RedisStore};
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -96,6 +96,9 @@ impl Drop for Redis {
 pub(crate) struct Api {
     pub(crate) store: Arc<RedisStore>,
     pub(crate) content: Arc<dyn ContentStore>,
+    /// The same, below and around.
+    pub(crate) memory: Memory,
+    pub(crate) content_faults: FaultyContent,
     pub(crate) redis: Redis,
     pub(crate) languages_file: PathBuf,
     url: String,
@@ -124,10 +127,12 @@ impl Api {
         let store = Arc::new(connect(&settings).await);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let content: Arc<dyn ContentStore> = Arc::new(Memory::new(Rules {
+        let memory = Memory::new(Rules {
             min_kept: settings.content.min_kept,
             ..Rules::of(&settings.content)
-        }));
+        });
+        let content_faults = FaultyContent::new(Arc::new(memory.clone()));
+        let content: Arc<dyn ContentStore> = Arc::new(content_faults.clone());
         let app = Arc::new(App::new(store.clone(), Arc::clone(&content), settings).unwrap());
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(optimus_api::serve(listener, app, async {
@@ -136,6 +141,8 @@ impl Api {
         Self {
             store,
             content,
+            memory,
+            content_faults,
             redis,
             languages_file,
             url,

@@ -19,6 +19,8 @@ pub struct Content {
     pub redis_max_total_bytes: u64,
     /// All content that one submission names, each as often as it names it.
     pub max_job_bytes: u64,
+    /// All content that a worker has in memory, each once, however many of its jobs name it.
+    pub max_worker_bytes: u64,
     /// How long content is kept that nobody uses.
     #[serde(rename = "retention_ms", with = "units::ms")]
     pub retention: Duration,

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{
     StoreFactory,
-    support::{SIZE, digest_of, is_there, narrow, numbered, patient, put, put_as, read},
+    support::{SIZE, digest_of, given_up_after, is_there, narrow, numbered, patient, put, put_as, read},
 };
 use crate::{ContentError, Put, Rules};
 
@@ -92,16 +94,6 @@ pub async fn the_same_content_at_once_is_one(factory: &dyn StoreFactory) {
     assert!(read(&*store, digest).await.unwrap() == bytes);
 }
 
-pub async fn what_is_forgotten_can_be_put_again(factory: &dyn StoreFactory) {
-    let store = factory.open(narrow(factory, 1)).await;
-    let digest = put(&*store, 1).await;
-    store.forget(digest).await.unwrap();
-    assert!(!is_there(&*store, digest).await);
-    store.forget(digest).await.unwrap();
-    let (_, bytes) = numbered(1);
-    assert_eq!(put_as(&*store, digest, &bytes).await.unwrap(), Put::New);
-}
-
 pub async fn uploads_given_up_take_no_room(factory: &dyn StoreFactory) {
     let store = factory.open(narrow(factory, 2)).await;
     for number in 0..20 {
@@ -113,4 +105,41 @@ pub async fn uploads_given_up_take_no_room(factory: &dyn StoreFactory) {
     }
     let (one, another) = (put(&*store, 1).await, put(&*store, 2).await);
     assert!(is_there(&*store, one).await && is_there(&*store, another).await);
+}
+
+pub async fn uploads_given_up_at_any_moment_take_no_room(factory: &dyn StoreFactory) {
+    let store = factory.open(narrow(factory, 2)).await;
+    let (digest, bytes) = numbered(0);
+    for polls in 0.. {
+        let is_over = given_up_after(polls, put_as(&*store, digest, &bytes)).await;
+        // What goes on in the background comes to its end; then there is room for two again.
+        let mut tries = 0;
+        for number in [1, 2] {
+            let (digest, bytes) = numbered(number);
+            while let Err(error) = put_as(&*store, digest, &bytes).await {
+                assert!(matches!(error, ContentError::NoRoom), "{error:?}");
+                tries += 1;
+                assert!(
+                    tries < 200,
+                    "given up after {polls} polls, an upload takes room for ever"
+                );
+                sleep(factory.tick()).await;
+            }
+        }
+        if is_over {
+            return;
+        }
+        // So that it is new each time.
+        while is_there(&*store, digest).await {
+            put(&*store, 3).await;
+            put(&*store, 4).await;
+        }
+    }
+}
+
+pub async fn a_store_has_a_name_of_its_own(factory: &dyn StoreFactory) {
+    let store = factory.open(patient()).await;
+    let name = store.identity().await.unwrap();
+    assert_eq!(store.identity().await.unwrap(), name);
+    assert_ne!(name, Uuid::nil());
 }

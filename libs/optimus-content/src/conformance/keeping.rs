@@ -5,7 +5,10 @@ use tokio::time::sleep;
 
 use super::{
     StoreFactory,
-    support::{Jobs, SIZE, Unreachable, gone, hasty, is_there, narrow, numbered, patient, put, put_as, read},
+    support::{
+        AllButOne, Jobs, SIZE, Unreachable, gone, hasty, is_there, narrow, numbered, patient, put, put_as,
+        read,
+    },
 };
 use crate::{ContentError, Rules};
 
@@ -97,6 +100,27 @@ pub async fn an_error_ends_no_hold(factory: &dyn StoreFactory) {
     let unheld = put(&*store, 2).await;
     gone(&*store, &Jobs::default(), unheld, factory.tick()).await;
     assert!(is_there(&*store, held).await);
+}
+
+pub async fn a_job_nothing_is_known_of_holds_up_nobody(factory: &dyn StoreFactory) {
+    let store = factory.open(hasty(factory)).await;
+    let held: Vec<_> = [
+        put(&*store, 1).await,
+        put(&*store, 2).await,
+        put(&*store, 3).await,
+    ]
+    .into();
+    let jobs: Vec<_> = held.iter().map(|_| JobId::new()).collect();
+    for (job, digest) in jobs.iter().zip(&held) {
+        store.hold(*job, &[*digest]).await.unwrap();
+    }
+    let holders = AllButOne(jobs[1]);
+    while is_there(&*store, held[0]).await || is_there(&*store, held[2]).await {
+        sleep(factory.tick()).await;
+        let upkept = store.upkeep(&holders).await.unwrap();
+        assert_eq!(upkept.unknown, 1);
+    }
+    assert!(is_there(&*store, held[1]).await);
 }
 
 pub async fn what_was_not_used_for_the_longest_time_makes_room(factory: &dyn StoreFactory) {

@@ -7,14 +7,28 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
 
 pub mod coming;
+pub mod damaged;
 pub mod keeping;
 mod support;
+
+#[cfg(test)]
+pub(crate) use support::given_up_after;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use optimus_common::content::Digest;
 
 use crate::{ContentStore, Rules};
+
+/// What happens to content where nobody looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// One of its bytes, after the first, is another one.
+    Changed,
+    /// Only the first bytes are left, or none.
+    CutOff,
+}
 
 /// Where the suite gets its stores from.
 #[async_trait]
@@ -27,6 +41,9 @@ pub trait StoreFactory: Send + Sync {
 
     /// What content counts for beside its bytes, at most.
     fn beside(&self) -> u64;
+
+    /// Damages content of the store, below it.
+    async fn damage(&self, digest: Digest, damage: Damage);
 }
 
 /// Makes one `#[tokio::test]` of each promise. `$factory` is an expression for a new
@@ -43,8 +60,15 @@ macro_rules! content_conformance_tests {
                 the_same_content_again_is_no_other,
                 content_that_is_there_is_compared_all_the_same,
                 the_same_content_at_once_is_one,
-                what_is_forgotten_can_be_put_again,
                 uploads_given_up_take_no_room,
+                uploads_given_up_at_any_moment_take_no_room,
+                a_store_has_a_name_of_its_own,
+            }
+            damaged {
+                damaged_content_is_not_handed_out_and_is_removed,
+                what_says_it_is_larger_than_asked_for_is_not_read,
+                a_put_mends_damaged_content,
+                a_late_reader_removes_nothing_new,
             }
             keeping {
                 what_nobody_uses_goes_after_its_time,
@@ -53,6 +77,7 @@ macro_rules! content_conformance_tests {
                 a_job_is_told_what_is_missing,
                 a_job_on_its_way_is_not_asked_for,
                 an_error_ends_no_hold,
+                a_job_nothing_is_known_of_holds_up_nobody,
                 what_was_not_used_for_the_longest_time_makes_room,
                 what_is_held_makes_no_room,
                 what_was_just_used_makes_no_room,

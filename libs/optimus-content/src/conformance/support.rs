@@ -1,6 +1,8 @@
 //! Contents and rules of the suite.
 
-use std::{collections::HashSet, error::Error, sync::Mutex, time::Duration};
+use std::{
+    collections::HashSet, error::Error, future::poll_fn, pin::pin, sync::Mutex, task::Poll, time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -47,9 +49,9 @@ pub(super) async fn put(store: &dyn ContentStore, number: u8) -> Digest {
 pub(super) async fn read(store: &dyn ContentStore, digest: Digest) -> Option<Vec<u8>> {
     let content = store.get(digest).await.unwrap()?;
     let size = content.size();
-    let bytes = content.into_bytes().await.unwrap();
+    let bytes = content.into_bytes(size).await.unwrap();
     assert_eq!(bytes.len() as u64, size);
-    Some(bytes)
+    Some(bytes.to_vec())
 }
 
 pub(super) async fn is_there(store: &dyn ContentStore, digest: Digest) -> bool {
@@ -114,6 +116,38 @@ impl Holders for Unreachable {
     async fn is_over(&self, _: JobId) -> Result<bool, Box<dyn Error + Send + Sync>> {
         Err("unreachable".into())
     }
+}
+
+/// A store of jobs in which all are over, and the record of one cannot be read.
+#[derive(Debug)]
+pub(super) struct AllButOne(pub(super) JobId);
+
+#[async_trait]
+impl Holders for AllButOne {
+    async fn is_over(&self, job: JobId) -> Result<bool, Box<dyn Error + Send + Sync>> {
+        if job == self.0 {
+            return Err("damaged".into());
+        }
+        Ok(true)
+    }
+}
+
+/// Polls that many times at most, each time when there is something new, and drops it. Whether it came to its end.
+pub(crate) async fn given_up_after(polls: u32, future: impl Future) -> bool {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Does the upkeep until this content is gone.

@@ -1,84 +1,145 @@
 //! A file being written.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Seek, SeekFrom, Write},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use optimus_common::content::Digest;
-use tokio::{fs::File, io::AsyncWriteExt};
 
-use super::{BLOCK, Folder, disk::charge, failed};
+use super::{
+    BLOCK, Inner, blocking,
+    disk::{Shown, charge, trailer},
+    is_full,
+    room::Share,
+};
 use crate::{ContentError, Put, Sink};
 
-pub(super) struct Writing {
-    store: Folder,
-    digest: Digest,
+/// The file and its room. Dropped, both are given back; so it always belongs to whoever works on it, which may be a task that
+/// nobody waits for any more.
+struct Upload {
+    inner: Arc<Inner>,
     path: PathBuf,
+    /// Locked for as long as it is open.
     file: File,
     bytes: u64,
-    /// What is set aside for it.
-    reserved: u64,
+    share: Share,
 }
 
-impl Writing {
-    pub(super) async fn begin(store: &Folder, digest: Digest) -> Result<Self, ContentError> {
-        reserve(store, charge(0)).await?;
-        let created = store.on_disk(|inner| inner.disk.new_file()).await;
-        let (path, file) = created.inspect_err(|_| store.0.room().incoming -= charge(0))?;
-        let mut file = File::from_std(file);
-        file.set_max_buf_size(BLOCK);
+impl Upload {
+    fn begin(inner: Arc<Inner>) -> io::Result<Self> {
+        let mut share = inner.room.share();
+        inner.take(&mut share, charge(0))?;
+        let (path, file) = inner.disk.new_file()?;
         Ok(Self {
-            store: store.clone(),
-            digest,
+            inner,
             path,
             file,
             bytes: 0,
-            reserved: charge(0),
+            share,
         })
+    }
+
+    fn append(&mut self, block: &[u8]) -> io::Result<()> {
+        let bytes = self.bytes + block.len() as u64;
+        let more = charge(bytes).saturating_sub(self.share.bytes());
+        if more > 0 {
+            self.inner.take(&mut self.share, more)?;
+        }
+        self.write(block)?;
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Behind what came before. What others write to the disk, or a quota, may have left less than there seemed to be.
+    fn write(&mut self, block: &[u8]) -> io::Result<()> {
+        let written = self.write_once(block);
+        match written {
+            Err(error) if is_full(&error) => {
+                self.inner.free_at_least(charge(block.len() as u64))?;
+                self.write_once(block)
+            }
+            written => written,
+        }
+    }
+
+    fn write_once(&mut self, block: &[u8]) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.write_all(block)
+    }
+
+    fn keep(mut self, digest: Digest) -> io::Result<Put> {
+        self.write(&trailer(self.bytes))?;
+        self.file.sync_all()?;
+        match self.inner.disk.show(&self.path, digest)? {
+            Shown::Existing => return Ok(Put::Existing),
+            Shown::New => {}
+            Shown::InsteadOf(bytes) => self.inner.room.removed(bytes),
+        }
+        let none = self.inner.room.share();
+        std::mem::replace(&mut self.share, none).keep();
+        Ok(Put::New)
     }
 }
 
-async fn reserve(store: &Folder, bytes: u64) -> Result<(), ContentError> {
-    let fits = store.0.reserve(bytes)
-        || store
-            .on_disk(move |inner| inner.reserve_with_force(bytes))
-            .await?;
-    if fits { Ok(()) } else { Err(ContentError::NoRoom) }
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // Shown, it has another name by now. What cannot be removed now is, once it is not locked any more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+pub(super) struct Writing {
+    digest: Digest,
+    /// None once something went wrong.
+    upload: Option<Upload>,
+    waiting: BytesMut,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("writing it was given up")]
+struct GivenUp;
+
+impl Writing {
+    pub(super) async fn begin(inner: Arc<Inner>, digest: Digest) -> Result<Self, ContentError> {
+        let upload = blocking(move || Upload::begin(inner)).await?;
+        Ok(Self {
+            digest,
+            upload: Some(upload),
+            waiting: BytesMut::new(),
+        })
+    }
+
+    fn take(&mut self) -> Result<Upload, ContentError> {
+        let upload = self.upload.take();
+        upload.ok_or_else(|| ContentError::unavailable(GivenUp))
+    }
 }
 
 #[async_trait]
 impl Sink for Writing {
     async fn write(&mut self, chunk: Bytes) -> Result<(), ContentError> {
-        let bytes = self.bytes + chunk.len() as u64;
-        let more = charge(bytes) - self.reserved;
-        if more > 0 {
-            reserve(&self.store, more).await?;
-            self.reserved += more;
+        self.waiting.extend_from_slice(&chunk);
+        while self.waiting.len() >= BLOCK {
+            let block = self.waiting.split_to(BLOCK).freeze();
+            let mut upload = self.take()?;
+            let append = move || upload.append(&block).map(|()| upload);
+            self.upload = Some(blocking(append).await?);
         }
-        self.bytes = bytes;
-        self.file.write_all(&chunk).await.map_err(failed)
+        Ok(())
     }
 
     async fn keep(mut self: Box<Self>) -> Result<Put, ContentError> {
-        self.file.flush().await.map_err(failed)?;
-        self.file.sync_all().await.map_err(failed)?;
-        let (path, digest, bytes) = (self.path.clone(), self.digest, charge(self.bytes));
-        let show = move |inner: &super::Inner| {
-            let is_new = inner.disk.show(&path, digest)?;
-            if is_new {
-                inner.room().kept += bytes;
-            }
-            Ok(is_new)
-        };
-        let is_new = self.store.on_disk(show).await?;
-        Ok(if is_new { Put::New } else { Put::Existing })
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        self.store.0.room().incoming -= self.reserved;
-        // Shown, it has another name by now. What cannot be removed goes at an upkeep.
-        let _ = fs::remove_file(&self.path);
+        let (mut upload, digest) = (self.take()?, self.digest);
+        let rest = self.waiting.split().freeze();
+        blocking(move || {
+            upload.append(&rest)?;
+            upload.keep(digest)
+        })
+        .await
     }
 }

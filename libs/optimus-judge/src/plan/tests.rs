@@ -1,6 +1,7 @@
 //! Plans of jobs.
 
 use optimus_common::{
+    content::NamedContent,
     language::{Build, Concurrency, Execution, HostToolchain, Resources},
     settings::Settings,
     submission::{SourceFile, TestCase},
@@ -79,6 +80,22 @@ fn submission() -> Submission {
 
 fn plan(submission: &Submission, language: &Language) -> Result<JobPlan, InvalidSubmission> {
     JobPlan::new(submission, language, &Settings::defaults().limits)
+}
+
+#[test]
+fn content_whose_size_nobody_knows_is_not_planned_for() {
+    let mut submission = submission();
+    let digest = "ab".repeat(32).parse().unwrap();
+    let test = &mut submission.test_cases[1];
+    test.input = None;
+    test.input_sha256 = Some(NamedContent::new(digest));
+    let refused = plan(&submission, &language()).unwrap_err();
+    assert_eq!(refused.field, "test_cases[1].input_sha256");
+    for named in submission.named_content_mut() {
+        named.set_size(77);
+    }
+    let planned = plan(&submission, &language()).unwrap();
+    assert_eq!(planned.largest_input_bytes, 77);
 }
 
 #[test]

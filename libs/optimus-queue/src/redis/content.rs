@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | `optimus:content:data:<digest>` | string | content |
 //! | `optimus:content:sizes` | hash | the bytes of each content |
+//! | `optimus:content:versions` | hash | the id under which each content came |
+//! | `optimus:content:identity` | string | the name of the store |
 //! | `optimus:content:used` | sorted set | digests; score: when it was last used |
 //! | `optimus:content:incoming:<id>` | string | what is on its way; expires |
 //! | `optimus:content:arriving` | sorted set | ids of what is on its way; score: when it is given up, unless more comes |
@@ -22,10 +24,13 @@ mod sink;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::stream;
+use bytes::Bytes;
 use optimus_common::{JobId, content::Digest, settings::Redis};
-use optimus_content::{Content, ContentError, ContentStore, Holders, Incoming, Rules, Upkept};
+use optimus_content::{
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
+};
 use redis::{FromRedisValue, RedisError, Script};
+use uuid::Uuid;
 
 use self::sink::Appending;
 use super::{
@@ -33,6 +38,7 @@ use super::{
     connection::Connections,
     replicas::ReplicaPolicy,
     scripts::{Call, after},
+    startup,
 };
 use crate::StoreError;
 
@@ -71,6 +77,7 @@ struct Scripts {
     release: Script,
     holders: Script,
     evict: Script,
+    find: Script,
     forget: Script,
 }
 
@@ -85,6 +92,7 @@ impl Scripts {
             release: script(include_str!("lua/content/release.lua")),
             holders: script(include_str!("lua/content/holders.lua")),
             evict: script(include_str!("lua/content/evict.lua")),
+            find: script(include_str!("lua/content/find.lua")),
             forget: script(include_str!("lua/content/forget.lua")),
         }
     }
@@ -104,17 +112,24 @@ fn failed(error: RedisError) -> ContentError {
 #[error("Redis answers what no script of ours does")]
 struct Unexpected;
 
-#[derive(Debug, thiserror::Error)]
-#[error("it was removed while it was read")]
-struct Removed;
-
 impl RedisContent {
+    /// As [`RedisContent::open`], and refuses a server that would not keep content.
+    pub async fn connect(redis: &Redis, rules: Rules) -> Result<Self, ContentError> {
+        let content = Self::open(redis, rules)?;
+        let checked = startup::check_for_content(&mut content.0.connections.bulk()).await;
+        match checked {
+            Ok(()) => Ok(content),
+            Err(StoreError::Misconfigured(why)) => Err(ContentError::Misconfigured(why)),
+            Err(error) => Err(ContentError::unavailable(error)),
+        }
+    }
+
     /// Inside a runtime. The connections are opened at their first use.
     pub fn open(redis: &Redis, rules: Rules) -> Result<Self, ContentError> {
         let misconfigured = |error: RedisError| ContentError::Misconfigured(format!("redis.url: {error}"));
         let connections = Connections::open(redis).map_err(misconfigured)?;
         let names = [
-            "sizes", "used", "arriving", "arrived", "holds", "held", "held_by", "totals",
+            "sizes", "used", "arriving", "arrived", "holds", "held", "held_by", "totals", "versions",
         ];
         Ok(Self(Arc::new(Inner {
             connections,
@@ -166,13 +181,19 @@ impl Inner {
     /// Jobs that hold content for some time.
     async fn holders(&self) -> Result<Vec<JobId>, ContentError> {
         let mut jobs = Vec::new();
+        let mut passed = 0;
         loop {
             let call = self.call(&self.scripts.holders);
-            let call = call.arg(millis(self.rules.min_kept)).arg(jobs.len()).arg(PAGE);
+            let call = call.arg(millis(self.rules.min_kept)).arg(passed).arg(PAGE);
             let page: Vec<String> = self.run(call).await?;
+            passed += page.len();
             let is_last = page.len() < PAGE;
             for job in page {
-                jobs.push(job.parse().map_err(ContentError::unavailable)?);
+                if let Ok(job) = job.parse() {
+                    jobs.push(job);
+                } else {
+                    tracing::warn!(key = self.keys[4], "what holds content there is no job");
+                }
             }
             if is_last {
                 return Ok(jobs);
@@ -186,30 +207,75 @@ impl Inner {
         read.arg(format!("{}:data:{digest}", self.prefix))
             .arg(from)
             .arg(to);
-        let block: Vec<u8> = read
-            .query_async(&mut self.connections.bulk())
+        read.query_async(&mut self.connections.bulk())
             .await
-            .map_err(failed)?;
-        if block.is_empty() {
-            return Err(ContentError::unavailable(Removed));
+            .map_err(failed)
+    }
+}
+
+/// Content that is read, block by block.
+struct Reading {
+    store: Arc<Inner>,
+    digest: Digest,
+    version: String,
+    from: u64,
+    size: u64,
+}
+
+#[async_trait]
+impl Source for Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
+        if self.from == self.size {
+            return Ok(None);
         }
-        Ok(block)
+        let block = self.store.block(self.digest, self.from, self.size).await?;
+        self.from += block.len() as u64;
+        // None of the bytes that must be there.
+        Ok((!block.is_empty()).then(|| block.into()))
+    }
+
+    async fn remove(&mut self) -> Result<(), ContentError> {
+        let call = self.store.call(&self.store.scripts.forget);
+        let call = call.arg(self.digest.to_string()).arg(&self.version);
+        let _: u64 = self.store.run(call).await?;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl ContentStore for RedisContent {
+    async fn identity(&self) -> Result<Uuid, ContentError> {
+        let key = format!("{PREFIX}:identity");
+        let connection = &mut self.0.connections.bulk();
+        let mut ask = redis::cmd("GET");
+        ask.arg(&key);
+        let mut known: Option<String> = ask.query_async(connection).await.map_err(failed)?;
+        if known.is_none() {
+            let mut make = redis::cmd("SET");
+            make.arg(&key).arg(Uuid::now_v7().to_string()).arg("NX");
+            let () = make.query_async(connection).await.map_err(failed)?;
+            known = ask.query_async(connection).await.map_err(failed)?;
+        }
+        let known = known.ok_or_else(|| ContentError::unavailable(Unexpected))?;
+        known.parse().map_err(ContentError::unavailable)
+    }
+
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
         let most = self.0.rules.max_bytes;
-        if self.renew(&[digest]).await? != [None] {
-            return Ok(Incoming::existing(digest, most));
+        if self.renew(&[digest]).await? != [None]
+            && let Some(there) = self.get(digest).await?
+        {
+            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
         }
-        let appending = Appending::new(Arc::clone(&self.0), digest);
-        Ok(Incoming::new(digest, most, Box::new(appending)))
+        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+    }
+
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
+        Ok(Box::new(Appending::new(Arc::clone(&self.0), digest)))
     }
 
     fn incoming_memory(&self) -> usize {
-        2 * BLOCK
+        3 * BLOCK
     }
 
     fn max_bytes(&self) -> u64 {
@@ -217,26 +283,17 @@ impl ContentStore for RedisContent {
     }
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
-        let mut ask = redis::cmd("HGET");
-        ask.arg(&self.0.keys[0]).arg(digest.to_string());
-        let size: Option<u64> = ask
-            .query_async(&mut self.0.connections.bulk())
-            .await
-            .map_err(failed)?;
-        let inner = Arc::clone(&self.0);
-        Ok(size.map(|size| {
-            let blocks = stream::try_unfold(0, move |from| {
-                let inner = Arc::clone(&inner);
-                async move {
-                    if from == size {
-                        return Ok(None);
-                    }
-                    let block = inner.block(digest, from, size).await?;
-                    let next = from + block.len() as u64;
-                    Ok(Some((block.into(), next)))
-                }
-            });
-            Content::new(digest, size, blocks)
+        let call = self.0.call(&self.0.scripts.find).arg(digest.to_string());
+        let (size, version): (i64, String) = self.0.run(call).await?;
+        Ok(u64::try_from(size).ok().map(|size| {
+            let reading = Reading {
+                store: Arc::clone(&self.0),
+                digest,
+                version,
+                from: 0,
+                size,
+            };
+            Content::new(digest, size, reading)
         }))
     }
 
@@ -254,19 +311,17 @@ impl ContentStore for RedisContent {
         Ok(())
     }
 
-    async fn forget(&self, digest: Digest) -> Result<(), ContentError> {
-        let call = self.0.call(&self.0.scripts.forget).arg(digest.to_string());
-        let _: u64 = self.0.run(call).await?;
-        Ok(())
-    }
-
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let Inner { rules, scripts, .. } = &*self.0;
         let mut upkept = Upkept::default();
         for job in self.0.holders().await? {
-            if holders.is_over(job).await.map_err(ContentError::Unavailable)? {
-                self.release(job).await?;
-                upkept.released += 1;
+            match is_over(holders, job).await {
+                Some(true) => {
+                    self.release(job).await?;
+                    upkept.released += 1;
+                }
+                Some(false) => {}
+                None => upkept.unknown += 1,
             }
         }
         for _ in 0..PASSES {

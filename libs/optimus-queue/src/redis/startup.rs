@@ -45,6 +45,18 @@ pub(super) async fn check(connection: &mut (impl ConnectionLike + Send)) -> Resu
     Ok(())
 }
 
+/// The same for content, as far as it keeps less than jobs do.
+pub(super) async fn check_for_content(
+    connection: &mut (impl ConnectionLike + Send),
+) -> Result<(), StoreError> {
+    match redis::cmd("INFO").query_async::<String>(connection).await {
+        Ok(info) => refuse_unsafe(&info),
+        Err(error) if error.is_io_error() => Err(unavailable(error)),
+        // Who asks for jobs warns of it.
+        Err(_) => Ok(()),
+    }
+}
+
 fn refuse_unsafe(info: &str) -> Result<(), StoreError> {
     if let Some(version) = field(info, "redis_version")
         && version
@@ -66,7 +78,7 @@ fn refuse_unsafe(info: &str) -> Result<(), StoreError> {
         Some("noeviction") => {}
         Some(policy) => {
             return Err(StoreError::Misconfigured(format!(
-                "Redis' maxmemory-policy is {policy}, by which it would delete jobs; set it to noeviction"
+                "Redis' maxmemory-policy is {policy}, by which it would delete jobs and content; set it to noeviction"
             )));
         }
         None => {

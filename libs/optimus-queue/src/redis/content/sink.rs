@@ -22,6 +22,8 @@ pub(super) struct Appending {
     /// Bytes that are there.
     sent: u64,
     waiting: BytesMut,
+    /// Something may be there, also where nobody waited for the answer.
+    is_begun: bool,
     is_kept: bool,
 }
 
@@ -33,11 +35,13 @@ impl Appending {
             id: Uuid::now_v7().to_string(),
             sent: 0,
             waiting: BytesMut::new(),
+            is_begun: false,
             is_kept: false,
         }
     }
 
     async fn send(&mut self, block: Bytes) -> Result<(), ContentError> {
+        self.is_begun = true;
         let Inner { rules, scripts, .. } = &*self.store;
         let call = self.store.call(&scripts.append).arg(&self.id);
         let call = call.arg(self.sent).arg(&block[..]).arg(rules.max_total_bytes);
@@ -85,7 +89,7 @@ impl Sink for Appending {
 impl Drop for Appending {
     /// What cannot be given up now is given up when its time is over.
     fn drop(&mut self) {
-        if self.is_kept || self.sent == 0 {
+        if self.is_kept || !self.is_begun {
             return;
         }
         if let Ok(runtime) = Handle::try_current() {

@@ -18,5 +18,6 @@ else
   redis.call('HDEL', ARRIVED, id)
 end
 redis.call('HSET', SIZES, digest, size)
+redis.call('HSET', VERSIONS, digest, id)
 redis.call('ZADD', USED, now, digest)
 return 1

@@ -1,7 +1,7 @@
 -- What the scripts of content share; see content.rs for the keys. Every one of them gets all of these, and the prefix of the
 -- keys that it makes of digests and ids.
-local SIZES, USED, ARRIVING, ARRIVED, HOLDS, HELD, HELD_BY, TOTALS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local SIZES, USED, ARRIVING, ARRIVED, HOLDS, HELD, HELD_BY, TOTALS, VERSIONS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local PREFIX = ARGV[1]
 
 -- Digits of a digest, and what content counts for beside its bytes.
@@ -29,16 +29,21 @@ end
 local function remove(digest)
   local size = redis.call('HGET', SIZES, digest)
   redis.call('ZREM', USED, digest)
+  redis.call('HDEL', VERSIONS, digest)
   if not size then return end
   redis.call('UNLINK', data(digest))
   redis.call('HDEL', SIZES, digest)
   count(-(tonumber(size) + BESIDE))
 end
 
--- The size, or -1.
+-- The size, or -1. What has lost its bytes, or some of them, is not there, so that it is put anew.
 local function renew(digest, now)
   local size = redis.call('HGET', SIZES, digest)
   if not size then return -1 end
+  if redis.call('STRLEN', data(digest)) ~= tonumber(size) then
+    remove(digest)
+    return -1
+  end
   redis.call('ZADD', USED, now, digest)
   return tonumber(size)
 end

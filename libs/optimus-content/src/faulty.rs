@@ -1,0 +1,102 @@
+//! A store that does not answer when it is told not to, around any other: for tests of what its users do then.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use optimus_common::{JobId, content::Digest};
+use uuid::Uuid;
+
+use crate::{Content, ContentError, ContentStore, Holders, Incoming, Sink, Upkept};
+
+/// The other store. A clone is the same.
+#[derive(Clone)]
+pub struct FaultyContent {
+    inner: Arc<dyn ContentStore>,
+    is_unreachable: Arc<AtomicBool>,
+    gets: Arc<AtomicU64>,
+}
+
+impl FaultyContent {
+    pub fn new(inner: Arc<dyn ContentStore>) -> Self {
+        Self {
+            inner,
+            is_unreachable: Arc::default(),
+            gets: Arc::default(),
+        }
+    }
+
+    /// As long as it is, every call fails.
+    pub fn set_unreachable(&self, unreachable: bool) {
+        self.is_unreachable.store(unreachable, Ordering::SeqCst);
+    }
+
+    /// How often content was asked for, in vain or not.
+    pub fn gets(&self) -> u64 {
+        self.gets.load(Ordering::SeqCst)
+    }
+
+    fn reached(&self) -> Result<&dyn ContentStore, ContentError> {
+        if self.is_unreachable.load(Ordering::SeqCst) {
+            return Err(ContentError::unavailable("it is switched off"));
+        }
+        Ok(&*self.inner)
+    }
+}
+
+#[async_trait]
+impl ContentStore for FaultyContent {
+    async fn identity(&self) -> Result<Uuid, ContentError> {
+        self.reached()?.identity().await
+    }
+
+    async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
+        self.reached()?.begin(digest).await
+    }
+
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
+        self.reached()?.sink(digest).await
+    }
+
+    fn incoming_memory(&self) -> usize {
+        self.inner.incoming_memory()
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.inner.max_bytes()
+    }
+
+    async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
+        self.reached()?.get(digest).await
+    }
+
+    async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        self.reached()?.renew(digests).await
+    }
+
+    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        self.reached()?.hold(job, digests).await
+    }
+
+    async fn release(&self, job: JobId) -> Result<(), ContentError> {
+        self.reached()?.release(job).await
+    }
+
+    async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
+        self.reached()?.upkeep(holders).await
+    }
+}
+
+impl fmt::Debug for FaultyContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyContent")
+            .field("is_unreachable", &self.is_unreachable)
+            .finish_non_exhaustive()
+    }
+}

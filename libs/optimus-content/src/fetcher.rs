@@ -1,0 +1,338 @@
+//! Getting what jobs name into memory.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use optimus_common::{content::Digest, submission::Submission};
+use tokio::{
+    sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore},
+    time::sleep,
+};
+
+use crate::{ContentError, ContentStore, submission::digests};
+
+/// In these the budget is counted; a semaphore counts no further than `u32`.
+const UNIT: u64 = 1024;
+
+/// How often it is tried to read something from a store that answers, and for how long is waited before the second time.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why the content of a job could not be had. Whoever submitted it did nothing wrong: it was there when the job was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The store does not answer, which says nothing of the job.
+    #[error("the content store is not there")]
+    Outage(#[source] ContentError),
+    #[error("the content {0}, which the job names, is gone")]
+    Gone(Digest),
+    /// Though the store answers.
+    #[error("the content {0}, which the job names, cannot be read")]
+    Unreadable(Digest, #[source] ContentError),
+    #[error("the content that the job names has {bytes} bytes, of which at most {most} are taken")]
+    TooLarge { bytes: u64, most: u64 },
+}
+
+/// Gets content for all jobs of a process: each content once, however many of them name it, and all of it within a budget.
+pub struct Fetcher {
+    store: Arc<dyn ContentStore>,
+    most_of_job: u64,
+    budget: Arc<Semaphore>,
+    /// Locked while a job waits for its share of the budget, which is taken as a whole: none waits with a part of it.
+    loaded: Mutex<HashMap<Digest, Weak<Loaded>>>,
+    is_away: AtomicBool,
+}
+
+/// Content in memory, or on its way there.
+struct Loaded {
+    digest: Digest,
+    size: u64,
+    bytes: OnceCell<Arc<[u8]>>,
+    _share: OwnedSemaphorePermit,
+}
+
+/// What a job has in memory. To be kept for as long as its submission is used.
+#[must_use]
+#[derive(Default)]
+pub struct Fetched(Vec<Arc<Loaded>>);
+
+fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+impl Fetcher {
+    /// What one job names may have so many bytes, and what all jobs name at least as much.
+    pub fn new(store: Arc<dyn ContentStore>, most_of_job: u64, budget: u64) -> Self {
+        // A unit may be begun for each of the contents that a submission of the largest size can name.
+        let budget = units(budget.max(most_of_job)).saturating_add(1 << 16) as usize;
+        Self {
+            store,
+            most_of_job,
+            budget: Arc::new(Semaphore::new(budget.min(Semaphore::MAX_PERMITS))),
+            loaded: Mutex::default(),
+            is_away: AtomicBool::new(false),
+        }
+    }
+
+    /// Reads what the submission names, and compares it with its digest.
+    pub async fn fetch(&self, submission: &mut Submission) -> Result<Fetched, FetchError> {
+        let digests = digests(submission);
+        if digests.is_empty() {
+            return Ok(Fetched::default());
+        }
+        let mut tries = 0;
+        let fetched = loop {
+            tries += 1;
+            let error = match self.try_fetch(&digests).await {
+                Ok(fetched) => break fetched,
+                Err(error) => error,
+            };
+            // Also what is gone, which all is where a file system is not there any more.
+            self.answers().await?;
+            let may_pass = matches!(error, FetchError::Unreadable(_, ContentError::Unavailable(_)));
+            if !may_pass || tries == TRIES {
+                return Err(error);
+            }
+            sleep(PAUSE * tries).await;
+        };
+        let bytes: HashMap<_, _> = fetched.0.iter().map(|loaded| (loaded.digest, loaded)).collect();
+        for named in submission.named_content_mut() {
+            if let Some(bytes) = bytes.get(&named.digest()).and_then(|loaded| loaded.bytes.get()) {
+                named.set_bytes(Arc::clone(bytes));
+            }
+        }
+        Ok(fetched)
+    }
+
+    /// Whether the store was away when something was fetched, and nobody has seen it since.
+    pub fn is_away(&self) -> bool {
+        self.is_away.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store is there.
+    pub async fn answers(&self) -> Result<(), FetchError> {
+        let answer = self.store.identity().await;
+        self.is_away.store(answer.is_err(), Ordering::Relaxed);
+        answer.map(drop).map_err(FetchError::Outage)
+    }
+
+    async fn try_fetch(&self, digests: &[Digest]) -> Result<Fetched, FetchError> {
+        let fetched = self.take(digests).await?;
+        for loaded in &fetched.0 {
+            let read = loaded.bytes.get_or_try_init(|| self.read(loaded));
+            read.await.map_err(|error| match error {
+                Some(error) => FetchError::Unreadable(loaded.digest, error),
+                None => FetchError::Gone(loaded.digest),
+            })?;
+        }
+        Ok(fetched)
+    }
+
+    /// Takes memory for what is not in it yet.
+    async fn take(&self, digests: &[Digest]) -> Result<Fetched, FetchError> {
+        let unreadable = |error| FetchError::Unreadable(digests[0], error);
+        let sizes = self.store.renew(digests).await.map_err(unreadable)?;
+        let mut named = Vec::with_capacity(digests.len());
+        for (digest, size) in digests.iter().zip(sizes) {
+            named.push((*digest, size.ok_or(FetchError::Gone(*digest))?));
+        }
+        let bytes = named
+            .iter()
+            .fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
+        if bytes > self.most_of_job {
+            let most = self.most_of_job;
+            return Err(FetchError::TooLarge { bytes, most });
+        }
+        let mut known = self.loaded.lock().await;
+        known.retain(|_, loaded| loaded.strong_count() > 0);
+        let there: HashMap<_, _> = named
+            .iter()
+            .filter_map(|(digest, _)| Some((*digest, known.get(digest)?.upgrade()?)))
+            .collect();
+        let missing = named.iter().filter(|(digest, _)| !there.contains_key(digest));
+        let needed = missing.map(|(_, size)| units(*size)).sum();
+        let budget = Arc::clone(&self.budget);
+        let mut share = budget
+            .acquire_many_owned(needed)
+            .await
+            .map_err(|error| unreadable(ContentError::unavailable(error)))?;
+        let mut fetched = Vec::with_capacity(named.len());
+        for (digest, size) in named {
+            if let Some(loaded) = there.get(&digest) {
+                fetched.push(Arc::clone(loaded));
+                continue;
+            }
+            let Some(part) = share.split(units(size) as usize) else {
+                continue;
+            };
+            let loaded = Arc::new(Loaded {
+                digest,
+                size,
+                bytes: OnceCell::new(),
+                _share: part,
+            });
+            known.insert(digest, Arc::downgrade(&loaded));
+            fetched.push(loaded);
+        }
+        Ok(Fetched(fetched))
+    }
+
+    /// `None`: it is gone.
+    async fn read(&self, loaded: &Loaded) -> Result<Arc<[u8]>, Option<ContentError>> {
+        let content = self.store.get(loaded.digest).await?.ok_or(None)?;
+        Ok(content.into_bytes(loaded.size).await?)
+    }
+}
+
+impl fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetcher").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fetched").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use bytes::Bytes;
+    use optimus_common::{
+        content::NamedContent,
+        submission::{Submission, TestCase},
+    };
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::{FaultyContent, Memory, Rules, conformance::given_up_after};
+
+    const SIZE: usize = 1 << 20;
+
+    fn rules() -> Rules {
+        Rules {
+            max_bytes: 1 << 30,
+            max_total_bytes: 1 << 30,
+            retention: Duration::from_hours(1),
+            min_kept: Duration::from_hours(1),
+        }
+    }
+
+    async fn put(store: &dyn ContentStore, bytes: Bytes) -> Digest {
+        let digest = Digest::from(<[u8; 32]>::from(Sha256::digest(&bytes)));
+        let mut incoming = store.begin(digest).await.unwrap();
+        incoming.write(bytes).await.unwrap();
+        incoming.finish().await.unwrap();
+        digest
+    }
+
+    async fn put_numbered(store: &dyn ContentStore, number: u8) -> Digest {
+        put(store, vec![number; SIZE].into()).await
+    }
+
+    fn naming(digests: &[Digest]) -> Submission {
+        let tests = digests.iter().zip(1..).map(|(digest, id)| {
+            let mut test: TestCase =
+                serde_json::from_str(&format!(r#"{{"id": {id}, "expected_output": ""}}"#)).unwrap();
+            test.input_sha256 = Some(NamedContent::new(*digest));
+            test
+        });
+        Submission::new("python".parse().unwrap(), "", tests.collect())
+    }
+
+    fn faulty() -> (FaultyContent, Memory) {
+        let memory = Memory::new(rules());
+        (FaultyContent::new(Arc::new(memory.clone())), memory)
+    }
+
+    fn fetcher(store: &FaultyContent, budget: usize) -> Fetcher {
+        let mut fetcher = Fetcher::new(Arc::new(store.clone()), 2 * SIZE as u64, 0);
+        fetcher.budget = Arc::new(Semaphore::new(units(budget as u64) as usize));
+        fetcher
+    }
+
+    #[tokio::test]
+    async fn content_of_several_jobs_is_in_memory_once() {
+        let (store, _) = faulty();
+        let one = put_numbered(&store, 1).await;
+        let fetcher = fetcher(&store, SIZE);
+        let (mut first, mut second) = (naming(&[one]), naming(&[one, one]));
+        let before = store.gets();
+        let kept = (
+            fetcher.fetch(&mut first).await.unwrap(),
+            fetcher.fetch(&mut second).await.unwrap(),
+        );
+        assert_eq!(store.gets() - before, 1);
+        assert_eq!(second.test_cases[1].input(), vec![1; SIZE]);
+        assert!(std::ptr::eq(
+            first.test_cases[0].input(),
+            second.test_cases[0].input()
+        ));
+        drop(kept);
+        assert_eq!(fetcher.budget.available_permits() as u64, SIZE as u64 / UNIT);
+    }
+
+    #[tokio::test]
+    async fn jobs_wait_for_memory_that_others_have() {
+        let (store, _) = faulty();
+        let digests = [put_numbered(&store, 1).await, put_numbered(&store, 2).await];
+        let fetcher = fetcher(&store, SIZE);
+        let (mut first, mut second) = (naming(&digests[..1]), naming(&digests[1..]));
+        let kept = fetcher.fetch(&mut first).await.unwrap();
+        {
+            let mut given_up = naming(&digests[1..]);
+            assert!(!given_up_after(1, fetcher.fetch(&mut given_up)).await);
+        }
+        let mut waiting = pin!(fetcher.fetch(&mut second));
+        assert!(!given_up_after(1, &mut waiting).await);
+        drop(kept);
+        let _kept = waiting.await.unwrap();
+        assert_eq!(fetcher.budget.available_permits(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_is_not_read() {
+        let (store, _) = faulty();
+        let digests = [
+            put_numbered(&store, 1).await,
+            put_numbered(&store, 2).await,
+            put_numbered(&store, 3).await,
+        ];
+        let fetcher = fetcher(&store, 10 * SIZE);
+        let before = store.gets();
+        let refused = fetcher.fetch(&mut naming(&digests)).await.unwrap_err();
+        assert!(matches!(refused, FetchError::TooLarge { .. }), "{refused:?}");
+        assert_eq!(store.gets(), before);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_told_from_content_that_is_gone() {
+        let (store, memory) = faulty();
+        let one = put_numbered(&store, 1).await;
+        let fetcher = fetcher(&store, SIZE);
+        store.set_unreachable(true);
+        let failed = fetcher.fetch(&mut naming(&[one])).await.unwrap_err();
+        assert!(matches!(failed, FetchError::Outage(_)), "{failed:?}");
+        assert!(fetcher.is_away());
+        store.set_unreachable(false);
+        fetcher.answers().await.unwrap();
+        assert!(!fetcher.is_away());
+        memory.damage(one, None);
+        let failed = fetcher.fetch(&mut naming(&[one])).await.unwrap_err();
+        assert!(
+            matches!(failed, FetchError::Gone(digest) if digest == one),
+            "{failed:?}"
+        );
+        assert!(!fetcher.is_away());
+    }
+}
