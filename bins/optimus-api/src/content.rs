@@ -28,7 +28,11 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
         return Ok(known);
     }
     submission::hold(&*app.content, id, &mut job.submission).await?;
-    if let Err(problem) = check(app, &job) {
+    let checked = match check(app, &job) {
+        Ok(()) => reaches_workers(app, &job).await,
+        refused => refused,
+    };
+    if let Err(problem) = checked {
         release(app, id).await;
         return Err(problem);
     }
@@ -52,6 +56,19 @@ fn check(app: &App, job: &NewJob) -> Result<(), Problem> {
         .ok_or_else(|| Problem::invalid_field("language", "is not configured any more"))?;
     JobPlan::new(submission, language, limits)?;
     Ok(())
+}
+
+/// Refuses what no worker could grade: all of them look for content where none of this is.
+async fn reaches_workers(app: &App, job: &NewJob) -> Result<(), Problem> {
+    let identity = app.content.identity().await?;
+    let language = &job.submission.language;
+    match app.roster.lacks_content(&*app.store, language, identity).await {
+        Some(reason) => {
+            tracing::error!(error = reason, "a submission that names content was refused");
+            Err(Problem::content_elsewhere(&reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Left undone, an upkeep does it.

@@ -8,6 +8,7 @@ use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
+use uuid::Uuid;
 
 /// Longest wait for the store where somebody asks how things are: probes and scrapes give up soon.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -105,6 +106,20 @@ impl Roster {
         Some(told.unwrap_or_else(|| NOBODY.to_owned()))
     }
 
+    /// Why no worker that takes this language's jobs has the content of this store; `None` where one has, or where nobody can
+    /// tell.
+    pub(crate) async fn lacks_content(
+        &self,
+        store: &dyn JobStore,
+        language: &LanguageName,
+        identity: Uuid,
+    ) -> Option<String> {
+        let workers = timeout(2 * FOR_A_HINT, self.workers(store.workers()))
+            .await
+            .ok()??;
+        lacking(&workers, language, identity)
+    }
+
     /// `ask` asks the store.
     async fn workers(
         &self,
@@ -123,6 +138,26 @@ impl Roster {
         });
         workers
     }
+}
+
+fn lacking(workers: &[WorkerInfo], language: &LanguageName, identity: Uuid) -> Option<String> {
+    let takes = |worker: &&WorkerInfo| worker.pools.iter().any(|pool| pool.language == *language);
+    let mut others = Vec::new();
+    for worker in workers.iter().filter(takes) {
+        match worker.content {
+            Some(content) if content != identity => others.push(worker.host.as_str()),
+            // It has it, or may have.
+            _ => return None,
+        }
+    }
+    others.dedup();
+    (!others.is_empty()).then(|| {
+        format!(
+            "workers of {language} (on {}) have another content store than this API: the setting content.store must lead all of \
+             them to the same",
+            others.join(", ")
+        )
+    })
 }
 
 /// Why a language is not available of which no worker says anything.
@@ -182,5 +217,36 @@ mod tests {
         assert!(roster.workers(ask()).await.is_some());
         sleep(STILL_TRUE).await;
         assert!(roster.workers(ask()).await.is_none());
+    }
+
+    #[test]
+    fn workers_of_another_content_store_are_named() {
+        let own = Uuid::now_v7();
+        let python: LanguageName = "python".parse().unwrap();
+        let worker = |host: &str, language: &str, content| WorkerInfo {
+            id: host.to_owned().into(),
+            host: host.to_owned(),
+            pools: vec![PoolInfo {
+                language: language.parse().unwrap(),
+                slots: 1,
+                busy: 0,
+                unavailable: None,
+                toolchain: None,
+            }],
+            content,
+        };
+        let other = Some(Uuid::now_v7());
+        let elsewhere = worker("there", "python", other);
+        let why = lacking(std::slice::from_ref(&elsewhere), &python, own).unwrap();
+        assert!(why.contains("there") && why.contains("content.store"), "{why}");
+        for workers in [
+            vec![],
+            vec![worker("here", "java", other)],
+            vec![elsewhere.clone(), worker("here", "python", Some(own))],
+            // Of an older release, or it could not be asked.
+            vec![elsewhere, worker("here", "python", None)],
+        ] {
+            assert_eq!(lacking(&workers, &python, own), None, "{workers:?}");
+        }
     }
 }

@@ -287,6 +287,18 @@ impl Problem {
         problem
     }
 
+    /// What was stored here is nowhere where it is needed.
+    pub(crate) fn content_elsewhere(reason: &str) -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "content-elsewhere",
+            "No worker has the content",
+            reason.to_owned(),
+        );
+        problem.0.retry_after = Some(FULL_RETRY);
+        problem
+    }
+
     pub(crate) fn key_reused() -> Self {
         let mut problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,

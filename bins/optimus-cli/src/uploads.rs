@@ -106,7 +106,7 @@ mod tests {
             assert_eq!(test.expected_output.as_deref(), Some("small"));
             let digest = test.input_sha256.as_ref().unwrap().digest();
             let stored = content.get(digest).await.unwrap().unwrap();
-            assert!(stored.into_bytes(1 << 30).await.unwrap()[..] == "x".repeat(LARGE).as_bytes());
+            assert!(stored.into_bytes(1 << 30).await.unwrap()[..] == *"x".repeat(LARGE).as_bytes());
             api.submit(&submission, None).await.unwrap();
         }
     }

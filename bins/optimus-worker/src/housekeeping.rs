@@ -4,16 +4,20 @@
 use std::{sync::Arc, time::Duration};
 
 use optimus_common::{WorkerId, causes};
+use optimus_content::ContentStore;
 use optimus_queue::{JobStore, StoreError, Upkeep, WorkerInfo, WorkerRegistry};
 use optimus_sandbox::Backend;
 use optimus_service::{Backoff, supervise::supervise};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, sleep},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, timeout},
 };
 use tracing::{error, info, warn};
 
 use crate::pools::PoolStates;
+
+/// How long the content store may take to say which one it is.
+const FOR_AN_IDENTITY: Duration = Duration::from_millis(500);
 
 /// How often the store is audited.
 const AUDIT: Duration = Duration::from_mins(1);
@@ -25,16 +29,20 @@ pub(crate) struct Heartbeat {
     pub(crate) id: WorkerId,
     pub(crate) host: String,
     pub(crate) states: PoolStates,
+    pub(crate) content: Arc<dyn ContentStore>,
 }
 
 impl Heartbeat {
     async fn beat(&self) -> Result<(), StoreError> {
         let pools = self.states.current().iter().map(|state| state.info()).collect();
+        // A store that does not answer must not make this worker one that is gone.
+        let content = timeout(FOR_AN_IDENTITY, self.content.identity()).await;
         self.store
             .heartbeat(&WorkerInfo {
                 id: self.id.clone(),
                 host: self.host.clone(),
                 pools,
+                content: content.ok().and_then(Result::ok),
             })
             .await
     }
@@ -178,6 +186,9 @@ async fn alive_workers(
 
 #[cfg(test)]
 mod tests {
+    use optimus_common::settings::Settings;
+    use optimus_content::{Memory, Rules};
+
     use super::*;
     use crate::fakes::{self, FakeBackend, FakeStore, FakeStoreExt};
 
@@ -188,6 +199,7 @@ mod tests {
             id: id.to_owned().into(),
             host: String::new(),
             pools: Vec::new(),
+            content: None,
         }
     }
 
@@ -197,6 +209,7 @@ mod tests {
             id: "me".to_owned().into(),
             host: String::new(),
             states: PoolStates::default(),
+            content: Arc::new(Memory::new(Rules::of(&Settings::defaults().content))),
         };
         super::start(
             heartbeat,

@@ -87,6 +87,7 @@ impl Worker {
             id: self.id.clone(),
             host: gethostname::gethostname().to_string_lossy().into_owned(),
             states: states.clone(),
+            content: Arc::clone(&self.content),
         };
         if shutdown.run_until_cancelled(heartbeat.register()).await.is_none() {
             return;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use optimus_common::{LanguageName, WorkerId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::StoreError;
 
@@ -26,6 +27,9 @@ pub struct WorkerInfo {
     pub id: WorkerId,
     pub host: String,
     pub pools: Vec<PoolInfo>,
+    /// The identity of the content store it reads, where that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Uuid>,
 }
 
 /// One language of a worker.

@@ -7,8 +7,10 @@ use optimus_content::Fetcher;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+use uuid::Uuid;
 
-use crate::support::{Api, job_id, problem, submission_with};
+use crate::support::{Api, TIMEOUT, job_id, problem, submission, submission_with};
 
 fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from(<[u8; 32]>::from(Sha256::digest(bytes)))
@@ -261,4 +263,32 @@ async fn damaged_content_is_missed_and_mended_by_a_put() {
     assert_eq!(put(&api, b"what was stored").await, digest);
     let kept = api.content.get(digest).await.unwrap().unwrap();
     assert_eq!(kept.into_bytes(100).await.unwrap()[..], b"what was stored"[..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_that_no_worker_can_read_is_not_taken_for_a_job() {
+    let api = Api::start_with(|settings| settings.content.min_kept = Duration::ZERO).await;
+    let digest = put(&api, b"12").await;
+    let test = json!({"id": 1, "input_sha256": digest.to_string(), "expected_output": "12"});
+    let body = submission_with("test_cases", json!([test]));
+    api.announce_with_content(&[("python", None)], Some(Uuid::now_v7()))
+        .await;
+    let refused = problem_of(api.submit(&body).await, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert_eq!(refused["type"], "urn:optimus:problem:content-elsewhere");
+    assert!(
+        refused["detail"].as_str().unwrap().contains("content.store"),
+        "{refused}"
+    );
+    assert!(!is_held(&api).await);
+    // What brings all along is no matter of content.
+    api.accepted(&submission()).await;
+
+    let own = api.content.identity().await.unwrap();
+    api.announce_with_content(&[("python", None)], Some(own)).await;
+    let accepted = async {
+        while api.submit(&body).await.status() != StatusCode::ACCEPTED {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(TIMEOUT, accepted).await.unwrap();
 }

@@ -25,6 +25,7 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
+use uuid::Uuid;
 
 /// Nothing here takes long; this bounds a test that hangs.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -240,6 +241,11 @@ impl Api {
 
     /// Announces a worker with one pool for each of these languages.
     pub(crate) async fn announce(&self, pools: &[(&str, Option<&str>)]) {
+        self.announce_with_content(pools, None).await;
+    }
+
+    /// The same, of one that reads this content store.
+    pub(crate) async fn announce_with_content(&self, pools: &[(&str, Option<&str>)], content: Option<Uuid>) {
         let pool = |(language, unavailable): &(&str, Option<&str>)| PoolInfo {
             language: language_name(language),
             slots: 2,
@@ -251,6 +257,7 @@ impl Api {
             id: self.worker.clone(),
             host: "here".to_owned(),
             pools: pools.iter().map(pool).collect(),
+            content,
         };
         self.store.heartbeat(&worker).await.unwrap();
     }

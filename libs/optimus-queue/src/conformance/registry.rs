@@ -24,6 +24,7 @@ fn announced(id: &str, busy: u32) -> WorkerInfo {
             unavailable: Some("no image".to_owned()),
             toolchain: Some("Python 3.11.2".to_owned()),
         }],
+        content: Some(uuid::Uuid::from_u128(7)),
     }
 }
 

@@ -36,6 +36,7 @@ impl WorkerRegistry for RedisStore {
                         id,
                         host: String::new(),
                         pools: Vec::new(),
+                        content: None,
                     });
                 }
             }

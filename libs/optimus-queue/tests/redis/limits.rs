@@ -121,6 +121,7 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
             id: worker(),
             host: "h".to_owned(),
             pools: Vec::new(),
+            content: None,
         })
         .await
         .unwrap();
