@@ -1,6 +1,6 @@
 //! Content by digest: storing it, and asking for it.
 //!
-//! It cannot be read back: whoever knows a digest had the bytes, and what a test expects is told to nobody who has not.
+//! It cannot be read back here. Whoever knows a digest can have a program read it all the same: the digest is the secret.
 
 use std::sync::Arc;
 

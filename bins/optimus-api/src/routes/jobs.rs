@@ -80,7 +80,10 @@ pub(crate) struct JobState {
         (status = 422, description = "The idempotency key came with another body before"),
         (status = 429, description = "The queue is full",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 503, description = "The store is not available, or there are too many large bodies or connections at once",
+        (status = 503, description = "The store is not available, or there are too many large bodies or connections at once, or \
+            no worker has the content that it names",
+            headers(("Retry-After" = u64, description = "Seconds to wait"))),
+        (status = 507, description = "There is no room to note which content it names",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
     )
 )]
