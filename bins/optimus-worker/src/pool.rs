@@ -202,6 +202,7 @@ impl Pool {
             return self.prove(warm).await;
         }
 
+        self.state.enter(Stage::Claiming);
         // Not before there is content again: a job that names some would only be given back.
         if self.context.content.is_away()
             && let Err(error) = self.until_shutdown(self.context.content.answers()).await?

@@ -76,11 +76,11 @@ impl Search {
 
     /// Removes what may go until `is_enough`.
     pub(super) fn make_room(&mut self, inner: &Inner, is_enough: impl Fn() -> bool) -> io::Result<()> {
-        if self.candidates.is_empty() && !self.may_look() {
-            return Ok(());
-        }
         // Before the holds are read, so that whoever holds something later is seen to have used it.
         let now = SystemTime::now();
+        if !self.may_look() && self.next_is_too_young(&inner.rules, now) {
+            return Ok(());
+        }
         let held = self.held(&inner.disk)?;
         let mut removed = false;
         while !is_enough() {
@@ -99,7 +99,7 @@ impl Search {
                 break;
             }
         }
-        if !removed {
+        if !removed && !is_enough() {
             let rest = Instant::now() + REST;
             self.not_before = Some(self.not_before.map_or(rest, |moment| moment.max(rest)));
         }

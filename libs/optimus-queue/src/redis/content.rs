@@ -74,6 +74,7 @@ struct Scripts {
     keep: Script,
     drop: Script,
     hold: Script,
+    renew: Script,
     release: Script,
     holders: Script,
     evict: Script,
@@ -89,6 +90,7 @@ impl Scripts {
             keep: script(include_str!("lua/content/keep.lua")),
             drop: script(include_str!("lua/content/drop.lua")),
             hold: script(include_str!("lua/content/hold.lua")),
+            renew: script(include_str!("lua/content/renew.lua")),
             release: script(include_str!("lua/content/release.lua")),
             holders: script(include_str!("lua/content/holders.lua")),
             evict: script(include_str!("lua/content/evict.lua")),
@@ -164,14 +166,13 @@ impl Inner {
         Ok(answer)
     }
 
-    /// With the digests behind each other.
-    async fn hold(&self, job: &str, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+    /// `call` lacks the digests, behind each other.
+    async fn sizes(&self, call: Call<'_>, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
         let packed: String = digests.iter().map(Digest::to_string).collect();
-        let call = self.call(&self.scripts.hold).arg(job).arg(packed);
-        let sizes: Vec<i64> = self.run_replicated(call).await?;
+        let sizes: Vec<i64> = self.run_replicated(call.arg(packed)).await?;
         if sizes.len() != digests.len() {
             return Err(ContentError::unavailable(Unexpected));
         }
@@ -298,11 +299,12 @@ impl ContentStore for RedisContent {
     }
 
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
-        self.0.hold("", digests).await
+        self.0.sizes(self.0.call(&self.0.scripts.renew), digests).await
     }
 
     async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
-        self.0.hold(&job.to_string(), digests).await
+        let call = self.0.call(&self.0.scripts.hold).arg(job.to_string());
+        self.0.sizes(call, digests).await
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {

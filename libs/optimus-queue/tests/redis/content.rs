@@ -144,6 +144,7 @@ async fn a_server_without_memory_has_no_room() {
     let server = RedisServer::start();
     let store = RedisContent::open(&server.settings(), rules()).unwrap();
     let there = put(&store, b"small").await;
+    store.identity().await.unwrap();
     let _: String = server.command(&["CONFIG", "SET", "maxmemory", "1"]);
     let bytes = vec![1; 2 << 20];
     let mut incoming = store.begin(digest_of(&bytes)).await;
@@ -156,5 +157,7 @@ async fn a_server_without_memory_has_no_room() {
     }
     // What drains a store goes on.
     store.release(JobId::new()).await.unwrap();
+    assert_eq!(store.renew(&[there]).await.unwrap(), [Some(5)]);
     assert!(store.get(there).await.unwrap().is_some());
+    store.identity().await.unwrap();
 }

@@ -48,6 +48,15 @@ local function renew(digest, now)
   return tonumber(size)
 end
 
+-- The same of digests one after the other.
+local function renew_all(digests, now)
+  local sizes = {}
+  for from = 1, #digests, DIGITS do
+    sizes[#sizes + 1] = renew(string.sub(digests, from, from + DIGITS - 1), now)
+  end
+  return sizes
+end
+
 -- Removes what was not used for its time, and of the rest what was not used for the longest time until all is `most` bytes.
 -- What jobs hold is used. Looks at so many at most, and answers how many it looked at and removed.
 local function evict(most, min_kept, retention, looks)
