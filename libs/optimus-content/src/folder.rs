@@ -24,7 +24,7 @@ use std::{
     collections::HashSet,
     fmt,
     fs::{File, Metadata},
-    io::{self, Read},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
@@ -69,17 +69,31 @@ struct Inner {
     rules: Rules,
     room: Room,
     search: Mutex<Search>,
-    /// What the file system has left.
+    file_system: FileSystem,
+}
+
+/// What the file system does that a test cannot have it do.
+#[derive(Clone, Copy)]
+struct FileSystem {
+    /// What it has left.
     free: fn(&Disk) -> Free,
+    write: fn(&Disk, &mut File, &[u8]) -> io::Result<()>,
+}
+
+impl FileSystem {
+    const REAL: Self = Self {
+        free: Disk::free,
+        write: |_, file, block| file.write_all(block),
+    };
 }
 
 impl Folder {
     /// Opens the store, and makes it where there is none.
     pub async fn open(folder: impl Into<PathBuf>, rules: Rules) -> Result<Self, ContentError> {
-        Self::open_on(folder.into(), rules, Disk::free).await
+        Self::open_on(folder.into(), rules, FileSystem::REAL).await
     }
 
-    async fn open_on(folder: PathBuf, rules: Rules, free: fn(&Disk) -> Free) -> Result<Self, ContentError> {
+    async fn open_on(folder: PathBuf, rules: Rules, file_system: FileSystem) -> Result<Self, ContentError> {
         let store = blocking(move || {
             let disk = Disk::open(folder)?;
             let room = Room::default();
@@ -91,7 +105,7 @@ impl Folder {
                 rules,
                 room,
                 search: Mutex::default(),
-                free,
+                file_system,
             })
         });
         Ok(Self(Arc::new(store.await?)))
@@ -156,7 +170,7 @@ fn failed(error: io::Error) -> ContentError {
 
 impl Inner {
     fn free(&self) -> Free {
-        (self.free)(&self.disk)
+        (self.file_system.free)(&self.disk)
     }
 
     /// The most that all content may count for: by the rules, and by what the file system has left.

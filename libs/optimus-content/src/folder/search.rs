@@ -11,20 +11,19 @@ use optimus_common::{JobId, content::Digest};
 use super::{Inner, disk::Disk};
 use crate::{Rules, removal::Entry as Kept};
 
-/// From a look at every file that found nothing to the next one, at least.
+/// From a look at every file that did not find enough to the next one, at least, and how many times longer than it took.
 const REST: Duration = Duration::from_secs(1);
-
-/// How many times longer than it takes no such look is taken again.
 const SPARING: u32 = 10;
 
-/// How much of one look is remembered, so that not each upload needs another one.
-const REMEMBERED: usize = 4096;
+/// How much of one look is remembered, so that few uploads need another one.
+const REMEMBERED: usize = 1 << 16;
 
 /// What is known of the files from earlier looks.
 #[derive(Debug, Default)]
 pub(super) struct Search {
     /// What nobody held, in the order in which it was used. Whether it was used since is seen when it is removed.
     candidates: VecDeque<Kept>,
+    look_took: Duration,
     not_before: Option<Instant>,
     holds: HashMap<JobId, Vec<Digest>>,
 }
@@ -66,7 +65,7 @@ impl Search {
         entries.sort_unstable_by_key(|entry| entry.used);
         entries.truncate(REMEMBERED);
         self.candidates = entries.into();
-        self.not_before = Some(Instant::now() + SPARING * began.elapsed());
+        self.look_took = began.elapsed();
         Ok(())
     }
 
@@ -82,26 +81,22 @@ impl Search {
             return Ok(());
         }
         let held = self.held(&inner.disk)?;
-        let mut removed = false;
+        // Of what is remembered, something may be left that was used meanwhile.
+        let mut may_look = self.may_look();
         while !is_enough() {
             if let Some(entry) = self.next(&held, &inner.rules, now) {
                 if inner.disk.remove_unused(&entry)? {
                     inner.room.removed(entry.bytes);
-                    removed = true;
+                    may_look = true;
                 }
-                continue;
-            }
-            if !self.may_look() {
+            } else if may_look {
+                self.look(inner, &held)?;
+                // Again only after this look has led to something.
+                may_look = false;
+            } else {
+                self.not_before = Some(Instant::now() + REST.max(SPARING * self.look_took));
                 break;
             }
-            self.look(inner, &held)?;
-            if self.next_is_too_young(&inner.rules, now) {
-                break;
-            }
-        }
-        if !removed && !is_enough() {
-            let rest = Instant::now() + REST;
-            self.not_before = Some(self.not_before.map_or(rest, |moment| moment.max(rest)));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom},
     path::PathBuf,
     sync::Arc,
 };
@@ -69,7 +69,7 @@ impl Upload {
 
     fn write_once(&mut self, block: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(self.bytes))?;
-        self.file.write_all(block)
+        (self.inner.file_system.write)(&self.inner.disk, &mut self.file, block)
     }
 
     fn keep(mut self, digest: Digest) -> io::Result<Put> {

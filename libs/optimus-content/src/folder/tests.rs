@@ -65,6 +65,23 @@ fn without_files(_: &Disk) -> Free {
     }
 }
 
+fn with_free(free: fn(&Disk) -> Free) -> FileSystem {
+    FileSystem {
+        free,
+        ..FileSystem::REAL
+    }
+}
+
+/// As by a quota, which is told of only when it is reached, in the middle of a block.
+fn write_within_a_quota(disk: &Disk, file: &mut File, block: &[u8]) -> io::Result<()> {
+    let left = usize::try_from(ROOM.saturating_sub(bytes_below(disk.path()))).unwrap();
+    file.write_all(&block[..block.len().min(left)])?;
+    if block.len() > left {
+        return Err(io::ErrorKind::QuotaExceeded.into());
+    }
+    Ok(())
+}
+
 /// All jobs are over.
 struct Nobody;
 
@@ -78,7 +95,7 @@ impl Holders for Nobody {
 #[tokio::test]
 async fn a_disk_smaller_than_the_bound_is_never_filled() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Folder::open_on(folder.path().into(), rules(), small)
+    let store = Folder::open_on(folder.path().into(), rules(), with_free(small))
         .await
         .unwrap();
     for number in 0..40 {
@@ -88,11 +105,43 @@ async fn a_disk_smaller_than_the_bound_is_never_filled() {
 }
 
 #[tokio::test]
+async fn content_makes_room_where_a_quota_is_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let file_system = FileSystem {
+        write: write_within_a_quota,
+        ..FileSystem::REAL
+    };
+    let store = Folder::open_on(folder.path().into(), rules(), file_system)
+        .await
+        .unwrap();
+    for number in 0..40 {
+        assert_eq!(put(&store, number).await.unwrap(), Put::New);
+        let kept = store.get(numbered(number).0).await.unwrap().unwrap();
+        assert!(kept.into_bytes(SIZE as u64).await.is_ok());
+    }
+    // What is held makes none, and nothing is left of what was given up.
+    let mut held = Vec::new();
+    for number in 0..40 {
+        held.push(numbered(number).0);
+    }
+    store.hold(JobId::new(), &held).await.unwrap();
+    let refused = async {
+        for number in 40..60 {
+            put(&store, number).await?;
+        }
+        Ok::<_, ContentError>(())
+    };
+    let refused = refused.await.unwrap_err();
+    assert!(matches!(refused, ContentError::NoRoom), "{refused:?}");
+    assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn holds_get_room_where_content_gets_none() {
     let folder = tempfile::tempdir().unwrap();
     let store = Folder::open(folder.path(), rules()).await.unwrap();
     put(&store, 1).await.unwrap();
-    let store = Folder::open_on(folder.path().into(), rules(), full)
+    let store = Folder::open_on(folder.path().into(), rules(), with_free(full))
         .await
         .unwrap();
     let (digest, _) = numbered(1);
@@ -107,7 +156,7 @@ async fn an_upkeep_gives_back_what_the_disk_lacks() {
     let folder = tempfile::tempdir().unwrap();
     let store = Folder::open(folder.path(), rules()).await.unwrap();
     put(&store, 1).await.unwrap();
-    let store = Folder::open_on(folder.path().into(), rules(), full)
+    let store = Folder::open_on(folder.path().into(), rules(), with_free(full))
         .await
         .unwrap();
     let upkept = store.upkeep(&Nobody).await.unwrap();
@@ -117,7 +166,7 @@ async fn an_upkeep_gives_back_what_the_disk_lacks() {
 #[tokio::test]
 async fn the_last_files_of_a_disk_are_left_to_others() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Folder::open_on(folder.path().into(), rules(), without_files)
+    let store = Folder::open_on(folder.path().into(), rules(), with_free(without_files))
         .await
         .unwrap();
     let refused = put(&store, 1).await.unwrap_err();
