@@ -14,7 +14,6 @@
 //! No name of a file comes from a client: names are digests, ids of jobs, and random.
 
 mod disk;
-mod room;
 mod search;
 mod sink;
 #[cfg(test)]
@@ -38,13 +37,13 @@ use uuid::Uuid;
 
 use self::{
     disk::{Disk, Free, Hold},
-    room::{Room, Share},
     search::Search,
     sink::Writing,
 };
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
     removal::{left_of, removable},
+    room::{Room, Share},
 };
 
 /// What is read and written at once.

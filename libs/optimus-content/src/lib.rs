@@ -4,7 +4,8 @@
 //! - [`Incoming`]: content on its way into a store, compared with its digest while it comes
 //! - [`Content`]: content on its way out, compared again
 //! - [`Folder`]: the store of one machine
-//! - in Redis, `optimus_queue::redis::RedisContent`: the store of a fleet
+//! - [`ObjectContent`]: the store of a fleet for what is large, in S3
+//! - in Redis, `optimus_queue::redis::RedisContent`: the store of a fleet for what is small
 //! - [`Memory`]: for tests, and for what does not outlive its process
 //! - [`submission`]: the content that a submission names, and holds
 //! - [`Fetcher`]: gets what jobs name into memory, within a budget
@@ -22,7 +23,9 @@ mod fetcher;
 mod folder;
 mod incoming;
 mod memory;
+mod objects;
 mod removal;
+mod room;
 mod store;
 pub mod submission;
 mod upkeep;
@@ -35,6 +38,7 @@ pub use {
     folder::Folder,
     incoming::{Incoming, Put, Sink},
     memory::Memory,
+    objects::ObjectContent,
     removal::Rules,
     store::{ContentError, ContentStore, Holders, Upkept, is_over},
     upkeep::keep_up,

@@ -100,3 +100,111 @@ mod folder {
 
     optimus_content::content_conformance_tests!(crate::folder::Factory::new());
 }
+
+mod objects {
+    use std::{sync::Arc, time::Duration};
+
+    use async_trait::async_trait;
+    use futures_util::TryStreamExt;
+    use object_store::{ObjectStore, ObjectStoreExt, PutPayload, memory::InMemory, path::Path};
+    use optimus_common::{JobId, content::Digest};
+    use optimus_content::{
+        ContentStore, Holders, ObjectContent, Put, Rules,
+        conformance::{Damage, StoreFactory},
+    };
+    use sha2::{Digest as _, Sha256};
+
+    #[derive(Default)]
+    struct Factory(Arc<InMemory>);
+
+    #[async_trait]
+    impl StoreFactory for Factory {
+        async fn open(&self, rules: Rules) -> Arc<dyn ContentStore> {
+            let store = ObjectContent::open(self.0.clone(), Path::from("some/where"), rules).await;
+            Arc::new(store.unwrap())
+        }
+
+        fn tick(&self) -> Duration {
+            Duration::from_millis(20)
+        }
+
+        fn beside(&self) -> u64 {
+            512
+        }
+
+        async fn damage(&self, digest: Digest, damage: Damage) {
+            let folder = Path::from(format!("some/where/kept/{digest}"));
+            let versions: Vec<_> = self.0.list(Some(&folder)).try_collect().await.unwrap();
+            for version in versions {
+                let path = version.location;
+                match damage {
+                    Damage::Changed => drop(self.0.put(&path, PutPayload::from("another")).await.unwrap()),
+                    // It is lost as a whole.
+                    Damage::CutOff => self.0.delete(&path).await.unwrap(),
+                }
+            }
+        }
+    }
+
+    optimus_content::content_conformance_tests!(crate::objects::Factory::default());
+
+    struct Nobody;
+
+    #[async_trait]
+    impl Holders for Nobody {
+        async fn is_over(&self, _: JobId) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+            Ok(false)
+        }
+    }
+
+    /// Leaves the first step of a removal behind, as a process that was killed does.
+    async fn begin_removal(objects: &InMemory, digest: Digest, known_use: i64) {
+        let folder = Path::from(format!("some/where/kept/{digest}"));
+        let versions: Vec<_> = objects.list(Some(&folder)).try_collect().await.unwrap();
+        for version in versions {
+            let name = version.location.filename().unwrap();
+            let gone = Path::from(format!("some/where/gone/{digest}/{name}"));
+            let note = PutPayload::from(known_use.to_string());
+            objects.put(&gone, note).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_removal_that_was_begun_is_finished_and_loses_no_use() {
+        let factory = Factory::default();
+        let rules = Rules {
+            max_bytes: 1000,
+            max_total_bytes: 10_000,
+            retention: Duration::from_hours(1),
+            min_kept: Duration::from_hours(1),
+        };
+        let store = factory.open(rules).await;
+        let digest = Digest::from(<[u8; 32]>::from(Sha256::digest(b"content")));
+        let put = async || {
+            let mut incoming = store.begin(digest).await.unwrap();
+            incoming.write("content".into()).await.unwrap();
+            incoming.finish().await.unwrap()
+        };
+        assert_eq!(put().await, Put::New);
+        assert_eq!(store.renew(&[digest]).await.unwrap(), [Some(7)]);
+        // Whoever began it did not know of that.
+        begin_removal(&factory.0, digest, 1).await;
+        assert_eq!(store.renew(&[digest]).await.unwrap(), [None]);
+        store.upkeep(&Nobody).await.unwrap();
+        assert_eq!(store.renew(&[digest]).await.unwrap(), [Some(7)]);
+        let content = store.get(digest).await.unwrap().unwrap();
+        assert_eq!(content.into_bytes(7).await.unwrap()[..], b"content"[..]);
+
+        begin_removal(&factory.0, digest, i64::MAX).await;
+        assert_eq!(put().await, Put::New);
+        store.upkeep(&Nobody).await.unwrap();
+        assert_eq!(put().await, Put::Existing);
+        let left: Vec<_> = factory
+            .0
+            .list(Some(&Path::from("some/where/gone")))
+            .try_collect()
+            .await
+            .unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}

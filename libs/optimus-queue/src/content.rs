@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use optimus_common::settings::{ContentStoreChoice, Settings};
-use optimus_content::{ContentError, ContentStore, Folder, Rules};
+use optimus_content::{ContentError, ContentStore, Folder, ObjectContent, Rules};
 
 use crate::redis::RedisContent;
 
@@ -16,6 +16,10 @@ pub async fn open_content(settings: &Settings) -> Result<Arc<dyn ContentStore>, 
         ContentStoreChoice::Usual | ContentStoreChoice::Redis => {
             let rules = Rules::of_redis(&settings.content);
             Ok(Arc::new(RedisContent::connect(&settings.redis, rules).await?))
+        }
+        ContentStoreChoice::Objects(url) => {
+            let rules = Rules::of(&settings.content);
+            Ok(Arc::new(ObjectContent::open_url(url, &[], rules).await?))
         }
         ContentStoreChoice::Folder(None) => in_folder(settings, &settings.data_dir().join(FOLDER)).await,
         ContentStoreChoice::Folder(Some(folder)) => in_folder(settings, folder).await,

@@ -42,6 +42,8 @@ pub enum ContentStoreChoice {
     Redis,
     /// Below this path, or in the data directory where it is none.
     Folder(Option<PathBuf>),
+    /// An object store, by its URL.
+    Objects(String),
 }
 
 impl<'de> Deserialize<'de> for ContentStoreChoice {
@@ -51,10 +53,31 @@ impl<'de> Deserialize<'de> for ContentStoreChoice {
             "" => Ok(Self::Usual),
             "redis" => Ok(Self::Redis),
             "folder" => Ok(Self::Folder(None)),
+            url if url.starts_with("s3://") => Ok(Self::Objects(text)),
             path if path.starts_with('/') => Ok(Self::Folder(Some(path.into()))),
             _ => Err(serde::de::Error::custom(
-                "must be redis, folder, or the absolute path of a folder",
+                "must be redis, folder, the absolute path of a folder, or s3://bucket",
             )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_named_in_one_way() {
+        let read = |text: &str| serde_json::from_value::<ContentStoreChoice>(text.into());
+        assert_eq!(read("").unwrap(), ContentStoreChoice::Usual);
+        assert_eq!(read("redis").unwrap(), ContentStoreChoice::Redis);
+        assert_eq!(read("folder").unwrap(), ContentStoreChoice::Folder(None));
+        let folder = ContentStoreChoice::Folder(Some("/a/b".into()));
+        assert_eq!(read("/a/b").unwrap(), folder);
+        let objects = ContentStoreChoice::Objects("s3://bucket/path".to_owned());
+        assert_eq!(read("s3://bucket/path").unwrap(), objects);
+        for wrong in ["a/b", "s3:bucket", "http://bucket", "REDIS"] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

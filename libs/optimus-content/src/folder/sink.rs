@@ -15,9 +15,8 @@ use super::{
     BLOCK, Inner, blocking,
     disk::{Shown, charge, trailer},
     is_full,
-    room::Share,
 };
-use crate::{ContentError, Put, Sink};
+use crate::{ContentError, Put, Sink, room::Share};
 
 /// The file and its room. Dropped, both are given back; so it always belongs to whoever works on it, which may be a task that
 /// nobody waits for any more.

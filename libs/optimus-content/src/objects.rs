@@ -1,0 +1,434 @@
+//! Content in an object store, such as S3: the store of a fleet for what is large.
+//!
+//! | object | holds |
+//! |---|---|
+//! | `kept/<digest>/<version>` | content; each upload of it is a version of its own |
+//! | `used/<digest>` | nothing; the time at which it was written is that of the last use |
+//! | `gone/<digest>/<version>` | the last use that whoever removes that version knew of; whoever sees it takes it for removed |
+//! | `holds/<job id>` | the digests that a job holds, each followed by a line's end |
+//! | `identity` | the name of the store |
+//! | `clock` | nothing; written to learn what time it is there |
+//!
+//! An object store has no transactions, but shows what was written to whoever reads after that. Whoever uses content writes that
+//! it is used and then looks whether it is gone; whoever removes it writes that it is gone and then looks whether it was used. So
+//! at least one of them sees the other. What is gone stays gone: where it was used, it is copied to another version first. So any
+//! number of processes may remove the same, and one that stopped halfway is finished by the next.
+
+mod removing;
+mod s3;
+mod sink;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
+use object_store::{
+    Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path,
+};
+use optimus_common::{JobId, content::Digest};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use self::{removing::Since, sink::Uploading};
+use crate::{
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
+    removal::left_of,
+    room::{Room, Share},
+};
+
+/// Requests at once for one question.
+const AT_ONCE: usize = 16;
+
+/// From a search for room that found none to the next, at least: it lists everything.
+const REST: Duration = Duration::from_secs(10);
+
+/// Content in one object store, or below a path of it.
+#[derive(Debug, Clone)]
+pub struct ObjectContent(Arc<Inner>);
+
+struct Inner {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+    rules: Rules,
+    room: Room,
+    /// When room may be looked for again.
+    search: Mutex<Option<Instant>>,
+}
+
+/// What content counts for.
+fn charge(bytes: u64) -> u64 {
+    const BESIDE: u64 = 512;
+    bytes + BESIDE
+}
+
+fn there<T>(result: object_store::Result<T>) -> Result<Option<T>, ContentError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(ContentError::unavailable(error)),
+    }
+}
+
+/// All versions of one content, as they were listed.
+#[derive(Debug, Default)]
+struct Listed {
+    versions: Vec<String>,
+    bytes: u64,
+    used: Option<SystemTime>,
+}
+
+impl Listed {
+    fn used_at(&mut self, moment: SystemTime) {
+        self.used = Some(self.used.map_or(moment, |used| used.max(moment)));
+    }
+}
+
+impl ObjectContent {
+    /// The store that `url` names: `s3://bucket`, or a path in a bucket. What else it takes is in the environment, by the names
+    /// that other programs for S3 read (`AWS_ACCESS_KEY_ID` and so on), and in `options`, by the same names.
+    pub async fn open_url(url: &str, options: &[(&str, &str)], rules: Rules) -> Result<Self, ContentError> {
+        let path = url
+            .strip_prefix("s3://")
+            .map(|rest| rest.split_once('/').map_or("", |(_, path)| path));
+        let path = path
+            .ok_or_else(|| ContentError::Misconfigured(format!("content.store: {url} is no s3://bucket")))?;
+        let prefix = Path::parse(path)
+            .map_err(|error| ContentError::Misconfigured(format!("content.store: {error}")))?;
+        Self::open(s3::bucket(url, options)?, prefix, rules).await
+    }
+
+    /// Makes the store where there is none.
+    pub async fn open(
+        objects: Arc<dyn ObjectStore>,
+        prefix: Path,
+        rules: Rules,
+    ) -> Result<Self, ContentError> {
+        let inner = Inner {
+            objects,
+            prefix,
+            rules,
+            room: Room::default(),
+            search: Mutex::default(),
+        };
+        let name = PutPayload::from(Uuid::now_v7().to_string());
+        let first = PutOptions::from(PutMode::Create);
+        match inner
+            .objects
+            .put_opts(&inner.path(&["identity"]), name, first)
+            .await
+        {
+            Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
+            Err(error) => return Err(ContentError::unavailable(error)),
+        }
+        let listed = inner.listed().await?;
+        inner
+            .room
+            .set_kept(listed.values().map(|content| content.bytes).sum());
+        Ok(Self(Arc::new(inner)))
+    }
+}
+
+impl Inner {
+    fn path(&self, parts: &[&str]) -> Path {
+        self.prefix
+            .parts()
+            .chain(parts.iter().map(|part| (*part).into()))
+            .collect()
+    }
+
+    fn kept(&self, digest: Digest, version: &str) -> Path {
+        self.path(&["kept", &digest.to_string(), version])
+    }
+
+    fn gone(&self, digest: Digest, version: &str) -> Path {
+        self.path(&["gone", &digest.to_string(), version])
+    }
+
+    fn used(&self, digest: Digest) -> Path {
+        self.path(&["used", &digest.to_string()])
+    }
+
+    fn hold_of(&self, job: JobId) -> Path {
+        self.path(&["holds", &job.to_string()])
+    }
+
+    async fn write(&self, path: &Path, bytes: impl Into<PutPayload>) -> Result<(), ContentError> {
+        let written = self.objects.put(path, bytes.into()).await;
+        written.map(drop).map_err(ContentError::unavailable)
+    }
+
+    async fn delete(&self, path: &Path) -> Result<(), ContentError> {
+        there(self.objects.delete(path).await).map(drop)
+    }
+
+    /// What time it is there.
+    async fn now(&self) -> Result<SystemTime, ContentError> {
+        let clock = self.path(&["clock"]);
+        self.write(&clock, Bytes::new()).await?;
+        let written = self
+            .objects
+            .head(&clock)
+            .await
+            .map_err(ContentError::unavailable)?;
+        Ok(written.last_modified.into())
+    }
+
+    fn list(&self, folder: &Path) -> BoxStream<'static, Result<ObjectMeta, ContentError>> {
+        self.objects
+            .list(Some(folder))
+            .map_err(ContentError::unavailable)
+            .boxed()
+    }
+
+    async fn names(&self, folder: &Path) -> Result<Vec<(String, u64)>, ContentError> {
+        self.list(folder)
+            .map_ok(|object| {
+                let name = object.location.filename().unwrap_or_default().to_owned();
+                (name, object.size)
+            })
+            .try_collect()
+            .await
+    }
+
+    /// A version that is not gone, and its size.
+    async fn version(&self, digest: Digest) -> Result<Option<(String, u64)>, ContentError> {
+        let name = digest.to_string();
+        let versions = self.names(&self.path(&["kept", &name])).await?;
+        if versions.is_empty() {
+            return Ok(None);
+        }
+        let gone: HashSet<_> = self
+            .names(&self.path(&["gone", &name]))
+            .await?
+            .into_iter()
+            .collect();
+        let gone: HashSet<_> = gone.into_iter().map(|(version, _)| version).collect();
+        Ok(versions.into_iter().find(|(version, _)| !gone.contains(version)))
+    }
+
+    /// Its size, where it is there.
+    async fn renew(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
+        if self.version(digest).await?.is_none() {
+            return Ok(None);
+        }
+        self.write(&self.used(digest), Bytes::new()).await?;
+        Ok(self.version(digest).await?.map(|(_, size)| size))
+    }
+
+    async fn renew_all(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        stream::iter(digests.to_vec())
+            .map(|digest| self.renew(digest))
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// All content.
+    async fn listed(&self) -> Result<HashMap<Digest, Listed>, ContentError> {
+        let mut all: HashMap<Digest, Listed> = HashMap::new();
+        let mut kept = self.list(&self.path(&["kept"]));
+        while let Some(object) = kept.try_next().await? {
+            let parts: Vec<_> = object.location.parts().collect();
+            let [.., digest, version] = &parts[..] else {
+                continue;
+            };
+            let Ok(digest) = digest.as_ref().parse() else {
+                continue;
+            };
+            let content = all.entry(digest).or_default();
+            content.versions.push(version.as_ref().to_owned());
+            content.bytes += charge(object.size);
+            content.used_at(object.last_modified.into());
+        }
+        let mut used = self.list(&self.path(&["used"]));
+        while let Some(mark) = used.try_next().await? {
+            let digest = mark.location.filename().and_then(|name| name.parse().ok());
+            if let Some(content) = digest.and_then(|digest: Digest| all.get_mut(&digest)) {
+                content.used_at(mark.last_modified.into());
+            }
+        }
+        Ok(all)
+    }
+
+    async fn holds(&self) -> Result<Vec<(JobId, SystemTime)>, ContentError> {
+        let mut jobs = Vec::new();
+        let mut holds = self.list(&self.path(&["holds"]));
+        while let Some(hold) = holds.try_next().await? {
+            if let Some(job) = hold.location.filename().and_then(|name| name.parse().ok()) {
+                jobs.push((job, hold.last_modified.into()));
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn held(&self) -> Result<HashSet<Digest>, ContentError> {
+        let holds = stream::iter(self.holds().await?).map(|(job, _)| async move {
+            let Some(hold) = there(self.objects.get(&self.hold_of(job)).await)? else {
+                return Ok(Bytes::new());
+            };
+            hold.bytes().await.map_err(ContentError::unavailable)
+        });
+        let mut holds = holds.buffer_unordered(AT_ONCE);
+        let mut held = HashSet::new();
+        while let Some(hold) = holds.try_next().await? {
+            let text = String::from_utf8_lossy(&hold).into_owned();
+            held.extend(text.lines().filter_map(|line| line.parse::<Digest>().ok()));
+        }
+        Ok(held)
+    }
+
+    /// Takes so much more for what comes, and makes room where there is none.
+    async fn take(&self, share: &mut Share, more: u64) -> Result<(), ContentError> {
+        let bound = self.rules.max_total_bytes;
+        if share.grow(more, bound) {
+            return Ok(());
+        }
+        let mut not_before = self.search.lock().await;
+        if share.grow(more, bound) {
+            return Ok(());
+        }
+        if not_before.is_some_and(|moment| Instant::now() < moment) {
+            return Err(ContentError::NoRoom);
+        }
+        let on_its_way = self.room.taken().on_its_way() + more;
+        let removed = self
+            .remove_unused(left_of(bound).saturating_sub(on_its_way))
+            .await?;
+        if share.grow(more, bound) {
+            return Ok(());
+        }
+        if removed == 0 {
+            *not_before = Some(Instant::now() + REST);
+        }
+        Err(ContentError::NoRoom)
+    }
+}
+
+/// A version that is read.
+struct Reading {
+    store: Arc<Inner>,
+    digest: Digest,
+    version: String,
+    bytes: std::sync::Mutex<BoxStream<'static, object_store::Result<Bytes>>>,
+}
+
+#[async_trait]
+impl Source for Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
+        let bytes = self.bytes.get_mut();
+        let bytes = bytes.unwrap_or_else(std::sync::PoisonError::into_inner);
+        bytes.try_next().await.map_err(ContentError::unavailable)
+    }
+
+    async fn remove(&mut self) -> Result<(), ContentError> {
+        let removed = self.store.remove(self.digest, &self.version, Since::DAMAGED);
+        removed.await.map(drop)
+    }
+}
+
+#[async_trait]
+impl ContentStore for ObjectContent {
+    async fn identity(&self) -> Result<Uuid, ContentError> {
+        let name = self.0.objects.get(&self.0.path(&["identity"])).await;
+        let name = name.map_err(ContentError::unavailable)?;
+        let name = name.bytes().await.map_err(ContentError::unavailable)?;
+        let name = String::from_utf8_lossy(&name);
+        name.parse().map_err(ContentError::unavailable)
+    }
+
+    async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
+        let most = self.0.rules.max_bytes;
+        if self.0.renew(digest).await?.is_some()
+            && let Some(there) = self.get(digest).await?
+        {
+            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
+        }
+        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+    }
+
+    async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
+        let uploading = Uploading::begin(Arc::clone(&self.0), digest).await?;
+        Ok(Box::new(uploading))
+    }
+
+    fn incoming_memory(&self) -> usize {
+        3 * sink::PART
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.0.rules.max_bytes
+    }
+
+    async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
+        let Some((version, _)) = self.0.version(digest).await? else {
+            return Ok(None);
+        };
+        let Some(object) = there(self.0.objects.get(&self.0.kept(digest, &version)).await)? else {
+            return Ok(None);
+        };
+        let size = object.meta.size;
+        let reading = Reading {
+            store: Arc::clone(&self.0),
+            digest,
+            version,
+            bytes: std::sync::Mutex::new(object.into_stream()),
+        };
+        Ok(Some(Content::new(digest, size, reading)))
+    }
+
+    async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        self.0.renew_all(digests).await
+    }
+
+    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+        let text: String = digests
+            .iter()
+            .flat_map(|digest| [digest.to_string(), "\n".to_owned()])
+            .collect();
+        self.0.write(&self.0.hold_of(job), text).await?;
+        // After that, so that whoever does not see the hold sees the use.
+        self.0.renew_all(digests).await
+    }
+
+    async fn release(&self, job: JobId) -> Result<(), ContentError> {
+        self.0.delete(&self.0.hold_of(job)).await
+    }
+
+    async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
+        let mut upkept = Upkept::default();
+        let now = self.0.now().await?;
+        for (job, since) in self.0.holds().await? {
+            if now.duration_since(since).unwrap_or_default() < self.0.rules.min_kept {
+                continue;
+            }
+            match is_over(holders, job).await {
+                Some(true) => {
+                    self.release(job).await?;
+                    upkept.released += 1;
+                }
+                Some(false) => {}
+                None => upkept.unknown += 1,
+            }
+        }
+        let on_its_way = self.0.room.taken().on_its_way();
+        let most = self.0.rules.max_total_bytes.saturating_sub(on_its_way);
+        upkept.removed = self.0.remove_unused(most).await?;
+        upkept.bytes = self.0.room.taken().total();
+        Ok(upkept)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("objects", &self.objects)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
