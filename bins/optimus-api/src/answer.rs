@@ -58,7 +58,7 @@ impl Outgoing {
 /// The answer that shows this job.
 pub(crate) async fn show(app: &App, job: StoredJob) -> Result<Response, Problem> {
     let StoredJob { record, result, .. } = job;
-    let Some(StoredResult { head, bytes }) = result else {
+    let Some(StoredResult { head, bytes, .. }) = result else {
         let json = serde_json::to_vec(&record).map_err(|_| Problem::internal())?;
         return Ok(json_response(Body::from(json), None));
     };

@@ -5,18 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use optimus_common::{JobId, facts::RunFacts, result::CompileResult, submission::Submission};
+use optimus_common::{JobId, facts::RunFacts, submission::Submission};
 use optimus_judge::engine::Engine;
 use optimus_queue::{EventBus, Progress};
 use tracing::Span;
 
 use crate::{metrics::WorkerMetrics, spans};
 
-/// Where the progress of one job goes.
+/// Where the progress of one attempt at a job goes.
 #[derive(Clone, Copy)]
 pub(crate) struct ProgressOf<'a> {
     pub(crate) bus: &'a dyn EventBus,
     pub(crate) job: JobId,
+    pub(crate) attempt: u32,
 }
 
 impl ProgressOf<'_> {
@@ -74,8 +75,14 @@ impl<'a> Observer<'a> {
                 .compiled(&self.submission.language, self.credible(facts.wall_time));
         }
         self.last = SystemTime::now();
-        if let Some(CompileResult { verdict, .. }) = engine.compile_result() {
-            self.progress.tell(Progress::Compiled { verdict: *verdict });
+        if let Some(result) = engine.compile_result() {
+            self.progress.tell(Progress::Compiled {
+                attempt: self.progress.attempt,
+                verdict: result.verdict,
+                execution_time_ms: result.execution_time_ms,
+                cpu_time_ms: result.cpu_time_ms,
+                peak_memory_bytes: result.peak_memory_bytes,
+            });
         }
     }
 
@@ -89,10 +96,14 @@ impl<'a> Observer<'a> {
         self.last = SystemTime::now();
         if let Some(result) = engine.test_result(place) {
             self.progress.tell(Progress::RunDone {
+                attempt: self.progress.attempt,
                 test_id: result.test_id,
                 verdict: result.verdict,
                 execution_time_ms: result.execution_time_ms,
                 cpu_time_ms: result.cpu_time_ms,
+                peak_memory_bytes: result.peak_memory_bytes,
+                exit_code: result.exit_code,
+                signal: result.signal.clone(),
             });
         }
     }

@@ -159,11 +159,15 @@ async fn the_progress_of_a_job_can_be_followed() {
         JobUpdate::Queued,
         JobUpdate::Progress(Progress::Started { attempt: 1 }),
         JobUpdate::Progress(Progress::Compiled {
+            attempt: 1,
             verdict: CompileVerdict::Ok,
+            ..
         }),
         JobUpdate::Progress(Progress::Started { attempt: 2 }),
         JobUpdate::Progress(Progress::Compiled {
+            attempt: 2,
             verdict: CompileVerdict::Ok,
+            ..
         }),
         runs @ ..,
         JobUpdate::Ended {
@@ -176,7 +180,12 @@ async fn the_progress_of_a_job_can_be_followed() {
     let mut told: Vec<_> = runs
         .iter()
         .map(|run| match run {
-            JobUpdate::Progress(Progress::RunDone { test_id, verdict, .. }) => (*test_id, *verdict),
+            JobUpdate::Progress(Progress::RunDone {
+                attempt: 2,
+                test_id,
+                verdict,
+                ..
+            }) => (*test_id, *verdict),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -184,6 +193,51 @@ async fn the_progress_of_a_job_can_be_followed() {
     let verdicts = verdicts(&running.store.record(id).await);
     let expected: Vec<_> = (1..).zip(verdicts).collect();
     assert_eq!(told, expected, "each test once, with the verdict it got at last");
+    running.leave().await;
+}
+
+/// What whoever looks at a job after its end can hear of it.
+async fn all_that_is_heard(running: &Running, id: JobId) -> Vec<JobUpdate> {
+    let mut updates = running.store.follow(id, 0).await.unwrap().unwrap();
+    let mut heard = Vec::new();
+    while let Some(followed) = updates.next().await {
+        match followed.unwrap() {
+            Followed::Update { update, .. } => heard.push(update),
+            Followed::Missed => panic!("nothing is missing"),
+        }
+    }
+    heard
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_on_its_way_arrives_before_the_end_of_its_attempt() {
+    let running = Running::start();
+    running.store.queue_progress();
+    let id = running.put("die,late").await;
+    running.store.until(id, JobStatus::Completed).await;
+    let heard = all_that_is_heard(&running, id).await;
+    let attempts = heard.iter().filter_map(|update| match update {
+        JobUpdate::Progress(
+            Progress::Started { attempt }
+            | Progress::Compiled { attempt, .. }
+            | Progress::RunDone { attempt, .. },
+        ) => Some(*attempt),
+        JobUpdate::Queued | JobUpdate::Ended { .. } => None,
+    });
+    assert_eq!(attempts.collect::<Vec<_>>(), [1, 1, 2, 2, 2, 2, 2], "{heard:?}");
+    running.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_end_waits_for_progress_that_does_not_arrive() {
+    let running = Running::start();
+    running.store.hold_progress();
+    let id = running.put("echo").await;
+    let record = running.store.until(id, JobStatus::Completed).await;
+    assert_eq!(record.attempts, 1);
+    let status = JobStatus::Completed;
+    let expected = [JobUpdate::Queued, JobUpdate::Ended { status }];
+    assert_eq!(all_that_is_heard(&running, id).await, expected);
     running.leave().await;
 }
 

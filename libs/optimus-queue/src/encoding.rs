@@ -167,8 +167,9 @@ pub(crate) struct ShownResult {
 impl StoredEnd {
     pub(crate) fn shown(self) -> serde_json::Result<ShownResult> {
         Ok(match (self.head, self.gist) {
-            (Some(head), _) => ShownResult {
+            (Some(head), gist) => ShownResult {
                 stored: Some(StoredResult {
+                    gist,
                     bytes: self.bytes.unwrap_or(head.len() as u64),
                     head,
                 }),

@@ -26,6 +26,10 @@ pub trait EventBus: Send + Sync + 'static {
     /// Adds to the updates of a job. Returns at once, whatever the store does, and what it cannot take is lost.
     fn publish(&self, job: JobId, progress: Progress);
 
+    /// Returns when what this process has published of a job is kept; or lost, and then those who follow the job are told that
+    /// something is missing, as soon as the store takes that. It may take as long as the store does not answer.
+    async fn flush(&self, job: JobId);
+
     /// The updates of a job after the one of this number, 0 for all, up to its end: those that are kept, then those that
     /// come. `None` where the job is unknown or expired.
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError>;

@@ -18,6 +18,9 @@ pub(crate) const QUEUED: u64 = 1;
 /// How often a follower looks without having been told of anything: what tells it may get lost.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Updates that are read at once: what a follower holds while its client does not take them.
+pub(crate) const PAGE: usize = 256;
+
 /// What a store keeps of the progress of its jobs.
 #[async_trait]
 pub(crate) trait ProgressReader: Send + Sync + 'static {
@@ -28,29 +31,41 @@ pub(crate) trait ProgressReader: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) status: JobStatus,
-    /// What is kept after that number, with its own numbers; not all of it, where there is much. `None` for what a newer
-    /// release tells.
+    /// What is kept after that number, with its own numbers: the first [`PAGE`] of it. `None` where something was lost, and
+    /// for what a newer release tells.
     pub(crate) progress: Vec<(u64, Option<Progress>)>,
     /// The highest number given out, at least [`QUEUED`].
     pub(crate) last: u64,
 }
 
-/// `watch` began before the job was seen to exist.
-pub(crate) fn follow(reader: impl ProgressReader, watch: Watch, job: JobId, after: u64) -> JobUpdates {
+/// `None` where the job is unknown or expired.
+pub(crate) async fn follow(
+    reader: impl ProgressReader,
+    watch: Watch,
+    job: JobId,
+    after: u64,
+) -> Result<Option<JobUpdates>, StoreError> {
+    let Some(first) = reader.read(job, after).await? else {
+        return Ok(None);
+    };
+    let mut position = Position {
+        after,
+        is_over: false,
+        ready: VecDeque::new(),
+    };
+    position.take(first);
+    let has_heard_all = position.is_over && position.ready.is_empty();
     let follower = Follower {
         reader,
         watch,
         job,
-        position: Position {
-            after,
-            is_over: false,
-            ready: VecDeque::new(),
-        },
+        position,
     };
-    JobUpdates::new(stream::unfold(follower, async |mut follower| {
+    let updates = stream::unfold(follower, async |mut follower| {
         let next = follower.next().await?;
         Some((next, follower))
-    }))
+    });
+    Ok(Some(JobUpdates::new(updates, has_heard_all)))
 }
 
 struct Follower<R> {

@@ -48,6 +48,7 @@ pub trait JobQueue: Send + Sync + 'static {
             let Some(StoredResult {
                 head: mut json,
                 bytes,
+                gist: _,
             }) = result
             else {
                 return Ok(Some(record));
@@ -119,6 +120,8 @@ pub struct StoredJob {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredResult {
     pub head: Vec<u8>,
+    /// The result without its details, as JSON of the same shape; `None` where it was stored before there was one.
+    pub gist: Option<Vec<u8>>,
     /// Of the whole.
     pub bytes: u64,
 }

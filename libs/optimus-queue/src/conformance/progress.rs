@@ -17,15 +17,29 @@ use crate::{Followed, JobStore, JobUpdate, JobUpdates, KEPT_UPDATES, Progress};
 
 const STARTED: Progress = Progress::Started { attempt: 1 };
 const COMPILED: Progress = Progress::Compiled {
+    attempt: 1,
     verdict: CompileVerdict::Ok,
+    execution_time_ms: 310,
+    cpu_time_ms: 290,
+    peak_memory_bytes: 1 << 26,
 };
 
+/// Every third one ended by a signal.
 fn run_done(test_id: u64) -> Progress {
+    let is_killed = test_id.is_multiple_of(3);
     Progress::RunDone {
+        attempt: 1,
         test_id,
-        verdict: Verdict::Accepted,
+        verdict: if is_killed {
+            Verdict::RuntimeError
+        } else {
+            Verdict::Accepted
+        },
         execution_time_ms: 12,
         cpu_time_ms: 7,
+        peak_memory_bytes: u64::MAX,
+        exit_code: (!is_killed).then_some(-1),
+        signal: is_killed.then(|| "SIGSEGV".to_owned()),
     }
 }
 
@@ -106,8 +120,41 @@ pub async fn a_follower_goes_on_after_a_number(factory: &dyn StoreFactory) {
     store.finish(&lease, completed()).await.unwrap();
     let mut last = follow(store, job, 5).await;
     ends(&mut last, 6, JobStatus::Completed).await;
+    let resumed = follow(store, job, 5).await;
+    assert!(!resumed.has_heard_all(), "its end is still to be told");
     let mut over = follow(store, job, 6).await;
+    assert!(over.has_heard_all());
     assert_eq!(next(&mut over).await, None, "nothing comes after the end");
+}
+
+pub async fn what_is_flushed_is_heard_before_the_end(factory: &dyn StoreFactory) {
+    const JOBS: usize = 8;
+    let store = &*factory.open(&settings(|_| ())).await;
+    let mut leases = Vec::new();
+    for _ in 0..JOBS {
+        submit(store).await;
+        leases.push(claim(store).await.lease);
+    }
+    for test in 1..=400 {
+        for lease in &leases {
+            store.publish(lease.job, run_done(test));
+        }
+    }
+    for lease in &leases {
+        time::timeout(PATIENCE, store.flush(lease.job))
+            .await
+            .expect("it is flushed");
+        store.finish(lease, completed()).await.unwrap();
+        // Read in one go, so nothing that would be late is waited for.
+        let mut updates = follow(store, lease.job, 0).await;
+        are(&mut updates, 1, [JobUpdate::Queued]).await;
+        are(&mut updates, 2, progress((1..=400).map(run_done))).await;
+        ends(&mut updates, 402, JobStatus::Completed).await;
+    }
+    let unknown = JobId::new();
+    time::timeout(PATIENCE, store.flush(unknown))
+        .await
+        .expect("there is nothing to flush");
 }
 
 pub async fn all_that_is_kept_is_heard_later(factory: &dyn StoreFactory) {
@@ -140,12 +187,14 @@ pub async fn the_oldest_updates_make_room(factory: &dyn StoreFactory) {
     are(&mut late, 1, [JobUpdate::Queued]).await;
     assert_eq!(next(&mut late).await, Some(Followed::Missed));
     are(&mut late, 12, progress((11..=last).map(run_done))).await;
-    let mut beyond = follow(store, job, last + 100).await;
-    assert_eq!(
-        next(&mut beyond).await,
-        Some(Followed::Missed),
-        "it was told of another log"
-    );
+    for beyond in [last + 100, u64::MAX] {
+        let mut beyond = follow(store, job, beyond).await;
+        assert_eq!(
+            next(&mut beyond).await,
+            Some(Followed::Missed),
+            "it was told of another log"
+        );
+    }
 }
 
 pub async fn jobs_are_followed_apart(factory: &dyn StoreFactory) {

@@ -53,6 +53,11 @@ pub async fn a_large_result_comes_in_parts(factory: &dyn StoreFactory) {
     let stored = result.unwrap();
     assert_eq!(stored.bytes, json.len() as u64);
     assert!(stored.head.len() < 100_000, "a small part comes with the job");
+    let gist: JobResult = serde_json::from_slice(&stored.gist.unwrap()).unwrap();
+    assert_eq!(
+        (gist.verdict, gist.score, gist.passed_tests, gist.compile),
+        (Verdict::WrongAnswer, Some(0.5), 1, None)
+    );
     let mut all = stored.head;
     for part in 1.. {
         let Some(more) = store.result_part(id, part).await.unwrap() else {

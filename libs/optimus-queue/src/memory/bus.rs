@@ -21,11 +21,13 @@ impl EventBus for MemoryStore {
         self.inner().notifier.progress.publish(job, progress);
     }
 
+    /// What is published is kept at once.
+    async fn flush(&self, _: JobId) {}
+
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
         let watch = self.inner().notifier.progress.watchers.watch(job);
         let reader = WeakReader(Arc::downgrade(self.inner()));
-        let is_known = reader.read(job, after).await?.is_some();
-        Ok(is_known.then(|| follow(reader, watch, job, after)))
+        follow(reader, watch, job, after).await
     }
 }
 

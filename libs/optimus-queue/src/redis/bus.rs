@@ -4,10 +4,7 @@ use async_trait::async_trait;
 use optimus_common::JobId;
 
 use super::{progress::StreamReader, store::RedisStore};
-use crate::{
-    EventBus, JobEvents, JobUpdates, Progress, StoreError,
-    follow::{ProgressReader, follow},
-};
+use crate::{EventBus, JobEvents, JobUpdates, Progress, StoreError, follow::follow};
 
 #[async_trait]
 impl EventBus for RedisStore {
@@ -19,6 +16,10 @@ impl EventBus for RedisStore {
         self.publisher.publish(job, progress);
     }
 
+    async fn flush(&self, job: JobId) {
+        self.publisher.flush(job).await;
+    }
+
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
         let watch = self.feed.watch(job);
         let reader = StreamReader {
@@ -26,7 +27,6 @@ impl EventBus for RedisStore {
             keys: self.keys.clone(),
             replicas: self.replicas,
         };
-        let is_known = reader.read(job, after).await?.is_some();
-        Ok(is_known.then(|| follow(reader, watch, job, after)))
+        follow(reader, watch, job, after).await
     }
 }

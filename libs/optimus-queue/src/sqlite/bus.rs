@@ -22,14 +22,16 @@ impl EventBus for SqliteStore {
         self.context.notifier.progress.publish(job, progress);
     }
 
+    /// What is published is kept at once.
+    async fn flush(&self, _: JobId) {}
+
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
         let watch = self.context.notifier.progress.watchers.watch(job);
         let reader = LocalReader {
             context: Arc::downgrade(&self.context),
             reader: Arc::downgrade(&self.reader),
         };
-        let is_known = reader.read(job, after).await?.is_some();
-        Ok(is_known.then(|| follow(reader, watch, job, after)))
+        follow(reader, watch, job, after).await
     }
 }
 

@@ -118,6 +118,46 @@ async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_follows_a_job_is_told_that_progress_was_lost() {
+    let server = RedisServer::start_with(&DURABLE);
+    let store = server.store(&queue()).await;
+    let job = submit(&store).await;
+    let lease = claim(&store).await.lease;
+    let told = Progress::Started { attempt: 1 };
+    store.publish(job, told.clone());
+    store.flush(job).await;
+    server.kill();
+    store.publish(job, Progress::Started { attempt: 2 });
+    let flush = async || time::timeout(PATIENCE, store.flush(job)).await.expect("it ends");
+    flush().await;
+    server.start_again();
+    recovered(&store).await;
+    flush().await;
+    store.finish(&lease, accepted()).await.unwrap();
+
+    let mut updates = store.follow(job, 0).await.unwrap().unwrap();
+    let update = |number, update| Followed::Update { number, update };
+    let expected = [
+        update(1, JobUpdate::Queued),
+        update(2, JobUpdate::Progress(told)),
+        Followed::Missed,
+        update(
+            4,
+            JobUpdate::Ended {
+                status: JobStatus::Completed,
+            },
+        ),
+    ];
+    for expected in expected {
+        let heard = time::timeout(PATIENCE, updates.next())
+            .await
+            .expect("it is heard");
+        assert_eq!(heard.unwrap().unwrap(), expected);
+    }
+    assert!(updates.next().await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_has_lost_nothing() {
     let server = RedisServer::start_with(&DURABLE);
     let store = server.store(&queue()).await;
