@@ -26,8 +26,8 @@ const QUICK: Duration = Duration::from_secs(1);
 /// All connections of a server.
 ///
 /// What costs a client nothing to hold gives way to a new connection where there is room for no more: an idle connection
-/// is closed, a request that only waits for a job is answered at once with what there is to tell, one whose body is still
-/// on its way is refused. The client that has most connections gives way, so that nobody loses by what one hoards; it loses
+/// is closed, a request that only waits for a job is answered at once with what there is to tell, one that follows a job is
+/// cut off, since its client may go on where it was, one whose body is still on its way is refused. The client that has most connections gives way, so that nobody loses by what one hoards; it loses
 /// first what it misses least. Any other request under way, such as an answer that is read slowly, stays, unless its client
 /// has more connections than the new one's client will have: then it is cut off, so that nobody has more than a share of the
 /// places where others need them. Among the connections of one client, such as a proxy, none is cut off for another.
@@ -45,12 +45,12 @@ struct State {
     by_client: HashMap<Client, Held>,
 }
 
-/// Whose connections are counted together: an address, or the network that one customer gets in IPv6.
+/// Whose connections, and streams of events, are counted together: an address, or the network that one customer gets in IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Client(IpAddr);
+pub(crate) struct Client(IpAddr);
 
 impl Client {
-    fn at(address: IpAddr) -> Self {
+    pub(crate) fn at(address: IpAddr) -> Self {
         /// The first half of an address names the network.
         const NETWORK: u128 = u128::MAX << 64;
         Self(match address.to_canonical() {
@@ -65,7 +65,7 @@ impl Client {
 struct Held {
     /// Connections without a request under way, and since when. Told to give way, they are closed.
     idle: BTreeMap<u64, (Instant, Arc<Notify>)>,
-    /// Connections whose request waits for a job. Told to give way, it waits no more.
+    /// Connections whose request waits for a job, or follows one. Told to give way, it waits no more, or is cut off.
     waiting: BTreeMap<u64, Arc<Notify>>,
     /// Connections whose request's body is being received, and since when. Told to give way, it is refused.
     receiving: BTreeMap<u64, (Instant, Arc<Notify>)>,
@@ -263,6 +263,10 @@ impl Place {
         Busy(Arc::clone(self))
     }
 
+    pub(crate) fn client(&self) -> Client {
+        self.client
+    }
+
     /// Whether the connection must be closed behind the answer to the request under way.
     pub(crate) fn is_last(&self) -> bool {
         self.is_last.load(Ordering::Relaxed)
@@ -270,16 +274,25 @@ impl Place {
 
     /// The request under way does nothing but wait, until the answer is dropped.
     pub(crate) fn wait(self: &Arc<Self>) -> Standing {
-        self.stand(State::wait)
+        self.stand(State::wait, Arc::default())
+    }
+
+    /// The request under way waits as well, but its answer has begun: told to give way, its connection is closed, since an
+    /// answer that its client does not take would end by nothing else.
+    pub(crate) fn follow(self: &Arc<Self>) -> Standing {
+        self.stand(State::wait, Arc::clone(&self.closed))
     }
 
     /// The body of the request under way is being received, until the answer is dropped.
     pub(crate) fn receive(self: &Arc<Self>) -> Standing {
-        self.stand(State::receive)
+        self.stand(State::receive, Arc::default())
     }
 
-    fn stand(self: &Arc<Self>, enter: impl FnOnce(&mut State, Client, &Arc<Notify>) -> u64) -> Standing {
-        let told = Arc::default();
+    fn stand(
+        self: &Arc<Self>,
+        enter: impl FnOnce(&mut State, Client, &Arc<Notify>) -> u64,
+        told: Arc<Notify>,
+    ) -> Standing {
         let number = self.connections.with(|state| {
             if let Some(number) = self.number().take() {
                 state.leave(self.client, number);
@@ -423,6 +436,18 @@ mod tests {
             connections.enter(ONE).is_none(),
             "nothing waits that was not told"
         );
+    }
+
+    #[test]
+    fn the_connection_of_an_answer_that_goes_on_is_closed_for_another() {
+        let connections = Connections::new(1);
+        let place = Arc::new(connections.enter(ONE).unwrap());
+        let _work = place.work();
+        let follows = place.follow();
+        let newcomer = connections.enter(OTHER);
+        assert!(newcomer.is_some() && is_lost(&place));
+        drop(follows);
+        assert!(place.is_last());
     }
 
     #[tokio::test(start_paused = true)]

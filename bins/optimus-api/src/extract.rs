@@ -61,26 +61,33 @@ impl FromRequestParts<Arc<App>> for Wait {
 }
 
 pub(crate) fn wait(uri: &Uri, most: Duration) -> Result<Option<Duration>, Problem> {
+    let given = only_parameter(uri, "wait")?;
+    given.map(|text| seconds(&text, most)).transpose()
+}
+
+/// The one query parameter that a route knows, where it is given.
+fn only_parameter(uri: &Uri, known: &str) -> Result<Option<String>, Problem> {
     let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|_| Problem::invalid_field("wait", "the query cannot be read"))?;
-    match given.as_slice() {
-        [] => Ok(None),
-        [(name, value)] if name == "wait" => seconds(value, most).map(Some),
-        [(name, _), (other, _), ..] if name == "wait" && other == "wait" => {
-            Err(Problem::invalid_field("wait", "stands there twice"))
+        .map_err(|_| Problem::invalid_field(known, "the query cannot be read"))?;
+    let mut given = given.into_iter();
+    let Some((name, value)) = given.next() else {
+        return Ok(None);
+    };
+    let unknown = if name == known {
+        match given.next() {
+            None => return Ok(Some(value)),
+            Some((other, _)) if other == known => {
+                return Err(Problem::invalid_field(known, "stands there twice"));
+            }
+            Some((other, _)) => other,
         }
-        [(first, _), rest @ ..] => {
-            let unknown = if first == "wait" {
-                rest.first().map_or(first, |(name, _)| name)
-            } else {
-                first
-            };
-            Err(Problem::invalid_field(
-                unknown,
-                "is no known query parameter; there is only wait",
-            ))
-        }
-    }
+    } else {
+        name
+    };
+    Err(Problem::invalid_field(
+        unknown,
+        format!("is no known query parameter; there is only {known}"),
+    ))
 }
 
 fn seconds(text: &str, most: Duration) -> Result<Duration, Problem> {
@@ -93,6 +100,55 @@ fn seconds(text: &str, most: Duration) -> Result<Duration, Problem> {
             "must be a number of seconds, 0 or more, such as 2.5",
         )),
     }
+}
+
+/// `?after=NUMBER`, or the header `Last-Event-ID`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct After {
+    /// Tell only what came after the event of this number. For those who cannot set `Last-Event-ID`.
+    #[param(required = false, example = 3)]
+    pub(crate) after: u64,
+    /// The connection that it came over.
+    #[param(ignore)]
+    pub(crate) place: Option<Arc<Place>>,
+}
+
+impl FromRequestParts<Arc<App>> for After {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        Ok(Self {
+            after: after(&parts.uri, &parts.headers)?,
+            place: parts.extensions.get::<Arc<Place>>().cloned(),
+        })
+    }
+}
+
+/// A client that connects again does so with the query that it came with at first, so the header is the newer one.
+pub(crate) fn after(uri: &Uri, headers: &HeaderMap) -> Result<u64, Problem> {
+    let asked = only_parameter(uri, "after")?;
+    let asked = asked.map(|text| number("after", text.as_bytes())).transpose()?;
+    let mut given = headers.get_all("last-event-id").iter();
+    let last = given
+        .next()
+        .map(|value| number("Last-Event-ID", value.as_bytes()));
+    if given.next().is_some() {
+        return Err(Problem::invalid_field("Last-Event-ID", "stands there twice"));
+    }
+    Ok(last.transpose()?.or(asked).unwrap_or(0))
+}
+
+fn number(field: &str, text: &[u8]) -> Result<u64, Problem> {
+    let digits = str::from_utf8(text)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
+        Problem::invalid_field(
+            field,
+            "must be the id of an event of this job, such as 3; 0: all of them",
+        )
+    })
 }
 
 /// The connection that a request came over.
@@ -206,6 +262,34 @@ mod tests {
         for text in ["", "-1", "NaN", "2s", " 1", "true"] {
             assert!(seconds(text, most).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn events_are_told_after_the_number_that_was_heard_last() {
+        let of = |query: &str, last: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for last in last {
+                headers.append("last-event-id", last.parse().unwrap());
+            }
+            after(&format!("/jobs/x/events{query}").parse().unwrap(), &headers)
+        };
+        assert_eq!(of("", &[]).unwrap(), 0);
+        assert_eq!(of("?after=3", &[]).unwrap(), 3);
+        assert_eq!(of("?after=3", &["7"]).unwrap(), 7);
+        assert_eq!(of("", &["18446744073709551615"]).unwrap(), u64::MAX);
+        for bad in ["", "-1", "+1", "1.0", "1 ", "x", "18446744073709551616"] {
+            assert!(of("", &[bad]).is_err(), "{bad}");
+        }
+        for bad in [
+            "?after=",
+            "?after=%2B1",
+            "?after=1&after=1",
+            "?after=1&x",
+            "?wait=1",
+        ] {
+            assert!(of(bad, &["1"]).is_err(), "{bad}");
+        }
+        assert!(of("", &["1", "1"]).is_err());
     }
 
     #[test]

@@ -56,6 +56,16 @@ impl Headers {
         answer(extract::idempotency_key(&self.0))
     }
 
+    /// The event after which a request with these wants to go on; `None` where its target is none for HTTP.
+    pub fn after(&self, target: &[u8]) -> Option<Answer<u64>> {
+        let uri = Uri::try_from(target).ok()?;
+        Some(answer(extract::after(&uri, &self.0)))
+    }
+
+    pub fn last_event_id(&self) -> Option<&[u8]> {
+        self.0.get("last-event-id").map(HeaderValue::as_bytes)
+    }
+
     pub fn require_json(&self) -> Answer<()> {
         answer(body::require_json(&self.0))
     }

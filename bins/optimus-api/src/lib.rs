@@ -2,11 +2,11 @@
 //!
 //! [`serve`] runs it over any [`JobStore`], with a listener and a shutdown that come from outside. The way of a
 //! submission: `routes::jobs` takes the request, `body` receives it, `json` and `submit` read and check it, the store
-//! takes it; `waiting` lets the client wait for its end, and `answer` sends its result. Content goes from
+//! takes it; `waiting` lets the client wait for its end, `events` tells what happens until then, and `answer` sends its result. Content goes from
 //! `routes::blobs` by way of `body` to its store; `content` is what submissions and jobs have to do with it. Every error leaves
 //! as [`ProblemDetails`]; `observe` is around it all.
 //!
-//! Clients may be slow, greedy and many: `connections` bounds how many there are, `pace` how slow one may be, `body` and
+//! Clients may be slow, greedy and many: `connections` bounds how many there are and `streams` how many follow jobs, `pace` how slow one may be, `body` and
 //! `answer` what all of them hold in memory.
 #![forbid(unsafe_code)]
 
@@ -17,6 +17,7 @@ mod body;
 mod catalog;
 mod connections;
 mod content;
+mod events;
 mod extract;
 mod fleet;
 #[cfg(fuzzing)]
@@ -32,6 +33,7 @@ mod room;
 mod router;
 mod routes;
 mod server;
+mod streams;
 mod submit;
 mod trace;
 mod waiting;
@@ -66,6 +68,7 @@ pub struct App {
     readers: Arc<Semaphore>,
     roster: fleet::Roster,
     waiting: Arc<waiting::Waiting>,
+    streams: Arc<streams::Streams>,
     metrics: metrics::HttpMetrics,
 }
 
@@ -95,6 +98,10 @@ impl App {
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             roster: fleet::Roster::default(),
             waiting: Arc::new(waiting::Waiting::new()),
+            streams: {
+                let most = usize::try_from(settings.api.max_event_streams);
+                streams::Streams::new(most.unwrap_or(usize::MAX))
+            },
             metrics: metrics::HttpMetrics::new(),
             settings,
         })

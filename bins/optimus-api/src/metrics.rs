@@ -118,14 +118,24 @@ impl HttpMetrics {
         self.durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// Everything in the `OpenMetrics` text format: `waiting` requests wait for a job; `fleet` is `None` where the
-    /// store does not answer.
-    pub(crate) fn encode(&self, waiting: usize, fleet: Option<Fleet>) -> Result<String, fmt::Error> {
+    /// Everything in the `OpenMetrics` text format: `waiting` requests wait for a job, `streams` follow one; `fleet` is
+    /// `None` where the store does not answer.
+    pub(crate) fn encode(
+        &self,
+        waiting: usize,
+        streams: usize,
+        fleet: Option<Fleet>,
+    ) -> Result<String, fmt::Error> {
         let mut scrape = Registry::default();
         scrape.register(
             "optimus_http_waiting_requests",
             "Requests to this process that wait for a job to end",
             ConstGauge::new(waiting as u64),
+        );
+        scrape.register(
+            "optimus_http_event_streams",
+            "Streams of this process that follow a job",
+            ConstGauge::new(streams as u64),
         );
         scrape.register_collector(Box::new(FleetMetrics(fleet)));
         let mut text = String::new();

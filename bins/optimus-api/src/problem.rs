@@ -383,6 +383,18 @@ impl Problem {
         problem
     }
 
+    /// As many clients as may follow a job do, and none of them has more than its share.
+    pub(crate) fn too_many_streams() -> Self {
+        let mut problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too-many-streams",
+            "Too many streams at once",
+            "as many jobs as may be (api.max_event_streams) are followed; come again later, or ask by GET /jobs/{id}?wait=",
+        );
+        problem.0.retry_after = Some(STORE_RETRY);
+        problem
+    }
+
     pub(crate) fn store_unavailable() -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

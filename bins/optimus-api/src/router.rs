@@ -17,10 +17,11 @@ use crate::{
     App,
     alternatives::describe_alternatives,
     auth::require_token,
+    events::{CompileEvent, EndEvent, MissedEvent, QueuedEvent, RunEvent, StartedEvent},
     host::require_host,
     observe::observe,
     problem::{Problem, ProblemDetails},
-    routes::{blobs, health, installation, jobs, openapi},
+    routes::{blobs, events as events_route, health, installation, jobs, openapi},
 };
 
 #[derive(OpenApi)]
@@ -39,7 +40,15 @@ use crate::{
         (name = "content", description = "Storing what submissions name by its digest"),
         (name = "installation", description = "What this installation offers and how it does"),
     ),
-    components(schemas(ProblemDetails)),
+    components(schemas(
+        ProblemDetails,
+        QueuedEvent,
+        StartedEvent,
+        CompileEvent,
+        RunEvent,
+        MissedEvent,
+        EndEvent
+    )),
     modifiers(&BearerToken),
 )]
 struct Described;
@@ -64,6 +73,7 @@ fn guarded() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(jobs::submit))
         .routes(routes!(jobs::read_job, jobs::cancel))
+        .routes(routes!(events_route::follow))
         .routes(routes!(blobs::put, blobs::head))
         .routes(routes!(installation::languages))
         .routes(routes!(installation::queues))

@@ -62,7 +62,8 @@ const TOLD_AT_ONCE: usize = 32;
 const TELLING: Duration = Duration::from_secs(2);
 
 /// Serves the API until `shutdown` is ready, and then ends within `settings.api.shutdown`: no new connections, requests
-/// under way are finished, those that wait for a job answer what they know shortly before the end.
+/// under way are finished, those that wait for a job answer what they know shortly before the
+/// end, and streams of events end then.
 pub async fn serve(
     listener: TcpListener,
     app: Arc<App>,
@@ -128,6 +129,7 @@ pub async fn serve(
     tasks.spawn(async move {
         sleep(limit.mul_f64(0.9)).await;
         app.waiting.close();
+        app.streams.close();
     });
     if timeout(limit, graceful.shutdown()).await.is_err() {
         tracing::warn!(

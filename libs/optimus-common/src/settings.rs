@@ -77,6 +77,8 @@ pub struct Api {
     pub allowed_hosts: Vec<String>,
     /// Connections at once; 0: as the limit on open files allows.
     pub max_connections: u32,
+    /// Clients that follow a job at once (`GET /jobs/{id}/events`).
+    pub max_event_streams: u32,
     /// How long a client may in all fall behind `least_bytes_per_second` while it sends a body or reads an answer.
     #[serde(rename = "slow_client_ms", with = "units::ms")]
     pub slow_client: Duration,

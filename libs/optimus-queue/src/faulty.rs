@@ -94,7 +94,7 @@ impl<S> FaultyStore<S> {
         &self.inner
     }
 
-    /// As long as it is, every call is [`Fault::Refused`].
+    /// As long as it is, every call is [`Fault::Refused`], and who follows a job gets an error where there is something to tell.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.faults().is_unreachable = unreachable;
     }
@@ -273,7 +273,19 @@ impl<S: EventBus> EventBus for FaultyStore<S> {
     }
 
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
-        self.around(Call::Follow, self.inner.follow(job, after)).await
+        let following = self.around(Call::Follow, self.inner.follow(job, after)).await?;
+        let faults = Arc::clone(&self.faults);
+        Ok(following.map(|updates| {
+            let has_heard_all = updates.has_heard_all();
+            let updates = updates.map(move |next| {
+                let faults = faults.lock().unwrap_or_else(PoisonError::into_inner);
+                if faults.is_unreachable {
+                    return Err(unavailable("it is switched off"));
+                }
+                next
+            });
+            JobUpdates::new(updates, has_heard_all)
+        }))
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Pro
         fleet.inspect_err(|error| tracing::warn!(error = causes(error), "metrics without the store's"));
     let text = app
         .metrics
-        .encode(app.waiting.count(), fleet.ok())
+        .encode(app.waiting.count(), app.streams.count(), fleet.ok())
         .map_err(|_| Problem::internal())?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

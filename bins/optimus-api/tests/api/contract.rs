@@ -123,6 +123,7 @@ async fn the_served_document_describes_every_route() {
             "/health",
             "/jobs",
             "/jobs/{id}",
+            "/jobs/{id}/events",
             "/languages",
             "/metrics",
             "/openapi.json",

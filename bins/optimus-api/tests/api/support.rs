@@ -1,4 +1,4 @@
-//! A real Redis and a real server for each test.
+//! A real server for each test, over a real Redis or a store in memory.
 
 use std::{
     path::PathBuf,
@@ -15,7 +15,10 @@ use optimus_common::{
     settings::Settings,
 };
 use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
-use optimus_queue::{Claim, JobQueue, PoolInfo, WorkerInfo, WorkerRegistry, redis::RedisStore};
+use optimus_queue::{
+    Claim, JobQueue, JobStore, PoolInfo, WorkerInfo, WorkerRegistry, faulty::FaultyStore, memory::MemoryStore,
+    redis::RedisStore,
+};
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,12 +41,17 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn start() -> Self {
-        let mut redis = Self {
-            folder: tempfile::tempdir().unwrap(),
-            process: None,
-        };
+        let mut redis = Self::absent();
         redis.resume();
         redis
+    }
+
+    /// The folder without a server.
+    fn absent() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            process: None,
+        }
     }
 
     fn socket(&self) -> PathBuf {
@@ -94,8 +102,8 @@ impl Drop for Redis {
 }
 
 /// A server over a store, and everything a test does with them.
-pub(crate) struct Api {
-    pub(crate) store: Arc<RedisStore>,
+pub(crate) struct Api<S = RedisStore> {
+    pub(crate) store: Arc<S>,
     pub(crate) content: Arc<dyn ContentStore>,
     /// The same, below and around.
     pub(crate) memory: Memory,
@@ -117,15 +125,45 @@ impl Api {
     /// Starts with settings that differ from the defaults.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let redis = Redis::start();
-        let mut settings = Settings::defaults();
+        let mut settings = settings(&redis);
         settings.redis.url = redis.url();
         settings.redis.connection_timeout = Duration::from_secs(1);
-        let languages_file = redis.folder.path().join("languages.json");
-        std::fs::write(&languages_file, include_str!("../../../../config/languages.json")).unwrap();
-        settings.languages_file = languages_file.clone().into();
         change(&mut settings);
+        let store = connect(&settings).await;
+        Self::serve(redis, settings, store).await
+    }
+}
 
-        let store = Arc::new(connect(&settings).await);
+/// A store of this process alone, that fails when it is told to.
+pub(crate) type InMemory = FaultyStore<MemoryStore>;
+
+impl Api<InMemory> {
+    pub(crate) async fn in_memory() -> Self {
+        Self::in_memory_with(|_| {}).await
+    }
+
+    pub(crate) async fn in_memory_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let redis = Redis::absent();
+        let mut settings = settings(&redis);
+        change(&mut settings);
+        let store = FaultyStore::new(MemoryStore::new(&settings.queue));
+        Self::serve(redis, settings, store).await
+    }
+}
+
+/// The defaults, with a file of languages that a test may change.
+fn settings(redis: &Redis) -> Settings {
+    let mut settings = Settings::defaults();
+    let languages_file = redis.folder.path().join("languages.json");
+    std::fs::write(&languages_file, include_str!("../../../../config/languages.json")).unwrap();
+    settings.languages_file = languages_file.into();
+    settings
+}
+
+impl<S: JobStore> Api<S> {
+    async fn serve(redis: Redis, settings: Settings, store: S) -> Self {
+        let languages_file = redis.folder.path().join("languages.json");
+        let store = Arc::new(store);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let memory = Memory::new(Rules {

@@ -21,7 +21,7 @@ pub fn request(input: &[u8]) {
             assert!(wait <= LONGEST_WAIT);
         }
         check_job_id(target);
-        check_headers(&lines.collect::<Vec<_>>());
+        check_headers(target, &lines.collect::<Vec<_>>());
     });
 }
 
@@ -36,8 +36,15 @@ fn check_job_id(target: &[u8]) {
     }
 }
 
-fn check_headers(lines: &[&[u8]]) {
+fn check_headers(target: &[u8], lines: &[&[u8]]) {
     let headers = Headers::new(lines);
+    if let (Some(Ok(after)), Some(last)) = (headers.after(target), headers.last_event_id()) {
+        assert!(last.iter().all(u8::is_ascii_digit), "{last:?}");
+        assert_eq!(
+            str::from_utf8(last).ok().and_then(|last| last.parse().ok()),
+            Some(after)
+        );
+    }
     if let Ok(Some(key)) = headers.idempotency_key() {
         assert!((1..=255).contains(&key.len()));
         assert!(key.bytes().all(|byte| byte.is_ascii_graphic()));
