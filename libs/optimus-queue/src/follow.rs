@@ -8,6 +8,7 @@ use std::{collections::VecDeque, time::Duration};
 use async_trait::async_trait;
 use futures_util::stream;
 use optimus_common::{JobId, job::JobStatus};
+use optimus_service::Backoff;
 use tokio::time::timeout;
 
 use crate::{Followed, JobUpdate, JobUpdates, Progress, StoreError, watchers::Watch};
@@ -15,8 +16,10 @@ use crate::{Followed, JobUpdate, JobUpdates, Progress, StoreError, watchers::Wat
 /// The number of the update that says that a job was queued.
 pub(crate) const QUEUED: u64 = 1;
 
-/// How often a follower looks without having been told of anything: what tells it may get lost.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a follower waits before it looks without having been told of anything, since what tells it may get lost: longer
+/// and longer while there is nothing new, so that those who follow a job that waits for hours cost the store little.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
 /// Updates that are read at once: what a follower holds while its client does not take them.
 pub(crate) const PAGE: usize = 256;
@@ -60,6 +63,7 @@ pub(crate) async fn follow(
         watch,
         job,
         position,
+        waits: Backoff::new(SHORTEST_WAIT, LONGEST_WAIT),
     };
     let updates = stream::unfold(follower, async |mut follower| {
         let next = follower.next().await?;
@@ -73,6 +77,7 @@ struct Follower<R> {
     watch: Watch,
     job: JobId,
     position: Position,
+    waits: Backoff,
 }
 
 impl<R: ProgressReader> Follower<R> {
@@ -95,9 +100,11 @@ impl<R: ProgressReader> Follower<R> {
                     return Some(Err(error));
                 }
             }
-            if self.position.ready.is_empty() && !self.position.is_over {
+            if !self.position.ready.is_empty() {
+                self.waits.reset();
+            } else if !self.position.is_over {
                 // Nothing came within the time: as good a reason to look again as the other.
-                let _ = timeout(LOOK_EVERY, changed).await;
+                let _ = timeout(self.waits.next_delay(), changed).await;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Who wants to hear that something changed about a job.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -12,14 +12,8 @@ use tokio::sync::{Notify, futures::Notified};
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     jobs: Mutex<HashMap<JobId, Watched>>,
-    /// Told of each job that begins or ceases to be watched.
-    listener: Option<Box<dyn Listener>>,
-}
-
-/// Who has to know which jobs are watched. Called in order, and must not wait.
-pub(crate) trait Listener: std::fmt::Debug + Send + Sync {
-    fn begins(&self, job: JobId);
-    fn ceases(&self, job: JobId);
+    /// That a job has begun or ceased to be watched.
+    others: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -29,27 +23,25 @@ struct Watched {
 }
 
 impl Watchers {
-    pub(crate) fn with_listener(listener: impl Listener + 'static) -> Self {
-        Self {
-            jobs: Mutex::default(),
-            listener: Some(Box::new(listener)),
-        }
-    }
-
     pub(crate) fn watch(self: &Arc<Self>, job: JobId) -> Watch {
         let mut jobs = self.lock();
         let watched = jobs.entry(job).or_default();
         watched.by += 1;
-        if watched.by == 1
-            && let Some(listener) = &self.listener
-        {
-            listener.begins(job);
+        let changed = Arc::clone(&watched.changed);
+        if watched.by == 1 {
+            self.others.notify_one();
         }
         Watch {
             watchers: Arc::clone(self),
             job,
-            changed: Arc::clone(&watched.changed),
+            changed,
         }
+    }
+
+    /// Ready when other jobs are watched than when it was ready before, for one who waits. However many changes there
+    /// were, they are one.
+    pub(crate) async fn watch_others(&self) {
+        self.others.notified().await;
     }
 
     pub(crate) fn wake(&self, job: JobId) {
@@ -64,7 +56,7 @@ impl Watchers {
             .for_each(|watched| watched.changed.notify_waiters());
     }
 
-    pub(crate) fn jobs(&self) -> Vec<JobId> {
+    pub(crate) fn jobs(&self) -> HashSet<JobId> {
         self.lock().keys().copied().collect()
     }
 
@@ -95,9 +87,7 @@ impl Drop for Watch {
             watched.get_mut().by -= 1;
             if watched.get().by == 0 {
                 watched.remove();
-                if let Some(listener) = &self.watchers.listener {
-                    listener.ceases(self.job);
-                }
+                self.watchers.others.notify_one();
             }
         }
     }
@@ -105,34 +95,25 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
-
-    #[derive(Debug, Clone, Default)]
-    struct Notes(Arc<Mutex<Vec<(bool, JobId)>>>);
-
-    impl Listener for Notes {
-        fn begins(&self, job: JobId) {
-            self.0.lock().unwrap().push((true, job));
-        }
-
-        fn ceases(&self, job: JobId) {
-            self.0.lock().unwrap().push((false, job));
-        }
-    }
 
     #[test]
     fn a_job_is_watched_from_the_first_watch_to_the_last() {
-        let notes = Notes::default();
-        let watchers = Arc::new(Watchers::with_listener(notes.clone()));
+        let watchers = Arc::new(Watchers::default());
         let (job, other) = (JobId::new(), JobId::new());
+        let others = || watchers.watch_others().now_or_never().is_some();
         let first = watchers.watch(job);
+        assert!(others());
         let second = watchers.watch(job);
         drop(first);
+        assert!(!others(), "it is watched still");
         let third = watchers.watch(other);
         drop(second);
-        assert_eq!(watchers.jobs(), [other]);
+        assert_eq!(watchers.jobs(), HashSet::from([other]));
+        assert!(others() && !others(), "many changes are one");
         drop(third);
-        let expected = [(true, job), (true, other), (false, job), (false, other)];
-        assert_eq!(*notes.0.lock().unwrap(), expected);
+        assert!(others() && watchers.jobs().is_empty());
     }
 }

@@ -169,6 +169,7 @@ macro_rules! event_bus_conformance {
                 the_oldest_updates_make_room,
                 jobs_are_followed_apart,
                 followers_come_and_go,
+                a_crowd_of_followers_comes_and_goes,
                 an_unknown_job_cannot_be_followed,
             }
         }

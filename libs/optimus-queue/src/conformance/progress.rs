@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future;
 use optimus_common::{
     JobId,
     job::JobStatus,
@@ -231,6 +232,23 @@ pub async fn followers_come_and_go(factory: &dyn StoreFactory) {
             update: JobUpdate::Ended { status }
         })
     );
+}
+
+pub async fn a_crowd_of_followers_comes_and_goes(factory: &dyn StoreFactory) {
+    const JOBS: u64 = 100;
+    let store = &*factory.open(&settings(|_| ())).await;
+    let jobs = future::join_all((0..JOBS).map(|_| submit(store))).await;
+    let follow_all = || future::join_all(jobs.iter().map(|job| follow(store, *job, 1)));
+    for _ in 0..5 {
+        drop(follow_all().await);
+    }
+    let mut crowd = follow_all().await;
+    for (test, job) in (1..).zip(&jobs) {
+        store.publish(*job, run_done(test));
+    }
+    for (test, updates) in (1..).zip(&mut crowd) {
+        are(updates, 2, progress([run_done(test)])).await;
+    }
 }
 
 pub async fn an_unknown_job_cannot_be_followed(factory: &dyn StoreFactory) {

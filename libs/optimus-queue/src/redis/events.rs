@@ -1,6 +1,6 @@
 //! The process' one subscription to Redis' channels: events of all jobs, passed on, and what wakes those who follow a job.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use optimus_common::{JobId, causes};
@@ -10,11 +10,7 @@ use redis::{
     aio::{PubSubSink, PubSubStream},
 };
 use tokio::{
-    sync::{
-        Mutex,
-        broadcast::{self, Receiver},
-        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-    },
+    sync::broadcast::{self, Receiver},
     task::JoinHandle,
     time,
 };
@@ -22,7 +18,7 @@ use tokio::{
 use super::{connection::Connections, keys::Keys};
 use crate::{
     JobEvent,
-    watchers::{Listener, Watch, Watchers},
+    watchers::{Watch, Watchers},
 };
 
 /// Events kept for a receiver that is slow; it is told when it missed some.
@@ -45,15 +41,13 @@ pub(super) struct Feed {
 impl Feed {
     /// Returns when the subscription stands, so that no later event is missed but by a broken connection.
     pub(super) async fn start(connections: Arc<Connections>, keys: Keys) -> RedisResult<Self> {
-        let (changes, receiver) = unbounded_channel();
         let sender = broadcast::Sender::new(BACKLOG);
-        let watchers = Arc::new(Watchers::with_listener(Changes(changes)));
+        let watchers = Arc::<Watchers>::default();
         let subscriber = Arc::new(Subscriber {
             connections,
             keys,
             sender: sender.clone(),
             watchers: watchers.clone(),
-            changed: Mutex::new(receiver),
         });
         let mut first = Some(subscriber.subscribe().await?);
         let task = tokio::spawn(supervise("the subscription to job events", move || {
@@ -82,35 +76,18 @@ impl Drop for Feed {
     }
 }
 
-/// That a job begins or ceases to be watched.
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Begins(JobId),
-    Ceases(JobId),
+struct Subscription {
+    sink: PubSubSink,
+    stream: PubSubStream,
+    /// Jobs to whose channels it subscribes.
+    followed: HashSet<JobId>,
 }
-
-#[derive(Debug)]
-struct Changes(UnboundedSender<Change>);
-
-impl Listener for Changes {
-    fn begins(&self, job: JobId) {
-        // The task is gone with the store.
-        let _ = self.0.send(Change::Begins(job));
-    }
-
-    fn ceases(&self, job: JobId) {
-        let _ = self.0.send(Change::Ceases(job));
-    }
-}
-
-type Subscription = (PubSubSink, PubSubStream);
 
 struct Subscriber {
     connections: Arc<Connections>,
     keys: Keys,
     sender: broadcast::Sender<JobEvent>,
     watchers: Arc<Watchers>,
-    changed: Mutex<UnboundedReceiver<Change>>,
 }
 
 impl Subscriber {
@@ -119,10 +96,13 @@ impl Subscriber {
             let client = self.connections.client().await?;
             let (mut sink, stream) = client.get_async_pubsub().await?.split();
             sink.subscribe(self.keys.events()).await?;
-            for job in self.watchers.jobs() {
-                sink.subscribe(self.keys.progress(job)).await?;
-            }
-            Ok((sink, stream))
+            let mut subscription = Subscription {
+                sink,
+                stream,
+                followed: HashSet::new(),
+            };
+            self.follow_watched(&mut subscription).await?;
+            Ok(subscription)
         };
         time::timeout(self.connections.connection_timeout(), opening)
             .await
@@ -136,9 +116,8 @@ impl Subscriber {
     }
 
     async fn run(&self, first: Option<Subscription>) {
-        let mut changed = self.changed.lock().await;
         if let Some(first) = first {
-            self.forward(first, &mut changed).await;
+            self.forward(first).await;
         }
         loop {
             tracing::warn!("the subscription to job events broke; opening it again");
@@ -156,26 +135,27 @@ impl Subscriber {
             // Nobody listening is no error.
             let _ = self.sender.send(JobEvent::Missed);
             self.watchers.wake_all();
-            self.forward(subscription, &mut changed).await;
+            self.forward(subscription).await;
         }
     }
 
     /// Passes events on until the connection breaks or no longer answers.
-    async fn forward(&self, (mut sink, mut stream): Subscription, changed: &mut UnboundedReceiver<Change>) {
+    async fn forward(&self, mut subscription: Subscription) {
         let mut probe = time::interval(PROBE_EVERY);
         loop {
             tokio::select! {
-                message = stream.next() => match message {
+                message = subscription.stream.next() => match message {
                     Some(message) => self.hear(&message),
                     None => return,
                 },
-                Some(change) = changed.recv() => {
-                    if !matches!(time::timeout(PROBE_EVERY, self.follow(change, &mut sink)).await, Ok(Ok(()))) {
+                () = self.watchers.watch_others() => {
+                    let following = time::timeout(PROBE_EVERY, self.follow_watched(&mut subscription));
+                    if !matches!(following.await, Ok(Ok(()))) {
                         return;
                     }
                 }
                 _ = probe.tick() => {
-                    if !matches!(time::timeout(PROBE_EVERY, sink.ping::<redis::Value>()).await, Ok(Ok(_))) {
+                    if !matches!(time::timeout(PROBE_EVERY, subscription.sink.ping::<redis::Value>()).await, Ok(Ok(_))) {
                         return;
                     }
                 }
@@ -183,16 +163,27 @@ impl Subscriber {
         }
     }
 
-    async fn follow(&self, change: Change, sink: &mut PubSubSink) -> RedisResult<()> {
-        match change {
-            Change::Begins(job) => {
-                sink.subscribe(self.keys.progress(job)).await?;
-                // Something may have been told before this.
-                self.watchers.wake(job);
-                Ok(())
-            }
-            Change::Ceases(job) => sink.unsubscribe(self.keys.progress(job)).await,
+    /// Subscribes to the channels of the jobs that are watched, and of no others: however quickly clients come and go, there is
+    /// no more to do than that.
+    async fn follow_watched(&self, subscription: &mut Subscription) -> RedisResult<()> {
+        let Subscription { sink, followed, .. } = subscription;
+        let watched = self.watchers.jobs();
+        let channels =
+            |jobs: &[JobId]| -> Vec<_> { jobs.iter().map(|job| self.keys.progress(*job)).collect() };
+        let begun: Vec<_> = watched.difference(followed).copied().collect();
+        let ceased: Vec<_> = followed.difference(&watched).copied().collect();
+        if !begun.is_empty() {
+            sink.subscribe(channels(&begun)).await?;
         }
+        if !ceased.is_empty() {
+            sink.unsubscribe(channels(&ceased)).await?;
+        }
+        *followed = watched;
+        // Something may have been told before this.
+        for job in begun {
+            self.watchers.wake(job);
+        }
+        Ok(())
     }
 
     fn hear(&self, message: &Msg) {
