@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     args,
+    events::{EventReader, JobEvent},
     exit::{Classify, Failure},
 };
 
@@ -23,6 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 /// Seconds one request waits for a verdict. Servers allow more; proxies between may not.
 const WAIT_SECONDS: u64 = 20;
+/// A stream of events is asked for anew after this.
+const LONGEST_STREAM: Duration = Duration::from_hours(1);
 /// From one question after a job to the next, at least. A server whose connections are all taken answers early, and would
 /// be asked again at once.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -189,6 +192,35 @@ impl ApiClient {
                 return Ok(record);
             }
             seen(&record);
+            sleep(PAUSE.saturating_sub(asked.elapsed())).await;
+        }
+    }
+
+    /// Tells `seen` what happens to a job, as it happens. Returns when the API has nothing more to tell, or tells nothing of
+    /// jobs under way: nobody depends on it.
+    pub(crate) async fn follow(&self, id: JobId, mut seen: impl FnMut(JobEvent)) {
+        let mut reader = EventReader::default();
+        loop {
+            let asked = Instant::now();
+            let path = ["jobs", &id.to_string(), "events"];
+            let Ok(mut request) = self.request(Method::GET, &path, LONGEST_STREAM) else {
+                return;
+            };
+            if let Some(last) = reader.last() {
+                request = request.header("Last-Event-ID", last);
+            }
+            reader.begin();
+            match request.send().await {
+                Ok(mut response) if response.status() == StatusCode::OK => {
+                    while let Ok(Some(bytes)) = response.chunk().await {
+                        if reader.take(&bytes, &mut seen).is_err() {
+                            return;
+                        }
+                    }
+                }
+                Ok(response) if response.status() != StatusCode::SERVICE_UNAVAILABLE => return,
+                Ok(_) | Err(_) => {}
+            }
             sleep(PAUSE.saturating_sub(asked.elapsed())).await;
         }
     }

@@ -18,6 +18,7 @@ mod commands;
 mod dockerfile;
 mod embedded;
 mod engine;
+mod events;
 mod exit;
 #[cfg(fuzzing)]
 #[doc(hidden)]

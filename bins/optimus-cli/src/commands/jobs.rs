@@ -1,7 +1,9 @@
 //! `status` and `cancel`, and how a job is shown.
 
+use std::{cell::Cell, convert::Infallible, future::pending};
+
 use optimus_common::{
-    counted,
+    JobId, counted,
     job::{JobRecord, JobStatus},
     result::{CompileResult, CompileVerdict, JobResult, TestResult, Verdict},
 };
@@ -9,6 +11,7 @@ use optimus_common::{
 use crate::{
     api::ApiClient,
     args::{Cancel, Status},
+    events::Standing,
     exit::{Exit, Failure},
     output::{Output, harmless, mebibytes, spinner, table},
 };
@@ -19,7 +22,7 @@ const COMPILE_LINES: usize = 30;
 pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failure> {
     let api = ApiClient::new(&args.api)?;
     let record = if args.wait {
-        wait(&api, args.id).await?
+        wait(&api, args.id, None).await?
     } else {
         api.job(args.id).await?
     };
@@ -35,14 +38,32 @@ pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-/// Waits for a job's end, showing where it stands.
-pub(super) async fn wait(api: &ApiClient, id: optimus_common::JobId) -> Result<JobRecord, Failure> {
+/// Waits for a job's end, showing on a terminal where it stands; `tests` is how many it has, where that is known.
+pub(super) async fn wait(api: &ApiClient, id: JobId, tests: Option<usize>) -> Result<JobRecord, Failure> {
     let progress = spinner(format!("{id}: submitted"));
-    let record = api
-        .job_ended(id, |record| {
+    // Whether events tell it, which say more than the state of the job.
+    let is_told = Cell::new(false);
+    let ended = api.job_ended(id, |record| {
+        if !is_told.get() {
             progress.say(format_args!("{id}: {}", record.status.as_str()));
-        })
-        .await;
+        }
+    });
+    let shown = async {
+        if !progress.is_hidden() {
+            let mut standing = Standing::new(tests);
+            api.follow(id, |event| {
+                is_told.set(true);
+                standing.hear(&event);
+                progress.say(format_args!("{id}: {standing}"));
+            })
+            .await;
+        }
+        pending::<Infallible>().await
+    };
+    let record = tokio::select! {
+        record = ended => record,
+        never = shown => match never {},
+    };
     progress.finish_and_clear();
     record
 }

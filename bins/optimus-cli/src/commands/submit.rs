@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> 
     uploads::send_apart(&api, &mut submission).await?;
     let state = api.submit(&submission, args.idempotency_key.as_deref()).await?;
     if args.wait {
-        let record = jobs::wait(&api, state.job_id).await?;
+        let record = jobs::wait(&api, state.job_id, Some(names.len())).await?;
         return jobs::show(&record, &names, output);
     }
     output.result(&state, || {
