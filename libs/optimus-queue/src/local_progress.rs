@@ -38,6 +38,8 @@ struct Log {
     /// How many made room.
     dropped: u64,
     kept: VecDeque<Progress>,
+    /// The job is over: what comes too late is not told, since its end has the next number.
+    is_over: bool,
 }
 
 impl Log {
@@ -52,6 +54,9 @@ impl Logs {
             self.order.push_back(job);
         }
         let log = self.by_job.entry(job).or_default();
+        if log.is_over {
+            return;
+        }
         log.kept.push_back(progress);
         if log.kept.len() > KEPT_UPDATES {
             log.kept.pop_front();
@@ -74,6 +79,16 @@ impl LocalProgress {
     pub(crate) fn publish(&self, job: JobId, progress: Progress) {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
         logs.add(job, progress);
+        drop(logs);
+        self.watchers.wake(job);
+    }
+
+    /// The job is over.
+    pub(crate) fn end(&self, job: JobId) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(log) = logs.by_job.get_mut(&job) {
+            log.is_over = true;
+        }
         drop(logs);
         self.watchers.wake(job);
     }

@@ -51,7 +51,7 @@ impl Notifier {
         match notifications {
             Notification::Event(event) => {
                 if let JobEvent::Finished(job) = event {
-                    self.progress.watchers.wake(job);
+                    self.progress.end(job);
                 }
                 // Nobody listening is no error.
                 let _ = self.events.send(event);

@@ -165,6 +165,7 @@ macro_rules! event_bus_conformance {
                 a_job_that_never_ran_is_followed_as_well,
                 a_follower_goes_on_after_a_number,
                 what_is_flushed_is_heard_before_the_end,
+                what_is_told_after_the_end_is_dropped,
                 all_that_is_kept_is_heard_later,
                 the_oldest_updates_make_room,
                 jobs_are_followed_apart,

@@ -158,6 +158,26 @@ pub async fn what_is_flushed_is_heard_before_the_end(factory: &dyn StoreFactory)
         .expect("there is nothing to flush");
 }
 
+pub async fn what_is_told_after_the_end_is_dropped(factory: &dyn StoreFactory) {
+    let store = &*factory.open(&settings(|_| ())).await;
+    let job = submit(store).await;
+    let lease = claim(store).await.lease;
+    store.publish(job, STARTED);
+    time::timeout(PATIENCE, store.flush(job))
+        .await
+        .expect("it is flushed");
+    store.finish(&lease, completed()).await.unwrap();
+    store.publish(job, run_done(1));
+    time::timeout(PATIENCE, store.flush(job))
+        .await
+        .expect("it is flushed");
+    let mut updates = follow(store, job, 0).await;
+    are(&mut updates, 1, [JobUpdate::Queued]).await;
+    are(&mut updates, 2, progress([STARTED])).await;
+    ends(&mut updates, 3, JobStatus::Completed).await;
+    assert!(follow(store, job, 3).await.has_heard_all());
+}
+
 pub async fn all_that_is_kept_is_heard_later(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
     let job = submit(store).await;
