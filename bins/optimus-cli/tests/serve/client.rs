@@ -85,6 +85,14 @@ impl Client {
         record
     }
 
+    /// The stream of what happens to a job.
+    pub(crate) async fn events(&self, id: &str) -> reqwest::Response {
+        let response = self.http.get(format!("{}/jobs/{id}/events", self.url)).send();
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response
+    }
+
     /// The record of a job that is over.
     pub(crate) async fn done(&self, id: &str) -> Value {
         let mut record = Value::Null;

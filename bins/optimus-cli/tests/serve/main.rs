@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     }
     trials! {
         scenarios::a_lone_binary_grades,
+        scenarios::a_job_is_followed_while_it_runs,
         scenarios::languages_that_cannot_be_had_are_listed_with_the_reason,
         scenarios::a_second_owner_is_refused,
         scenarios::a_taken_port_is_told_before_anything_is_started,

@@ -1,11 +1,11 @@
 //! What `serve` does from its start to its end.
 
 use optimus_testkit::until;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    client::{assert_verdict, submission},
+    client::{assert_verdict, is_terminal, submission},
     process::Machine,
 };
 
@@ -37,6 +37,65 @@ pub(crate) async fn a_lone_binary_grades() {
     let log = served.log();
     for part in ["native: ", "jobs.sqlite", "http://127.0.0.1:", "SIGTERM"] {
         assert!(log.contains(part), "{part:?} is not in\n{log}");
+    }
+    served.leave().await;
+    machine.leftovers().assert_none().await;
+}
+
+/// Repeats its input, and fails at a word.
+const REPEATER: &str = "import sys\nword = input()\nprint(word)\nsys.exit(word == 'bad')\n";
+
+pub(crate) async fn a_job_is_followed_while_it_runs() {
+    let machine = Machine::new();
+    let served = machine.serve(&[]).await;
+    let mut job = submission("python", REPEATER, "");
+    job["test_cases"] = json!([
+        {"id": 1, "input": "good\n", "expected_output": "good\n"},
+        {"id": 7, "input": "bad\n", "expected_output": "bad\n", "hidden": true},
+        {"id": 3, "input": "good\n", "expected_output": "other\n", "hidden": true},
+    ]);
+    let id = served.client.submit(&job).await;
+    let mut stream = served.client.events(&id).await;
+    let mut text = String::new();
+    let mut told = Vec::new();
+    while let Some(bytes) = stream.chunk().await.unwrap() {
+        text.push_str(str::from_utf8(&bytes).unwrap());
+        while let Some(end) = text.find("\n\n") {
+            let event: String = text.drain(..end + 2).collect();
+            let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
+            if let Some(name) = field("event: ") {
+                let data: Value = serde_json::from_str(field("data: ").unwrap()).unwrap();
+                told.push((name.to_owned(), data));
+            }
+        }
+    }
+    let record = served.client.record(&id).await;
+    assert!(is_terminal(&record), "it can be read at the end of its events");
+    let result = &record["result"];
+    let names: Vec<_> = told.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["queued", "started", "compile", "run", "run", "run", "end"]
+    );
+    // What is told is what the result says, and no more than these fields of it.
+    let is_of = |data: &Value, shown: &Value| {
+        let fields = data.as_object().unwrap().iter();
+        fields
+            .filter(|(field, _)| *field != "attempt")
+            .all(|(field, value)| shown.get(field) == Some(value))
+    };
+    assert!(is_of(&told[2].1, &result["compile"]), "{told:#?} {record:#}");
+    for (_, data) in &told[3..6] {
+        let mut shown = result["test_results"].as_array().unwrap().iter();
+        assert!(shown.any(|shown| is_of(data, shown)), "{data:#} {record:#}");
+    }
+    let end = &told[6].1;
+    assert_eq!(
+        (&end["job_id"], &end["status"]),
+        (&record["job_id"], &record["status"])
+    );
+    for field in ["verdict", "score", "passed_tests", "total_tests"] {
+        assert_eq!(end[field], result[field], "{field}");
     }
     served.leave().await;
     machine.leftovers().assert_none().await;
