@@ -16,8 +16,7 @@ use optimus_common::{
 };
 use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
 use optimus_queue::{
-    Claim, JobQueue, JobStore, PoolInfo, WorkerInfo, WorkerRegistry, faulty::FaultyStore, memory::MemoryStore,
-    redis::RedisStore,
+    Claim, JobStore, PoolInfo, WorkerInfo, faulty::FaultyStore, memory::MemoryStore, redis::RedisStore,
 };
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
