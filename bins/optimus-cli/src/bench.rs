@@ -19,6 +19,7 @@ mod queue;
 mod report;
 mod throughput;
 
+use optimus_client::Client;
 use optimus_common::submission::{Submission, TestCase};
 
 pub(crate) use self::report::{BenchReport, text};
@@ -27,8 +28,7 @@ pub(crate) use self::{
     throughput::throughput,
 };
 use crate::{
-    api::ApiClient,
-    args,
+    api, args,
     exit::{Classify, Failure},
     output,
 };
@@ -40,7 +40,7 @@ const HELLO: &str = "print('hello')\n";
 /// What every benchmark gets.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    pub(crate) api: ApiClient,
+    pub(crate) api: Client,
     /// Rounds asked for; each benchmark has a number of its own otherwise.
     pub(crate) rounds: Option<usize>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Setting {
 impl Setting {
     pub(crate) fn new(api: &args::ApiArgs, rounds: Option<usize>) -> Result<Self, Failure> {
         Ok(Self {
-            api: ApiClient::new(api)?,
+            api: api::client(api)?,
             rounds,
         })
     }

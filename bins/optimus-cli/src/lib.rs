@@ -4,7 +4,7 @@
 //! - `registry`: `languages.json`, edited so that concurrent edits never corrupt it
 //! - `presets`: what is known of languages without being told; `dockerfile`: the one shape of all images
 //! - `images`: bases and builds
-//! - `api`: the HTTP API as a client sees it
+//! - `api`: the HTTP API that a command asks; `standing`: how far a job is, by what the API tells of it
 //! - `testcases`: test cases from folders and files, problem packages; `programs`: programs from files
 //! - `embedded`: the whole of Optimus in this process
 //! - `bench`: benchmarks of a running installation, against baselines in the same run
@@ -18,7 +18,6 @@ mod commands;
 mod dockerfile;
 mod embedded;
 mod engine;
-mod events;
 mod exit;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -30,8 +29,8 @@ mod presets;
 mod programs;
 mod project;
 mod registry;
+mod standing;
 mod testcases;
-mod uploads;
 
 use std::{process::ExitCode, thread::available_parallelism};
 

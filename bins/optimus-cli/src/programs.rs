@@ -75,7 +75,7 @@ impl Program {
         let files = files
             .into_iter()
             .map(|(name, path)| Ok(source(name, bytes.read(&path)?)))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, Failure>>()?;
         Ok(Self {
             language: found.name.clone(),
             extension: found.execution.file_extension.clone(),

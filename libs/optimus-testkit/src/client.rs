@@ -1,8 +1,9 @@
-//! The API as its clients use it.
+//! The API as its clients use it, told in the JSON that really came.
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, Response, StatusCode};
+use optimus_client::Request;
+pub use optimus_client::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::waiting::until;
@@ -12,8 +13,7 @@ const JOB_TIMEOUT: Duration = Duration::from_mins(4);
 
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
-    base: String,
+    api: optimus_client::Client,
 }
 
 /// A status, and the JSON that came with it.
@@ -27,18 +27,43 @@ pub struct Answer {
 impl Client {
     pub fn new(port: u16) -> Self {
         Self {
-            http: reqwest::Client::new(),
-            base: format!("http://127.0.0.1:{port}"),
+            api: optimus_client::Client::new(&format!("http://127.0.0.1:{port}")).unwrap(),
         }
     }
 
     /// `None` where nobody answers.
     pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<Answer> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(body) = body {
-            request = request.json(body);
+        self.ask_with(method, path, &[], body).await
+    }
+
+    /// With headers of its own.
+    pub async fn ask_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: Option<&Value>,
+    ) -> Option<Answer> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
-        read(request.send().await.ok()?).await
+        let body = body.map(|body| {
+            request
+                .headers_mut()
+                .unwrap()
+                .insert("content-type", "application/json".parse().unwrap());
+            body.to_string()
+        });
+        let request = request.body(body.unwrap_or_default().into()).unwrap();
+        let response = self.api.request(request).await.ok()?;
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        let retry_after = response.headers().get("retry-after");
+        Some(Answer {
+            status: response.status(),
+            retry_after: retry_after.map(|value| value.to_str().unwrap().to_owned()),
+            body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        })
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -67,11 +92,10 @@ impl Client {
 
     /// `None` where it may be tried again.
     async fn try_submit(&self, submission: &Value, key: &str) -> Option<String> {
-        let request = self
-            .http
-            .post(format!("{}/jobs", self.base))
-            .header("Idempotency-Key", key);
-        let answer = read(request.json(submission).send().await.ok()?).await?;
+        let headers = [("idempotency-key", key)];
+        let answer = self
+            .ask_with(Method::POST, "/jobs", &headers, Some(submission))
+            .await?;
         match answer.status {
             StatusCode::ACCEPTED => Some(id_of(&answer.body)),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => None,
@@ -123,6 +147,39 @@ impl Client {
         self.done(&id).await
     }
 
+    /// A language as the API lists it; `None` where it does not, or nobody answers.
+    pub async fn language(&self, name: &str) -> Option<Value> {
+        let mut answer = self.ask(Method::GET, "/languages", None).await?;
+        let languages = answer.body["languages"].as_array_mut()?;
+        let index = languages.iter().position(|language| language["name"] == name)?;
+        Some(languages.swap_remove(index))
+    }
+
+    pub async fn is_available(&self, language: &str) -> bool {
+        let language = self.language(language).await;
+        language.is_some_and(|language| language["available"] == true)
+    }
+
+    /// How many finishes the store has accepted since it was made, as the API's metrics tell it.
+    pub async fn finished(&self) -> u64 {
+        let mut total = None;
+        until("the metrics are told", async || {
+            let answer = self.ask(Method::GET, "/metrics", None).await;
+            let Some(Value::String(text)) = answer.map(|answer| answer.body) else {
+                return false;
+            };
+            let counters: Vec<&str> = text
+                .lines()
+                .filter(|line| line.starts_with("optimus_jobs_finished_total{"))
+                .collect();
+            let values = counters.iter().map(|line| line.rsplit(' ').next().unwrap());
+            total = Some(values.map(|value| value.parse::<u64>().unwrap()).sum());
+            true
+        })
+        .await;
+        total.unwrap()
+    }
+
     pub async fn cancel(&self, id: &str) -> Answer {
         self.ask(Method::DELETE, &format!("/jobs/{id}"), None)
             .await
@@ -142,21 +199,6 @@ impl Client {
         .await;
         record
     }
-}
-
-async fn read(response: Response) -> Option<Answer> {
-    let status = response.status();
-    let retry_after = response
-        .headers()
-        .get("retry-after")
-        .map(|value| value.to_str().unwrap().to_owned());
-    let text = response.text().await.ok()?;
-    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Some(Answer {
-        status,
-        retry_after,
-        body,
-    })
 }
 
 fn id_of(body: &Value) -> String {

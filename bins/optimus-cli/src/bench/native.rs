@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_api::App;
+use optimus_client::LanguageEntry;
 use optimus_common::submission::Submission;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, process::Command, task::JoinHandle, time::sleep};
@@ -25,7 +26,6 @@ use super::{
     submission,
 };
 use crate::{
-    api::LanguageEntry,
     args,
     embedded::{self, Embedded, Offered, Storage},
     exit::{Classify, Failure},

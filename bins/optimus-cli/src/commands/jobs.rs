@@ -2,6 +2,7 @@
 
 use std::{cell::Cell, convert::Infallible, future::pending};
 
+use optimus_client::Client;
 use optimus_common::{
     JobId, counted,
     job::{JobRecord, JobStatus},
@@ -9,18 +10,18 @@ use optimus_common::{
 };
 
 use crate::{
-    api::ApiClient,
+    api,
     args::{Cancel, Status},
-    events::Standing,
     exit::{Exit, Failure},
     output::{Output, harmless, mebibytes, spinner, table},
+    standing::Standing,
 };
 
 /// Lines of a compiler's output that are shown.
 const COMPILE_LINES: usize = 30;
 
 pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failure> {
-    let api = ApiClient::new(&args.api)?;
+    let api = api::client(&args.api)?;
     let record = if args.wait {
         wait(&api, args.id, None).await?
     } else {
@@ -30,7 +31,7 @@ pub(crate) async fn status(args: Status, output: &Output) -> Result<Exit, Failur
 }
 
 pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failure> {
-    let state = ApiClient::new(&args.api)?.cancel(args.id).await?;
+    let state = api::client(&args.api)?.cancel(args.id).await?;
     output.result(&state, || match state.status {
         JobStatus::Cancelled => format!("{} is cancelled", state.job_id),
         _ => format!("{} is asked to stop", state.job_id),
@@ -39,7 +40,7 @@ pub(crate) async fn cancel(args: Cancel, output: &Output) -> Result<Exit, Failur
 }
 
 /// Waits for a job's end, showing on a terminal where it stands; `tests` is how many it has, where that is known.
-pub(super) async fn wait(api: &ApiClient, id: JobId, tests: Option<usize>) -> Result<JobRecord, Failure> {
+pub(super) async fn wait(api: &Client, id: JobId, tests: Option<usize>) -> Result<JobRecord, Failure> {
     let progress = spinner(format!("{id}: submitted"));
     // Whether events tell it, which say more than the state of the job.
     let is_told = Cell::new(false);
@@ -51,12 +52,13 @@ pub(super) async fn wait(api: &ApiClient, id: JobId, tests: Option<usize>) -> Re
     let shown = async {
         if !progress.is_hidden() {
             let mut standing = Standing::new(tests);
-            api.follow(id, |event| {
+            let mut events = api.follow(id);
+            // Nobody depends on it: where nothing more is told, the state of the job is.
+            while let Ok(Some(event)) = events.next().await {
                 is_told.set(true);
                 standing.hear(&event);
                 progress.say(format_args!("{id}: {standing}"));
-            })
-            .await;
+            }
         }
         pending::<Infallible>().await
     };
@@ -65,7 +67,7 @@ pub(super) async fn wait(api: &ApiClient, id: JobId, tests: Option<usize>) -> Re
         never = shown => match never {},
     };
     progress.finish_and_clear();
-    record
+    Ok(record?)
 }
 
 /// Prints a job, and says by the exit how it ended. `names` are those of its tests, where they are known.

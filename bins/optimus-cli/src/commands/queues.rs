@@ -1,14 +1,14 @@
 //! `queues`.
 
 use crate::{
-    api::ApiClient,
+    api,
     args::Queues,
     exit::{Exit, Failure},
     output::{Output, table},
 };
 
 pub(crate) async fn run(args: Queues, output: &Output) -> Result<Exit, Failure> {
-    let queues = ApiClient::new(&args.api)?.queues().await?;
+    let queues = api::client(&args.api)?.queues().await?;
     output.result(&queues, || {
         let header = [
             "language",

@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, path::Path};
 
+use optimus_client::{Client, LanguageEntry};
 use optimus_common::{
     LanguageName,
     checker::Checker,
@@ -12,28 +13,27 @@ use serde_json::Value;
 
 use super::jobs;
 use crate::{
-    api::{ApiClient, LanguageEntry},
+    api,
     args::Submit,
     exit::{Classify, Exit, Failure},
     json,
     output::{Output, note, passed_over},
     programs::{self, Bytes},
     testcases::{self, Loaded},
-    uploads,
 };
 
 /// More than programs have anywhere. How much is taken, each installation says of its own.
 const MOST_SOURCE_BYTES: u64 = 256 << 20;
 
 pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> {
-    let api = ApiClient::new(&args.api)?;
+    let api = api::client(&args.api)?;
     let mut loaded = testcases::load(&args.tests)?;
     passed_over(&loaded.notes);
     let sources = sources(&args)?;
     let language = language(&args, &mut loaded, &api).await?;
     let names = std::mem::take(&mut loaded.names);
     let mut submission = submission(&args, loaded, &language, sources)?;
-    uploads::send_apart(&api, &mut submission).await?;
+    api.store_large(&mut submission).await?;
     let state = api.submit(&submission, args.idempotency_key.as_deref()).await?;
     if args.wait {
         let record = jobs::wait(&api, state.job_id, Some(names.len())).await?;
@@ -59,7 +59,7 @@ struct NamedLanguage {
     extensions: Vec<String>,
 }
 
-async fn language(args: &Submit, loaded: &mut Loaded, api: &ApiClient) -> Result<NamedLanguage, Failure> {
+async fn language(args: &Submit, loaded: &mut Loaded, api: &Client) -> Result<NamedLanguage, Failure> {
     let asked_for = |name| NamedLanguage {
         name,
         extension: None,

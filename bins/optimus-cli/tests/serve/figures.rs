@@ -2,8 +2,10 @@
 
 use std::{collections::HashSet, net::TcpListener};
 
-use optimus_testkit::until;
-use reqwest::{Client, StatusCode};
+use optimus_testkit::{
+    client::{Client, Method, StatusCode},
+    until,
+};
 
 use crate::{
     client::{assert_verdict, submission},
@@ -30,10 +32,10 @@ pub(crate) async fn a_worker_shows_what_it_counts() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let machine = Machine::new().with("OPTIMUS__WORKER__METRICS_ADDRESS", &free);
     let served = machine.serve(&["--language", "python"]).await;
-    let http = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+    let worker = Client::new(free.port());
     let get = async |path: &str| {
-        let answer = http.get(format!("http://{free}{path}")).send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
+        let answer = worker.get(path).await;
+        (answer.status, answer.body.as_str().unwrap().to_owned())
     };
     for (output, verdict) in [
         ("hello\n", "accepted"),
@@ -57,7 +59,17 @@ pub(crate) async fn a_worker_shows_what_it_counts() {
             && value(&own, r#"optimus_worker_pool_busy_slots{language="python"}"#) == Some(0.0)
     })
     .await;
-    for figures in [own, served.client.metrics().await] {
+    for figures in [
+        own,
+        served
+            .client
+            .get("/metrics")
+            .await
+            .body
+            .as_str()
+            .unwrap()
+            .to_owned(),
+    ] {
         assert_well_formed(&figures);
         for (series, expected) in [
             (
@@ -95,8 +107,8 @@ pub(crate) async fn a_worker_shows_what_it_counts() {
     assert_eq!(get("/health").await, (StatusCode::OK, "alive\n".to_owned()));
     assert_eq!(get("/ready").await, (StatusCode::OK, "ready\n".to_owned()));
     assert_eq!(get("/jobs").await.0, StatusCode::NOT_FOUND);
-    let posted = http.post(format!("http://{free}/ready")).send().await.unwrap();
-    assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
+    let posted = worker.ask(Method::POST, "/ready", None).await.unwrap();
+    assert_eq!(posted.status, StatusCode::METHOD_NOT_ALLOWED);
     served.leave().await;
 }
 

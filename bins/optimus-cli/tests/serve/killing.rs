@@ -11,11 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_testkit::client::{Client, Method, is_terminal};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{
-    client::{Client, assert_verdict, is_terminal, submission},
+    client::{assert_verdict, submission, try_submit},
     process::Machine,
 };
 
@@ -90,9 +91,9 @@ impl Ledger {
             let number = self.keys.fetch_add(1, Ordering::Relaxed);
             let (key, submission) = (format!("key-{number}"), a_job(number));
             let id = loop {
-                match client.try_submit(&key, &submission).await {
-                    Ok(id) => break id,
-                    Err(_) => sleep(Duration::from_millis(10)).await,
+                match try_submit(&client, &key, &submission).await {
+                    Some(id) => break id,
+                    None => sleep(Duration::from_millis(10)).await,
                 }
             };
             let job = Job {
@@ -108,10 +109,11 @@ impl Ledger {
     /// Looks at jobs that were not over yet, as long as there is an answer, and notes which of them are now.
     async fn look(&self, client: &Client) {
         for id in self.open() {
-            let Ok((status, record)) = client.get(&format!("/jobs/{id}")).await else {
+            let Some(answer) = client.ask(Method::GET, &format!("/jobs/{id}"), None).await else {
                 return;
             };
-            assert_eq!(status, 200, "{id} was accepted and is lost: {record:#}");
+            let record = answer.body;
+            assert_eq!(answer.status, 200, "{id} was accepted and is lost: {record:#}");
             if is_terminal(&record) {
                 assert_verdict(&record, "accepted");
                 self.jobs.lock().unwrap().get_mut(&id).unwrap().ended = Some(record);
@@ -175,7 +177,7 @@ pub(crate) async fn no_accepted_job_is_lost_or_graded_twice() {
         let attempts = record["attempts"].as_u64().unwrap();
         assert!((1..=rounds + 1).contains(&attempts), "{record:#}");
         repeated += u64::from(attempts > 1);
-        let again = served.client.try_submit(&job.key, &job.submission).await;
+        let again = try_submit(&served.client, &job.key, &job.submission).await;
         assert_eq!(again.unwrap(), *id, "a key is forgotten");
     }
     // The store counts a finish in the same step that accepts it.

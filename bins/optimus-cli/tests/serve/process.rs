@@ -7,6 +7,7 @@ use std::{
 };
 
 use optimus_testkit::{
+    client::Client,
     executable,
     leftovers::{Leftovers, hierarchies},
     process::{LEAVE_TIMEOUT, Process},
@@ -16,8 +17,6 @@ use optimus_testkit::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::time::timeout;
-
-use crate::client::Client;
 
 /// A folder that holds nothing but the binary, a port, and a cgroup that no other test uses.
 #[derive(Debug)]
@@ -101,7 +100,7 @@ impl Machine {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(format!("http://127.0.0.1:{}", self.port))
+        Client::new(self.port)
     }
 
     /// Runs it to its end.

@@ -1,11 +1,14 @@
 //! What `serve` does from its start to its end.
 
-use optimus_testkit::until;
+use optimus_testkit::{
+    client::{StatusCode, is_terminal},
+    until,
+};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    client::{assert_verdict, is_terminal, submission},
+    client::{assert_verdict, submission},
     process::Machine,
 };
 
@@ -55,18 +58,14 @@ pub(crate) async fn a_job_is_followed_while_it_runs() {
         {"id": 3, "input": "good\n", "expected_output": "other\n", "hidden": true},
     ]);
     let id = served.client.submit(&job).await;
-    let mut stream = served.client.events(&id).await;
-    let mut text = String::new();
+    let stream = served.client.get(&format!("/jobs/{id}/events")).await;
+    assert_eq!(stream.status, StatusCode::OK);
     let mut told = Vec::new();
-    while let Some(bytes) = stream.chunk().await.unwrap() {
-        text.push_str(str::from_utf8(&bytes).unwrap());
-        while let Some(end) = text.find("\n\n") {
-            let event: String = text.drain(..end + 2).collect();
-            let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
-            if let Some(name) = field("event: ") {
-                let data: Value = serde_json::from_str(field("data: ").unwrap()).unwrap();
-                told.push((name.to_owned(), data));
-            }
+    for event in stream.body.as_str().unwrap().split_terminator("\n\n") {
+        let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
+        if let Some(name) = field("event: ") {
+            let data: Value = serde_json::from_str(field("data: ").unwrap()).unwrap();
+            told.push((name.to_owned(), data));
         }
     }
     let record = served.client.record(&id).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::{
-    client::assert_verdict,
+    client::{assert_verdict, submit_traced},
     collector::{Collector, attributes, hex},
     process::Machine,
 };
@@ -37,10 +37,7 @@ pub(crate) async fn a_job_is_one_trace_from_the_client_to_each_run() {
     let machine = exporting(&collector);
     let served = machine.serve(&["--language", "python,c"]).await;
     served.until_available("c").await;
-    let id = served
-        .client
-        .submit_traced(&doubles(), &format!("00-{TRACE}-{CLIENT}-01"))
-        .await;
+    let id = submit_traced(&served.client, &doubles(), &format!("00-{TRACE}-{CLIENT}-01")).await;
     assert_verdict(&served.client.done(&id).await, "accepted");
     // It sends the last spans when it leaves.
     served.leave().await;
@@ -124,10 +121,7 @@ pub(crate) async fn a_job_without_a_client_s_trace_has_its_own_and_an_unsampled_
     let machine = exporting(&collector);
     let served = machine.serve(&["--language", "python,c"]).await;
     served.until_available("c").await;
-    let unsampled = served
-        .client
-        .submit_traced(&doubles(), &format!("00-{TRACE}-{CLIENT}-00"))
-        .await;
+    let unsampled = submit_traced(&served.client, &doubles(), &format!("00-{TRACE}-{CLIENT}-00")).await;
     assert_verdict(&served.client.done(&unsampled).await, "accepted");
     let untraced = served.client.submit(&doubles()).await;
     assert_verdict(&served.client.done(&untraced).await, "accepted");

@@ -12,7 +12,7 @@ use optimus_testkit::{boxes::Kind, process::Process, until};
 use serde_json::Value;
 
 use crate::{
-    fleet::{Options, finished, hasty},
+    fleet::{Options, hasty},
     jobs::Mix,
     load::{Load, Tally},
     report::Round,
@@ -181,7 +181,7 @@ pub(crate) async fn the_clock_under_sqlite_jumps() {
         seed: 0,
         faults: 4,
         tally,
-        finished: finished(&served.client).await,
+        finished: served.client.finished().await,
         acknowledged: served.acknowledged(),
         left_over: served.stop().await,
     };

@@ -7,11 +7,11 @@ use std::{
     process::Command,
 };
 
-use reqwest::StatusCode;
+use optimus_testkit::client::StatusCode;
 use rustix::process::Signal;
 
 use crate::{
-    fleet::{finished, hasty},
+    fleet::hasty,
     load::Tally,
     report::Round,
     served::Served,
@@ -114,7 +114,7 @@ pub(crate) async fn accepted_jobs_go_on_when_there_is_room_again() {
         tally.follow(&served.client, id, &job).await;
     }
     tally.look_again(&served.client).await;
-    let (finished, acknowledged) = (finished(&served.client).await, served.acknowledged());
+    let (finished, acknowledged) = (served.client.finished().await, served.acknowledged());
     let mut left_over = served.leave().await;
     drop(disk);
     left_over.extend(served.left_over().await);

@@ -4,7 +4,7 @@ use optimus_testkit::{boxes::Kind, until};
 use rustix::process::Signal;
 
 use crate::{
-    fleet::{Fleet, Options, Store, finished},
+    fleet::{Fleet, Options, Store},
     jobs::Mix,
     load::Load,
     report::Round,
@@ -49,7 +49,7 @@ pub(crate) async fn what_was_accepted_survives_the_master() {
         seed: 0,
         faults: 2,
         tally,
-        finished: finished(&fleet.client).await,
+        finished: fleet.client.finished().await,
         acknowledged: fleet.acknowledged(),
         left_over: fleet.stop().await,
     };

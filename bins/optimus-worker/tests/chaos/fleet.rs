@@ -15,9 +15,7 @@ use optimus_testkit::{
     redis::free_port,
     until,
 };
-use reqwest::Method;
 use rustix::process::Signal;
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{binaries, leftovers, proxy::Proxy};
@@ -213,13 +211,12 @@ impl Fleet {
         let chosen: Vec<_> = self.options.languages.split(',').collect();
         until("all languages are available", async || {
             self.revive().await;
-            let answer = self.client.ask(Method::GET, "/languages", None).await;
-            let listed = answer.and_then(|answer| answer.body["languages"].as_array().cloned());
-            let available = |name: &str| {
-                let mut known = listed.iter().flatten();
-                known.any(|language| language["name"] == name && language["available"] == true)
-            };
-            chosen.iter().all(|name| available(name))
+            for name in &chosen {
+                if !self.client.is_available(name).await {
+                    return false;
+                }
+            }
+            true
         })
         .await;
     }
@@ -333,24 +330,4 @@ pub(crate) fn acknowledged(logs: &[PathBuf]) -> BTreeMap<String, usize> {
         }
     }
     times
-}
-
-/// How many finishes the store has accepted since it was made, as the API's metrics tell it.
-pub(crate) async fn finished(client: &Client) -> u64 {
-    let mut total = None;
-    until("the metrics are told", async || {
-        let answer = client.ask(Method::GET, "/metrics", None).await;
-        let Some(Value::String(text)) = answer.map(|answer| answer.body) else {
-            return false;
-        };
-        let counters: Vec<&str> = text
-            .lines()
-            .filter(|line| line.starts_with("optimus_jobs_finished_total{"))
-            .collect();
-        let values = counters.iter().map(|line| line.rsplit(' ').next().unwrap());
-        total = Some(values.map(|value| value.parse::<u64>().unwrap()).sum());
-        true
-    })
-    .await;
-    total.unwrap()
 }

@@ -11,8 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_testkit::client::{Answer, Client, is_terminal};
-use reqwest::{Method, StatusCode};
+use optimus_testkit::client::{Answer, Client, Method, StatusCode, is_terminal};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::sleep};
 

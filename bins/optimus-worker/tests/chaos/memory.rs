@@ -1,7 +1,9 @@
 //! A Redis that is full under `noeviction`.
 
-use optimus_testkit::{boxes::Kind, client::with};
-use reqwest::StatusCode;
+use optimus_testkit::{
+    boxes::Kind,
+    client::{StatusCode, with},
+};
 use serde_json::json;
 
 use crate::{

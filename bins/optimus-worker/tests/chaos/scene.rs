@@ -4,7 +4,7 @@ use optimus_testkit::{redis::Redis, until};
 use std::ops::RangeBounds;
 
 use crate::{
-    fleet::{Fleet, Options, Store, finished},
+    fleet::{Fleet, Options, Store},
     jobs::Job,
     load::Tally,
     report::Round,
@@ -59,7 +59,7 @@ impl Scene {
     pub(crate) async fn end(mut self, name: &str, seed: u64) -> Round {
         self.tally.look_again(&self.fleet.client).await;
         self.until_nothing_waits().await;
-        let finished = finished(&self.fleet.client).await;
+        let finished = self.fleet.client.finished().await;
         let acknowledged = self.fleet.acknowledged();
         let left_over = self.fleet.stop().await;
         self.redis.stop().await;

@@ -14,7 +14,6 @@ use optimus_testkit::{
     redis::free_port,
     until,
 };
-use reqwest::Method;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -80,13 +79,12 @@ impl Served {
     pub(crate) async fn until_available(&mut self) {
         until("all languages are available", async || {
             self.revive();
-            let answer = self.client.ask(Method::GET, "/languages", None).await;
-            let listed = answer.and_then(|answer| answer.body["languages"].as_array().cloned());
-            let available = |name: &str| {
-                let mut known = listed.iter().flatten();
-                known.any(|language| language["name"] == name && language["available"] == true)
-            };
-            self.language.split(',').all(available)
+            for name in self.language.split(',') {
+                if !self.client.is_available(name).await {
+                    return false;
+                }
+            }
+            true
         })
         .await;
     }

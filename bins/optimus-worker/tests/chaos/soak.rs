@@ -12,7 +12,7 @@ use optimus_testkit::{boxes::Kind, redis::Redis, until};
 use tokio::time::sleep;
 
 use crate::{
-    fleet::{Fleet, Options, Store, finished, hasty},
+    fleet::{Fleet, Options, Store, hasty},
     jobs::Mix,
     load::Load,
     proxy::Proxy,
@@ -138,7 +138,7 @@ pub(crate) async fn redis() {
         seed: seed.number,
         faults,
         tally,
-        finished: finished(&fleet.client).await,
+        finished: fleet.client.finished().await,
         acknowledged: fleet.acknowledged(),
         left_over: fleet.stop().await,
     };
@@ -219,7 +219,7 @@ pub(crate) async fn sqlite() {
         seed: seed.number,
         faults,
         tally,
-        finished: finished(&served.client).await,
+        finished: served.client.finished().await,
         acknowledged: served.acknowledged(),
         left_over: served.stop().await,
     };

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use optimus_testkit::until;
-use reqwest::Method;
+use optimus_testkit::{client::Method, until};
 use tokio::time::sleep;
 
 use crate::{
-    fleet::{finished, hasty},
+    fleet::hasty,
     jobs::Mix,
     load::{Load, Tally},
     report::Round,
@@ -89,7 +88,7 @@ async fn conclude(name: &str, seed: u64, faults: u64, served: Served, mut tally:
         seed,
         faults,
         tally,
-        finished: finished(&served.client).await,
+        finished: served.client.finished().await,
         acknowledged: served.acknowledged(),
         left_over: served.stop().await,
     };

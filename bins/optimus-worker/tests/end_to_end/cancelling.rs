@@ -2,10 +2,9 @@
 
 use optimus_testkit::{
     boxes::Kind,
-    client::{assert_verdict, submission, with},
+    client::{StatusCode, assert_verdict, submission, with},
     until,
 };
-use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::system::{Options, System};

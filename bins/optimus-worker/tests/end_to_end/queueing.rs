@@ -4,11 +4,10 @@ use std::fs;
 
 use optimus_testkit::{
     boxes::Kind,
-    client::{Client, assert_verdict, submission, with},
+    client::{Client, StatusCode, assert_verdict, submission, with},
     project::project,
     until,
 };
-use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
@@ -181,14 +180,7 @@ pub(crate) async fn a_language_without_a_toolchain_is_no_fault_of_the_program(bo
 async fn reason(client: &Client, language: &str) -> String {
     let mut reason = String::new();
     until("a reason is given", async || {
-        let answer = client.get("/languages").await.body;
-        let shown = answer["languages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|shown| shown["name"] == language)
-            .cloned();
-        let shown = shown.unwrap();
+        let shown = client.language(language).await.unwrap();
         shown["reason"]
             .as_str()
             .unwrap_or_default()

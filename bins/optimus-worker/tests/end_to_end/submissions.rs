@@ -1,7 +1,6 @@
 //! What a submission may contain beside one source and its tests.
 
-use optimus_testkit::client::{assert_verdict, submission, verdicts, with};
-use reqwest::StatusCode;
+use optimus_testkit::client::{StatusCode, assert_verdict, submission, verdicts, with};
 use serde_json::json;
 
 use crate::system::System;

@@ -5,14 +5,13 @@ use std::{path::Path, process::Command, time::Duration};
 use optimus_common::language::Languages;
 use optimus_testkit::{
     boxes::{Boxes, Kind},
-    client::Client,
+    client::{Client, Method, StatusCode},
     process::Process,
     project::{binary, project},
     redis::{Redis, free_port},
     until,
     waiting::until_within,
 };
-use reqwest::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -117,11 +116,7 @@ impl System {
         };
         until("the API answers", async || {
             system.api.assert_running();
-            system
-                .client
-                .ask(reqwest::Method::GET, "/health", None)
-                .await
-                .is_some()
+            system.client.ask(Method::GET, "/health", None).await.is_some()
         })
         .await;
         for _ in 0..workers {
@@ -164,7 +159,7 @@ impl System {
             for worker in &mut self.workers {
                 worker.assert_running();
             }
-            let Some(answer) = self.client.ask(reqwest::Method::GET, "/languages", None).await else {
+            let Some(answer) = self.client.ask(Method::GET, "/languages", None).await else {
                 return false;
             };
             answer.status == StatusCode::OK
