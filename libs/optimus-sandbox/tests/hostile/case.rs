@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -164,6 +164,20 @@ pub(crate) fn load() -> Vec<Group> {
         .filter(|name| folder(name).join("cases.toml").exists())
         .map(|name| load_group(name))
         .collect()
+}
+
+/// The cases that `OPTIMUS_HOSTILE_CASES` names, such as `files::a-sparse-file resources::fork-bomb`; all of them where it is not
+/// set. Panics where one of the names is that of no case, which would otherwise be left out without a word.
+pub(crate) fn chosen(mut groups: Vec<Group>) -> Vec<Group> {
+    let Ok(names) = env::var("OPTIMUS_HOSTILE_CASES") else {
+        return groups;
+    };
+    let mut names: BTreeSet<_> = names.split_ascii_whitespace().collect();
+    for group in &mut groups {
+        group.cases.retain(|case| names.remove(case.full_name().as_str()));
+    }
+    assert!(names.is_empty(), "there is no such case: {names:?}");
+    groups
 }
 
 fn load_group(name: &str) -> Group {

@@ -75,6 +75,7 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(AT_ONCE);
     let suite = Arc::new(Suite::new());
     let mut trials = vec![table::trial(&groups)];
+    let groups = case::chosen(groups);
     for kind in Kind::ALL {
         trials.extend(cases_on(&suite, kind, &groups));
     }
