@@ -1,32 +1,36 @@
 #!/bin/sh
 # Runs every check of the project: format, lints, docs, unit tests, and the suites that need real Redis, real containers
-# and real native boxes. Installs and builds what they need, as setup.sh does.
+# and real native boxes, the last also on a virtual machine with cgroup v2. Installs and builds what they need, as setup.sh does.
 #
-#   ./test.sh              everything
-#   ./test.sh --cgroup-v2  and the native suites on a virtual machine with cgroup v2, as root and as an ordinary user
+#   ./test.sh              everything; on cgroup v2 what rests on control groups (scripts/cgroup-v2-suites.sh)
+#   ./test.sh --cgroup-v2  everything, and on cgroup v2 all native suites, which takes an hour where it is emulated
 #   ./test.sh --quick      no boxes: format, lints, docs, and all tests that need none, nor Redis
 #
-# At its end it prints what took how long. With OPTIMUS_REQUIRE_ALL=1 a case that this machine cannot run is a failure.
+# At its end it prints what took how long. With OPTIMUS_REQUIRE_ALL=1 a case that this machine cannot run is a failure. The
+# soaks at the end take OPTIMUS_SOAK_SECONDS (60) each, and less, down to 60, where OPTIMUS_TEST_MINUTES would be exceeded.
 set -eu
 cd "$(dirname "$0")"
 . scripts/common.sh
 . scripts/timing.sh
 
-QUICK=no CGROUP_V2=no
+QUICK=no CGROUP_V2=selection
 for arg in "$@"; do
     case "$arg" in
         --quick) QUICK=yes ;;
-        --cgroup-v2) CGROUP_V2=yes ;;
-        -h | --help) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        --cgroup-v2) CGROUP_V2=all ;;
+        -h | --help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) die "unknown option $arg (see --help)" ;;
     esac
 done
 
-trap table EXIT
+trap over EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
 
 say "What the checks need"
 need cc "gcc libc6-dev" "links them"
 if [ "$QUICK" = no ]; then
+    need python3 python3 "runs the suites"
     [ -e /usr/include/seccomp.h ] || need seccomp-headers libseccomp-dev "compares the system call filter"
     need redis-server redis-server "the suites start their own"
     need newuidmap uidmap "boxes of an ordinary user"
@@ -34,57 +38,29 @@ if [ "$QUICK" = no ]; then
     need g++ g++ "a language of the suites"
     need javac default-jdk-headless "a language of the suites"
     need node nodejs "a language of the suites"
+    # Before anything runs: what is installed later would change the toolchains under the suites.
+    if [ "$(uname -m)" = x86_64 ]; then
+        need qemu-system-x86_64 qemu-system-x86 "the machine with cgroup v2"
+        need debootstrap debootstrap "its system"
+        need mke2fs e2fsprogs "its disk"
+    fi
     have go || [ -x /usr/local/go/bin/go ] || need go golang-go "a language of the suites"
 fi
 install_wanted
 stop_if_missing
 cargo_is_new_enough || die "cargo $RUST_VERSION or newer is missing: see https://rustup.rs"
+. scripts/checks.sh
+took "what the checks need"
 
-# check_tool NAME VERSION: a cargo tool of the checks, kept inside target/.
-check_tool() {
-    case "$("target/tools/bin/$1" --version 2>/dev/null)" in
-        *"$2"*) ;;
-        *) note "building $1 $2 (once)"; cargo install --quiet --locked --root target/tools "$1@$2" ;;
-    esac
-}
-
-# The switches of builds for tests alone; what is compiled with them stands beside what ships, on the same dependencies.
-SWITCHES="$(sed -n 's/^exec "$@" //p' scripts/rustc-with-switches.sh)"
-[ -n "$SWITCHES" ] || die "scripts/rustc-with-switches.sh names no switches"
-with_switches() { (export RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/rustc-with-switches.sh" && "$@"); }
-
-say "Format, lints, licences, documentation"
-cargo fmt --all --check
-cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
-# Once more with what only tests have; the documentation is that of everything.
-# shellcheck disable=SC2086
-cargo clippy --quiet --locked --workspace --all-targets -- -D warnings $SWITCHES
-RUSTDOCFLAGS="-D warnings $SWITCHES" with_switches cargo doc --quiet --locked --workspace --no-deps
-# Other machines, as far as their standard library is here or can be had; nothing is linked, so C compilers are not called.
-for target in aarch64-unknown-linux-gnu x86_64-pc-windows-gnu aarch64-apple-darwin; do
-    [ -d "$(rustc --print target-libdir --target "$target")" ] || rustup --quiet target add "$target" >/dev/null 2>&1 || {
-        note "left out: cargo check for $target, whose standard library is not here (rustup target add $target)"
-        continue
-    }
-    # shellcheck disable=SC2046
-    env $(printf '%s_%s=true ' CC "$(echo "$target" | tr - _)" AR "$(echo "$target" | tr - _)") \
-        cargo check --quiet --locked --workspace --target "$target"
-done
-took "other machines: cargo check"
-check_tool cargo-deny 0.20.2
-check_tool cargo-machete 0.9.2
-target/tools/bin/cargo-deny --log-level error check licenses bans sources
-target/tools/bin/cargo-machete
-# What tests share is in no program: beside dev-dependencies, only the fuzz targets have it, which are tests themselves.
-users="$(cargo tree --locked --workspace --edges normal,build --invert optimus-testkit --prefix none |
-    sed 's/ .*//; /^optimus-testkit$/d; /^optimus-fuzz$/d' | sort -u)"
-[ -z "$users" ] || die "optimus-testkit is for dev-dependencies alone, and these have it:" $users
-# A workspace of its own, which is built only where something is fuzzed.
-(cd fuzz && cargo metadata --quiet --locked --format-version 1 >/dev/null) || die "fuzz/Cargo.lock is not in step with the crates"
-for script in setup.sh test.sh scripts/*.sh scripts/*/*.sh dockerfiles/*.sh dockerfiles/*/*.sh .ci/run; do sh -n "$script"; done
-took "format, lints, licences, documentation"
+say "Format, lints, documentation"
+lints_and_documentation
+took "format, lints, documentation"
 
 if [ "$QUICK" = yes ]; then
+    say "Other machines, licences, advisories"
+    other_machines
+    dependencies
+    took "other machines, licences, advisories"
     say "All tests that need no boxes"
     tests --workspace --lib --bins --no-fail-fast
     tests -p optimus-common -p optimus-protocol -p optimus-judge -p optimus-queue -p optimus-sandbox -p optimus-cli -p optimus-api \
@@ -94,50 +70,46 @@ if [ "$QUICK" = yes ]; then
     exit 0
 fi
 
+# Fetching packages and making images keeps one processor busy at most: the tests are compiled beside it.
 say "What the suites need: an engine, binaries, images"
+meanwhile compile-tests compile_tests
 ./setup.sh --docker --no-start
-took "what the suites need: an engine, binaries, images"
-
-say "All tests"
 python3 examples/generate.py
-cargo build --quiet --locked --workspace
-took "examples, and the binaries as they ship"
-# As it ships: what takes layers of defence away is not in it.
-tests --workspace --no-fail-fast
+took "what the suites need: an engine, binaries, images"
+together
+
+# Most suites wait most of their time: several run at once, and beside them what only computes.
+say "The suites that may run beside each other"
+meanwhile compile-weakened compile_weakened
+meanwhile other-machines other_machines
+meanwhile dependencies dependencies
+meanwhile cgroup-v2-guest scripts/cgroup-v2-suites.sh prepare
+suites=passed
+scripts/suites.py target/tests.json beside || suites=failed
+took "suites beside each other"
+together
+tests --workspace --doc
+
+say "The suites that have the machine to themselves"
+scripts/suites.py target/tests.json alone || suites=failed
+took "suites that have the machine to themselves"
+[ "$suites" = passed ] || die "suites have failed; their output is above, after their names"
+
 say "The seeds of the fuzz targets, and all hostile cases without the layers that stop them"
 # The whole workspace is named, so that the dependencies have the features that they have above.
 with_switches tests --workspace --test replay
 with_switches tests --workspace --test hostile -- weakened
 
-if [ "$CGROUP_V2" = yes ]; then
-    say "The native suites on a virtual machine with cgroup v2, as root and as an ordinary user"
-    # test_binary PACKAGE TEST: where cargo has put it.
-    test_binary() {
-        cargo test --quiet --locked --no-run -p "$1" --test "$2" --message-format=json |
-            sed -n "s|.*\"executable\":\"\([^\"]*/deps/$2-[^\"]*\)\".*|\1|p"
-    }
-    agent="$(test_binary optimus-runner agent)"
-    native="$(test_binary optimus-sandbox native)"
-    evidence="$(test_binary optimus-sandbox evidence)"
-    hostile="$(test_binary optimus-sandbox hostile)"
-    scripts/cgroup-v2-host.sh build
-    here="$PWD"
-    # However busy this machine is: a suite that hangs says so itself.
-    in_guest() { (cd "$1" && shift && "$here/scripts/cgroup-v2-host.sh" run --time-limit 7200 "$@"); }
-    in_guest bins/optimus-runner -- "$agent"
-    in_guest libs/optimus-sandbox -- "$native"
-    # What an ordinary user cannot have is allowed by name. The suites have limits for emulated machines of their own.
-    in_guest . --user tester -- env OPTIMUS__NATIVE__ALLOW_MISSING=private-devices \
-        OPTIMUS__NATIVE__START_TIMEOUT_MS=120000 target/debug/optimus-cli \
-        grade examples/sum --all --language python,c --backend native --timeout-ms 30000
-    # An emulated processor is an order of magnitude slower than any real one: starting a program takes tens of
-    # milliseconds, so figures of time and verdicts near a limit of time mean nothing there; those of memory do.
-    in_guest libs/optimus-sandbox -- "$evidence" native:: --skip native::sums --skip native::near::every
-    in_guest libs/optimus-sandbox -- \
-        env OPTIMUS_HOSTILE_TIME_FACTOR=30 "$hostile" native:: --test-threads 2
-    took "the native suites on cgroup v2"
-fi
-
 say "Compose: up, grade, down and up without losing a job, scale"
 sh scripts/test-compose.sh
 took "compose"
+
+say "The native suites on a virtual machine with cgroup v2, as root and as an ordinary user"
+scripts/cgroup-v2-suites.sh "$CGROUP_V2"
+took "cgroup v2"
+
+OPTIMUS_SOAK_SECONDS="$(soak_seconds)"
+export OPTIMUS_SOAK_SECONDS
+say "Soaks, $OPTIMUS_SOAK_SECONDS s for each store"
+scripts/suites.py target/tests.json optimus-worker chaos soak::
+took "soaks"

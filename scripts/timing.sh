@@ -1,14 +1,15 @@
 # What of the checks took how long; sourced by test.sh, never run. POSIX shell.
 # shellcheck shell=sh
 
-# Lines of a table: seconds, and what they went into.
-TIMES="$(mktemp)"
+# Lines of a table: seconds, and what they went into. Whatever is started from here adds its own.
+OPTIMUS_TIMES="$(mktemp)"
+export OPTIMUS_TIMES
 SINCE="$(date +%s)" STARTED="$SINCE"
 
 # took WHAT: everything since the last call.
 took() {
     now="$(date +%s)"
-    printf '%6d s  %s\n' "$((now - SINCE))" "$1" >>"$TIMES"
+    printf '%6d s  %s\n' "$((now - SINCE))" "$1" >>"$OPTIMUS_TIMES"
     SINCE="$now"
 }
 
@@ -39,12 +40,63 @@ tests() {
     return "$ended"
 }
 
-# Printed however the checks end.
+# What goes on beside everything else: for each its process, which leads a group, and what it is called.
+MEANWHILE=""
+
+# meanwhile NAME WHAT...: WHAT, a function of checks.sh or a command, goes on beside what follows, with the processor time that
+# this leaves over. NAME is a word; what it prints is shown by `together`.
+meanwhile() {
+    mkdir -p target/meanwhile
+    # A shell of its own, where a command that fails ends all of it, and a group of its own, which can be ended as a whole.
+    # shellcheck disable=SC2016
+    setsid nice -n 10 sh -euc '
+        . scripts/common.sh
+        . scripts/checks.sh
+        began="$(date +%s)"
+        "$@"
+        printf "%6d s  beside the others: %s\n" "$(($(date +%s) - began))" "$0" >>"$OPTIMUS_TIMES"' \
+        "$@" >"target/meanwhile/$1" 2>&1 </dev/null &
+    MEANWHILE="$MEANWHILE $!:$1"
+}
+
+# together: waits for all of these, shows what each has printed, and fails where one of them has.
+together() {
+    failed=""
+    for part in $MEANWHILE; do
+        wait "${part%%:*}" || failed="$failed ${part#*:}"
+        say "Beside the others: ${part#*:}"
+        cat "target/meanwhile/${part#*:}"
+    done
+    MEANWHILE=""
+    took "waiting for what went on beside the others"
+    [ -z "$failed" ] || die "failed beside the others:$failed"
+}
+
+# soak_seconds: how long jobs are submitted to each of the two stores. What was asked for, if there is time: a minute is
+# needed for each to come to its end, and less than one of jobs shows little.
+soak_seconds() {
+    asked="${OPTIMUS_SOAK_SECONDS:-60}"
+    if [ -n "${OPTIMUS_TEST_MINUTES:-}" ]; then
+        left="$(((STARTED + OPTIMUS_TEST_MINUTES * 60 - $(date +%s)) / 2 - 60))"
+        [ "$left" -ge 60 ] || left=60
+        [ "$asked" -le "$left" ] || asked="$left"
+    fi
+    echo "$asked"
+}
+
+# At the end of all, however it came. What still goes on has no one to report to.
+over() {
+    for part in $MEANWHILE; do
+        kill -- "-${part%%:*}" 2>/dev/null || true
+    done
+    table
+}
+
 table() {
     minutes="$((($(date +%s) - STARTED) / 60))"
     say "What took how long"
-    cat "$TIMES"
-    rm -f "$TIMES"
+    cat "$OPTIMUS_TIMES"
+    rm -f "$OPTIMUS_TIMES"
     note "$minutes minutes in all"
     if [ -n "${OPTIMUS_TEST_MINUTES:-}" ] && [ "$minutes" -gt "$OPTIMUS_TEST_MINUTES" ]; then
         note "more than the $OPTIMUS_TEST_MINUTES minutes that all of it may take"
