@@ -48,11 +48,16 @@ check_tool() {
     esac
 }
 
-# What is used of others: licences and sources; and what is named and not used.
+# What is used of others: licences, sources, known faults; and what is named and not used.
 dependencies() {
     check_tool cargo-deny 0.20.2
     check_tool cargo-machete 0.9.2
     target/tools/bin/cargo-deny --log-level error check licenses bans sources
+    if told="$(target/tools/bin/cargo-deny --log-level error fetch db 2>&1)"; then
+        target/tools/bin/cargo-deny --log-level error check --disable-fetch advisories
+    else
+        note "left out: the advisories on dependencies, whose database cannot be fetched here: $(printf '%s\n' "$told" | tail -n 1)"
+    fi
     target/tools/bin/cargo-machete
     # What tests share is in no program: beside dev-dependencies, only the fuzz targets have it, which are tests themselves.
     users="$(cargo tree --locked --workspace --edges normal,build --invert optimus-testkit --prefix none |
