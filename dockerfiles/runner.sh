@@ -1,5 +1,5 @@
 #!/bin/sh
-# The entry point of every language's image. It knows no language: the recipe comes with the job.
+# The entry point of every language's image. It knows no language: what to execute comes with the job.
 #
 # One box serves one job, in three phases. The agent beside this script does what a shell cannot: frames, limits,
 # clocks, killing, changing users. A phase that fails for our own reasons has told the worker why, and ends the box.
@@ -7,10 +7,10 @@ set -eu
 umask 022
 agent=${0%/*}/optimus-runner
 
-# Tell the worker that the box is ready; take in the job and its files.
+# Tell the worker that the box is ready; take in the files.
 "$agent" receive
 
-# Compile, once for all tests. Exit code 10: the program does not compile, and the worker knows.
+# Compile, once for all tests, and seal what is there. Exit code 10: the worker ends it here, as for a program that does not compile.
 "$agent" compile || {
     status=$?
     [ "$status" -eq 10 ] && exit 0

@@ -90,21 +90,25 @@ impl Incoming {
         Ok(self.decoder.feed(&mut &self.buffer[..read])?)
     }
 
-    /// The length of the next frame's payload, which has to be of this kind.
-    pub(crate) fn header(&mut self, expected: FrameKind) -> anyhow::Result<usize> {
+    /// The next frame's header.
+    pub(crate) fn any_header(&mut self) -> anyhow::Result<FrameHeader> {
         loop {
             match self.receive_by(read_some)? {
                 None => {}
-                Some(Part::Header(FrameHeader { kind, len })) => {
-                    anyhow::ensure!(
-                        kind == expected,
-                        "the worker sent {kind:?} instead of {expected:?}"
-                    );
-                    return Ok(len);
-                }
+                Some(Part::Header(header)) => return Ok(header),
                 Some(Part::Payload(_)) => anyhow::bail!("the frame before was not read to its end"),
             }
         }
+    }
+
+    /// The length of the next frame's payload, which has to be of this kind.
+    pub(crate) fn header(&mut self, expected: FrameKind) -> anyhow::Result<usize> {
+        let FrameHeader { kind, len } = self.any_header()?;
+        anyhow::ensure!(
+            kind == expected,
+            "the worker sent {kind:?} instead of {expected:?}"
+        );
+        Ok(len)
     }
 
     /// The next bytes of the current frame's payload, of which something is left.
@@ -118,6 +122,11 @@ impl Incoming {
     /// One whole control frame.
     pub(crate) fn message<T: DeserializeOwned>(&mut self, kind: FrameKind) -> anyhow::Result<T> {
         let len = self.header(kind)?;
+        self.parse(kind, len)
+    }
+
+    /// The payload of a control frame whose header was read.
+    pub(crate) fn parse<T: DeserializeOwned>(&mut self, kind: FrameKind, len: usize) -> anyhow::Result<T> {
         let mut payload = Vec::with_capacity(len);
         while payload.len() < len {
             payload.extend_from_slice(self.payload()?);

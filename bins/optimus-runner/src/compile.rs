@@ -1,61 +1,74 @@
-//! Second phase: the compile step, once for all tests.
+//! Second phase: what works in the work directory itself, such as the compile step, once for all tests.
 
 use std::{collections::HashSet, fs, io::ErrorKind, os::unix::fs::PermissionsExt, path::Path};
 
-use anyhow::{Context, bail};
-use optimus_cell::{
-    CellFactory, Event, GuestId, Input, OutputFlow, StartResult, Supervisor, WorkdirPolicy, seal_artefacts,
-};
-use optimus_common::{
-    box_layout::BOX_DIR,
-    facts::{RunEnd, RunFacts},
-};
-use optimus_protocol::{
-    COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, JobStep, MOST_ENTRIES, OutputTag,
-    Product, Stream,
-};
-use rustix::{
-    event::{PollFd, PollFlags},
-    process::{getpid, set_child_subreaper},
-};
+use anyhow::Context;
+use optimus_cell::{CellFactory, Supervisor, WorkdirPolicy, seal_artefacts};
+use optimus_common::box_layout::BOX_DIR;
+use optimus_protocol::{FrameKind, MOST_ENTRIES, Product, Seal, Sealed};
+use rustix::process::{getpid, set_child_subreaper};
 
 use crate::{
-    channel::{self, Outbox},
+    channel::Outbox,
+    executor::{Executor, Finished, WorkDirectory},
+    inbox::{Inbox, Request},
     job_state::JobState,
     next::Next,
 };
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
     let state = JobState::load()?;
-    let facts = match &state.job.compile {
-        Some(command) => {
-            let guest = state.guests(cells)?.compile();
-            Some(compile(command, guest, cells, outbox)?)
-        }
-        None => None,
+    let mut inbox = Inbox::new();
+    let finished = match inbox.wait()? {
+        // Nothing was executed: what lies there is what was put there, and is nobody's to change.
+        Request::Seal(seal) => Some(seal),
+        Request::End => None,
+        first => execute(first, &state, inbox, cells, outbox)?,
     };
-    let ended_well = facts
-        .as_ref()
-        .is_none_or(|facts| facts.end == RunEnd::Exited { code: 0 });
-    let program = state.job.program.as_deref();
-    let is_made = program.is_none_or(is_program) && is_product(&state.job.product, &state.job.files);
-    let ended_well_here = ended_well && facts.is_some();
-    let done = CompileDone {
-        facts,
-        program_missing: ended_well_here && !is_made,
-        too_many_entries: ended_well_here && leaves_too_much(state.job.files.len())?,
+    let Some(expected) = finished else {
+        return Ok(Next::Stop);
     };
-    outbox.push_message(FrameKind::CompileDone, &done)?;
+    outbox.push_message(FrameKind::Sealed, &sealed(&expected, &state)?)?;
     outbox.flush_all()?;
-    let compiled = ended_well && !done.program_missing && !done.too_many_entries;
-    Ok(if compiled { Next::GoOn } else { Next::Stop })
+    Ok(Next::GoOn)
 }
 
-/// Whether there is more at the top of the work directory than so many sources, the folder for programs, and what may be
-/// beside them.
-fn leaves_too_much(sources: usize) -> anyhow::Result<bool> {
-    let may_be = sources + 1 + MOST_ENTRIES;
-    let entries = fs::read_dir(BOX_DIR).context("cannot list what the compile step has left")?;
+/// Carries out what is asked for until the work directory is sealed; `None` where it never is to be.
+fn execute(
+    first: Request,
+    state: &JobState,
+    inbox: Inbox,
+    cells: Option<&CellFactory>,
+    outbox: &mut Outbox,
+) -> anyhow::Result<Option<Seal>> {
+    // PID 1 may be a shell: without this, orphans of the compile step would go to it.
+    set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
+    let guest = state.guests(cells)?.compile();
+    // What an execution leaves in the work directory is what later ones find.
+    let supervisor = Supervisor::new(&[guest], WorkdirPolicy::Persistent, cells)?;
+    let executor = Executor::new(supervisor, WorkDirectory::Kept, inbox, outbox);
+    match executor.run_from(first)? {
+        Finished::End => Ok(None),
+        Finished::Seal(expected) => {
+            seal_artefacts(Path::new(BOX_DIR), guest)?;
+            Ok(Some(expected))
+        }
+    }
+}
+
+fn sealed(expected: &Seal, state: &JobState) -> anyhow::Result<Sealed> {
+    let is_made =
+        expected.program.as_deref().is_none_or(is_program) && is_product(&expected.product, &state.files);
+    Ok(Sealed {
+        program_missing: !is_made,
+        too_many_entries: leaves_too_much(state)?,
+    })
+}
+
+/// Whether there is more at the top of the work directory than what was put there and what may be beside it.
+fn leaves_too_much(state: &JobState) -> anyhow::Result<bool> {
+    let may_be = state.files.len() + state.folders + MOST_ENTRIES;
+    let entries = fs::read_dir(BOX_DIR).context("cannot list the work directory")?;
     Ok(entries.take(may_be + 1).count() > may_be)
 }
 
@@ -67,7 +80,7 @@ fn is_program(name: &str) -> bool {
 }
 
 /// Whether what programs of the image are to run is there.
-fn is_product(product: &Product, sources: &[FileHeader]) -> bool {
+fn is_product(product: &Product, sources: &[String]) -> bool {
     match product {
         Product::Unknown => true,
         Product::Named(name) => is_there(&Path::new(BOX_DIR).join(name)),
@@ -86,9 +99,9 @@ fn is_there(path: &Path) -> bool {
 }
 
 /// Whether there is any file in the work directory that is none of the sources. What cannot be looked into holds some.
-fn holds_more_than(sources: &[FileHeader]) -> bool {
+fn holds_more_than(sources: &[String]) -> bool {
     let root = Path::new(BOX_DIR);
-    let sources: HashSet<_> = sources.iter().map(|file| root.join(&file.name)).collect();
+    let sources: HashSet<_> = sources.iter().map(|file| root.join(file)).collect();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(folder) else {
@@ -103,58 +116,4 @@ fn holds_more_than(sources: &[FileHeader]) -> bool {
         }
     }
     false
-}
-
-fn compile(
-    command: &CommandSpec,
-    guest: GuestId,
-    cells: Option<&CellFactory>,
-    outbox: &mut Outbox,
-) -> anyhow::Result<RunFacts> {
-    // PID 1 may be a shell: without this, orphans of the compile step would go to it.
-    set_child_subreaper(Some(getpid())).context("cannot adopt orphans")?;
-    // What it leaves in the work directory is what the tests run.
-    let mut supervisor = Supervisor::new(&[guest], WorkdirPolicy::Persistent, cells)?;
-    let slot = supervisor
-        .free_slot()
-        .context("there is no place for the compile step")?;
-    if supervisor.start(slot, command, &Input::empty()?)? == StartResult::Crowded {
-        bail!("the box's process limit leaves no room for the compile step");
-    }
-    let mut facts = None;
-    let mut room = [COMPILE_OUTPUT_KEPT; 2];
-    while !supervisor.is_idle() {
-        let output_flow = if outbox.is_full() {
-            OutputFlow::Paused
-        } else {
-            OutputFlow::Reading
-        };
-        let mut ends = vec![PollFd::from_borrowed_fd(channel::input(), channel::ONLY_HANG_UP)];
-        if !outbox.is_empty() {
-            ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
-        }
-        supervisor.wait(&mut ends, output_flow)?;
-        channel::check_worker(ends[0].revents())?;
-        supervisor.advance(output_flow, &mut |event| match event {
-            Event::Output { stream, data, .. } => {
-                let room = match stream {
-                    Stream::Stdout => &mut room[0],
-                    Stream::Stderr => &mut room[1],
-                };
-                let kept = usize::try_from(*room).map_or(data.len(), |room| data.len().min(room));
-                *room -= kept as u64;
-                if kept > 0 {
-                    let tag = OutputTag {
-                        step: JobStep::Compile,
-                        stream,
-                    };
-                    outbox.push(FrameKind::Output, &[&tag.encode(), &data[..kept]]);
-                }
-            }
-            Event::Ended { facts: all, .. } => facts = Some(all),
-        })?;
-        outbox.flush()?;
-    }
-    seal_artefacts(Path::new(BOX_DIR), guest)?;
-    facts.context("the compile step ended without facts")
 }

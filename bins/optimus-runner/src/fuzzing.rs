@@ -2,20 +2,32 @@
 
 use std::{fs::File, io::Read, os::fd::AsFd};
 
-use optimus_protocol::TestHeader;
+use optimus_cell::Input;
+use optimus_protocol::{Exec, ExecId, Get, Seal};
 
-use crate::inbox::{Inbox, Request};
+use crate::inbox::{Execution, Inbox, Request};
 
-/// What an agent makes of the frames with tests: each test with its input as the run would read it.
+/// What an agent makes of the frames after its files: each execution with its input as the program would read it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Received {
-    pub tests: Vec<(TestHeader, Vec<u8>)>,
+    pub asked: Vec<Asked>,
     pub end: End,
 }
 
 #[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// With its input, unless it is a live one.
+    Exec(Exec, Option<Vec<u8>>),
+    Input(ExecId, Vec<u8>),
+    CloseInput(ExecId),
+    Kill(ExecId),
+    Seal(Seal),
+    Get(Get),
+}
+
+#[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    /// The worker said that no test follows.
+    /// The worker said that nothing follows.
     Said,
     /// The agent refused to read on, for this reason.
     Refused(String),
@@ -24,7 +36,7 @@ pub enum End {
 /// Reads what comes from `worker`.
 pub fn receive(mut worker: impl Read) -> Received {
     let mut inbox = Inbox::new();
-    let mut tests = Vec::new();
+    let mut asked = Vec::new();
     let end = loop {
         let request = inbox.receive_by(|buffer| match worker.read(buffer)? {
             0 => anyhow::bail!("the worker is gone"),
@@ -33,17 +45,26 @@ pub fn receive(mut worker: impl Read) -> Received {
         match request {
             Ok(None) => {}
             Ok(Some(Request::End)) => break End::Said,
-            Ok(Some(Request::Test(header, input))) => {
-                let mut bytes = Vec::new();
-                input
-                    .as_fd()
-                    .try_clone_to_owned()
-                    .and_then(|input| File::from(input).read_to_end(&mut bytes))
-                    .expect("a finished input can be read");
-                tests.push((header, bytes));
+            Ok(Some(Request::Exec(Execution { exec, input }))) => {
+                asked.push(Asked::Exec(exec, input.as_ref().map(contents)));
             }
+            Ok(Some(Request::Input(id, bytes))) => asked.push(Asked::Input(id, bytes)),
+            Ok(Some(Request::CloseInput(id))) => asked.push(Asked::CloseInput(id)),
+            Ok(Some(Request::Kill(id))) => asked.push(Asked::Kill(id)),
+            Ok(Some(Request::Seal(seal))) => asked.push(Asked::Seal(seal)),
+            Ok(Some(Request::Get(get))) => asked.push(Asked::Get(get)),
             Err(error) => break End::Refused(format!("{error:#}")),
         }
     };
-    Received { tests, end }
+    Received { asked, end }
+}
+
+fn contents(input: &Input) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    input
+        .as_fd()
+        .try_clone_to_owned()
+        .and_then(|input| File::from(input).read_to_end(&mut bytes))
+        .expect("a finished input can be read");
+    bytes
 }

@@ -1,16 +1,32 @@
-//! Tests on their way from the worker, taken in bit by bit while other runs go on.
+//! What the worker asks for, taken in bit by bit while executions go on.
+
+use std::fmt;
 
 use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
-use optimus_protocol::{FrameHeader, FrameKind, Part, TestHeader};
+use optimus_protocol::{Exec, ExecId, FrameHeader, FrameKind, Get, Part, Seal, StdinSource};
+use serde::de::DeserializeOwned;
 
 use crate::channel::{self, Incoming};
 
 /// What the worker asks for, once it is complete.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Test(TestHeader, Input),
+    Exec(Execution),
+    Input(ExecId, Vec<u8>),
+    CloseInput(ExecId),
+    Kill(ExecId),
+    Seal(Seal),
+    Get(Get),
     End,
+}
+
+/// What is to be executed.
+#[derive(Debug)]
+pub(crate) struct Execution {
+    pub(crate) exec: Exec,
+    /// All of its standard input; `None` of one that is live.
+    pub(crate) input: Option<Input>,
 }
 
 #[derive(Debug)]
@@ -18,19 +34,25 @@ pub(crate) struct Inbox {
     incoming: Incoming,
     /// What the current frame is.
     frame: Frame,
-    /// The test whose input is incomplete.
-    test: Option<Announced>,
+    /// The execution whose input is incomplete.
+    announced: Option<Announced>,
 }
 
 #[derive(Debug)]
 enum Frame {
-    Test { payload: Vec<u8>, len: usize },
+    /// To be understood once it is whole.
+    Whole {
+        kind: FrameKind,
+        payload: Vec<u8>,
+        len: usize,
+    },
+    /// Goes to the input of what is announced.
     Data,
 }
 
 #[derive(Debug)]
 struct Announced {
-    header: TestHeader,
+    exec: Exec,
     input: InputWriter,
     missing: u64,
 }
@@ -40,7 +62,21 @@ impl Inbox {
         Self {
             incoming: Incoming::new(),
             frame: Frame::Data,
-            test: None,
+            announced: None,
+        }
+    }
+
+    /// Whether an execution's input has begun to come.
+    pub(crate) fn is_inside_execution(&self) -> bool {
+        self.announced.is_some()
+    }
+
+    /// Waits for the next request.
+    pub(crate) fn wait(&mut self) -> anyhow::Result<Request> {
+        loop {
+            if let Some(request) = self.receive()? {
+                return Ok(request);
+            }
         }
     }
 
@@ -58,19 +94,18 @@ impl Inbox {
             None => Ok(None),
             Some(Part::Header(header)) => self.begin(header),
             Some(Part::Payload(data)) => match &mut self.frame {
-                Frame::Test { payload, len } => {
+                Frame::Whole { kind, payload, len } => {
                     payload.extend_from_slice(data);
                     if payload.len() < *len {
                         return Ok(None);
                     }
-                    let header =
-                        serde_json::from_slice(payload).context("cannot understand the worker's Test")?;
-                    self.announce(header)
+                    let (kind, payload) = (*kind, std::mem::take(payload));
+                    self.understand(kind, payload)
                 }
                 Frame::Data => {
-                    let test = self.test.as_mut().context("input data belongs to no test")?;
-                    test.input.write(data)?;
-                    test.missing -= data.len() as u64;
+                    let announced = self.announced.as_mut().context("input data belongs to nothing")?;
+                    announced.input.write(data)?;
+                    announced.missing -= data.len() as u64;
                     self.complete()
                 }
             },
@@ -78,40 +113,88 @@ impl Inbox {
     }
 
     fn begin(&mut self, FrameHeader { kind, len }: FrameHeader) -> anyhow::Result<Option<Request>> {
-        match (kind, &self.test) {
-            (FrameKind::Test, None) => {
-                ensure!(len > 0, "the worker sent an empty Test");
-                self.frame = Frame::Test {
+        match (kind, &self.announced) {
+            (
+                FrameKind::Exec
+                | FrameKind::Input
+                | FrameKind::CloseInput
+                | FrameKind::Kill
+                | FrameKind::Seal
+                | FrameKind::Get,
+                None,
+            ) => {
+                ensure!(len > 0, "the worker sent an empty {kind:?}");
+                self.frame = Frame::Whole {
+                    kind,
                     payload: Vec::with_capacity(len),
                     len,
                 };
             }
-            (FrameKind::InputData, Some(test)) => {
+            (FrameKind::Data, Some(announced)) => {
                 ensure!(
-                    len as u64 <= test.missing,
+                    len as u64 <= announced.missing,
                     "the worker sent more than the input's size"
                 );
                 self.frame = Frame::Data;
             }
             (FrameKind::End, None) => return Ok(Some(Request::End)),
-            _ => bail!("the worker sent {kind:?} out of order"),
+            _ => return Err(OutOfOrder(kind).into()),
         }
         Ok(None)
     }
 
-    fn announce(&mut self, header: TestHeader) -> anyhow::Result<Option<Request>> {
-        self.test = Some(Announced {
-            header,
+    fn understand(&mut self, kind: FrameKind, mut payload: Vec<u8>) -> anyhow::Result<Option<Request>> {
+        Ok(Some(match kind {
+            FrameKind::Exec => return self.announce(parse(kind, &payload)?),
+            FrameKind::Input => {
+                let (id, _) = ExecId::split(&payload)?;
+                payload.drain(..ExecId::LEN);
+                Request::Input(id, payload)
+            }
+            FrameKind::CloseInput => Request::CloseInput(ExecId::decode(&payload)?),
+            FrameKind::Kill => Request::Kill(ExecId::decode(&payload)?),
+            FrameKind::Seal => Request::Seal(parse(kind, &payload)?),
+            FrameKind::Get => Request::Get(parse(kind, &payload)?),
+            _ => bail!("{kind:?} is no request"),
+        }))
+    }
+
+    fn announce(&mut self, exec: Exec) -> anyhow::Result<Option<Request>> {
+        let missing = match exec.stdin {
+            StdinSource::Bytes(bytes) => bytes,
+            StdinSource::Live => return Ok(Some(Request::Exec(Execution { exec, input: None }))),
+        };
+        self.announced = Some(Announced {
+            exec,
             input: InputWriter::new()?,
-            missing: header.input_bytes,
+            missing,
         });
         self.complete()
     }
 
     fn complete(&mut self) -> anyhow::Result<Option<Request>> {
-        match self.test.take_if(|test| test.missing == 0) {
-            Some(test) => Ok(Some(Request::Test(test.header, test.input.finish()?))),
+        match self.announced.take_if(|announced| announced.missing == 0) {
+            Some(Announced { exec, input, .. }) => Ok(Some(Request::Exec(Execution {
+                exec,
+                input: Some(input.finish()?),
+            }))),
             None => Ok(None),
         }
     }
 }
+
+fn parse<T: DeserializeOwned>(kind: FrameKind, payload: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
+}
+
+/// A frame that may come, but not now.
+#[derive(Debug)]
+pub(crate) struct OutOfOrder(pub(crate) FrameKind);
+
+impl fmt::Display for OutOfOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the worker sent {:?} out of order", self.0)
+    }
+}
+
+impl std::error::Error for OutOfOrder {}

@@ -1,23 +1,45 @@
-//! The job as the phases hand it on: a file that only root can read.
+//! What the phases hand on: a file that only root can read.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
 
 use anyhow::Context;
 use optimus_cell::{CellFactory, Guests};
 use optimus_common::box_layout::JOB_FILE;
-use optimus_protocol::JobHeader;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct JobState {
-    pub(crate) job: JobHeader,
+    /// Executions going on at once when the work directory is sealed.
+    pub(crate) parallel: u32,
+    /// What was put into the work directory, by the paths there.
+    pub(crate) files: Vec<String>,
+    /// Empty folders made there.
+    pub(crate) folders: usize,
     guest_base: u32,
 }
 
+/// Where the state will be, for one who may not open it any more when the state is known.
+#[derive(Debug)]
+pub(crate) struct StateFile(File);
+
+impl StateFile {
+    pub(crate) fn create() -> anyhow::Result<Self> {
+        File::create(JOB_FILE)
+            .map(Self)
+            .with_context(|| format!("cannot make {JOB_FILE}"))
+    }
+}
+
 impl JobState {
-    pub(crate) fn new(job: JobHeader, guests: Guests) -> Self {
+    pub(crate) fn new(parallel: u32, guests: Guests) -> Self {
         Self {
-            job,
+            parallel,
+            files: Vec::new(),
+            folders: 0,
             guest_base: guests.base(),
         }
     }
@@ -31,9 +53,11 @@ impl JobState {
         }
     }
 
-    pub(crate) fn save(&self) -> anyhow::Result<()> {
-        let json = serde_json::to_vec(self).context("cannot encode the job")?;
-        fs::write(JOB_FILE, json).with_context(|| format!("cannot write {JOB_FILE}"))
+    pub(crate) fn save(&self, mut file: StateFile) -> anyhow::Result<()> {
+        let json = serde_json::to_vec(self).context("cannot encode what is known of the job")?;
+        file.0
+            .write_all(&json)
+            .with_context(|| format!("cannot write {JOB_FILE}"))
     }
 
     pub(crate) fn load() -> anyhow::Result<Self> {

@@ -2,9 +2,11 @@
 //!
 //! It works in phases:
 //!
-//! - `receive`: tells that the box is ready, and takes in the job and its files
-//! - `compile`: the compile step, once
-//! - `test`: every test case, as PID 1
+//! - `receive`: tells that the box is ready, and takes in the files
+//! - `compile`: what works in the work directory itself, such as the compile step, until that is sealed
+//! - `test`: what has a copy of it, such as every test case, as PID 1
+//!
+//! The last two are one reactor, `executor`. It executes what the worker asks for and decides nothing.
 //!
 //! Beside them, `hold` keeps the files of an image in memory, in a container of its own that no job comes to.
 //!
@@ -38,14 +40,17 @@
 //! - What [`BoxResources`] says.
 #![cfg(target_os = "linux")]
 
+mod artefacts;
 mod channel;
 mod compile;
+mod executor;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 mod hold;
 mod inbox;
 mod job_state;
+mod live_input;
 mod next;
 mod phase;
 mod receive;

@@ -4,6 +4,6 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     GoOn,
-    /// The job is done early: the program does not compile.
+    /// Nothing more is asked of the box, as for a program that does not compile.
     Stop,
 }

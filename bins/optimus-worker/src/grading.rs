@@ -5,11 +5,11 @@ use std::{mem, pin::pin, time::Duration};
 use futures_util::{FutureExt, future::Fuse};
 use optimus_common::result::JobResult;
 use optimus_judge::{
-    engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose, Workdir},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose},
     plan::JobPlan,
 };
-use optimus_protocol::JobStep;
-use optimus_sandbox::session::{Event, JobSession, Sender, Session, SessionError};
+use optimus_protocol::Exited;
+use optimus_sandbox::session::{BoxSession, Event, Input, Sender, Session, SessionError};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
@@ -59,27 +59,20 @@ impl Work {
 /// what it reports.
 pub(crate) async fn grade(
     session: Session,
-    at_work: &mut Option<JobSession>,
+    at_work: &mut Option<BoxSession>,
     mut engine: Engine<'_>,
     plan: &JobPlan,
     most_checking: Duration,
     mut observer: Option<Observer<'_>>,
 ) -> Result<JobResult, GradeError> {
-    let mut contents = Vec::new();
-    let mut action = engine.poll();
-    while let Some(Action::Put { content, .. }) = action {
-        contents.push(content);
-        action = engine.poll();
-    }
     let mut allowed = engine.longest_silence();
-    // A box that takes nothing in must not be waited for without end.
-    let started = timeout(allowed, session.start_job(&plan.header, &contents)).await;
-    let session = at_work.insert(started.map_err(|_| GradeError::Stalled(allowed))??);
+    let session = at_work.insert(session.begin(plan.parallel).await?);
     let (sender, mut receiver) = session.split();
     // The sender is where it is used: here, or in what is being sent.
     let mut idle = Some(sender);
     let mut sending = pin!(Fuse::terminated());
     let mut send_error = None;
+    let in_box = BoxId::PROGRAM;
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
     let mut work = Work {
         most: most_checking,
@@ -89,7 +82,7 @@ pub(crate) async fn grade(
 
     while !engine.is_over() {
         if let Some(sender) = idle.take() {
-            match action.take().or_else(|| engine.poll()) {
+            match engine.poll() {
                 Some(action) => sending.set(send(sender, action).fuse()),
                 None => idle = Some(sender),
             }
@@ -107,20 +100,19 @@ pub(crate) async fn grade(
             },
             event = receiver.next() => {
                 let (event, place, facts) = match event? {
-                    Event::Output { step, stream, data } => {
-                        let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
+                    Event::Output { id, stream, data } => {
+                        let (id, data) = (id.into(), &data[..]);
                         work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
                         continue;
                     }
-                    Event::CompileDone(done) => {
-                        let facts = done.facts.clone();
-                        (engine::Event::compile_done(BoxId::PROGRAM, done), None, facts)
+                    Event::Sealed(found) => (engine::Event::Sealed { in_box, found }, None, None),
+                    Event::Exited(Exited { id, facts }) => {
+                        let place = engine.place_of(id.into());
+                        let told = Some(facts.clone());
+                        (engine::Event::Ended { in_box, id: id.into(), facts }, place, told)
                     }
-                    Event::RunDone(done) => {
-                        let place = engine.place_of(JobStep::Run(done.run).into());
-                        let facts = Some(done.facts.clone());
-                        (engine::Event::run_done(BoxId::PROGRAM, done), place, facts)
-                    }
+                    // Nothing is read while it runs, and no file is asked for.
+                    Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => continue,
                 };
                 work.tell(&mut engine, event)?;
                 if let Some(observer) = &mut observer {
@@ -159,23 +151,26 @@ pub(crate) async fn grade(
     Ok(result)
 }
 
-/// Says what is to be done, in the frames of today. The sender comes back.
+/// Says what is to be done. The sender comes back.
 async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Result<(), SessionError>) {
     let sent = match action {
-        // The job's header has said it.
-        Action::Put { .. }
-        | Action::Execute(Execution {
-            workdir: Workdir::Kept,
-            ..
-        }) => Ok(()),
+        Action::Put { name, content, .. } => sender.put(name, content).await,
+        Action::Prepare { folders, .. } => sender.prepare(folders).await,
         Action::Execute(Execution {
-            id, purpose, input, ..
+            id,
+            purpose,
+            command,
+            wanted_bytes,
+            input,
+            ..
         }) => {
             if let Purpose::TestAgain(test_id) = purpose {
                 debug!(test_id, "a time-out was marginal; the test is run again");
             }
-            sender.test(id.run(), input).await
+            let input = Input::Bytes(input);
+            sender.exec(id.into(), command, wanted_bytes, input).await
         }
+        Action::Seal { expected, .. } => sender.seal(expected).await,
         Action::End { .. } => sender.end().await,
     };
     (sender, sent)

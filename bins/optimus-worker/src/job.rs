@@ -25,7 +25,7 @@ use optimus_queue::{Claim, Finish, JobStore, Progress, Retry, StoreError};
 use optimus_sandbox::{
     BackendError, BoxHandle,
     pool::PoolClosed,
-    session::{JobSession, Session},
+    session::{BoxSession, Session},
 };
 use optimus_service::{Backoff, trace};
 use tokio::time::{Instant, sleep, timeout};
@@ -114,7 +114,7 @@ impl AttemptEnd {
 #[must_use = "the box is still there"]
 pub(crate) struct SpentBox {
     /// Open for as long as the box is to live: without it the agent leaves by itself.
-    session: Option<JobSession>,
+    session: Option<BoxSession>,
     handle: Option<Arc<dyn BoxHandle>>,
 }
 

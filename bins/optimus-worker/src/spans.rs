@@ -114,6 +114,7 @@ fn figures(facts: &RunFacts) -> Vec<KeyValue> {
         RunEnd::Exited { code } => ("exited", Some(("exit_code", code))),
         RunEnd::Signalled { signal } => ("signalled", Some(("signal", signal))),
         RunEnd::Killed { limit } => (killed_for(limit), None),
+        RunEnd::Stopped => ("stopped", None),
         RunEnd::NotStarted { .. } => ("not_started", None),
     };
     let mut attributes = vec![

@@ -17,7 +17,7 @@ use crate::{
     death::Death,
     error::CellError,
     guest_id::GuestId,
-    input::Input,
+    input::Stdin,
     isolation::{Isolation, Launched, ProcessTree, Residue, launch},
     launch::{Restrictions, Stdio},
     leftovers::Leftovers,
@@ -68,6 +68,7 @@ struct Run {
     listener: Option<SeccompListener>,
     limits: Limits,
     clock: WallClock,
+    wish: Wish,
     next_sample: Instant,
     scans: Scans,
     /// When it was last seen alive, and how long the agent had waited for a CPU until then.
@@ -75,6 +76,13 @@ struct Run {
     agent_waited: Duration,
     stdout: Capture,
     stderr: Capture,
+}
+
+/// What is wanted of a run from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    GoOn,
+    Stop,
 }
 
 #[derive(Debug)]
@@ -114,7 +122,7 @@ impl Cell {
     pub(crate) fn start(
         &mut self,
         command: &CommandSpec,
-        input: &Input,
+        input: Stdin<'_>,
         isolation: &dyn Isolation,
         restrictions: &Restrictions,
         pace: Pace,
@@ -138,6 +146,7 @@ impl Cell {
                 listener,
                 limits,
                 clock: WallClock::new(started, limits),
+                wish: Wish::GoOn,
                 next_sample: started + pace.until_next(&limits, Usage::default()),
                 scans,
                 seen: started,
@@ -156,6 +165,13 @@ impl Cell {
             }),
         };
         Ok(StartResult::Started)
+    }
+
+    /// Has what goes on here killed in the next turn.
+    pub(crate) fn stop(&mut self) {
+        if let Phase::Running(run) = &mut self.phase {
+            run.wish = Wish::Stop;
+        }
     }
 
     /// Takes note of a dead process; `false` where it is none of this slot's.
@@ -241,6 +257,10 @@ impl Cell {
         }
         let end = if let Some(death) = death {
             Some(end_by(death))
+        } else if run.wish == Wish::Stop {
+            // One that has ended meanwhile was not stopped.
+            let noted = run.tree.reported_death();
+            Some(noted.map_or(RunEnd::Stopped, end_by))
         } else {
             if context.output_flow == OutputFlow::Reading && late > LATE && run.waits_for_a_reader() {
                 run.clock.hold_for_agent(late, run.scans.waited);
@@ -286,7 +306,7 @@ impl Cell {
         let total = run.tree.total()?;
         let seen = at.saturating_duration_since(run.clock.started());
         let wall_time = match end {
-            RunEnd::Killed { .. } => seen,
+            RunEnd::Killed { .. } | RunEnd::Stopped => seen,
             _ => run.tree.lifetime().unwrap_or(seen),
         };
         // What `at` says may be too early, by what the agent has waited for a CPU meanwhile.

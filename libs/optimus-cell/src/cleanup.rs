@@ -17,6 +17,7 @@ use std::{
 };
 
 use optimus_common::weaken;
+use optimus_linux::process::close_descriptors;
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, openat, renameat, statat, unlinkat},
     io::Errno,
@@ -135,7 +136,9 @@ fn act_as(guest: GuestId, work: impl FnOnce() -> rustix::io::Result<()>) -> Resu
             }
         }
         0 => {
-            let outcome = become_guest(guest)
+            // Other runs' inputs are among them: theirs is not to end later for this.
+            let outcome = close_descriptors(3..=u32::MAX)
+                .and_then(|()| become_guest(guest))
                 // After the change of UID, which would undo it.
                 .and_then(|()| set_parent_process_death_signal(Some(Signal::KILL)))
                 .and_then(|()| work());

@@ -13,13 +13,14 @@
 //!
 //! - [`Supervisor`]: a single-threaded reactor over several cells
 //! - [`CellFactory`]: what cells are made with
-//! - [`Input`]: a run's standard input as a sealed file in memory
+//! - [`Stdin`]: a run's standard input, as a sealed file in memory or as a pipe
 //! - [`Guests`], [`GuestId`]: the UIDs of a box
-//! - [`become_guest`], [`seal_artefacts`]: what is done to files is done as their owner
+//! - [`become_guest`], [`seal_artefacts`], [`open_artefact`]: what is done to files is done as their owner
 //!
 //! Linux only; empty elsewhere.
 #![cfg(target_os = "linux")]
 
+mod artefact;
 mod box_resources;
 mod capture;
 mod cell;
@@ -58,6 +59,7 @@ mod uid_isolation;
 mod waited;
 mod wall_clock;
 
+pub use artefact::open_artefact;
 pub use box_resources::{BoxResources, FIRST_GUEST, GuestUids, Landlock};
 pub use cleanup::seal_artefacts;
 pub use connections::HIDDEN_COUNTERS;
@@ -65,7 +67,7 @@ pub use death::Death;
 pub use error::CellError;
 pub use guest::{Guests, become_guest};
 pub use guest_id::GuestId;
-pub use input::{Input, InputWriter};
+pub use input::{Fed, Input, InputWriter, LiveInput, Stdin};
 pub use namespace_isolation::CellFactory;
 pub use run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy};
 pub use supervisor::Supervisor;

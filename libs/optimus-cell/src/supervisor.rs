@@ -20,7 +20,7 @@ use crate::{
     error::CellError,
     filter::Filter,
     guest_id::GuestId,
-    input::Input,
+    input::Stdin,
     isolation::Isolation,
     landlock,
     launch::Restrictions,
@@ -103,6 +103,11 @@ impl Supervisor {
         })
     }
 
+    /// All of them, in the order of their guests.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
+        (0..self.cells.len()).map(Slot)
+    }
+
     pub fn free_slot(&self) -> Option<Slot> {
         self.cells.iter().position(Cell::is_free).map(Slot)
     }
@@ -117,9 +122,14 @@ impl Supervisor {
         &mut self,
         slot: Slot,
         command: &CommandSpec,
-        input: &Input,
+        stdin: Stdin<'_>,
     ) -> Result<StartResult, CellError> {
-        self.cells[slot.0].start(command, input, &*self.isolation, &self.restrictions, self.pace)
+        self.cells[slot.0].start(command, stdin, &*self.isolation, &self.restrictions, self.pace)
+    }
+
+    /// Has the run in this slot, if there is one that goes on, killed in the next turn. Its facts come as those of any other.
+    pub fn stop(&mut self, slot: Slot) {
+        self.cells[slot.0].stop();
     }
 
     /// Waits until a run or one of the `others` needs attention. The `others` tell by their `revents`.

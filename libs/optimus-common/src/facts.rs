@@ -17,6 +17,8 @@ pub enum RunEnd {
     Signalled { signal: i32 },
     /// The agent killed the tree because it went over this limit.
     Killed { limit: LimitKind },
+    /// The agent killed the tree because the worker asked it to.
+    Stopped,
     /// The program could not be started at all, for example because the compile step made no executable file.
     NotStarted { error: String },
 }
@@ -200,6 +202,7 @@ mod tests {
             killed(LimitKind::WallTime),
             killed(LimitKind::Memory),
             killed(LimitKind::Output),
+            RunEnd::Stopped,
         ] {
             for (cpu_ms, wall_ms) in [(1050, 1050), (500, 3200)] {
                 let mut facts = facts(EXITED, MS * cpu_ms, MS * wall_ms);

@@ -8,7 +8,6 @@
 //! An error means that a box or its agent failed. The job is no fault of the program then, and has no result.
 
 mod exchange;
-mod frames;
 mod report;
 mod run;
 mod schedule;
@@ -22,9 +21,9 @@ use optimus_common::{
     settings::Results,
     submission::{Submission, TestCase},
 };
-use optimus_protocol::{COMPILE_OUTPUT_KEPT, Stream};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
 
-pub use self::exchange::{Action, BoxId, EngineError, Event, Execution, ExecutionId, Purpose, Workdir};
+pub use self::exchange::{Action, BoxId, EngineError, Event, Execution, ExecutionId, Purpose};
 use self::{
     run::{End, Rules, Run, Streams},
     schedule::{Schedule, Turn},
@@ -48,7 +47,10 @@ pub struct Engine<'a> {
     rules: Rules<'a>,
     /// Files that were not put into the box yet, the next one last.
     files: Vec<(&'a str, &'a [u8])>,
+    source_bytes: u64,
+    prepared: Step,
     compile: Compile,
+    sealed: Step,
     schedule: Schedule,
     /// One for each test case.
     tests: Vec<Test<'a>>,
@@ -59,11 +61,22 @@ pub struct Engine<'a> {
     error: Option<EngineError>,
 }
 
+/// Something that a box is asked to do once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    NotAsked,
+    Asked,
+    Done,
+}
+
 #[derive(Debug)]
 enum Compile {
     NotBegun,
-    /// Also where there is no compile step, until the box says so.
     Going(Streams),
+    /// It ended well, and it is not known yet what it left.
+    Left(RunFacts, Streams),
+    /// There is nothing to compile, and the box has not sealed what was put there.
+    NotNeeded,
     Over(CompileResult),
 }
 
@@ -93,20 +106,24 @@ impl<'a> Engine<'a> {
         results: &Results,
     ) -> Self {
         let contents = plan::file_contents(submission, language);
-        let names = plan.header.files.iter().map(|file| file.name.as_str());
+        let names = plan.files.iter().map(String::as_str);
         let mut files: Vec<_> = names.zip(contents).collect();
         files.reverse();
+        let source_bytes = files.iter().map(|(_, content)| content.len() as u64).sum();
         let tests = submission.test_cases.len();
         Self {
             plan,
             rules: Rules {
                 submission,
                 language,
-                limits: &plan.header.run.limits,
+                limits: &plan.run.limits,
                 max_stream: max_stream(results, tests),
             },
             files,
+            source_bytes,
+            prepared: Step::NotAsked,
             compile: Compile::NotBegun,
+            sealed: Step::NotAsked,
             schedule: Schedule::new(tests, submission.stop_on_failure),
             tests: (0..tests).map(|_| Test::default()).collect(),
             failed: false,
@@ -128,24 +145,43 @@ impl<'a> Engine<'a> {
                 content,
             });
         }
+        if self.prepared == Step::NotAsked {
+            self.prepared = Step::Done;
+            return Some(Action::Prepare {
+                in_box,
+                folders: &self.plan.folders,
+            });
+        }
         if let Compile::NotBegun = self.compile {
-            self.compile = Compile::Going(Streams::new(self.rules.max_stream));
-            if let Some(command) = &self.plan.header.compile {
+            if let Some(command) = &self.plan.compile {
+                self.compile = Compile::Going(Streams::new(self.rules.max_stream));
                 return Some(Action::Execute(Execution {
                     in_box,
                     id: ExecutionId::COMPILE,
                     purpose: Purpose::Compile,
                     command,
-                    workdir: Workdir::Kept,
+                    wanted_bytes: Some(COMPILE_OUTPUT_KEPT),
                     input: &[],
                 }));
             }
+            self.compile = Compile::NotNeeded;
         }
         if self.is_over() {
-            // A box whose program does not compile has ended by itself.
-            let ends = self.program_box == BoxState::InUse && self.is_compiled();
+            let ends = self.program_box == BoxState::InUse;
             self.program_box = BoxState::Ended;
             return ends.then_some(Action::End { in_box });
+        }
+        let is_left = matches!(self.compile, Compile::Left(..) | Compile::NotNeeded);
+        if self.sealed == Step::NotAsked && is_left {
+            self.sealed = Step::Asked;
+            return Some(Action::Seal {
+                in_box,
+                expected: &self.plan.made,
+            });
+        }
+        // Where nothing is compiled nothing can be missing, and nobody has to wait.
+        if let Compile::Going(_) | Compile::Left(..) = self.compile {
+            return None;
         }
         let Turn { test, id } = self.schedule.turn()?;
         let case = &self.rules.submission.test_cases[test];
@@ -158,8 +194,8 @@ impl<'a> Engine<'a> {
                 None => Purpose::Test(case.id),
                 Some(_) => Purpose::TestAgain(case.id),
             },
-            command: &self.plan.header.run,
-            workdir: Workdir::Fresh,
+            command: &self.plan.run,
+            wanted_bytes: None,
             input: case.input(),
         }))
     }
@@ -181,11 +217,9 @@ impl<'a> Engine<'a> {
             self.rules.limits.longest_wall_time() + input
         } else {
             // There is little to do where nothing is compiled.
-            let header = &self.plan.header;
-            let compile = header.compile.as_ref();
-            let sources: u64 = header.files.iter().map(|file| file.bytes).sum();
+            let compile = self.plan.compile.as_ref();
             compile.map_or(Duration::ZERO, |command| command.limits.longest_wall_time())
-                + Duration::from_secs(sources / SLOWEST_INPUT)
+                + Duration::from_secs(self.source_bytes / SLOWEST_INPUT)
         };
         work + STEP_GRACE
     }
@@ -193,7 +227,7 @@ impl<'a> Engine<'a> {
     /// Whether nothing that is still to come could change the result.
     pub fn is_over(&self) -> bool {
         match &self.compile {
-            Compile::NotBegun | Compile::Going(_) => false,
+            Compile::NotBegun | Compile::Going(_) | Compile::Left(..) | Compile::NotNeeded => false,
             Compile::Over(compile) if compile.verdict != CompileVerdict::Ok => true,
             Compile::Over(_) => self.schedule.is_over() || self.may_stop(),
         }
@@ -202,7 +236,7 @@ impl<'a> Engine<'a> {
     /// How the compile step ended, once it has.
     pub fn compile_result(&self) -> Option<&CompileResult> {
         match &self.compile {
-            Compile::NotBegun | Compile::Going(_) => None,
+            Compile::NotBegun | Compile::Going(_) | Compile::Left(..) | Compile::NotNeeded => None,
             Compile::Over(compile) => Some(compile),
         }
     }
@@ -252,19 +286,19 @@ impl<'a> Engine<'a> {
     }
 
     fn take(&mut self, event: Event<'_>) -> Result<(), EngineError> {
-        let (Event::Prepared { in_box }
-        | Event::Output { in_box, .. }
-        | Event::Built { in_box, .. }
-        | Event::Ended { in_box, .. }) = event;
+        let (Event::Output { in_box, .. } | Event::Sealed { in_box, .. } | Event::Ended { in_box, .. }) =
+            event;
         if in_box != BoxId::PROGRAM {
             return Err(EngineError::UnknownBox(in_box));
         }
         match event {
-            Event::Prepared { .. } => self.prepared(),
             Event::Output { id, stream, data, .. } => self.output(id, stream, data),
-            Event::Built {
-                id, facts, program, ..
-            } => self.built(id, facts, program),
+            Event::Sealed { found, .. } => self.sealed(found),
+            Event::Ended {
+                id: ExecutionId::COMPILE,
+                facts,
+                ..
+            } => self.compiled(facts),
             Event::Ended { id, facts, .. } => self.ended(id, facts),
         }
     }
@@ -272,7 +306,7 @@ impl<'a> Engine<'a> {
     fn output(&mut self, id: ExecutionId, stream: Stream, data: &[u8]) -> Result<(), EngineError> {
         if id == ExecutionId::COMPILE {
             match &mut self.compile {
-                Compile::Going(streams) if self.plan.header.compile.is_some() => streams.feed(stream, data),
+                Compile::Going(streams) => streams.feed(stream, data),
                 _ => return Err(EngineError::Unexpected(id)),
             }
             return Ok(());
@@ -284,27 +318,10 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    fn prepared(&mut self) -> Result<(), EngineError> {
-        match (&self.compile, &self.plan.header.compile) {
-            (Compile::NotBegun, _) => Err(EngineError::Unexpected(ExecutionId::COMPILE)),
-            (Compile::Over(_), _) => Err(EngineError::CompiledTwice),
-            (Compile::Going(_), Some(_)) => Err(EngineError::OtherRecipe),
-            (Compile::Going(_), None) => {
-                self.compile = Compile::Over(report::not_needed());
-                Ok(())
-            }
-        }
-    }
-
-    fn built(&mut self, id: ExecutionId, facts: RunFacts, program: Program) -> Result<(), EngineError> {
-        if id != ExecutionId::COMPILE || matches!(self.compile, Compile::NotBegun) {
+    fn compiled(&mut self, facts: RunFacts) -> Result<(), EngineError> {
+        let id = ExecutionId::COMPILE;
+        let (Compile::Going(streams), Some(command)) = (&mut self.compile, &self.plan.compile) else {
             return Err(EngineError::Unexpected(id));
-        }
-        let Compile::Going(streams) = &mut self.compile else {
-            return Err(EngineError::CompiledTwice);
-        };
-        let Some(command) = &self.plan.header.compile else {
-            return Err(EngineError::OtherRecipe);
         };
         if let RunEnd::NotStarted { error } = facts.end {
             return Err(EngineError::CompilerNotStarted(error));
@@ -312,7 +329,42 @@ impl<'a> Engine<'a> {
         let kept = command.limits.output_bytes.min(COMPILE_OUTPUT_KEPT);
         streams.check_complete(id, &facts, kept)?;
         let streams = std::mem::replace(streams, Streams::new(0));
-        self.compile = Compile::Over(report::compile_result(facts, &command.limits, streams, program));
+        self.compile = if facts.end == (RunEnd::Exited { code: 0 }) {
+            Compile::Left(facts, streams)
+        } else {
+            // What it left is of no use to anybody.
+            Compile::Over(report::compile_result(
+                facts,
+                &command.limits,
+                streams,
+                Program::Made,
+            ))
+        };
+        Ok(())
+    }
+
+    fn sealed(&mut self, found: Sealed) -> Result<(), EngineError> {
+        if self.sealed != Step::Asked {
+            return Err(EngineError::UnexpectedSeal);
+        }
+        self.sealed = Step::Done;
+        let result = match (
+            std::mem::replace(&mut self.compile, Compile::NotNeeded),
+            &self.plan.compile,
+        ) {
+            (Compile::Left(facts, streams), Some(command)) => {
+                let program = if found.too_many_entries {
+                    Program::AmongTooMany
+                } else if found.program_missing {
+                    Program::Missing
+                } else {
+                    Program::Made
+                };
+                report::compile_result(facts, &command.limits, streams, program)
+            }
+            _ => report::not_needed(),
+        };
+        self.compile = Compile::Over(result);
         Ok(())
     }
 

@@ -10,13 +10,13 @@ use std::{
 };
 
 use optimus_common::{
-    box_layout::BYTES_PER_INODE,
+    box_layout::{BYTES_PER_INODE, OUTPUT_DIR},
     language::{Language, Placeholders},
     limits::Limits,
     settings::LimitSettings,
     submission::{InvalidSubmission, SourceFile, Submission, TestCase},
 };
-use optimus_protocol::{CommandSpec, FileHeader, JobHeader, Product, VERSION};
+use optimus_protocol::{CommandSpec, Seal};
 
 use products::products;
 
@@ -36,8 +36,17 @@ const USUAL_INPUT_BYTES: u64 = 4 * MIB;
 /// Everything a box needs to know and to have for one job, expected outputs excepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobPlan {
-    /// What the box is told first. The contents of its files are [`file_contents`].
-    pub header: JobHeader,
+    /// Paths of the files in the box's work directory, in the order of [`file_contents`].
+    pub files: Vec<String>,
+    /// Empty folders beside them.
+    pub folders: Vec<String>,
+    /// The compile step, for a language that has one.
+    pub compile: Option<CommandSpec>,
+    /// What it has to make.
+    pub made: Seal,
+    pub run: CommandSpec,
+    /// Runs going on at once, at least 1.
+    pub parallel: u32,
     /// The largest of the test cases' inputs.
     pub largest_input_bytes: u64,
     /// Memory of everything in the box together.
@@ -57,16 +66,13 @@ impl JobPlan {
         check_size(submission, language)?;
         let execution = &language.execution;
         let files: Vec<_> = sources(submission, language)
-            .map(|(name, bytes)| FileHeader {
-                name: name.to_owned(),
-                bytes,
-            })
+            .map(|(name, _)| name.to_owned())
             .collect();
         let source = main_file(submission, language);
         let source_names: Vec<_> = files
             .iter()
-            .map(|file| file.name.clone())
-            .filter(|name| name == source || execution.is_source(name))
+            .filter(|name| *name == source || execution.is_source(name))
+            .cloned()
             .collect();
         let placeholders = Placeholders {
             source,
@@ -80,9 +86,12 @@ impl JobPlan {
             env: execution.env.clone(),
             limits: compile_limits(submission, language, settings),
         });
-        let (program, product) = match compile {
-            Some(_) => products(language),
-            None => (None, Product::Unknown),
+        let (made, folders) = match compile {
+            Some(_) => {
+                let (program, product) = products(language);
+                (Seal { program, product }, vec![OUTPUT_DIR.to_owned()])
+            }
+            None => (Seal::default(), Vec::new()),
         };
         let mut argv = vec![execution.command.clone()];
         argv.extend(execution.args.iter().cloned());
@@ -101,25 +110,20 @@ impl JobPlan {
             .max()
             .unwrap_or(0);
         let box_memory_bytes = box_memory(language, run.limits.memory_bytes, largest_input_bytes);
-        let max_parallel_tests = language.concurrency.max_parallel_tests;
-        let header = JobHeader {
-            version: VERSION,
-            files,
-            compile,
-            program,
-            product,
-            run,
-            max_parallel_tests,
-        };
         Ok(Self {
-            header,
+            files,
+            folders,
+            compile,
+            made,
+            run,
+            parallel: language.concurrency.max_parallel_tests,
             largest_input_bytes,
             box_memory_bytes,
         })
     }
 }
 
-/// The contents of the plan's files, in the order of [`JobHeader::files`].
+/// The contents of the plan's files, in the order of [`JobPlan::files`].
 pub fn file_contents<'a>(
     submission: &'a Submission,
     language: &'a Language,

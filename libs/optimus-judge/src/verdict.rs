@@ -263,6 +263,7 @@ fn death(evidence: Evidence<'_>) -> Option<String> {
         RunEnd::Signalled { signal } => format!("died by {}", signals::name(*signal)),
         RunEnd::NotStarted { error } => format!("could not be started: {error}"),
         RunEnd::Killed { limit } => unreachable!("a kill for {limit:?} is a verdict of its own"),
+        RunEnd::Stopped => "was stopped".to_owned(),
     };
     if facts.process_limit_hits > 0 {
         return Some(format!(

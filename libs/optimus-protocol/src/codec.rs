@@ -168,21 +168,8 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [FrameKind; 10] = [
-        FrameKind::Job,
-        FrameKind::FileData,
-        FrameKind::Test,
-        FrameKind::InputData,
-        FrameKind::End,
-        FrameKind::Ready,
-        FrameKind::Output,
-        FrameKind::CompileDone,
-        FrameKind::RunDone,
-        FrameKind::Fault,
-    ];
-
     fn a_frame() -> impl Strategy<Value = (FrameKind, Vec<u8>)> {
-        (select(&KINDS[..]), vec(any::<u8>(), 0..300)).prop_map(|(kind, mut payload)| {
+        (select(&FrameKind::ALL[..]), vec(any::<u8>(), 0..300)).prop_map(|(kind, mut payload)| {
             payload.truncate(kind.max_payload());
             (kind, payload)
         })
@@ -296,7 +283,7 @@ mod tests {
         let refused = encode_json(&mut bytes, FrameKind::Ready, &text).unwrap_err();
         assert!(matches!(refused, ProtocolError::TooLong { .. }), "{refused:?}");
         assert!(bytes.is_empty());
-        encode_json(&mut bytes, FrameKind::Job, &text).unwrap();
+        encode_json(&mut bytes, FrameKind::Exec, &text).unwrap();
         assert_eq!(bytes.len(), HEADER_LEN + 2 + text.len());
     }
 }

@@ -1,9 +1,13 @@
-//! One frame: its header, and the tag of output.
+//! One frame: its header, and what stands before raw bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// Largest payload of one frame. A peer that announces more is broken or hostile.
 pub const MAX_PAYLOAD: usize = 1 << 20;
 
-/// Largest payload of a control frame: facts and one text. Only [`FrameKind::Job`] may be larger, since it names every file.
+/// Largest payload of a control frame: facts and one text. Only [`FrameKind::Exec`] may be larger, since it has a whole command.
 pub const MAX_CONTROL: usize = 64 << 10;
 
 /// Bytes before the payload.
@@ -12,56 +16,97 @@ pub const HEADER_LEN: usize = 5;
 /// Largest slice of data a sender puts in one frame: large enough to be cheap, small enough to interleave.
 pub const CHUNK: usize = 64 << 10;
 
+/// Bytes of a live standard input that may be on their way beyond what the box has told as taken.
+pub const WINDOW: usize = 64 << 10;
+
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FrameKind {
     // To the box.
-    /// JSON [`JobHeader`](crate::JobHeader).
-    Job = 1,
-    /// Raw bytes of the current file.
-    FileData = 2,
-    /// JSON [`TestHeader`](crate::TestHeader).
-    Test = 3,
-    /// Raw bytes of the current test's input.
-    InputData = 4,
-    /// Empty: no more tests.
-    End = 5,
+    /// JSON [`Begin`](crate::Begin): the first frame.
+    Begin = 1,
+    /// JSON [`Put`](crate::Put): a file for the work directory, whose bytes follow.
+    Put = 2,
+    /// JSON [`Prepare`](crate::Prepare): no more files follow.
+    Prepare = 3,
+    /// JSON [`Exec`](crate::Exec): what to execute. Its input follows, if it is one that is sent ahead.
+    Exec = 4,
+    /// [`ExecId`], then raw bytes for an execution's live standard input.
+    Input = 5,
+    /// [`ExecId`]: its live standard input ends.
+    CloseInput = 6,
+    /// [`ExecId`]: it is to be killed. Its facts come as ever.
+    Kill = 7,
+    /// JSON [`Seal`](crate::Seal): what lies in the work directory stays as it is.
+    Seal = 8,
+    /// JSON [`Get`](crate::Get): a file of the sealed work directory is wanted.
+    Get = 9,
+    /// Empty: nothing more is asked for.
+    End = 10,
+    // Both ways.
+    /// Raw bytes of what was announced last.
+    Data = 32,
     // From the box.
     /// JSON [`Ready`](crate::Ready).
     Ready = 65,
     /// [`OutputTag`], then raw bytes.
     Output = 66,
-    /// JSON [`CompileDone`](crate::CompileDone).
-    CompileDone = 67,
-    /// JSON [`RunDone`](crate::RunDone).
-    RunDone = 68,
+    /// JSON [`Exited`](crate::Exited).
+    Exited = 67,
+    /// JSON [`Sealed`](crate::Sealed).
+    Sealed = 68,
     /// UTF-8 text: the agent cannot go on, and why. Always the system's fault, never the program's.
     Fault = 69,
+    /// [`InputTaken`].
+    InputTaken = 70,
+    /// JSON [`FileFound`](crate::FileFound): the answer to a `Get`. The file's bytes follow.
+    File = 71,
 }
 
 impl FrameKind {
+    pub const ALL: [Self; 18] = [
+        Self::Begin,
+        Self::Put,
+        Self::Prepare,
+        Self::Exec,
+        Self::Input,
+        Self::CloseInput,
+        Self::Kill,
+        Self::Seal,
+        Self::Get,
+        Self::End,
+        Self::Data,
+        Self::Ready,
+        Self::Output,
+        Self::Exited,
+        Self::Sealed,
+        Self::Fault,
+        Self::InputTaken,
+        Self::File,
+    ];
+
     pub fn from_byte(byte: u8) -> Option<Self> {
-        Some(match byte {
-            1 => Self::Job,
-            2 => Self::FileData,
-            3 => Self::Test,
-            4 => Self::InputData,
-            5 => Self::End,
-            65 => Self::Ready,
-            66 => Self::Output,
-            67 => Self::CompileDone,
-            68 => Self::RunDone,
-            69 => Self::Fault,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
 
     /// Largest payload of a frame of this kind.
     pub fn max_payload(self) -> usize {
         match self {
-            Self::Job | Self::FileData | Self::InputData | Self::Output => MAX_PAYLOAD,
-            Self::Test | Self::Ready | Self::CompileDone | Self::RunDone | Self::Fault => MAX_CONTROL,
+            Self::Exec | Self::Data | Self::Output => MAX_PAYLOAD,
+            Self::Begin
+            | Self::Put
+            | Self::Prepare
+            | Self::Seal
+            | Self::Get
+            | Self::Ready
+            | Self::Exited
+            | Self::Sealed
+            | Self::Fault
+            | Self::File => MAX_CONTROL,
+            Self::Input => ExecId::LEN + WINDOW,
+            Self::CloseInput | Self::Kill => ExecId::LEN,
+            Self::InputTaken => InputTaken::LEN,
             Self::End => 0,
         }
     }
@@ -87,8 +132,10 @@ pub enum ProtocolError {
         #[source]
         source: serde_json::Error,
     },
-    #[error("an output frame of {0} bytes has no complete tag")]
-    ShortOutput(usize),
+    #[error("a frame of {0} bytes is too short to say what it belongs to")]
+    NoTag(usize),
+    #[error("{0} bytes follow a number that stands alone")]
+    NotAlone(usize),
     #[error("unknown output stream {0}")]
     UnknownStream(u8),
 }
@@ -111,12 +158,67 @@ impl FrameHeader {
     }
 }
 
-/// Which step of the job some output or facts belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum JobStep {
-    Compile,
-    /// The run with this [`TestHeader::run`](crate::TestHeader::run).
-    Run(u32),
+/// By which the worker and the box know an execution. The worker counts upwards: no number comes a second time in a box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExecId(pub u32);
+
+impl ExecId {
+    pub const LEN: usize = 4;
+
+    /// As it stands at the front of a payload: big-endian.
+    pub fn encode(self) -> [u8; Self::LEN] {
+        self.0.to_be_bytes()
+    }
+
+    /// Splits a payload into the number at its front and what follows.
+    pub fn split(payload: &[u8]) -> Result<(Self, &[u8]), ProtocolError> {
+        let (number, rest) = payload
+            .split_first_chunk()
+            .ok_or(ProtocolError::NoTag(payload.len()))?;
+        Ok((Self(u32::from_be_bytes(*number)), rest))
+    }
+
+    /// A payload that is nothing but a number.
+    pub fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
+        match Self::split(payload)? {
+            (id, []) => Ok(id),
+            (_, rest) => Err(ProtocolError::NotAlone(rest.len())),
+        }
+    }
+}
+
+impl fmt::Display for ExecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// So many more bytes of a live standard input are out of the agent's hands: the worker may send as many again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputTaken {
+    pub id: ExecId,
+    pub bytes: u32,
+}
+
+impl InputTaken {
+    pub const LEN: usize = ExecId::LEN + 4;
+
+    pub fn encode(self) -> [u8; Self::LEN] {
+        let mut payload = [0; Self::LEN];
+        payload[..ExecId::LEN].copy_from_slice(&self.id.encode());
+        payload[ExecId::LEN..].copy_from_slice(&self.bytes.to_be_bytes());
+        payload
+    }
+
+    pub fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let (id, rest) = ExecId::split(payload)?;
+        let bytes = rest.try_into().map_err(|_| ProtocolError::NoTag(payload.len()))?;
+        Ok(Self {
+            id,
+            bytes: u32::from_be_bytes(bytes),
+        })
+    }
 }
 
 /// One of a program's two output streams.
@@ -127,41 +229,31 @@ pub enum Stream {
     Stderr = 2,
 }
 
-/// The five bytes before the data of an [`FrameKind::Output`] frame: the run (`u32::MAX` for the compile step,
-/// big-endian), then the stream.
+/// The five bytes before the data of an [`FrameKind::Output`] frame: the execution, then the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutputTag {
-    pub step: JobStep,
+    pub id: ExecId,
     pub stream: Stream,
 }
 
 impl OutputTag {
-    pub const LEN: usize = 5;
+    pub const LEN: usize = ExecId::LEN + 1;
 
     pub fn encode(self) -> [u8; Self::LEN] {
-        let run = match self.step {
-            JobStep::Compile => u32::MAX,
-            JobStep::Run(run) => run,
-        };
-        let run = run.to_be_bytes();
-        [run[0], run[1], run[2], run[3], self.stream as u8]
+        let [a, b, c, d] = self.id.encode();
+        [a, b, c, d, self.stream as u8]
     }
 
     /// Splits a payload into its tag and its data.
     pub fn decode(payload: &[u8]) -> Result<(Self, &[u8]), ProtocolError> {
-        let Some((&[a, b, c, d, stream], data)) = payload.split_first_chunk() else {
-            return Err(ProtocolError::ShortOutput(payload.len()));
-        };
-        let step = match u32::from_be_bytes([a, b, c, d]) {
-            u32::MAX => JobStep::Compile,
-            run => JobStep::Run(run),
-        };
+        let (id, rest) = ExecId::split(payload)?;
+        let (stream, data) = rest.split_first().ok_or(ProtocolError::NoTag(payload.len()))?;
         let stream = match stream {
             1 => Stream::Stdout,
             2 => Stream::Stderr,
-            other => return Err(ProtocolError::UnknownStream(other)),
+            other => return Err(ProtocolError::UnknownStream(*other)),
         };
-        Ok((Self { step, stream }, data))
+        Ok((Self { id, stream }, data))
     }
 }
 
@@ -170,6 +262,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_two_kinds_have_one_number() {
+        for kind in FrameKind::ALL {
+            assert_eq!(FrameKind::from_byte(kind as u8), Some(kind));
+        }
+    }
 
     proptest! {
         #[test]
@@ -199,6 +298,13 @@ mod tests {
             }
             if let Ok((tag, data)) = OutputTag::decode(&payload) {
                 prop_assert_eq!(&[&tag.encode()[..], data].concat(), &payload);
+            }
+            if let Ok((id, rest)) = ExecId::split(&payload) {
+                prop_assert_eq!(&[&id.encode()[..], rest].concat(), &payload);
+                prop_assert_eq!(ExecId::decode(&payload).is_ok(), rest.is_empty());
+            }
+            if let Ok(taken) = InputTaken::decode(&payload) {
+                prop_assert_eq!(&taken.encode()[..], &payload);
             }
         }
     }

@@ -7,25 +7,36 @@
 //! ```text
 //! worker -> box                              box -> worker
 //!                                            Ready
-//! Job
-//! FileData ...      (each file in order)
-//!                                            Output ... (of the compile step)
-//!                                            CompileDone
-//! Test
-//! InputData ...     (input_bytes in all)
-//!                                            Output ... (of that run)
-//!                                            RunDone
-//! Test ...          (any number)
+//! Begin
+//! Put, Data ...     (each file)
+//! Prepare
+//! Exec, Data ...    (the compile step)
+//!                                            Output ...
+//!                                            Exited
+//! Seal
+//!                                            Sealed
+//! Exec, Data ...    (a test and its input)
+//!                                            Output ...
+//!                                            Exited
+//! Exec ...          (any number)
 //! End
 //!                                            (closes)
 //! ```
 //!
-//! The worker need not wait: the agent reads the next `Test` when it has a free slot, and the pipe holds the rest
-//! back. A worker that wants to see one result before it sends the next test simply waits. When the box's input
-//! closes before `End`, the worker is gone: the agent kills everything and leaves.
+//! The box decides nothing. After [`FrameKind::Prepare`] it executes what it is sent: in the work directory itself, one at
+//! a time, until [`FrameKind::Seal`]; afterwards each in a copy of its own, so many at once as [`Begin`] says.
+//! [`FrameKind::End`] may come at any time after `Prepare`, as for a program that does not compile.
 //!
-//! A number names one run at a time, and the worker uses each only once: a test that it wants to see run again is a run of
-//! another number. Why it does so is its own affair: the agent decides nothing.
+//! The worker need not wait for answers: an `Exec` that finds no free place, or a [`FrameKind::Get`] behind another,
+//! holds back everything behind it, and the pipe is the queue. A worker that wants to see one result before it sends the
+//! next frame simply waits. One that has an execution with a live standard input going on must not send an `Exec`
+//! beyond the number of places: what it sends to that input would stand behind it.
+//!
+//! An execution with [`StdinSource::Live`] reads what comes as [`FrameKind::Input`], at most [`WINDOW`] bytes beyond what
+//! [`FrameKind::InputTaken`] has told, until [`FrameKind::CloseInput`], `Seal` or `End`. What comes for one that is over,
+//! or that reads no more, is dropped. [`FrameKind::Kill`] ends one; for one that is over it means nothing.
+//!
+//! When the box's input closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!
 //! Expected outputs never travel here.
 #![forbid(unsafe_code)]
@@ -36,18 +47,18 @@ mod messages;
 
 pub use codec::{Decoder, Frames, Part, encode, encode_json};
 pub use frame::{
-    CHUNK, FrameHeader, FrameKind, HEADER_LEN, JobStep, MAX_CONTROL, MAX_PAYLOAD, OutputTag, ProtocolError,
-    Stream,
+    CHUNK, ExecId, FrameHeader, FrameKind, HEADER_LEN, InputTaken, MAX_CONTROL, MAX_PAYLOAD, OutputTag,
+    ProtocolError, Stream, WINDOW,
 };
 pub use messages::{
-    CommandSpec, CompileDone, FileHeader, Held, JobHeader, Product, Ready, RunDone, TestHeader,
+    Begin, CommandSpec, Exec, Exited, FileFound, Get, Held, Prepare, Product, Put, Ready, Seal, Sealed,
+    StdinSource,
 };
 
 /// Raised with every incompatible change; a box of another version is refused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
-/// Bytes of each stream of the compile step that travel. The agent counts what is more, and drops it: that a compiler
-/// says much is no fault of a program.
+/// Bytes of each stream of the compile step that travel: that a compiler says much is no fault of a program.
 pub const COMPILE_OUTPUT_KEPT: u64 = 1 << 20;
 
 /// Entries of the work directory's top folder that a compile step may leave beside the sources. Every run is shown each of

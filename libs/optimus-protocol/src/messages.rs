@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use optimus_common::{facts::RunFacts, limits::Limits};
 use serde::{Deserialize, Serialize};
 
+use crate::ExecId;
+
 /// What the agent says in a line of JSON, without a frame, when it holds an image's files in memory. Whole pages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
@@ -23,23 +25,27 @@ pub struct Ready {
     pub toolchain: Option<String>,
 }
 
-/// Everything about a job except its files' contents and its inputs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JobHeader {
+/// What a box is to be to this worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begin {
     pub version: u32,
-    /// Written below the box's work directory, in this order.
-    pub files: Vec<FileHeader>,
-    /// The compile step, for a language that has one.
-    pub compile: Option<CommandSpec>,
-    /// The program that the compile step has to make, relative to the box's work directory; `None` where what is run is not
-    /// made by it, or that is not known.
-    pub program: Option<String>,
-    /// What else it has to make.
-    #[serde(default)]
-    pub product: Product,
-    pub run: CommandSpec,
-    /// Runs going on at once, at least 1.
-    pub max_parallel_tests: u32,
+    /// Executions going on at once when the work directory is sealed, at least 1.
+    pub parallel: u32,
+}
+
+/// A file to write below the box's work directory, with the folders that its path needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    /// A relative path, validated by the API and again by the agent.
+    pub path: String,
+    pub bytes: u64,
+}
+
+/// All files are there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// Empty folders that are to be at the top of the work directory, such as the one for what a compiler makes.
+    pub folders: Vec<String>,
 }
 
 /// What a compile step has to make that is no program by itself, such as a jar for Java's.
@@ -55,13 +61,6 @@ pub enum Product {
     Named(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileHeader {
-    /// A relative path, validated by the API and again by the agent.
-    pub name: String,
-    pub bytes: u64,
-}
-
 /// What is executed, and under which limits. Nothing in it is left to expand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandSpec {
@@ -71,27 +70,70 @@ pub struct CommandSpec {
     pub limits: Limits,
 }
 
-/// Announces one run; its input follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TestHeader {
-    /// Names this run in what the box answers. Chosen by the worker, of one run in the job, below `u32::MAX`.
-    pub run: u32,
-    pub input_bytes: u64,
+/// Starts a command. Before `Seal` it works in the work directory itself, and no other goes on at the same time; afterwards it
+/// has a copy of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// Larger than that of any execution before in this box.
+    pub id: ExecId,
+    pub command: CommandSpec,
+    /// Bytes of each stream that travel. What is more is counted and dropped; `None` where nothing is.
+    pub sent_bytes: Option<u64>,
+    pub stdin: StdinSource,
 }
 
+/// Where a standard input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdinSource {
+    /// So many bytes that follow at once, as `Data`. The program finds a file.
+    Bytes(u64),
+    /// What the worker sends while the program runs, as `Input`. The program finds a pipe.
+    Live,
+}
+
+/// How it ended. Nothing more comes of this execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CompileDone {
-    /// `None` where the language has no compile step. After anything but exit code 0 the box runs no test.
-    pub facts: Option<RunFacts>,
-    /// Whether the compile step ended well and made no program. Then, too, the box runs no test.
+pub struct Exited {
+    pub id: ExecId,
+    pub facts: RunFacts,
+}
+
+/// What the work directory is expected to have. Whatever the answer, it is sealed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// The program that the compile step has to make, relative to the box's work directory; `None` where what is run is not
+    /// made by it, or that is not known.
+    pub program: Option<String>,
+    /// What else it has to make.
+    pub product: Product,
+}
+
+/// What the work directory has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Whether something that was expected is missing.
     pub program_missing: bool,
-    /// Whether the compile step ended well and left more than [`MOST_ENTRIES`](crate::MOST_ENTRIES). Then, too, the box runs no test.
-    #[serde(default)]
+    /// Whether its top folder has more than [`MOST_ENTRIES`](crate::MOST_ENTRIES) entries beside what was put there.
     pub too_many_entries: bool,
 }
 
+/// Asks for a regular file of the sealed work directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunDone {
-    pub run: u32,
-    pub facts: RunFacts,
+pub struct Get {
+    /// Relative to the work directory. Links are not followed.
+    pub path: String,
+    pub most_bytes: u64,
+}
+
+/// What became of a `Get`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFound {
+    /// So many bytes follow at once, as `Data`.
+    Bytes(u64),
+    /// There is no such thing, or it is no regular file of the compile step's.
+    Missing,
+    /// It has so many bytes, which is more than were wanted.
+    TooLarge(u64),
 }

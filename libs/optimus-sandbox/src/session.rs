@@ -1,26 +1,28 @@
 //! The host side of the runner protocol.
 //!
-//! A [`Session`] is a box whose agent is ready. [`Session::start_job`] turns it into a [`JobSession`], for one job and
+//! A [`Session`] is a box whose agent is ready. [`Session::begin`] turns it into a [`BoxSession`], for one job and
 //! never for a second one. Its two halves work at the same time:
 //!
 //! ```no_run
-//! # use optimus_protocol::JobHeader;
-//! # use optimus_sandbox::session::{Event, Session, SessionError};
-//! # async fn grade(session: Session, header: &JobHeader, source: &[u8], inputs: &[&[u8]]) -> Result<(), SessionError> {
-//! let mut job = session.start_job(header, &[source]).await?;
-//! let (mut sender, mut receiver) = job.split();
+//! # use optimus_protocol::{CommandSpec, ExecId, Seal};
+//! # use optimus_sandbox::session::{Event, Input, Session, SessionError};
+//! # async fn run(session: Session, source: &[u8], run: &CommandSpec, inputs: &[&[u8]]) -> Result<(), SessionError> {
+//! let mut at_work = session.begin(1).await?;
+//! let (mut sender, mut receiver) = at_work.split();
 //! let send = async {
-//!     for (run, input) in (0..).zip(inputs) {
-//!         sender.test(run, input).await?;
+//!     sender.put("main.py", source).await?;
+//!     sender.prepare(&[]).await?;
+//!     sender.seal(&Seal::default()).await?;
+//!     for (id, input) in (0..).map(ExecId).zip(inputs) {
+//!         sender.exec(id, run, None, Input::Bytes(input)).await?;
 //!     }
 //!     sender.end().await
 //! };
 //! let receive = async {
 //!     let mut left = inputs.len();
 //!     while left > 0 {
-//!         match receiver.next().await? {
-//!             Event::Output { .. } | Event::CompileDone(_) => {}
-//!             Event::RunDone(_) => left -= 1,
+//!         if let Event::Exited(_) = receiver.next().await? {
+//!             left -= 1;
 //!         }
 //!     }
 //!     Ok(())
@@ -30,7 +32,7 @@
 //! # }
 //! ```
 //!
-//! Keep receiving while sending: an agent that waits for its output to be read does not read its input. A session has
+//! Keep receiving while sending: an agent that waits for its output to be read takes no new executions. A session has
 //! no deadline beside the one of [`Session::open`]; whoever owns it decides how long a job may take, and drops it.
 
 mod frames;
@@ -48,8 +50,8 @@ use frames::FrameReader;
 use ledger::Ledger;
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{
-    CHUNK, CompileDone, FrameKind, HEADER_LEN, JobHeader, JobStep, OutputTag, ProtocolError, Ready, RunDone,
-    Stream, TestHeader, VERSION,
+    Begin, CHUNK, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Get, HEADER_LEN, InputTaken,
+    OutputTag, Prepare, ProtocolError, Put, Ready, Seal, Sealed, StdinSource, Stream, VERSION,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
@@ -89,15 +91,26 @@ impl SessionError {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Some bytes of one stream, in order. They share memory with what came beside them: copy what is to be kept.
-    Output {
-        step: JobStep,
-        stream: Stream,
-        data: Bytes,
-    },
-    /// A sound box says it once, also for a language without a compile step.
-    CompileDone(CompileDone),
-    /// Nothing more comes of this run.
-    RunDone(RunDone),
+    Output { id: ExecId, stream: Stream, data: Bytes },
+    /// Nothing more comes of this execution.
+    Exited(Exited),
+    /// What lies in the work directory stays as it is.
+    Sealed(Sealed),
+    /// A live standard input has room again.
+    InputTaken(ExecId),
+    /// The answer to [`Sender::get`].
+    File(FileFound),
+    /// Some bytes of that file, in order. They share memory as those of output do.
+    FileData(Bytes),
+}
+
+/// Where the standard input of an execution comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// These bytes, sent ahead.
+    Bytes(&'a [u8]),
+    /// What is sent by [`Sender::input`].
+    Live,
 }
 
 /// A box that waits for its job.
@@ -165,34 +178,26 @@ impl Session {
         self.frames.silence_ends().await
     }
 
-    /// Sends the job and its files' contents, in the order of `header.files`.
-    ///
-    /// # Panics
-    ///
-    /// Where the contents are not as long as the header says.
-    pub async fn start_job(self, header: &JobHeader, files: &[&[u8]]) -> Result<JobSession, SessionError> {
-        let announced = header.files.iter().map(|file| file.bytes);
-        assert!(
-            announced.eq(files.iter().map(|file| file.len() as u64)),
-            "files differ from their headers"
-        );
+    /// Tells the box how many executions may go on at once when its work directory is sealed. It travels with what is sent
+    /// next.
+    pub async fn begin(self, parallel: u32) -> Result<BoxSession, SessionError> {
         let mut writer = BufWriter::with_capacity(HEADER_LEN + CHUNK, self.writer);
-        frames::write_json(&mut writer, FrameKind::Job, header).await?;
-        for chunk in files.iter().flat_map(|file| file.chunks(CHUNK)) {
-            frames::write_frame(&mut writer, FrameKind::FileData, chunk).await?;
-        }
-        writer.flush().await.map_err(frames::broken_stream)?;
-        Ok(JobSession {
+        let begin = Begin {
+            version: VERSION,
+            parallel,
+        };
+        frames::write_json(&mut writer, FrameKind::Begin, &begin).await?;
+        Ok(BoxSession {
             frames: self.frames,
             writer,
             handle: self.handle,
-            ledger: Mutex::new(Ledger::new(header)),
+            ledger: Mutex::new(Ledger::default()),
         })
     }
 }
 
-/// A box at work on its job. Dropping it destroys the box in the background.
-pub struct JobSession {
+/// A box at work. Dropping it destroys the box in the background.
+pub struct BoxSession {
     frames: FrameReader,
     /// Joins a frame's header with its payload, and small frames with each other.
     writer: BufWriter<Pin<Box<dyn AsyncWrite + Send>>>,
@@ -200,7 +205,7 @@ pub struct JobSession {
     ledger: Mutex<Ledger>,
 }
 
-impl JobSession {
+impl BoxSession {
     pub fn handle(&self) -> &dyn BoxHandle {
         &*self.handle
     }
@@ -220,40 +225,148 @@ impl JobSession {
     }
 }
 
-/// Sends tests. A future of it that is dropped half-way leaves a broken stream: the box is then only to be destroyed.
+/// Sends what the box is to do. A future of it that is dropped half-way leaves a broken stream: the box is then only to be
+/// destroyed.
+///
+/// Each returns when the box's pipe has taken it, which is long before it is done. Files travel with what follows them.
 pub struct Sender<'a> {
     writer: &'a mut BufWriter<Pin<Box<dyn AsyncWrite + Send>>>,
     ledger: &'a Mutex<Ledger>,
 }
 
 impl Sender<'_> {
-    /// Sends one test with its input. Returns when the box's pipe has taken it, which is long before it has run.
+    /// Puts a file into the work directory, with the folders on the way to it. Before [`Self::prepare`].
+    pub async fn put(&mut self, path: &str, content: &[u8]) -> Result<(), SessionError> {
+        let put = Put {
+            path: path.to_owned(),
+            bytes: content.len() as u64,
+        };
+        frames::write_json(self.writer, FrameKind::Put, &put).await?;
+        self.data(content).await
+    }
+
+    /// All files are there. These folders are made beside them.
+    pub async fn prepare(&mut self, folders: &[String]) -> Result<(), SessionError> {
+        let prepare = Prepare {
+            folders: folders.to_owned(),
+        };
+        frames::write_json(self.writer, FrameKind::Prepare, &prepare).await
+    }
+
+    /// Executes a command: before [`Self::seal`] in the work directory itself, afterwards in a copy of it. What it writes
+    /// to a stream beyond `sent_bytes` is counted and does not come.
     ///
     /// # Panics
     ///
-    /// Where a run of this number is going on, or the number is `u32::MAX`.
-    pub async fn test(&mut self, run: u32, input: &[u8]) -> Result<(), SessionError> {
-        lock(self.ledger).announce(run);
-        let header = TestHeader {
-            run,
-            input_bytes: input.len() as u64,
+    /// Where the number is not larger than those of all executions before.
+    pub async fn exec(
+        &mut self,
+        id: ExecId,
+        command: &CommandSpec,
+        sent_bytes: Option<u64>,
+        input: Input<'_>,
+    ) -> Result<(), SessionError> {
+        let (stdin, bytes) = match input {
+            Input::Bytes(bytes) => (StdinSource::Bytes(bytes.len() as u64), bytes),
+            Input::Live => (StdinSource::Live, &[][..]),
         };
-        frames::write_json(self.writer, FrameKind::Test, &header).await?;
-        for chunk in input.chunks(CHUNK) {
-            frames::write_frame(self.writer, FrameKind::InputData, chunk).await?;
-        }
-        self.writer.flush().await.map_err(frames::broken_stream)
+        let exec = Exec {
+            id,
+            command: command.clone(),
+            sent_bytes,
+            stdin,
+        };
+        lock(self.ledger).announce(&exec);
+        frames::write_json(self.writer, FrameKind::Exec, &exec).await?;
+        self.data(bytes).await?;
+        self.flush().await
     }
 
-    /// Tells the box that no test follows, so that it leaves when it is done.
+    /// Bytes that [`Self::input`] may send now; `None` where nobody wants any: the execution is over, or its input was closed.
+    pub fn input_room(&self, id: ExecId) -> Option<usize> {
+        lock(self.ledger).input_room(id)
+    }
+
+    /// Sends bytes to a live standard input. What is for one that is over is dropped.
+    ///
+    /// # Panics
+    ///
+    /// Where they are more than there is [room](Self::input_room) for.
+    pub async fn input(&mut self, id: ExecId, bytes: &[u8]) -> Result<(), SessionError> {
+        {
+            let mut ledger = lock(self.ledger);
+            let Some(room) = ledger.input_room(id) else {
+                return Ok(());
+            };
+            assert!(bytes.len() <= room, "more input than there is room for");
+            ledger.input(id, bytes.len());
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        frames::write_frame(self.writer, FrameKind::Input, &[&id.encode(), bytes]).await?;
+        self.flush().await
+    }
+
+    /// Ends a live standard input.
+    pub async fn close_input(&mut self, id: ExecId) -> Result<(), SessionError> {
+        if !lock(self.ledger).close_input(id) {
+            return Ok(());
+        }
+        self.tell(FrameKind::CloseInput, id).await
+    }
+
+    /// Has an execution killed. Its end comes as ever.
+    pub async fn kill(&mut self, id: ExecId) -> Result<(), SessionError> {
+        if !lock(self.ledger).kill(id) {
+            return Ok(());
+        }
+        self.tell(FrameKind::Kill, id).await
+    }
+
+    /// From now on what lies in the work directory stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// Where it was asked for before.
+    pub async fn seal(&mut self, expected: &Seal) -> Result<(), SessionError> {
+        lock(self.ledger).seal();
+        frames::write_json(self.writer, FrameKind::Seal, expected).await?;
+        self.flush().await
+    }
+
+    /// Asks for a file of the sealed work directory.
+    pub async fn get(&mut self, path: &str, most_bytes: u64) -> Result<(), SessionError> {
+        lock(self.ledger).get(most_bytes);
+        let path = path.to_owned();
+        frames::write_json(self.writer, FrameKind::Get, &Get { path, most_bytes }).await?;
+        self.flush().await
+    }
+
+    /// Tells the box that nothing follows, so that it leaves when it is done.
     pub async fn end(&mut self) -> Result<(), SessionError> {
         frames::write_frame(self.writer, FrameKind::End, &[]).await?;
+        self.flush().await
+    }
+
+    async fn tell(&mut self, kind: FrameKind, id: ExecId) -> Result<(), SessionError> {
+        frames::write_frame(self.writer, kind, &[&id.encode()]).await?;
+        self.flush().await
+    }
+
+    async fn data(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
+        for chunk in bytes.chunks(CHUNK) {
+            frames::write_frame(self.writer, FrameKind::Data, &[chunk]).await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), SessionError> {
         self.writer.flush().await.map_err(frames::broken_stream)
     }
 }
 
-/// Receives what the box says, and refuses what is no frame of a job and more output than there can be. That a box speaks of
-/// what it was asked, and says it once, is for whoever asked it to check.
+/// Receives what the box says, and refuses what it must not say.
 pub struct Receiver<'a> {
     frames: &'a mut FrameReader,
     ledger: &'a Mutex<Ledger>,
@@ -269,24 +382,35 @@ impl Receiver<'_> {
                 lock(self.ledger).output(tag, data.len())?;
                 payload.advance(OutputTag::LEN);
                 Ok(Event::Output {
-                    step: tag.step,
+                    id: tag.id,
                     stream: tag.stream,
                     data: payload,
                 })
             }
-            FrameKind::CompileDone => {
-                let mut done: CompileDone = frames::parse("end of the compile step", &payload)?;
-                if let Some(facts) = &mut done.facts {
-                    clean(facts);
-                }
-                lock(self.ledger).over(JobStep::Compile);
-                Ok(Event::CompileDone(done))
+            FrameKind::Exited => {
+                let mut exited: Exited = frames::parse("end of an execution", &payload)?;
+                clean(&mut exited.facts);
+                lock(self.ledger).exited(&exited)?;
+                Ok(Event::Exited(exited))
             }
-            FrameKind::RunDone => {
-                let mut done: RunDone = frames::parse("end of a run", &payload)?;
-                clean(&mut done.facts);
-                lock(self.ledger).over(JobStep::Run(done.run));
-                Ok(Event::RunDone(done))
+            FrameKind::Sealed => {
+                let sealed: Sealed = frames::parse("seal", &payload)?;
+                lock(self.ledger).sealed()?;
+                Ok(Event::Sealed(sealed))
+            }
+            FrameKind::InputTaken => {
+                let taken = InputTaken::decode(&payload)?;
+                lock(self.ledger).input_taken(taken)?;
+                Ok(Event::InputTaken(taken.id))
+            }
+            FrameKind::File => {
+                let found: FileFound = frames::parse("answer about a file", &payload)?;
+                lock(self.ledger).file(found)?;
+                Ok(Event::File(found))
+            }
+            FrameKind::Data => {
+                lock(self.ledger).file_data(payload.len())?;
+                Ok(Event::FileData(payload))
             }
             FrameKind::Fault => Err(SessionError::Agent(readable(&String::from_utf8_lossy(&payload)))),
             other => Err(SessionError::violation(format!(
@@ -325,9 +449,9 @@ impl fmt::Debug for Session {
     }
 }
 
-impl fmt::Debug for JobSession {
+impl fmt::Debug for BoxSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JobSession")
+        f.debug_struct("BoxSession")
             .field("name", &self.handle.name())
             .finish_non_exhaustive()
     }

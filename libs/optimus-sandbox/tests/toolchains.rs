@@ -10,8 +10,10 @@
     reason = "a test fails by panicking, and says what it does"
 )]
 
+#[path = "support/build.rs"]
+mod build;
+
 use std::{
-    collections::BTreeMap,
     path::Path,
     process::ExitCode,
     time::{Duration, Instant},
@@ -25,12 +27,14 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::plan::{self, JobPlan};
-use optimus_protocol::{JobStep, Stream};
+use optimus_protocol::{ExecId, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
     native::{self, NativeBackend, toolchains::Toolchains},
-    session::{Event, Session},
+    session::{Event, Input, Session},
 };
+
+use build::{FIRST_TEST, build};
 
 /// Longer than any one job takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -189,41 +193,34 @@ async fn grade(
     assert_eq!(session.toolchain(), Some(version));
     let files: Vec<_> = plan::file_contents(&submission, language).collect();
     let graded = async {
-        let mut job = session.start_job(&plan.header, &files).await.unwrap();
-        let (mut sender, mut receiver) = job.split();
-        let mut output: BTreeMap<_, Vec<u8>> = BTreeMap::new();
-        let mut done = Done::default();
-        loop {
-            match receiver.next().await.unwrap() {
-                Event::Output { step, stream, data } => {
-                    let of_run = matches!(step, JobStep::Run(_));
-                    output
-                        .entry((of_run, stream == Stream::Stderr))
-                        .or_default()
-                        .extend_from_slice(&data);
-                }
-                Event::CompileDone(compiled) => {
-                    done.compile = compiled.facts;
-                    let failed = |facts: &RunFacts| facts.end != RunEnd::Exited { code: 0 };
-                    if done.compile.as_ref().is_some_and(failed) {
-                        break;
-                    }
-                    sender.test(0, b"21\n").await.unwrap();
-                    sender.end().await.unwrap();
-                }
-                Event::RunDone(run) => {
-                    done.run = Some(run.facts);
-                    break;
-                }
-            }
-        }
-        let mut text = |of_run, stderr| {
-            let bytes = output.remove(&(of_run, stderr)).unwrap_or_default();
-            String::from_utf8(bytes).unwrap()
+        let mut at_work = session.begin(plan.parallel).await.unwrap();
+        let compiled = build(&mut at_work, &plan, &files).await.unwrap();
+        let mut done = Done {
+            compile: compiled.facts,
+            ..Done::default()
         };
-        let ran = done.run.is_some();
-        (done.stdout, done.stderr) = (text(ran, false), text(ran, true));
-        job.handle().destroy().await.unwrap();
+        let (mut stdout, mut stderr) = (compiled.stdout, compiled.stderr);
+        if compiled.sealed.is_some() {
+            (stdout, stderr) = (Vec::new(), Vec::new());
+            let (mut sender, mut receiver) = at_work.split();
+            let input = Input::Bytes(b"21\n");
+            let sent = sender.exec(ExecId(FIRST_TEST), &plan.run, None, input).await;
+            sent.unwrap();
+            sender.end().await.unwrap();
+            done.run = loop {
+                match receiver.next().await.unwrap() {
+                    Event::Output { stream, data, .. } => match stream {
+                        Stream::Stdout => stdout.extend_from_slice(&data),
+                        Stream::Stderr => stderr.extend_from_slice(&data),
+                    },
+                    Event::Exited(exited) => break Some(exited.facts),
+                    other => panic!("{other:?}"),
+                }
+            };
+        }
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.stdout, done.stderr) = (text(stdout), text(stderr));
+        at_work.handle().destroy().await.unwrap();
         done
     };
     tokio::time::timeout(PATIENCE, graded)

@@ -19,10 +19,10 @@ use optimus_common::{
     limits::Limits,
     settings::{BackendChoice, Settings},
 };
-use optimus_protocol::{CommandSpec, JobHeader, VERSION};
+use optimus_protocol::{CommandSpec, ExecId, Seal};
 use optimus_sandbox::{
     Backend, BoxSpec,
-    session::{Event, JobSession, Session},
+    session::{BoxSession, Event, Input, Session, SessionError},
 };
 use optimus_worker::backend;
 
@@ -193,7 +193,7 @@ async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Fa
     let session = Session::open(live, READY_TIMEOUT).await.system()?;
     let ready = milliseconds(opened);
     let sent = Instant::now();
-    let mut job = session.start_job(&header(), &[]).await.system()?;
+    let mut job = begin(session).await.system()?;
     run(&mut job, 0).await?;
     let (ran, whole) = (milliseconds(sent), milliseconds(began));
     let ended = Instant::now();
@@ -201,13 +201,21 @@ async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Fa
     Ok([whole, made, ready, ran, milliseconds(ended)])
 }
 
-async fn start_job(live: optimus_sandbox::LiveBox) -> Result<JobSession, Failure> {
+async fn start_job(live: optimus_sandbox::LiveBox) -> Result<BoxSession, Failure> {
     let session = Session::open(live, READY_TIMEOUT).await.system()?;
-    session.start_job(&header(), &[]).await.system()
+    begin(session).await.system()
 }
 
-/// A job without files or a compile step, whose every test runs the program.
-fn header() -> JobHeader {
+/// A box without files or a compile step.
+async fn begin(session: Session) -> Result<BoxSession, SessionError> {
+    let mut at_work = session.begin(1).await?;
+    let (mut sender, _) = at_work.split();
+    sender.prepare(&[]).await?;
+    sender.seal(&Seal::default()).await?;
+    Ok(at_work)
+}
+
+fn command() -> CommandSpec {
     let limits = Limits {
         cpu_time: Duration::from_secs(5),
         wall_time: Duration::from_secs(10),
@@ -217,32 +225,28 @@ fn header() -> JobHeader {
         open_files: 256,
         file_size_bytes: 64 << 20,
     };
-    JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        version: VERSION,
-        files: Vec::new(),
-        compile: None,
-        run: CommandSpec {
-            argv: vec![PROGRAM.to_owned()],
-            env: std::collections::BTreeMap::new(),
-            limits,
-        },
-        max_parallel_tests: 1,
+    CommandSpec {
+        argv: vec![PROGRAM.to_owned()],
+        env: std::collections::BTreeMap::new(),
+        limits,
     }
 }
 
-/// One test, from its request to its facts.
-async fn run(job: &mut JobSession, number: u32) -> Result<(), Failure> {
-    let (mut sender, mut receiver) = job.split();
-    sender.test(number, b"").await.system()?;
+/// One run, from its request to its facts.
+async fn run(at_work: &mut BoxSession, number: u32) -> Result<(), Failure> {
+    let (mut sender, mut receiver) = at_work.split();
+    let (id, command) = (ExecId(number), command());
+    sender
+        .exec(id, &command, None, Input::Bytes(b""))
+        .await
+        .system()?;
     loop {
         match receiver.next().await.system()? {
-            Event::RunDone(done) if done.facts.end == (RunEnd::Exited { code: 0 }) => return Ok(()),
-            Event::RunDone(done) => {
+            Event::Exited(exited) if exited.facts.end == (RunEnd::Exited { code: 0 }) => return Ok(()),
+            Event::Exited(exited) => {
                 return Err(Failure::system(format!(
                     "{PROGRAM} ended by {:?}",
-                    done.facts.end
+                    exited.facts.end
                 )));
             }
             _ => {}

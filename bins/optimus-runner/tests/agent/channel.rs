@@ -1,8 +1,8 @@
 //! The channel to the worker: when it breaks, and what the agent refuses.
 
-use optimus_protocol::{FileHeader, FrameKind, HEADER_LEN, TestHeader, encode};
+use optimus_protocol::{Begin, ExecId, FrameKind, HEADER_LEN, Prepare, Put, StdinSource, VERSION, encode};
 
-use crate::suite::session::{Job, Session};
+use crate::suite::session::{Job, Message, Session};
 
 #[test]
 fn a_hang_up_before_the_job_ends_the_box() {
@@ -14,9 +14,11 @@ fn a_hang_up_before_the_job_ends_the_box() {
 #[test]
 fn a_hang_up_in_the_middle_of_a_file_ends_the_box() {
     let mut session = Session::start();
-    let job = Job::sh("true").file("big", &[b'x'; 1000]);
-    session.send_message(FrameKind::Job, &job.header());
-    session.send(FrameKind::FileData, &[b'x'; 500]);
+    let job = Job::sh("true");
+    session.send_message(FrameKind::Begin, &job.begin());
+    let path = "big".to_owned();
+    session.send_message(FrameKind::Put, &Put { path, bytes: 1000 });
+    session.send(FrameKind::Data, &[b'x'; 500]);
     session.input = None;
     assert_eq!(session.expect_failure(), None);
 }
@@ -62,16 +64,13 @@ fn frames_may_arrive_byte_by_byte() {
     let job = Job::sh("cat");
     session.send_job(&job);
     session.expect_compiled();
-    let header = serde_json::to_vec(&TestHeader {
-        run: 1,
-        input_bytes: 3,
-    })
-    .unwrap();
+    let exec = serde_json::to_vec(&job.exec(ExecId(1), StdinSource::Bytes(3))).unwrap();
+    session.expect_run(ExecId(1), 1);
     let mut bytes = Vec::new();
     for (kind, payload) in [
-        (FrameKind::Test, header.as_slice()),
-        (FrameKind::InputData, b"ab"),
-        (FrameKind::InputData, b"c"),
+        (FrameKind::Exec, exec.as_slice()),
+        (FrameKind::Data, b"ab"),
+        (FrameKind::Data, b"c"),
     ] {
         encode(&mut bytes, kind, &[payload]);
     }
@@ -88,23 +87,36 @@ fn frames_may_arrive_byte_by_byte() {
 fn file_names_that_lead_elsewhere_are_a_fault() {
     for name in ["../escape", "/etc/passwd", "a/../../b", "", "./x", "a//b", "-o"] {
         let mut session = Session::start();
-        let mut header = Job::sh("true").header();
-        header.files = vec![FileHeader {
-            name: name.to_owned(),
-            bytes: 1,
-        }];
-        session.send_message(FrameKind::Job, &header);
+        session.send_message(FrameKind::Begin, &Job::sh("true").begin());
+        let path = name.to_owned();
+        session.send_message(FrameKind::Put, &Put { path, bytes: 1 });
         let reason = session.expect_failure().expect("a reason");
         assert!(reason.contains("cannot store"), "{reason}");
     }
 }
 
 #[test]
+fn folders_that_lie_elsewhere_or_are_files_are_a_fault() {
+    for name in ["../escape", "/tmp/x", "..", ".", "", "a/b", "there"] {
+        let mut session = Session::start();
+        session.send_message(FrameKind::Begin, &Job::sh("true").begin());
+        let path = "there".to_owned();
+        session.send_message(FrameKind::Put, &Put { path, bytes: 0 });
+        let folders = vec![name.to_owned()];
+        session.send_message(FrameKind::Prepare, &Prepare { folders });
+        let reason = session.expect_failure().expect("a reason");
+        assert!(reason.contains("cannot make"), "{reason}");
+    }
+}
+
+#[test]
 fn a_job_of_another_version_is_a_fault() {
     let mut session = Session::start();
-    let mut header = Job::sh("true").header();
-    header.version += 1;
-    session.send_message(FrameKind::Job, &header);
+    let begin = Begin {
+        version: VERSION + 1,
+        ..Job::sh("true").begin()
+    };
+    session.send_message(FrameKind::Begin, &begin);
     assert!(session.expect_failure().expect("a reason").contains("version"));
 }
 
@@ -119,19 +131,95 @@ fn frames_out_of_order_are_a_fault() {
     session.send(FrameKind::End, &[]);
     assert!(session.expect_failure().is_some());
     for (kind, payload) in [
-        (FrameKind::InputData, &b"x"[..]),
-        (FrameKind::Job, b"{}"),
-        (FrameKind::Test, b"{}"),
-        (FrameKind::Test, b""),
+        (FrameKind::Data, &b"x"[..]),
+        (FrameKind::Begin, b"{}"),
+        (FrameKind::Put, b"{}"),
+        (FrameKind::Prepare, b"{}"),
+        (FrameKind::Seal, br#"{"program": null, "product": "unknown"}"#),
+        (FrameKind::Exec, b"{}"),
+        (FrameKind::Exec, b""),
+        (FrameKind::Ready, b"{}"),
     ] {
         let mut session = Session::start();
         tests(&mut session, kind, payload);
         assert!(session.expect_failure().is_some(), "{kind:?}");
     }
     let mut session = Session::start();
-    tests(&mut session, FrameKind::Test, br#"{"run": 1, "input_bytes": 1}"#);
-    session.send(FrameKind::InputData, b"too much");
+    tests(
+        &mut session,
+        FrameKind::Exec,
+        &serde_json::to_vec(&Job::sh("true").exec(ExecId(1), StdinSource::Bytes(1))).unwrap(),
+    );
+    session.send(FrameKind::Data, b"too much");
     assert!(session.expect_failure().is_some());
+}
+
+#[test]
+fn nothing_is_executed_or_sealed_before_the_files_are_there() {
+    let exec = serde_json::to_vec(&Job::sh("true").exec(ExecId(0), StdinSource::Bytes(0))).unwrap();
+    for (kind, payload) in [
+        (FrameKind::Exec, &exec[..]),
+        (FrameKind::Seal, br#"{"program": null, "product": "unknown"}"#),
+        (FrameKind::Data, b"x"),
+        (FrameKind::End, b""),
+    ] {
+        let mut session = Session::start();
+        session.send_message(FrameKind::Begin, &Job::sh("true").begin());
+        session.send(kind, payload);
+        let reason = session.expect_failure().expect("a reason");
+        assert!(reason.contains("out of order"), "{kind:?}: {reason}");
+    }
+}
+
+#[test]
+fn before_the_work_directory_is_sealed_no_file_can_be_had() {
+    let get = br#"{"path": "made", "most_bytes": 1}"#;
+    let mut session = Session::start();
+    session.send_job(&Job::sh("true").compile(&["sleep", "1000"]));
+    session.send(FrameKind::Get, get);
+    let reason = session.expect_failure().expect("a reason");
+    assert!(reason.contains("out of order"), "{reason}");
+}
+
+#[test]
+fn a_box_may_be_ended_in_place_of_being_sealed() {
+    let mut session = Session::start();
+    let job = Job::sh("true");
+    session.send_message(FrameKind::Begin, &job.begin());
+    session.send_message(FrameKind::Prepare, &Prepare::default());
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
+
+    let mut session = Session::start();
+    session.send_job(&Job::sh("true").compile(&["true"]));
+    session.send(FrameKind::End, &[]);
+    assert!(matches!(session.next(), Some(Message::Exited(_))));
+    session.expect_end();
+}
+
+/// As for a program of two compilers, or one that is made in steps.
+#[test]
+fn what_is_executed_before_the_seal_finds_what_others_left_and_nothing_goes_on_beside_it() {
+    let mut session = Session::start();
+    session.send_message(FrameKind::Begin, &Job::sh("true").slots(4).begin());
+    session.send_message(FrameKind::Prepare, &Prepare::default());
+    let script = "cat made 2>&-; echo $$ > going; sleep 0.2; [ $(cat going) = $$ ] && echo step >> made";
+    for id in 0..3 {
+        let exec = Job::sh(script).exec(ExecId(id), StdinSource::Bytes(0));
+        session.expect_run(ExecId(id), id);
+        session.send_message(FrameKind::Exec, &exec);
+    }
+    for id in 0..3 {
+        let (run, ran) = session.next_run();
+        assert_eq!((run, ran.text()), (id, &*"step\n".repeat(id as usize)));
+    }
+    session.send(
+        FrameKind::Seal,
+        br#"{"program": null, "product": {"named": "made"}}"#,
+    );
+    assert!(matches!(session.next(), Some(Message::Sealed(sealed)) if !sealed.program_missing));
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
 }
 
 #[test]

@@ -113,9 +113,9 @@ fn a_compile_step_that_leaves_too_many_files_ends_the_box_in_peace() {
             .compile(&["sh", "-c", &script]);
         let mut session = Session::start();
         session.send_job(&job);
-        let (compiled, done) = session.compile_step_done();
+        let (compiled, sealed) = session.compile_step_done();
         assert_eq!(compiled.unwrap().facts.end, RunEnd::Exited { code: 0 });
-        assert_eq!(done.too_many_entries, too_many, "{beside_the_source}");
+        assert_eq!(sealed.unwrap().too_many_entries, too_many, "{beside_the_source}");
         if !too_many {
             session.run_all(&[b""]);
         }

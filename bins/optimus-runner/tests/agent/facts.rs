@@ -51,8 +51,8 @@ fn input_and_both_outputs_are_carried_byte_by_byte() {
 
 #[test]
 fn frames_in_the_output_are_only_output() {
-    // A RunDone, a Fault and a frame that announces 4 GiB.
-    let forged = b"D\0\0\0\x02{}E\0\0\0\x04boomB\xff\xff\xff\xff";
+    // An Exited, a Fault and a frame that announces 4 GiB.
+    let forged = b"C\0\0\0\x02{}E\0\0\0\x04boomB\xff\xff\xff\xff";
     let ran = Job::command(&["cat"]).run(&[forged]).remove(0);
     assert_eq!(ran.stdout, forged);
     assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 });

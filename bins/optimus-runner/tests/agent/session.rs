@@ -12,10 +12,14 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{facts::RunFacts, limits::Limits};
+use optimus_common::{
+    box_layout::OUTPUT_DIR,
+    facts::{RunEnd, RunFacts},
+    limits::Limits,
+};
 use optimus_protocol::{
-    CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, CompileDone, FileHeader, FrameKind, Frames, JobHeader, JobStep,
-    OutputTag, Product, Ready, RunDone, Stream, TestHeader, VERSION, encode,
+    Begin, CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Frames, Get,
+    InputTaken, OutputTag, Prepare, Product, Put, Ready, Seal, Sealed, StdinSource, Stream, VERSION, encode,
 };
 use serde::Serialize;
 
@@ -24,14 +28,20 @@ use crate::suite::boxes::TestBox;
 /// No answer takes that long; a box that hangs fails its test instead of blocking the suite.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// The number of a compile step.
+const COMPILE: ExecId = ExecId(0);
+
 /// What a box says.
 #[derive(Debug)]
 pub(crate) enum Message {
     Ready(Ready),
-    CompileDone(CompileDone),
-    RunDone(RunDone),
+    Sealed(Sealed),
+    Exited(Exited),
     Fault(String),
-    Output(JobStep, Stream, Vec<u8>),
+    Output(ExecId, Stream, Vec<u8>),
+    InputTaken(InputTaken),
+    File(FileFound),
+    Data(Vec<u8>),
 }
 
 /// A conversation with one box.
@@ -40,7 +50,13 @@ pub(crate) struct Session {
     pub(crate) input: Option<ChildStdin>,
     messages: Receiver<Message>,
     /// Output that has come so far.
-    output: HashMap<(JobStep, Stream), Vec<u8>>,
+    output: HashMap<(ExecId, Stream), Vec<u8>>,
+    /// What is sent as a test's command, once there is a job.
+    job: Option<Job>,
+    /// The number of the next execution.
+    next_id: u32,
+    /// What the tests call each execution.
+    runs: HashMap<ExecId, u32>,
     /// Whoever has it keeps the box from being listened to.
     reading: Arc<Mutex<()>>,
     pub(crate) test_box: TestBox,
@@ -151,30 +167,50 @@ impl Job {
         self
     }
 
-    pub(crate) fn header(&self) -> JobHeader {
-        let command = |argv: &Vec<String>, limits| CommandSpec {
-            argv: argv.clone(),
+    pub(crate) fn begin(&self) -> Begin {
+        Begin {
+            version: VERSION,
+            parallel: self.slots,
+        }
+    }
+
+    /// What has a compile step also has a folder for what that makes.
+    fn prepare(&self) -> Prepare {
+        Prepare {
+            folders: self.compile.iter().map(|_| OUTPUT_DIR.to_owned()).collect(),
+        }
+    }
+
+    fn command_spec(&self, argv: &[String], limits: Limits) -> CommandSpec {
+        CommandSpec {
+            argv: argv.to_owned(),
             env: self.env.clone(),
             limits,
-        };
-        JobHeader {
-            version: VERSION,
-            files: self
-                .files
-                .iter()
-                .map(|(name, bytes)| FileHeader {
-                    name: name.clone(),
-                    bytes: bytes.len() as u64,
-                })
-                .collect(),
-            compile: self
-                .compile
-                .as_ref()
-                .map(|argv| command(argv, self.compile_limits)),
+        }
+    }
+
+    pub(crate) fn exec(&self, id: ExecId, stdin: StdinSource) -> Exec {
+        Exec {
+            id,
+            command: self.command_spec(&self.run, self.limits),
+            sent_bytes: None,
+            stdin,
+        }
+    }
+
+    fn compile_exec(&self) -> Option<Exec> {
+        Some(Exec {
+            id: COMPILE,
+            command: self.command_spec(self.compile.as_ref()?, self.compile_limits),
+            sent_bytes: Some(COMPILE_OUTPUT_KEPT),
+            stdin: StdinSource::Bytes(0),
+        })
+    }
+
+    fn seal(&self) -> Seal {
+        Seal {
             program: self.program.clone(),
             product: self.product.clone(),
-            run: command(&self.run, self.limits),
-            max_parallel_tests: self.slots,
         }
     }
 
@@ -216,12 +252,15 @@ fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
         let json = "the box sends valid messages";
         found(match kind {
             FrameKind::Ready => Message::Ready(serde_json::from_slice(&payload).expect(json)),
-            FrameKind::CompileDone => Message::CompileDone(serde_json::from_slice(&payload).expect(json)),
-            FrameKind::RunDone => Message::RunDone(serde_json::from_slice(&payload).expect(json)),
+            FrameKind::Sealed => Message::Sealed(serde_json::from_slice(&payload).expect(json)),
+            FrameKind::Exited => Message::Exited(serde_json::from_slice(&payload).expect(json)),
+            FrameKind::File => Message::File(serde_json::from_slice(&payload).expect(json)),
+            FrameKind::Data => Message::Data(payload.to_vec()),
+            FrameKind::InputTaken => Message::InputTaken(InputTaken::decode(&payload).expect(json)),
             FrameKind::Fault => Message::Fault(String::from_utf8(payload.to_vec()).expect(json)),
             FrameKind::Output => {
                 let (tag, data) = OutputTag::decode(&payload).expect(json);
-                Message::Output(tag.step, tag.stream, data.to_owned())
+                Message::Output(tag.id, tag.stream, data.to_owned())
             }
             other => panic!("a box does not send {other:?}"),
         });
@@ -248,6 +287,9 @@ impl Session {
             input,
             messages,
             output: HashMap::new(),
+            job: None,
+            next_id: COMPILE.0 + 1,
+            runs: HashMap::new(),
             reading,
             test_box,
         };
@@ -288,30 +330,94 @@ impl Session {
         write_frame(input, kind, payload).expect("the box reads what it is sent");
     }
 
+    /// To a box that may be gone already for what it was sent before.
+    #[allow(dead_code, reason = "not every suite sends too much")]
+    pub(crate) fn try_send(&mut self, kind: FrameKind, payload: &[u8]) {
+        let input = self.input.as_mut().expect("the session has not hung up");
+        let _ = write_frame(input, kind, payload);
+    }
+
     pub(crate) fn send_message<T: Serialize>(&mut self, kind: FrameKind, message: &T) {
         self.send(kind, &serde_json::to_vec(message).expect("a message"));
     }
 
+    /// Sends all that need not wait for an answer.
     pub(crate) fn send_job(&mut self, job: &Job) {
-        self.send_message(FrameKind::Job, &job.header());
-        for (_, bytes) in &job.files {
+        self.send_message(FrameKind::Begin, &job.begin());
+        for (path, bytes) in &job.files {
+            let put = Put {
+                path: path.clone(),
+                bytes: bytes.len() as u64,
+            };
+            self.send_message(FrameKind::Put, &put);
             for chunk in bytes.chunks(CHUNK) {
-                self.send(FrameKind::FileData, chunk);
+                self.send(FrameKind::Data, chunk);
             }
         }
+        self.send_message(FrameKind::Prepare, &job.prepare());
+        match job.compile_exec() {
+            Some(compile) => self.send_message(FrameKind::Exec, &compile),
+            None => self.send_message(FrameKind::Seal, &job.seal()),
+        }
+        self.job = Some(job.clone());
+    }
+
+    /// A number for an execution that the tests call so.
+    fn new_id(&mut self, run: u32) -> ExecId {
+        let id = ExecId(self.next_id);
+        self.next_id += 1;
+        self.runs.insert(id, run);
+        id
+    }
+
+    /// Says what the tests call an execution that they send themselves.
+    pub(crate) fn expect_run(&mut self, id: ExecId, run: u32) {
+        self.runs.insert(id, run);
+    }
+
+    fn exec(&mut self, run: u32, stdin: StdinSource) -> Exec {
+        let id = self.new_id(run);
+        self.job.as_ref().expect("a job was sent").exec(id, stdin)
     }
 
     pub(crate) fn send_test(&mut self, run: u32, input: &[u8]) {
-        self.send_message(
-            FrameKind::Test,
-            &TestHeader {
-                run,
-                input_bytes: input.len() as u64,
-            },
-        );
+        let exec = self.exec(run, StdinSource::Bytes(input.len() as u64));
+        self.send_message(FrameKind::Exec, &exec);
         for chunk in input.chunks(CHUNK) {
-            self.send(FrameKind::InputData, chunk);
+            self.send(FrameKind::Data, chunk);
         }
+    }
+
+    /// A test that reads what is sent while it runs.
+    #[allow(dead_code, reason = "not every suite feeds programs")]
+    pub(crate) fn send_live(&mut self, run: u32) -> ExecId {
+        let exec = self.exec(run, StdinSource::Live);
+        self.send_message(FrameKind::Exec, &exec);
+        exec.id
+    }
+
+    #[allow(dead_code, reason = "not every suite feeds programs")]
+    pub(crate) fn send_input(&mut self, id: ExecId, bytes: &[u8]) {
+        self.send(FrameKind::Input, &[&id.encode(), bytes].concat());
+    }
+
+    /// Whether what was asked for is there, and its bytes.
+    #[allow(dead_code, reason = "not every suite asks for files")]
+    pub(crate) fn get(&mut self, path: &str, most_bytes: u64) -> (FileFound, Vec<u8>) {
+        let path = path.to_owned();
+        self.send_message(FrameKind::Get, &Get { path, most_bytes });
+        let mut bytes = Vec::new();
+        let found = match self.next() {
+            Some(Message::File(found)) => found,
+            other => panic!("{other:?} instead of File; {}", self.diagnostics()),
+        };
+        while matches!(found, FileFound::Bytes(all) if (bytes.len() as u64) < all) {
+            match self.next() {
+                Some(Message::Data(data)) => bytes.extend(data),
+                other => panic!("{other:?} instead of Data; {}", self.diagnostics()),
+            }
+        }
+        (found, bytes)
     }
 
     /// Waits for the compile step; `None` where there is none.
@@ -321,61 +427,77 @@ impl Session {
 
     /// How the compile step ended, and whether it made no program.
     pub(crate) fn compile_done(&mut self) -> (Option<Ran>, bool) {
-        let (compiled, done) = self.compile_step_done();
-        (compiled, done.program_missing)
+        let (compiled, sealed) = self.compile_step_done();
+        (compiled, sealed.is_some_and(|sealed| sealed.program_missing))
     }
 
-    /// How the compile step ended, and all that was said of it.
-    pub(crate) fn compile_step_done(&mut self) -> (Option<Ran>, CompileDone) {
-        loop {
-            match self.next() {
-                Some(Message::CompileDone(done)) => {
-                    let compiled = done.facts.clone();
-                    return (compiled.map(|facts| self.ran(JobStep::Compile, facts)), done);
-                }
-                Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
-                other => panic!("{other:?} instead of CompileDone; {}", self.diagnostics()),
+    /// How the compile step ended, and all that was said of what it left. Where no test is to be run then, the box is told that
+    /// nothing follows.
+    pub(crate) fn compile_step_done(&mut self) -> (Option<Ran>, Option<Sealed>) {
+        let job = self.job.clone().expect("a job was sent");
+        let mut compiled = None;
+        if job.compile.is_some() {
+            let ran = self.exited(COMPILE);
+            if ran.facts.end != (RunEnd::Exited { code: 0 }) {
+                self.send(FrameKind::End, &[]);
+                return (Some(ran), None);
             }
+            compiled = Some(ran);
+            self.send_message(FrameKind::Seal, &job.seal());
         }
+        let sealed = match self.next() {
+            Some(Message::Sealed(sealed)) => sealed,
+            other => panic!("{other:?} instead of Sealed; {}", self.diagnostics()),
+        };
+        if sealed.program_missing || sealed.too_many_entries {
+            self.send(FrameKind::End, &[]);
+        }
+        (compiled, Some(sealed))
+    }
+
+    fn exited(&mut self, expected: ExecId) -> Ran {
+        let (id, ran) = self.next_exited();
+        assert_eq!(id, expected);
+        ran
     }
 
     pub(crate) fn expect_compiled(&mut self) {
         if let Some(compiled) = self.compiled() {
             let messages = String::from_utf8_lossy(&compiled.stderr);
-            assert_eq!(
-                compiled.facts.end,
-                optimus_common::facts::RunEnd::Exited { code: 0 },
-                "{messages}"
-            );
+            assert_eq!(compiled.facts.end, RunEnd::Exited { code: 0 }, "{messages}");
         }
     }
 
     /// Waits until one run is over.
     pub(crate) fn next_run(&mut self) -> (u32, Ran) {
+        let (id, ran) = self.next_exited();
+        (self.runs[&id], ran)
+    }
+
+    fn next_exited(&mut self) -> (ExecId, Ran) {
         loop {
             match self.next() {
-                Some(Message::RunDone(done)) => {
-                    return (done.run, self.ran(JobStep::Run(done.run), done.facts));
-                }
-                Some(Message::Output(step, stream, data)) => self.keep(step, stream, &data),
-                other => panic!("{other:?} instead of RunDone; {}", self.diagnostics()),
+                Some(Message::Exited(Exited { id, facts })) => return (id, self.ran(id, facts)),
+                Some(Message::Output(id, stream, data)) => self.keep(id, stream, &data),
+                Some(Message::InputTaken(_)) => {}
+                other => panic!("{other:?} instead of Exited; {}", self.diagnostics()),
             }
         }
     }
 
     /// Sends one test after the other while it reads the results, and sorts those by test.
     pub(crate) fn run_all(&mut self, inputs: &[&[u8]]) -> Vec<Ran> {
+        let execs: Vec<_> = (0..)
+            .zip(inputs)
+            .map(|(run, bytes)| self.exec(run, StdinSource::Bytes(bytes.len() as u64)))
+            .collect();
         let mut input = self.input.take().expect("the session has not hung up");
         let mut runs: Vec<_> = thread::scope(|scope| {
             let sender = scope.spawn(move || {
-                for (run, bytes) in (0..).zip(inputs) {
-                    let header = TestHeader {
-                        run,
-                        input_bytes: bytes.len() as u64,
-                    };
-                    write_frame(&mut input, FrameKind::Test, &serde_json::to_vec(&header)?)?;
+                for (exec, bytes) in execs.iter().zip(inputs) {
+                    write_frame(&mut input, FrameKind::Exec, &serde_json::to_vec(exec)?)?;
                     for chunk in bytes.chunks(CHUNK) {
-                        write_frame(&mut input, FrameKind::InputData, chunk)?;
+                        write_frame(&mut input, FrameKind::Data, chunk)?;
                     }
                 }
                 write_frame(&mut input, FrameKind::End, &[])?;
@@ -410,7 +532,7 @@ impl Session {
         while let Some(message) = self.next() {
             match message {
                 Message::Fault(text) => reason = Some(text),
-                Message::Output(..) => {}
+                Message::Output(..) | Message::InputTaken(_) => {}
                 other => panic!("{other:?} from a box that should have failed"),
             }
         }
@@ -420,15 +542,15 @@ impl Session {
     }
 
     #[allow(dead_code, reason = "not every suite takes output apart")]
-    pub(crate) fn keep(&mut self, step: JobStep, stream: Stream, data: &[u8]) {
+    pub(crate) fn keep(&mut self, id: ExecId, stream: Stream, data: &[u8]) {
         self.output
-            .entry((step, stream))
+            .entry((id, stream))
             .or_default()
             .extend_from_slice(data);
     }
 
-    fn ran(&mut self, step: JobStep, facts: RunFacts) -> Ran {
-        let mut take = |stream| self.output.remove(&(step, stream)).unwrap_or_default();
+    fn ran(&mut self, id: ExecId, facts: RunFacts) -> Ran {
+        let mut take = |stream| self.output.remove(&(id, stream)).unwrap_or_default();
         let ran = Ran {
             stdout: take(Stream::Stdout),
             stderr: take(Stream::Stderr),
@@ -441,7 +563,7 @@ impl Session {
             (&ran.stderr, ran.facts.stderr_bytes),
         ] {
             let seen = seen.len() as u64;
-            let cut = step == JobStep::Compile && seen == COMPILE_OUTPUT_KEPT && seen < told;
+            let cut = id == COMPILE && seen == COMPILE_OUTPUT_KEPT && seen < told;
             assert!(
                 seen == told || seen + 1 == told || cut,
                 "{seen} bytes came, {told} were reported"

@@ -15,8 +15,8 @@ use optimus_common::{
     facts::{MeasuredBy, RunEnd, RunFacts},
 };
 use optimus_protocol::{
-    CHUNK, CompileDone, FrameKind, Frames, JobHeader, JobStep, OutputTag, Ready, RunDone, Stream, TestHeader,
-    VERSION, encode, encode_json,
+    CHUNK, Exec, Exited, FrameKind, Frames, OutputTag, Ready, Sealed, StdinSource, Stream, VERSION, encode,
+    encode_json,
 };
 use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
 use tokio::{
@@ -231,32 +231,35 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         },
     )
     .await?;
-    let (_, header) = receive(&mut stream).await?;
-    let header: JobHeader = serde_json::from_slice(&header)?;
+    receive(&mut stream).await?;
     let mut program = Vec::new();
-    while (program.len() as u64) < header.files[0].bytes {
-        program.extend(receive(&mut stream).await?.1);
+    loop {
+        match receive(&mut stream).await? {
+            (FrameKind::Data, data) => program.extend(data),
+            (FrameKind::Seal, _) => break,
+            _ => {}
+        }
     }
     let begun = shared.begun.borrow().to_owned();
     shared.begun.send_replace(begun + 1);
     let program = String::from_utf8(program).unwrap();
     let parts: Vec<_> = program.split(',').collect();
     let part = parts[begun.min(parts.len() - 1)];
-    send(
-        &mut stream,
-        FrameKind::CompileDone,
-        &CompileDone {
-            program_missing: false,
-            too_many_entries: false,
-            facts: None,
-        },
-    )
-    .await?;
+    let sealed = Sealed {
+        program_missing: false,
+        too_many_entries: false,
+    };
+    send(&mut stream, FrameKind::Sealed, &sealed).await?;
     let mut tried = HashSet::new();
-    while let (FrameKind::Test, test) = receive(&mut stream).await? {
-        let test: TestHeader = serde_json::from_slice(&test)?;
+    while let (FrameKind::Exec, exec) = receive(&mut stream).await? {
+        let Exec {
+            id, command, stdin, ..
+        } = serde_json::from_slice(&exec)?;
+        let StdinSource::Bytes(input_bytes) = stdin else {
+            panic!("a worker sends its inputs ahead");
+        };
         let mut input = Vec::new();
-        while (input.len() as u64) < test.input_bytes {
+        while (input.len() as u64) < input_bytes {
             input.extend(receive(&mut stream).await?.1);
         }
         shared.tests_begun.fetch_add(1, Ordering::SeqCst);
@@ -272,20 +275,20 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
                 }
                 let mut facts = facts(input.len());
                 if is_first && part.starts_with("late") {
-                    facts.cpu_time = header.run.limits.cpu_time + Duration::from_micros(1);
+                    facts.cpu_time = command.limits.cpu_time + Duration::from_micros(1);
                 }
                 if !is_first && part == "later" {
                     shared.tried_again.send_replace(true);
                     std::future::pending::<()>().await;
                 }
                 let tag = OutputTag {
-                    step: JobStep::Run(test.run),
+                    id,
                     stream: Stream::Stdout,
                 };
                 for chunk in input.chunks(CHUNK) {
                     send_bytes(&mut stream, FrameKind::Output, &[&tag.encode(), chunk]).await?;
                 }
-                send(&mut stream, FrameKind::RunDone, &RunDone { run: test.run, facts }).await?;
+                send(&mut stream, FrameKind::Exited, &Exited { id, facts }).await?;
             }
             "hang" => std::future::pending().await,
             "die" => return Ok(()),

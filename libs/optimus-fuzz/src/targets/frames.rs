@@ -1,15 +1,15 @@
 //! Frames of the runner protocol from text that people can read and a fuzzer can change.
 
 use optimus_protocol::{
-    Decoder, FrameHeader, FrameKind, HEADER_LEN, JobStep, OutputTag, Part, Stream, VERSION,
+    Decoder, ExecId, FrameHeader, FrameKind, HEADER_LEN, OutputTag, Part, Stream, VERSION,
 };
 
 /// What stands between two frames.
 const DIVIDER: &[u8] = b"\n--\n";
 
 /// The bytes of all frames in `text`. A frame's first letter is its kind and the rest its payload; after `O` come the
-/// run, a digit or `c` for the compile step, and the stream, `1` or `2`. After `!` come bytes as they are. `R` alone is
-/// what an agent of today says.
+/// execution, a digit, and the stream, `1` or `2`; after `i`, `c`, `K` and `t` the execution alone. After `!` come bytes as they
+/// are. `R` alone is what an agent of today says.
 pub(crate) fn compose(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text;
@@ -30,33 +30,42 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
     let kind = match letter {
         b'!' => return bytes.extend_from_slice(payload),
         b'R' if payload.is_empty() => return append(bytes, format!("R{{\"version\":{VERSION}}}").as_bytes()),
-        b'J' => FrameKind::Job,
-        b'f' => FrameKind::FileData,
-        b'T' => FrameKind::Test,
-        b'i' => FrameKind::InputData,
+        b'B' => FrameKind::Begin,
+        b'P' => FrameKind::Put,
+        b'p' => FrameKind::Prepare,
+        b'X' => FrameKind::Exec,
+        b'i' => FrameKind::Input,
+        b'c' => FrameKind::CloseInput,
+        b'K' => FrameKind::Kill,
+        b'L' => FrameKind::Seal,
+        b'G' => FrameKind::Get,
         b'E' => FrameKind::End,
+        b'd' => FrameKind::Data,
         b'R' => FrameKind::Ready,
-        b'C' => FrameKind::CompileDone,
-        b'D' => FrameKind::RunDone,
         b'O' => FrameKind::Output,
+        b'D' => FrameKind::Exited,
+        b'S' => FrameKind::Sealed,
+        b't' => FrameKind::InputTaken,
+        b'f' => FrameKind::File,
         _ => FrameKind::Fault,
     };
-    let tag = match (kind, payload) {
-        (FrameKind::Output, &[run, stream, ..]) => {
-            let step = match run {
-                b'c' => JobStep::Compile,
-                _ => JobStep::Run(u32::from(run.wrapping_sub(b'0'))),
-            };
+    let id = |digit: u8| ExecId(u32::from(digit.wrapping_sub(b'0')));
+    let (tag, payload) = match (kind, payload) {
+        (FrameKind::Output, &[digit, stream, ref data @ ..]) => {
             let stream = if stream == b'2' {
                 Stream::Stderr
             } else {
                 Stream::Stdout
             };
-            OutputTag { step, stream }.encode().to_vec()
+            let id = id(digit);
+            (OutputTag { id, stream }.encode().to_vec(), data)
         }
-        _ => Vec::new(),
+        (
+            FrameKind::Input | FrameKind::CloseInput | FrameKind::Kill | FrameKind::InputTaken,
+            &[digit, ref rest @ ..],
+        ) => (id(digit).encode().to_vec(), rest),
+        _ => (Vec::new(), payload),
     };
-    let payload = if tag.is_empty() { payload } else { &payload[2..] };
     // Longer than it may be, too: whoever reads it has to see to that.
     let len = u32::try_from(tag.len() + payload.len()).unwrap_or(u32::MAX);
     bytes.push(kind as u8);

@@ -46,7 +46,7 @@ fn check(language: &Language) {
     }))
     .expect("the submission is valid");
     if let Ok(plan) = JobPlan::new(&submission, language, &SETTINGS.limits) {
-        let limits = &plan.header.run.limits;
+        let limits = &plan.run.limits;
         assert!(!limits.cpu_time.is_zero() && limits.wall_time >= limits.cpu_time);
         assert!(limits.memory_bytes > 0 && limits.file_size_bytes > 0);
         assert!(plan.box_memory_bytes >= limits.memory_bytes);

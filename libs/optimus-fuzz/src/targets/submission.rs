@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use optimus_common::{language::Languages, settings::Settings, submission::Submission};
 use optimus_judge::plan::JobPlan;
-use optimus_protocol::MAX_PAYLOAD;
+use optimus_protocol::{Exec, ExecId, FrameKind, Put, StdinSource, encode_json};
 use serde_json::Value;
 
 use crate::memory::bounded;
@@ -59,14 +59,26 @@ pub(crate) fn check_accepted(submission: &Submission) {
         plan => plan.expect("what was accepted can be planned"),
     };
     assert_eq!(Ok(&plan), JobPlan::new(&again, language, limits).as_ref());
-    let header = serde_json::to_vec(&plan.header).expect("a header is JSON");
-    assert!(
-        header.len() <= MAX_PAYLOAD,
-        "no box takes a header of {} bytes",
-        header.len()
-    );
-    assert!(!plan.header.run.limits.cpu_time.is_zero() && !plan.header.run.limits.wall_time.is_zero());
-    assert!(plan.box_memory_bytes >= plan.header.run.limits.memory_bytes);
+    for command in plan.compile.iter().chain([&plan.run]) {
+        let exec = Exec {
+            id: ExecId(u32::MAX),
+            command: command.clone(),
+            sent_bytes: Some(u64::MAX),
+            stdin: StdinSource::Bytes(u64::MAX),
+        };
+        let fits = encode_json(&mut Vec::<u8>::new(), FrameKind::Exec, &exec);
+        assert!(fits.is_ok(), "no box takes this command: {fits:?}");
+    }
+    for path in &plan.files {
+        let put = Put {
+            path: path.clone(),
+            bytes: u64::MAX,
+        };
+        let fits = encode_json(&mut Vec::<u8>::new(), FrameKind::Put, &put);
+        assert!(fits.is_ok(), "no box takes this file: {fits:?}");
+    }
+    assert!(!plan.run.limits.cpu_time.is_zero() && !plan.run.limits.wall_time.is_zero());
+    assert!(plan.box_memory_bytes >= plan.run.limits.memory_bytes);
 }
 
 fn check_refusal(answer: &[u8]) {

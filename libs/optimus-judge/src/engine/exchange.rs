@@ -6,9 +6,7 @@
 use std::fmt;
 
 use optimus_common::facts::RunFacts;
-use optimus_protocol::{CommandSpec, Stream};
-
-use crate::verdict::Program;
+use optimus_protocol::{CommandSpec, ExecId, Seal, Sealed, Stream};
 
 /// One of a job's boxes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,13 +18,25 @@ impl BoxId {
 }
 
 /// Something that a box was asked to execute. No two executions of a job have the same number: a test that is run again is
-/// another execution. They count from 0.
+/// another execution. They count upwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExecutionId(pub(super) u32);
 
+impl From<ExecutionId> for ExecId {
+    fn from(id: ExecutionId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<ExecId> for ExecutionId {
+    fn from(id: ExecId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl ExecutionId {
     /// The compile step. No other execution has this number, not even where there is no compile step.
-    pub const COMPILE: Self = Self(u32::MAX);
+    pub const COMPILE: Self = Self(0);
 }
 
 /// What is to be done next, in the order in which it was offered. The next one may be asked for while this one is still under
@@ -39,11 +49,14 @@ pub enum Action<'a> {
         name: &'a str,
         content: &'a [u8],
     },
+    /// All files are there, and these folders are to be beside them.
+    Prepare { in_box: BoxId, folders: &'a [String] },
+    /// Before the seal in the box's work directory itself, afterwards in a fresh layer above it.
     Execute(Execution<'a>),
+    /// What lies in the work directory is to stay as it is, and should have this.
+    Seal { in_box: BoxId, expected: &'a Seal },
     /// Nothing more is asked of this box.
-    End {
-        in_box: BoxId,
-    },
+    End { in_box: BoxId },
 }
 
 /// A command and everything it is run with.
@@ -53,7 +66,8 @@ pub struct Execution<'a> {
     pub id: ExecutionId,
     pub purpose: Purpose,
     pub command: &'a CommandSpec,
-    pub workdir: Workdir,
+    /// Bytes of each stream that are wanted; `None` for all of them.
+    pub wanted_bytes: Option<u64>,
     pub input: &'a [u8],
 }
 
@@ -67,20 +81,9 @@ pub enum Purpose {
     TestAgain(u64),
 }
 
-/// Which work directory something is executed in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Workdir {
-    /// The box's own. What is left there stays, and nobody changes it once everything of this kind is over.
-    Kept,
-    /// A fresh layer above the box's own, once that is sealed. A failure of what was to fill it means that nothing is run.
-    Fresh,
-}
-
 /// What happened in a box.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event<'e> {
-    /// What was put into the box is there, and there was nothing to compile.
-    Prepared { in_box: BoxId },
     /// An execution wrote something. Each stream comes in order.
     Output {
         in_box: BoxId,
@@ -88,14 +91,9 @@ pub enum Event<'e> {
         stream: Stream,
         data: &'e [u8],
     },
-    /// An execution in the kept work directory is over, and this is what it left there.
-    Built {
-        in_box: BoxId,
-        id: ExecutionId,
-        facts: RunFacts,
-        program: Program,
-    },
-    /// An execution in a fresh work directory is over.
+    /// The work directory is sealed, and this is what was found there.
+    Sealed { in_box: BoxId, found: Sealed },
+    /// An execution is over.
     Ended {
         in_box: BoxId,
         id: ExecutionId,
@@ -110,10 +108,8 @@ pub enum EngineError {
     UnknownBox(BoxId),
     #[error("the box speaks of {0}, which nobody asked for or which is over")]
     Unexpected(ExecutionId),
-    #[error("the box says twice how the compile step ended")]
-    CompiledTwice,
-    #[error("the box does not know whether it had to compile")]
-    OtherRecipe,
+    #[error("the box says that its work directory is sealed, which nobody asked for or which it has said")]
+    UnexpectedSeal,
     #[error("{got} bytes of {stream} arrived from {id}, which wrote {written}")]
     LostOutput {
         id: ExecutionId,

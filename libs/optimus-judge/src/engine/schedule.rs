@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use super::exchange::ExecutionId;
 
+/// The first test's number: the one before is [`ExecutionId::COMPILE`].
+const FIRST: usize = 1;
+
 /// Which tests are to be executed, in which order, and how many of them ahead of each other's ends. Tests are named by their
 /// place among the test cases.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ impl Schedule {
     }
 
     pub(super) fn turn(&mut self) -> Option<Turn> {
-        let id = ExecutionId(u32::try_from(self.executed.len()).ok()?);
+        let id = ExecutionId(u32::try_from(self.executed.len() + FIRST).ok()?);
         let test = if self.next < self.tests && self.open < self.at_once {
             self.open += 1;
             self.next += 1;
@@ -56,7 +59,7 @@ impl Schedule {
 
     /// The test of an execution; `None` where there was no such execution.
     pub(super) fn test_of(&self, id: ExecutionId) -> Option<usize> {
-        self.executed.get(id.0 as usize).copied()
+        self.executed.get((id.0 as usize).checked_sub(FIRST)?).copied()
     }
 
     /// The test of this execution is to be executed once more.

@@ -7,6 +7,8 @@ use optimus_common::{
     submission::{SourceFile, TestCase},
 };
 
+use optimus_protocol::Product;
+
 use super::*;
 
 fn strings(items: &[&str]) -> Vec<String> {
@@ -101,20 +103,15 @@ fn content_whose_size_nobody_knows_is_not_planned_for() {
 #[test]
 fn what_a_submission_leaves_out_is_taken_from_its_language_and_the_settings() {
     let plan = plan(&submission(), &language()).unwrap();
-    assert_eq!(
-        plan.header.files,
-        [FileHeader {
-            name: "Main.java".to_owned(),
-            bytes: 10
-        }]
-    );
-    assert_eq!(plan.header.max_parallel_tests, 2);
+    assert_eq!(plan.files, ["Main.java"]);
+    assert_eq!(plan.folders, [".optimus"]);
+    assert_eq!(plan.parallel, 2);
     assert_eq!(plan.largest_input_bytes, 5);
     let resources = language().resources;
     let common = |limits: &Limits| (limits.processes, limits.open_files, limits.file_size_bytes);
     let expected = |files_mb: u64| (resources.processes, resources.open_files, files_mb * MIB);
 
-    let run = &plan.header.run;
+    let run = &plan.run;
     assert_eq!(run.argv, strings(&["java", "-Xmx256m", "Main"]));
     assert_eq!(run.env, language().execution.env);
     assert_eq!(run.limits.cpu_time, Duration::from_millis(7500));
@@ -123,7 +120,7 @@ fn what_a_submission_leaves_out_is_taken_from_its_language_and_the_settings() {
     assert_eq!(run.limits.output_bytes, 16 * MIB);
     assert_eq!(common(&run.limits), expected(8));
 
-    let compile = plan.header.compile.unwrap();
+    let compile = plan.compile.unwrap();
     assert_eq!(compile.argv, strings(&["javac", "-d", ".", "Main.java"]));
     assert_eq!(compile.limits.cpu_time, Duration::from_secs(30));
     assert_eq!(compile.limits.wall_time, Duration::from_secs(61));
@@ -144,25 +141,22 @@ fn a_submission_sets_its_own_limits() {
     submission.compile_timeout_ms = Some(2000);
     submission.memory_limit_mb = Some(64);
     submission.output_limit_bytes = Some(100);
-    let header = plan(&submission, &language()).unwrap().header;
-    assert_eq!(header.run.limits.cpu_time, Duration::from_millis(1500));
-    assert_eq!(header.run.limits.wall_time, Duration::from_millis(4500));
-    assert_eq!(header.run.limits.memory_bytes, 164 * MIB);
-    assert_eq!(header.run.limits.output_bytes, 100);
-    assert_eq!(
-        header.run.argv[1], "-Xmx64m",
-        "the flag goes without the allowance"
-    );
-    assert_eq!(header.compile.unwrap().limits.cpu_time, Duration::from_secs(2));
+    let plan = plan(&submission, &language()).unwrap();
+    assert_eq!(plan.run.limits.cpu_time, Duration::from_millis(1500));
+    assert_eq!(plan.run.limits.wall_time, Duration::from_millis(4500));
+    assert_eq!(plan.run.limits.memory_bytes, 164 * MIB);
+    assert_eq!(plan.run.limits.output_bytes, 100);
+    assert_eq!(plan.run.argv[1], "-Xmx64m", "the flag goes without the allowance");
+    assert_eq!(plan.compile.unwrap().limits.cpu_time, Duration::from_secs(2));
 }
 
 #[test]
 fn arguments_follow_the_recipe_unexpanded() {
     let mut submission = submission();
     submission.args = strings(&["{source}", "-x"]);
-    let header = plan(&submission, &language()).unwrap().header;
+    let plan = plan(&submission, &language()).unwrap();
     assert_eq!(
-        header.run.argv,
+        plan.run.argv,
         strings(&["java", "-Xmx256m", "Main", "{source}", "-x"])
     );
 }
@@ -171,10 +165,10 @@ fn arguments_follow_the_recipe_unexpanded() {
 fn the_submissions_environment_never_reaches_the_compiler() {
     let mut submission = submission();
     submission.env = map(&[("LD_PRELOAD", "./evil.so"), ("LANG", "C"), ("PATH", "/box")]);
-    let header = plan(&submission, &language()).unwrap().header;
-    assert_eq!(header.compile.unwrap().env, language().execution.env);
+    let plan = plan(&submission, &language()).unwrap();
+    assert_eq!(plan.compile.unwrap().env, language().execution.env);
     assert_eq!(
-        header.run.env,
+        plan.run.env,
         map(&[("LANG", "C"), ("LD_PRELOAD", "./evil.so"), ("PATH", "/box")])
     );
 }
@@ -192,16 +186,12 @@ fn several_files_keep_their_order_and_the_entry_point_is_a_source_whatever_its_n
     let mut language = language();
     language.execution.args = strings(&["{source}"]);
     let plan = plan(&submission, &language).unwrap();
-    let names: Vec<_> = plan.header.files.iter().map(|file| file.name.as_str()).collect();
-    assert_eq!(names, ["data.txt", "lib/Util.java", "Start"]);
+    assert_eq!(plan.files, ["data.txt", "lib/Util.java", "Start"]);
     let contents: Vec<_> = file_contents(&submission, &language).collect();
     assert_eq!(contents, [&b"1"[..], b"22", b"333"]);
-    for (file, content) in plan.header.files.iter().zip(contents) {
-        assert_eq!(file.bytes, content.len() as u64);
-    }
-    assert_eq!(plan.header.run.argv, strings(&["java", "Start"]));
+    assert_eq!(plan.run.argv, strings(&["java", "Start"]));
     assert_eq!(
-        plan.header.compile.unwrap().argv,
+        plan.compile.unwrap().argv,
         strings(&["javac", "-d", ".", "lib/Util.java", "Start"])
     );
 }
@@ -220,9 +210,9 @@ fn the_source_called_main_is_started_with_else_the_first_one() {
         (&["words.txt", "more.txt"], "words.txt"),
     ] {
         submission.files = names.iter().map(|name| file(name, "")).collect();
-        let header = plan(&submission, &language).unwrap().header;
-        assert_eq!(header.run.argv, ["java".to_owned(), format!("./{main}")]);
-        assert_eq!(header.compile, None);
+        let plan = plan(&submission, &language).unwrap();
+        assert_eq!(plan.run.argv, ["java".to_owned(), format!("./{main}")]);
+        assert_eq!(plan.compile, None);
         assert_eq!(entry_point(&submission, &language), Some(main));
     }
 }
@@ -237,7 +227,7 @@ fn a_compile_step_gets_every_source_and_the_entry_point_only_where_it_is_named()
         .collect();
     let mut language = language();
     language.execution.compile = strings(&["javac", "{entry_point}", "{sources}"]);
-    let compile = |submission: &Submission| plan(submission, &language).unwrap().header.compile.unwrap();
+    let compile = |submission: &Submission| plan(submission, &language).unwrap().compile.unwrap();
     assert_eq!(
         compile(&submission).argv,
         strings(&["javac", "", "a.jav", "B.JAVA", "Main.java"])
@@ -328,8 +318,8 @@ fn what_the_recipe_runs_out_of_the_work_directory_has_to_be_made() {
         language.execution.compile = strings(compile);
         language.execution.command = command.to_owned();
         language.execution.args = strings(args);
-        let header = plan(&submission(), &language).unwrap().header;
-        (header.program, header.product)
+        let made = plan(&submission(), &language).unwrap().made;
+        (made.program, made.product)
     };
     let program = |name: &str| (Some(name.to_owned()), Product::Unknown);
     let named = |name: &str| (None, Product::Named(name.to_owned()));

@@ -3,8 +3,12 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use optimus_judge::engine::{Action, BoxId, Engine, Event, Execution, ExecutionId, Purpose, Workdir};
-use optimus_protocol::Stream;
+use optimus_common::facts::RunEnd;
+use optimus_judge::{
+    engine::{Action, BoxId, Engine, Event, Execution, ExecutionId, Purpose},
+    verdict::Program,
+};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
 
 use crate::jobs::{Doing, Job};
 
@@ -27,9 +31,8 @@ impl Choices {
 /// What a box says next, in a form that can be kept and said again.
 #[derive(Debug, Clone)]
 pub(crate) enum Said {
-    Prepared,
+    Sealed(Sealed),
     Output(ExecutionId, Stream, Vec<u8>),
-    Built(ExecutionId, Doing, optimus_judge::verdict::Program),
     Ended(ExecutionId, Doing),
 }
 
@@ -40,18 +43,15 @@ impl Said {
 
     pub(crate) fn event_in(&self, in_box: BoxId) -> Event<'_> {
         match self {
-            Self::Prepared => Event::Prepared { in_box },
+            Self::Sealed(found) => Event::Sealed {
+                in_box,
+                found: *found,
+            },
             Self::Output(id, stream, data) => Event::Output {
                 in_box,
                 id: *id,
                 stream: *stream,
                 data,
-            },
-            Self::Built(id, doing, program) => Event::Built {
-                in_box,
-                id: *id,
-                facts: doing.facts.clone(),
-                program: *program,
             },
             Self::Ended(id, doing) => Event::Ended {
                 in_box,
@@ -67,10 +67,11 @@ pub(crate) struct TestBox<'a> {
     job: &'a Job,
     /// Executions at once.
     slots: usize,
-    /// Whether something can be run.
+    /// Whether all files are there.
     prepared: bool,
-    /// Whether nothing will be, since there is no program.
-    is_gone: bool,
+    /// How the compile step ended, once it has.
+    compiled: Option<RunEnd>,
+    seal: Seal,
     waiting: VecDeque<(ExecutionId, Doing)>,
     going_on: Vec<Going>,
     files: usize,
@@ -78,6 +79,13 @@ pub(crate) struct TestBox<'a> {
     /// How often each test was executed.
     tried: HashMap<u64, usize>,
     is_ended: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seal {
+    NotAsked,
+    Asked,
+    Done,
 }
 
 #[derive(Debug)]
@@ -94,7 +102,8 @@ impl<'a> TestBox<'a> {
             job,
             slots,
             prepared: false,
-            is_gone: false,
+            compiled: None,
+            seal: Seal::NotAsked,
             waiting: VecDeque::new(),
             going_on: Vec::new(),
             files: 0,
@@ -115,8 +124,23 @@ impl<'a> TestBox<'a> {
                 content,
             } => {
                 assert_eq!((in_box, name, content), (IN, "main.cpp", &b"int main() {}"[..]));
-                assert!(self.executions.is_empty(), "files come first");
+                assert!(!self.prepared, "files come first");
                 self.files += 1;
+            }
+            Action::Prepare { in_box, folders } => {
+                assert_eq!((in_box, folders), (IN, &self.job.plan.folders[..]));
+                assert!(self.files == 1 && !self.prepared);
+                self.prepared = true;
+            }
+            Action::Seal { in_box, expected } => {
+                assert_eq!((in_box, expected), (IN, &self.job.plan.made));
+                assert_eq!(self.seal, Seal::NotAsked);
+                let is_due = match self.job.compile {
+                    Some(_) => self.compiled == Some(RunEnd::Exited { code: 0 }),
+                    None => self.prepared,
+                };
+                assert!(is_due, "what did not compile is of no use");
+                self.seal = Seal::Asked;
             }
             Action::Execute(execution) => self.execute(execution, engine),
             Action::End { .. } => {
@@ -131,21 +155,32 @@ impl<'a> TestBox<'a> {
         let Execution {
             id,
             purpose,
-            workdir,
             command,
+            wanted_bytes,
             input,
             ..
         } = execution;
         assert!(self.executions.insert(id), "{id} was used twice");
-        assert!(!engine.is_over());
-        let header = &self.job.plan.header;
+        assert!(self.prepared && !engine.is_over());
+        let plan = &self.job.plan;
         let (Purpose::Test(test) | Purpose::TestAgain(test)) = purpose else {
-            assert_eq!((id, workdir), (ExecutionId::COMPILE, Workdir::Kept));
+            assert_eq!(
+                (id, wanted_bytes),
+                (ExecutionId::COMPILE, Some(COMPILE_OUTPUT_KEPT))
+            );
             assert_eq!(self.executions.len(), 1, "it comes before all tests");
-            assert_eq!(Some(command), header.compile.as_ref());
+            assert_eq!(Some(command), plan.compile.as_ref());
             return;
         };
-        assert_eq!((workdir, command), (Workdir::Fresh, &header.run));
+        assert_eq!((wanted_bytes, command), (None, &plan.run));
+        let is_due = match self.job.compile {
+            Some(_) => Seal::Done,
+            None => Seal::Asked,
+        };
+        assert!(
+            self.seal == is_due || self.seal == Seal::Done,
+            "the seal comes first"
+        );
         assert_eq!(input, format!("input {test}").as_bytes());
         let tried = self.tried.entry(test).or_default();
         *tried += 1;
@@ -160,14 +195,12 @@ impl<'a> TestBox<'a> {
             let open = self.waiting.len() + tests.count();
             assert_eq!(open, 0, "nothing goes ahead of what may stop the job");
         }
-        if !self.is_gone {
-            self.waiting.push_back((id, doing));
-        }
+        self.waiting.push_back((id, doing));
     }
 
     /// What it says next; `None` where it waits to be asked for something.
     pub(crate) fn speak(&mut self, choices: &mut Choices) -> Option<Said> {
-        if !self.prepared {
+        if self.seal != Seal::Done {
             return self.compile(choices);
         }
         while self.going_on.len() < self.slots
@@ -189,12 +222,12 @@ impl<'a> TestBox<'a> {
     }
 
     fn compile(&mut self, choices: &mut Choices) -> Option<Said> {
-        let Some(compile) = &self.job.compile else {
-            // It has been asked for nothing that it could tell apart from the tests.
-            self.prepared = self.files > 0 && !self.executions.is_empty();
-            return self.prepared.then_some(Said::Prepared);
-        };
-        if self.is_gone || !self.executions.contains(&ExecutionId::COMPILE) {
+        if self.seal == Seal::Asked {
+            self.seal = Seal::Done;
+            return Some(Said::Sealed(self.found()));
+        }
+        let compile = self.job.compile.as_ref()?;
+        if self.compiled.is_some() || !self.executions.contains(&ExecutionId::COMPILE) {
             return None;
         }
         let (id, doing) = (ExecutionId::COMPILE, compile.doing.clone());
@@ -206,14 +239,22 @@ impl<'a> TestBox<'a> {
             return Some(said);
         }
         let Going { doing, .. } = self.going_on.remove(0);
-        let program = compile.program;
-        self.prepared = program == optimus_judge::verdict::Program::Made
-            && doing.facts.end == (optimus_common::facts::RunEnd::Exited { code: 0 });
-        if !self.prepared {
-            self.is_gone = true;
-            self.waiting.clear();
+        self.compiled = Some(doing.facts.end.clone());
+        Some(Said::Ended(id, doing))
+    }
+
+    /// What lies in the work directory.
+    fn found(&self) -> Sealed {
+        let program = self.job.compile.as_ref().map(|compile| compile.program);
+        Sealed {
+            program_missing: program == Some(Program::Missing),
+            too_many_entries: program == Some(Program::AmongTooMany),
         }
-        Some(Said::Built(id, doing, program))
+    }
+
+    /// Whether it has been asked to seal its work directory, and has not said that it has.
+    pub(crate) fn owes_seal(&self) -> bool {
+        self.seal == Seal::Asked
     }
 
     /// Executions that were asked for and are not over.
@@ -229,7 +270,7 @@ impl<'a> TestBox<'a> {
 
     /// A test that cannot be run yet.
     pub(crate) fn waits_for_program(&self) -> Option<ExecutionId> {
-        let waiting = self.waiting.front().filter(|_| !self.prepared);
+        let waiting = self.waiting.front().filter(|_| self.seal != Seal::Done);
         waiting.map(|(id, _)| *id)
     }
 
@@ -241,7 +282,7 @@ impl<'a> TestBox<'a> {
     /// A number of an execution that will be the next one.
     pub(crate) fn next_id(&self) -> u32 {
         let tests = self.executions.iter().filter(|id| **id != ExecutionId::COMPILE);
-        u32::try_from(tests.count()).unwrap()
+        u32::try_from(tests.count()).unwrap() + 1
     }
 
     pub(crate) fn is_ended(&self) -> bool {

@@ -1,11 +1,8 @@
 //! Boxes that lie.
 
 use optimus_common::facts::RunEnd;
-use optimus_judge::{
-    engine::{BoxId, Engine, EngineError, Event, ExecutionId},
-    verdict::Program,
-};
-use optimus_protocol::{JobStep, Stream};
+use optimus_judge::engine::{BoxId, Engine, EngineError, Event, ExecutionId};
+use optimus_protocol::{ExecId, Sealed, Stream};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use crate::{
@@ -32,15 +29,13 @@ enum Lie {
     BeforeTheProgram,
     /// What is true, in a box that is not the job's.
     AnotherBox,
-    /// The end of a test as if it were a compile step's.
-    OtherKind,
     /// An end with more bytes than were sent.
     LostOutput,
-    Prepared,
+    Seal,
     EndOfTheCompileStep,
 }
 
-const LIES: [Lie; 12] = [
+const LIES: [Lie; 11] = [
     Lie::EndAgain,
     Lie::EmptyEndAgain,
     Lie::OutputAgain,
@@ -49,11 +44,16 @@ const LIES: [Lie; 12] = [
     Lie::TooEarly,
     Lie::BeforeTheProgram,
     Lie::AnotherBox,
-    Lie::OtherKind,
     Lie::LostOutput,
-    Lie::Prepared,
+    Lie::Seal,
     Lie::EndOfTheCompileStep,
 ];
+
+/// What a box finds that has all it should have.
+const FOUND: Sealed = Sealed {
+    program_missing: false,
+    too_many_entries: false,
+};
 
 impl Lie {
     /// The lie at this moment; `None` where it would be none.
@@ -65,7 +65,7 @@ impl Lie {
         choices: &mut Choices,
     ) -> Option<Said> {
         let doing = job.tests[0][0].clone();
-        let nobody = ExecutionId::from(JobStep::Run(u32::MAX - 1));
+        let nobody = ExecutionId::from(ExecId(u32::MAX - 1));
         let pick = |fits: &dyn Fn(&Said) -> bool| past.iter().rev().find(|said| fits(said)).cloned();
         match self {
             Self::EndAgain => past
@@ -87,7 +87,7 @@ impl Lie {
             Self::OutputOfNobody => Some(Said::Output(nobody, Stream::Stderr, b"x".to_vec())),
             Self::EndOfNobody => Some(Said::Ended(nobody, doing)),
             Self::TooEarly => {
-                let next = JobStep::Run(test_box.next_id()).into();
+                let next = ExecId(test_box.next_id()).into();
                 Some(Said::Output(next, Stream::Stdout, b"1".to_vec()))
             }
             Self::BeforeTheProgram => {
@@ -96,14 +96,6 @@ impl Lie {
                 Some(Said::Ended(test_box.waits_for_program()?, doing))
             }
             Self::AnotherBox => test_box.speak(choices),
-            Self::OtherKind => {
-                let id = test_box.any_going_on(choices)?;
-                Some(if id == ExecutionId::COMPILE {
-                    Said::Ended(id, doing)
-                } else {
-                    Said::Built(id, doing, Program::Made)
-                })
-            }
             Self::LostOutput => {
                 let id = test_box.any_going_on(choices)?;
                 let mut doing = Doing {
@@ -114,19 +106,15 @@ impl Lie {
                 doing.facts.end = RunEnd::Exited { code: 0 };
                 // No program here comes near the limit with this stream.
                 doing.facts.stderr_bytes = 1000;
-                Some(if id == ExecutionId::COMPILE {
-                    Said::Built(id, doing, Program::Made)
-                } else {
-                    Said::Ended(id, doing)
-                })
+                Some(Said::Ended(id, doing))
             }
-            // True once, where nothing is compiled.
-            Self::Prepared => (job.compile.is_some() || !past.is_empty()).then_some(Said::Prepared),
+            // Where it is awaited it may be true.
+            Self::Seal => (!test_box.owes_seal()).then_some(Said::Sealed(FOUND)),
             Self::EndOfTheCompileStep => {
                 // Where it is awaited it may be true.
-                let is_awaited =
-                    job.compile.is_some() && !past.iter().any(|said| matches!(said, Said::Built(..)));
-                (!is_awaited).then_some(Said::Built(ExecutionId::COMPILE, doing, Program::Made))
+                let is_end = |said: &Said| matches!(said, Said::Ended(ExecutionId::COMPILE, _));
+                let is_awaited = job.compile.is_some() && !past.iter().any(is_end);
+                (!is_awaited).then_some(Said::Ended(ExecutionId::COMPILE, doing))
             }
         }
     }
@@ -220,8 +208,8 @@ proptest! {
             Outcome::Believed => prop_assert!(false, "{lie:?} was believed"),
             Outcome::Refused(mut engine, error) => {
                 prop_assert!(engine.poll().is_none());
-                let prepared = Event::Prepared { in_box: IN };
-                prop_assert_eq!(engine.handle(prepared), Err(error.clone()));
+                let sealed = Event::Sealed { in_box: IN, found: FOUND };
+                prop_assert_eq!(engine.handle(sealed), Err(error.clone()));
                 prop_assert_eq!(engine.finish(), Err(error));
             }
         }
@@ -238,14 +226,12 @@ proptest! {
             if kind % 2 == 0 {
                 while engine.poll().is_some() {}
             }
-            let step = if number == u32::MAX { JobStep::Compile } else { JobStep::Run(number) };
-            let (id, in_box) = (ExecutionId::from(step), IN);
+            let (id, in_box) = (ExecutionId::from(ExecId(number)), IN);
             let mut facts = job.tests[0][0].facts.clone();
             (facts.stdout_bytes, facts.stderr_bytes) = (bytes, 0);
             let event = match kind / 2 % 4 {
-                0 => Event::Prepared { in_box },
+                0 => Event::Sealed { in_box, found: FOUND },
                 1 => Event::Output { in_box, id, stream: Stream::Stdout, data: &data },
-                2 => Event::Built { in_box, id, facts, program: Program::Made },
                 _ => Event::Ended { in_box, id, facts },
             };
             let handled = engine.handle(event);

@@ -171,7 +171,9 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
         let Settings { limits, results, .. } = Settings::defaults();
         let mut plan = JobPlan::new(&submission, &language, &limits).unwrap();
         if compile.is_none() {
-            plan.header.compile = None;
+            plan.compile = None;
+            plan.made = optimus_protocol::Seal::default();
+            plan.folders = Vec::new();
         }
         Job {
             submission,

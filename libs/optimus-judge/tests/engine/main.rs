@@ -34,8 +34,7 @@ fn run(job: &Job, slots: usize, choices: &mut Choices) -> JobResult {
             while test_box.act(&mut engine) {}
             assert_eq!(test_box.open(), 0, "nothing is left behind");
             let result = engine.finish().unwrap();
-            let compiled = result.verdict != optimus_common::result::Verdict::CompilationError;
-            assert_eq!(test_box.is_ended(), compiled, "a box without a program has left");
+            assert!(test_box.is_ended(), "a box is told that nothing follows");
             for test in Expected::from(&result).tests {
                 let needed = usize::from(test.facts.is_some()) + usize::from(test.earlier.is_some());
                 assert_eq!(test_box.tried(test.id), needed, "no test is executed for nothing");

@@ -91,7 +91,7 @@ fn run_test(job: &Job, place: usize) -> ExpectedTest {
     let mut quick = first.clone();
     quick.facts.cpu_time = Duration::ZERO;
     quick.facts.wall_time = Duration::ZERO;
-    let limits = &job.plan.header.run.limits;
+    let limits = &job.plan.run.limits;
     let is_again = first.facts.is_marginal_timeout(limits) && judge(job, place, &quick) == Verdict::Accepted;
     let (counts, earlier) = if is_again {
         (second, Some(first.facts.clone()))
@@ -112,7 +112,7 @@ fn judge(job: &Job, place: usize, doing: &Doing) -> Verdict {
     stderr.feed(&doing.stderr);
     let evidence = Evidence {
         facts: &doing.facts,
-        limits: &job.plan.header.run.limits,
+        limits: &job.plan.run.limits,
         runtime: Runtime {
             out_of_memory: &job.language.execution.out_of_memory,
             allowance_bytes: job.language.execution.memory_allowance_mb << 20,

@@ -5,8 +5,9 @@ use optimus_common::{
     result::{CompileVerdict, OverallStatus, Verdict},
 };
 use optimus_judge::engine::{BoxId, Engine, EngineError, Event, ExecutionId};
-use optimus_protocol::{COMPILE_OUTPUT_KEPT, CompileDone, JobStep, OutputTag, Stream};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, Stream};
 
+use crate::driver::{CompileDone, JobStep, OutputTag};
 use crate::{Job, assert_score, facts, run};
 
 #[test]
@@ -77,7 +78,7 @@ fn a_failed_compile_step_ends_the_job_with_the_compilers_words() {
 #[test]
 fn a_compile_step_that_makes_no_program_is_a_compilation_error() {
     let job = Job::new("");
-    assert_eq!(job.plan.header.program.as_deref(), Some("main"));
+    assert_eq!(job.plan.made.program.as_deref(), Some("main"));
     let mut grading = job.grading();
     let done = CompileDone {
         facts: Some(facts(RunEnd::Exited { code: 0 })),
@@ -142,7 +143,7 @@ fn what_a_compiler_says_beyond_what_is_kept_is_cut_and_counted() {
 #[test]
 fn a_language_without_a_compile_step_has_an_empty_one() {
     let mut job = Job::new("");
-    job.plan.header.compile = None;
+    job.plan.compile = None;
     let mut grading = job.grading();
     assert_eq!(
         grading.compile_done(CompileDone {
@@ -202,11 +203,16 @@ fn a_compile_step_that_nobody_asked_for_is_refused() {
         program_missing: false,
         too_many_entries: false,
     };
-    let early = engine.handle(Event::compile_done(BoxId::PROGRAM, done.clone()));
+    let early = engine.handle(Event::Ended {
+        in_box: BoxId::PROGRAM,
+        id: ExecutionId::COMPILE,
+        facts: facts(RunEnd::Exited { code: 0 }),
+    });
     assert_eq!(early, Err(EngineError::Unexpected(ExecutionId::COMPILE)));
 
-    job.plan.header.compile = None;
-    assert_eq!(job.grading().compile_done(done), Err(EngineError::OtherRecipe));
+    job.plan.compile = None;
+    let unasked = job.grading().compile_done(done);
+    assert_eq!(unasked, Err(EngineError::Unexpected(ExecutionId::COMPILE)));
     let compiler = OutputTag {
         step: JobStep::Compile,
         stream: Stream::Stdout,

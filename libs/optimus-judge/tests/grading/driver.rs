@@ -1,6 +1,7 @@
-//! An engine that is told what a box says in the frames of today, by tests that name a test case by its place.
+//! An engine that is told what a box says, by tests that name a test case by its place.
 
 use optimus_common::{
+    facts::{RunEnd, RunFacts},
     language::Language,
     result::{CompileVerdict, JobResult, Verdict},
     settings::Results,
@@ -10,7 +11,35 @@ use optimus_judge::{
     engine::{Action, BoxId, Engine, EngineError, Event, Execution, ExecutionId, Purpose},
     plan::JobPlan,
 };
-use optimus_protocol::{CompileDone, JobStep, OutputTag, RunDone};
+use optimus_protocol::{ExecId, Sealed, Stream};
+
+/// What some output belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum JobStep {
+    Compile,
+    /// The test at this place.
+    Run(u32),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OutputTag {
+    pub(crate) step: JobStep,
+    pub(crate) stream: Stream,
+}
+
+/// How the compile step ended, and what it left if it ended well; without facts, that there was none.
+#[derive(Debug, Clone)]
+pub(crate) struct CompileDone {
+    pub(crate) facts: Option<RunFacts>,
+    pub(crate) program_missing: bool,
+    pub(crate) too_many_entries: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct RunDone {
+    pub(crate) run: u32,
+    pub(crate) facts: RunFacts,
+}
 
 pub(crate) struct Grading<'a> {
     engine: Engine<'a>,
@@ -69,7 +98,7 @@ impl<'a> Grading<'a> {
     /// The execution of a test, or one that nobody asked for.
     pub(crate) fn execution(&self, run: u32) -> ExecutionId {
         let known = self.executions.get(run as usize).copied().flatten();
-        known.unwrap_or(JobStep::Run(run + 1000).into())
+        known.unwrap_or(ExecId(run + 1000).into())
     }
 
     pub(crate) fn output(&mut self, tag: OutputTag, data: &[u8]) -> Result<(), EngineError> {
@@ -86,8 +115,27 @@ impl<'a> Grading<'a> {
     }
 
     pub(crate) fn compile_done(&mut self, done: CompileDone) -> Result<CompileVerdict, EngineError> {
-        self.engine.handle(Event::compile_done(BoxId::PROGRAM, done))?;
-        self.act();
+        let CompileDone {
+            facts,
+            program_missing,
+            too_many_entries,
+        } = done;
+        let in_box = BoxId::PROGRAM;
+        let mut is_sealed = true;
+        if let Some(facts) = facts {
+            is_sealed = facts.end == RunEnd::Exited { code: 0 };
+            let id = ExecutionId::COMPILE;
+            self.engine.handle(Event::Ended { in_box, id, facts })?;
+            self.act();
+        }
+        if is_sealed {
+            let found = Sealed {
+                program_missing,
+                too_many_entries,
+            };
+            self.engine.handle(Event::Sealed { in_box, found })?;
+            self.act();
+        }
         Ok(self.engine.compile_result().unwrap().verdict)
     }
 

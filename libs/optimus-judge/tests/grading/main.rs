@@ -18,11 +18,14 @@ use optimus_common::{
     settings::{Results, Settings},
     submission::Submission,
 };
-use optimus_judge::{engine::EngineError, plan::JobPlan};
-use optimus_protocol::{CompileDone, JobStep, OutputTag, RunDone, Stream};
+use optimus_judge::{
+    engine::{EngineError, ExecutionId},
+    plan::JobPlan,
+};
+use optimus_protocol::Stream;
 use proptest::prelude::*;
 
-use driver::{Grading, Next};
+use driver::{CompileDone, Grading, JobStep, Next, OutputTag, RunDone};
 
 const CPP: &str = r#"{
     "name": "cpp", "version": "1", "image": "i", "dockerfile_path": "d",
@@ -291,7 +294,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
     assert_eq!(early.run_done(&done(0)), Err(EngineError::Unexpected(first)));
     assert_eq!(
         job.grading().compile_done(compiled(None)),
-        Err(EngineError::OtherRecipe)
+        Err(EngineError::UnexpectedSeal)
     );
     let not_started = facts(RunEnd::NotStarted {
         error: "no g++".to_owned(),
@@ -299,7 +302,12 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
     let error = job.grading().compile_done(compiled(Some(not_started)));
     assert_eq!(error, Err(EngineError::CompilerNotStarted("no g++".to_owned())));
     let mut twice = job.compiled();
-    assert_eq!(twice.compile_done(ended_well()), Err(EngineError::CompiledTwice));
+    let again = twice.compile_done(ended_well());
+    assert_eq!(again, Err(EngineError::Unexpected(ExecutionId::COMPILE)));
+    assert_eq!(
+        job.compiled().compile_done(compiled(None)),
+        Err(EngineError::UnexpectedSeal)
+    );
 
     let mut unasked = job.compiled();
     let fourth = unasked.execution(3);
@@ -309,6 +317,7 @@ fn what_a_sound_box_would_not_report_fails_the_job() {
         unasked.output(tag(3, Stream::Stdout), b"x"),
         Err(EngineError::Unexpected(fourth))
     );
+    let first = job.compiled().execution(0);
     let mut ended = job.compiled();
     ended.run_done(&done(0)).unwrap();
     assert_eq!(ended.run_done(&done(0)), Err(EngineError::Unexpected(first)));

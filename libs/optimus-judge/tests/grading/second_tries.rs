@@ -7,11 +7,11 @@ use optimus_common::{
     result::Verdict,
 };
 use optimus_judge::engine::EngineError;
-use optimus_protocol::{RunDone, Stream};
+use optimus_protocol::Stream;
 
 use crate::{
     Job,
-    driver::{Grading, Next},
+    driver::{Grading, Next, RunDone},
     facts, run, tag,
 };
 
@@ -61,7 +61,7 @@ fn of_a_test_that_is_run_again_the_second_try_decides() {
     let test = &result.test_results[1];
     assert_eq!((test.stdout.as_str(), test.exit_code), ("2", Some(0)));
     let evidence = test.evidence.as_deref().unwrap();
-    assert_eq!(evidence.limits, job.plan.header.run.limits);
+    assert_eq!(evidence.limits, job.plan.run.limits);
     assert!(evidence.facts.cpu_time < CLOSE);
     let earlier = evidence.earlier.as_ref().unwrap();
     assert_eq!((earlier.stdout_bytes, earlier.cpu_time), (1, CLOSE));
@@ -71,7 +71,7 @@ fn of_a_test_that_is_run_again_the_second_try_decides() {
 #[test]
 fn only_what_would_have_been_accepted_but_for_the_time_is_run_again() {
     let job = Job::new("");
-    let limit = job.plan.header.run.limits;
+    let limit = job.plan.run.limits;
     let late = Ok(Next::Verdict(Verdict::TimeLimitExceeded));
     let tried = |cpu_time, stdout, change: &dyn Fn(&mut RunFacts)| {
         let mut grading = job.compiled();

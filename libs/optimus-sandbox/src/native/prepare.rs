@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use optimus_common::{
-    LanguageName, causes,
+    LanguageName,
+    box_layout::OUTPUT_DIR,
+    causes,
     facts::{LimitKind, RunEnd},
     limits::Limits,
 };
-use optimus_protocol::{CommandSpec, JobHeader, VERSION};
+use optimus_protocol::{CommandSpec, ExecId};
 
 use super::{
     NativeBackend,
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     backend::BoxSpec,
-    session::{Event, Session, SessionError},
+    session::{BoxSession, Event, Input, Session, SessionError},
 };
 
 /// Enough for a compiler to warm up on a slow machine.
@@ -75,12 +77,12 @@ impl NativeBackend {
         let session = Session::open(live, self.client.settings.start_timeout)
             .await
             .map_err(failed)?;
-        let mut job = session.start_job(&header(argv), &[]).await.map_err(failed)?;
+        let mut at_work = session.begin(1).await.map_err(failed)?;
         let longest = limits().longest_wall_time() + ANSWER;
-        let outcome = tokio::time::timeout(longest, watch(&mut job)).await;
+        let outcome = tokio::time::timeout(longest, run(&mut at_work, argv)).await;
         // Only then is the folder ours again.
-        job.handle().destroy().await?;
-        drop(job);
+        at_work.handle().destroy().await?;
+        drop(at_work);
         let wanted = RootKey {
             language: language.clone(),
             root,
@@ -91,45 +93,44 @@ impl NativeBackend {
     }
 }
 
-/// Waits for the compile step, which is the preparation.
-async fn watch(job: &mut crate::session::JobSession) -> Result<(), NativeError> {
+/// Runs the preparation in the box's own work directory, as a compile step would be.
+async fn run(at_work: &mut BoxSession, argv: &[String]) -> Result<(), NativeError> {
+    let failed = |error: SessionError| NativeError::Preparation(causes(&error));
+    let (mut sender, mut events) = at_work.split();
+    let (id, command) = (ExecId(0), command(argv));
+    sender.prepare(&[OUTPUT_DIR.to_owned()]).await.map_err(failed)?;
+    sender
+        .exec(id, &command, None, Input::Bytes(b""))
+        .await
+        .map_err(failed)?;
     let mut told = Vec::new();
-    let (_, mut events) = job.split();
-    loop {
-        let event = events
-            .next()
-            .await
-            .map_err(|error| NativeError::Preparation(causes(&error)))?;
-        match event {
+    let end = loop {
+        match events.next().await.map_err(failed)? {
             Event::Output { data, .. } => told.extend_from_slice(&data),
-            Event::CompileDone(done) => {
-                let end = done.facts.map(|facts| facts.end);
-                if end == Some(RunEnd::Exited { code: 0 }) {
-                    return Ok(());
-                }
-                return Err(NativeError::Preparation(failure(
-                    end.as_ref(),
-                    &String::from_utf8_lossy(&told),
-                )));
-            }
-            Event::RunDone(_) => {}
+            Event::Exited(exited) => break exited.facts.end,
+            Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => {}
         }
+    };
+    if end == (RunEnd::Exited { code: 0 }) {
+        return Ok(());
     }
+    let told = String::from_utf8_lossy(&told);
+    Err(NativeError::Preparation(failure(&end, &told)))
 }
 
 /// How it ended, in words, and the end of what it printed.
-fn failure(end: Option<&RunEnd>, printed: &str) -> String {
+fn failure(end: &RunEnd, printed: &str) -> String {
     let how = match end {
-        None => "it was not run".to_owned(),
-        Some(RunEnd::Exited { code }) => format!("it exited with code {code}"),
-        Some(RunEnd::Signalled { signal }) => format!("signal {signal} ended it"),
-        Some(RunEnd::NotStarted { error }) => format!("it cannot be started: {error}"),
-        Some(RunEnd::Killed { limit }) => match limit {
+        RunEnd::Exited { code } => format!("it exited with code {code}"),
+        RunEnd::Signalled { signal } => format!("signal {signal} ended it"),
+        RunEnd::NotStarted { error } => format!("it cannot be started: {error}"),
+        RunEnd::Killed { limit } => match limit {
             LimitKind::CpuTime => format!("it used more than {} s of CPU time", CPU_TIME.as_secs()),
             LimitKind::WallTime => format!("it was not done after {} s", WALL_TIME.as_secs()),
             LimitKind::Memory => format!("it used more than {} MiB of memory", MEMORY_BYTES >> 20),
             LimitKind::Output => format!("it printed more than {} MiB", OUTPUT_BYTES >> 20),
         },
+        RunEnd::Stopped => "it was stopped".to_owned(),
     };
     let printed = printed.trim();
     let skipped = printed.chars().count().saturating_sub(TOLD);
@@ -153,21 +154,11 @@ fn limits() -> Limits {
     }
 }
 
-fn header(argv: &[String]) -> JobHeader {
-    let command = |argv: &[String]| CommandSpec {
+fn command(argv: &[String]) -> CommandSpec {
+    CommandSpec {
         argv: argv.to_vec(),
         env: BTreeMap::new(),
         limits: limits(),
-    };
-    JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        version: VERSION,
-        files: Vec::new(),
-        compile: Some(command(argv)),
-        // There is no test to run it on.
-        run: command(argv),
-        max_parallel_tests: 1,
     }
 }
 
@@ -181,15 +172,15 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_in_words() {
-        let killed = |limit| failure(Some(&RunEnd::Killed { limit }), "\n");
+        let killed = |limit| failure(&RunEnd::Killed { limit }, "\n");
         assert_eq!(killed(LimitKind::WallTime), "it was not done after 1800 s");
         assert_eq!(killed(LimitKind::CpuTime), "it used more than 600 s of CPU time");
         assert_eq!(killed(LimitKind::Memory), "it used more than 2048 MiB of memory");
         assert_eq!(killed(LimitKind::Output), "it printed more than 1 MiB");
         let exited = RunEnd::Exited { code: 2 };
-        assert_eq!(failure(Some(&exited), " why \n"), "it exited with code 2: why");
+        assert_eq!(failure(&exited, " why \n"), "it exited with code 2: why");
         let long = format!("{}the end\n", "x".repeat(2 * TOLD));
-        let told = failure(Some(&exited), &long);
+        let told = failure(&exited, &long);
         assert!(told.ends_with("xthe end") && told.len() < 2 * TOLD, "{told}");
     }
 

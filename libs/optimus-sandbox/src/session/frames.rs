@@ -65,18 +65,19 @@ pub(super) fn parse<T: DeserializeOwned>(what: &str, payload: &[u8]) -> Result<T
         .map_err(|error| SessionError::violation(format!("invalid {what}: {}", readable(&error.to_string()))))
 }
 
+/// Writes a frame whose payload is the parts in order.
 pub(super) async fn write_frame<W: AsyncWrite + Unpin>(
     writer: &mut W,
     kind: FrameKind,
-    payload: &[u8],
+    parts: &[&[u8]],
 ) -> Result<(), SessionError> {
-    let header = FrameHeader {
-        kind,
-        len: payload.len(),
-    }
-    .encode();
+    let len = parts.iter().map(|part| part.len()).sum();
+    let header = FrameHeader { kind, len }.encode();
     writer.write_all(&header).await.map_err(broken_stream)?;
-    writer.write_all(payload).await.map_err(broken_stream)
+    for part in parts {
+        writer.write_all(part).await.map_err(broken_stream)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn write_json<W: AsyncWrite + Unpin, T: Serialize>(

@@ -1,26 +1,60 @@
-//! How much a box may still say.
+//! What a box may say next.
 //!
-//! A box is not trusted more than the guest in it. What it says must be frames, and no more output than what was begun may
-//! write; whether it makes sense is for whoever asked the box to find out.
+//! A box is not trusted more than the guest in it: everything it says must fit what it was asked. What an end means, and
+//! whether all output has come, is for whoever asked to find out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use optimus_protocol::{CHUNK, COMPILE_OUTPUT_KEPT, JobHeader, JobStep, OutputTag, Stream};
+use optimus_common::facts::RunEnd;
+use optimus_protocol::{
+    CHUNK, Exec, ExecId, Exited, FileFound, InputTaken, OutputTag, StdinSource, Stream, WINDOW,
+};
 
 use super::SessionError;
 
 /// Output over the limit that is still taken: the agent notices an excess when it has read it.
 const SLACK: u64 = CHUNK as u64;
 
-/// The output of one job, counted while it arrives.
-#[derive(Debug)]
+/// The state of one box as seen from outside.
+#[derive(Debug, Default)]
 pub(super) struct Ledger {
-    /// Of the compile step, while it goes on.
-    compile: Option<Printed>,
-    /// Of each run that was announced and is not over.
-    runs: HashMap<u32, Printed>,
-    compile_limit: u64,
-    run_limit: u64,
+    /// Executions that are going on, or wait for their turn.
+    open: HashMap<ExecId, Open>,
+    newest: Option<ExecId>,
+    seal: Seal,
+    /// The most bytes of each file that was asked for, and not answered.
+    asked: VecDeque<u64>,
+    /// Bytes of a file that are still to come.
+    coming: u64,
+}
+
+/// Whether the work directory is sealed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Seal {
+    #[default]
+    NotAsked,
+    Asked,
+    Done,
+}
+
+/// An execution without an end.
+#[derive(Debug)]
+struct Open {
+    /// Bytes of each stream that may come.
+    limit: u64,
+    printed: Printed,
+    /// Whether the work directory has to be sealed before anything comes of it.
+    after_seal: bool,
+    live: Option<Live>,
+    kill_asked: bool,
+}
+
+/// A standard input that is sent while its program runs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Live {
+    /// Bytes sent, and not told as taken.
+    outstanding: usize,
+    closed: bool,
 }
 
 /// Bytes received of each stream.
@@ -38,58 +72,159 @@ impl Printed {
         };
         *printed = printed.saturating_add(bytes as u64);
         if *printed > limit.saturating_add(SLACK) {
-            return Err(SessionError::violation(format!(
-                "more output than the limit of {limit} bytes"
-            )));
+            return violation(format!("more output than the limit of {limit} bytes"));
         }
         Ok(())
     }
 }
 
+fn violation<T>(what: String) -> Result<T, SessionError> {
+    Err(SessionError::violation(what))
+}
+
 impl Ledger {
-    pub(super) fn new(job: &JobHeader) -> Self {
-        Self {
-            compile: job.compile.as_ref().map(|_| Printed::default()),
-            runs: HashMap::new(),
-            compile_limit: job
-                .compile
-                .as_ref()
-                .map_or(0, |compile| compile.limits.output_bytes.min(COMPILE_OUTPUT_KEPT)),
-            run_limit: job.run.limits.output_bytes,
+    /// Notes an execution before it is sent.
+    pub(super) fn announce(&mut self, exec: &Exec) {
+        let id = exec.id;
+        assert!(
+            self.newest.is_none_or(|newest| newest < id),
+            "execution {id} comes after one of a larger number"
+        );
+        self.newest = Some(id);
+        let limits = exec.command.limits;
+        let open = Open {
+            limit: exec
+                .sent_bytes
+                .map_or(limits.output_bytes, |sent| sent.min(limits.output_bytes)),
+            printed: Printed::default(),
+            after_seal: self.seal != Seal::NotAsked,
+            live: (exec.stdin == StdinSource::Live).then(Live::default),
+            kill_asked: false,
+        };
+        self.open.insert(id, open);
+    }
+
+    /// Bytes that may be sent to a live input now; `None` where nobody wants any: it is over, or was closed.
+    pub(super) fn input_room(&self, id: ExecId) -> Option<usize> {
+        let live = self.open.get(&id)?.live.filter(|live| !live.closed)?;
+        Some(WINDOW.saturating_sub(live.outstanding))
+    }
+
+    /// Notes input before it is sent.
+    pub(super) fn input(&mut self, id: ExecId, bytes: usize) {
+        if let Some(live) = self.open.get_mut(&id).and_then(|open| open.live.as_mut()) {
+            live.outstanding += bytes;
         }
     }
 
-    /// Notes a run before its test is sent.
-    pub(super) fn announce(&mut self, run: u32) {
-        assert!(run != u32::MAX, "this run would be taken for the compile step");
-        let going_on = self.runs.insert(run, Printed::default());
-        assert!(going_on.is_none(), "run {run} is going on");
+    /// Notes the end of an input before it is sent, and tells whether there is anybody to send it to.
+    pub(super) fn close_input(&mut self, id: ExecId) -> bool {
+        match self.open.get_mut(&id).and_then(|open| open.live.as_mut()) {
+            Some(live) => !std::mem::replace(&mut live.closed, true),
+            None => false,
+        }
+    }
+
+    /// Notes that an execution is to be killed, and tells whether it goes on at all.
+    pub(super) fn kill(&mut self, id: ExecId) -> bool {
+        let open = self.open.get_mut(&id);
+        open.map(|open| open.kill_asked = true).is_some()
+    }
+
+    pub(super) fn seal(&mut self) {
+        assert!(self.seal == Seal::NotAsked, "a box is sealed once");
+        self.seal = Seal::Asked;
+    }
+
+    pub(super) fn get(&mut self, most_bytes: u64) {
+        self.asked.push_back(most_bytes);
     }
 
     pub(super) fn output(&mut self, tag: OutputTag, bytes: usize) -> Result<(), SessionError> {
         if bytes == 0 {
-            return Err(SessionError::violation(
-                "an output frame without output".to_owned(),
+            return violation("an output frame without output".to_owned());
+        }
+        let open = self.open(tag.id)?;
+        open.printed.add(tag.stream, bytes, open.limit)
+    }
+
+    pub(super) fn exited(&mut self, exited: &Exited) -> Result<(), SessionError> {
+        let Exited { id, facts } = exited;
+        let open = self.open(*id)?;
+        if facts.end == RunEnd::Stopped && !open.kill_asked {
+            return violation(format!("execution {id} was stopped, which nobody asked for"));
+        }
+        self.open.remove(id);
+        Ok(())
+    }
+
+    pub(super) fn sealed(&mut self) -> Result<(), SessionError> {
+        let is_due = self.seal == Seal::Asked && self.open.values().all(|open| open.after_seal);
+        if !is_due {
+            return violation("an unexpected seal of the work directory".to_owned());
+        }
+        self.seal = Seal::Done;
+        Ok(())
+    }
+
+    pub(super) fn input_taken(&mut self, taken: InputTaken) -> Result<(), SessionError> {
+        let id = taken.id;
+        let Some(live) = &mut self.open(id)?.live else {
+            return violation(format!("execution {id} takes input, and has all of its own"));
+        };
+        let bytes = taken.bytes as usize;
+        if bytes == 0 || bytes > live.outstanding {
+            return violation(format!(
+                "execution {id} takes {bytes} bytes of input, of which {} were sent",
+                live.outstanding
             ));
         }
-        let (printed, limit) = match tag.step {
-            JobStep::Compile => (self.compile.as_mut(), self.compile_limit),
-            JobStep::Run(run) => (self.runs.get_mut(&run), self.run_limit),
+        live.outstanding -= bytes;
+        Ok(())
+    }
+
+    pub(super) fn file(&mut self, found: FileFound) -> Result<(), SessionError> {
+        if self.seal != Seal::Done || self.coming > 0 {
+            return violation("a file at a time when none can come".to_owned());
+        }
+        let Some(most) = self.asked.pop_front() else {
+            return violation("a file that it was not asked for".to_owned());
         };
-        match printed {
-            Some(printed) => printed.add(tag.stream, bytes, limit),
-            None => Err(SessionError::violation(format!(
-                "output of {:?}, which is not going on",
-                tag.step
-            ))),
+        match found {
+            FileFound::Bytes(bytes) if bytes <= most => self.coming = bytes,
+            FileFound::TooLarge(bytes) if bytes > most => {}
+            FileFound::Missing => {}
+            FileFound::Bytes(bytes) | FileFound::TooLarge(bytes) => {
+                return violation(format!("a file of {bytes} bytes, where {most} were allowed"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn file_data(&mut self, bytes: usize) -> Result<(), SessionError> {
+        match self.coming.checked_sub(bytes as u64) {
+            Some(left) if bytes > 0 => {
+                self.coming = left;
+                Ok(())
+            }
+            _ => violation(format!(
+                "{bytes} bytes of a file, of which {} are left",
+                self.coming
+            )),
         }
     }
 
-    /// Nothing more may come of it.
-    pub(super) fn over(&mut self, step: JobStep) {
-        match step {
-            JobStep::Compile => self.compile = None,
-            JobStep::Run(run) => drop(self.runs.remove(&run)),
+    fn open(&mut self, id: ExecId) -> Result<&mut Open, SessionError> {
+        let is_sealed = self.seal == Seal::Done;
+        match self.open.get_mut(&id) {
+            Some(open) if open.after_seal && !is_sealed => violation(format!(
+                "execution {id} goes on before the work directory is sealed"
+            )),
+            Some(open) => Ok(open),
+            None if self.newest.is_some_and(|newest| id <= newest) => {
+                violation(format!("execution {id} goes on after its end"))
+            }
+            None => violation(format!("execution {id}, which it was not asked for")),
         }
     }
 }

@@ -3,16 +3,37 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use optimus_common::{facts::RunFacts, limits::Limits};
-use optimus_protocol::{CommandSpec, CompileDone, FileHeader, JobHeader, JobStep, Stream, VERSION};
-use optimus_sandbox::session::{Event, Receiver, Session, SessionError};
+use optimus_protocol::{CommandSpec, ExecId, Exited, Seal, Stream};
+use optimus_sandbox::{
+    BoxHandle,
+    session::{BoxSession, Event, Input, Receiver, Sender, Session, SessionError},
+};
 
 use super::PATIENCE;
 
-/// A job and its one file.
+/// A job of one file.
 pub(crate) struct Job {
-    pub(crate) header: JobHeader,
     source: Vec<u8>,
+    compile: Option<CommandSpec>,
+    run: CommandSpec,
+    /// Tests at once.
+    pub(crate) parallel: u32,
 }
+
+/// A job in its box.
+pub(crate) struct Started {
+    at_work: BoxSession,
+    run: CommandSpec,
+}
+
+/// Sends tests to it.
+pub(crate) struct TestSender<'a> {
+    sender: Sender<'a>,
+    run: &'a CommandSpec,
+}
+
+/// The number of a compile step. Those of tests follow.
+const COMPILE: ExecId = ExecId(0);
 
 /// What came of one step.
 #[derive(Debug)]
@@ -25,57 +46,97 @@ pub(crate) struct Run {
 impl Job {
     /// Runs this script on every test.
     pub(crate) fn shell(script: &str) -> Self {
-        let header = JobHeader {
-            program: None,
-            product: optimus_protocol::Product::Unknown,
-            version: VERSION,
-            files: vec![FileHeader {
-                name: "main.sh".to_owned(),
-                bytes: script.len() as u64,
-            }],
+        Self {
+            source: script.into(),
             compile: None,
             run: command(&["sh", "main.sh"]),
-            max_parallel_tests: 1,
-        };
-        Self {
-            header,
-            source: script.into(),
+            parallel: 1,
         }
     }
 
     /// With a compile step that is a script, too.
     pub(crate) fn compiled_by(mut self, script: &str) -> Self {
-        self.header.compile = Some(command(&["sh", "-c", script]));
+        self.compile = Some(command(&["sh", "-c", script]));
         self
     }
 
-    pub(crate) async fn start(&self, session: Session) -> optimus_sandbox::session::JobSession {
-        session.start_job(&self.header, &[&self.source]).await.unwrap()
+    /// Sends all that need not wait for an answer.
+    pub(crate) async fn start(&self, session: Session) -> Started {
+        let mut at_work = session.begin(self.parallel).await.unwrap();
+        let (mut sender, _) = at_work.split();
+        sender.put("main.sh", &self.source).await.unwrap();
+        sender.prepare(&[]).await.unwrap();
+        match &self.compile {
+            Some(compile) => {
+                let sent = sender.exec(COMPILE, compile, None, Input::Bytes(b"")).await;
+                sent.unwrap();
+            }
+            None => sender.seal(&Seal::default()).await.unwrap(),
+        }
+        Started {
+            at_work,
+            run: self.run.clone(),
+        }
     }
 
     /// Runs all tests in this box, sent ahead, and returns their results in the order of the inputs.
     pub(crate) async fn grade(&self, session: Session, inputs: &[&[u8]]) -> Vec<Run> {
         let mut job = self.start(session).await;
         let (mut sender, mut receiver) = job.split();
-        let send = async {
-            for (run, input) in (0..).zip(inputs) {
-                sender.test(run, input).await?;
+        let mut tally = Tally::default();
+        let graded = async {
+            if self.compile.is_some() {
+                while tally.compile.is_none() {
+                    tally.take(receiver.next().await?);
+                }
+                sender.seal().await?;
             }
-            sender.end().await
+            let send = async {
+                for (run, input) in (0..).zip(inputs) {
+                    sender.test(run, input).await?;
+                }
+                sender.end().await
+            };
+            let receive = async {
+                while tally.runs.len() < inputs.len() {
+                    tally.take(receiver.next().await?);
+                }
+                Ok::<_, SessionError>(())
+            };
+            tokio::try_join!(send, receive)
         };
-        let receive = async {
-            let mut tally = Tally::default();
-            while tally.runs.len() < inputs.len() {
-                tally.take(receiver.next().await?);
-            }
-            Ok::<_, SessionError>(tally)
-        };
-        let graded = async { tokio::try_join!(send, receive) };
-        let ((), tally) = tokio::time::timeout(PATIENCE, graded)
+        tokio::time::timeout(PATIENCE, graded)
             .await
             .expect("the job hangs")
             .unwrap();
         tally.runs.into_values().collect()
+    }
+}
+
+impl Started {
+    pub(crate) fn handle(&self) -> &dyn BoxHandle {
+        self.at_work.handle()
+    }
+
+    pub(crate) fn split(&mut self) -> (TestSender<'_>, Receiver<'_>) {
+        let (sender, receiver) = self.at_work.split();
+        let run = &self.run;
+        (TestSender { sender, run }, receiver)
+    }
+}
+
+impl TestSender<'_> {
+    pub(crate) async fn seal(&mut self) -> Result<(), SessionError> {
+        self.sender.seal(&Seal::default()).await
+    }
+
+    pub(crate) async fn test(&mut self, run: u32, input: &[u8]) -> Result<(), SessionError> {
+        let id = ExecId(COMPILE.0 + 1 + run);
+        self.sender.exec(id, self.run, None, Input::Bytes(input)).await
+    }
+
+    pub(crate) async fn end(&mut self) -> Result<(), SessionError> {
+        self.sender.end().await
     }
 }
 
@@ -95,40 +156,45 @@ fn command(argv: &[&str]) -> CommandSpec {
     }
 }
 
+/// The test of an execution; `None` of the compile step.
+fn run_of(id: ExecId) -> Option<u32> {
+    id.0.checked_sub(COMPILE.0 + 1)
+}
+
 /// Collects events.
 #[derive(Default)]
 pub(crate) struct Tally {
     output: BTreeMap<(Option<u32>, bool), Vec<u8>>,
-    pub(crate) compile: Option<CompileDone>,
+    pub(crate) compile: Option<RunFacts>,
     pub(crate) runs: BTreeMap<u32, Run>,
 }
 
 impl Tally {
     pub(crate) fn take(&mut self, event: Event) {
         match event {
-            Event::Output { step, stream, data } => {
-                let run = match step {
-                    JobStep::Compile => None,
-                    JobStep::Run(run) => Some(run),
-                };
+            Event::Output { id, stream, data } => {
                 self.output
-                    .entry((run, stream == Stream::Stderr))
+                    .entry((run_of(id), stream == Stream::Stderr))
                     .or_default()
                     .extend_from_slice(&data);
             }
-            Event::CompileDone(done) => self.compile = Some(done),
-            Event::RunDone(done) => {
-                let stdout = self.printed(Some(done.run), Stream::Stdout);
-                let stderr = self.printed(Some(done.run), Stream::Stderr);
-                self.runs.insert(
-                    done.run,
-                    Run {
-                        stdout,
-                        stderr,
-                        facts: done.facts,
-                    },
-                );
-            }
+            Event::Exited(Exited { id, facts }) => match run_of(id) {
+                None => self.compile = Some(facts),
+                Some(run) => {
+                    let stdout = self.printed(Some(run), Stream::Stdout);
+                    let stderr = self.printed(Some(run), Stream::Stderr);
+                    self.runs.insert(
+                        run,
+                        Run {
+                            stdout,
+                            stderr,
+                            facts,
+                        },
+                    );
+                }
+            },
+            Event::Sealed(_) => {}
+            other => panic!("{other:?}"),
         }
     }
 

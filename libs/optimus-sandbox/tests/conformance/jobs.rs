@@ -52,7 +52,7 @@ pub(crate) async fn a_failed_compile_step_ends_the_job(host: &dyn Host) {
                 .unwrap(),
         );
     }
-    let facts = tally.compile.as_ref().unwrap().facts.as_ref().unwrap();
+    let facts = tally.compile.as_ref().unwrap();
     assert_eq!(facts.end, RunEnd::Exited { code: 1 });
     assert_eq!(tally.printed(None, Stream::Stderr), b"line 1: nonsense\n");
 }
@@ -75,7 +75,7 @@ pub(crate) async fn many_tests_pass_through_one_box(host: &dyn Host) {
     let session = open(&*backend, &host.spec()).await;
     let inputs: Vec<String> = (0..200).map(|n| n.to_string()).collect();
     let mut job = Job::shell("exec cat");
-    job.header.max_parallel_tests = 2;
+    job.parallel = 2;
     let runs = job
         .grade(session, &inputs.iter().map(String::as_bytes).collect::<Vec<_>>())
         .await;

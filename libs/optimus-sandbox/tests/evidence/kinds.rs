@@ -18,16 +18,20 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::plan::{JobPlan, file_contents, usual_box_memory_bytes};
+use optimus_protocol::{CommandSpec, ExecId};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
-    session::{Event, JobSession, Session},
+    session::{BoxSession, Event, Input, Session},
 };
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::place::{Kind, PATIENCE, group};
+use crate::{
+    build::{FIRST_TEST, build},
+    place::{Kind, PATIENCE, group},
+};
 
 /// What a run that fills what it may writes to files at least.
 const FILLED: u64 = 90 << 20;
@@ -145,9 +149,10 @@ async fn measure(
     language: &Language,
     programs: &Programs,
 ) -> Option<Vec<String>> {
-    let mut job = open(backend, language, programs).await?;
+    let (mut job, command) = open(backend, language, programs).await?;
     let mut runs = Runs {
         job: &mut job,
+        command: &command,
         hold_ms: hold_ms(boxes),
         number: 0,
     };
@@ -186,7 +191,11 @@ async fn measure(
 }
 
 /// A box with the language's program, not compiled yet.
-async fn open(backend: &dyn Backend, language: &Language, programs: &Programs) -> Option<JobSession> {
+async fn open(
+    backend: &dyn Backend,
+    language: &Language,
+    programs: &Programs,
+) -> Option<(BoxSession, CommandSpec)> {
     let source = fs::read_to_string(folder().join(&programs.source)).unwrap();
     let submission: Submission = serde_json::from_value(json!({
         "language": programs.name,
@@ -222,12 +231,21 @@ async fn open(backend: &dyn Backend, language: &Language, programs: &Programs) -
     let live = backend.create(&spec).await.unwrap();
     let session = Session::open(live, PATIENCE).await.unwrap();
     let files: Vec<_> = file_contents(&submission, language).collect();
-    Some(session.start_job(&plan.header, &files).await.unwrap())
+    let mut at_work = session.begin(plan.parallel).await.unwrap();
+    let compiled = build(&mut at_work, &plan, &files).await.unwrap();
+    assert!(
+        compiled.sealed.is_some(),
+        "{:?} {}",
+        compiled.facts,
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    Some((at_work, plan.run))
 }
 
 /// The runs of a job, one after another.
 struct Runs<'a> {
-    job: &'a mut JobSession,
+    job: &'a mut BoxSession,
+    command: &'a CommandSpec,
     hold_ms: u64,
     number: u32,
 }
@@ -240,24 +258,20 @@ impl Runs<'_> {
             input.resize(input.len() + (8 << 20), b'7');
         }
         let (mut sender, mut receiver) = self.job.split();
-        let send = sender.test(self.number, &input);
+        let (id, input) = (ExecId(FIRST_TEST + self.number), Input::Bytes(&input));
+        let send = sender.exec(id, self.command, None, input);
         self.number += 1;
         let receive = async {
             let mut printed = Vec::new();
             loop {
                 match receiver.next().await? {
                     Event::Output { data, .. } => printed = data.to_vec(),
-                    Event::CompileDone(done) => {
-                        let mut facts = done.facts.iter();
-                        let fine = facts.all(|facts| facts.end == RunEnd::Exited { code: 0 });
-                        let printed = String::from_utf8_lossy(&printed);
-                        assert!(fine, "{:?} {printed}", done.facts);
-                    }
-                    Event::RunDone(done) => {
+                    Event::Exited(done) => {
                         let printed = String::from_utf8_lossy(&printed);
                         assert_eq!(done.facts.end, RunEnd::Exited { code: 0 }, "{program}: {printed}");
                         return Ok(done.facts);
                     }
+                    other => panic!("{other:?}"),
                 }
             }
         };

@@ -12,6 +12,8 @@
     reason = "a test fails by panicking, and says what it has measured and what not"
 )]
 
+#[path = "../support/build.rs"]
+mod build;
 mod burners;
 mod kinds;
 mod near;

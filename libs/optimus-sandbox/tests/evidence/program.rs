@@ -5,23 +5,22 @@ use std::{
     env, fs,
     path::Path,
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock},
     time::Duration,
 };
 
-use optimus_common::{
-    facts::{RunEnd, RunFacts},
-    limits::Limits,
-    result::Verdict,
-};
+use optimus_common::{facts::RunFacts, limits::Limits, result::Verdict};
 use optimus_judge::{
     capture::Capture,
     compare::Check,
+    plan::JobPlan,
     verdict::{Evidence, Runtime, judge},
 };
-use optimus_protocol::{CommandSpec, FileHeader, JobHeader, RunDone, VERSION};
-use optimus_sandbox::session::{Event, Session, SessionError};
+use optimus_protocol::{CommandSpec, ExecId, Exited, Seal};
+use optimus_sandbox::session::{Event, Input, Session, SessionError};
 use tokio::sync::mpsc::unbounded_channel;
+
+use crate::build::{FIRST_TEST, build};
 
 /// The program, linked so that it runs in every box.
 fn program() -> &'static [u8] {
@@ -71,40 +70,47 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
         env: BTreeMap::new(),
         limits,
     };
-    let header = JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        version: VERSION,
-        files: vec![FileHeader {
-            name: "program".to_owned(),
-            bytes: program.len() as u64,
-        }],
+    let plan = JobPlan {
+        files: vec!["program".to_owned()],
+        folders: Vec::new(),
         compile: Some(command(&["chmod", "755", "program"], self::limits())),
+        made: Seal::default(),
         run: command(&["./program"], limits),
-        max_parallel_tests: 1,
+        parallel: 1,
+        largest_input_bytes: 0,
+        box_memory_bytes: 0,
     };
-    let mut job = session.start_job(&header, &[program]).await.unwrap();
+    let mut job = session.begin(plan.parallel).await.unwrap();
+    let compiled = build(&mut job, &plan, &[program]).await.unwrap();
+    assert!(compiled.sealed.is_some(), "{compiled:?}");
     let (mut sender, mut receiver) = job.split();
     let (turns, mut may_be_sent) = unbounded_channel();
     for run in (0..).take(commands.len()) {
         turns.send(run).unwrap();
     }
+    // Each execution has a number of its own.
+    let executed = Mutex::new(Vec::new());
     let send = async {
         while let Some(run) = may_be_sent.recv().await {
+            let number = {
+                let mut executed = executed.lock().unwrap();
+                executed.push(run);
+                u32::try_from(executed.len() - 1).unwrap()
+            };
             let command: &String = &commands[run as usize];
-            sender.test(run, command.as_bytes()).await?;
+            let (id, input) = (ExecId(FIRST_TEST + number), Input::Bytes(command.as_bytes()));
+            sender.exec(id, &plan.run, None, input).await?;
         }
         sender.end().await
     };
+    let executed = &executed;
     let receive = async move {
         let (mut runs, mut earlier) = (BTreeMap::new(), HashMap::new());
         while runs.len() < commands.len() {
             match receiver.next().await? {
                 Event::Output { .. } => {}
-                Event::CompileDone(done) => {
-                    assert_eq!(done.facts.unwrap().end, RunEnd::Exited { code: 0 });
-                }
-                Event::RunDone(RunDone { run, facts }) => {
+                Event::Exited(Exited { id, facts }) => {
+                    let run: u32 = executed.lock().unwrap()[(id.0 - FIRST_TEST) as usize];
                     // What it prints is right.
                     if facts.is_marginal_timeout(&limits) && !earlier.contains_key(&run) {
                         earlier.insert(run, facts);
@@ -118,6 +124,7 @@ pub(crate) async fn run(session: Session, limits: Limits, commands: &[String]) -
                     };
                     runs.insert(run, ran);
                 }
+                other => panic!("{other:?}"),
             }
         }
         drop(turns);

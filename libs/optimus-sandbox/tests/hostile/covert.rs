@@ -8,12 +8,16 @@ use std::sync::Arc;
 use libtest_mimic::Trial;
 use optimus_common::submission::Submission;
 use optimus_judge::plan::{JobPlan, file_contents};
-use optimus_protocol::{JobStep, Stream};
-use optimus_sandbox::session::{Event, JobSession};
+use optimus_protocol::{CommandSpec, ExecId, Stream};
+use optimus_sandbox::{
+    BoxHandle,
+    session::{BoxSession, Event, Input, SessionError},
+};
 use serde_json::json;
 
 use crate::{
     Suite,
+    build::{FIRST_TEST, build},
     case::Case,
     stage::{Kind, Stage, patience, time_factor},
 };
@@ -74,7 +78,18 @@ async fn pass(stage: &Stage, case: &Case) -> Result<(), String> {
 }
 
 /// The program in a box of its own.
-async fn open(stage: &Stage, case: &Case) -> Result<JobSession, String> {
+struct Party {
+    at_work: BoxSession,
+    program: CommandSpec,
+}
+
+impl Party {
+    fn handle(&self) -> &dyn BoxHandle {
+        self.at_work.handle()
+    }
+}
+
+async fn open(stage: &Stage, case: &Case) -> Result<Party, String> {
     let language = stage.language("python");
     let submission: Submission = serde_json::from_value(json!({
         "language": "python",
@@ -91,33 +106,39 @@ async fn open(stage: &Stage, case: &Case) -> Result<JobSession, String> {
         JobPlan::new(&submission, language, &stage.settings.limits).map_err(|error| error.to_string())?;
     let files: Vec<_> = file_contents(&submission, language).collect();
     let session = stage.open(language, plan.box_memory_bytes).await?;
-    let job = session.start_job(&plan.header, &files).await;
-    job.map_err(|error| error.to_string())
+    let failed = |error: SessionError| error.to_string();
+    let mut at_work = session.begin(plan.parallel).await.map_err(failed)?;
+    build(&mut at_work, &plan, &files).await.map_err(failed)?;
+    Ok(Party {
+        at_work,
+        program: plan.run,
+    })
 }
 
 /// Starts the program's next run, and returns the first line it prints.
-async fn ask(party: &mut JobSession, run: u32, word: &str) -> Result<String, String> {
-    let (mut sender, mut receiver) = party.split();
-    let failed = |error: optimus_sandbox::session::SessionError| error.to_string();
+async fn ask(party: &mut Party, run: u32, word: &str) -> Result<String, String> {
+    let (mut sender, mut receiver) = party.at_work.split();
+    let failed = |error: SessionError| error.to_string();
+    let (id, input) = (ExecId(FIRST_TEST + run), format!("{word}\n"));
     sender
-        .test(run, format!("{word}\n").as_bytes())
+        .exec(id, &party.program, None, Input::Bytes(input.as_bytes()))
         .await
         .map_err(failed)?;
     let (mut printed, mut complaint) = (Vec::new(), Vec::new());
     loop {
         match receiver.next().await.map_err(failed)? {
             Event::Output {
-                step: JobStep::Run(_),
                 stream: Stream::Stdout,
                 data,
+                ..
             } => printed.extend_from_slice(&data),
             Event::Output { data, .. } => complaint.extend_from_slice(&data),
-            Event::RunDone(done) if printed.is_empty() => {
+            Event::Exited(exited) if printed.is_empty() => {
                 let complaint = String::from_utf8_lossy(&complaint);
-                return Err(format!("{word} ended with {:?}: {complaint}", done.facts.end));
+                return Err(format!("{word} ended with {:?}: {complaint}", exited.facts.end));
             }
-            Event::RunDone(_) => return Ok(first_line(&printed)),
-            Event::CompileDone(_) => {}
+            Event::Exited(_) => return Ok(first_line(&printed)),
+            other => panic!("{other:?}"),
         }
         // Who holds something does not end.
         if word == "hold" && printed.contains(&b'\n') {

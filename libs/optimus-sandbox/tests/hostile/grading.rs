@@ -5,12 +5,13 @@ use std::pin::pin;
 use futures_util::{FutureExt, future::Fuse};
 use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
 use optimus_judge::{
-    engine::{self, Action, BoxId, Engine, EngineError, Execution, Workdir},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution},
     plan::JobPlan,
 };
+use optimus_protocol::Exited;
 use optimus_sandbox::{
     BackendError,
-    session::{Event, JobSession, Sender, Session, SessionError},
+    session::{BoxSession, Event, Input, Sender, Session, SessionError},
 };
 
 /// What came of a job.
@@ -44,16 +45,10 @@ pub(crate) async fn grade(
     let mut written = Vec::new();
     let result = async {
         let mut engine = Engine::new(submission, language, plan, results);
-        let mut contents = Vec::new();
-        let mut action = engine.poll();
-        while let Some(Action::Put { content, .. }) = action {
-            contents.push(content);
-            action = engine.poll();
-        }
-        let started = session.start_job(&plan.header, &contents).await;
-        let mut job = started.map_err(GradeError::from)?;
-        let conversed = converse(&mut job, &mut engine, action, &mut written, compiled).await;
-        job.handle().destroy().await?;
+        let started = session.begin(plan.parallel).await;
+        let mut at_work = started.map_err(GradeError::from)?;
+        let conversed = converse(&mut at_work, &mut engine, &mut written, compiled).await;
+        at_work.handle().destroy().await?;
         conversed?;
         Ok::<_, GradeError>(engine.finish()?)
     };
@@ -61,38 +56,41 @@ pub(crate) async fn grade(
     Graded { result, written }
 }
 
-async fn converse<'a>(
-    job: &mut JobSession,
-    engine: &mut Engine<'a>,
-    mut action: Option<Action<'a>>,
+async fn converse(
+    at_work: &mut BoxSession,
+    engine: &mut Engine<'_>,
     written: &mut Vec<u8>,
     mut compiled: impl FnMut(),
 ) -> Result<(), GradeError> {
-    let (sender, mut receiver) = job.split();
+    let (sender, mut receiver) = at_work.split();
     let mut idle = Some(sender);
     let mut sending = pin!(Fuse::terminated());
     let mut send_error = None;
+    let in_box = BoxId::PROGRAM;
     while !engine.is_over() {
         if let Some(sender) = idle.take() {
-            match action.take().or_else(|| engine.poll()) {
+            match engine.poll() {
                 Some(action) => sending.set(send(sender, action).fuse()),
                 None => idle = Some(sender),
             }
         }
         tokio::select! {
             event = receiver.next() => match event.map_err(|error| send_error.take().unwrap_or(error))? {
-                Event::Output { step, stream, data } => {
+                Event::Output { id, stream, data } => {
                     written.extend_from_slice(&data);
-                    let (in_box, id, data) = (BoxId::PROGRAM, step.into(), &data[..]);
+                    let (id, data) = (id.into(), &data[..]);
                     engine.handle(engine::Event::Output { in_box, id, stream, data })?;
                 }
-                Event::CompileDone(done) => {
-                    engine.handle(engine::Event::compile_done(BoxId::PROGRAM, done))?;
+                Event::Sealed(found) => {
+                    engine.handle(engine::Event::Sealed { in_box, found })?;
                     if !engine.is_over() {
                         compiled();
                     }
                 }
-                Event::RunDone(done) => engine.handle(engine::Event::run_done(BoxId::PROGRAM, done))?,
+                Event::Exited(Exited { id, facts }) => {
+                    engine.handle(engine::Event::Ended { in_box, id: id.into(), facts })?;
+                }
+                other => panic!("{other:?}"),
             },
             (sender, sent) = &mut sending => match sent {
                 Ok(()) => idle = Some(sender),
@@ -105,14 +103,21 @@ async fn converse<'a>(
 
 async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Result<(), SessionError>) {
     let sent = match action {
+        Action::Put { name, content, .. } => sender.put(name, content).await,
+        Action::Prepare { folders, .. } => sender.prepare(folders).await,
         Action::Execute(Execution {
             id,
+            command,
+            wanted_bytes,
             input,
-            workdir: Workdir::Fresh,
             ..
-        }) => sender.test(id.run(), input).await,
-        // The job's header has said it.
-        Action::Execute(_) | Action::Put { .. } | Action::End { .. } => Ok(()),
+        }) => {
+            let input = Input::Bytes(input);
+            sender.exec(id.into(), command, wanted_bytes, input).await
+        }
+        Action::Seal { expected, .. } => sender.seal(expected).await,
+        // The box is destroyed.
+        Action::End { .. } => Ok(()),
     };
     (sender, sent)
 }

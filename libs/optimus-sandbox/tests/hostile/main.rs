@@ -11,6 +11,8 @@
 #![expect(clippy::print_stdout, reason = "a suite says what it could not run")]
 
 mod attempt;
+#[path = "../support/build.rs"]
+mod build;
 mod canaries;
 mod case;
 mod covert;

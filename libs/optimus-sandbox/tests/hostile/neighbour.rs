@@ -4,15 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use optimus_common::{facts::RunEnd, submission::Submission};
 use optimus_judge::plan::{JobPlan, file_contents};
-use optimus_protocol::Stream;
-use optimus_sandbox::session::Event;
+use optimus_protocol::{ExecId, Stream};
+use optimus_sandbox::session::{Event, Input, SessionError};
 use serde_json::json;
 use tokio::{
     sync::{Mutex, watch},
     task::JoinHandle,
 };
 
-use crate::stage::{Stage, patience, time_factor};
+use crate::{
+    build::{FIRST_TEST, build},
+    stage::{Stage, patience, time_factor},
+};
 
 /// Keeps a secret of its own, stays for a moment, and looks whether all is as it was.
 const PROGRAM: &str = include_str!("support/neighbour.sh");
@@ -88,15 +91,16 @@ async fn live(
     let files: Vec<_> = file_contents(&submission, language).collect();
     let session = stage.open(language, plan.box_memory_bytes).await?;
     let name = session.handle().name().to_owned();
-    let mut job = session
-        .start_job(&plan.header, &files)
-        .await
-        .map_err(|error| error.to_string())?;
+    let failed = |error: SessionError| error.to_string();
+    let mut job = session.begin(plan.parallel).await.map_err(failed)?;
+    build(&mut job, &plan, &files).await.map_err(failed)?;
     let (mut sender, mut receiver) = job.split();
     for run in 0_u32.. {
         let input = format!("{run} {}\n", stage.canaries.secret("neighbours-input"));
         let test = async {
-            sender.test(run, input.as_bytes()).await?;
+            let id = ExecId(FIRST_TEST + run);
+            let input = Input::Bytes(input.as_bytes());
+            sender.exec(id, &plan.run, None, input).await?;
             let mut written = (Vec::new(), Vec::new());
             loop {
                 match receiver.next().await? {
@@ -106,8 +110,8 @@ async fn live(
                         ..
                     } => written.0.extend_from_slice(&data),
                     Event::Output { data, .. } => written.1.extend_from_slice(&data),
-                    Event::CompileDone(_) => {}
-                    Event::RunDone(done) => return Ok((done.facts, written)),
+                    Event::Exited(exited) => return Ok((exited.facts, written)),
+                    other => panic!("{other:?}"),
                 }
             }
         };
@@ -115,7 +119,7 @@ async fn live(
         let (facts, (stdout, stderr)) = test
             .await
             .map_err(|_| "a test of it hangs".to_owned())?
-            .map_err(|error: optimus_sandbox::session::SessionError| error.to_string())?;
+            .map_err(failed)?;
         let (stdout, stderr) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
         if facts.end != (RunEnd::Exited { code: 0 }) || stdout != format!("{run}\n") || !stderr.is_empty() {
             return Err(format!("{facts:?}\nstdout: {stdout}\nstderr: {stderr}"));
@@ -127,7 +131,7 @@ async fn live(
         // It must be there, and not use up the machine.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    sender.end().await.map_err(|error| error.to_string())?;
+    sender.end().await.map_err(failed)?;
     job.handle()
         .destroy()
         .await

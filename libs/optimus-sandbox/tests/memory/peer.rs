@@ -15,8 +15,8 @@ use optimus_common::{
     limits::Limits,
 };
 use optimus_protocol::{
-    CommandSpec, CompileDone, FileHeader, FrameKind, Frames, JobHeader, JobStep, OutputTag, Ready, RunDone,
-    Stream, TestHeader, VERSION, encode,
+    Begin, CommandSpec, Exec, ExecId, Exited, FrameKind, Frames, OutputTag, Put, Ready, Sealed, StdinSource,
+    Stream, VERSION, encode,
 };
 use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
 use serde::{Serialize, de::DeserializeOwned};
@@ -121,48 +121,47 @@ impl Peer {
         data
     }
 
-    pub(crate) async fn receive_job(&mut self) -> (JobHeader, Vec<Vec<u8>>) {
-        let job: JobHeader = self.receive_json(FrameKind::Job).await;
+    /// All that comes before the work directory is sealed, each file with its path.
+    pub(crate) async fn receive_files(&mut self) -> (Begin, Vec<(String, Vec<u8>)>) {
+        let begin = self.receive_json(FrameKind::Begin).await;
         let mut files = Vec::new();
-        for file in &job.files {
-            files.push(self.receive_data(FrameKind::FileData, file.bytes).await);
+        loop {
+            let (kind, payload) = self.receive().await;
+            if kind == FrameKind::Prepare {
+                return (begin, files);
+            }
+            assert_eq!(kind, FrameKind::Put);
+            let Put { path, bytes } = serde_json::from_slice(&payload).unwrap();
+            files.push((path, self.receive_data(FrameKind::Data, bytes).await));
         }
-        (job, files)
     }
 
     /// An agent whose programs print their input, and all they read before they print anything.
     pub(crate) async fn echo(mut self) {
         self.ready().await;
-        self.receive_job().await;
-        self.json(
-            FrameKind::CompileDone,
-            &CompileDone {
-                program_missing: false,
-                too_many_entries: false,
-                facts: None,
-            },
-        )
-        .await;
+        self.receive_files().await;
         loop {
             let (kind, payload) = self.receive().await;
-            if kind == FrameKind::End {
-                return;
+            match kind {
+                FrameKind::End => return,
+                FrameKind::Seal => self.json(FrameKind::Sealed, &sealed()).await,
+                FrameKind::Exec => {
+                    let exec: Exec = serde_json::from_slice(&payload).unwrap();
+                    let StdinSource::Bytes(bytes) = exec.stdin else {
+                        panic!("{exec:?}");
+                    };
+                    let mut left = bytes;
+                    while left > 0 {
+                        let (kind, data) = self.receive().await;
+                        assert_eq!(kind, FrameKind::Data);
+                        left -= data.len() as u64;
+                        let output = output(exec.id, Stream::Stdout, &data);
+                        self.frame(FrameKind::Output, &output).await;
+                    }
+                    self.json(FrameKind::Exited, &exited(exec.id, bytes)).await;
+                }
+                other => panic!("{other:?}"),
             }
-            assert_eq!(kind, FrameKind::Test);
-            let test: TestHeader = serde_json::from_slice(&payload).unwrap();
-            let mut left = test.input_bytes;
-            while left > 0 {
-                let (kind, data) = self.receive().await;
-                assert_eq!(kind, FrameKind::InputData);
-                left -= data.len() as u64;
-                self.frame(
-                    FrameKind::Output,
-                    &output(JobStep::Run(test.run), Stream::Stdout, &data),
-                )
-                .await;
-            }
-            self.json(FrameKind::RunDone, &run_done(test.run, test.input_bytes))
-                .await;
         }
     }
 }
@@ -173,8 +172,15 @@ pub(crate) fn frame(kind: FrameKind, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn output(step: JobStep, stream: Stream, data: &[u8]) -> Vec<u8> {
-    [&OutputTag { step, stream }.encode()[..], data].concat()
+pub(crate) fn output(id: ExecId, stream: Stream, data: &[u8]) -> Vec<u8> {
+    [&OutputTag { id, stream }.encode()[..], data].concat()
+}
+
+pub(crate) fn sealed() -> Sealed {
+    Sealed {
+        program_missing: false,
+        too_many_entries: false,
+    }
 }
 
 pub(crate) fn ready() -> Ready {
@@ -202,14 +208,14 @@ pub(crate) fn facts(end: RunEnd, stdout_bytes: u64) -> RunFacts {
     }
 }
 
-pub(crate) fn run_done(run: u32, stdout_bytes: u64) -> RunDone {
-    RunDone {
-        run,
+pub(crate) fn exited(id: ExecId, stdout_bytes: u64) -> Exited {
+    Exited {
+        id,
         facts: facts(RunEnd::Exited { code: 0 }, stdout_bytes),
     }
 }
 
-fn command() -> CommandSpec {
+pub(crate) fn command() -> CommandSpec {
     CommandSpec {
         argv: vec!["echo".to_owned()],
         env: BTreeMap::new(),
@@ -222,31 +228,5 @@ fn command() -> CommandSpec {
             open_files: 64,
             file_size_bytes: 1 << 20,
         },
-    }
-}
-
-/// A job without a compile step.
-pub(crate) fn job(files: &[&[u8]]) -> JobHeader {
-    let header = |(index, file): (usize, &&[u8])| FileHeader {
-        name: format!("file{index}"),
-        bytes: file.len() as u64,
-    };
-    JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        version: VERSION,
-        files: files.iter().enumerate().map(header).collect(),
-        compile: None,
-        run: command(),
-        max_parallel_tests: 2,
-    }
-}
-
-pub(crate) fn compiled_job() -> JobHeader {
-    JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        compile: Some(command()),
-        ..job(&[])
     }
 }

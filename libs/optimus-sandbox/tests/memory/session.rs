@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use optimus_common::facts::RunEnd;
-use optimus_protocol::{CompileDone, FrameKind, JobStep, Ready, Stream, VERSION};
-use optimus_sandbox::session::{Event, Session, SessionError};
+use optimus_protocol::{ExecId, FileFound, FrameKind, InputTaken, Ready, Seal, Stream, VERSION, WINDOW};
+use optimus_sandbox::session::{BoxSession, Event, Input, Session, SessionError};
 use tokio::io::AsyncWriteExt;
 
-use crate::peer::{
-    self, Census, LIMIT, Peer, compiled_job, counted_box, facts, frame, job, new_box, run_done,
-};
+use crate::peer::{self, Census, LIMIT, Peer, command, counted_box, exited, facts, frame, new_box, sealed};
+
+/// The numbers of a compile step, and of the first execution after it.
+pub(crate) const COMPILE: ExecId = ExecId(0);
+pub(crate) const FIRST: ExecId = ExecId(1);
 
 /// Longer than any step of a test takes.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -19,6 +21,15 @@ pub(crate) async fn open() -> (Session, Peer) {
     let (live, mut peer) = new_box();
     peer.ready().await;
     (Session::open(live, PATIENCE).await.unwrap(), peer)
+}
+
+/// A box with nothing in its work directory, which is to be sealed.
+pub(crate) async fn sealed_box(session: Session) -> BoxSession {
+    let mut at_work = session.begin(2).await.unwrap();
+    let (mut sender, _) = at_work.split();
+    sender.prepare(&[]).await.unwrap();
+    sender.seal(&Seal::default()).await.unwrap();
+    at_work
 }
 
 /// A session with an echoing box.
@@ -65,58 +76,54 @@ async fn a_silent_box_is_given_up_and_destroyed() {
 async fn files_arrive_whole_and_in_order() {
     let (session, mut peer) = open().await;
     let large = vec![7; 300_000];
-    let files: [&[u8]; 3] = [b"first", b"", &large];
-    let header = job(&files);
-    let (started, (received, contents)) =
-        tokio::join!(session.start_job(&header, &files), peer.receive_job());
-    started.unwrap();
-    assert_eq!(received, header);
-    assert_eq!(contents, files);
-}
-
-#[tokio::test]
-#[should_panic(expected = "files differ from their headers")]
-async fn contents_that_differ_from_their_header_are_refused() {
-    let (session, _peer) = open().await;
-    session.start_job(&job(&[b"four"]), &[b"fives"]).await.ok();
+    let files: [(&str, &[u8]); 3] = [("b", b"first"), ("a/c", b""), ("a/b", &large)];
+    let give = async {
+        let mut at_work = session.begin(7).await?;
+        let (mut sender, _) = at_work.split();
+        for (path, content) in files {
+            sender.put(path, content).await?;
+        }
+        sender.prepare(&[]).await?;
+        sender.seal(&Seal::default()).await?;
+        Ok::<_, SessionError>(at_work)
+    };
+    let (given, (begin, received)) = tokio::join!(give, peer.receive_files());
+    given.unwrap();
+    assert_eq!((begin.version, begin.parallel), (VERSION, 7));
+    let files = files.map(|(path, content)| (path.to_owned(), content.to_owned()));
+    assert_eq!(received, files);
 }
 
 /// Sends all tests ahead while receiving, through pipes far smaller than the inputs.
 #[tokio::test]
 async fn tests_streamed_ahead_come_back_unchanged() {
-    let mut job_session = open_echo().await.start_job(&job(&[]), &[]).await.unwrap();
+    let mut at_work = sealed_box(open_echo().await).await;
     let inputs: Vec<Vec<u8>> = [0_usize, 1, 65_536, 65_537, 1_000_000]
         .iter()
         .map(|len| (0..=u8::MAX).cycle().take(*len).collect())
         .collect();
-    let (mut sender, mut receiver) = job_session.split();
+    let (mut sender, mut receiver) = at_work.split();
+    let command = command();
     let send = async {
-        for (run, input) in (0..).zip(&inputs) {
-            sender.test(run, input).await?;
+        for (id, input) in (0..).map(ExecId).zip(&inputs) {
+            sender.exec(id, &command, None, Input::Bytes(input)).await?;
         }
         sender.end().await
     };
     let receive = async {
         let mut outputs = vec![Vec::new(); inputs.len()];
         let mut done = Vec::new();
-        assert_eq!(
-            receiver.next().await?,
-            Event::CompileDone(CompileDone {
-                program_missing: false,
-                too_many_entries: false,
-                facts: None
-            })
-        );
+        assert_eq!(receiver.next().await?, Event::Sealed(sealed()));
         while done.len() < inputs.len() {
             match receiver.next().await? {
                 Event::Output {
-                    step: JobStep::Run(run),
+                    id,
                     stream: Stream::Stdout,
                     data,
                 } => {
-                    outputs[run as usize].extend_from_slice(&data);
+                    outputs[id.0 as usize].extend_from_slice(&data);
                 }
-                Event::RunDone(run_done) => done.push(run_done.run),
+                Event::Exited(exited) => done.push(exited.id.0),
                 other => panic!("{other:?}"),
             }
         }
@@ -133,76 +140,145 @@ async fn tests_streamed_ahead_come_back_unchanged() {
 
 #[tokio::test]
 async fn tests_can_go_one_by_one() {
-    let mut job_session = open_echo().await.start_job(&job(&[]), &[]).await.unwrap();
-    for (run, input) in [(3, b"three"), (1, b"again"), (2, b"twice")] {
-        let (mut sender, mut receiver) = job_session.split();
+    let mut at_work = sealed_box(open_echo().await).await;
+    for (id, input) in [(1, b"three"), (2, b"again"), (3, b"twice")] {
+        let id = ExecId(id);
+        let (mut sender, mut receiver) = at_work.split();
         let receive = async {
             let mut output = Vec::new();
             loop {
                 match receiver.next().await? {
                     Event::Output { data, .. } => output.extend_from_slice(&data),
-                    Event::RunDone(done) => return Ok((done, output)),
-                    Event::CompileDone(_) => {}
+                    Event::Exited(exited) => return Ok((exited, output)),
+                    Event::Sealed(_) => {}
+                    other => panic!("{other:?}"),
                 }
             }
         };
-        let ((), (done, output)) = tokio::try_join!(sender.test(run, input), receive).unwrap();
-        assert_eq!((done, &output[..]), (run_done(run, 5), &input[..]));
+        let command = command();
+        let send = sender.exec(id, &command, None, Input::Bytes(input));
+        let ((), (done, output)) = tokio::try_join!(send, receive).unwrap();
+        assert_eq!((done, &output[..]), (exited(id, 5), &input[..]));
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "comes after one of a larger number")]
+async fn no_number_is_used_twice() {
+    let mut at_work = sealed_box(open_echo().await).await;
+    let (mut sender, _) = at_work.split();
+    for _ in 0..2 {
+        sender.exec(FIRST, &command(), None, Input::Bytes(b"")).await.ok();
     }
 }
 
 #[tokio::test]
 async fn compiler_output_comes_before_its_facts() {
     let (session, mut peer) = open().await;
-    let mut job_session = session.start_job(&compiled_job(), &[]).await.unwrap();
-    peer.frame(
-        FrameKind::Output,
-        &peer::output(JobStep::Compile, Stream::Stderr, b"no such variable"),
-    )
-    .await;
-    let mut failed = facts(RunEnd::Exited { code: 1 }, 0);
-    failed.stderr_bytes = 16;
-    let done = CompileDone {
-        program_missing: false,
-        too_many_entries: false,
-        facts: Some(failed),
-    };
-    peer.json(FrameKind::CompileDone, &done).await;
-    let (_, mut receiver) = job_session.split();
+    let mut at_work = session.begin(1).await.unwrap();
+    let (mut sender, mut receiver) = at_work.split();
+    sender.prepare(&[]).await.unwrap();
+    sender
+        .exec(COMPILE, &command(), Some(100), Input::Bytes(b""))
+        .await
+        .unwrap();
+    let said = peer::output(COMPILE, Stream::Stderr, b"no such variable");
+    peer.frame(FrameKind::Output, &said).await;
+    let mut failed = exited(COMPILE, 0);
+    failed.facts = facts(RunEnd::Exited { code: 1 }, 0);
+    failed.facts.stderr_bytes = 16;
+    peer.json(FrameKind::Exited, &failed).await;
     let first = receiver.next().await.unwrap();
     assert_eq!(
         first,
         Event::Output {
-            step: JobStep::Compile,
+            id: COMPILE,
             stream: Stream::Stderr,
             data: "no such variable".into()
         },
     );
-    assert_eq!(receiver.next().await.unwrap(), Event::CompileDone(done));
+    assert_eq!(receiver.next().await.unwrap(), Event::Exited(failed));
+}
+
+#[tokio::test]
+async fn live_input_keeps_to_the_window_and_is_dropped_at_the_end() {
+    let (session, mut peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    peer.receive_files().await;
+    peer.receive().await;
+    peer.json(FrameKind::Sealed, &sealed()).await;
+    let (mut sender, mut receiver) = at_work.split();
+    assert_eq!(receiver.next().await.unwrap(), Event::Sealed(sealed()));
+    sender.exec(FIRST, &command(), None, Input::Live).await.unwrap();
+    peer.receive().await;
+    assert_eq!(sender.input_room(FIRST), Some(WINDOW));
+    let all = vec![b'x'; WINDOW];
+    let (sent, (kind, payload)) = tokio::join!(sender.input(FIRST, &all), peer.receive());
+    sent.unwrap();
+    assert_eq!((kind, payload.len()), (FrameKind::Input, ExecId::LEN + WINDOW));
+    assert_eq!(sender.input_room(FIRST), Some(0));
+    let taken = InputTaken { id: FIRST, bytes: 10 };
+    peer.frame(FrameKind::InputTaken, &taken.encode()).await;
+    assert_eq!(receiver.next().await.unwrap(), Event::InputTaken(FIRST));
+    assert_eq!(sender.input_room(FIRST), Some(10));
+    sender.close_input(FIRST).await.unwrap();
+    assert_eq!(peer.receive().await.0, FrameKind::CloseInput);
+    assert_eq!(sender.input_room(FIRST), None);
+    sender.kill(FIRST).await.unwrap();
+    assert_eq!(peer.receive().await.0, FrameKind::Kill);
+    let mut stopped = exited(FIRST, 0);
+    stopped.facts.end = RunEnd::Stopped;
+    peer.json(FrameKind::Exited, &stopped).await;
+    assert_eq!(receiver.next().await.unwrap(), Event::Exited(stopped));
+    // Nothing of this is sent any more.
+    sender.input(FIRST, b"late").await.unwrap();
+    sender.close_input(FIRST).await.unwrap();
+    sender.kill(FIRST).await.unwrap();
+    sender.end().await.unwrap();
+    assert_eq!(peer.receive().await.0, FrameKind::End);
+}
+
+#[tokio::test]
+async fn a_file_comes_in_pieces_after_its_size() {
+    let (session, mut peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    peer.json(FrameKind::Sealed, &sealed()).await;
+    receiver.next().await.unwrap();
+    for path in ["made", "missing", "large"] {
+        sender.get(path, 5).await.unwrap();
+    }
+    peer.json(FrameKind::File, &FileFound::Bytes(5)).await;
+    peer.frame(FrameKind::Data, b"abc").await;
+    peer.frame(FrameKind::Data, b"de").await;
+    peer.json(FrameKind::File, &FileFound::Missing).await;
+    peer.json(FrameKind::File, &FileFound::TooLarge(6)).await;
+    for expected in [
+        Event::File(FileFound::Bytes(5)),
+        Event::FileData("abc".into()),
+        Event::FileData("de".into()),
+        Event::File(FileFound::Missing),
+        Event::File(FileFound::TooLarge(6)),
+    ] {
+        assert_eq!(receiver.next().await.unwrap(), expected);
+    }
 }
 
 /// A worker waits for a cancellation beside each event, so a call is dropped half-way again and again.
 #[tokio::test]
 async fn receiving_can_be_interrupted_at_any_byte() {
     let (session, mut peer) = open().await;
-    let mut job_session = session.start_job(&job(&[]), &[]).await.unwrap();
-    let (mut sender, mut receiver) = job_session.split();
-    sender.test(5, b"").await.unwrap();
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    let id = ExecId(5);
+    sender
+        .exec(id, &command(), None, Input::Bytes(b""))
+        .await
+        .unwrap();
     let stream = [
-        frame(
-            FrameKind::CompileDone,
-            &serde_json::to_vec(&CompileDone {
-                program_missing: false,
-                too_many_entries: false,
-                facts: None,
-            })
-            .unwrap(),
-        ),
-        frame(
-            FrameKind::Output,
-            &peer::output(JobStep::Run(5), Stream::Stdout, b"hello"),
-        ),
-        frame(FrameKind::RunDone, &serde_json::to_vec(&run_done(5, 5)).unwrap()),
+        frame(FrameKind::Sealed, &serde_json::to_vec(&sealed()).unwrap()),
+        frame(FrameKind::Output, &peer::output(id, Stream::Stdout, b"hello")),
+        frame(FrameKind::Exited, &serde_json::to_vec(&exited(id, 5)).unwrap()),
     ]
     .concat();
     let mut events = Vec::new();
@@ -219,7 +295,7 @@ async fn receiving_can_be_interrupted_at_any_byte() {
     assert_eq!(
         events[1],
         Event::Output {
-            step: JobStep::Run(5),
+            id,
             stream: Stream::Stdout,
             data: "hello".into()
         }
@@ -229,32 +305,24 @@ async fn receiving_can_be_interrupted_at_any_byte() {
 #[tokio::test]
 async fn the_byte_over_the_limit_is_still_taken() {
     let (session, mut peer) = open().await;
-    let mut job_session = session.start_job(&job(&[]), &[]).await.unwrap();
-    let (mut sender, mut receiver) = job_session.split();
-    sender.test(0, b"").await.unwrap();
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    sender
+        .exec(FIRST, &command(), None, Input::Bytes(b""))
+        .await
+        .unwrap();
     let feed = async {
-        peer.json(
-            FrameKind::CompileDone,
-            &CompileDone {
-                program_missing: false,
-                too_many_entries: false,
-                facts: None,
-            },
-        )
-        .await;
+        peer.json(FrameKind::Sealed, &sealed()).await;
         for _ in 0..LIMIT >> 16 {
-            peer.frame(
-                FrameKind::Output,
-                &peer::output(JobStep::Run(0), Stream::Stdout, &vec![0; 1 << 16]),
-            )
-            .await;
+            let output = peer::output(FIRST, Stream::Stdout, &vec![0; 1 << 16]);
+            peer.frame(FrameKind::Output, &output).await;
         }
-        peer.json(FrameKind::RunDone, &run_done(0, LIMIT + 1)).await;
+        peer.json(FrameKind::Exited, &exited(FIRST, LIMIT + 1)).await;
     };
     let receive = async {
         loop {
-            if let Event::RunDone(done) = receiver.next().await.unwrap() {
-                return done;
+            if let Event::Exited(exited) = receiver.next().await.unwrap() {
+                return exited;
             }
         }
     };

@@ -9,7 +9,7 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     limits::Limits,
 };
-use optimus_protocol::{CommandSpec, JobHeader, Stream, VERSION};
+use optimus_protocol::{CommandSpec, ExecId, Seal, Stream};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +27,7 @@ use crate::{
         roots::{HostPath, HostRoot, Root},
         wire::{HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
     },
-    session::{Event, JobSession, Session, SessionError},
+    session::{BoxSession, Event, Input, Session, SessionError},
 };
 
 const PROGRAM: &str = "/optimus/native-probe";
@@ -224,28 +224,29 @@ async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, Reques
     Ok((session, id))
 }
 
-fn header(patience: Duration) -> JobHeader {
-    JobHeader {
-        program: None,
-        product: optimus_protocol::Product::Unknown,
-        version: VERSION,
-        files: Vec::new(),
-        compile: None,
-        run: CommandSpec {
-            argv: [PROGRAM, PROBE_ARG].map(str::to_owned).into(),
-            env: BTreeMap::new(),
-            limits: Limits {
-                cpu_time: patience,
-                wall_time: patience,
-                memory_bytes: RUN_MEMORY_BYTES,
-                output_bytes: 64 << 10,
-                processes: PROCESSES,
-                open_files: 64,
-                file_size_bytes: DISK_BYTES,
-            },
+fn command(patience: Duration) -> CommandSpec {
+    CommandSpec {
+        argv: [PROGRAM, PROBE_ARG].map(str::to_owned).into(),
+        env: BTreeMap::new(),
+        limits: Limits {
+            cpu_time: patience,
+            wall_time: patience,
+            memory_bytes: RUN_MEMORY_BYTES,
+            output_bytes: 64 << 10,
+            processes: PROCESSES,
+            open_files: 64,
+            file_size_bytes: DISK_BYTES,
         },
-        max_parallel_tests: 1,
     }
+}
+
+/// A box in which probes can be executed one after the other.
+async fn sealed(session: Session) -> Result<BoxSession, SessionError> {
+    let mut at_work = session.begin(1).await?;
+    let (mut sender, _) = at_work.split();
+    sender.prepare(&[]).await?;
+    sender.seal(&Seal::default()).await?;
+    Ok(at_work)
 }
 
 /// What came of one probe.
@@ -269,14 +270,17 @@ impl ProbeRun {
 
 /// Runs a probe for each input, and leaves the box as it is.
 async fn drive(
-    job: &mut JobSession,
+    at_work: &mut BoxSession,
     inputs: &[String],
     patience: Duration,
 ) -> Result<Vec<ProbeRun>, NativeError> {
-    let (mut sender, mut receiver) = job.split();
+    let (mut sender, mut receiver) = at_work.split();
+    let command = command(patience);
     let send = async {
-        for (run, input) in (0..).zip(inputs) {
-            sender.test(run, input.as_bytes()).await?;
+        for (id, input) in (0..).map(ExecId).zip(inputs) {
+            sender
+                .exec(id, &command, None, Input::Bytes(input.as_bytes()))
+                .await?;
         }
         Ok(())
     };
@@ -289,12 +293,12 @@ async fn drive(
                     Stream::Stdout => stdout.extend_from_slice(&data),
                     Stream::Stderr => stderr.extend_from_slice(&data),
                 },
-                Event::CompileDone(_) => {}
-                Event::RunDone(done) => runs.push(ProbeRun {
+                Event::Exited(exited) => runs.push(ProbeRun {
                     stdout: String::from_utf8_lossy(&std::mem::take(&mut stdout)).into_owned(),
                     stderr: String::from_utf8_lossy(&std::mem::take(&mut stderr)).into_owned(),
-                    facts: done.facts,
+                    facts: exited.facts,
                 }),
+                Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => {}
             }
         }
         Ok::<_, SessionError>(runs)
@@ -328,9 +332,9 @@ async fn run_probes(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<Laye
     }
     let patience = patience(client);
     let (session, _) = open(client, MANY_CPUS).await?;
-    let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
-    let runs = drive(&mut job, &inputs, patience).await?;
-    gone(&job).await?;
+    let mut at_work = sealed(session).await.map_err(host)?;
+    let runs = drive(&mut at_work, &inputs, patience).await?;
+    gone(&at_work).await?;
     let judged = PROBES.into_iter().zip(&runs).map(|((layer, probe), run)| {
         let outcome = match probe {
             Probe::Memory => of_memory(run),
@@ -370,25 +374,29 @@ fn of_memory(run: &ProbeRun) -> Result<String, String> {
 }
 
 /// A box in which a probe has locked a file, until the box is destroyed.
-async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<JobSession, NativeError> {
+async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<BoxSession, NativeError> {
     let patience = patience(client);
     let (session, _) = open(client, MANY_CPUS).await?;
-    let mut header = header(patience);
+    let mut command = command(patience);
     // Longer than all others may take together, tried twice.
-    header.run.limits.wall_time = patience * 6;
-    let mut job = session.start_job(&header, &[]).await.map_err(host)?;
+    command.limits.wall_time = patience * 6;
+    let mut at_work = sealed(session).await.map_err(host)?;
     let probe = probe_input(Probe::Hold, &decoys.parameters(Probe::Hold).map_err(host)?);
-    let (mut sender, mut receiver) = job.split();
+    let (mut sender, mut receiver) = at_work.split();
     let locked = async {
-        sender.test(0, probe.as_bytes()).await.map_err(host)?;
+        let input = Input::Bytes(probe.as_bytes());
+        sender
+            .exec(ExecId(0), &command, None, input)
+            .await
+            .map_err(host)?;
         let mut printed = Vec::new();
         loop {
             match receiver.next().await.map_err(host)? {
                 Event::Output { data, .. } => printed.extend_from_slice(&data),
-                Event::CompileDone(_) => continue,
-                Event::RunDone(_) => {
+                Event::Exited(_) => {
                     return Err(NativeError::Host("no probe could hold a lock".to_owned()));
                 }
+                Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => continue,
             }
             let printed = String::from_utf8_lossy(&printed);
             match parse_outcome(&printed).filter(|_| printed.ends_with('\n')) {
@@ -401,7 +409,7 @@ async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<JobSession
     tokio::time::timeout(patience * 2, locked)
         .await
         .map_err(|_| NativeError::Host("a probe hangs".to_owned()))??;
-    Ok(job)
+    Ok(at_work)
 }
 
 /// Whether a box that wants more CPU time than its quota is held back, by the kernel's own counter. On a busy machine it
@@ -410,10 +418,18 @@ async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, Nat
     let (session, id) = open(client, FEW_CPUS).await?;
     let connection = client.connection().await.map_err(host)?;
     let patience = patience(client);
-    let mut job = session.start_job(&header(patience), &[]).await.map_err(host)?;
-    let (mut sender, _) = job.split();
+    let mut at_work = sealed(session).await.map_err(host)?;
+    let (mut sender, _) = at_work.split();
     let probe = probe_input(Probe::Spin, &[]);
-    sender.test(0, probe.as_bytes()).await.map_err(host)?;
+    sender
+        .exec(
+            ExecId(0),
+            &command(patience),
+            None,
+            Input::Bytes(probe.as_bytes()),
+        )
+        .await
+        .map_err(host)?;
     let deadline = Instant::now() + patience;
     let outcome = loop {
         match connection
@@ -432,14 +448,14 @@ async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, Nat
             Err(error) => break Err(causes(&error)),
         }
     };
-    gone(&job).await?;
+    gone(&at_work).await?;
     Ok(outcome)
 }
 
 /// Destroys a box before the spawner is killed. Later it would start the next spawner, which kills all boxes of the last
 /// one: then a box that outlives its spawner would not be noticed.
-async fn gone(job: &JobSession) -> Result<(), NativeError> {
-    job.handle().destroy().await.map_err(host)
+async fn gone(at_work: &BoxSession) -> Result<(), NativeError> {
+    at_work.handle().destroy().await.map_err(host)
 }
 
 /// Kills the spawner, and waits for the end of one of its boxes.

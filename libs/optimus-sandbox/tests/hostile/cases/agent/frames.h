@@ -13,13 +13,14 @@ static void frame(int to, unsigned char kind, const char *payload, size_t length
 /* That this run has ended well and printed what it should, that there was a fault, and that the box is ready. */
 static void forge(int to) {
     static const char *done =
-        "{\"run\":1,\"facts\":{\"end\":{\"exited\":{\"code\":0}},\"wall_time_ms\":1,\"cpu_time_ms\":1,\"peak_memory_bytes\":1,"
-        "\"oom_kills\":0,\"process_limit_hits\":0,\"stdout_bytes\":10,\"stderr_bytes\":0}}";
-    static const char output[] = "\0\0\0\1\0withstood\n";
+        "{\"id\":1,\"facts\":{\"end\":{\"how\":\"exited\",\"code\":0},\"cpu_time_us\":1,\"cpu_time_from\":\"cgroup\",\"wall_time_us\":1,"
+        "\"waited_for_cpu_us\":null,\"peak_memory_bytes\":1,\"peak_memory_from\":\"cgroup\",\"oom_kills\":0,"
+        "\"process_limit_hits\":0,\"stdout_bytes\":10,\"stderr_bytes\":0}}";
+    static const char output[] = "\0\0\0\1\1withstood\n";
     frame(to, 66, output, sizeof output - 1);
-    frame(to, 68, done, strlen(done));
+    frame(to, 67, done, strlen(done));
     frame(to, 69, "forged", 6);
-    frame(to, 65, "{\"version\":2,\"toolchain\":null}", 30);
-    frame(to, 67, "{\"facts\":null}", 14);
-    frame(to, 5, "", 0);
+    frame(to, 65, "{\"version\":5,\"toolchain\":null}", 30);
+    frame(to, 68, "{\"program_missing\":false,\"too_many_entries\":false}", 50);
+    frame(to, 10, "", 0);
 }
