@@ -35,6 +35,7 @@
 //! Keep receiving while sending: an agent that waits for its output to be read takes no new executions. A session has
 //! no deadline beside the one of [`Session::open`]; whoever owns it decides how long a job may take, and drops it.
 
+mod connection;
 mod frames;
 mod ledger;
 
@@ -46,6 +47,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
+pub use connection::Connection;
 use frames::FrameReader;
 use ledger::Ledger;
 use optimus_common::facts::{RunEnd, RunFacts};

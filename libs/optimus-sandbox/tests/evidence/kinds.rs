@@ -95,7 +95,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/evidence/kinds")
 }
 
-async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
+pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
     let mut settings = Settings::defaults();
     let worker = WorkerId::new();
     match boxes {

@@ -15,6 +15,7 @@
 #[path = "../support/build.rs"]
 mod build;
 mod burners;
+mod joined;
 mod kinds;
 mod near;
 mod peak;
@@ -76,6 +77,14 @@ fn main() -> ExitCode {
         let name = format!("{}::kinds::memory_is_the_same_whatever_was_before", kind.name());
         trials.push(Trial::test(name, move || {
             runtime.block_on(kinds::memory_is_the_same_whatever_was_before(kind));
+            Ok(())
+        }));
+    }
+    for kind in [Kind::Native, Kind::Docker] {
+        let runtime = Arc::clone(&runtime);
+        let name = format!("{}::joined::two_boxes_talk_to_each_other", kind.name());
+        trials.push(Trial::test(name, move || {
+            runtime.block_on(joined::two_boxes_talk_to_each_other(kind));
             Ok(())
         }));
     }
