@@ -4,10 +4,10 @@
 //! it. No guest and no worker is ever waited for alone: what a guest does not read waits in its own window, what the worker
 //! does not read keeps guests from writing, and requests are read on meanwhile.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use optimus_cell::{Event, LiveInput, OutputFlow, Slot, StartResult, Stdin, Supervisor};
 use optimus_protocol::{
-    CommandSpec, Exec, ExecId, Exited, FrameKind, Get, InputTaken, OutputTag, Seal, Stream,
+    CommandSpec, Exec, ExecId, Exited, FrameKind, Get, OutputTag, Seal, StdoutFlow, Stream, Taken, WINDOW,
 };
 use rustix::event::{PollFd, PollFlags};
 
@@ -59,6 +59,8 @@ struct Going {
     stdout_room: u64,
     stderr_room: u64,
     live: Option<WindowedInput>,
+    /// Bytes of standard output sent and not told as taken, where there is a window.
+    untaken: Option<u64>,
 }
 
 /// Whether there is something to read that is wanted.
@@ -143,9 +145,13 @@ impl<'a> Executor<'a> {
                 }
                 Ok(())
             }
+            Request::OutputTaken(taken) => self.taken(taken),
             Request::Kill(id) => {
-                if let Some((slot, _)) = self.find(id)? {
+                if let Some((slot, going)) = self.find(id)? {
+                    // Whoever has it killed waits for its end alone.
+                    going.untaken = None;
                     self.supervisor.stop(slot);
+                    self.hold_back();
                 }
                 Ok(())
             }
@@ -186,12 +192,43 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Nothing follows from the worker, so no live input goes on.
+    /// Nothing follows from the worker, so no live input and no window goes on.
     fn finish(&mut self, finished: Finished) {
         self.finished = Some(finished);
-        let all = self.going_on.iter_mut().flatten();
-        all.filter_map(|going| going.live.as_mut())
-            .for_each(WindowedInput::close);
+        for going in self.going_on.iter_mut().flatten() {
+            // Nor can what is printed be told as taken.
+            going.untaken = None;
+            if let Some(live) = &mut going.live {
+                live.close();
+            }
+        }
+        self.hold_back();
+    }
+
+    fn taken(&mut self, Taken { id, bytes }: Taken) -> anyhow::Result<()> {
+        if let Some((_, going)) = self.find(id)?
+            && let Some(untaken) = &mut going.untaken
+        {
+            *untaken = untaken
+                .checked_sub(bytes.into())
+                .with_context(|| format!("the worker has taken more of execution {id} than it was sent"))?;
+            self.hold_back();
+        }
+        Ok(())
+    }
+
+    /// Holds back those programs whose windows are full, and no others.
+    fn hold_back(&mut self) {
+        for (slot, going) in self.supervisor.slots().zip(&self.going_on) {
+            let Some(going) = going else { continue };
+            let is_full = going.untaken.is_some_and(|untaken| untaken >= WINDOW as u64);
+            let flow = if is_full {
+                OutputFlow::Paused
+            } else {
+                OutputFlow::Reading
+            };
+            self.supervisor.set_stdout_flow(slot, flow);
+        }
     }
 
     /// The execution of this number; `None` if it is over, which the worker may not know yet.
@@ -230,10 +267,11 @@ impl<'a> Executor<'a> {
             Some(going) => {
                 let going = self.going_on[slot.index()].insert(going);
                 // Nothing that could be for it is read any more.
-                if self.finished.is_some()
-                    && let Some(live) = &mut going.live
-                {
-                    live.close();
+                if self.finished.is_some() {
+                    going.untaken = None;
+                    if let Some(live) = &mut going.live {
+                        live.close();
+                    }
                 }
             }
             None if self.supervisor.is_idle() => {
@@ -254,7 +292,7 @@ impl<'a> Executor<'a> {
             if !self.outbox.is_full()
                 && let Some(bytes) = live.take_untold()
             {
-                let taken = InputTaken { id: *id, bytes };
+                let taken = Taken { id: *id, bytes };
                 self.outbox.push(FrameKind::InputTaken, &[&taken.encode()]);
             }
         }
@@ -345,6 +383,7 @@ impl<'a> Executor<'a> {
         for (Going { id, .. }, facts) in over {
             outbox.push_message(FrameKind::Exited, &Exited { id, facts })?;
         }
+        self.hold_back();
         Ok(())
     }
 }
@@ -374,6 +413,7 @@ impl Going {
             stdout_room: room,
             stderr_room: room,
             live,
+            untaken: (exec.stdout == StdoutFlow::Windowed).then_some(0),
         }
     }
 
@@ -384,6 +424,11 @@ impl Going {
         };
         let sent = usize::try_from(*room).map_or(data.len(), |room| data.len().min(room));
         *room -= sent as u64;
+        if stream == Stream::Stdout
+            && let Some(untaken) = &mut self.untaken
+        {
+            *untaken += sent as u64;
+        }
         if sent > 0 {
             let tag = OutputTag { id: self.id, stream };
             outbox.push(FrameKind::Output, &[&tag.encode(), &data[..sent]]);

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, os::fd::AsFd};
 
 use optimus_cell::Input;
-use optimus_protocol::{Exec, ExecId, Get, Seal};
+use optimus_protocol::{Exec, ExecId, Get, Seal, Taken};
 
 use crate::inbox::{Execution, Inbox, Request};
 
@@ -20,6 +20,7 @@ pub enum Asked {
     Exec(Exec, Option<Vec<u8>>),
     Input(ExecId, Vec<u8>),
     CloseInput(ExecId),
+    OutputTaken(Taken),
     Kill(ExecId),
     Seal(Seal),
     Get(Get),
@@ -50,6 +51,7 @@ pub fn receive(mut worker: impl Read) -> Received {
             }
             Ok(Some(Request::Input(id, bytes))) => asked.push(Asked::Input(id, bytes)),
             Ok(Some(Request::CloseInput(id))) => asked.push(Asked::CloseInput(id)),
+            Ok(Some(Request::OutputTaken(taken))) => asked.push(Asked::OutputTaken(taken)),
             Ok(Some(Request::Kill(id))) => asked.push(Asked::Kill(id)),
             Ok(Some(Request::Seal(seal))) => asked.push(Asked::Seal(seal)),
             Ok(Some(Request::Get(get))) => asked.push(Asked::Get(get)),

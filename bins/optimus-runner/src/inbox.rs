@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
-use optimus_protocol::{Exec, ExecId, FrameHeader, FrameKind, Get, Part, Seal, StdinSource};
+use optimus_protocol::{Exec, ExecId, FrameHeader, FrameKind, Get, Part, Seal, StdinSource, Taken};
 use serde::de::DeserializeOwned;
 
 use crate::channel::{self, Incoming};
@@ -15,6 +15,7 @@ pub(crate) enum Request {
     Exec(Execution),
     Input(ExecId, Vec<u8>),
     CloseInput(ExecId),
+    OutputTaken(Taken),
     Kill(ExecId),
     Seal(Seal),
     Get(Get),
@@ -118,6 +119,7 @@ impl Inbox {
                 FrameKind::Exec
                 | FrameKind::Input
                 | FrameKind::CloseInput
+                | FrameKind::OutputTaken
                 | FrameKind::Kill
                 | FrameKind::Seal
                 | FrameKind::Get,
@@ -152,6 +154,7 @@ impl Inbox {
                 Request::Input(id, payload)
             }
             FrameKind::CloseInput => Request::CloseInput(ExecId::decode(&payload)?),
+            FrameKind::OutputTaken => Request::OutputTaken(Taken::decode(&payload)?),
             FrameKind::Kill => Request::Kill(ExecId::decode(&payload)?),
             FrameKind::Seal => Request::Seal(parse(kind, &payload)?),
             FrameKind::Get => Request::Get(parse(kind, &payload)?),

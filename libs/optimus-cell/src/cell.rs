@@ -42,6 +42,8 @@ pub(crate) struct Cell {
     slot: Slot,
     guest: GuestId,
     phase: Phase,
+    /// Whether more of its standard output can be taken.
+    stdout_flow: OutputFlow,
 }
 
 #[derive(Debug)]
@@ -96,8 +98,17 @@ struct EndedRun {
 pub(crate) struct TurnContext<'a> {
     pub(crate) pace: Pace,
     pub(crate) output_flow: OutputFlow,
+    /// Of this cell's standard output alone.
+    pub(crate) stdout_flow: OutputFlow,
     pub(crate) buffer: &'a mut [u8],
     pub(crate) emit: &'a mut dyn FnMut(Event<'_>),
+}
+
+impl TurnContext<'_> {
+    /// Whether everything that the run writes is taken.
+    fn is_read(&self) -> bool {
+        [self.output_flow, self.stdout_flow] == [OutputFlow::Reading; 2]
+    }
 }
 
 /// Whether a phase has led to the next one, or has to wait for something to happen.
@@ -112,6 +123,7 @@ impl Cell {
             slot,
             guest,
             phase: Phase::Free,
+            stdout_flow: OutputFlow::Reading,
         }
     }
 
@@ -127,6 +139,7 @@ impl Cell {
         restrictions: &Restrictions,
         pace: Pace,
     ) -> Result<StartResult, CellError> {
+        self.stdout_flow = OutputFlow::Reading;
         let stdout = Capture::new(command.limits.output_bytes)?;
         let stderr = Capture::new(command.limits.output_bytes)?;
         let stdio = Stdio {
@@ -167,6 +180,15 @@ impl Cell {
         Ok(StartResult::Started)
     }
 
+    pub(crate) fn stdout_flow(&self) -> OutputFlow {
+        self.stdout_flow
+    }
+
+    /// Whether more of the run's standard output can be taken from now on, until the next one starts.
+    pub(crate) fn set_stdout_flow(&mut self, flow: OutputFlow) {
+        self.stdout_flow = flow;
+    }
+
     /// Has what goes on here killed in the next turn.
     pub(crate) fn stop(&mut self) {
         if let Phase::Running(run) = &mut self.phase {
@@ -199,7 +221,11 @@ impl Cell {
             _ => None,
         };
         run.into_iter()
-            .flat_map(|run| [run.stdout.pollable(), run.stderr.pollable()])
+            .flat_map(|run| {
+                let stdout = run.stdout.pollable();
+                let is_read = self.stdout_flow == OutputFlow::Reading;
+                [stdout.filter(|_| is_read), run.stderr.pollable()]
+            })
             .flatten()
     }
 
@@ -217,7 +243,10 @@ impl Cell {
         match &self.phase {
             Phase::Free => None,
             Phase::Running(run) => Some(run.next_sample.min(run.scans.next).min(run.clock.deadline())),
-            Phase::Draining(_) => (output_flow == OutputFlow::Reading).then_some(now),
+            Phase::Draining(_) => {
+                let is_read = [output_flow, self.stdout_flow] == [OutputFlow::Reading; 2];
+                is_read.then_some(now)
+            }
             Phase::Dying(_) | Phase::Clearing { .. } => Some(now + RETRY),
         }
     }
@@ -252,7 +281,8 @@ impl Cell {
             late,
         } = run.see(now);
         let at = if death.is_some() { happened } else { now };
-        if context.output_flow == OutputFlow::Paused {
+        let is_read = context.is_read();
+        if !is_read {
             run.clock.hold(at.saturating_duration_since(before));
         }
         let end = if let Some(death) = death {
@@ -262,7 +292,7 @@ impl Cell {
             let noted = run.tree.reported_death();
             Some(noted.map_or(RunEnd::Stopped, end_by))
         } else {
-            if context.output_flow == OutputFlow::Reading && late > LATE && run.waits_for_a_reader() {
+            if is_read && late > LATE && run.waits_for_a_reader() {
                 run.clock.hold_for_agent(late, run.scans.waited);
             }
             match run.limit_reached(now, self.slot, context)? {
@@ -289,7 +319,7 @@ impl Cell {
     }
 
     fn drain(&self, mut over: EndedRun, context: &mut TurnContext<'_>) -> Result<Transition, CellError> {
-        if context.output_flow == OutputFlow::Paused {
+        if !context.is_read() {
             return Ok(Transition::Wait(Phase::Draining(over)));
         }
         let flow = over.run.read_streams(self.slot, context)?;
@@ -449,13 +479,16 @@ impl Run {
         Ok(())
     }
 
-    /// Reads each stream once and passes on what came.
+    /// Reads each stream that is read once and passes on what came.
     fn read_streams(&mut self, slot: Slot, context: &mut TurnContext<'_>) -> Result<StreamsRead, CellError> {
         let mut flow = StreamsRead::Nothing;
-        for (stream, capture) in [
-            (Stream::Stdout, &mut self.stdout),
-            (Stream::Stderr, &mut self.stderr),
+        for (stream, capture, stream_flow) in [
+            (Stream::Stdout, &mut self.stdout, context.stdout_flow),
+            (Stream::Stderr, &mut self.stderr, OutputFlow::Reading),
         ] {
+            if stream_flow == OutputFlow::Paused {
+                continue;
+            }
             let (data, seen) = match capture.read(context.buffer)? {
                 Captured::Data(data) => (data, StreamsRead::Data),
                 Captured::OverLimit(data) => (data, StreamsRead::OverLimit),

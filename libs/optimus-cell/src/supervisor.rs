@@ -127,6 +127,12 @@ impl Supervisor {
         self.cells[slot.0].start(command, stdin, &*self.isolation, &self.restrictions, self.pace)
     }
 
+    /// Whether more of the standard output of what goes on in this slot can be taken: to hold back one program, and not the
+    /// others. Its wall clock stands still meanwhile. What starts there next is read.
+    pub fn set_stdout_flow(&mut self, slot: Slot, flow: OutputFlow) {
+        self.cells[slot.0].set_stdout_flow(flow);
+    }
+
     /// Has the run in this slot, if there is one that goes on, killed in the next turn. Its facts come as those of any other.
     pub fn stop(&mut self, slot: Slot) {
         self.cells[slot.0].stop();
@@ -174,6 +180,7 @@ impl Supervisor {
             let mut context = TurnContext {
                 pace: self.pace,
                 output_flow,
+                stdout_flow: cell.stdout_flow(),
                 buffer: &mut self.buffer,
                 emit,
             };

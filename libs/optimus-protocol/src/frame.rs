@@ -16,8 +16,13 @@ pub const HEADER_LEN: usize = 5;
 /// Largest slice of data a sender puts in one frame: large enough to be cheap, small enough to interleave.
 pub const CHUNK: usize = 64 << 10;
 
-/// Bytes of a live standard input that may be on their way beyond what the box has told as taken.
+/// Bytes of a live standard input, or of a standard output with a window, that may be on their way beyond what the receiver has
+/// told as taken.
 pub const WINDOW: usize = 64 << 10;
+
+/// Bytes of a standard output that may come beyond its window: the agent sees what a read has brought when it has read it, and
+/// reads twice where a program ends between.
+pub const WINDOW_SLACK: usize = 2 * CHUNK;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub enum FrameKind {
     Get = 9,
     /// Empty: nothing more is asked for.
     End = 10,
+    /// [`Taken`]: of the standard output of an execution with [`StdoutFlow::Windowed`](crate::StdoutFlow::Windowed).
+    OutputTaken = 11,
     // Both ways.
     /// Raw bytes of what was announced last.
     Data = 32,
@@ -58,14 +65,14 @@ pub enum FrameKind {
     Sealed = 68,
     /// UTF-8 text: the agent cannot go on, and why. Always the system's fault, never the program's.
     Fault = 69,
-    /// [`InputTaken`].
+    /// [`Taken`]: of a live standard input.
     InputTaken = 70,
     /// JSON [`FileFound`](crate::FileFound): the answer to a `Get`. The file's bytes follow.
     File = 71,
 }
 
 impl FrameKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Begin,
         Self::Put,
         Self::Prepare,
@@ -76,6 +83,7 @@ impl FrameKind {
         Self::Seal,
         Self::Get,
         Self::End,
+        Self::OutputTaken,
         Self::Data,
         Self::Ready,
         Self::Output,
@@ -106,7 +114,7 @@ impl FrameKind {
             | Self::File => MAX_CONTROL,
             Self::Input => ExecId::LEN + WINDOW,
             Self::CloseInput | Self::Kill => ExecId::LEN,
-            Self::InputTaken => InputTaken::LEN,
+            Self::InputTaken | Self::OutputTaken => Taken::LEN,
             Self::End => 0,
         }
     }
@@ -194,14 +202,14 @@ impl fmt::Display for ExecId {
     }
 }
 
-/// So many more bytes of a live standard input are out of the agent's hands: the worker may send as many again.
+/// So many more bytes of a stream with a window are out of the receiver's hands: as many may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InputTaken {
+pub struct Taken {
     pub id: ExecId,
     pub bytes: u32,
 }
 
-impl InputTaken {
+impl Taken {
     pub const LEN: usize = ExecId::LEN + 4;
 
     pub fn encode(self) -> [u8; Self::LEN] {
@@ -303,7 +311,7 @@ mod tests {
                 prop_assert_eq!(&[&id.encode()[..], rest].concat(), &payload);
                 prop_assert_eq!(ExecId::decode(&payload).is_ok(), rest.is_empty());
             }
-            if let Ok(taken) = InputTaken::decode(&payload) {
+            if let Ok(taken) = Taken::decode(&payload) {
                 prop_assert_eq!(&taken.encode()[..], &payload);
             }
         }

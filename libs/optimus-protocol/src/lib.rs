@@ -36,6 +36,9 @@
 //! [`FrameKind::InputTaken`] has told, until [`FrameKind::CloseInput`], `Seal` or `End`. What comes for one that is over,
 //! or that reads no more, is dropped. [`FrameKind::Kill`] ends one; for one that is over it means nothing.
 //!
+//! What an execution prints for another one to read has a window as well, [`StdoutFlow::Windowed`]: then both boxes are read all
+//! the time, and neither makes the worker keep more than a window of what the other does not read.
+//!
 //! When the box's input closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!
 //! Expected outputs never travel here.
@@ -47,12 +50,12 @@ mod messages;
 
 pub use codec::{Decoder, Frames, Part, encode, encode_json};
 pub use frame::{
-    CHUNK, ExecId, FrameHeader, FrameKind, HEADER_LEN, InputTaken, MAX_CONTROL, MAX_PAYLOAD, OutputTag,
-    ProtocolError, Stream, WINDOW,
+    CHUNK, ExecId, FrameHeader, FrameKind, HEADER_LEN, MAX_CONTROL, MAX_PAYLOAD, OutputTag, ProtocolError,
+    Stream, Taken, WINDOW, WINDOW_SLACK,
 };
 pub use messages::{
     Begin, CommandSpec, Exec, Exited, FileFound, Get, Held, Prepare, Product, Put, Ready, Seal, Sealed,
-    StdinSource,
+    StdinSource, StdoutFlow,
 };
 
 /// Raised with every incompatible change; a box of another version is refused.

@@ -80,6 +80,21 @@ pub struct Exec {
     /// Bytes of each stream that travel. What is more is counted and dropped; `None` where nothing is.
     pub sent_bytes: Option<u64>,
     pub stdin: StdinSource,
+    #[serde(default)]
+    pub stdout: StdoutFlow,
+}
+
+/// How a standard output comes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StdoutFlow {
+    /// As fast as the worker reads what the box sends.
+    #[default]
+    Free,
+    /// At most [`WINDOW`](crate::WINDOW) bytes, and [`WINDOW_SLACK`](crate::WINDOW_SLACK), beyond what the worker has told as
+    /// taken, while the box goes on with everything else. The program is held back meanwhile and its wall clock stands still.
+    /// `Kill` and `End` lift the window.
+    Windowed,
 }
 
 /// Where a standard input comes from.

@@ -52,8 +52,8 @@ use frames::FrameReader;
 use ledger::Ledger;
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{
-    Begin, CHUNK, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Get, HEADER_LEN, InputTaken,
-    OutputTag, Prepare, ProtocolError, Put, Ready, Seal, Sealed, StdinSource, Stream, VERSION,
+    Begin, CHUNK, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Get, HEADER_LEN, OutputTag,
+    Prepare, ProtocolError, Put, Ready, Seal, Sealed, StdinSource, StdoutFlow, Stream, Taken, VERSION,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
@@ -277,10 +277,48 @@ impl Sender<'_> {
             command: command.clone(),
             sent_bytes,
             stdin,
+            stdout: StdoutFlow::Free,
         };
-        lock(self.ledger).announce(&exec);
-        frames::write_json(self.writer, FrameKind::Exec, &exec).await?;
-        self.data(bytes).await?;
+        self.execute(&exec, bytes).await
+    }
+
+    /// Executes a command that talks to another one: its input is live, and what it prints comes through a window, see
+    /// [`Self::output_taken`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::exec`].
+    pub async fn exec_joined(&mut self, id: ExecId, command: &CommandSpec) -> Result<(), SessionError> {
+        let exec = Exec {
+            id,
+            command: command.clone(),
+            sent_bytes: None,
+            stdin: StdinSource::Live,
+            stdout: StdoutFlow::Windowed,
+        };
+        self.execute(&exec, &[]).await
+    }
+
+    async fn execute(&mut self, exec: &Exec, input: &[u8]) -> Result<(), SessionError> {
+        lock(self.ledger).announce(exec);
+        frames::write_json(self.writer, FrameKind::Exec, exec).await?;
+        self.data(input).await?;
+        self.flush().await
+    }
+
+    /// Tells that so much of what an execution has printed is out of our hands, so that as much may come again.
+    ///
+    /// # Panics
+    ///
+    /// Where so much has not come.
+    pub async fn output_taken(&mut self, id: ExecId, bytes: usize) -> Result<(), SessionError> {
+        if bytes == 0 || !lock(self.ledger).take_output(id, bytes) {
+            return Ok(());
+        }
+        // It is never more than a window and what slips by.
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let taken = Taken { id, bytes };
+        frames::write_frame(self.writer, FrameKind::OutputTaken, &[&taken.encode()]).await?;
         self.flush().await
     }
 
@@ -347,6 +385,7 @@ impl Sender<'_> {
 
     /// Tells the box that nothing follows, so that it leaves when it is done.
     pub async fn end(&mut self) -> Result<(), SessionError> {
+        lock(self.ledger).end();
         frames::write_frame(self.writer, FrameKind::End, &[]).await?;
         self.flush().await
     }
@@ -401,7 +440,7 @@ impl Receiver<'_> {
                 Ok(Event::Sealed(sealed))
             }
             FrameKind::InputTaken => {
-                let taken = InputTaken::decode(&payload)?;
+                let taken = Taken::decode(&payload)?;
                 lock(self.ledger).input_taken(taken)?;
                 Ok(Event::InputTaken(taken.id))
             }

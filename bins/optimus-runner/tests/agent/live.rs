@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use optimus_common::facts::RunEnd;
-use optimus_protocol::{ExecId, FrameKind, Stream, WINDOW};
+use optimus_common::facts::{RunEnd, RunFacts};
+use optimus_protocol::{ExecId, FrameKind, Stream, WINDOW, WINDOW_SLACK};
 
 use crate::suite::session::{Job, Message, Ran, Session};
 
@@ -222,6 +222,82 @@ fn the_end_of_the_session_is_the_end_of_live_inputs() {
 }
 
 #[test]
+fn a_program_whose_window_is_full_is_held_back_alone() {
+    let job = Job::sh("read how; [ $how = much ] && exec head -c 3000000 /dev/zero; cat").slots(2);
+    let mut session = started(&job);
+    let much = session.send_windowed(0);
+    session.send_input(much, b"much\n");
+    let mut untaken = 0;
+    let mut facts = None;
+    // What comes of it before anything is taken.
+    while untaken < WINDOW {
+        untaken += printed(&mut session, much, &mut facts);
+    }
+    let beside = fed(&mut session, 1, b"little\nword\n");
+    assert_eq!((&beside.facts.end, beside.text()), (&WELL, "word\n"));
+    // It was not heard of meanwhile but for what slips by.
+    let mut all = untaken + session.kept(much);
+    assert!(all <= WINDOW + WINDOW_SLACK, "{all}");
+    session.send_taken(much, all);
+    while facts.is_none() {
+        let more = printed(&mut session, much, &mut facts);
+        if more > 0 {
+            all += more;
+            session.send_taken(much, more);
+        }
+    }
+    let facts = facts.unwrap();
+    assert_eq!(
+        (&facts.end, facts.stdout_bytes, all),
+        (&WELL, 3_000_000, 3_000_000)
+    );
+    end(session);
+}
+
+/// Bytes of standard output that came with the next message about this execution; its facts once it is over.
+fn printed(session: &mut Session, id: ExecId, over: &mut Option<RunFacts>) -> usize {
+    match session.next() {
+        Some(Message::Output(from, Stream::Stdout, data)) if from == id => data.len(),
+        Some(Message::InputTaken(_)) => 0,
+        Some(Message::Exited(exited)) if exited.id == id => {
+            *over = Some(exited.facts);
+            0
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_end_of_a_session_and_a_kill_lift_windows() {
+    for kills in [true, false] {
+        let mut session = started(&Job::sh("read how; head -c 3000000 /dev/zero; exec sleep $how"));
+        let id = session.send_windowed(0);
+        session.send_input(id, if kills { b"1000\n" } else { b"0\n" });
+        let (mut bytes, mut facts) = (0, None);
+        while bytes < WINDOW {
+            bytes += printed(&mut session, id, &mut facts);
+        }
+        if kills {
+            session.send(FrameKind::Kill, &id.encode());
+        } else {
+            session.send(FrameKind::End, &[]);
+        }
+        while facts.is_none() {
+            bytes += printed(&mut session, id, &mut facts);
+        }
+        let facts = facts.unwrap();
+        assert_eq!(bytes as u64, facts.stdout_bytes);
+        if kills {
+            assert_eq!(facts.end, RunEnd::Stopped);
+            end(session);
+        } else {
+            assert_eq!((&facts.end, bytes), (&WELL, 3_000_000));
+            session.expect_end();
+        }
+    }
+}
+
+#[test]
 fn two_programs_that_feed_each_other_never_wait_for_each_other_in_vain() {
     let source = "
         static char block[1 << 20];
@@ -241,7 +317,7 @@ fn two_programs_that_feed_each_other_never_wait_for_each_other_in_vain() {
             for (long n = 0; n < sizeof block; n++) if (block[n] != (role == 'a' ? 8 : 8)) return 6;
             return 0; }";
     let mut session = started(&Job::c(source).slots(2));
-    let ids = [session.send_live(0), session.send_live(1)];
+    let ids = [session.send_windowed(0), session.send_windowed(1)];
     let mut feeder = Feeder::default();
     for (id, role) in ids.into_iter().zip(b"ab") {
         feeder.push(&mut session, id, &[*role]);
@@ -252,6 +328,8 @@ fn two_programs_that_feed_each_other_never_wait_for_each_other_in_vain() {
             Some(Message::Output(from, Stream::Stdout, data)) => {
                 let to = ids[usize::from(from == ids[0])];
                 feeder.push(&mut session, to, &data);
+                // As a carrier does that has them out of its hands.
+                session.send_taken(from, data.len());
             }
             Some(Message::InputTaken(taken)) => feeder.taken(&mut session, taken.id, taken.bytes as usize),
             Some(Message::Exited(exited)) => {
@@ -295,6 +373,13 @@ fn input_that_nobody_was_to_send_is_a_fault() {
         ("has all of its own", &|session| {
             session.send_test(0, b"");
             session.send_input(ExecId(1), b"x");
+        }),
+        ("has taken more", &|session| {
+            let id = session.send_windowed(0);
+            session.send_taken(id, 1);
+        }),
+        ("which it has not sent", &|session| {
+            session.send_taken(ExecId(7), 1);
         }),
         ("after", &|session| {
             let exec = session.send_live(0);

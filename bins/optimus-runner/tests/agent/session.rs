@@ -19,7 +19,8 @@ use optimus_common::{
 };
 use optimus_protocol::{
     Begin, CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Frames, Get,
-    InputTaken, OutputTag, Prepare, Product, Put, Ready, Seal, Sealed, StdinSource, Stream, VERSION, encode,
+    OutputTag, Prepare, Product, Put, Ready, Seal, Sealed, StdinSource, StdoutFlow, Stream, Taken, VERSION,
+    encode,
 };
 use serde::Serialize;
 
@@ -39,7 +40,7 @@ pub(crate) enum Message {
     Exited(Exited),
     Fault(String),
     Output(ExecId, Stream, Vec<u8>),
-    InputTaken(InputTaken),
+    InputTaken(Taken),
     File(FileFound),
     Data(Vec<u8>),
 }
@@ -195,6 +196,7 @@ impl Job {
             command: self.command_spec(&self.run, self.limits),
             sent_bytes: None,
             stdin,
+            stdout: StdoutFlow::Free,
         }
     }
 
@@ -204,6 +206,7 @@ impl Job {
             command: self.command_spec(self.compile.as_ref()?, self.compile_limits),
             sent_bytes: Some(COMPILE_OUTPUT_KEPT),
             stdin: StdinSource::Bytes(0),
+            stdout: StdoutFlow::Free,
         })
     }
 
@@ -256,7 +259,7 @@ fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
             FrameKind::Exited => Message::Exited(serde_json::from_slice(&payload).expect(json)),
             FrameKind::File => Message::File(serde_json::from_slice(&payload).expect(json)),
             FrameKind::Data => Message::Data(payload.to_vec()),
-            FrameKind::InputTaken => Message::InputTaken(InputTaken::decode(&payload).expect(json)),
+            FrameKind::InputTaken => Message::InputTaken(Taken::decode(&payload).expect(json)),
             FrameKind::Fault => Message::Fault(String::from_utf8(payload.to_vec()).expect(json)),
             FrameKind::Output => {
                 let (tag, data) = OutputTag::decode(&payload).expect(json);
@@ -394,6 +397,23 @@ impl Session {
         let exec = self.exec(run, StdinSource::Live);
         self.send_message(FrameKind::Exec, &exec);
         exec.id
+    }
+
+    /// The same, which prints through a window.
+    #[allow(dead_code, reason = "not every suite feeds programs")]
+    pub(crate) fn send_windowed(&mut self, run: u32) -> ExecId {
+        let exec = Exec {
+            stdout: StdoutFlow::Windowed,
+            ..self.exec(run, StdinSource::Live)
+        };
+        self.send_message(FrameKind::Exec, &exec);
+        exec.id
+    }
+
+    #[allow(dead_code, reason = "not every suite feeds programs")]
+    pub(crate) fn send_taken(&mut self, id: ExecId, bytes: usize) {
+        let bytes = bytes.try_into().expect("few bytes");
+        self.send(FrameKind::OutputTaken, &Taken { id, bytes }.encode());
     }
 
     #[allow(dead_code, reason = "not every suite feeds programs")]
@@ -547,6 +567,12 @@ impl Session {
             .entry((id, stream))
             .or_default()
             .extend_from_slice(data);
+    }
+
+    /// Bytes of standard output that came of an execution that goes on while something else was waited for.
+    #[allow(dead_code, reason = "not every suite feeds programs")]
+    pub(crate) fn kept(&self, id: ExecId) -> usize {
+        self.output.get(&(id, Stream::Stdout)).map_or(0, Vec::len)
     }
 
     fn ran(&mut self, id: ExecId, facts: RunFacts) -> Ran {

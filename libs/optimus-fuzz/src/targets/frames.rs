@@ -8,7 +8,7 @@ use optimus_protocol::{
 const DIVIDER: &[u8] = b"\n--\n";
 
 /// The bytes of all frames in `text`. A frame's first letter is its kind and the rest its payload; after `O` come the
-/// execution, a digit, and the stream, `1` or `2`; after `i`, `c`, `K` and `t` the execution alone. After `!` come bytes as they
+/// execution, a digit, and the stream, `1` or `2`; after `i`, `c`, `K`, `o` and `t` the execution alone. After `!` come bytes as they
 /// are. `R` alone is what an agent of today says.
 pub(crate) fn compose(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -40,6 +40,7 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
         b'L' => FrameKind::Seal,
         b'G' => FrameKind::Get,
         b'E' => FrameKind::End,
+        b'o' => FrameKind::OutputTaken,
         b'd' => FrameKind::Data,
         b'R' => FrameKind::Ready,
         b'O' => FrameKind::Output,
@@ -61,7 +62,11 @@ fn append(bytes: &mut Vec<u8>, frame: &[u8]) {
             (OutputTag { id, stream }.encode().to_vec(), data)
         }
         (
-            FrameKind::Input | FrameKind::CloseInput | FrameKind::Kill | FrameKind::InputTaken,
+            FrameKind::Input
+            | FrameKind::CloseInput
+            | FrameKind::Kill
+            | FrameKind::InputTaken
+            | FrameKind::OutputTaken,
             &[digit, ref rest @ ..],
         ) => (id(digit).encode().to_vec(), rest),
         _ => (Vec::new(), payload),

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use optimus_common::{language::Languages, settings::Settings, submission::Submission};
 use optimus_judge::plan::JobPlan;
-use optimus_protocol::{Exec, ExecId, FrameKind, Put, StdinSource, encode_json};
+use optimus_protocol::{Exec, ExecId, FrameKind, Put, StdinSource, StdoutFlow, encode_json};
 use serde_json::Value;
 
 use crate::memory::bounded;
@@ -65,6 +65,7 @@ pub(crate) fn check_accepted(submission: &Submission) {
             command: command.clone(),
             sent_bytes: Some(u64::MAX),
             stdin: StdinSource::Bytes(u64::MAX),
+            stdout: StdoutFlow::Windowed,
         };
         let fits = encode_json(&mut Vec::<u8>::new(), FrameKind::Exec, &exec);
         assert!(fits.is_ok(), "no box takes this command: {fits:?}");

@@ -47,7 +47,11 @@ fn check_asked(received: &Received, sent: &[u8]) {
                 assert!(bytes.len() <= WINDOW);
                 total += bytes.len();
             }
-            Asked::CloseInput(_) | Asked::Kill(_) | Asked::Seal(_) | Asked::Get(_) => {}
+            Asked::CloseInput(_)
+            | Asked::OutputTaken(_)
+            | Asked::Kill(_)
+            | Asked::Seal(_)
+            | Asked::Get(_) => {}
         }
         total += HEADER_LEN;
     }
@@ -77,6 +81,7 @@ fn say(asked: &Asked, to: &mut Vec<u8>) {
         }
         Asked::Input(id, bytes) => encode(to, FrameKind::Input, &[&id.encode(), bytes]),
         Asked::CloseInput(id) => encode(to, FrameKind::CloseInput, &[&id.encode()]),
+        Asked::OutputTaken(taken) => encode(to, FrameKind::OutputTaken, &[&taken.encode()]),
         Asked::Kill(id) => encode(to, FrameKind::Kill, &[&id.encode()]),
         Asked::Seal(seal) => encode_json(to, FrameKind::Seal, seal).expect(short),
         Asked::Get(get) => encode_json(to, FrameKind::Get, get).expect(short),

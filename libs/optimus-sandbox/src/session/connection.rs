@@ -10,8 +10,8 @@ use super::{Sender, SessionError};
 /// Carries bytes to a live standard input.
 ///
 /// Both boxes have to be read all the time: one that is not read cannot tell that its own input has room again, and two
-/// programs that feed each other would wait for each other. So what the reader does not take yet waits here, and is never
-/// more than the writer may write.
+/// programs that feed each other would wait for each other. What the reader does not take yet waits here, and is never more
+/// than the window of the writer, which is told what is on its way.
 #[derive(Debug)]
 pub struct Connection {
     to: ExecId,
@@ -50,20 +50,23 @@ impl Connection {
         }
     }
 
-    /// Sends what there is room for, by the sender of the reader's box. To be called when something was pushed, and when that
+    /// Sends what there is room for, by the sender of the reader's box, and returns how many bytes are out of our hands: of
+    /// them the writer's box is to be [told](Sender::output_taken). To be called when something was pushed, and when the reader's
     /// box has told that an input has room again.
-    pub async fn carry(&mut self, sender: &mut Sender<'_>) -> Result<(), SessionError> {
+    pub async fn carry(&mut self, sender: &mut Sender<'_>) -> Result<usize, SessionError> {
+        let mut carried = 0;
         while let Some(data) = self.waiting.front_mut() {
             match sender.input_room(self.to) {
                 // Nobody is there to read it.
-                None => self.waiting.clear(),
-                Some(0) => return Ok(()),
+                None => carried += self.waiting.drain(..).map(|data| data.len()).sum::<usize>(),
+                Some(0) => return Ok(carried),
                 Some(room) => {
                     let now = data.split_to(room.min(data.len()));
                     if data.is_empty() {
                         self.waiting.pop_front();
                     }
                     sender.input(self.to, &now).await?;
+                    carried += now.len();
                 }
             }
         }
@@ -71,6 +74,6 @@ impl Connection {
             self.writer = Writer::Told;
             sender.close_input(self.to).await?;
         }
-        Ok(())
+        Ok(carried)
     }
 }

@@ -7,7 +7,8 @@ use std::collections::{HashMap, VecDeque};
 
 use optimus_common::facts::RunEnd;
 use optimus_protocol::{
-    CHUNK, Exec, ExecId, Exited, FileFound, InputTaken, OutputTag, StdinSource, Stream, WINDOW,
+    CHUNK, Exec, ExecId, Exited, FileFound, OutputTag, StdinSource, StdoutFlow, Stream, Taken, WINDOW,
+    WINDOW_SLACK,
 };
 
 use super::SessionError;
@@ -46,6 +47,8 @@ struct Open {
     /// Whether the work directory has to be sealed before anything comes of it.
     after_seal: bool,
     live: Option<Live>,
+    /// Bytes of standard output that came and were not told as taken, where there is a window.
+    untaken: Option<usize>,
     kill_asked: bool,
 }
 
@@ -99,6 +102,7 @@ impl Ledger {
             printed: Printed::default(),
             after_seal: self.seal != Seal::NotAsked,
             live: (exec.stdin == StdinSource::Live).then(Live::default),
+            untaken: (exec.stdout == StdoutFlow::Windowed).then_some(0),
             kill_asked: false,
         };
         self.open.insert(id, open);
@@ -128,7 +132,27 @@ impl Ledger {
     /// Notes that an execution is to be killed, and tells whether it goes on at all.
     pub(super) fn kill(&mut self, id: ExecId) -> bool {
         let open = self.open.get_mut(&id);
-        open.map(|open| open.kill_asked = true).is_some()
+        open.map(|open| {
+            open.kill_asked = true;
+            open.untaken = None;
+        })
+        .is_some()
+    }
+
+    /// Nothing follows: there are no windows any more.
+    pub(super) fn end(&mut self) {
+        for open in self.open.values_mut() {
+            open.untaken = None;
+        }
+    }
+
+    /// Notes that so much of a standard output is taken before that is told, and tells whether anybody has to know.
+    pub(super) fn take_output(&mut self, id: ExecId, bytes: usize) -> bool {
+        let Some(untaken) = self.open.get_mut(&id).and_then(|open| open.untaken.as_mut()) else {
+            return false;
+        };
+        *untaken = untaken.checked_sub(bytes).expect("what is taken has come");
+        true
     }
 
     pub(super) fn seal(&mut self) {
@@ -145,6 +169,14 @@ impl Ledger {
             return violation("an output frame without output".to_owned());
         }
         let open = self.open(tag.id)?;
+        if tag.stream == Stream::Stdout
+            && let Some(untaken) = &mut open.untaken
+        {
+            *untaken += bytes;
+            if *untaken > WINDOW + WINDOW_SLACK {
+                return violation(format!("more output of execution {} than its window", tag.id));
+            }
+        }
         open.printed.add(tag.stream, bytes, open.limit)
     }
 
@@ -167,7 +199,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn input_taken(&mut self, taken: InputTaken) -> Result<(), SessionError> {
+    pub(super) fn input_taken(&mut self, taken: Taken) -> Result<(), SessionError> {
         let id = taken.id;
         let Some(live) = &mut self.open(id)?.live else {
             return violation(format!("execution {id} takes input, and has all of its own"));

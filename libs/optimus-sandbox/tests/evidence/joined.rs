@@ -10,7 +10,7 @@ use optimus_judge::plan::{JobPlan, file_contents, usual_box_memory_bytes};
 use optimus_protocol::{CommandSpec, ExecId, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
-    session::{BoxSession, Connection, Event, Input, Session},
+    session::{BoxSession, Connection, Event, Session},
 };
 use optimus_testkit::passed_over;
 use serde_json::json;
@@ -98,10 +98,8 @@ async fn join(one: &mut Party, other: &mut Party) -> [(RunFacts, String); 2] {
         (command_0, (mut sender_0, mut receiver_0)),
         (command_1, (mut sender_1, mut receiver_1)),
     ] = parties.map(|party| (party.command.clone(), party.at_work.split()));
-    let sent = sender_0.exec(PROGRAM, &command_0, None, Input::Live).await;
-    sent.unwrap();
-    let sent = sender_1.exec(PROGRAM, &command_1, None, Input::Live).await;
-    sent.unwrap();
+    sender_0.exec_joined(PROGRAM, &command_0).await.unwrap();
+    sender_1.exec_joined(PROGRAM, &command_1).await.unwrap();
     // By the party that reads.
     let mut connections = [Connection::new(PROGRAM), Connection::new(PROGRAM)];
     let mut ends = [None, None];
@@ -127,8 +125,10 @@ async fn join(one: &mut Party, other: &mut Party) -> [(RunFacts, String); 2] {
             other => panic!("{other:?}"),
         }
         let [to_0, to_1] = &mut connections;
-        to_0.carry(&mut sender_0).await.unwrap();
-        to_1.carry(&mut sender_1).await.unwrap();
+        let from_1 = to_0.carry(&mut sender_0).await.unwrap();
+        let from_0 = to_1.carry(&mut sender_1).await.unwrap();
+        sender_0.output_taken(PROGRAM, from_0).await.unwrap();
+        sender_1.output_taken(PROGRAM, from_1).await.unwrap();
     }
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let [end_0, end_1] = ends.map(Option::unwrap);

@@ -1,7 +1,7 @@
 //! Sessions with boxes that do not keep to the protocol. None may make a panic, and none may be believed.
 
 use optimus_common::facts::{RunEnd, RunFacts};
-use optimus_protocol::{ExecId, Exited, FileFound, FrameKind, InputTaken, Seal, Stream, VERSION};
+use optimus_protocol::{ExecId, Exited, FileFound, FrameKind, Seal, Stream, Taken, VERSION};
 use optimus_sandbox::session::{Event, Input, Session, SessionError};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
@@ -28,7 +28,7 @@ fn printed(id: ExecId, data: &[u8]) -> Vec<u8> {
 }
 
 fn taken(id: ExecId, bytes: u32) -> Vec<u8> {
-    frame(FrameKind::InputTaken, &InputTaken { id, bytes }.encode())
+    frame(FrameKind::InputTaken, &Taken { id, bytes }.encode())
 }
 
 fn file(found: FileFound) -> Vec<u8> {
@@ -424,7 +424,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(serde_json::to_vec(&exited(FIRST, 0)).unwrap()),
         Just(serde_json::to_vec(&exited(FIRST, 1)).unwrap()),
         Just(serde_json::to_vec(&FileFound::Bytes(1)).unwrap()),
-        Just(InputTaken { id: FIRST, bytes: 1 }.encode().to_vec()),
+        Just(Taken { id: FIRST, bytes: 1 }.encode().to_vec()),
     ];
     (kinds, payloads).prop_map(|(kind, mut payload)| {
         payload.truncate(kind.max_payload());

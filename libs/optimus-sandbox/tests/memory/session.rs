@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use optimus_common::facts::RunEnd;
-use optimus_protocol::{ExecId, FileFound, FrameKind, InputTaken, Ready, Seal, Stream, VERSION, WINDOW};
-use optimus_sandbox::session::{BoxSession, Event, Input, Session, SessionError};
+use optimus_protocol::{
+    Exec, ExecId, FileFound, FrameKind, Ready, Seal, StdinSource, StdoutFlow, Stream, Taken, VERSION, WINDOW,
+    WINDOW_SLACK,
+};
+use optimus_sandbox::session::{BoxSession, Connection, Event, Input, Session, SessionError};
 use tokio::io::AsyncWriteExt;
 
 use crate::peer::{self, Census, LIMIT, Peer, command, counted_box, exited, facts, frame, new_box, sealed};
@@ -217,7 +220,7 @@ async fn live_input_keeps_to_the_window_and_is_dropped_at_the_end() {
     sent.unwrap();
     assert_eq!((kind, payload.len()), (FrameKind::Input, ExecId::LEN + WINDOW));
     assert_eq!(sender.input_room(FIRST), Some(0));
-    let taken = InputTaken { id: FIRST, bytes: 10 };
+    let taken = Taken { id: FIRST, bytes: 10 };
     peer.frame(FrameKind::InputTaken, &taken.encode()).await;
     assert_eq!(receiver.next().await.unwrap(), Event::InputTaken(FIRST));
     assert_eq!(sender.input_room(FIRST), Some(10));
@@ -236,6 +239,74 @@ async fn live_input_keeps_to_the_window_and_is_dropped_at_the_end() {
     sender.kill(FIRST).await.unwrap();
     sender.end().await.unwrap();
     assert_eq!(peer.receive().await.0, FrameKind::End);
+}
+
+#[tokio::test]
+async fn a_window_of_output_is_all_that_comes_before_it_is_taken() {
+    let (session, mut peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    sender.exec_joined(FIRST, &command()).await.unwrap();
+    peer.receive_files().await;
+    peer.receive().await;
+    let exec: Exec = serde_json::from_slice(&peer.receive().await.1).unwrap();
+    assert_eq!(
+        (exec.stdin, exec.stdout),
+        (StdinSource::Live, StdoutFlow::Windowed)
+    );
+    peer.json(FrameKind::Sealed, &sealed()).await;
+    receiver.next().await.unwrap();
+    let most = WINDOW + WINDOW_SLACK;
+    for (bytes, fits) in [(most, true), (most, true), (1, false)] {
+        let said = peer::output(FIRST, Stream::Stdout, &vec![0; bytes]);
+        let (heard, ()) = tokio::join!(receiver.next(), peer.frame(FrameKind::Output, &said));
+        if !fits {
+            let error = heard.unwrap_err();
+            assert!(matches!(error, SessionError::Violation(_)), "{error:?}");
+            break;
+        }
+        heard.unwrap();
+        if sender.input_room(FIRST) == Some(WINDOW) {
+            // Only the first is taken.
+            sender.output_taken(FIRST, most).await.unwrap();
+            let (kind, payload) = peer.receive().await;
+            assert_eq!(kind, FrameKind::OutputTaken);
+            assert_eq!(Taken::decode(&payload).unwrap().bytes as usize, most);
+            sender.input(FIRST, b"x").await.unwrap();
+            peer.receive().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_one_prints_is_carried_as_far_as_the_other_reads() {
+    let (session, mut peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    peer.receive_files().await;
+    peer.receive().await;
+    peer.json(FrameKind::Sealed, &sealed()).await;
+    receiver.next().await.unwrap();
+    sender.exec_joined(FIRST, &command()).await.unwrap();
+    peer.receive().await;
+    let mut connection = Connection::new(FIRST);
+    connection.push(vec![b'x'; WINDOW + 5].into());
+    let (carried, (kind, payload)) = tokio::join!(connection.carry(&mut sender), peer.receive());
+    assert_eq!(carried.unwrap(), WINDOW);
+    assert_eq!((kind, payload.len()), (FrameKind::Input, ExecId::LEN + WINDOW));
+    connection.end();
+    assert_eq!(connection.carry(&mut sender).await.unwrap(), 0);
+    let taken = Taken { id: FIRST, bytes: 9 };
+    peer.frame(FrameKind::InputTaken, &taken.encode()).await;
+    receiver.next().await.unwrap();
+    assert_eq!(connection.carry(&mut sender).await.unwrap(), 5);
+    assert_eq!(peer.receive().await.1.len(), ExecId::LEN + 5);
+    assert_eq!(peer.receive().await.0, FrameKind::CloseInput);
+    // Once nobody reads, everything is carried to nowhere.
+    peer.json(FrameKind::Exited, &exited(FIRST, 0)).await;
+    receiver.next().await.unwrap();
+    connection.push(vec![b'x'; 3 * WINDOW].into());
+    assert_eq!(connection.carry(&mut sender).await.unwrap(), 3 * WINDOW);
 }
 
 #[tokio::test]
