@@ -194,12 +194,13 @@ impl WriterThread {
         }
     }
 
+    /// Whoever has an answer finds that what follows from it has happened: that a job is over drops what is told of it later.
     fn succeed(&self, made: Vec<Box<dyn Transition>>, notifications: Vec<Notification>) {
+        for notification in notifications {
+            self.context.notifier.notify(notification);
+        }
         for transition in made {
             transition.succeed();
-        }
-        for notifications in notifications {
-            self.context.notifier.notify(notifications);
         }
     }
 
