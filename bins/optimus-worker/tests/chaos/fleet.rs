@@ -1,7 +1,7 @@
 //! A fleet: an API and some workers, as processes, each with a path of its own to the store.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -149,6 +149,21 @@ impl Fleet {
         std::mem::replace(&mut self.workers[index], another)
     }
 
+    /// Kills a worker with `kill -9`. It is still there, for its path.
+    pub(crate) async fn take_worker(&mut self, index: usize) -> Member {
+        let mut dead = self.workers.remove(index);
+        dead.process.kill().await;
+        dead
+    }
+
+    /// A worker leaves in peace.
+    pub(crate) async fn remove_worker(&mut self, index: usize) {
+        let mut leaving = self.workers.remove(index);
+        until("a worker works", async || worker_id(&leaving.process).is_some()).await;
+        leaving.process.signal(Signal::TERM);
+        leave(&mut leaving.process).await;
+    }
+
     /// Kills the API with `kill -9`, and starts it again. The dead one's path is still there.
     pub(crate) async fn replace_api(&mut self) -> Member {
         self.api.process.kill().await;
@@ -177,10 +192,29 @@ impl Fleet {
     }
 
     async fn start_worker(&mut self) -> Member {
+        self.launch_worker("worker", binaries::path("optimus-worker"))
+            .await
+    }
+
+    /// A worker by a program of another release.
+    pub(crate) async fn start_previous_worker(&mut self, program: &Path) -> Member {
+        let copy = binaries::copy_of_previous(program);
+        self.launch_worker("previous-worker", copy).await
+    }
+
+    /// An API by a program of another release, beside this fleet's own.
+    pub(crate) async fn start_previous_api(&mut self, program: &Path, port: u16) -> Member {
         self.started += 1;
-        let name = format!("worker-{}", self.started);
+        let name = format!("previous-api-{}", self.started);
+        let copy = binaries::copy_of_previous(program);
+        launch_api(&name, copy, self.dir.path(), &self.store, &self.options, port).await
+    }
+
+    async fn launch_worker(&mut self, kind: &str, program: PathBuf) -> Member {
+        self.started += 1;
+        let name = format!("{kind}-{}", self.started);
         self.worker_logs.push(self.dir.path().join(format!("{name}.log")));
-        let mut command = Command::new(binaries::path("optimus-worker"));
+        let mut command = Command::new(program);
         command
             .args(["--backend", self.options.boxes.backend()])
             .args(["--language", self.options.languages])
@@ -224,6 +258,18 @@ impl Fleet {
     /// How many finishes each job's workers were told are accepted.
     pub(crate) fn acknowledged(&self) -> BTreeMap<String, usize> {
         acknowledged(&self.worker_logs)
+    }
+
+    /// Ids of jobs whose finish a worker of another release was told is accepted.
+    pub(crate) fn acknowledged_by_previous(&self) -> HashSet<String> {
+        let is_previous = |log: &&PathBuf| {
+            log.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("previous-")
+        };
+        let logs: Vec<_> = self.worker_logs.iter().filter(is_previous).cloned().collect();
+        acknowledged(&logs).into_keys().collect()
     }
 
     /// Bytes of memory of each process that lives, by name.
@@ -285,11 +331,23 @@ async fn leave(process: &mut Process) {
 
 async fn start_api(dir: &Path, started: &mut usize, store: &Store, options: &Options, port: u16) -> Member {
     *started += 1;
-    let mut command = Command::new(binaries::path("optimus-api"));
+    let name = format!("api-{started}");
+    launch_api(&name, binaries::path("optimus-api"), dir, store, options, port).await
+}
+
+async fn launch_api(
+    name: &str,
+    program: PathBuf,
+    dir: &Path,
+    store: &Store,
+    options: &Options,
+    port: u16,
+) -> Member {
+    let mut command = Command::new(program);
     command
         .args(["--host", "127.0.0.1", "--port", &port.to_string()])
         .env("OPTIMUS__LOG__FILTER", "warn");
-    start(&format!("api-{started}"), dir, store, options, command).await
+    start(name, dir, store, options, command).await
 }
 
 async fn start(name: &str, dir: &Path, store: &Store, options: &Options, mut command: Command) -> Member {
@@ -309,7 +367,7 @@ async fn start(name: &str, dir: &Path, store: &Store, options: &Options, mut com
 }
 
 /// The id under which a worker announced itself, once it has.
-fn worker_id(process: &Process) -> Option<String> {
+pub(crate) fn worker_id(process: &Process) -> Option<String> {
     let log = process.log();
     let (_, rest) = log.split_once("working worker_id=")?;
     rest.split_whitespace().next().map(str::to_owned)
@@ -322,8 +380,11 @@ pub(crate) fn acknowledged(logs: &[PathBuf]) -> BTreeMap<String, usize> {
         let log = fs::read(log).unwrap_or_default();
         for line in String::from_utf8_lossy(&log).lines() {
             if line.contains(": job finished ") {
-                // The span around the event tells the job's id.
-                let (_, rest) = line.split_once("job{job_id=").expect(line);
+                // The span around the event tells the job's id; before there were spans, the event itself.
+                let (_, rest) = line
+                    .split_once("job{job_id=")
+                    .or_else(|| line.split_once("job finished job_id="))
+                    .expect(line);
                 let id = rest.split_whitespace().next().expect(line);
                 *times.entry(id.to_owned()).or_default() += 1;
             }

@@ -17,6 +17,7 @@ pub(crate) enum Mix {
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) submission: Value,
+    status: &'static str,
     verdict: &'static str,
     stdout: String,
 }
@@ -26,12 +27,14 @@ impl Mix {
         let stdout = format!("job {number}\n");
         let python = |source: String, verdict| Job {
             submission: submission("python", &source, &[("", &stdout)]),
+            status: "completed",
             verdict,
             stdout: stdout.clone(),
         };
         match (self, number % 8) {
             (Self::Trivial, _) => Job {
                 submission: submission("shell", &format!("echo job {number}"), &[("", &stdout)]),
+                status: "completed",
                 verdict: "accepted",
                 stdout,
             },
@@ -40,6 +43,7 @@ impl Mix {
                     format!("#include <stdio.h>\nint main(void) {{ puts(\"job {number}\"); return 0; }}\n");
                 Job {
                     submission: submission("c", &source, &[("", &stdout)]),
+                    status: "completed",
                     verdict: "accepted",
                     stdout,
                 }
@@ -68,8 +72,18 @@ impl Job {
         let stdout = format!("{marker}\n");
         Self {
             submission: submission(language, source, &[("", &stdout)]),
+            status: "completed",
             verdict: "accepted",
             stdout,
+        }
+    }
+
+    /// The same job, which its client cancels.
+    pub(crate) fn cancelled(self) -> Self {
+        Self {
+            status: "cancelled",
+            verdict: "cancelled",
+            ..self
         }
     }
 
@@ -77,11 +91,12 @@ impl Job {
     pub(crate) fn complaint(&self, record: &Value) -> Option<String> {
         let result = &record["result"];
         let tests = result["test_results"].as_array().map_or(0, Vec::len);
-        let right = record["status"] == "completed"
-            && result["verdict"] == self.verdict
-            && tests == 1
+        let is_graded = tests == 1
             && result["test_results"][0]["verdict"] == self.verdict
-            && result["test_results"][0]["stdout"] == *self.stdout
+            && result["test_results"][0]["stdout"] == *self.stdout;
+        let right = record["status"] == self.status
+            && result["verdict"] == self.verdict
+            && (is_graded || self.status == "cancelled")
             && record["attempts"].as_u64() > Some(0);
         (!right).then(|| format!("{} instead of {}: {record:#}", result["verdict"], self.verdict))
     }

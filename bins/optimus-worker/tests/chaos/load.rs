@@ -2,7 +2,7 @@
 //! result, and goes on to the next one.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc,
@@ -32,6 +32,11 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Ids of those that have ended.
+    pub(crate) fn ids(&self) -> HashSet<String> {
+        self.ended.keys().cloned().collect()
+    }
+
     /// How many were accepted.
     pub(crate) fn jobs(&self) -> usize {
         self.ended.len() + self.lost.len()
@@ -123,6 +128,8 @@ pub(crate) struct Load {
 struct Shared {
     client: Client,
     mix: Mix,
+    /// The number of the first job.
+    first: u64,
     begun: AtomicU64,
     ended: AtomicU64,
     most: u64,
@@ -132,9 +139,15 @@ struct Shared {
 impl Load {
     /// So many clients, which stop after `most` jobs, or when they are asked to.
     pub(crate) fn start(client: &Client, mix: Mix, clients: u64, most: u64) -> Self {
+        Self::start_at(0, client, mix, clients, most)
+    }
+
+    /// With jobs whose numbers, and so their keys, begin with this one.
+    pub(crate) fn start_at(first: u64, client: &Client, mix: Mix, clients: u64, most: u64) -> Self {
         let shared = Arc::new(Shared {
             client: client.clone(),
             mix,
+            first,
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             most,
@@ -179,6 +192,7 @@ impl Shared {
             if number >= self.most {
                 break;
             }
+            let number = self.first + number;
             let job = self.mix.job(number);
             let key = format!("load-{number}");
             let id = self.client.submit_surely(&job.submission, &key).await;

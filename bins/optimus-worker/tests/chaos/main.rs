@@ -18,6 +18,7 @@ mod jobs;
 mod leftovers;
 mod load;
 mod memory;
+mod previous;
 mod proxy;
 mod random;
 mod report;
@@ -29,6 +30,7 @@ mod soak;
 mod sqlite;
 mod steps;
 mod trivial;
+mod upgrade;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
         engine::running_jobs_survive_it,
         clocks::nobody_of_a_fleet_agrees,
         clocks::the_clock_under_sqlite_jumps,
+        upgrade::each_release_takes_over_from_the_other,
+        upgrade::a_fleet_is_upgraded_under_load,
         soak::redis,
         soak::sqlite,
     }
