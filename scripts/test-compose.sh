@@ -97,6 +97,19 @@ check "and is not there where it is not" unlimited
 check "the API gets the tokens" has_token api
 if has_token worker-python; then check "workers get no tokens" false; else check "workers get no tokens" true; fi
 
+# A bucket of which nobody answers: whom they ask, and with what, they know.
+asks_bucket() { # asks_bucket SERVICE COMMAND: whether it looks for a bucket at the endpoint that is given
+    told="$(export OPTIMUS__CONTENT__STORE=s3://bucket AWS_ENDPOINT="$3" AWS_ALLOW_HTTP=true AWS_REGION=here \
+        AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret && compose run --rm --no-deps "$1" \
+        timeout 20 $2 2>&1)" || true
+    case "$told" in *"trusts no certificate"*) return 1 ;; *"$3"*) return 0 ;; esac
+    echo "$told" >&2
+    return 1
+}
+check "the API reaches for a bucket by HTTP" asks_bucket api optimus-api http://127.0.0.1:9
+check "the API reaches for a bucket by HTTPS" asks_bucket api optimus-api https://127.0.0.1:9
+check "a worker reaches for a bucket by HTTPS" asks_bucket worker-python "optimus-worker --language python" https://127.0.0.1:9
+
 api="$(compose ps -q api)"
 worker="$(compose ps -q worker-python)"
 check "the worker holds the engine's socket" has_socket "$worker"

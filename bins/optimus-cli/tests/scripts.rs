@@ -286,3 +286,22 @@ fn compose_passes_every_setting_on_and_tokens_to_the_api_alone() {
     };
     assert_eq!((tokens(api), tokens(&others)), (1, 0));
 }
+
+#[test]
+fn compose_passes_on_what_a_bucket_takes() {
+    let compose = fs::read_to_string(project_file("docker-compose.yml")).unwrap();
+    let (_, settings) = compose.split_once("\nx-settings: &settings\n").unwrap();
+    let (settings, services) = settings.split_once("\n\n").unwrap();
+    let told = fs::read_to_string(project_file("docs/content.md")).unwrap();
+    let names: Vec<_> = told.split('`').filter(|word| word.starts_with("AWS_")).collect();
+    assert!(names.len() >= 5, "{names:?}");
+    for name in names {
+        // Without a value: as it is set outside, or not at all.
+        assert!(
+            settings.lines().any(|line| line == format!("  {name}:")),
+            "{name}"
+        );
+    }
+    // The API and the workers, and nobody who has nothing to do with it.
+    assert_eq!(services.matches("<<: *settings").count(), 2);
+}

@@ -14,6 +14,7 @@
 //! at least one of them sees the other. What is gone stays gone: where it was used, it is copied to another version first. So any
 //! number of processes may remove the same, and one that stopped halfway is finished by the next.
 
+mod http;
 mod removing;
 mod s3;
 mod sink;

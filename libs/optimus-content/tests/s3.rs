@@ -7,6 +7,7 @@ use std::{
     io::{Seek, SeekFrom, Write},
     net::SocketAddr,
     path::PathBuf,
+    process::Command,
     sync::Arc,
     time::Duration,
 };
@@ -148,4 +149,48 @@ async fn a_store_that_lets_nobody_in_is_no_store() {
         .await
         .unwrap_err();
     assert!(matches!(nowhere, ContentError::Misconfigured(_)), "{nowhere:?}");
+}
+
+/// As in an image that has no such file: only where certificates are needed is that an error.
+#[test]
+fn certificates_are_needed_for_https_alone() {
+    const SEARCHED: &str = "OPTIMUS_TEST_WITHOUT_ROOTS";
+    if std::env::var_os(SEARCHED).is_none() {
+        // Whom to trust is in the environment of the process.
+        let nothing = tempfile::tempdir().unwrap();
+        let again = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "certificates_are_needed_for_https_alone",
+                "--nocapture",
+            ])
+            .env(SEARCHED, "")
+            .env("SSL_CERT_FILE", "/dev/null")
+            .env("SSL_CERT_DIR", nothing.path())
+            .output()
+            .unwrap();
+        assert!(
+            again.status.success(),
+            "{}",
+            String::from_utf8_lossy(&again.stderr)
+        );
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = Server::new();
+        let store = server.store(rules(), SECRET).await.unwrap();
+        store.identity().await.unwrap();
+        let https = [
+            ("AWS_ENDPOINT", "https://127.0.0.1:1"),
+            ("AWS_ACCESS_KEY_ID", KEY),
+        ];
+        let refused = ObjectContent::open_url("s3://bucket", &https, rules())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&refused, ContentError::Misconfigured(why) if why.contains("ca-certificates")),
+            "{refused}"
+        );
+    });
 }
