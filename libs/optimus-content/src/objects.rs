@@ -4,20 +4,24 @@
 //! |---|---|
 //! | `kept/<digest>/<version>` | content; each upload of it is a version of its own |
 //! | `used/<digest>` | nothing; the time at which it was written is that of the last use |
-//! | `gone/<digest>/<version>` | the last use that whoever removes that version knew of; whoever sees it takes it for removed |
+//! | `gone/<digest>/<version>` | the last use that whoever removes that version knew of, or that it is damaged |
 //! | `holds/<job id>` | the digests that a job holds, each followed by a line's end |
 //! | `identity` | the name of the store |
 //! | `clock` | nothing; written to learn what time it is there |
 //!
-//! An object store has no transactions, but shows what was written to whoever reads after that. Whoever uses content writes that
-//! it is used and then looks whether it is gone; whoever removes it writes that it is gone and then looks whether it was used. So
-//! at least one of them sees the other. What is gone stays gone: where it was used, it is copied to another version first. So any
-//! number of processes may remove the same, and one that stopped halfway is finished by the next.
+//! An object store has no transactions, but shows what was written to whoever reads after that. Whoever removes a version notes
+//! that it goes, then looks whether the content was used, and only then deletes it. Whoever uses content writes that it is used
+//! and then looks for a version without such a note. If there is one, whoever comes to remove it sees the use, and copies it to
+//! another version before it deletes it. If there is none, whoever uses it makes the copy, since those who remove what is there may
+//! have looked too early. So what was used is there at every moment, for whoever reads: a version that goes is read as well, and
+//! where it is deleted in between, its copy is there. No version comes again once it is deleted. So any number of processes may
+//! remove the same, each may stop at any moment, and what it began is finished by the next.
 
 mod http;
 mod removing;
 mod s3;
 mod sink;
+mod versions;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -36,7 +40,11 @@ use optimus_common::{JobId, content::Digest};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use self::{removing::Since, sink::Uploading};
+use self::{
+    removing::Since,
+    sink::Uploading,
+    versions::{LOOKS, Restless},
+};
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
     removal::left_of,
@@ -60,6 +68,8 @@ struct Inner {
     room: Room,
     /// When room may be looked for again.
     search: Mutex<Option<Instant>>,
+    /// For whoever copies what others remove.
+    copying: Mutex<()>,
 }
 
 /// What content counts for.
@@ -116,6 +126,7 @@ impl ObjectContent {
             rules,
             room: Room::default(),
             search: Mutex::default(),
+            copying: Mutex::default(),
         };
         let name = PutPayload::from(Uuid::now_v7().to_string());
         let first = PutOptions::from(PutMode::Create);
@@ -197,29 +208,14 @@ impl Inner {
             .await
     }
 
-    /// A version that is not gone, and its size.
-    async fn version(&self, digest: Digest) -> Result<Option<(String, u64)>, ContentError> {
-        let name = digest.to_string();
-        let versions = self.names(&self.path(&["kept", &name])).await?;
-        if versions.is_empty() {
-            return Ok(None);
-        }
-        let gone: HashSet<_> = self
-            .names(&self.path(&["gone", &name]))
-            .await?
-            .into_iter()
-            .collect();
-        let gone: HashSet<_> = gone.into_iter().map(|(version, _)| version).collect();
-        Ok(versions.into_iter().find(|(version, _)| !gone.contains(version)))
-    }
-
     /// Its size, where it is there.
     async fn renew(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
-        if self.version(digest).await?.is_none() {
+        if self.readable(digest).await?.is_none() {
             return Ok(None);
         }
         self.write(&self.used(digest), Bytes::new()).await?;
-        Ok(self.version(digest).await?.map(|(_, size)| size))
+        // After that, so that whoever removes one that stays sees the use.
+        Ok(self.staying(digest).await?.map(|version| version.size))
     }
 
     async fn renew_all(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
@@ -367,20 +363,24 @@ impl ContentStore for ObjectContent {
     }
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
-        let Some((version, _)) = self.0.version(digest).await? else {
-            return Ok(None);
-        };
-        let Some(object) = there(self.0.objects.get(&self.0.kept(digest, &version)).await)? else {
-            return Ok(None);
-        };
-        let size = object.meta.size;
-        let reading = Reading {
-            store: Arc::clone(&self.0),
-            digest,
-            version,
-            bytes: std::sync::Mutex::new(object.into_stream()),
-        };
-        Ok(Some(Content::new(digest, size, reading)))
+        for _ in 0..LOOKS {
+            let Some(version) = self.0.readable(digest).await? else {
+                return Ok(None);
+            };
+            let kept = self.0.kept(digest, &version.name);
+            let Some(object) = there(self.0.objects.get(&kept).await)? else {
+                continue;
+            };
+            let size = object.meta.size;
+            let reading = Reading {
+                store: Arc::clone(&self.0),
+                digest,
+                version: version.name,
+                bytes: std::sync::Mutex::new(object.into_stream()),
+            };
+            return Ok(Some(Content::new(digest, size, reading)));
+        }
+        Err(ContentError::unavailable(Restless))
     }
 
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {

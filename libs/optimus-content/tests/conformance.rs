@@ -189,16 +189,29 @@ mod objects {
         assert_eq!(store.renew(&[digest]).await.unwrap(), [Some(7)]);
         // Whoever began it did not know of that.
         begin_removal(&factory.0, digest, 1).await;
-        assert_eq!(store.renew(&[digest]).await.unwrap(), [None]);
+        let whole = async || {
+            let content = store.get(digest).await.unwrap().unwrap();
+            assert_eq!(content.into_bytes(7).await.unwrap()[..], b"content"[..]);
+        };
+        whole().await;
         store.upkeep(&Nobody).await.unwrap();
+        whole().await;
         assert_eq!(store.renew(&[digest]).await.unwrap(), [Some(7)]);
-        let content = store.get(digest).await.unwrap().unwrap();
-        assert_eq!(content.into_bytes(7).await.unwrap()[..], b"content"[..]);
 
-        begin_removal(&factory.0, digest, i64::MAX).await;
-        assert_eq!(put().await, Put::New);
+        // And so it is where it is used after that.
+        begin_removal(&factory.0, digest, 1).await;
+        assert_eq!(store.renew(&[digest]).await.unwrap(), [Some(7)]);
         store.upkeep(&Nobody).await.unwrap();
+        whole().await;
+
+        // Whoever began it knew of all uses: what is used now may not be seen.
+        begin_removal(&factory.0, digest, i64::MAX).await;
         assert_eq!(put().await, Put::Existing);
+        store.upkeep(&Nobody).await.unwrap();
+        whole().await;
+        begin_removal(&factory.0, digest, i64::MAX).await;
+        store.upkeep(&Nobody).await.unwrap();
+        assert_eq!(put().await, Put::New);
         let left: Vec<_> = factory
             .0
             .list(Some(&Path::from("some/where/gone")))

@@ -5,7 +5,6 @@ use std::{fmt, time::SystemTime};
 use futures_util::TryStreamExt;
 use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use optimus_common::content::Digest;
-use uuid::Uuid;
 
 use super::{Inner, there};
 use crate::{
@@ -38,44 +37,49 @@ impl fmt::Display for Since {
 }
 
 impl Inner {
-    /// Removes a version that nobody used after `since`; one that was is copied to another version. Whether it was removed.
+    /// Removes a version that nobody used after `since`; before one goes that was, there is another. Whether it was removed.
     pub(super) async fn remove(
         &self,
         digest: Digest,
         version: &str,
         since: Since,
     ) -> Result<bool, ContentError> {
-        let (kept, gone) = (self.kept(digest, version), self.gone(digest, version));
+        let gone = self.gone(digest, version);
         let note = PutPayload::from(since.to_string());
         let first = PutOptions::from(PutMode::Create);
         let since = match self.objects.put_opts(&gone, note, first).await {
             Ok(_) => since,
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) if since.is_damaged() => since,
             // Whoever began it looked earlier, and may not have seen what was seen here.
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
-                since.min(self.begun(&gone).await?)
+                match self.begun(&gone).await? {
+                    Some(begun) => since.min(begun),
+                    // Whoever began it is done.
+                    None => return Ok(false),
+                }
             }
             Err(error) => return Err(ContentError::unavailable(error)),
         };
         let mark = there(self.objects.head(&self.used(digest)).await)?;
         let is_used = mark.is_some_and(|mark| Since::of(mark.last_modified.into()) > since);
-        if is_used && !since.is_damaged() {
-            let copy = self.kept(digest, &Uuid::now_v7().to_string());
-            there(self.objects.copy(&kept, &copy).await)?;
+        if is_used && self.versions(digest).await?.staying.is_empty() {
+            self.copy(digest, version).await?;
         }
-        self.delete(&kept).await?;
+        self.delete(&self.kept(digest, version)).await?;
         self.delete(&gone).await?;
         Ok(!is_used)
     }
 
-    /// What whoever wrote that a version is gone knew of its use.
-    async fn begun(&self, gone: &Path) -> Result<Since, ContentError> {
+    /// What whoever wrote that a version goes knew of its use; `None` where that was done already.
+    pub(super) async fn begun(&self, gone: &Path) -> Result<Option<Since>, ContentError> {
         let Some(note) = there(self.objects.get(gone).await)? else {
-            // It is removed already.
-            return Ok(Since::DAMAGED);
+            return Ok(None);
         };
         let note = note.bytes().await.map_err(ContentError::unavailable)?;
         // A note that cannot be read says that nothing was known: so it is copied.
-        Ok(String::from_utf8_lossy(&note).parse().map_or(Since(0), Since))
+        Ok(Some(
+            String::from_utf8_lossy(&note).parse().map_or(Since(0), Since),
+        ))
     }
 
     /// Removes what was not used for its time, and as much more as it takes for all to be `most`. What is held now is not.
@@ -120,7 +124,10 @@ impl Inner {
             let Ok(digest) = digest.as_ref().parse() else {
                 continue;
             };
-            self.remove(digest, version.as_ref(), Since::DAMAGED).await?;
+            let Some(since) = self.begun(&object.location).await? else {
+                continue;
+            };
+            self.remove(digest, version.as_ref(), since).await?;
         }
         Ok(())
     }
