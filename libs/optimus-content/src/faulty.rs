@@ -1,7 +1,8 @@
-//! A store that does not answer when it is told not to, around any other: for tests of what its users do then.
+//! A store that does not answer, or sends nothing, when it is told not to, around any other: for tests of what its users do then.
 
 use std::{
     fmt,
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,16 +10,18 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use optimus_common::{JobId, content::Digest};
 use uuid::Uuid;
 
-use crate::{Content, ContentError, ContentStore, Holders, Incoming, Sink, Upkept};
+use crate::{Content, ContentError, ContentStore, Holders, Incoming, Sink, Source, Upkept};
 
 /// The other store. A clone is the same.
 #[derive(Clone)]
 pub struct FaultyContent {
     inner: Arc<dyn ContentStore>,
     is_unreachable: Arc<AtomicBool>,
+    is_stalled: Arc<AtomicBool>,
     gets: Arc<AtomicU64>,
 }
 
@@ -27,6 +30,7 @@ impl FaultyContent {
         Self {
             inner,
             is_unreachable: Arc::default(),
+            is_stalled: Arc::default(),
             gets: Arc::default(),
         }
     }
@@ -34,6 +38,11 @@ impl FaultyContent {
     /// As long as it is, every call fails.
     pub fn set_unreachable(&self, unreachable: bool) {
         self.is_unreachable.store(unreachable, Ordering::SeqCst);
+    }
+
+    /// As long as it is, content is there, and nothing of it comes.
+    pub fn set_stalled(&self, stalled: bool) {
+        self.is_stalled.store(stalled, Ordering::SeqCst);
     }
 
     /// How often content was asked for, in vain or not.
@@ -73,7 +82,11 @@ impl ContentStore for FaultyContent {
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
         self.gets.fetch_add(1, Ordering::SeqCst);
-        self.reached()?.get(digest).await
+        let content = self.reached()?.get(digest).await?;
+        if self.is_stalled.load(Ordering::SeqCst) {
+            return Ok(content.map(|content| Content::new(digest, content.size(), Stalled)));
+        }
+        Ok(content)
     }
 
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
@@ -90,6 +103,19 @@ impl ContentStore for FaultyContent {
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         self.reached()?.upkeep(holders).await
+    }
+}
+
+struct Stalled;
+
+#[async_trait]
+impl Source for Stalled {
+    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
+        pending().await
+    }
+
+    async fn remove(&mut self) -> Result<(), ContentError> {
+        Ok(())
     }
 }
 

@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_common::{content::Digest, submission::Submission};
 use tokio::{
     sync::{Mutex, OnceCell, OwnedSemaphorePermit, Semaphore},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{ContentError, ContentStore, submission::digests};
@@ -21,9 +22,24 @@ use crate::{ContentError, ContentStore, submission::digests};
 /// In these the budget is counted; a semaphore counts no further than `u32`.
 const UNIT: u64 = 1024;
 
+/// How many are asked for at once. A job may name thousands, and its box waits meanwhile.
+const AT_ONCE: usize = 16;
+
 /// How often it is tried to read something from a store that answers, and for how long is waited before the second time.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// What is not there is asked for once more after this, before the job loses an attempt by it: what it is kept on may have been
+/// put in place again by then.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
+
+/// How long a store may take to answer, whatever is behind it, and what it has to send in a second after that.
+const PATIENCE: Duration = Duration::from_mins(1);
+const LEAST_BYTES_PER_SECOND: u64 = 256 << 10;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it takes too long")]
+struct TooSlow;
 
 /// Why the content of a job could not be had. Whoever submitted it did nothing wrong: it was there when the job was taken.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +64,8 @@ pub struct Fetcher {
     /// Locked while a job waits for its share of the budget, which is taken as a whole: none waits with a part of it.
     loaded: Mutex<HashMap<Digest, Weak<Loaded>>>,
     is_away: AtomicBool,
+    patience: Duration,
+    second_look: Duration,
 }
 
 /// Content in memory, or on its way there.
@@ -78,6 +96,8 @@ impl Fetcher {
             budget: Arc::new(Semaphore::new(budget.min(Semaphore::MAX_PERMITS))),
             loaded: Mutex::default(),
             is_away: AtomicBool::new(false),
+            patience: PATIENCE,
+            second_look: SECOND_LOOK,
         }
     }
 
@@ -88,6 +108,7 @@ impl Fetcher {
             return Ok(Fetched::default());
         }
         let mut tries = 0;
+        let mut is_missed = false;
         let fetched = loop {
             tries += 1;
             let error = match self.try_fetch(&digests).await {
@@ -96,11 +117,16 @@ impl Fetcher {
             };
             // Also what is gone, which all is where a file system is not there any more.
             self.answers().await?;
-            let may_pass = matches!(error, FetchError::Unreadable(_, ContentError::Unavailable(_)));
-            if !may_pass || tries == TRIES {
-                return Err(error);
+            match error {
+                FetchError::Gone(_) if !is_missed => {
+                    is_missed = true;
+                    sleep(self.second_look).await;
+                }
+                FetchError::Unreadable(_, ContentError::Unavailable(_)) if tries < TRIES => {
+                    sleep(PAUSE * tries).await;
+                }
+                _ => return Err(error),
             }
-            sleep(PAUSE * tries).await;
         };
         let bytes: HashMap<_, _> = fetched.0.iter().map(|loaded| (loaded.digest, loaded)).collect();
         for named in submission.named_content_mut() {
@@ -118,29 +144,34 @@ impl Fetcher {
 
     /// Whether the store is there.
     pub async fn answers(&self) -> Result<(), FetchError> {
-        let answer = self.store.identity().await;
+        let answer = self.in_time(0, self.store.identity()).await;
         self.is_away.store(answer.is_err(), Ordering::Relaxed);
         answer.map(drop).map_err(FetchError::Outage)
     }
 
     async fn try_fetch(&self, digests: &[Digest]) -> Result<Fetched, FetchError> {
         let fetched = self.take(digests).await?;
-        for loaded in &fetched.0 {
-            let read = loaded.bytes.get_or_try_init(|| self.read(loaded));
-            read.await.map_err(|error| match error {
-                Some(error) => FetchError::Unreadable(loaded.digest, error),
-                None => FetchError::Gone(loaded.digest),
-            })?;
-        }
+        let mut reads = stream::iter(fetched.0.clone())
+            .map(|loaded| async move {
+                let read = loaded.bytes.get_or_try_init(|| self.read(&loaded));
+                read.await.map(drop).map_err(|error| match error {
+                    Some(error) => FetchError::Unreadable(loaded.digest, error),
+                    None => FetchError::Gone(loaded.digest),
+                })
+            })
+            .buffer_unordered(AT_ONCE);
+        while reads.try_next().await?.is_some() {}
+        drop(reads);
         Ok(fetched)
     }
 
     /// Takes memory for what is not in it yet.
     async fn take(&self, digests: &[Digest]) -> Result<Fetched, FetchError> {
-        let mut named = Vec::with_capacity(digests.len());
-        for digest in digests {
-            named.push((*digest, self.size(*digest).await?));
-        }
+        let named: Vec<_> = stream::iter(digests.to_vec())
+            .map(|digest| async move { Ok((digest, self.size(digest).await?)) })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
         let bytes = named
             .iter()
             .fold(0_u64, |sum, (_, size)| sum.saturating_add(*size));
@@ -190,17 +221,31 @@ impl Fetcher {
         if let Some(size) = known.map(|loaded| loaded.size) {
             return Ok(size);
         }
-        let content = self.store.get(digest).await;
-        let content = content.map_err(|error| FetchError::Unreadable(digest, error))?;
-        content
-            .map(|content| content.size())
+        let size = self.in_time(0, self.store.size(digest)).await;
+        size.map_err(|error| FetchError::Unreadable(digest, error))?
             .ok_or(FetchError::Gone(digest))
     }
 
     /// `None`: it is gone.
     async fn read(&self, loaded: &Loaded) -> Result<Arc<[u8]>, Option<ContentError>> {
-        let content = self.store.get(loaded.digest).await?.ok_or(None)?;
-        Ok(content.into_bytes(loaded.size).await?)
+        let bytes = async {
+            let Some(content) = self.store.get(loaded.digest).await? else {
+                return Ok(None);
+            };
+            content.into_bytes(loaded.size).await.map(Some)
+        };
+        self.in_time(loaded.size, bytes).await?.ok_or(None)
+    }
+
+    /// A question that is answered with so many bytes. One that is never answered must not keep a job, and its place, for ever.
+    async fn in_time<T>(
+        &self,
+        bytes: u64,
+        question: impl Future<Output = Result<T, ContentError>>,
+    ) -> Result<T, ContentError> {
+        let patience = self.patience + Duration::from_secs(bytes / LEAST_BYTES_PER_SECOND);
+        let answer = timeout(patience, question).await;
+        answer.unwrap_or_else(|_| Err(ContentError::unavailable(TooSlow)))
     }
 }
 
@@ -271,6 +316,7 @@ mod tests {
     fn fetcher(store: &FaultyContent, budget: usize) -> Fetcher {
         let mut fetcher = Fetcher::new(Arc::new(store.clone()), 2 * SIZE as u64, 0);
         fetcher.budget = Arc::new(Semaphore::new(units(budget as u64) as usize));
+        fetcher.second_look = Duration::from_millis(50);
         fetcher
     }
 
@@ -344,5 +390,59 @@ mod tests {
             "{failed:?}"
         );
         assert!(!fetcher.is_away());
+    }
+    #[tokio::test]
+    async fn what_is_missing_for_a_moment_is_asked_for_once_more() {
+        let (store, memory) = faulty();
+        let one = put_numbered(&store, 1).await;
+        memory.damage(one, None);
+        let mut fetcher = fetcher(&store, SIZE);
+        fetcher.second_look = Duration::from_secs(1);
+        let mut job = naming(&[one]);
+        let mut waiting = pin!(fetcher.fetch(&mut job));
+        let asked = store.gets();
+        tokio::select! {
+            biased;
+            _ = &mut waiting => panic!("it did not wait"),
+            () = async {
+                while store.gets() == asked {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        put_numbered(&store, 1).await;
+        let _kept = waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_job_names_is_read_side_by_side() {
+        let (store, _) = faulty();
+        let mut digests = Vec::new();
+        for number in 0..5 {
+            digests.push(put(&store, vec![number; 10].into()).await);
+        }
+        let fetcher = fetcher(&store, SIZE);
+        store.set_stalled(true);
+        assert!(!given_up_after(1, fetcher.fetch(&mut naming(&digests))).await);
+        // Each for its size and for its bytes, of which none has come.
+        assert_eq!(store.gets(), 2 * digests.len() as u64);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stalls_keeps_no_job() {
+        let (store, _) = faulty();
+        let digests = [put_numbered(&store, 1).await, put_numbered(&store, 2).await];
+        let mut fetcher = fetcher(&store, 2 * SIZE);
+        fetcher.patience = Duration::from_millis(100);
+        store.set_stalled(true);
+        // It says who it is, but sends nothing.
+        let (mut first, mut second) = (naming(&digests), naming(&digests[..1]));
+        let both = tokio::join!(fetcher.fetch(&mut first), fetcher.fetch(&mut second));
+        for failed in [both.0.unwrap_err(), both.1.unwrap_err()] {
+            assert!(matches!(failed, FetchError::Unreadable(..)), "{failed:?}");
+        }
+        assert_eq!(fetcher.budget.available_permits() as u64, 2 * SIZE as u64 / UNIT);
+        store.set_stalled(false);
+        let _kept = fetcher.fetch(&mut naming(&digests)).await.unwrap();
     }
 }

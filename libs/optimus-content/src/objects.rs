@@ -128,15 +128,11 @@ impl ObjectContent {
             search: Mutex::default(),
             copying: Mutex::default(),
         };
-        let name = PutPayload::from(Uuid::now_v7().to_string());
-        let first = PutOptions::from(PutMode::Create);
-        match inner
-            .objects
-            .put_opts(&inner.path(&["identity"]), name, first)
-            .await
-        {
-            Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {}
-            Err(error) => return Err(ContentError::unavailable(error)),
+        // One that takes it a second time would let processes overwrite what others noted.
+        if inner.gives_name().await? && inner.gives_name().await? {
+            return Err(ContentError::Misconfigured(
+                "content.store: this store takes a PUT with If-None-Match: * of what is there, which it must refuse".into(),
+            ));
         }
         let listed = inner.listed().await?;
         inner
@@ -147,6 +143,21 @@ impl ObjectContent {
 }
 
 impl Inner {
+    /// Gives the store a name, where it has none. Whether it did.
+    async fn gives_name(&self) -> Result<bool, ContentError> {
+        let name = PutPayload::from(Uuid::now_v7().to_string());
+        let first = PutOptions::from(PutMode::Create);
+        match self
+            .objects
+            .put_opts(&self.path(&["identity"]), name, first)
+            .await
+        {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+            Err(error) => Err(ContentError::unavailable(error)),
+        }
+    }
+
     fn path(&self, parts: &[&str]) -> Path {
         self.prefix
             .parts()
@@ -381,6 +392,11 @@ impl ContentStore for ObjectContent {
             return Ok(Some(Content::new(digest, size, reading)));
         }
         Err(ContentError::unavailable(Restless))
+    }
+
+    async fn size(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
+        let version = self.0.readable(digest).await?;
+        Ok(version.map(|version| version.size))
     }
 
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {

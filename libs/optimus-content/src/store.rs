@@ -35,6 +35,11 @@ pub trait ContentStore: Send + Sync {
     /// The content, which is no use of it.
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError>;
 
+    /// The size of the content, where it is there, which is no use of it.
+    async fn size(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
+        Ok(self.get(digest).await?.map(|content| content.size()))
+    }
+
     /// Uses these: keeps what is there of them for the whole time from now on. The answers are their sizes, in the same
     /// order.
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError>;

@@ -16,21 +16,30 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
 use optimus_common::{JobId, content::Digest};
-use optimus_content::{ContentStore, Holders, ObjectContent, Put, Rules};
+use optimus_content::{ContentError, ContentStore, Holders, ObjectContent, Put, Rules};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 const CONTENT: &[u8] = b"content";
+
+const RULES: Rules = Rules {
+    max_bytes: 1000,
+    max_total_bytes: 10_000,
+    retention: Duration::from_millis(1),
+    min_kept: Duration::from_millis(1),
+};
 
 /// The objects of all as one process asks for them: each of its requests is let through by itself.
 #[derive(Debug)]
 struct Gated {
     objects: Arc<InMemory>,
     gate: Arc<Semaphore>,
+    /// Whether it takes everything, whatever is there.
+    overwrites: bool,
 }
 
 impl fmt::Display for Gated {
@@ -47,8 +56,16 @@ impl Gated {
 
 #[async_trait]
 impl ObjectStore for Gated {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        mut options: PutOptions,
+    ) -> Result<PutResult> {
         self.pass().await;
+        if self.overwrites {
+            options.mode = PutMode::Overwrite;
+        }
         self.objects.put_opts(location, payload, options).await
     }
 
@@ -164,21 +181,16 @@ impl Process {
     }
 
     fn start(objects: &Arc<InMemory>) -> Self {
-        let rules = Rules {
-            max_bytes: 1000,
-            max_total_bytes: 10_000,
-            retention: Duration::from_millis(1),
-            min_kept: Duration::from_millis(1),
-        };
         let gate = Arc::new(Semaphore::new(1000));
         let gated = Gated {
             objects: Arc::clone(objects),
             gate: Arc::clone(&gate),
+            overwrites: false,
         };
         let store = done(ObjectContent::open(
             Arc::new(gated),
             Path::from("some/where"),
-            rules,
+            RULES,
         ))
         .unwrap();
         gate.forget_permits(1000);
@@ -384,4 +396,23 @@ fn what_is_held_is_read_whatever_is_done_meanwhile() {
         }
     }
     assert!(reads > 100, "{reads}");
+}
+
+/// Without such a refusal a process would take the notes of others for its own.
+#[test]
+fn a_store_that_overwrites_what_is_there_is_none() {
+    let open = |overwrites| {
+        let store = Gated {
+            objects: Arc::default(),
+            gate: Arc::new(Semaphore::new(1000)),
+            overwrites,
+        };
+        done(ObjectContent::open(Arc::new(store), Path::default(), RULES))
+    };
+    open(false).unwrap();
+    let refused = open(true).unwrap_err();
+    assert!(
+        matches!(&refused, ContentError::Misconfigured(why) if why.contains("If-None-Match")),
+        "{refused}"
+    );
 }

@@ -3,7 +3,9 @@
 use std::{io, time::Duration};
 
 use async_trait::async_trait;
-use http_body_util::BodyExt;
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{
@@ -23,8 +25,23 @@ use tokio::time::timeout;
 
 use crate::ContentError;
 
-/// How long an answer may take to begin. A part of an upload has come by then.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long an answer may take.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// To begin. A part of an upload has come by then.
+    first: Duration,
+    /// From one piece of it to the next. What comes so slowly is asked for again from there.
+    next: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    first: Duration::from_mins(1),
+    next: Duration::from_secs(30),
+};
+
+/// So long after its last word a server that says nothing is asked whether it is there, which one that went without a word
+/// does not answer.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// How long a connection may take to come about.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -36,17 +53,24 @@ pub(super) struct Connector(HttpClient);
 impl Connector {
     /// Who certifies servers is what this machine says. Where it says nothing, only what needs no certificate can be reached.
     pub(super) fn new(is_plain: bool) -> Result<Self, ContentError> {
+        Self::with_patience(is_plain, PATIENCE)
+    }
+
+    fn with_patience(is_plain: bool, patience: Patience) -> Result<Self, ContentError> {
         let mut tcp = Tcp::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECTING));
+        tcp.set_keepalive(Some(SILENCE));
+        tcp.set_keepalive_interval(Some(SILENCE / 3));
+        tcp.set_keepalive_retries(Some(3));
         let client = match HttpsConnectorBuilder::new().with_native_roots() {
             Ok(with_roots) => {
                 tcp.enforce_http(false);
                 // The builder of the store refuses an endpoint without TLS where it is not allowed.
                 let https = with_roots.https_or_http().enable_http1();
-                HttpClient::new(Service(client(https.wrap_connector(tcp))))
+                HttpClient::new(Service(client(https.wrap_connector(tcp)), patience))
             }
-            Err(_) if is_plain => HttpClient::new(Service(client(tcp))),
+            Err(_) if is_plain => HttpClient::new(Service(client(tcp), patience)),
             Err(error) => return Err(without_roots(&error)),
         };
         Ok(Self(client))
@@ -71,7 +95,7 @@ impl HttpConnector for Connector {
 }
 
 #[derive(Debug)]
-struct Service<C>(Client<C, HttpRequestBody>);
+struct Service<C>(Client<C, HttpRequestBody>, Patience);
 
 fn failed(kind: HttpErrorKind, error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(kind, error)
@@ -83,7 +107,8 @@ where
     C: Connect + Clone + std::fmt::Debug + Send + Sync + 'static,
 {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let answer = timeout(PATIENCE, self.0.request(request)).await;
+        let Self(client, patience) = self;
+        let answer = timeout(patience.first, client.request(request)).await;
         let answer = answer.map_err(|late| failed(HttpErrorKind::Timeout, late))?;
         let answer = answer.map_err(|error| {
             let kind = if error.is_connect() {
@@ -93,8 +118,127 @@ where
             };
             failed(kind, error)
         })?;
-        Ok(answer.map(|body| {
-            HttpResponseBody::new(body.map_err(|error| failed(HttpErrorKind::Interrupted, error)))
-        }))
+        Ok(answer.map(|body| in_time(body, patience.next)))
+    }
+}
+
+/// A body each piece of which comes in its time, or an error instead.
+fn in_time(body: Incoming, patience: Duration) -> HttpResponseBody {
+    let pieces = stream::unfold(Some(body), move |body| async move {
+        let mut body = body?;
+        match timeout(patience, body.frame()).await {
+            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
+            Ok(Some(Err(error))) => Some((Err(failed(HttpErrorKind::Interrupted, error)), None)),
+            Ok(None) => None,
+            Err(late) => Some((Err(failed(HttpErrorKind::Timeout, late)), None)),
+        }
+    });
+    HttpResponseBody::new(StreamBody::new(pieces.fuse()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{SocketAddr, TcpListener},
+        thread,
+    };
+
+    use futures_util::TryStreamExt;
+    use object_store::{
+        ObjectStore, ObjectStoreExt,
+        aws::{AmazonS3, AmazonS3Builder},
+        path::Path,
+    };
+
+    use super::*;
+
+    const BYTES: &[u8] = b"what is to come, and comes in the end";
+    const OBJECT: &str = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nLast-Modified: Fri, 27 Nov 2020 00:00:00 GMT";
+
+    /// Sends so many bytes of its first answer and then nothing; whoever asks again for the rest gets it.
+    fn stalling(at: usize) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut stalled = None;
+            while let Ok((mut socket, _)) = listener.accept() {
+                let head = BufReader::new(&socket).lines().map_while(Result::ok);
+                let head: Vec<_> = head.take_while(|line| !line.is_empty()).collect();
+                let rest = head.iter().find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("range: bytes=")?
+                        .split_once('-')?
+                        .0
+                        .parse()
+                        .ok()
+                });
+                let length = BYTES.len();
+                let (head, rest) = match rest {
+                    None => (OBJECT.to_owned(), BYTES),
+                    Some(start) => (
+                        format!("{OBJECT}\r\nContent-Range: bytes {start}-{}/{length}", length - 1)
+                            .replace("200 OK", "206 Partial Content"),
+                        &BYTES[start..],
+                    ),
+                };
+                let head = format!(
+                    "{head}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    rest.len()
+                );
+                socket.write_all(head.as_bytes()).unwrap();
+                if stalled.is_some() {
+                    socket.write_all(rest).unwrap();
+                } else {
+                    socket.write_all(&rest[..at]).unwrap();
+                    stalled = Some(socket);
+                }
+            }
+        });
+        address
+    }
+
+    fn bucket(server: SocketAddr) -> AmazonS3 {
+        let patience = Patience {
+            first: Duration::from_mins(1),
+            next: Duration::from_secs(1),
+        };
+        let bucket = AmazonS3Builder::new()
+            .with_bucket_name("bucket")
+            .with_region("here")
+            .with_endpoint(format!("http://{server}"))
+            .with_allow_http(true)
+            .with_access_key_id("key")
+            .with_secret_access_key("secret")
+            .with_http_connector(Connector::with_patience(true, patience).unwrap());
+        bucket.build().unwrap()
+    }
+
+    /// Without a bound it would be waited for without an end.
+    async fn ends<T>(question: impl Future<Output = T>) -> T {
+        timeout(Duration::from_mins(5), question).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_stalls_is_asked_for_again_from_there() {
+        for at in [0, 1, BYTES.len() / 2, BYTES.len() - 1] {
+            let bucket = bucket(stalling(at));
+            let path = Path::from("object");
+            let object = ends(async { bucket.get(&path).await.unwrap().bytes().await });
+            assert_eq!(object.await.unwrap(), BYTES, "stalled at {at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_stalls_is_an_error() {
+        let bucket = bucket(stalling(5));
+        let listed = ends(bucket.list(None).try_collect::<Vec<_>>()).await;
+        let error = listed.unwrap_err();
+        let mut causes =
+            std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        assert!(
+            causes.any(<dyn std::error::Error>::is::<tokio::time::error::Elapsed>),
+            "{error:?}"
+        );
     }
 }
