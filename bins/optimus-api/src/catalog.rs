@@ -9,8 +9,7 @@ use std::{
 
 use optimus_common::{
     causes,
-    language::{Languages, LanguagesError},
-    settings::LanguagesFile,
+    language::{Languages, LanguagesError, LanguagesFile},
 };
 
 /// `languages.json`, always as it stands on the disk, so that a language added needs no restart; or those compiled in.

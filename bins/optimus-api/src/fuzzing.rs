@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
-use optimus_common::{job::JobContext, language::Languages, settings::LimitSettings, submission::Submission};
+use optimus_common::{job::JobContext, language::Languages, submission::Submission};
+use optimus_judge::settings::LimitSettings;
 
 use crate::{auth::Tokens, body, extract, problem::Problem, submit};
 

@@ -12,10 +12,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use optimus_common::settings::Api;
 use tokio::net::lookup_host;
 
-use crate::{App, problem::Problem};
+use crate::{App, problem::Problem, settings::ApiSettings};
 
 /// An API that anybody could use from elsewhere.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +28,7 @@ pub struct Exposed {
 }
 
 /// Refuses an address beyond loopback where neither tokens are set nor the address is meant to be open.
-pub async fn check_exposure(api: &Api) -> Result<(), Exposed> {
+pub async fn check_exposure(api: &ApiSettings) -> Result<(), Exposed> {
     if has_tokens(api) || api.allow_anonymous {
         return Ok(());
     }
@@ -55,7 +54,7 @@ async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(found.map(|address| address.ip()).collect())
 }
 
-fn has_tokens(api: &Api) -> bool {
+fn has_tokens(api: &ApiSettings) -> bool {
     api.tokens.iter().any(|token| !token.is_empty())
 }
 
@@ -83,7 +82,7 @@ pub(crate) enum Addresses {
 }
 
 impl Hosts {
-    pub(crate) fn new(api: &Api) -> Self {
+    pub(crate) fn new(api: &ApiSettings) -> Self {
         if has_tokens(api) {
             return Self::Any;
         }
@@ -162,17 +161,16 @@ pub(crate) async fn require_host(State(app): State<Arc<App>>, request: Request, 
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::Settings;
-
     use super::*;
+    use crate::Settings;
 
-    fn api(change: impl FnOnce(&mut Api)) -> Api {
+    fn api(change: impl FnOnce(&mut ApiSettings)) -> ApiSettings {
         let mut api = Settings::defaults().api;
         change(&mut api);
         api
     }
 
-    fn admits(api: &Api, target: &str, hosts: &[&str]) -> bool {
+    fn admits(api: &ApiSettings, target: &str, hosts: &[&str]) -> bool {
         let mut headers = HeaderMap::new();
         for host in hosts {
             headers.append(header::HOST, host.parse().unwrap());
@@ -243,18 +241,19 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_beyond_loopback_has_to_be_said_twice() {
-        let is_refused = async |change: &dyn Fn(&mut Api)| check_exposure(&api(change)).await.is_err();
+        let is_refused =
+            async |change: &dyn Fn(&mut ApiSettings)| check_exposure(&api(change)).await.is_err();
         for host in ["127.0.0.1", "localhost", "::1", "127.1.2.3"] {
             assert!(!is_refused(&|api| api.host = host.to_owned()).await, "{host}");
         }
         for host in ["0.0.0.0", "::", "192.0.2.1"] {
             assert!(is_refused(&|api| api.host = host.to_owned()).await, "{host}");
-            let is_meant = |api: &mut Api| {
+            let is_meant = |api: &mut ApiSettings| {
                 api.host = host.to_owned();
                 api.allow_anonymous = true;
             };
             assert!(!is_refused(&is_meant).await);
-            let has_tokens = |api: &mut Api| {
+            let has_tokens = |api: &mut ApiSettings| {
                 api.host = host.to_owned();
                 api.tokens = vec!["secret".to_owned()];
             };
@@ -262,7 +261,7 @@ mod tests {
         }
         // In a container, which listens on all of its own addresses.
         let is_published = async |at: &str| {
-            let change = |api: &mut Api| {
+            let change = |api: &mut ApiSettings| {
                 api.host = "0.0.0.0".to_owned();
                 api.published_at = at.to_owned();
             };

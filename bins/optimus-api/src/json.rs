@@ -132,10 +132,10 @@ fn named(message: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::Settings;
     use serde_json::Value;
 
     use super::*;
+    use crate::Settings;
 
     fn refused(body: &str) -> Value {
         let maxima = Settings::defaults().limits.max;

@@ -33,6 +33,7 @@ mod room;
 mod router;
 mod routes;
 mod server;
+pub mod settings;
 mod streams;
 mod submit;
 mod trace;
@@ -41,7 +42,7 @@ mod watched;
 
 use std::{fmt, sync::Arc, thread::available_parallelism};
 
-use optimus_common::{language::LanguagesError, settings::Settings};
+use optimus_common::language::LanguagesError;
 use optimus_content::ContentStore;
 use optimus_queue::JobStore;
 use optimus_service::metrics::Metrics;
@@ -51,6 +52,7 @@ pub use host::{Exposed, check_exposure};
 pub use problem::{FieldError, ProblemDetails};
 pub use router::document;
 pub use server::serve;
+pub use settings::Settings;
 
 /// What all requests share.
 pub struct App {

@@ -5,9 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
-use optimus_api::App;
-use optimus_common::settings::Settings;
-use optimus_queue::redis::RedisStore;
+use optimus_api::{App, Settings};
+use optimus_queue::{ContentPlace, redis::RedisStore};
 use optimus_service::Process;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -66,9 +65,12 @@ async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Resul
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
-    let content = optimus_queue::open_content(&settings)
-        .await
-        .context("cannot use the content store")?;
+    let content = optimus_queue::open_content(ContentPlace {
+        content: &settings.content,
+        redis: &settings.redis,
+        data_dir: settings.data_dir.path(),
+    });
+    let content = content.await.context("cannot use the content store")?;
 
     let address = (settings.api.host.clone(), settings.api.port);
     let listener = TcpListener::bind(&address)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use optimus_common::settings::Api;
+use crate::settings::ApiSettings;
 
 /// The least rate at which a client must send a body and take an answer, and how long it may fall behind.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn of(api: &Api) -> Self {
+    pub(crate) fn of(api: &ApiSettings) -> Self {
         Self {
             grace: api.slow_client,
             bytes_per_second: api.least_bytes_per_second.max(1),

@@ -1,8 +1,8 @@
 //! From a received body to a job the store can take. Everything a submission can be refused for, save a full queue,
 //! is found here.
 
-use optimus_common::{LanguageName, job::JobContext, language::Languages, settings::LimitSettings};
-use optimus_judge::plan::JobPlan;
+use optimus_common::{LanguageName, job::JobContext, language::Languages};
+use optimus_judge::{plan::JobPlan, settings::LimitSettings};
 use optimus_queue::{Idempotency, NewJob};
 use sha2::{Digest, Sha256};
 

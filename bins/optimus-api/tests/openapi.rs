@@ -2,7 +2,8 @@
 
 use std::{env, fs, path::Path};
 
-use optimus_common::{settings::Settings, submission::Submission};
+use optimus_api::Settings;
+use optimus_common::submission::Submission;
 use serde_json::{Value, json};
 
 #[test]

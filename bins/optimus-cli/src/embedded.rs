@@ -12,11 +12,11 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use optimus_common::{WorkerId, settings::Settings};
+use optimus_common::WorkerId;
 use optimus_content::{ContentStore, Memory, Rules};
-use optimus_queue::{JobStore, open_content_in, sqlite::SqliteStore};
+use optimus_queue::{ContentPlace, JobStore, open_content_here, sqlite::SqliteStore};
 use optimus_worker::{
-    Availability, ServedLanguages, Worker, WorkerMetrics,
+    Availability, ServedLanguages, Settings, Worker, WorkerMetrics,
     backend::{self, Choice},
 };
 use sha2::{Digest, Sha256};
@@ -24,13 +24,14 @@ use tempfile::TempDir;
 use tokio::{task::JoinHandle, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-pub(crate) use self::{
-    flags::{Flags, languages_file},
-    offered::{Offered, languages_table},
-};
 use crate::{
     exit::{Classify, Failure},
     output::{note, spinner},
+};
+
+pub(crate) use self::{
+    flags::{Flags, api_settings, languages_file},
+    offered::{Offered, languages_table},
 };
 
 /// The store, in its folder.
@@ -85,8 +86,7 @@ impl Embedded {
                     .system()?,
             ),
         };
-        let data_dir = settings.data_dir();
-        let folder = ephemeral.as_ref().map_or(data_dir.as_path(), TempDir::path);
+        let folder = ephemeral.as_ref().map_or(settings.data_dir.path(), TempDir::path);
         let database = path::absolute(folder).system()?.join(DATABASE);
         let store = SqliteStore::open(&database, &settings.queue)
             .await
@@ -94,10 +94,14 @@ impl Embedded {
             .system()?;
 
         let content: Arc<dyn ContentStore> = match storage {
-            Storage::Persistent => open_content_in(folder, &settings)
-                .await
-                .context("cannot use the content store")
-                .system()?,
+            Storage::Persistent => open_content_here(ContentPlace {
+                content: &settings.content,
+                redis: &settings.redis,
+                data_dir: settings.data_dir.path(),
+            })
+            .await
+            .context("cannot use the content store")
+            .system()?,
             Storage::Ephemeral => Arc::new(Memory::new(Rules::of(&settings.content))),
         };
         settings.docker.scope = scope_of(&settings.docker.scope, &database);

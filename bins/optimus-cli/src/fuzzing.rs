@@ -4,9 +4,9 @@ use std::path::Path;
 
 use optimus_common::{
     language::{Language, Languages},
-    settings::Settings,
     submission::Submission,
 };
+use optimus_worker::Settings;
 
 use crate::{commands::grade, dockerfile::Dockerfile, exit::Failure, registry, testcases};
 

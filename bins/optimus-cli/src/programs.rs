@@ -15,8 +15,9 @@ use optimus_common::{
 };
 
 use self::handed_in::NamedFile;
-pub(crate) use self::handed_in::{Bytes, folder_of};
 use crate::exit::{Classify, Failure};
+
+pub(crate) use self::handed_in::{Bytes, folder_of};
 
 /// Extensions that say what kind of module a file is, whatever else is known of its language.
 const MODULES: [&str; 4] = [".mjs", ".cjs", ".mts", ".cts"];
@@ -239,7 +240,7 @@ fn entry_of(
 mod tests {
     use std::fs;
 
-    use optimus_common::settings::Settings;
+    use optimus_worker::Settings;
 
     use super::*;
 

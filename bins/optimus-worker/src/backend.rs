@@ -3,15 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use clap::ValueEnum;
-use optimus_common::{
-    LanguageName, WorkerId, causes,
-    language::Language,
-    settings::{BackendChoice, Settings},
-};
+use optimus_common::{LanguageName, WorkerId, causes, language::Language};
 use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{pool::box_spec, proof};
+use crate::{Settings, pool::box_spec, proof, settings::BackendChoice};
 
 #[cfg_attr(not(target_os = "linux"), path = "backend/elsewhere.rs")]
 mod native;

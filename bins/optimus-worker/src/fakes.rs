@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use optimus_common::{
     language::{Build, Concurrency, Execution, HostToolchain, Language, Languages, Resources},
-    settings::Settings,
     submission::{Submission, TestCase},
 };
 use tempfile::TempDir;
+
+use crate::Settings;
 
 pub(crate) use self::{
     backend::FakeBackend,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
-use optimus_judge::{engine::Engine, plan::JobPlan};
+use optimus_common::{language::Language, result::JobResult, submission::Submission};
+use optimus_judge::{engine::Engine, plan::JobPlan, settings::ResultSettings};
 use optimus_sandbox::session::Session;
 
 use crate::grading;
@@ -14,7 +14,7 @@ pub async fn grade(
     submission: &Submission,
     language: &Language,
     plan: &JobPlan,
-    results: &Results,
+    results: &ResultSettings,
 ) -> Result<JobResult, String> {
     let engine = Engine::new(submission, language, plan, results);
     grading::grade(session, &mut None, engine, plan, Duration::MAX, None)

@@ -186,11 +186,13 @@ async fn alive_workers(
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::Settings;
     use optimus_content::{Memory, Rules};
 
     use super::*;
-    use crate::fakes::{self, FakeBackend, FakeStore, FakeStoreExt};
+    use crate::{
+        Settings,
+        fakes::{self, FakeBackend, FakeStore, FakeStoreExt},
+    };
 
     const HEARTBEAT: Duration = Duration::from_secs(5);
 

@@ -16,7 +16,6 @@ use optimus_common::{
     job::Outcome,
     language::Language,
     result::{JobResult, OverallStatus, Verdict},
-    settings::Settings,
     submission::Submission,
 };
 use optimus_content::{FetchError, Fetched, Fetcher};
@@ -33,6 +32,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span, debug, error, info, warn};
 
 use crate::{
+    Settings,
     grading::{self, GradeError},
     lease::{LeaseRenewer, Stop},
     metrics::WorkerMetrics,

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::{causes, settings};
-use optimus_queue::{JobEvent, JobEvents, JobQueue, Lease, Renewal};
+use optimus_common::causes;
+use optimus_queue::{JobEvent, JobEvents, JobQueue, Lease, Renewal, settings::QueueSettings};
 use optimus_service::Backoff;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,8 @@ pub(crate) struct Timing {
     pub(crate) grace: Duration,
 }
 
-impl From<&settings::Queue> for Timing {
-    fn from(queue: &settings::Queue) -> Self {
+impl From<&QueueSettings> for Timing {
+    fn from(queue: &QueueSettings) -> Self {
         Self {
             renew: queue.renew,
             grace: queue.lease.saturating_sub(queue.safety_margin),

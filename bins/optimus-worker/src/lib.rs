@@ -31,13 +31,14 @@ mod pool_state;
 mod pools;
 pub mod proof;
 mod served_languages;
+pub mod settings;
 mod spans;
 #[cfg(test)]
 mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use optimus_common::{WorkerId, causes, settings::Settings};
+use optimus_common::{WorkerId, causes};
 use optimus_content::{ContentStore, Fetcher};
 use optimus_queue::JobStore;
 use optimus_sandbox::Backend;
@@ -52,10 +53,12 @@ use crate::{
     housekeeping::{Heartbeat, Intervals},
     pools::{PoolStates, Pools},
 };
+
 pub use crate::{
     metrics::WorkerMetrics,
     proof::{Availability, prove},
     served_languages::{ServedLanguages, ServedLanguagesError},
+    settings::Settings,
 };
 
 /// How long giving jobs back, destroying boxes and signing off may take, after the time for draining.

@@ -5,11 +5,11 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::Parser;
-use optimus_common::{WorkerId, settings::Settings};
-use optimus_queue::redis::RedisStore;
+use optimus_common::WorkerId;
+use optimus_queue::{ContentPlace, redis::RedisStore};
 use optimus_service::Process;
 use optimus_worker::{
-    Availability, ServedLanguages, Worker, WorkerMetrics,
+    Availability, ServedLanguages, Settings, Worker, WorkerMetrics,
     backend::{self, BackendFlag},
 };
 use tokio_util::sync::CancellationToken;
@@ -84,9 +84,12 @@ async fn work(settings: Settings, shutdown: CancellationToken) -> anyhow::Result
         return Ok(());
     };
     let store = store.context("cannot use the job store")?;
-    let content = optimus_queue::open_content(&settings)
-        .await
-        .context("cannot use the content store")?;
+    let content = optimus_queue::open_content(ContentPlace {
+        content: &settings.content,
+        redis: &settings.redis,
+        data_dir: settings.data_dir.path(),
+    });
+    let content = content.await.context("cannot use the content store")?;
     let worker = Worker {
         id,
         settings: Arc::new(settings),

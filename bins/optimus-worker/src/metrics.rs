@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{LanguageName, settings};
+use optimus_common::LanguageName;
 use optimus_queue::PoolInfo;
 use optimus_sandbox::pool::PoolStatus;
 use optimus_service::{
@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::pools::PoolStates;
+use crate::{pools::PoolStates, settings::WorkerSettings};
 
 /// Upper bounds in seconds: a warm box is there at once, a job in a long queue waits for an hour.
 const WAITS: [f64; 14] = [
@@ -133,7 +133,7 @@ impl WorkerMetrics {
     /// Shows the figures where the settings say, until the answer is dropped.
     pub async fn listen(
         &self,
-        settings: &settings::Worker,
+        settings: &WorkerSettings,
     ) -> Result<Option<AbortOnDropHandle<()>>, CannotListen> {
         let address = &settings.metrics_address;
         if address.is_empty() {

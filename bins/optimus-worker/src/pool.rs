@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use optimus_common::{LanguageName, WorkerId, causes, language::Language, settings::Settings};
+use optimus_common::{LanguageName, WorkerId, causes, language::Language};
 use optimus_content::{FetchError, Fetcher};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, debug, error, info, warn};
 
 use crate::{
+    Settings,
     job::JobRunner,
     lease::{LeaseRenewer, Timing},
     metrics::WorkerMetrics,

@@ -16,13 +16,12 @@ use optimus_common::{
     facts::RunEnd,
     language::Language,
     result::{CompileVerdict, JobResult, RunEvidence, Verdict},
-    settings::Settings,
     submission::{Submission, TestCase},
 };
 use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_sandbox::{Backend, session::Session};
 
-use crate::{grading, pool::box_spec};
+use crate::{Settings, grading, pool::box_spec};
 
 /// What a sample reads, and has to print.
 const LINE: &str = "a program of this language runs here\n";

@@ -2,10 +2,11 @@
 
 use optimus_common::{
     causes,
-    language::{Language, Languages, LanguagesError},
-    settings::{LanguagesFile, Settings},
+    language::{Language, Languages, LanguagesError, LanguagesFile},
 };
 use tracing::{info, warn};
+
+use crate::Settings;
 
 /// The languages chosen among those in `languages.json`.
 #[derive(Debug)]

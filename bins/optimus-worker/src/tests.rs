@@ -8,7 +8,6 @@ use optimus_common::{
     job::{JobRecord, JobStatus},
     language::{Concurrency, Language},
     result::{CompileVerdict, Verdict},
-    settings::{self, Settings},
     submission::Submission,
 };
 use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
@@ -21,8 +20,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Availability, ServedLanguages, Worker, WorkerMetrics,
+    Availability, ServedLanguages, Settings, Worker, WorkerMetrics,
     fakes::{self, FakeBackend, FakeStore, FakeStoreExt, LanguagesFile},
+    settings::WorkerSettings,
 };
 
 struct Running {
@@ -44,11 +44,11 @@ impl Running {
         Self::with(&[language], |_| {})
     }
 
-    fn with(languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
+    fn with(languages: &[Language], change: impl FnOnce(&mut WorkerSettings)) -> Self {
         Self::on(FakeBackend::default(), languages, change)
     }
 
-    fn on(backend: FakeBackend, languages: &[Language], change: impl FnOnce(&mut settings::Worker)) -> Self {
+    fn on(backend: FakeBackend, languages: &[Language], change: impl FnOnce(&mut WorkerSettings)) -> Self {
         // Most tests count what boxes do, and a sample is a job as well.
         Self::of_availability(Availability::Assumed, backend, languages, change)
     }
@@ -62,7 +62,7 @@ impl Running {
         availability: Availability,
         backend: FakeBackend,
         languages: &[Language],
-        change: impl FnOnce(&mut settings::Worker),
+        change: impl FnOnce(&mut WorkerSettings),
     ) -> Self {
         let (store, shutdown) = (fakes::store(), CancellationToken::new());
         let languages = LanguagesFile::with(languages);

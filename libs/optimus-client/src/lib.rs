@@ -33,7 +33,8 @@
 //! # #[tokio::main]
 //! # async fn main() {
 //! #     use std::{sync::Arc, time::Duration};
-//! #     use optimus_common::settings::{LanguagesFile, Settings};
+//! #     use optimus_api::Settings;
+//! #     use optimus_common::language::LanguagesFile;
 //! #     let mut settings = Settings::defaults();
 //! #     settings.languages_file = LanguagesFile::BuiltIn;
 //! #     let rules = optimus_content::Rules::of(&settings.content);

@@ -3,6 +3,7 @@
 //! A language is data. Neither the agent nor `runner.sh` knows any of them.
 
 mod host;
+mod languages_file;
 mod sources;
 
 use std::{
@@ -13,11 +14,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use crate::{ids::LanguageName, no_duplicate_keys, shape};
+
 pub use self::{
     host::HostToolchain,
+    languages_file::LanguagesFile,
     sources::{as_listed, of_file, with_extension_of},
 };
-use crate::{ids::LanguageName, no_duplicate_keys, shape};
 
 /// One entry of `languages.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

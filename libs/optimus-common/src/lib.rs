@@ -1,6 +1,6 @@
 //! The domain of Optimus: what every other crate talks about.
 //!
-//! Nothing here does I/O, save [`settings`] and [`language`], which read configuration files.
+//! Nothing here does I/O, save [`language`], which reads the languages' file.
 //!
 //! - [`submission`]: what a client sends, and its validation
 //! - [`content`]: inputs and sources that are named by their digest
@@ -11,8 +11,8 @@
 //! - [`box_layout`]: what a box looks like from inside
 //! - [`language`]: `languages.json`, the recipes by which programs are compiled and run
 //! - [`language_assets`]: what some languages bring along for their boxes
-//! - [`settings`]: `optimus.toml`, the environment, the flags
-//! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once
+//! - [`data_dir`]: where a process keeps what must outlive it
+//! - [`shape`], [`no_duplicate_keys`]: JSON that says what it says by its names, each of which stands once; [`units`]: times in it
 //! - [`weaken`]: layers of defence taken away, in builds for tests alone
 #![forbid(unsafe_code)]
 
@@ -21,6 +21,7 @@ mod causes;
 pub mod checker;
 pub mod content;
 mod counted;
+pub mod data_dir;
 pub mod facts;
 pub mod ids;
 pub mod job;
@@ -30,12 +31,10 @@ pub mod limits;
 pub mod no_duplicate_keys;
 pub mod payload;
 pub mod result;
-#[cfg(feature = "settings")]
-pub mod settings;
 pub mod shape;
 pub mod submission;
 pub mod trace;
-mod units;
+pub mod units;
 pub mod weaken;
 
 pub use causes::causes;

@@ -103,8 +103,9 @@ macro_rules! words {
 }
 
 /// The derives make functions of the type. This is the trait, which calls them.
+#[macro_export]
 macro_rules! read_by {
-    ($shape:ident, $($type:ty),+) => {
+    ($shape:ident, $($type:ty),+ $(,)?) => {
         $(
             impl<'de> serde::Deserialize<'de> for $type {
                 fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -128,7 +129,8 @@ macro_rules! written {
     };
 }
 
-pub(crate) use {objects, read_by, words, written};
+pub use read_by;
+pub(crate) use {objects, words, written};
 
 #[cfg(test)]
 mod tests {

@@ -1,22 +1,21 @@
 //! Durations on the wire: whole milliseconds or microseconds, named in the field.
 
 /// `Duration` as whole milliseconds, for fields named `*_ms`.
-pub(crate) mod ms {
+pub mod ms {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }
 
     /// As [`deserialize`], for what cannot be done in no time.
-    #[cfg(feature = "settings")]
-    pub(crate) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let value = deserialize(deserializer)?;
         if value.is_zero() {
             return Err(serde::de::Error::custom("must be at least 1"));

@@ -26,6 +26,7 @@ mod memory;
 mod objects;
 mod removal;
 mod room;
+pub mod settings;
 mod store;
 pub mod submission;
 mod upkeep;

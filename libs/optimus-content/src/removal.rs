@@ -5,7 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use optimus_common::{content::Digest, settings};
+use optimus_common::content::Digest;
+
+use crate::settings::ContentSettings;
 
 /// The shortest time for which content is kept: a job that was given its content must be in its store by then.
 const LEAST_KEPT: Duration = Duration::from_mins(1);
@@ -28,7 +30,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    pub fn of(settings: &settings::Content) -> Self {
+    pub fn of(settings: &ContentSettings) -> Self {
         let min_kept = settings.min_kept.max(LEAST_KEPT);
         Self {
             max_bytes: settings.max_bytes,
@@ -39,7 +41,7 @@ impl Rules {
     }
 
     /// For content in Redis.
-    pub fn of_redis(settings: &settings::Content) -> Self {
+    pub fn of_redis(settings: &ContentSettings) -> Self {
         Self {
             max_bytes: settings.redis_max_bytes,
             max_total_bytes: settings.redis_max_total_bytes,
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn no_setting_takes_content_from_a_job_on_its_way() {
-        let mut settings = settings::Settings::defaults().content;
+        let mut settings = optimus_settings::defaults_of::<ContentSettings>("content");
         settings.min_kept = Duration::ZERO;
         settings.retention = Duration::ZERO;
         let rules = Rules::of(&settings);

@@ -18,20 +18,21 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::Language,
     result::{CompileResult, CompileVerdict, JobResult, TestResult},
-    settings::Results,
     submission::{Submission, TestCase},
 };
 use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
 
-pub use self::exchange::{Action, BoxId, EngineError, Event, Execution, ExecutionId, Purpose};
 use self::{
     run::{End, Rules, Run, Streams},
     schedule::{Schedule, Turn},
 };
 use crate::{
     plan::{self, JobPlan},
+    settings::ResultSettings,
     verdict::Program,
 };
+
+pub use self::exchange::{Action, BoxId, EngineError, Event, Execution, ExecutionId, Purpose};
 
 /// What a box may need beside the limits of a step: to start it, to kill its tree, which may take a minute on a busy machine, to
 /// clean up behind it.
@@ -103,7 +104,7 @@ impl<'a> Engine<'a> {
         submission: &'a Submission,
         language: &'a Language,
         plan: &'a JobPlan,
-        results: &Results,
+        results: &ResultSettings,
     ) -> Self {
         let contents = plan::file_contents(submission, language);
         let names = plan.files.iter().map(String::as_str);
@@ -420,7 +421,7 @@ impl<'a> Engine<'a> {
 }
 
 /// Each stream of a job gets the same share, so that what is kept of one never depends on the others.
-fn max_stream(results: &Results, tests: usize) -> usize {
+fn max_stream(results: &ResultSettings, tests: usize) -> usize {
     let streams = 2 * (tests as u64 + 1);
     let share = results.max_stream_bytes.min(results.max_job_bytes / streams);
     usize::try_from(share).unwrap_or(usize::MAX)

@@ -13,12 +13,12 @@ use optimus_common::{
     box_layout::{BYTES_PER_INODE, OUTPUT_DIR},
     language::{Language, Placeholders},
     limits::Limits,
-    settings::LimitSettings,
     submission::{InvalidSubmission, SourceFile, Submission, TestCase},
 };
 use optimus_protocol::{CommandSpec, Seal};
-
 use products::products;
+
+use crate::settings::LimitSettings;
 
 const MIB: u64 = 1 << 20;
 const PAGE: u64 = 4096;

@@ -12,14 +12,17 @@ use optimus_common::{
     LanguageName, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
-    settings::{Queue, Redis},
     submission::Submission,
 };
 use serde::Serialize;
 use serde_json::json;
 use tokio::{task::JoinSet, time};
 
-use crate::{Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted, redis::RedisStore};
+use crate::{
+    Claim, Finish, JobStore, Lease, NewJob, StoreError, Submitted,
+    redis::RedisStore,
+    settings::{QueueSettings, RedisSettings},
+};
 
 /// How much is done.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +59,7 @@ pub struct Report {
 }
 
 /// Runs the plan in a Redis, on keys of its own, and deletes them afterwards.
-pub async fn run(redis: &Redis, queue: &Queue, plan: Plan) -> Result<Report, StoreError> {
+pub async fn run(redis: &RedisSettings, queue: &QueueSettings, plan: Plan) -> Result<Report, StoreError> {
     let queue = with_room(queue, plan);
     let prefix = format!("optimus-bench-{}", WorkerId::new());
     // As in a fleet, submitting and claiming happen over connections of their own.
@@ -67,7 +70,7 @@ pub async fn run(redis: &Redis, queue: &Queue, plan: Plan) -> Result<Report, Sto
     report
 }
 
-fn with_room(queue: &Queue, plan: Plan) -> Queue {
+fn with_room(queue: &QueueSettings, plan: Plan) -> QueueSettings {
     let mut queue = queue.clone();
     queue.max_waiting_jobs = queue.max_waiting_jobs.max(plan.jobs);
     queue

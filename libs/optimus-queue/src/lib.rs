@@ -24,12 +24,13 @@ mod progress;
 mod queue;
 pub mod redis;
 mod registry;
+pub mod settings;
 pub mod sqlite;
 mod store;
 mod upkeep;
 mod watchers;
 
-pub use content::{open_content, open_content_in};
+pub use content::{ContentPlace, open_content, open_content_here};
 pub use error::*;
 pub use events::*;
 pub use progress::*;

@@ -6,22 +6,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use optimus_common::{
-    settings::{Queue, Settings},
-    submission::{Submission, TestCase},
-};
+use optimus_common::submission::{Submission, TestCase};
 use optimus_queue::{
     EventBus, JobEvent, JobQueue, JobStore, NewJob, StoreError, Submitted, Upkeep,
     conformance::StoreFactory,
     faulty::{Call, Fault, FaultyStore},
     memory::MemoryStore,
+    settings::QueueSettings,
 };
 
 struct Memory;
 
 #[async_trait]
 impl StoreFactory for Memory {
-    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore> {
+    async fn open(&self, queue: &QueueSettings) -> Arc<dyn JobStore> {
         Arc::new(MemoryStore::new(queue))
     }
 }
@@ -35,7 +33,7 @@ struct Sound;
 
 #[async_trait]
 impl StoreFactory for Sound {
-    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore> {
+    async fn open(&self, queue: &QueueSettings) -> Arc<dyn JobStore> {
         Arc::new(FaultyStore::new(MemoryStore::new(queue)))
     }
 }
@@ -45,7 +43,9 @@ mod sound {
 }
 
 fn store() -> FaultyStore<MemoryStore> {
-    FaultyStore::new(MemoryStore::new(&Settings::defaults().queue))
+    FaultyStore::new(MemoryStore::new(&optimus_settings::defaults_of::<QueueSettings>(
+        "queue",
+    )))
 }
 
 fn job() -> NewJob {

@@ -45,14 +45,17 @@ use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
 use holders::{Holders, LET_GO};
 use image_use::ImageUse;
-use optimus_common::{WorkerId, settings};
+use optimus_common::WorkerId;
 use output::AgentOutput;
 use ports::ContainerPorts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
+use crate::{
+    backend::{Backend, BackendError, BoxSpec, LiveBox},
+    settings::DockerSettings,
+};
 
 /// Longest wait for an answer of the engine. A call that was given up may still be executed later, when nobody is
 /// there to clean up after it, so this is longer than any engine that still works needs.
@@ -83,7 +86,7 @@ struct Engine {
 
 impl DockerBackend {
     /// Connects to the engine that the settings name, else `DOCKER_HOST`, else the local one.
-    pub async fn connect(settings: &settings::Docker, worker: WorkerId) -> Result<Self, BackendError> {
+    pub async fn connect(settings: &DockerSettings, worker: WorkerId) -> Result<Self, BackendError> {
         let docker = connect::engine(&settings.host)?.with_timeout(CALL_TIMEOUT);
         // The kernel takes some milliseconds, in which it waits.
         let ports = tokio::task::spawn_blocking(ContainerPorts::of_this_machine);

@@ -14,5 +14,7 @@ pub mod native;
 pub mod pool;
 #[forbid(unsafe_code)]
 pub mod session;
+#[forbid(unsafe_code)]
+pub mod settings;
 
 pub use backend::*;

@@ -33,7 +33,7 @@ use std::{env, process::ExitCode, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use optimus_cell::BoxResources;
-use optimus_common::{WorkerId, causes, settings, weaken};
+use optimus_common::{WorkerId, causes, weaken};
 
 use self::{
     client::SpawnerClient,
@@ -41,13 +41,17 @@ use self::{
     lookup::Lookup,
     wire::{SpawnerReply, SpawnerRequest, Support},
 };
+use crate::{
+    backend::{Backend, BackendError, BoxSpec, LiveBox},
+    settings::NativeSettings,
+};
+
 pub use self::{
     connection::SPAWNER_ARG,
     error::NativeError,
     layers::PROBE_ARG,
     roots::{HostPath, HostRoot, Root, Roots},
 };
-use crate::backend::{Backend, BackendError, BoxSpec, LiveBox};
 
 /// Becomes what the first argument says, if it is one of the native backend's: `None` for any other program. To be
 /// called before anything else, while the process has one thread. `agent` is what runs in every box.
@@ -76,7 +80,7 @@ impl NativeBackend {
     ///
     /// Must be called in a Tokio runtime that outlives the backend.
     pub async fn start(
-        settings: &settings::Native,
+        settings: &NativeSettings,
         roots: Roots,
         worker: WorkerId,
     ) -> Result<Self, NativeError> {

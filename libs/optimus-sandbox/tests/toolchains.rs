@@ -22,16 +22,19 @@ use std::{
 use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts},
-    language::Language,
-    settings::{LanguagesFile, Settings},
+    language::{Language, LanguagesFile},
     submission::Submission,
 };
-use optimus_judge::plan::{self, JobPlan};
+use optimus_judge::{
+    plan::{self, JobPlan},
+    settings::LimitSettings,
+};
 use optimus_protocol::{ExecId, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
     native::{self, NativeBackend, toolchains::Toolchains},
     session::{Event, Input, Session},
+    settings::Settings,
 };
 
 use build::{FIRST_TEST, build};
@@ -88,12 +91,14 @@ fn main() -> ExitCode {
 
 async fn every_language_found_works() {
     let languages = LanguagesFile::BuiltIn.load().unwrap().languages;
-    let mut settings = Settings::defaults();
+    let mut settings = optimus_settings::defaults::<Settings>();
     // What was prepared is found again by the next run, as in production.
-    settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
+    let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
+    settings.data_dir = data_dir.into();
     let began = Instant::now();
     let toolchains = Toolchains::find(&languages, &settings);
     println!("looked for in {:.1?}", began.elapsed());
+    let limits = optimus_settings::defaults_of::<LimitSettings>("limits");
     let backend = NativeBackend::start(&settings.native, toolchains.roots(), WorkerId::new())
         .await
         .unwrap();
@@ -111,7 +116,7 @@ async fn every_language_found_works() {
         assert_eq!(language.name, found.language);
         match found.outcome {
             Ok(toolchain) => {
-                works(language, &toolchain.version, &backend, &settings).await;
+                works(language, &toolchain.version, &backend, &limits).await;
                 println!("{}: {}", language.name, toolchain.version);
                 served.push(language.name.as_str());
             }
@@ -126,15 +131,15 @@ async fn every_language_found_works() {
     }
 }
 
-async fn works(language: &Language, version: &str, backend: &NativeBackend, settings: &Settings) {
+async fn works(language: &Language, version: &str, backend: &NativeBackend, limits: &LimitSettings) {
     let name = language.name.as_str();
     let (_, good, bad) = *PROGRAMS.iter().find(|(program, ..)| *program == name).unwrap();
 
-    let done = grade(language, good, version, backend, settings).await;
+    let done = grade(language, good, version, backend, limits).await;
     assert_eq!(done.end(), RunEnd::Exited { code: 0 }, "{name}: {done:?}");
     assert_eq!(done.stdout.trim(), "42", "{name}: {done:?}");
 
-    let failed = grade(language, bad, version, backend, settings).await;
+    let failed = grade(language, bad, version, backend, limits).await;
     let refused = matches!(failed.end(), RunEnd::Exited { code } if code != 0);
     assert!(refused, "{name}: {failed:?}");
     assert_eq!(
@@ -168,7 +173,7 @@ async fn grade(
     source: &str,
     version: &str,
     backend: &NativeBackend,
-    settings: &Settings,
+    limits: &LimitSettings,
 ) -> Done {
     let submission: Submission = serde_json::from_value(serde_json::json!({
         "language": language.name,
@@ -176,7 +181,7 @@ async fn grade(
         "test_cases": [{"id": 1, "input": "21\n", "expected_output": "42\n"}],
     }))
     .unwrap();
-    let plan = JobPlan::new(&submission, language, &settings.limits).unwrap();
+    let plan = JobPlan::new(&submission, language, limits).unwrap();
     let spec = BoxSpec {
         language: language.name.clone(),
         image: language.image.clone(),

@@ -11,8 +11,8 @@
 use std::{collections::HashMap, env, process::Stdio, time::Duration};
 
 use bollard::{Docker, query_parameters::ListContainersOptionsBuilder};
-use optimus_common::{WorkerId, settings::Settings};
-use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend, session::Session};
+use optimus_common::WorkerId;
+use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend, session::Session, settings::DockerSettings};
 use optimus_testkit::docker_image;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -60,7 +60,7 @@ async fn killed_worker_leaves_no_box() {
 
 /// Holds ready boxes until it is killed.
 async fn hold(worker: WorkerId) {
-    let mut settings = Settings::defaults().docker;
+    let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
     settings.scope = format!("test-{worker}");
     let backend = DockerBackend::connect(&settings, worker).await.unwrap();
     let spec = BoxSpec {

@@ -23,6 +23,8 @@ pub mod patience;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "process")]
+mod settings;
+#[cfg(feature = "process")]
 mod signals;
 #[cfg(feature = "process")]
 pub mod status;
@@ -35,3 +37,5 @@ pub mod trace;
 pub use backoff::Backoff;
 #[cfg(feature = "process")]
 pub use process::{Process, ProcessError};
+#[cfg(feature = "process")]
+pub use settings::LogSettings;

@@ -5,17 +5,16 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use optimus_common::settings::Log;
 use tracing_subscriber::{
     EnvFilter, Layer, layer::SubscriberExt, registry::Registry, util::SubscriberInitExt,
 };
 
-use crate::{ProcessError, telemetry::Telemetry};
+use crate::{LogSettings, ProcessError, telemetry::Telemetry};
 
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// From here on logs go to standard error, where `log` says how, and spans to the collector, where there is one.
-pub(crate) fn start(log: Option<&Log>, telemetry: Option<&Telemetry>) -> Result<(), ProcessError> {
+pub(crate) fn start(log: Option<&LogSettings>, telemetry: Option<&Telemetry>) -> Result<(), ProcessError> {
     let mut layers: Vec<AnyLayer> = Vec::new();
     if let Some(log) = log {
         layers.push(lines(log)?);
@@ -29,7 +28,7 @@ pub(crate) fn start(log: Option<&Log>, telemetry: Option<&Telemetry>) -> Result<
     Ok(())
 }
 
-fn lines(log: &Log) -> Result<AnyLayer, ProcessError> {
+fn lines(log: &LogSettings) -> Result<AnyLayer, ProcessError> {
     let filter = filter(log)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     Ok(if log.json {
@@ -43,7 +42,7 @@ fn lines(log: &Log) -> Result<AnyLayer, ProcessError> {
 }
 
 /// `RUST_LOG` goes before the settings.
-fn filter(log: &Log) -> Result<EnvFilter, ProcessError> {
+fn filter(log: &LogSettings) -> Result<EnvFilter, ProcessError> {
     let filter = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(filter) if !filter.is_empty() => filter,
         _ => log.filter.clone(),

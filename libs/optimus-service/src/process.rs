@@ -2,12 +2,11 @@
 
 use std::{error::Error, io};
 
-use optimus_common::{causes, settings::Log};
+use optimus_common::causes;
 use tokio_util::sync::CancellationToken;
-
 use tracing::{info, warn};
 
-use crate::{logging, open_files, signals, telemetry::Telemetry};
+use crate::{LogSettings, logging, open_files, signals, telemetry::Telemetry};
 
 /// A process that serves until it is asked to leave.
 #[derive(Debug)]
@@ -33,7 +32,7 @@ pub enum ProcessError {
 impl Process {
     /// Inside a runtime. Logs from here on where `log` says how, exports spans where the environment says where to, may
     /// open as many files as the system allows, and hears signals. `name` is what collectors call it.
-    pub fn begin(name: &'static str, log: Option<&Log>) -> Result<Self, ProcessError> {
+    pub fn begin(name: &'static str, log: Option<&LogSettings>) -> Result<Self, ProcessError> {
         let telemetry = Telemetry::from_environment(name);
         logging::start(log, telemetry.as_ref().ok().and_then(Option::as_ref))?;
         match &telemetry {

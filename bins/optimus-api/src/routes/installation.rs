@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use optimus_common::{language::Language, settings::LimitSettings, submission::SubmissionLimits};
+use optimus_common::{language::Language, submission::SubmissionLimits};
+use optimus_judge::settings::LimitSettings;
 use optimus_queue::WorkerInfo;
 use serde::Serialize;
 use utoipa::ToSchema;

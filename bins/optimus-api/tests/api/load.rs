@@ -2,7 +2,8 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use optimus_common::{JobId, WorkerId, job::Outcome, settings::Settings};
+use optimus_api::Settings;
+use optimus_common::{JobId, WorkerId, job::Outcome};
 use optimus_queue::{Claim, JobQueue, redis::RedisStore};
 use optimus_service::open_files;
 use reqwest::StatusCode;

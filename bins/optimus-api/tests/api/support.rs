@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use optimus_api::App;
+use optimus_api::{App, Settings};
 use optimus_common::{
     JobId, LanguageName, WorkerId,
     job::Outcome,
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, TestResult, Verdict},
-    settings::Settings,
 };
 use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
 use optimus_queue::{

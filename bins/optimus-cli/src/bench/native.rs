@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args,
-    embedded::{self, Embedded, Offered, Storage},
+    embedded::{self, Embedded, Offered, Storage, api_settings},
     exit::{Classify, Failure},
 };
 
@@ -52,22 +52,20 @@ impl Installation {
         root: Option<&Path>,
         rounds: Option<usize>,
     ) -> Result<Self, Failure> {
+        let file = flags.config();
         let settings = flags.settings(root)?;
+        let api = api_settings(file.as_deref(), &settings)?;
+        let token = api.api.tokens.first().cloned();
         let embedded = Embedded::start(settings, Storage::Ephemeral).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.system()?;
         let address = listener.local_addr().system()?;
-        let app = App::new(
-            Arc::clone(&embedded.store),
-            Arc::clone(&embedded.content),
-            (*embedded.settings).clone(),
-        )
-        .usage()?;
+        let app = App::new(Arc::clone(&embedded.store), Arc::clone(&embedded.content), api).usage()?;
         let shutdown = CancellationToken::new();
         let api = optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned());
         let api = tokio::spawn(api);
         let client = args::ApiArgs {
             api: format!("http://{address}"),
-            token: embedded.settings.api.tokens.first().cloned(),
+            token,
         };
         let setting = Setting::new(&client, rounds)?;
         embedded.watched(all_ready(&setting, &embedded)).await?;

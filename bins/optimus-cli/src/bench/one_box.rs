@@ -12,19 +12,13 @@ use std::{
 };
 
 use anyhow::Context;
-use optimus_common::{
-    WorkerId,
-    facts::RunEnd,
-    language::Language,
-    limits::Limits,
-    settings::{BackendChoice, Settings},
-};
+use optimus_common::{WorkerId, facts::RunEnd, language::Language, limits::Limits};
 use optimus_protocol::{CommandSpec, ExecId, Seal};
 use optimus_sandbox::{
     Backend, BoxSpec,
     session::{BoxSession, Event, Input, Session, SessionError},
 };
-use optimus_worker::backend;
+use optimus_worker::{Settings, backend, settings::BackendChoice};
 
 use super::{
     progress,

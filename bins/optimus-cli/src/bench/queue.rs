@@ -1,7 +1,7 @@
 //! The store alone: how fast it takes and hands out jobs.
 
-use optimus_common::settings::Settings;
 use optimus_queue::bench::{self, Plan};
+use optimus_worker::Settings;
 
 use super::{
     Setting,

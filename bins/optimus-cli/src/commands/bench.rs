@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use optimus_common::settings::BackendChoice;
+use optimus_worker::settings::BackendChoice;
 
 use crate::{
     args::{Bench, Benchmark},

@@ -3,9 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::Context;
-use optimus_common::{counted, language::Language, settings::Settings};
+use optimus_common::{counted, language::Language};
 use optimus_queue::{Upkeep, redis::RedisStore};
-use optimus_worker::backend::{self, Offer, Survey};
+use optimus_worker::{
+    Settings,
+    backend::{self, Offer, Survey},
+};
 use serde::Serialize;
 
 use crate::{

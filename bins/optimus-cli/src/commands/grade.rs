@@ -17,11 +17,11 @@ use std::{env, fs, mem, path::Path};
 use anyhow::Context;
 use optimus_common::{
     language::Languages,
-    settings::{LimitSettings, Settings},
     submission::{InvalidSubmission, Submission, TestCase},
 };
-use optimus_judge::plan::JobPlan;
+use optimus_judge::{plan::JobPlan, settings::LimitSettings};
 use optimus_service::Process;
+use optimus_worker::Settings;
 use tokio_util::sync::CancellationToken;
 
 use self::{

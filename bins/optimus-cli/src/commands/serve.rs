@@ -4,15 +4,15 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use optimus_api::App;
-use optimus_common::settings::Settings;
 use optimus_service::Process;
+use optimus_worker::Settings;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Serve,
-    embedded::{Embedded, Offered, Storage, languages_table},
+    embedded::{Embedded, Offered, Storage, api_settings, languages_table},
     exit::{Classify, Exit, Failure},
     output::Output,
 };
@@ -29,28 +29,35 @@ struct Started<'a> {
 }
 
 pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
+    let file = args.embedded.config();
     let mut settings = args.embedded.settings(root)?;
+    let mut api = api_settings(file.as_deref(), &settings)?;
     if let Some(host) = args.host {
-        settings.api.host = host;
+        api.api.host = host;
     }
     if let Some(port) = args.port {
-        settings.api.port = port;
+        api.api.port = port;
     }
     if let Some(languages) = args.language {
         settings.worker.languages = languages;
     }
-    settings.api.allow_anonymous |= args.insecure;
+    api.api.allow_anonymous |= args.insecure;
     Process::begin("optimus", Some(&settings.log))
         .usage()?
-        .run(|shutdown| serve(settings, shutdown, output))
+        .run(|shutdown| serve(settings, api, shutdown, output))
         .await
 }
 
-async fn serve(settings: Settings, shutdown: CancellationToken, output: &Output) -> Result<Exit, Failure> {
-    optimus_api::check_exposure(&settings.api).await.usage()?;
+async fn serve(
+    settings: Settings,
+    api: optimus_api::Settings,
+    shutdown: CancellationToken,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    optimus_api::check_exposure(&api.api).await.usage()?;
 
     // Before anything is started: a port that is taken is found out at once.
-    let address = (settings.api.host.clone(), settings.api.port);
+    let address = (api.api.host.clone(), api.api.port);
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| {
@@ -68,12 +75,7 @@ async fn serve(settings: Settings, shutdown: CancellationToken, output: &Output)
         return Ok(Exit::Done);
     };
     let embedded = embedded?;
-    let app = App::new(
-        Arc::clone(&embedded.store),
-        Arc::clone(&embedded.content),
-        (*embedded.settings).clone(),
-    )
-    .usage();
+    let app = App::new(Arc::clone(&embedded.store), Arc::clone(&embedded.content), api).usage();
     let served = match app {
         Ok(app) => {
             let app = app.show_metrics(embedded.metrics.clone());

@@ -6,8 +6,12 @@ use std::{
 };
 
 use clap::Args;
-use optimus_common::settings::{BackendChoice, LanguagesFile, Settings};
-use optimus_worker::backend::{self, BackendFlag};
+use optimus_common::language::LanguagesFile;
+use optimus_worker::{
+    Settings,
+    backend::{self, BackendFlag},
+    settings::BackendChoice,
+};
 
 use crate::{
     exit::{Classify, Failure},
@@ -41,6 +45,11 @@ impl Flags {
         self.backend.map(Into::into)
     }
 
+    /// The file of settings, where these flags name one.
+    pub(crate) fn config(&self) -> Option<PathBuf> {
+        self.config.clone()
+    }
+
     /// The settings with these flags, and where nothing else was said with what suits one process on one machine.
     pub(crate) fn settings(self, root: Option<&Path>) -> Result<Settings, Failure> {
         let mut settings = Settings::load(self.config.as_deref()).usage()?;
@@ -48,7 +57,7 @@ impl Flags {
             settings.worker.backend = Some(backend.into());
         }
         if let Some(folder) = self.data_dir {
-            settings.set_data_dir(folder);
+            settings.data_dir = folder.into();
         }
         if let Some(concurrency) = self.concurrency {
             settings.worker.total_concurrency = concurrency;
@@ -59,6 +68,13 @@ impl Flags {
         suit_one_machine(&mut settings);
         Ok(settings)
     }
+}
+
+/// What the API of this process reads of the same settings; its languages are the worker's.
+pub(crate) fn api_settings(file: Option<&Path>, worker: &Settings) -> Result<optimus_api::Settings, Failure> {
+    let mut settings = optimus_api::Settings::load(file).usage()?;
+    settings.languages_file = worker.languages_file.clone();
+    Ok(settings)
 }
 
 /// The file that the settings name; where they name none, the project's that this is run from; else what is compiled in,

@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_log_has_no_colours() {
-        let languages = optimus_common::settings::LanguagesFile::BuiltIn.load().unwrap();
+        let languages = optimus_common::language::LanguagesFile::BuiltIn.load().unwrap();
         let mut log = Log::new(&languages.languages[0]);
         for text in [
             "Step 1/2 : RUN x\n",

@@ -1,8 +1,9 @@
 //! Native boxes are made of what Linux alone has.
 
-use optimus_common::{WorkerId, language::Language, settings::Settings};
+use optimus_common::{WorkerId, language::Language};
 
 use super::{Choice, Lack, Offer, Survey};
+use crate::Settings;
 
 const REASON: &str = "native boxes need Linux";
 

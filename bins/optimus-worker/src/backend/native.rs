@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, causes, language::Language, settings::Settings};
+use optimus_common::{WorkerId, causes, language::Language};
 use optimus_sandbox::native::{
     NativeBackend, NativeError,
     layers::{self, LayerReport, LayerState as ProbedState},
@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::{Choice, Kind, Lack, Layer, LayerState, Offer, Survey};
+use crate::Settings;
 
 /// Boxes of this host, where every layer of them is proved or allowed to be missing.
 pub(super) async fn start(
@@ -191,7 +192,7 @@ pub async fn host_offers(settings: &Settings, languages: &[Language]) -> Vec<Off
 
 /// Asks the toolchains for their versions, which some need a while for.
 async fn find(settings: &Settings, languages: &[Language]) -> Result<Toolchains, JoinError> {
-    let (settings, languages) = (settings.clone(), languages.to_vec());
+    let (settings, languages) = (settings.boxes(), languages.to_vec());
     tokio::task::spawn_blocking(move || Toolchains::find(&languages, &settings)).await
 }
 

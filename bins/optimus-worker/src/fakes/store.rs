@@ -5,15 +5,17 @@ use std::{pin::pin, time::Duration};
 use optimus_common::{
     JobId, WorkerId,
     job::{JobRecord, JobStatus},
-    settings::{Queue, Settings},
     submission::Submission,
 };
 use optimus_queue::{
     JobQueue, NewJob, Submitted, Upkeep, WorkerInfo, WorkerRegistry,
     faulty::{Call, Fault, FaultyStore},
     memory::MemoryStore,
+    settings::QueueSettings,
 };
 use tokio::time::timeout;
+
+use crate::Settings;
 
 /// Of the tests' paused clock: over in an instant, and longer than anything awaited.
 const PATIENCE: Duration = Duration::from_hours(1);
@@ -22,7 +24,7 @@ pub(crate) type FakeStore = FaultyStore<MemoryStore>;
 
 /// A store whose jobs come back without a backoff.
 pub(crate) fn store() -> FakeStore {
-    FaultyStore::new(MemoryStore::new(&Queue {
+    FaultyStore::new(MemoryStore::new(&QueueSettings {
         retry_backoff: Duration::ZERO,
         ..Settings::defaults().queue
     }))

@@ -2,11 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use optimus_api::Settings;
 use optimus_client::Client;
-use optimus_common::{
-    WorkerId,
-    settings::{LanguagesFile, Settings},
-};
+use optimus_common::{WorkerId, language::LanguagesFile};
 use optimus_content::{ContentStore, Memory, Rules};
 use optimus_queue::{Claim, JobQueue, memory::MemoryStore};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};

@@ -102,7 +102,7 @@ fn ending<'a>(name: &str, mut extensions: impl Iterator<Item = &'a str>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{language::Languages, settings::LanguagesFile};
+    use crate::language::{Languages, LanguagesFile};
 
     fn shipped() -> Languages {
         LanguagesFile::BuiltIn.load().unwrap()

@@ -15,7 +15,6 @@ use optimus_common::{
     causes,
     language::{Language, Languages},
     result::{JobResult, Verdict},
-    settings::Settings,
     submission::Submission,
 };
 use optimus_judge::plan::JobPlan;
@@ -23,7 +22,7 @@ use optimus_sandbox::{
     BackendError, BoxHandle, LiveBox,
     session::{Session, SessionError},
 };
-use optimus_worker::fuzzing::grade;
+use optimus_worker::{Settings, fuzzing::grade};
 use serde_json::json;
 use tokio::{
     io::{AsyncRead, ReadBuf, sink},

@@ -5,10 +5,10 @@ use std::{fs, path::Component, sync::LazyLock};
 use optimus_cli::fuzzing::{dockerfile, rewrite_languages};
 use optimus_common::{
     language::{Language, Languages},
-    settings::Settings,
     submission::Submission,
 };
 use optimus_judge::plan::{JobPlan, usual_box_memory_bytes};
+use optimus_worker::Settings;
 use serde_json::json;
 
 use crate::{memory::bounded, targets::package::scratch};

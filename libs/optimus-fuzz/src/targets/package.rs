@@ -12,7 +12,8 @@ use std::{
 };
 
 use optimus_cli::fuzzing::{examine, test_cases};
-use optimus_common::{language::Languages, settings::Settings, submission::Submission};
+use optimus_common::{language::Languages, submission::Submission};
+use optimus_worker::Settings;
 use serde_json::json;
 use tempfile::TempDir;
 

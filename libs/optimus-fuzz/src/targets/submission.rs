@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use optimus_common::{language::Languages, settings::Settings, submission::Submission};
+use optimus_common::{language::Languages, submission::Submission};
 use optimus_judge::plan::JobPlan;
 use optimus_protocol::{Exec, ExecId, FrameKind, Put, StdinSource, StdoutFlow, encode_json};
 use serde_json::Value;

@@ -3,13 +3,13 @@
 use optimus_common::{
     content::NamedContent,
     language::{Build, Concurrency, Execution, HostToolchain, Resources},
-    settings::Settings,
     submission::{SourceFile, TestCase},
 };
 
 use optimus_protocol::Product;
 
 use super::*;
+use crate::settings::LimitSettings;
 
 fn strings(items: &[&str]) -> Vec<String> {
     items.iter().map(ToString::to_string).collect()
@@ -81,7 +81,11 @@ fn submission() -> Submission {
 }
 
 fn plan(submission: &Submission, language: &Language) -> Result<JobPlan, InvalidSubmission> {
-    JobPlan::new(submission, language, &Settings::defaults().limits)
+    JobPlan::new(
+        submission,
+        language,
+        &optimus_settings::defaults_of::<LimitSettings>("limits"),
+    )
 }
 
 #[test]

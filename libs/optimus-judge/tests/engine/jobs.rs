@@ -5,10 +5,9 @@ use std::time::Duration;
 use optimus_common::{
     facts::{LimitKind, MeasuredBy, RunEnd, RunFacts},
     language::Language,
-    settings::{Results, Settings},
     submission::Submission,
 };
-use optimus_judge::{plan::JobPlan, verdict::Program};
+use optimus_judge::{plan::JobPlan, settings::ResultSettings, verdict::Program};
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;
 
@@ -34,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) submission: Submission,
     pub(crate) language: Language,
     pub(crate) plan: JobPlan,
-    pub(crate) results: Results,
+    pub(crate) results: ResultSettings,
     /// `None` for a language that is not compiled.
     pub(crate) compile: Option<Compiling>,
     /// What each test's first and second execution do.
@@ -168,7 +167,8 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
         }))
         .unwrap();
         let language: Language = serde_json::from_str(CPP).unwrap();
-        let Settings { limits, results, .. } = Settings::defaults();
+        let limits = optimus_settings::defaults_of("limits");
+        let results = optimus_settings::defaults_of("results");
         let mut plan = JobPlan::new(&submission, &language, &limits).unwrap();
         if compile.is_none() {
             plan.compile = None;

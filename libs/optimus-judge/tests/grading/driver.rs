@@ -4,12 +4,12 @@ use optimus_common::{
     facts::{RunEnd, RunFacts},
     language::Language,
     result::{CompileVerdict, JobResult, Verdict},
-    settings::Results,
     submission::Submission,
 };
 use optimus_judge::{
     engine::{Action, BoxId, Engine, EngineError, Event, Execution, ExecutionId, Purpose},
     plan::JobPlan,
+    settings::ResultSettings,
 };
 use optimus_protocol::{ExecId, Sealed, Stream};
 
@@ -60,7 +60,7 @@ impl<'a> Grading<'a> {
         submission: &'a Submission,
         language: &'a Language,
         plan: &'a JobPlan,
-        results: &Results,
+        results: &ResultSettings,
     ) -> Self {
         let mut grading = Self {
             engine: Engine::new(submission, language, plan, results),

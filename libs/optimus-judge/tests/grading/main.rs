@@ -15,12 +15,12 @@ use optimus_common::{
     facts::{LimitKind, MeasuredBy, RunEnd, RunFacts},
     language::Language,
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
-    settings::{Results, Settings},
     submission::Submission,
 };
 use optimus_judge::{
     engine::{EngineError, ExecutionId},
     plan::JobPlan,
+    settings::ResultSettings,
 };
 use optimus_protocol::Stream;
 use proptest::prelude::*;
@@ -43,7 +43,7 @@ struct Job {
     submission: Submission,
     language: Language,
     plan: JobPlan,
-    results: Results,
+    results: ResultSettings,
 }
 
 impl Job {
@@ -58,7 +58,8 @@ impl Job {
         );
         let submission = from_json(&json);
         let language = from_json(CPP);
-        let Settings { limits, results, .. } = Settings::defaults();
+        let limits = optimus_settings::defaults_of("limits");
+        let results = optimus_settings::defaults_of("results");
         let plan = JobPlan::new(&submission, &language, &limits).unwrap();
         Self {
             submission,

@@ -11,7 +11,7 @@ use super::{
         submit, try_claim,
     },
 };
-use crate::{Finish, Reaped, Renewal, Retry};
+use crate::{Finish, Reaped, Renewal, Retry, settings::QueueSettings};
 
 pub async fn a_job_finishes_once(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
@@ -35,7 +35,7 @@ pub async fn a_job_finishes_once(factory: &dyn StoreFactory) {
 }
 
 pub async fn only_who_finished_a_job_may_repeat_it(factory: &dyn StoreFactory) {
-    let once = |queue: &mut optimus_common::settings::Queue| {
+    let once = |queue: &mut QueueSettings| {
         lost_at_once(queue);
         queue.max_attempts = 1;
     };

@@ -24,15 +24,14 @@ pub mod waiting;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use optimus_common::settings::Queue;
 
-use crate::JobStore;
+use crate::{JobStore, settings::QueueSettings};
 
 /// Where the suite gets its stores from.
 #[async_trait]
 pub trait StoreFactory: Send + Sync {
     /// A new store without any jobs, that goes by these settings. It works as long as the factory lives.
-    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore>;
+    async fn open(&self, queue: &QueueSettings) -> Arc<dyn JobStore>;
 }
 
 /// Makes one `#[tokio::test]` of each promise of all parts. `$factory` is an expression for a new

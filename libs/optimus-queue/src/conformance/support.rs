@@ -6,26 +6,25 @@ use optimus_common::{
     JobId, LanguageName, WorkerId,
     job::{JobRecord, JobStatus, Outcome, Priority},
     result::{JobResult, OverallStatus, Verdict},
-    settings::{Queue, Settings},
     submission::Submission,
 };
 use serde_json::json;
 use tokio::time;
 
-use crate::{Claim, JobStore, NewJob, QueueDepth, Submitted};
+use crate::{Claim, JobStore, NewJob, QueueDepth, Submitted, settings::QueueSettings};
 
 /// Longer than any machine needs for what the suite waits for.
 pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The shipped settings, changed.
-pub(super) fn settings(change: impl FnOnce(&mut Queue)) -> Queue {
-    let mut queue = Settings::defaults().queue;
+pub(super) fn settings(change: impl FnOnce(&mut QueueSettings)) -> QueueSettings {
+    let mut queue = optimus_settings::defaults_of::<QueueSettings>("queue");
     change(&mut queue);
     queue
 }
 
 /// Leases that are over when they begin, and no backoff: what a crashed worker leaves, without the waiting.
-pub(super) fn lost_at_once(queue: &mut Queue) {
+pub(super) fn lost_at_once(queue: &mut QueueSettings) {
     queue.lease = Duration::ZERO;
     queue.retry_backoff = Duration::ZERO;
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use optimus_common::{LanguageName, settings::Queue};
+use optimus_common::LanguageName;
 use tokio::{sync::Notify, time::Instant};
 
 use super::state::State;
@@ -11,6 +11,7 @@ use crate::{
     JobEvent,
     local_workers::LocalWorkers,
     notifier::{Notification, Notifier},
+    settings::QueueSettings,
 };
 
 /// Jobs in this process' memory. A clone is the same store.
@@ -20,7 +21,7 @@ pub struct MemoryStore(Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     state: Mutex<State>,
-    pub(super) rules: Queue,
+    pub(super) rules: QueueSettings,
     pub(super) notifier: Notifier,
     pub(super) workers: LocalWorkers,
     /// Notified of every transition.
@@ -30,7 +31,7 @@ pub(super) struct Inner {
 /// One transition while it is made: time stands still, and what it tells is heard when it is over.
 pub(super) struct Change<'a> {
     pub(super) state: &'a mut State,
-    pub(super) rules: &'a Queue,
+    pub(super) rules: &'a QueueSettings,
     pub(super) now: Moment,
     told: Vec<Notification>,
 }
@@ -54,7 +55,7 @@ impl Change<'_> {
 }
 
 impl MemoryStore {
-    pub fn new(queue: &Queue) -> Self {
+    pub fn new(queue: &QueueSettings) -> Self {
         Self(Arc::new(Inner {
             state: Mutex::default(),
             rules: queue.clone(),

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::settings::Redis;
 use optimus_service::supervise::supervise;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind,
@@ -18,7 +17,7 @@ use redis::{
 use tokio::time::Instant;
 
 use super::server::{self, Server};
-use crate::StoreError;
+use crate::{StoreError, settings::RedisSettings};
 
 /// Connections that carry submissions and results: more than one, so that a large body holds up few others.
 const BULK_CONNECTIONS: usize = 4;
@@ -44,7 +43,7 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Inside a runtime.
-    pub(super) fn open(settings: &Redis) -> RedisResult<Self> {
+    pub(super) fn open(settings: &RedisSettings) -> RedisResult<Self> {
         let server = Arc::new(Server::new(&settings.url, settings.connection_timeout)?);
         if server.may_move() {
             let watched = Arc::downgrade(&server);
@@ -122,7 +121,7 @@ struct Opened {
 }
 
 impl ReconnectingConnection {
-    fn new(server: &Arc<Server>, settings: &Redis) -> Self {
+    fn new(server: &Arc<Server>, settings: &RedisSettings) -> Self {
         let config = ConnectionManagerConfig::new()
             // Each use of a connection tries to open it anew; to go on in the background as well would only delay errors.
             .set_number_of_retries(0)

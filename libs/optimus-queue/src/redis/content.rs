@@ -25,7 +25,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use optimus_common::{JobId, content::Digest, settings::Redis};
+use optimus_common::{JobId, content::Digest};
 use optimus_content::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
 };
@@ -40,7 +40,7 @@ use super::{
     scripts::{Call, after},
     startup,
 };
-use crate::StoreError;
+use crate::{StoreError, settings::RedisSettings};
 
 const PREFIX: &str = "optimus:content";
 
@@ -116,7 +116,7 @@ struct Unexpected;
 
 impl RedisContent {
     /// As [`RedisContent::open`], and refuses a server that would not keep content.
-    pub async fn connect(redis: &Redis, rules: Rules) -> Result<Self, ContentError> {
+    pub async fn connect(redis: &RedisSettings, rules: Rules) -> Result<Self, ContentError> {
         let content = Self::open(redis, rules)?;
         let checked = startup::check_for_content(&mut content.0.connections.bulk()).await;
         match checked {
@@ -127,7 +127,7 @@ impl RedisContent {
     }
 
     /// Inside a runtime. The connections are opened at their first use.
-    pub fn open(redis: &Redis, rules: Rules) -> Result<Self, ContentError> {
+    pub fn open(redis: &RedisSettings, rules: Rules) -> Result<Self, ContentError> {
         let misconfigured = |error: RedisError| ContentError::Misconfigured(format!("redis.url: {error}"));
         let connections = Connections::open(redis).map_err(misconfigured)?;
         let names = [

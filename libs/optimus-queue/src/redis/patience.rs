@@ -1,17 +1,17 @@
 //! How a process comes by the store that starts with it: the server may well be there later.
 
-use optimus_common::{
-    causes,
-    settings::{Queue, Redis},
-};
+use optimus_common::causes;
 use optimus_service::patience::until_reachable;
 
 use super::RedisStore;
-use crate::StoreError;
+use crate::{
+    StoreError,
+    settings::{QueueSettings, RedisSettings},
+};
 
 impl RedisStore {
     /// As [`RedisStore::connect`], but waits for a server that is not reachable. One that is not safe is an error.
-    pub async fn connect_patiently(redis: &Redis, queue: &Queue) -> Result<Self, StoreError> {
+    pub async fn connect_patiently(redis: &RedisSettings, queue: &QueueSettings) -> Result<Self, StoreError> {
         until_reachable(
             "the job store is not reachable; trying again (its address is the setting redis.url, or REDIS_URL)",
             &redis.address(),

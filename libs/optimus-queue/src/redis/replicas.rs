@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use optimus_common::settings::Redis;
 use redis::{Cmd, FromRedisValue, Pipeline, aio::ConnectionLike};
 
 use super::{arguments::millis, connection::unavailable};
-use crate::StoreError;
+use crate::{StoreError, settings::RedisSettings};
 
 /// How many replicas must have a submission or a result before anybody is told of it, and how long they are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +15,7 @@ pub(super) struct ReplicaPolicy {
 }
 
 impl ReplicaPolicy {
-    pub(super) fn of(redis: &Redis) -> Self {
+    pub(super) fn of(redis: &RedisSettings) -> Self {
         Self {
             replicas: redis.replicas,
             // The answer still has to come in time.

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use optimus_common::{
-    LanguageName,
-    settings::{Queue, Redis},
-};
+use optimus_common::LanguageName;
 use redis::{Cmd, FromRedisValue, Script};
 
 use super::{
@@ -19,7 +16,10 @@ use super::{
     startup,
     waiting::Waiting,
 };
-use crate::{Lease, StoreError};
+use crate::{
+    Lease, StoreError,
+    settings::{QueueSettings, RedisSettings},
+};
 
 const PREFIX: &str = "optimus";
 
@@ -29,7 +29,7 @@ pub struct RedisStore {
     pub(super) connections: Arc<Connections>,
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
-    pub(super) queue: Queue,
+    pub(super) queue: QueueSettings,
     pub(super) feed: Feed,
     pub(super) publisher: Publisher,
     pub(super) waiting: Waiting,
@@ -38,12 +38,16 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Connects, checks that this Redis is safe to keep jobs in, and subscribes to events.
-    pub async fn connect(redis: &Redis, queue: &Queue) -> Result<Self, StoreError> {
+    pub async fn connect(redis: &RedisSettings, queue: &QueueSettings) -> Result<Self, StoreError> {
         Self::connect_with_prefix(redis, queue, PREFIX).await
     }
 
     /// As [`RedisStore::connect`], with all keys under another prefix than `optimus`: a store of its own.
-    pub async fn connect_with_prefix(redis: &Redis, queue: &Queue, prefix: &str) -> Result<Self, StoreError> {
+    pub async fn connect_with_prefix(
+        redis: &RedisSettings,
+        queue: &QueueSettings,
+        prefix: &str,
+    ) -> Result<Self, StoreError> {
         let connections = Arc::new(
             Connections::open(redis)
                 .map_err(|error| StoreError::Misconfigured(format!("redis.url: {error}")))?,

@@ -12,7 +12,6 @@ use optimus_common::{
     JobId, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
-    settings::{Queue, Settings},
     submission::Submission,
 };
 use rusqlite::Connection;
@@ -22,7 +21,10 @@ use super::{
     clock::Clock, context::StoreContext, file::DatabaseFile, reader::Reader, rules::Rules, schema,
     store::SqliteStore, writer::Writer,
 };
-use crate::{JobQueue, NewJob, Submitted, Upkeep, local_workers::LocalWorkers, notifier::Notifier};
+use crate::{
+    JobQueue, NewJob, Submitted, Upkeep, local_workers::LocalWorkers, notifier::Notifier,
+    settings::QueueSettings,
+};
 
 fn submission() -> Submission {
     serde_json::from_value(json!({
@@ -75,9 +77,9 @@ async fn job(store: &SqliteStore) {
 async fn steps(depth: u32) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.db");
-    let queue = Queue {
+    let queue = QueueSettings {
         max_waiting_jobs: u64::MAX,
-        ..Settings::defaults().queue
+        ..optimus_settings::defaults_of::<QueueSettings>("queue")
     };
     let context = Arc::new(StoreContext {
         file: DatabaseFile::own(&path).unwrap(),

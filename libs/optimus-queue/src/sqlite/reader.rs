@@ -95,11 +95,11 @@ impl Drop for Reader {
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::Settings;
 
     use super::*;
     use crate::{
         notifier::Notifier,
+        settings::QueueSettings,
         sqlite::{clock::Clock, file::DatabaseFile, rules::Rules, writer::Writer},
     };
 
@@ -108,7 +108,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let context = Arc::new(StoreContext {
             file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
-            rules: Rules::of(&Settings::defaults().queue),
+            rules: Rules::of(&optimus_settings::defaults_of::<QueueSettings>("queue")),
             clock: Clock::start(),
             notifier: Notifier::new(),
         });

@@ -1,8 +1,7 @@
 //! The settings of the queue, as the transitions count them.
 
-use optimus_common::settings::Queue;
-
 use super::clock::millis;
+use crate::settings::QueueSettings;
 
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -19,7 +18,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn of(queue: &Queue) -> Self {
+    pub(super) fn of(queue: &QueueSettings) -> Self {
         Self {
             max_waiting_jobs: queue.max_waiting_jobs,
             max_stored_bytes: queue.max_stored_bytes,
@@ -42,13 +41,12 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
-    use optimus_common::settings::Settings;
 
     use super::*;
 
     #[test]
     fn a_backoff_doubles_up_to_a_bound() {
-        let mut rules = Rules::of(&Settings::defaults().queue);
+        let mut rules = Rules::of(&optimus_settings::defaults_of::<QueueSettings>("queue"));
         rules.retry_backoff = 1000;
         assert_eq!(
             [1, 2, 3].map(|attempts| rules.backoff(attempts)),

@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use optimus_common::settings::Queue;
-
 use super::{
     clock::Clock,
     context::StoreContext,
@@ -13,7 +11,7 @@ use super::{
     transitions::{self, LeaseScope},
     writer::Writer,
 };
-use crate::{StoreError, local_workers::LocalWorkers, notifier::Notifier};
+use crate::{StoreError, local_workers::LocalWorkers, notifier::Notifier, settings::QueueSettings};
 
 /// Jobs in one SQLite database, which is this store's own as long as it lives.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ impl SqliteStore {
     ///
     /// Fails with [`StoreError::Misconfigured`] where another store, of this process or any other, has it open, where
     /// a newer version wrote it, and where the file is no such database or may not be used.
-    pub async fn open(path: &Path, queue: &Queue) -> Result<Self, StoreError> {
+    pub async fn open(path: &Path, queue: &QueueSettings) -> Result<Self, StoreError> {
         let context = Arc::new(StoreContext {
             file: DatabaseFile::own(path)?,
             rules: Rules::of(queue),

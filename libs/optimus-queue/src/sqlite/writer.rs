@@ -108,13 +108,13 @@ impl Drop for Writer {
 mod tests {
     use std::fs;
 
-    use optimus_common::settings::Settings;
     use tempfile::TempDir;
     use tokio::task::JoinHandle;
 
     use super::*;
     use crate::{
         notifier::Notifier,
+        settings::QueueSettings,
         sqlite::{clock::Clock, file::DatabaseFile, rules::Rules},
     };
 
@@ -123,7 +123,7 @@ mod tests {
     async fn start(folder: &TempDir) -> Arc<Writer> {
         let context = StoreContext {
             file: DatabaseFile::own(&folder.path().join("test.db")).unwrap(),
-            rules: Rules::of(&Settings::defaults().queue),
+            rules: Rules::of(&optimus_settings::defaults_of::<QueueSettings>("queue")),
             clock: Clock::start(),
             notifier: Notifier::new(),
         };

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use optimus_common::{JobId, job::JobStatus, result::Verdict, settings::Queue};
-use optimus_queue::{Audited, EventBus, Finish, JobQueue, Progress, Reaped, StoreError, Submitted, Upkeep};
+use optimus_common::{JobId, job::JobStatus, result::Verdict};
+use optimus_queue::{
+    Audited, EventBus, Finish, JobQueue, Progress, Reaped, StoreError, Submitted, Upkeep,
+    settings::QueueSettings,
+};
 
 use crate::{
     jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
@@ -32,7 +35,7 @@ async fn a_queued_job_in_no_list_is_put_back() {
 async fn a_delayed_job_that_vanished_from_its_place_is_put_back() {
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             retry_backoff: Duration::from_hours(1),
             ..queue()
         })
@@ -48,7 +51,7 @@ async fn a_delayed_job_that_vanished_from_its_place_is_put_back() {
 async fn a_running_job_without_a_lease_gets_one() {
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             lease: Duration::ZERO,
             ..queue()
         })
@@ -178,7 +181,7 @@ async fn keys_and_memory_return_to_where_they_were() {
     const BYTES: usize = 200_000;
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             result_ttl: Duration::from_millis(200),
             ..queue()
         })

@@ -6,17 +6,16 @@ use optimus_common::{
     JobId, LanguageName, WorkerId,
     job::{JobStatus, Outcome},
     result::{JobResult, OverallStatus, Verdict},
-    settings::{Queue, Settings},
     submission::Submission,
 };
-use optimus_queue::{Claim, JobQueue, NewJob, Submitted, redis::RedisStore};
+use optimus_queue::{Claim, JobQueue, NewJob, Submitted, redis::RedisStore, settings::QueueSettings};
 use serde_json::json;
 
 /// Longer than any machine needs for what these tests wait for.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-pub(crate) fn queue() -> Queue {
-    Settings::defaults().queue
+pub(crate) fn queue() -> QueueSettings {
+    optimus_settings::defaults_of::<QueueSettings>("queue")
 }
 
 pub(crate) fn python() -> LanguageName {

@@ -6,11 +6,12 @@ use optimus_common::{
     JobId,
     job::{JobStatus, Outcome, Priority},
     result::{JobResult, OverallStatus, TestResult, Verdict},
-    settings::{Queue, Redis, Settings},
 };
 use optimus_queue::{
     Cancel, Finish, JobQueue, NewJob, Renewal, Retry, StoreError, Submitted, Upkeep, WorkerInfo,
-    WorkerRegistry, bench, redis::RedisStore,
+    WorkerRegistry, bench,
+    redis::RedisStore,
+    settings::{QueueSettings, RedisSettings},
 };
 
 use crate::{
@@ -57,9 +58,9 @@ async fn a_server_out_of_reach_is_unavailable() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_a_wrong_setting() {
-    let settings = Redis {
+    let settings = RedisSettings {
         url: "redis//:secret".to_owned(),
-        ..Settings::defaults().redis
+        ..optimus_settings::defaults_of::<RedisSettings>("redis")
     };
     match RedisStore::connect(&settings, &queue()).await {
         Err(StoreError::Misconfigured(why)) => {
@@ -93,7 +94,7 @@ async fn waiting_jobs_can_be_inspected() {
 async fn jobs_drain_from_a_server_whose_memory_is_full() {
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             retry_backoff: Duration::ZERO,
             max_attempts: 2,
             ..queue()

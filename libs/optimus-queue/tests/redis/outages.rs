@@ -8,10 +8,10 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use optimus_common::{JobId, job::JobStatus, settings::Redis};
+use optimus_common::{JobId, job::JobStatus};
 use optimus_queue::{
     EventBus, Finish, Followed, JobEvent, JobEvents, JobQueue, JobUpdate, Progress, Renewal, StoreError,
-    Submitted, Upkeep, redis::RedisStore,
+    Submitted, Upkeep, redis::RedisStore, settings::RedisSettings,
 };
 use tokio::time;
 
@@ -270,7 +270,7 @@ async fn work_goes_on_through_kills_of_connections() {
 async fn a_path_that_swallows_everything_is_left_for_a_new_one() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.socket()).await;
-    let settings = Redis {
+    let settings = RedisSettings {
         url: proxy.url(),
         response_timeout: Duration::from_millis(300),
         connection_timeout: Duration::from_millis(300),

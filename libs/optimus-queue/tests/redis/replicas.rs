@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use optimus_common::{job::JobStatus, settings::Redis};
-use optimus_queue::{Finish, JobQueue, StoreError, Submitted, redis::RedisStore};
+use optimus_common::job::JobStatus;
+use optimus_queue::{Finish, JobQueue, StoreError, Submitted, redis::RedisStore, settings::RedisSettings};
 use rustix::process::Signal;
 
 use crate::{
@@ -47,7 +47,7 @@ async fn replica_of(master: &RedisServer, port: &str) -> RedisServer {
 }
 
 async fn store_of(master: &RedisServer) -> RedisStore {
-    let settings = Redis {
+    let settings = RedisSettings {
         replicas: 1,
         // The replicas get half of it, on a machine that does other things too.
         response_timeout: Duration::from_secs(6),

@@ -14,8 +14,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use optimus_common::settings::{Queue, Redis, Settings};
-use optimus_queue::{JobStore, conformance::StoreFactory, redis::RedisStore};
+use optimus_queue::{
+    JobStore,
+    conformance::StoreFactory,
+    redis::RedisStore,
+    settings::{QueueSettings, RedisSettings},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -85,10 +89,10 @@ impl RedisServer {
         self.folder.path().join("redis.sock")
     }
 
-    pub(crate) fn settings(&self) -> Redis {
-        Redis {
+    pub(crate) fn settings(&self) -> RedisSettings {
+        RedisSettings {
             url: format!("unix://{}", self.socket().display()),
-            ..Settings::defaults().redis
+            ..optimus_settings::defaults_of::<RedisSettings>("redis")
         }
     }
 
@@ -111,7 +115,7 @@ impl RedisServer {
         keys
     }
 
-    pub(crate) async fn store(&self, queue: &Queue) -> Arc<RedisStore> {
+    pub(crate) async fn store(&self, queue: &QueueSettings) -> Arc<RedisStore> {
         Arc::new(
             RedisStore::connect(&self.settings(), queue)
                 .await
@@ -139,7 +143,7 @@ impl Drop for RedisServer {
 
 #[async_trait]
 impl StoreFactory for RedisServer {
-    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore> {
+    async fn open(&self, queue: &QueueSettings) -> Arc<dyn JobStore> {
         let prefix = format!("store-{}", self.stores.fetch_add(1, Ordering::Relaxed));
         Arc::new(
             RedisStore::connect_with_prefix(&self.settings(), queue, &prefix)

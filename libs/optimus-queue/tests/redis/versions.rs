@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use optimus_common::{JobId, job::JobStatus, settings::Queue};
+use optimus_common::{JobId, job::JobStatus};
 use optimus_queue::{
     Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, WorkerRegistry, redis::RedisStore,
+    settings::QueueSettings,
 };
 
 use crate::{
@@ -70,7 +71,7 @@ async fn a_waiting_job_of_a_newer_release_is_left_in_its_place_and_holds_up_nobo
 async fn a_delayed_job_of_a_newer_release_is_left_in_its_place() {
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             retry_backoff: Duration::ZERO,
             ..queue()
         })
@@ -90,7 +91,7 @@ async fn running_jobs_of_a_newer_release_are_reaped_by_that_alone() {
     const NEWER: usize = 150;
     let server = RedisServer::start();
     let store = server
-        .store(&Queue {
+        .store(&QueueSettings {
             lease: Duration::ZERO,
             ..queue()
         })

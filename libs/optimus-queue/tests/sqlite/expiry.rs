@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use optimus_common::settings::Queue;
-use optimus_queue::{Idempotency, JobQueue, Submitted, Upkeep};
+use optimus_queue::{Idempotency, JobQueue, Submitted, Upkeep, settings::QueueSettings};
 
 use crate::folder::{Folder, PATIENCE, accepted_with, claim, job_of, queue};
 
@@ -13,7 +12,7 @@ const MIB: usize = 1 << 20;
 async fn rows_and_room_return_to_where_they_were() {
     let folder = Folder::new();
     let store = folder
-        .store(&Queue {
+        .store(&QueueSettings {
             result_ttl: Duration::from_millis(200),
             ..queue()
         })

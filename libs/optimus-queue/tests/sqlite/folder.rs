@@ -15,11 +15,11 @@ use optimus_common::{
     JobId, LanguageName, WorkerId,
     job::{JobStatus, Outcome},
     result::{CompileResult, CompileVerdict, JobResult, OverallStatus, Verdict},
-    settings::{Queue, Settings},
     submission::Submission,
 };
 use optimus_queue::{
-    Claim, JobQueue, JobStore, NewJob, Submitted, conformance::StoreFactory, sqlite::SqliteStore,
+    Claim, JobQueue, JobStore, NewJob, Submitted, conformance::StoreFactory, settings::QueueSettings,
+    sqlite::SqliteStore,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -57,7 +57,7 @@ impl Folder {
         length(self.database()) + length(self.database().with_extension("db-wal"))
     }
 
-    pub(crate) async fn store(&self, queue: &Queue) -> SqliteStore {
+    pub(crate) async fn store(&self, queue: &QueueSettings) -> SqliteStore {
         SqliteStore::open(&self.database(), queue).await.expect("a store")
     }
 
@@ -69,15 +69,15 @@ impl Folder {
 
 #[async_trait]
 impl StoreFactory for Folder {
-    async fn open(&self, queue: &Queue) -> Arc<dyn JobStore> {
+    async fn open(&self, queue: &QueueSettings) -> Arc<dyn JobStore> {
         let name = format!("{}.db", self.stores.fetch_add(1, Ordering::Relaxed));
         let store = SqliteStore::open(&self.folder.path().join(name), queue).await;
         Arc::new(store.expect("a store"))
     }
 }
 
-pub(crate) fn queue() -> Queue {
-    Settings::defaults().queue
+pub(crate) fn queue() -> QueueSettings {
+    optimus_settings::defaults_of::<QueueSettings>("queue")
 }
 
 pub(crate) fn python() -> LanguageName {

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{job::JobStatus, settings::Queue};
-use optimus_queue::{Finish, JobQueue, Renewal, StoreError, sqlite::SqliteStore};
+use optimus_common::job::JobStatus;
+use optimus_queue::{Finish, JobQueue, Renewal, StoreError, settings::QueueSettings, sqlite::SqliteStore};
 
 use crate::folder::{Folder, accepted, claim, queue, status, submit, told};
 
@@ -175,7 +175,7 @@ async fn a_damaged_database_is_named_and_takes_nothing() {
 #[tokio::test]
 async fn what_ran_when_the_owner_ended_is_queued_again_at_once() {
     let folder = Folder::new();
-    let settings = Queue {
+    let settings = QueueSettings {
         retry_backoff: Duration::ZERO,
         max_attempts: 2,
         ..queue()

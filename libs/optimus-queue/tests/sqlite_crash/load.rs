@@ -8,19 +8,20 @@ use optimus_common::{
     LanguageName, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
-    settings::{Queue, Settings},
     submission::Submission,
 };
-use optimus_queue::{Cancel, Claim, Finish, JobQueue, NewJob, Submitted, Upkeep, sqlite::SqliteStore};
+use optimus_queue::{
+    Cancel, Claim, Finish, JobQueue, NewJob, Submitted, Upkeep, settings::QueueSettings, sqlite::SqliteStore,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-pub(crate) fn queue() -> Queue {
-    Queue {
+pub(crate) fn queue() -> QueueSettings {
+    QueueSettings {
         // A job that is killed with its process again and again is still one to count.
         max_attempts: 1000,
         retry_backoff: Duration::from_millis(1),
-        ..Settings::defaults().queue
+        ..optimus_settings::defaults_of::<QueueSettings>("queue")
     }
 }
 

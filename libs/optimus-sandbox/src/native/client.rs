@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, settings};
+use optimus_common::WorkerId;
 use tokio::sync::Mutex;
 
 use super::{
@@ -13,12 +13,12 @@ use super::{
     loaded_roots::{LoadedRoots, RootKey, RootLease},
     wire::HostFeatures,
 };
-use crate::backend::BackendError;
+use crate::{backend::BackendError, settings::NativeSettings};
 
 /// A worker's spawner, and another one when it has died.
 #[derive(Debug)]
 pub(super) struct SpawnerClient {
-    pub(super) settings: settings::Native,
+    pub(super) settings: NativeSettings,
     worker: WorkerId,
     active: Mutex<Option<ActiveSpawner>>,
     /// What the first spawner could do, whose boxes' layers were proved: a later one must do no less.
@@ -37,7 +37,7 @@ const LONGEST_LOADING: Duration = Duration::from_mins(10);
 
 impl SpawnerClient {
     pub(super) async fn start(
-        settings: &settings::Native,
+        settings: &NativeSettings,
         worker: WorkerId,
     ) -> Result<Arc<Self>, SpawnerError> {
         let client = Self {

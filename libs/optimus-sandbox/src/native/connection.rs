@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{WorkerId, causes, settings, weaken};
+use optimus_common::{WorkerId, causes, weaken};
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
 use tokio::{
     io::{Interest, unix::AsyncFd},
@@ -24,6 +24,7 @@ use tracing::warn;
 use super::wire::{
     self, Hello, HostFeatures, ReplyPacket, RequestId, RequestPacket, SpawnerReply, SpawnerRequest,
 };
+use crate::settings::NativeSettings;
 
 /// The first argument of a process that makes boxes.
 pub const SPAWNER_ARG: &str = "native-spawner";
@@ -81,7 +82,7 @@ enum PendingRequests {
 
 impl SpawnerConnection {
     /// Starts a spawner and waits until it can make boxes. Must be called in a Tokio runtime.
-    pub(super) async fn start(settings: &settings::Native, worker: &WorkerId) -> Result<Self, SpawnerError> {
+    pub(super) async fn start(settings: &NativeSettings, worker: &WorkerId) -> Result<Self, SpawnerError> {
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,

@@ -5,10 +5,12 @@ mod verifier;
 
 use std::fmt;
 
-use optimus_common::{WorkerId, causes, settings};
+use optimus_common::{WorkerId, causes};
+
+use super::{client::SpawnerClient, error::NativeError};
+use crate::settings::NativeSettings;
 
 pub(super) use self::{probe::main as probe_main, verifier::verify};
-use super::{client::SpawnerClient, error::NativeError};
 
 /// The first argument of a program that tries to break out of a box.
 pub const PROBE_ARG: &str = "native-probe";
@@ -187,7 +189,7 @@ impl fmt::Display for Layer {
 }
 
 /// Tries every layer in boxes of a spawner of its own. An error means that not even a box could be made.
-pub async fn probe_host(settings: &settings::Native) -> Result<Vec<LayerReport>, NativeError> {
+pub async fn probe_host(settings: &NativeSettings) -> Result<Vec<LayerReport>, NativeError> {
     let client = SpawnerClient::start(settings, WorkerId::new())
         .await
         .map_err(|error| NativeError::Host(causes(&error)))?;
@@ -195,7 +197,7 @@ pub async fn probe_host(settings: &settings::Native) -> Result<Vec<LayerReport>,
 }
 
 /// The layers that the settings allow to be missing.
-pub fn allowed(settings: &settings::Native) -> Result<Vec<Layer>, NativeError> {
+pub fn allowed(settings: &NativeSettings) -> Result<Vec<Layer>, NativeError> {
     let layers = settings.allow_missing.iter().map(|name| {
         let layer = Layer::named(name).ok_or_else(|| NativeError::UnknownLayer(name.clone()))?;
         match layer.need() {
@@ -224,8 +226,8 @@ pub(super) fn refuse_missing(reports: &[LayerReport], allowed: &[Layer]) -> Resu
 mod tests {
     use super::*;
 
-    fn settings(allow_missing: &[&str]) -> settings::Native {
-        let mut settings = settings::Settings::defaults().native;
+    fn settings(allow_missing: &[&str]) -> NativeSettings {
+        let mut settings = optimus_settings::defaults_of::<NativeSettings>("native");
         settings.allow_missing = allow_missing.iter().map(ToString::to_string).collect();
         settings
     }

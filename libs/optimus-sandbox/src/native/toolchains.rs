@@ -22,10 +22,8 @@ use std::{
 use jiff::Timestamp;
 use optimus_common::{
     LanguageName, causes,
-    language::Language,
-    settings::{LanguagesFile, Settings},
+    language::{Language, LanguagesFile},
 };
-
 use tokio::sync::Notify;
 
 use self::{
@@ -33,6 +31,7 @@ use self::{
     support::{Preparation, UseLock},
 };
 use super::roots::{HostRoot, Root, Roots};
+use crate::settings::Settings;
 
 /// How long what was found is taken for what is there.
 const TRUSTED: Duration = Duration::from_secs(2);
@@ -119,7 +118,7 @@ impl PreparationFailure {
 impl Toolchains {
     /// Looks for the toolchains of these languages. Asks each one for its version, which takes a while.
     pub fn find(languages: &[Language], settings: &Settings) -> Self {
-        let data_dir = absolute(&settings.data_dir());
+        let data_dir = absolute(settings.data_dir.path());
         let inner = ToolchainsInner {
             places: SearchPaths::new(&settings.native.paths, &data_dir),
             images: settings.native.roots.clone(),
@@ -476,7 +475,7 @@ mod tests {
     #[test]
     fn an_image_goes_before_the_host_also_when_it_comes_later() {
         let top = tempfile::tempdir().unwrap();
-        let mut settings = Settings::defaults();
+        let mut settings = optimus_settings::defaults::<Settings>();
         let mut languages = LanguagesFile::BuiltIn.load().unwrap();
         let at = languages
             .languages
@@ -487,7 +486,7 @@ mod tests {
         fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
         settings.languages_file = LanguagesFile::At(file);
         let languages = languages.languages;
-        settings.set_data_dir(top.path().join("data"));
+        settings.data_dir = top.path().join("data").into();
         settings.native.roots = top.path().join("images");
         let toolchains = Toolchains::find(&languages, &settings);
         let all = toolchains.list();
@@ -530,9 +529,9 @@ mod tests {
         let only_c =
             |languages: &mut Vec<Language>| languages.retain(|language| language.name.as_str() == "c");
         let languages = write(&only_c);
-        let mut settings = Settings::defaults();
+        let mut settings = optimus_settings::defaults::<Settings>();
         settings.languages_file = LanguagesFile::At(file.clone());
-        settings.set_data_dir(top.path().join("data"));
+        settings.data_dir = top.path().join("data").into();
         let toolchains = Toolchains::find(&languages, &settings);
         let inner = &toolchains.0;
         // As for the next box that is made when what is known is no longer trusted.
@@ -599,9 +598,9 @@ mod tests {
         let file = top.join("config/languages.json");
         fs::create_dir(file.parent().unwrap()).unwrap();
         fs::write(&file, serde_json::to_string(&languages).unwrap()).unwrap();
-        let mut settings = Settings::defaults();
+        let mut settings = optimus_settings::defaults::<Settings>();
         settings.languages_file = LanguagesFile::At(file);
-        settings.set_data_dir(top.join("data"));
+        settings.data_dir = top.join("data").into();
         Toolchains::find(&languages.languages, &settings)
     }
 

@@ -7,8 +7,8 @@ use bollard::{
     Docker,
     query_parameters::{InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder},
 };
-use optimus_common::{WorkerId, settings};
-use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend};
+use optimus_common::WorkerId;
+use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend, settings::DockerSettings};
 use optimus_testkit::docker_image::{self, IMAGE};
 use tokio::sync::OnceCell;
 
@@ -18,7 +18,7 @@ static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct DockerHost {
     docker: Docker,
-    settings: settings::Docker,
+    settings: DockerSettings,
 }
 
 impl DockerHost {
@@ -26,7 +26,7 @@ impl DockerHost {
     pub(crate) async fn new() -> Self {
         let docker = Docker::connect_with_defaults().unwrap();
         IMAGE_BUILT.get_or_init(|| docker_image::build(&docker)).await;
-        let mut settings = settings::Settings::defaults().docker;
+        let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
         settings.scope = format!("test-{}", WorkerId::new());
         Self { docker, settings }
     }

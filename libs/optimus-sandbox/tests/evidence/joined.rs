@@ -2,11 +2,13 @@
 
 use optimus_common::{
     facts::{RunEnd, RunFacts},
-    language::Language,
-    settings::{LanguagesFile, Settings},
+    language::{Language, LanguagesFile},
     submission::Submission,
 };
-use optimus_judge::plan::{JobPlan, file_contents, usual_box_memory_bytes};
+use optimus_judge::{
+    plan::{JobPlan, file_contents, usual_box_memory_bytes},
+    settings::LimitSettings,
+};
 use optimus_protocol::{CommandSpec, ExecId, Stream};
 use optimus_sandbox::{
     Backend, BoxSpec,
@@ -147,7 +149,12 @@ async fn open(backend: &dyn Backend, language: &Language, source: &str) -> Optio
         "compile_timeout_ms": 300_000,
     }))
     .unwrap();
-    let plan = JobPlan::new(&submission, language, &Settings::defaults().limits).unwrap();
+    let plan = JobPlan::new(
+        &submission,
+        language,
+        &optimus_settings::defaults_of::<LimitSettings>("limits"),
+    )
+    .unwrap();
     let resources = &language.resources;
     let spec = BoxSpec {
         language: language.name.clone(),

@@ -13,17 +13,20 @@ use std::{
 use optimus_common::{
     WorkerId,
     facts::{RunEnd, RunFacts},
-    language::Language,
-    settings::{LanguagesFile, Settings},
+    language::{Language, LanguagesFile},
     submission::Submission,
 };
-use optimus_judge::plan::{JobPlan, file_contents, usual_box_memory_bytes};
+use optimus_judge::{
+    plan::{JobPlan, file_contents, usual_box_memory_bytes},
+    settings::LimitSettings,
+};
 use optimus_protocol::{CommandSpec, ExecId};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
     session::{BoxSession, Event, Input, Session},
+    settings::Settings,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -96,7 +99,7 @@ fn folder() -> PathBuf {
 }
 
 pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
-    let mut settings = Settings::defaults();
+    let mut settings = optimus_settings::defaults::<Settings>();
     let worker = WorkerId::new();
     match boxes {
         Kind::Docker => {
@@ -106,7 +109,8 @@ pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Back
         Kind::Native => {
             settings.native.cgroup = format!("/{}", group()).into();
             settings.native.start_timeout = PATIENCE;
-            settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
+            let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
+            settings.data_dir = data_dir.into();
             let toolchains = Toolchains::find(languages, &settings);
             let started = NativeBackend::start(&settings.native, toolchains.roots(), worker).await;
             let backend = started.unwrap();
@@ -208,7 +212,12 @@ async fn open(
         "output_limit_bytes": 16 << 20,
     }))
     .unwrap();
-    let plan = JobPlan::new(&submission, language, &Settings::defaults().limits).unwrap();
+    let plan = JobPlan::new(
+        &submission,
+        language,
+        &optimus_settings::defaults_of::<LimitSettings>("limits"),
+    )
+    .unwrap();
     let resources = &language.resources;
     let spec = BoxSpec {
         language: language.name.clone(),

@@ -3,12 +3,13 @@
 use std::{process::id, sync::Arc, time::Duration};
 
 use bollard::Docker;
-use optimus_common::{WorkerId, limits::Limits, settings::Settings};
+use optimus_common::{WorkerId, limits::Limits};
 use optimus_sandbox::{
     Backend, BoxSpec,
     docker::DockerBackend,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     session::Session,
+    settings::Settings,
 };
 use optimus_testkit::{
     cgroups,
@@ -46,12 +47,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new(kind: Kind) -> Self {
-        Self::with(kind, Settings::defaults()).await
+        Self::with(kind, optimus_settings::defaults::<Settings>()).await
     }
 
     /// With containers that read their image from a disk.
     pub(crate) async fn without_held_images() -> Self {
-        let mut settings = Settings::defaults();
+        let mut settings = optimus_settings::defaults::<Settings>();
         settings.docker.hold_max_mb = 0;
         Self::with(Kind::Docker, settings).await
     }

@@ -3,10 +3,11 @@
 use std::pin::pin;
 
 use futures_util::{FutureExt, future::Fuse};
-use optimus_common::{language::Language, result::JobResult, settings::Results, submission::Submission};
+use optimus_common::{language::Language, result::JobResult, submission::Submission};
 use optimus_judge::{
     engine::{self, Action, BoxId, Engine, EngineError, Execution},
     plan::JobPlan,
+    settings::ResultSettings,
 };
 use optimus_protocol::Exited;
 use optimus_sandbox::{
@@ -39,7 +40,7 @@ pub(crate) async fn grade(
     submission: &Submission,
     language: &Language,
     plan: &JobPlan,
-    results: &Results,
+    results: &ResultSettings,
     compiled: impl FnMut(),
 ) -> Graded {
     let mut written = Vec::new();

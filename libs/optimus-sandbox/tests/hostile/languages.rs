@@ -1,6 +1,6 @@
 //! The languages of the cases: those of Optimus, and a shell.
 
-use optimus_common::{language::Language, settings::LanguagesFile};
+use optimus_common::language::{Language, LanguagesFile};
 use serde_json::json;
 
 /// What the suite knows of a language beside its recipe.

@@ -10,16 +10,20 @@ use std::{
 
 use optimus_common::{
     LanguageName, WorkerId,
-    language::Language,
-    settings::{LanguagesFile, Settings},
+    data_dir::DataDir,
+    language::{Language, LanguagesFile},
     weaken,
 };
-use optimus_judge::plan::usual_box_memory_bytes;
+use optimus_judge::{
+    plan::usual_box_memory_bytes,
+    settings::{LimitSettings, ResultSettings},
+};
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
     session::Session,
+    settings::{self, DockerSettings, NativeSettings},
 };
 use serde::Deserialize;
 use tokio::sync::{RwLock, RwLockReadGuard};
@@ -115,8 +119,9 @@ impl Stage {
         let mut settings = native_settings();
         let base = settings.native.cgroup.display().to_string();
         // What was prepared is found again by the next run, as in production.
-        settings.set_data_dir(Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host"));
-        let toolchains = Toolchains::find(&languages::all(), &settings);
+        let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
+        settings.data_dir = data_dir.into();
+        let toolchains = Toolchains::find(&languages::all(), &settings.boxes());
         let start = async {
             let backend = NativeBackend::start(&settings.native, toolchains.roots(), WorkerId::new())
                 .await
@@ -277,8 +282,30 @@ pub(crate) fn leave() {
     }
 }
 
+/// What the suite reads of the settings.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Settings {
+    languages_file: LanguagesFile,
+    data_dir: DataDir,
+    docker: DockerSettings,
+    pub(crate) native: NativeSettings,
+    pub(crate) limits: LimitSettings,
+    pub(crate) results: ResultSettings,
+}
+
+impl Settings {
+    fn boxes(&self) -> settings::Settings {
+        settings::Settings {
+            languages_file: self.languages_file.clone(),
+            data_dir: self.data_dir.clone(),
+            docker: self.docker.clone(),
+            native: self.native.clone(),
+        }
+    }
+}
+
 fn suite_settings() -> Settings {
-    let mut settings = Settings::defaults();
+    let mut settings = optimus_settings::defaults::<Settings>();
     settings.languages_file = LanguagesFile::BuiltIn;
     settings.native.start_timeout = patience();
     settings

@@ -11,8 +11,11 @@ use std::{
     },
 };
 
-use optimus_common::{WorkerId, settings::Settings};
-use optimus_sandbox::native::{HostPath, HostRoot, NativeBackend, Root, Roots};
+use optimus_common::WorkerId;
+use optimus_sandbox::{
+    native::{HostPath, HostRoot, NativeBackend, Root, Roots},
+    settings::NativeSettings,
+};
 use rustix::fs::statvfs;
 
 use crate::{
@@ -45,7 +48,7 @@ fn bytes_in_use(spawner: u32) -> u64 {
 
 /// A backend for a language whose toolchain is the file of this number in the folder.
 async fn backend(place: &Place, folder: &Path, version: &Arc<AtomicU32>) -> NativeBackend {
-    let mut settings = Settings::defaults().native;
+    let mut settings = optimus_settings::defaults_of::<NativeSettings>("native");
     settings.cgroup = place.cgroup.clone().into();
     settings.allow_missing.clone_from(&place.allow_missing);
     let root = shell_root(&settings);

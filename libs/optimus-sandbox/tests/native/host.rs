@@ -8,13 +8,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use optimus_common::{
-    WorkerId,
-    settings::{Native, Settings},
-};
+use optimus_common::WorkerId;
 use optimus_sandbox::{
     Backend, BackendError, BoxSpec,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
+    settings::NativeSettings,
 };
 use optimus_testkit::cgroups;
 
@@ -42,7 +40,7 @@ impl NativeHost {
 }
 
 /// What programs of the suite use beside what every box sees.
-pub(crate) fn shell_root(settings: &Native) -> HostRoot {
+pub(crate) fn shell_root(settings: &NativeSettings) -> HostRoot {
     let paths = settings.paths.iter().map(HostPath::same);
     let more = ["/usr/bin/perl", "/usr/bin/setsid"].map(HostPath::same);
     HostRoot {
@@ -54,12 +52,12 @@ pub(crate) fn shell_root(settings: &Native) -> HostRoot {
 }
 
 /// Those of a worker, which waits for its boxes as long as a slow machine may need.
-pub(crate) fn settings(place: &Place) -> Native {
-    Native {
+pub(crate) fn settings(place: &Place) -> NativeSettings {
+    NativeSettings {
         cgroup: place.cgroup.clone().into(),
         allow_missing: place.allow_missing.clone(),
         start_timeout: PATIENCE,
-        ..Settings::defaults().native
+        ..optimus_settings::defaults_of::<NativeSettings>("native")
     }
 }
 

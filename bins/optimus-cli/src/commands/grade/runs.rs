@@ -9,10 +9,10 @@ use optimus_common::{
     job::{JobRecord, JobStatus},
     limits::Limits,
     result::{JobResult, Verdict},
-    settings::Settings,
 };
 use optimus_judge::plan::run_limits;
 use optimus_queue::{JobEvent, JobEvents, NewJob, Submitted};
+use optimus_worker::Settings;
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -264,8 +264,8 @@ mod tests {
 
     use optimus_common::{
         facts::{MeasuredBy, RunEnd, RunFacts},
+        language::LanguagesFile,
         result::RunEvidence,
-        settings::LanguagesFile,
     };
     use serde_json::json;
 

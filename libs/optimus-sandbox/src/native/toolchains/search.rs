@@ -414,10 +414,7 @@ fn without_repeats<T: PartialEq>(items: Vec<T>) -> Vec<T> {
 mod tests {
     use std::fs;
 
-    use optimus_common::{
-        language::{self, Languages},
-        settings::LanguagesFile,
-    };
+    use optimus_common::language::{self, Languages, LanguagesFile};
     use tempfile::TempDir;
 
     use super::*;

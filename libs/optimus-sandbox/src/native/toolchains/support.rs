@@ -13,7 +13,11 @@ use std::{
     sync::Arc,
 };
 
-use optimus_common::{LanguageName, causes, language::Language, language_assets, settings::LanguagesFile};
+use optimus_common::{
+    LanguageName, causes,
+    language::{Language, LanguagesFile},
+    language_assets,
+};
 use rustix::fs::syncfs;
 use sha2::{Digest, Sha256};
 

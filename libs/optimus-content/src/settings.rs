@@ -2,13 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use optimus_common::{shape, units};
 use serde::{Deserialize, Deserializer};
-
-use crate::{shape, units};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self", expecting = "a table")]
-pub struct Content {
+pub struct ContentSettings {
     pub store: ContentStoreChoice,
     /// Largest content.
     pub max_bytes: u64,
@@ -32,7 +31,7 @@ pub struct Content {
     pub upkeep: Duration,
 }
 
-shape::read_by!(Object, Content);
+shape::read_by!(Object, ContentSettings);
 
 /// Where content is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::language::{Languages, LanguagesError};
+use super::{Languages, LanguagesError};
 
 /// What a build of Optimus knows without any file beside it.
 const BUILT_IN: &str = include_str!("../../../../config/languages.json");
