@@ -15,9 +15,19 @@ pub trait Source: Send + Sync {
     /// The next bytes as the store has them, damaged or not; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, ContentError>;
 
+    /// The same from its beginning, by another question to the store; `None` where no answer goes wrong on its way.
+    async fn again(&mut self) -> Result<Option<Box<dyn Source>>, ContentError> {
+        Ok(None)
+    }
+
     /// Removes what is read here, and nothing that was put in its place meanwhile.
     async fn remove(&mut self) -> Result<(), ContentError>;
 }
+
+/// What came is not what is stored.
+#[derive(Debug, thiserror::Error)]
+#[error("it was changed on its way here")]
+struct Misread;
 
 /// Content that is read. It is compared with its digest once more: a store may have been damaged.
 #[must_use]
@@ -46,22 +56,44 @@ impl Content {
     }
 
     /// The next bytes; `None` at the end, where all of them are what their digest says. Nothing may be made of any of them
-    /// before that. Content that is found damaged is removed at once, so that it is missed, and can be put again.
+    /// before that. Content that is found damaged, in each of two answers where they may go wrong, is removed at once, so that it is
+    /// missed, and can be put again.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
         let next = self.source.next().await?;
-        let is_right = if let Some(chunk) = &next {
+        let wrong = if let Some(chunk) = &next {
             self.read += chunk.len() as u64;
             self.sum.update(chunk);
-            self.read <= self.size
+            if self.read <= self.size {
+                return Ok(next);
+            }
+            None
         } else {
-            let found: [u8; 32] = self.sum.finalize_reset().into();
-            self.read == self.size && Digest::from(found) == self.digest
+            let found = Digest::from(<[u8; 32]>::from(self.sum.finalize_reset()));
+            if self.read == self.size && found == self.digest {
+                return Ok(next);
+            }
+            Some(found)
         };
-        if is_right {
-            return Ok(next);
+        if let Some(again) = self.source.again().await?
+            && self.found_in(again).await? != wrong
+        {
+            return Err(ContentError::unavailable(Misread));
         }
         self.source.remove().await?;
         Err(ContentError::Damaged(self.digest))
+    }
+
+    /// The digest of all that comes; `None` where that is more than it should be.
+    async fn found_in(&self, mut source: Box<dyn Source>) -> Result<Option<Digest>, ContentError> {
+        let (mut sum, mut read) = (Sha256::new(), 0);
+        while let Some(chunk) = source.next().await? {
+            read += chunk.len() as u64;
+            if read > self.size {
+                return Ok(None);
+            }
+            sum.update(&chunk);
+        }
+        Ok(Some(Digest::from(<[u8; 32]>::from(sum.finalize()))))
     }
 
     /// The same without comparing anything, for whoever does that.

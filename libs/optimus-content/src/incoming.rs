@@ -24,6 +24,12 @@ pub trait Sink: Send + Sync {
 
     /// Everything has come and is what it should be: shows it to all, whole.
     async fn keep(self: Box<Self>) -> Result<Put, ContentError>;
+
+    /// The same in the place of what is damaged.
+    async fn keep_instead(self: Box<Self>, mut damaged: Box<dyn Source>) -> Result<Put, ContentError> {
+        damaged.remove().await?;
+        self.keep().await
+    }
 }
 
 /// Content that comes. Nobody sees anything of it before [`Incoming::finish`]; dropped earlier, nothing of it remains.
@@ -128,7 +134,7 @@ impl Incoming {
                 found,
             });
         }
-        let (sink, mut damaged) = match std::mem::replace(&mut self.way, Way::Nowhere) {
+        let (sink, damaged) = match std::mem::replace(&mut self.way, Way::Nowhere) {
             Way::Into(sink) => return sink.keep().await,
             Way::Along(mut existing) => {
                 if existing.is_at_its_end().await? {
@@ -143,8 +149,7 @@ impl Incoming {
             Way::Instead(sink, damaged) => (sink, damaged),
             Way::Nowhere => return Err(ContentError::unavailable(GivenUp)),
         };
-        damaged.remove().await?;
-        sink.keep().await
+        sink.keep_instead(damaged).await
     }
 
     /// A new place for what came so far. That is what is there, up to the first difference: it is read from there once more.

@@ -18,6 +18,7 @@
 //! remove the same, each may stop at any moment, and what it began is finished by the next.
 
 mod http;
+mod reading;
 mod removing;
 mod s3;
 mod sink;
@@ -41,12 +42,12 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::{
-    removing::Since,
+    reading::Reading,
     sink::Uploading,
     versions::{LOOKS, Restless},
 };
 use crate::{
-    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Upkept, is_over,
     removal::left_of,
     room::{Room, Share},
 };
@@ -318,28 +319,6 @@ impl Inner {
     }
 }
 
-/// A version that is read.
-struct Reading {
-    store: Arc<Inner>,
-    digest: Digest,
-    version: String,
-    bytes: std::sync::Mutex<BoxStream<'static, object_store::Result<Bytes>>>,
-}
-
-#[async_trait]
-impl Source for Reading {
-    async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
-        let bytes = self.bytes.get_mut();
-        let bytes = bytes.unwrap_or_else(std::sync::PoisonError::into_inner);
-        bytes.try_next().await.map_err(ContentError::unavailable)
-    }
-
-    async fn remove(&mut self) -> Result<(), ContentError> {
-        let removed = self.store.remove(self.digest, &self.version, Since::DAMAGED);
-        removed.await.map(drop)
-    }
-}
-
 #[async_trait]
 impl ContentStore for ObjectContent {
     async fn identity(&self) -> Result<Uuid, ContentError> {
@@ -378,18 +357,9 @@ impl ContentStore for ObjectContent {
             let Some(version) = self.0.readable(digest).await? else {
                 return Ok(None);
             };
-            let kept = self.0.kept(digest, &version.name);
-            let Some(object) = there(self.0.objects.get(&kept).await)? else {
-                continue;
-            };
-            let size = object.meta.size;
-            let reading = Reading {
-                store: Arc::clone(&self.0),
-                digest,
-                version: version.name,
-                bytes: std::sync::Mutex::new(object.into_stream()),
-            };
-            return Ok(Some(Content::new(digest, size, reading)));
+            if let Some(reading) = Reading::begin(&self.0, digest, &version).await? {
+                return Ok(Some(Content::new(digest, version.size, reading)));
+            }
         }
         Err(ContentError::unavailable(Restless))
     }

@@ -7,17 +7,24 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
     task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 
 use async_trait::async_trait;
-use futures_util::{FutureExt, StreamExt, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    stream::{self, BoxStream},
+};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory,
+    path::Path,
 };
 use optimus_common::{JobId, content::Digest};
 use optimus_content::{ContentError, ContentStore, Holders, ObjectContent, Put, Rules};
@@ -40,6 +47,8 @@ struct Gated {
     gate: Arc<Semaphore>,
     /// Whether it takes everything, whatever is there.
     overwrites: bool,
+    /// How many answers of content are other bytes, on their way.
+    lies: Arc<AtomicU32>,
 }
 
 impl fmt::Display for Gated {
@@ -80,7 +89,17 @@ impl ObjectStore for Gated {
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         self.pass().await;
-        self.objects.get_opts(location, options).await
+        let mut answer = self.objects.get_opts(location, options).await?;
+        let is_content = location.as_ref().contains("/kept/");
+        if is_content
+            && self
+                .lies
+                .fetch_update(SeqCst, SeqCst, |lies| lies.checked_sub(1))
+                .is_ok()
+        {
+            answer.payload = GetResultPayload::Stream(stream::once(async { Ok("CONTENT".into()) }).boxed());
+        }
+        Ok(answer)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -171,6 +190,7 @@ struct Process {
     store: ObjectContent,
     objects: Arc<InMemory>,
     gate: Arc<Semaphore>,
+    lies: Arc<AtomicU32>,
 }
 
 impl Process {
@@ -182,10 +202,12 @@ impl Process {
 
     fn start(objects: &Arc<InMemory>) -> Self {
         let gate = Arc::new(Semaphore::new(1000));
+        let lies = Arc::default();
         let gated = Gated {
             objects: Arc::clone(objects),
             gate: Arc::clone(&gate),
             overwrites: false,
+            lies: Arc::clone(&lies),
         };
         let store = done(ObjectContent::open(
             Arc::new(gated),
@@ -198,6 +220,7 @@ impl Process {
             store,
             objects: Arc::clone(objects),
             gate,
+            lies,
         }
     }
 }
@@ -406,6 +429,7 @@ fn a_store_that_overwrites_what_is_there_is_none() {
             objects: Arc::default(),
             gate: Arc::new(Semaphore::new(1000)),
             overwrites,
+            lies: Arc::default(),
         };
         done(ObjectContent::open(Arc::new(store), Path::default(), RULES))
     };
@@ -415,4 +439,31 @@ fn a_store_that_overwrites_what_is_there_is_none() {
         matches!(&refused, ContentError::Misconfigured(why) if why.contains("If-None-Match")),
         "{refused}"
     );
+}
+
+/// A bit that fell over on the way, or a page of somebody in between, is not what is stored.
+#[test]
+fn a_wrong_answer_removes_no_content() {
+    let [misled, putting, reading] = &Worlds::of_old_content(1).0[0];
+    let read_misled = || {
+        misled.lies.store(1, SeqCst);
+        let read = async {
+            let content = misled.store.get(digest()).await.unwrap().unwrap();
+            content.into_bytes(1000).await
+        };
+        Steps::of(misled, read).end()
+    };
+    for _ in 0..2 {
+        let error = read_misled().unwrap_err();
+        assert!(matches!(error, ContentError::Unavailable(_)), "{error:?}");
+        assert_whole(reading, String::new);
+    }
+    // Whoever puts it again puts it beside what is there, which goes only then.
+    putting.lies.store(1, SeqCst);
+    let mut again = Steps::of(putting, put(&putting.store));
+    while again.step() {
+        assert_whole(reading, String::new);
+    }
+    assert_eq!(again.end(), Put::New);
+    assert_whole(reading, String::new);
 }

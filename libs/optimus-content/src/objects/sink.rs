@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::{Inner, charge};
-use crate::{ContentError, Put, Sink, room::Share};
+use crate::{ContentError, Put, Sink, Source, room::Share};
 
 /// The least that S3 takes as a part, save the last one.
 pub(super) const PART: usize = 5 << 20;
@@ -107,11 +107,25 @@ impl Sink for Uploading {
         Ok(())
     }
 
-    async fn keep(mut self: Box<Self>) -> Result<Put, ContentError> {
+    async fn keep(self: Box<Self>) -> Result<Put, ContentError> {
         // Somebody may have sent it meanwhile.
         if self.store.renew(self.digest).await?.is_some() {
             return Ok(Put::Existing);
         }
+        self.complete().await
+    }
+
+    /// What is damaged goes after that: jobs may hold it, and a wrong answer may have made it look so.
+    async fn keep_instead(self: Box<Self>, mut damaged: Box<dyn Source>) -> Result<Put, ContentError> {
+        let put = self.complete().await?;
+        damaged.remove().await?;
+        Ok(put)
+    }
+}
+
+impl Uploading {
+    /// As a version that all see.
+    async fn complete(mut self: Box<Self>) -> Result<Put, ContentError> {
         let rest = self.waiting.split().freeze();
         if self.parts.is_some() {
             self.send(rest).await?;

@@ -17,7 +17,7 @@ pub(super) const LOOKS: u32 = 8;
 #[error("it is removed and comes again all the time")]
 pub(super) struct Restless;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Version {
     pub(super) name: String,
     pub(super) size: u64,
