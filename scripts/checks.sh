@@ -41,7 +41,7 @@ check_tool() {
         *"$2"*) ;;
         *)
             note "building $1 $2 (once)"
-            CARGO_PROFILE_DEV_DEBUG=none CARGO_TARGET_DIR=target/tools/build \
+            CARGO_PROFILE_DEV_DEBUG=none CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_TARGET_DIR=target/tools/build \
                 cargo install --quiet --locked --debug --root target/tools "$1@$2"
             rm -rf target/tools/build
             ;;
@@ -54,7 +54,7 @@ dependencies() {
     check_tool cargo-machete 0.9.2
     target/tools/bin/cargo-deny --log-level error check licenses bans sources
     if told="$(target/tools/bin/cargo-deny --log-level error fetch db 2>&1)"; then
-        target/tools/bin/cargo-deny --log-level error check --disable-fetch advisories
+        target/tools/bin/cargo-deny --log-level error check advisories
     else
         note "left out: the advisories on dependencies, whose database cannot be fetched here: $(printf '%s\n' "$told" | tail -n 1)"
     fi
