@@ -41,9 +41,6 @@ use crate::{
     spans,
 };
 
-/// How long the end of an attempt may be held up by what was told of it.
-const LONGEST_FLUSH: Duration = Duration::from_millis(500);
-
 /// What every job of a pool needs.
 #[derive(Clone)]
 pub(crate) struct JobRunner {
@@ -233,7 +230,7 @@ impl JobRunner {
         };
         let progress = ProgressOf {
             bus: &*self.store,
-            job: claim.lease.job,
+            lease: &claim.lease,
             attempt: claim.attempt,
         };
         progress.tell(Progress::Started {
@@ -331,7 +328,7 @@ impl JobRunner {
     async fn give_back(&self, claim: &Claim, spent: SpentBox) {
         // Gone before the next owner begins, too.
         spent.destroy().await;
-        match self.end_attempt(claim, || self.store.release(&claim.lease)).await {
+        match self.end_attempt(|| self.store.release(&claim.lease)).await {
             Some(Finish::Accepted) => info!("gave a job back"),
             Some(Finish::Refused) => info!("a job to give back was no longer ours"),
             None => warn!("could not give a job back; it is taken back when its lease expires"),
@@ -340,7 +337,7 @@ impl JobRunner {
 
     async fn finish(&self, claim: &Claim, outcome: Outcome, begun: Instant) {
         let verdict = outcome.result().verdict.as_str();
-        let finishing = self.end_attempt(claim, || self.store.finish(&claim.lease, outcome.clone()));
+        let finishing = self.end_attempt(|| self.store.finish(&claim.lease, outcome.clone()));
         let finished = finishing.instrument(spans::finish()).await;
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         match finished {
@@ -369,10 +366,7 @@ impl JobRunner {
     }
 
     async fn retry(&self, claim: &Claim, reason: &str) {
-        match self
-            .end_attempt(claim, || self.store.retry(&claim.lease, reason))
-            .await
-        {
+        match self.end_attempt(|| self.store.retry(&claim.lease, reason)).await {
             Some(Retry::Requeued) => warn!(error = reason, "job not graded; it will be tried again"),
             Some(Retry::Dead) => error!(error = reason, "job failed: no attempts left"),
             Some(Retry::Cancelled) => {
@@ -394,22 +388,13 @@ impl JobRunner {
     }
 
     /// Asks the store to end an attempt until it answers, for as long as a lease may last. `None` where it did not.
-    ///
-    /// What was told of the attempt goes ahead: whoever follows the job hears nothing of it after its end.
     async fn end_attempt<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
-        claim: &Claim,
         ask: impl Fn() -> F,
     ) -> Option<T> {
         let asking = async {
             let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
             loop {
-                if timeout(LONGEST_FLUSH, self.store.flush(claim.lease.job))
-                    .await
-                    .is_err()
-                {
-                    debug!("the job's progress is late; its end does not wait for it");
-                }
                 match ask().await {
                     Ok(answer) => return answer,
                     Err(error) => debug!(error = causes(&error), "the job store did not answer"),

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use optimus_common::{JobId, facts::RunFacts, submission::Submission};
+use optimus_common::{facts::RunFacts, submission::Submission};
 use optimus_judge::engine::Engine;
-use optimus_queue::{EventBus, Progress};
+use optimus_queue::{EventBus, Lease, Progress};
 use tracing::Span;
 
 use crate::{metrics::WorkerMetrics, spans};
@@ -16,20 +16,20 @@ use crate::{metrics::WorkerMetrics, spans};
 #[derive(Clone, Copy)]
 pub(crate) struct ProgressOf<'a> {
     pub(crate) bus: &'a dyn EventBus,
-    pub(crate) job: JobId,
+    pub(crate) lease: &'a Lease,
     pub(crate) attempt: u32,
 }
 
 impl ProgressOf<'_> {
     /// Costs the job nothing: it waits for nobody, and what is lost is lost.
     pub(crate) fn tell(self, progress: Progress) {
-        self.bus.publish(self.job, progress);
+        self.bus.publish(self.lease, progress);
     }
 }
 
 impl fmt::Debug for ProgressOf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProgressOf").field(&self.job).finish()
+        f.debug_tuple("ProgressOf").field(&self.lease.job).finish()
     }
 }
 

@@ -210,9 +210,8 @@ async fn all_that_is_heard(running: &Running, id: JobId) -> Vec<JobUpdate> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn progress_on_its_way_arrives_before_the_end_of_its_attempt() {
+async fn progress_arrives_before_the_end_of_its_attempt() {
     let running = Running::start();
-    running.store.queue_progress();
     let id = running.put("die,late").await;
     running.store.until(id, JobStatus::Completed).await;
     let heard = all_that_is_heard(&running, id).await;
@@ -225,19 +224,6 @@ async fn progress_on_its_way_arrives_before_the_end_of_its_attempt() {
         JobUpdate::Queued | JobUpdate::Ended { .. } => None,
     });
     assert_eq!(attempts.collect::<Vec<_>>(), [1, 1, 2, 2, 2, 2, 2], "{heard:?}");
-    running.leave().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn no_end_waits_for_progress_that_does_not_arrive() {
-    let running = Running::start();
-    running.store.hold_progress();
-    let id = running.put("echo").await;
-    let record = running.store.until(id, JobStatus::Completed).await;
-    assert_eq!(record.attempts, 1);
-    let status = JobStatus::Completed;
-    let expected = [JobUpdate::Queued, JobUpdate::Ended { status }];
-    assert_eq!(all_that_is_heard(&running, id).await, expected);
     running.leave().await;
 }
 

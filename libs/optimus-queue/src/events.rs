@@ -13,7 +13,7 @@ use futures_util::{
 use optimus_common::JobId;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::{JobUpdates, Progress, StoreError};
+use crate::{JobUpdates, Lease, Progress, StoreError};
 
 /// Two kinds of news. [`JobEvent`]s are of all jobs and mean that the store should be asked; the updates of one job tell
 /// how far it is, and are kept for a while. Neither decides anything: a store that loses all of them loses no job.
@@ -23,12 +23,11 @@ pub trait EventBus: Send + Sync + 'static {
     /// [`JobQueue::renew`](crate::JobQueue::renew) say what is true.
     fn subscribe(&self) -> JobEvents;
 
-    /// Adds to the updates of a job. Returns at once, whatever the store does, and what it cannot take is lost.
-    fn publish(&self, job: JobId, progress: Progress);
-
-    /// Returns when what this process has published of a job is kept; or lost, and then those who follow the job are told that
-    /// something is missing, as soon as the store takes that. It may take as long as the store does not answer.
-    async fn flush(&self, job: JobId);
+    /// Adds to the updates of a job, for who holds it. Returns at once, whatever the store does. What is told under a lease that
+    /// is over is dropped; all else is heard before the end of the attempt, if that ends by
+    /// [`JobQueue::finish`](crate::JobQueue::finish), [`release`](crate::JobQueue::release) or
+    /// [`retry`](crate::JobQueue::retry) of the same store. What a process that dies had told may be lost.
+    fn publish(&self, lease: &Lease, progress: Progress);
 
     /// The updates of a job after the one of this number, 0 for all, up to its end: those that are kept, then those that
     /// come. `None` where the job is unknown or expired.

@@ -52,17 +52,6 @@ pub enum Fault {
     Panic,
 }
 
-/// What becomes of progress that is published.
-#[derive(Debug, Default)]
-enum ProgressWay {
-    #[default]
-    Direct,
-    /// It is in a queue until it is flushed, as on its way to a server.
-    Queued(Vec<(JobId, Progress)>),
-    /// It never arrives, and a flush never ends.
-    Stuck,
-}
-
 /// The other store, and what goes wrong with it. A clone is the same.
 #[derive(Debug, Clone)]
 pub struct FaultyStore<S> {
@@ -74,7 +63,6 @@ pub struct FaultyStore<S> {
 struct Faults {
     is_unreachable: bool,
     loses_events: bool,
-    progress: ProgressWay,
     /// Of the next calls, in their order.
     next: HashMap<Call, VecDeque<Fault>>,
     calls: HashMap<Call, u64>,
@@ -102,16 +90,6 @@ impl<S> FaultyStore<S> {
     /// As long as it is, subscribers hear of nothing, not even that they missed something.
     pub fn lose_events(&self, lose: bool) {
         self.faults().loses_events = lose;
-    }
-
-    /// From now on progress waits in a queue until it is flushed.
-    pub fn queue_progress(&self) {
-        self.faults().progress = ProgressWay::Queued(Vec::new());
-    }
-
-    /// From now on no progress arrives, and no flush of it ends.
-    pub fn hold_progress(&self) {
-        self.faults().progress = ProgressWay::Stuck;
     }
 
     /// The next call of this kind that is not said to fail already fails like this.
@@ -243,32 +221,9 @@ impl<S: EventBus> EventBus for FaultyStore<S> {
     }
 
     /// Lost where the store cannot be reached.
-    fn publish(&self, job: JobId, progress: Progress) {
-        let mut faults = self.faults();
-        if faults.is_unreachable {
-            return;
-        }
-        match &mut faults.progress {
-            ProgressWay::Direct => self.inner.publish(job, progress),
-            ProgressWay::Queued(queue) => queue.push((job, progress)),
-            ProgressWay::Stuck => {}
-        }
-    }
-
-    async fn flush(&self, job: JobId) {
-        let queued = match &mut self.faults().progress {
-            ProgressWay::Direct => Some(Vec::new()),
-            ProgressWay::Queued(queue) => Some(std::mem::take(queue)),
-            ProgressWay::Stuck => None,
-        };
-        match queued {
-            Some(queued) => {
-                for (job, progress) in queued {
-                    self.inner.publish(job, progress);
-                }
-                self.inner.flush(job).await;
-            }
-            None => future::pending().await,
+    fn publish(&self, lease: &Lease, progress: Progress) {
+        if !self.faults().is_unreachable {
+            self.inner.publish(lease, progress);
         }
     }
 

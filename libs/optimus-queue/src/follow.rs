@@ -16,6 +16,10 @@ use crate::{Followed, JobUpdate, JobUpdates, Progress, StoreError, watchers::Wat
 /// The number of the update that says that a job was queued.
 pub(crate) const QUEUED: u64 = 1;
 
+/// The number of an end where nobody knows any more how much was told before it: above all others, so that a client that has it
+/// has been told of the end, and one that has another number has not. A whole number in JavaScript, too.
+const END_OF_UNKNOWN: u64 = (1 << 53) - 1;
+
 /// How long a follower waits before it looks without having been told of anything, since what tells it may get lost: longer
 /// and longer while there is nothing new, so that those who follow a job that waits for hours cost the store little.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
@@ -29,16 +33,18 @@ pub(crate) const PAGE: usize = 256;
 pub(crate) trait ProgressReader: Send + Sync + 'static {
     /// `None` where the job is unknown or expired. The status is no younger than the progress.
     async fn read(&self, job: JobId, after: u64) -> Result<Option<Read>, StoreError>;
+
+    /// Says to whoever works on the job that it is followed, where that makes a difference. It may get lost.
+    async fn announce(&self, _job: JobId) {}
 }
 
 #[derive(Debug)]
 pub(crate) struct Read {
     pub(crate) status: JobStatus,
-    /// What is kept after that number, with its own numbers: the first [`PAGE`] of it. `None` where something was lost, and
-    /// for what a newer release tells.
+    /// What is kept after that number, with its own numbers: the first [`PAGE`] of it. `None` for what a newer release tells.
     pub(crate) progress: Vec<(u64, Option<Progress>)>,
-    /// The highest number given out, at least [`QUEUED`].
-    pub(crate) last: u64,
+    /// The highest number given out, at least [`QUEUED`]. `None` where something may have been told, and nobody knows how much.
+    pub(crate) last: Option<u64>,
 }
 
 /// `None` where the job is unknown or expired.
@@ -58,6 +64,9 @@ pub(crate) async fn follow(
     };
     position.take(first);
     let has_heard_all = position.is_over && position.ready.is_empty();
+    if !position.is_over {
+        reader.announce(job).await;
+    }
     let follower = Follower {
         reader,
         watch,
@@ -104,7 +113,9 @@ impl<R: ProgressReader> Follower<R> {
                 self.waits.reset();
             } else if !self.position.is_over {
                 // Nothing came within the time: as good a reason to look again as the other.
-                let _ = timeout(self.waits.next_delay(), changed).await;
+                if timeout(self.waits.next_delay(), changed).await.is_err() {
+                    self.reader.announce(self.job).await;
+                }
             }
         }
     }
@@ -121,19 +132,25 @@ struct Position {
 
 impl Position {
     fn take(&mut self, read: Read) {
-        let has_ended = read.status.is_terminal();
-        if has_ended && self.after == read.last + 1 {
+        let (status, has_ended) = (read.status, read.status.is_terminal());
+        if has_ended && (self.after == END_OF_UNKNOWN || read.last.is_some_and(|last| self.after == last + 1))
+        {
             self.is_over = true;
             return;
         }
-        if self.after > read.last {
-            // What it was told before is no longer kept, and numbers start anew.
+        if read.last.is_some_and(|last| self.after > last) {
+            // No update had this number yet: what it was told before is gone, and given out anew.
             self.ready.push_back(Followed::Missed);
             self.after = QUEUED;
             return;
         }
         if self.after == 0 {
             self.tell(QUEUED, JobUpdate::Queued);
+        }
+        if has_ended && read.progress.is_empty() && read.last != Some(self.after) {
+            // Nothing that was told after that is kept any more.
+            self.ready.push_back(Followed::Missed);
+            self.after = read.last.unwrap_or(END_OF_UNKNOWN - 1);
         }
         for (number, progress) in read.progress {
             if number > self.after + 1 {
@@ -146,8 +163,8 @@ impl Position {
                 self.after = number;
             }
         }
-        if has_ended && self.after == read.last {
-            self.tell(read.last + 1, JobUpdate::Ended { status: read.status });
+        if has_ended && self.after == read.last.unwrap_or(END_OF_UNKNOWN - 1) {
+            self.tell(self.after + 1, JobUpdate::Ended { status });
             self.is_over = true;
         }
     }
@@ -183,7 +200,16 @@ mod tests {
         Read {
             status,
             progress: numbers.map(progress).collect(),
-            last,
+            last: Some(last),
+        }
+    }
+
+    /// Of a job whose progress is forgotten.
+    fn forgotten(status: JobStatus) -> Read {
+        Read {
+            status,
+            progress: Vec::new(),
+            last: None,
         }
     }
 
@@ -239,6 +265,43 @@ mod tests {
             }
         }
         assert_eq!(told(1, vec![unread]), (vec![None, Some(3), None, Some(5)], true));
+    }
+
+    #[test]
+    fn an_end_is_told_where_what_was_before_it_is_gone() {
+        // Its number is known still.
+        assert_eq!(
+            told(0, vec![read(DONE, 0..0, 5)]),
+            (vec![Some(1), None, Some(6)], true)
+        );
+        assert_eq!(told(2, vec![read(DONE, 0..0, 5)]), (vec![None, Some(6)], true));
+        let mut rest = vec![read(DONE, 2..4, 5), read(DONE, 0..0, 5)];
+        assert_eq!(
+            told(1, rest.split_off(0)),
+            (vec![Some(2), Some(3), None, Some(6)], true)
+        );
+        // Its number is no longer known, so nobody is taken for one who has it.
+        for after in 1..10 {
+            assert_eq!(
+                told(after, vec![forgotten(DONE)]),
+                (vec![None, Some(END_OF_UNKNOWN)], true)
+            );
+        }
+        let all = (vec![Some(1), None, Some(END_OF_UNKNOWN)], true);
+        assert_eq!(told(0, vec![forgotten(DONE)]), all);
+        assert_eq!(
+            told(END_OF_UNKNOWN, vec![forgotten(DONE)]),
+            (vec![], true),
+            "all was told"
+        );
+    }
+
+    #[test]
+    fn a_waiting_job_whose_progress_is_forgotten_goes_on() {
+        let far = 1 << 20;
+        let anew = || vec![forgotten(RUNNING), read(RUNNING, far..far + 1, far)];
+        assert_eq!(told(0, anew()), (vec![Some(1), None, Some(far)], false));
+        assert_eq!(told(7, anew()), (vec![None, Some(far)], false));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use optimus_common::{FencingToken, JobId};
 use tokio::sync::{Notify, broadcast};
 
 use crate::{JobEvent, local_progress::LocalProgress};
@@ -18,6 +19,10 @@ pub(crate) enum Notification {
     Event(JobEvent),
     /// A job of this language waits, or will after a backoff.
     Work(String),
+    /// A job is held under this token, and under no other.
+    Leased(JobId, FencingToken),
+    /// A job is held by nobody, and not over.
+    GivenBack(JobId),
 }
 
 #[derive(Debug)]
@@ -47,8 +52,10 @@ impl Notifier {
         waiting.entry(language.to_owned()).or_default().clone()
     }
 
-    pub(crate) fn notify(&self, notifications: Notification) {
-        match notifications {
+    pub(crate) fn notify(&self, notification: Notification) {
+        match notification {
+            Notification::Leased(job, token) => self.progress.begin(job, token),
+            Notification::GivenBack(job) => self.progress.pause(job),
             Notification::Event(event) => {
                 if let JobEvent::Finished(job) = event {
                     self.progress.end(job);

@@ -157,7 +157,7 @@ async fn under_way(api: &Api<InMemory>, progress: &[Progress]) -> Claim {
     api.accepted(&submission()).await;
     let claim = api.claim("python").await;
     for progress in progress {
-        api.store.publish(claim.lease.job, progress.clone());
+        api.store.publish(&claim.lease, progress.clone());
     }
     claim
 }
@@ -229,7 +229,7 @@ async fn a_job_is_followed_from_its_queue_to_its_end() {
         ),
     ];
     for (number, (progress, event, data)) in (2..).zip(expected) {
-        api.store.publish(id, progress);
+        api.store.publish(&claim.lease, progress);
         assert_eq!(stream.next().await, Some(told(number, event, data)));
     }
     let result = JobResult {
@@ -321,7 +321,7 @@ async fn a_second_attempt_is_told_of() {
     let mut stream = follows(&api, claim.lease.job, "?after=3").await;
     api.store.retry(&claim.lease, "a box broke").await.unwrap();
     let again = api.claim("python").await;
-    api.store.publish(again.lease.job, started(2));
+    api.store.publish(&again.lease, started(2));
     assert_eq!(
         stream.next().await,
         Some(told(4, "started", json!({ "attempt": 2 })))
@@ -337,7 +337,7 @@ async fn what_is_no_longer_kept_is_said_to_be_missing() {
     let claim = under_way(&api, &[]).await;
     let id = claim.lease.job;
     for test in 0..10 + KEPT_UPDATES as u64 {
-        api.store.publish(id, crashed(test));
+        api.store.publish(&claim.lease, crashed(test));
     }
     api.finish(&claim).await;
     let all = follows(&api, id, "?after=2").await.rest().await;
@@ -414,7 +414,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
         // Until more is on its way than anybody keeps for a client.
         for test in 0.. {
             for _ in 0..256 {
-                api.store.publish(claim.lease.job, crashed(test));
+                api.store.publish(&claim.lease, crashed(test));
             }
             sleep(Duration::from_millis(2)).await;
             if test % 16 == 0 {
@@ -426,7 +426,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
         }
     };
     timeout(TIMEOUT, told).await.expect("it is cut off");
-    api.store.publish(claim.lease.job, crashed(u64::MAX));
+    api.store.publish(&claim.lease, crashed(u64::MAX));
     timeout(TIMEOUT, reading)
         .await
         .expect("who reads is not")
@@ -483,7 +483,7 @@ async fn a_stream_outlasts_a_store_that_fails() {
     let mut stream = follows(&api, id, "?after=1").await;
     assert_eq!(stream.next().await.unwrap().event, "started");
     api.store.set_unreachable(true);
-    api.store.inner().publish(id, compiled());
+    api.store.inner().publish(&claim.lease, compiled());
     // It is asked for in vain while the store is away.
     let asked = async {
         while api.store.calls(optimus_queue::faulty::Call::Follow) < 3 {

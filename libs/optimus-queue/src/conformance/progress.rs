@@ -1,10 +1,10 @@
 //! Following one job.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future;
 use optimus_common::{
-    JobId,
+    FencingToken, JobId,
     job::JobStatus,
     result::{CompileVerdict, Verdict},
 };
@@ -12,9 +12,9 @@ use tokio::time;
 
 use super::{
     StoreFactory,
-    support::{PATIENCE, claim, completed, settings, submit},
+    support::{PATIENCE, claim, claim_when_due, completed, language, settings, submit},
 };
-use crate::{Followed, JobStore, JobUpdate, JobUpdates, KEPT_UPDATES, Progress};
+use crate::{Followed, JobStore, JobUpdate, JobUpdates, KEPT_UPDATES, Lease, Progress};
 
 const STARTED: Progress = Progress::Started { attempt: 1 };
 const COMPILED: Progress = Progress::Compiled {
@@ -48,10 +48,16 @@ async fn follow(store: &dyn JobStore, job: JobId, after: u64) -> JobUpdates {
     store.follow(job, after).await.unwrap().expect("the job is known")
 }
 
-fn tell(store: &dyn JobStore, job: JobId, told: &[Progress]) {
+fn tell(store: &dyn JobStore, lease: &Lease, told: &[Progress]) {
     for progress in told {
-        store.publish(job, progress.clone());
+        store.publish(lease, progress.clone());
     }
+}
+
+/// A job that somebody works on.
+async fn under_way(store: &dyn JobStore) -> Lease {
+    submit(store).await;
+    claim(store).await.lease
 }
 
 async fn next(updates: &mut JobUpdates) -> Option<Followed> {
@@ -86,7 +92,7 @@ pub async fn a_job_is_followed_from_its_queue_to_its_end(factory: &dyn StoreFact
     are(&mut updates, 1, [JobUpdate::Queued]).await;
     let lease = claim(store).await.lease;
     for (number, told) in (2..).zip([STARTED, COMPILED, run_done(1), run_done(u64::MAX)]) {
-        store.publish(job, told.clone());
+        store.publish(&lease, told.clone());
         are(&mut updates, number, progress([told])).await;
     }
     store.finish(&lease, completed()).await.unwrap();
@@ -107,17 +113,17 @@ pub async fn a_job_that_never_ran_is_followed_as_well(factory: &dyn StoreFactory
 
 pub async fn a_follower_goes_on_after_a_number(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
-    let job = submit(store).await;
+    let lease = under_way(store).await;
+    let job = lease.job;
     let told = [STARTED, COMPILED, run_done(1), run_done(2)];
     let mut first = follow(store, job, 1).await;
-    tell(store, job, &told);
+    tell(store, &lease, &told);
     are(&mut first, 2, progress(told.clone())).await;
     for after in 1..=5 {
         let mut resumed = follow(store, job, after).await;
         let left = told.iter().skip(usize::try_from(after).unwrap() - 1).cloned();
         are(&mut resumed, after + 1, progress(left)).await;
     }
-    let lease = claim(store).await.lease;
     store.finish(&lease, completed()).await.unwrap();
     let mut last = follow(store, job, 5).await;
     ends(&mut last, 6, JobStatus::Completed).await;
@@ -128,23 +134,19 @@ pub async fn a_follower_goes_on_after_a_number(factory: &dyn StoreFactory) {
     assert_eq!(next(&mut over).await, None, "nothing comes after the end");
 }
 
-pub async fn what_is_flushed_is_heard_before_the_end(factory: &dyn StoreFactory) {
+pub async fn what_was_told_is_heard_before_the_end(factory: &dyn StoreFactory) {
     const JOBS: usize = 8;
     let store = &*factory.open(&settings(|_| ())).await;
     let mut leases = Vec::new();
     for _ in 0..JOBS {
-        submit(store).await;
-        leases.push(claim(store).await.lease);
+        leases.push(under_way(store).await);
     }
     for test in 1..=400 {
         for lease in &leases {
-            store.publish(lease.job, run_done(test));
+            store.publish(lease, run_done(test));
         }
     }
     for lease in &leases {
-        time::timeout(PATIENCE, store.flush(lease.job))
-            .await
-            .expect("it is flushed");
         store.finish(lease, completed()).await.unwrap();
         // Read in one go, so nothing that would be late is waited for.
         let mut updates = follow(store, lease.job, 0).await;
@@ -152,40 +154,101 @@ pub async fn what_is_flushed_is_heard_before_the_end(factory: &dyn StoreFactory)
         are(&mut updates, 2, progress((1..=400).map(run_done))).await;
         ends(&mut updates, 402, JobStatus::Completed).await;
     }
-    let unknown = JobId::new();
-    time::timeout(PATIENCE, store.flush(unknown))
-        .await
-        .expect("there is nothing to flush");
+}
+
+/// Whether somebody follows it meanwhile or not, and whether it is given back or fails.
+pub async fn attempts_are_told_one_after_the_other(factory: &dyn StoreFactory) {
+    let store = &*factory
+        .open(&settings(|queue| queue.retry_backoff = Duration::ZERO))
+        .await;
+    for is_followed in [false, true] {
+        let first = under_way(store).await;
+        let mut follower = None;
+        if is_followed {
+            let mut updates = follow(store, first.job, 1).await;
+            store.publish(&first, STARTED);
+            are(&mut updates, 2, progress([STARTED])).await;
+            follower = Some(updates);
+        } else {
+            store.publish(&first, STARTED);
+        }
+        store.publish(&first, run_done(1));
+        store.retry(&first, "x").await.unwrap();
+        let second = claim_when_due(store).await.lease;
+        tell(store, &second, &[Progress::Started { attempt: 2 }, COMPILED]);
+        store.release(&second).await.unwrap();
+        let third = claim(store).await.lease;
+        let again = [Progress::Started { attempt: 2 }, run_done(1), run_done(2)];
+        tell(store, &third, &again);
+        store.finish(&third, completed()).await.unwrap();
+
+        let told = [STARTED, run_done(1), Progress::Started { attempt: 2 }, COMPILED];
+        let all = || progress(told.clone().into_iter().chain(again.clone()));
+        let mut later = follow(store, first.job, 0).await;
+        are(&mut later, 1, [JobUpdate::Queued]).await;
+        are(&mut later, 2, all()).await;
+        ends(&mut later, 9, JobStatus::Completed).await;
+        if let Some(mut updates) = follower {
+            are(&mut updates, 3, all().skip(1)).await;
+            ends(&mut updates, 9, JobStatus::Completed).await;
+        }
+    }
+}
+
+pub async fn only_who_holds_a_job_tells_of_it(factory: &dyn StoreFactory) {
+    let store = &*factory
+        .open(&settings(|queue| queue.retry_backoff = Duration::ZERO))
+        .await;
+    let first = under_way(store).await;
+    store.publish(&first, STARTED);
+    store.retry(&first, "x").await.unwrap();
+    // It does not know yet that it has lost the job, which waits, runs elsewhere, and is over at last.
+    store.publish(&first, run_done(1));
+    let second = claim_when_due(store).await.lease;
+    let mut updates = follow(store, first.job, 1).await;
+    are(&mut updates, 2, progress([STARTED])).await;
+    store.publish(&first, run_done(2));
+    store.publish(&second, COMPILED);
+    are(&mut updates, 3, progress([COMPILED])).await;
+    let stranger = Lease {
+        token: FencingToken(second.token.0 + 1),
+        ..second.clone()
+    };
+    store.publish(&stranger, run_done(3));
+    store.publish(&first, run_done(4));
+    store.finish(&second, completed()).await.unwrap();
+    for lease in [&first, &second, &stranger] {
+        store.publish(lease, run_done(5));
+    }
+    ends(&mut updates, 4, JobStatus::Completed).await;
+    let mut later = follow(store, first.job, 0).await;
+    are(&mut later, 1, [JobUpdate::Queued]).await;
+    are(&mut later, 2, progress([STARTED, COMPILED])).await;
+    ends(&mut later, 4, JobStatus::Completed).await;
+    assert!(follow(store, first.job, 4).await.has_heard_all());
 }
 
 pub async fn what_is_told_after_the_end_is_dropped(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
-    let job = submit(store).await;
-    let lease = claim(store).await.lease;
-    store.publish(job, STARTED);
-    time::timeout(PATIENCE, store.flush(job))
-        .await
-        .expect("it is flushed");
+    let lease = under_way(store).await;
+    store.publish(&lease, STARTED);
     store.finish(&lease, completed()).await.unwrap();
-    store.publish(job, run_done(1));
-    time::timeout(PATIENCE, store.flush(job))
-        .await
-        .expect("it is flushed");
-    let mut updates = follow(store, job, 0).await;
+    store.publish(&lease, run_done(1));
+    let mut updates = follow(store, lease.job, 0).await;
     are(&mut updates, 1, [JobUpdate::Queued]).await;
     are(&mut updates, 2, progress([STARTED])).await;
     ends(&mut updates, 3, JobStatus::Completed).await;
-    assert!(follow(store, job, 3).await.has_heard_all());
+    assert!(follow(store, lease.job, 3).await.has_heard_all());
 }
 
 pub async fn all_that_is_kept_is_heard_later(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
-    let job = submit(store).await;
+    let lease = under_way(store).await;
+    let job = lease.job;
     let told: Vec<_> = (1..=600).map(run_done).collect();
     let mut first = follow(store, job, 1).await;
-    tell(store, job, &told);
+    tell(store, &lease, &told);
     are(&mut first, 2, progress(told.clone())).await;
-    let lease = claim(store).await.lease;
     store.finish(&lease, completed()).await.unwrap();
     let mut late = follow(store, job, 0).await;
     are(&mut late, 1, [JobUpdate::Queued]).await;
@@ -195,9 +258,10 @@ pub async fn all_that_is_kept_is_heard_later(factory: &dyn StoreFactory) {
 
 pub async fn the_oldest_updates_make_room(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
-    let job = submit(store).await;
+    let lease = under_way(store).await;
+    let job = lease.job;
     let last = KEPT_UPDATES as u64 + 10;
-    (1..=last).for_each(|test| store.publish(job, run_done(test)));
+    (1..=last).for_each(|test| store.publish(&lease, run_done(test)));
     let mut first = follow(store, job, 0).await;
     // All have been told when the last one is heard.
     let is_last =
@@ -220,11 +284,14 @@ pub async fn the_oldest_updates_make_room(factory: &dyn StoreFactory) {
 
 pub async fn jobs_are_followed_apart(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
-    let jobs = [submit(store).await, submit(store).await];
-    let mut updates = [follow(store, jobs[0], 1).await, follow(store, jobs[1], 1).await];
+    let leases = [under_way(store).await, under_way(store).await];
+    let mut updates = [
+        follow(store, leases[0].job, 1).await,
+        follow(store, leases[1].job, 1).await,
+    ];
     for test in 1..=50 {
-        store.publish(jobs[0], run_done(test));
-        store.publish(jobs[1], run_done(1000 + test));
+        store.publish(&leases[0], run_done(test));
+        store.publish(&leases[1], run_done(1000 + test));
     }
     are(&mut updates[1], 2, progress((1001..=1050).map(run_done))).await;
     are(&mut updates[0], 2, progress((1..=50).map(run_done))).await;
@@ -232,16 +299,16 @@ pub async fn jobs_are_followed_apart(factory: &dyn StoreFactory) {
 
 pub async fn followers_come_and_go(factory: &dyn StoreFactory) {
     let store: Arc<dyn JobStore> = factory.open(&settings(|_| ())).await;
-    let job = submit(&*store).await;
+    let lease = under_way(&*store).await;
+    let job = lease.job;
     let mut stays = follow(&*store, job, 1).await;
     for test in 1..=20 {
         let mut leaves = follow(&*store, job, test).await;
-        store.publish(job, run_done(test));
+        store.publish(&lease, run_done(test));
         are(&mut leaves, test + 1, progress([run_done(test)])).await;
         drop(leaves);
     }
     are(&mut stays, 2, progress((1..=20).map(run_done))).await;
-    let lease = claim(&*store).await.lease;
     let waiting = tokio::spawn(async move { next(&mut stays).await });
     store.finish(&lease, completed()).await.unwrap();
     let status = JobStatus::Completed;
@@ -257,14 +324,14 @@ pub async fn followers_come_and_go(factory: &dyn StoreFactory) {
 pub async fn a_crowd_of_followers_comes_and_goes(factory: &dyn StoreFactory) {
     const JOBS: u64 = 100;
     let store = &*factory.open(&settings(|_| ())).await;
-    let jobs = future::join_all((0..JOBS).map(|_| submit(store))).await;
-    let follow_all = || future::join_all(jobs.iter().map(|job| follow(store, *job, 1)));
+    let leases = future::join_all((0..JOBS).map(|_| under_way(store))).await;
+    let follow_all = || future::join_all(leases.iter().map(|lease| follow(store, lease.job, 1)));
     for _ in 0..5 {
         drop(follow_all().await);
     }
     let mut crowd = follow_all().await;
-    for (test, job) in (1..).zip(&jobs) {
-        store.publish(*job, run_done(test));
+    for (test, lease) in (1..).zip(&leases) {
+        store.publish(lease, run_done(test));
     }
     for (test, updates) in (1..).zip(&mut crowd) {
         are(updates, 2, progress([run_done(test)])).await;
@@ -274,10 +341,14 @@ pub async fn a_crowd_of_followers_comes_and_goes(factory: &dyn StoreFactory) {
 pub async fn an_unknown_job_cannot_be_followed(factory: &dyn StoreFactory) {
     let store = &*factory.open(&settings(|_| ())).await;
     assert!(store.follow(JobId::new(), 0).await.unwrap().is_none());
-    let unknown = JobId::new();
-    store.publish(unknown, STARTED);
+    let unknown = Lease {
+        job: JobId::new(),
+        language: language(),
+        token: FencingToken(1),
+    };
+    store.publish(&unknown, STARTED);
     assert!(
-        store.follow(unknown, 0).await.unwrap().is_none(),
+        store.follow(unknown.job, 0).await.unwrap().is_none(),
         "telling makes no job"
     );
 }

@@ -7,7 +7,7 @@ use optimus_common::JobId;
 
 use super::store::{Inner, MemoryStore};
 use crate::{
-    EventBus, JobEvents, JobUpdates, Progress, StoreError,
+    EventBus, JobEvents, JobUpdates, Lease, Progress, StoreError,
     follow::{ProgressReader, Read, follow},
 };
 
@@ -17,12 +17,9 @@ impl EventBus for MemoryStore {
         self.inner().notifier.subscribe().into()
     }
 
-    fn publish(&self, job: JobId, progress: Progress) {
-        self.inner().notifier.progress.publish(job, progress);
+    fn publish(&self, lease: &Lease, progress: Progress) {
+        self.inner().notifier.progress.publish(lease, progress);
     }
-
-    /// What is published is kept at once.
-    async fn flush(&self, _: JobId) {}
 
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
         let watch = self.inner().notifier.progress.watchers.watch(job);
@@ -40,14 +37,10 @@ impl ProgressReader for WeakReader {
         let Some(inner) = self.0.upgrade() else {
             return Ok(None);
         };
-        let Some(status) = inner.read(|state, now| state.known(job, now).map(|job| job.status)) else {
+        let known = inner.read(|state, now| state.known(job, now).map(|job| (job.status, job.attempts)));
+        let Some((status, attempts)) = known else {
             return Ok(None);
         };
-        let (progress, last) = inner.notifier.progress.read(job, after);
-        Ok(Some(Read {
-            status,
-            progress,
-            last,
-        }))
+        Ok(Some(inner.notifier.progress.read(job, after, status, attempts)))
     }
 }

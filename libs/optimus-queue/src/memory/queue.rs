@@ -110,6 +110,7 @@ impl JobQueue for MemoryStore {
             job.started = None;
             job.worker = None;
             change.put_first(lease.job);
+            change.tell_given_back(lease.job);
             change.tell_work(&lease.language);
             Finish::Accepted
         }))
@@ -247,7 +248,7 @@ impl Change<'_> {
         job.attempts += 1;
         job.started = Some(self.now.wall);
         job.worker = Some(worker.clone());
-        Some(Claim {
+        let claim = Claim {
             lease: Lease {
                 job: id,
                 language: language.clone(),
@@ -257,7 +258,9 @@ impl Change<'_> {
             created_at: job.created,
             submission: job.submission.clone()?,
             context: job.context.clone(),
-        })
+        };
+        self.tell_leased(id, claim.lease.token);
+        Some(claim)
     }
 
     /// The head that was submitted first, normal and batch jobs counting as submitted later by the head starts they give.

@@ -194,6 +194,7 @@ impl Change<'_> {
         places.take_out(id);
         places.delay(id, until);
         *self.state.totals.requeued.entry(language.clone()).or_default() += 1;
+        self.tell_given_back(id);
         // A waiter that sleeps without a time to wake at would miss the end of the backoff.
         self.tell_work(&language);
         Some(TakenBack::Requeued)

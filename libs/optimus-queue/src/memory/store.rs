@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use optimus_common::LanguageName;
+use optimus_common::{FencingToken, JobId, LanguageName};
 use tokio::{sync::Notify, time::Instant};
 
 use super::state::State;
@@ -47,6 +47,14 @@ pub(super) struct Moment {
 impl Change<'_> {
     pub(super) fn tell(&mut self, event: JobEvent) {
         self.told.push(Notification::Event(event));
+    }
+
+    pub(super) fn tell_leased(&mut self, job: JobId, token: FencingToken) {
+        self.told.push(Notification::Leased(job, token));
+    }
+
+    pub(super) fn tell_given_back(&mut self, job: JobId) {
+        self.told.push(Notification::GivenBack(job));
     }
 
     pub(super) fn tell_work(&mut self, language: &LanguageName) {

@@ -1,10 +1,10 @@
-//! [`EventBus`]: the process' subscription, and a stream for each job that anything was told of.
+//! [`EventBus`]: the process' subscription, and what was told of each job.
 
 use async_trait::async_trait;
 use optimus_common::JobId;
 
 use super::{progress::StreamReader, store::RedisStore};
-use crate::{EventBus, JobEvents, JobUpdates, Progress, StoreError, follow::follow};
+use crate::{EventBus, JobEvents, JobUpdates, Lease, Progress, StoreError, follow::follow};
 
 #[async_trait]
 impl EventBus for RedisStore {
@@ -12,12 +12,8 @@ impl EventBus for RedisStore {
         self.feed.subscribe().into()
     }
 
-    fn publish(&self, job: JobId, progress: Progress) {
-        self.publisher.publish(job, progress);
-    }
-
-    async fn flush(&self, job: JobId) {
-        self.publisher.flush(job).await;
+    fn publish(&self, lease: &Lease, progress: Progress) {
+        self.publisher.publish(lease, &progress);
     }
 
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {

@@ -15,7 +15,7 @@ use tokio::{
     time,
 };
 
-use super::{connection::Connections, keys::Keys};
+use super::{connection::Connections, keys::Keys, publisher::Logs};
 use crate::{
     JobEvent,
     watchers::{Watch, Watchers},
@@ -40,7 +40,11 @@ pub(super) struct Feed {
 
 impl Feed {
     /// Returns when the subscription stands, so that no later event is missed but by a broken connection.
-    pub(super) async fn start(connections: Arc<Connections>, keys: Keys) -> RedisResult<Self> {
+    pub(super) async fn start(
+        connections: Arc<Connections>,
+        keys: Keys,
+        logs: Arc<Logs>,
+    ) -> RedisResult<Self> {
         let sender = broadcast::Sender::new(BACKLOG);
         let watchers = Arc::<Watchers>::default();
         let subscriber = Arc::new(Subscriber {
@@ -48,6 +52,7 @@ impl Feed {
             keys,
             sender: sender.clone(),
             watchers: watchers.clone(),
+            logs,
         });
         let mut first = Some(subscriber.subscribe().await?);
         let task = tokio::spawn(supervise("the subscription to job events", move || {
@@ -88,6 +93,8 @@ struct Subscriber {
     keys: Keys,
     sender: broadcast::Sender<JobEvent>,
     watchers: Arc<Watchers>,
+    /// What this process tells of jobs, which has to be written where somebody follows them.
+    logs: Arc<Logs>,
 }
 
 impl Subscriber {
@@ -187,7 +194,11 @@ impl Subscriber {
     }
 
     fn hear(&self, message: &Msg) {
-        if let Some(event) = parse(message.get_payload_bytes()) {
+        if let Some(heard) = parse(message.get_payload_bytes()) {
+            let event = match heard {
+                Heard::Followed(job) => return self.logs.follow(job),
+                Heard::Event(event) => event,
+            };
             if let JobEvent::Finished(job) = event {
                 self.watchers.wake(job);
             }
@@ -203,12 +214,20 @@ impl Subscriber {
     }
 }
 
-fn parse(payload: &[u8]) -> Option<JobEvent> {
+/// What is said to all processes.
+enum Heard {
+    Event(JobEvent),
+    /// Somebody follows this job.
+    Followed(JobId),
+}
+
+fn parse(payload: &[u8]) -> Option<Heard> {
     let (kind, id) = std::str::from_utf8(payload).ok()?.split_once(':')?;
     let id = id.parse().ok()?;
     match kind {
-        "finished" => Some(JobEvent::Finished(id)),
-        "cancel" => Some(JobEvent::CancelRequested(id)),
+        "finished" => Some(Heard::Event(JobEvent::Finished(id))),
+        "cancel" => Some(Heard::Event(JobEvent::CancelRequested(id))),
+        "follow" => Some(Heard::Followed(id)),
         _ => None,
     }
 }

@@ -15,14 +15,15 @@
 //! | `optimus:idem:<owner>:<sha256>` | string | the same of another owner |
 //! | `optimus:workers` | hash | worker id to the time of its last heartbeat and what it said |
 //! | `optimus:counters` | hash | `submitted:<language>`, `requeued:<language>`, `finished:<language>:<verdict>`, `stored_bytes`, `result_bytes` |
-//! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>` |
-//! | `optimus:progress:<id>` | stream | what workers told of a job, numbered from 2; bounded; expires soon after the job is over, or when nothing is told for an hour |
+//! | `optimus:events` | channel | `finished:<id>`, `cancel:<id>`; `follow:<id>`: somebody follows the job |
+//! | `optimus:progress:<id>` | stream | what was told of a job while somebody followed it; an entry is a list of updates, and has the number of the last one; bounded; expires soon after the job is over, or when nothing is told for an hour |
+//! | `optimus:progress:<id>:last` | string | a list of what was told last, and came with the job's end, where that is large; expires soon |
 //! | `optimus:progress:<id>` | channel | nothing: that something was added to the stream |
 //! | `optimus:barrier` | channel | nothing: what is sent there only has to reach the replicas |
 //!
-//! A job's fields: `version` (of the record; without it: 1), `owner`, `traceparent`, `tracestate`, `group`, `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
+//! A job's fields: `version` (of the record; without it: 1), `owner` (where it is not the default one), `traceparent`, `tracestate`, `group`, `status`, `language`, `priority`, `attempts`, `token` (of the latest lease), `created`, `started`,
 //! `finished`, `tests` (how many), `metadata`, `error`, `result` (its first part), `result_bytes` (the length of the whole),
-//! `gist` (its totals, which stay when the rest has to make room), `ended_by` (the token that finished it); only until it ends: `submission`, `bytes` (its
+//! `told` (of its progress: the highest number, the token under which that was told, and how many were told under it), `last` (a list of what was told last, and came with the job's end, where that is small), `gist` (its totals, which stay when the rest has to make room), `ended_by` (the token that finished it); only until it ends: `submission`, `bytes` (its
 //! length), `worker`, `cancel`. A job that ended without being graded has no `result`: it follows from `status` and
 //! `tests`. All times are milliseconds since 1970.
 
@@ -129,6 +130,11 @@ impl Keys {
     /// The stream of a job's progress, and the channel of the same name.
     pub(super) fn progress(&self, id: JobId) -> String {
         format!("{}{id}", self.progress_prefix())
+    }
+
+    /// What was told last of it.
+    pub(super) fn last_progress(&self, id: JobId) -> String {
+        format!("{}:last", self.progress(id))
     }
 
     pub(super) fn progress_prefix(&self) -> String {

@@ -16,6 +16,7 @@ mod events;
 mod keys;
 mod patience;
 mod progress;
+mod publisher;
 mod queue;
 mod record;
 mod registry;

@@ -66,9 +66,10 @@ impl JobQueue for RedisStore {
                 idempotency
                     .map(|idempotency| hex(&idempotency.body_sha256))
                     .unwrap_or_default(),
-            )
-            .arg(owner);
+            );
         for (field, value) in [
+            // The default one is not written: that a record has none means that.
+            ("owner", owner.filter(|_| context.owner != Owner::default())),
             ("traceparent", traceparent),
             ("tracestate", tracestate),
             ("group", group),
@@ -223,7 +224,10 @@ impl JobQueue for RedisStore {
         Ok(match answer.as_str() {
             "held" => Renewal::Held,
             "cancel" => Renewal::CancelRequested,
-            _ => Renewal::Lost,
+            _ => {
+                self.publisher.forget(lease);
+                Renewal::Lost
+            }
         })
     }
 
@@ -233,15 +237,20 @@ impl JobQueue for RedisStore {
     }
 
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
+        self.publisher.write_out(lease).await;
         let call = self
             .call_for(&self.scripts.release, lease)
             .arg(millis(self.queue.result_ttl));
-        Ok(accepted(self.control_call(call).await?))
+        let answer = self.control_call(call).await?;
+        self.publisher.forget(lease);
+        Ok(accepted(answer))
     }
 
     async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError> {
+        self.publisher.write_out(lease).await;
         let call = self.with_rules(self.call_for(&self.scripts.retry, lease).arg(reason));
         let answer: String = self.control_call(call).await?;
+        self.publisher.forget(lease);
         Ok(match answer.as_str() {
             "requeued" => Retry::Requeued,
             "dead" => Retry::Dead,
@@ -333,7 +342,10 @@ impl RedisStore {
             .arg(result.len())
             .arg(end.gist.as_deref().unwrap_or_default())
             .arg(end.error.as_deref().unwrap_or_default());
-        Ok(accepted(self.replicated_call(self.with_room(call)).await?))
+        let call = self.publisher.left(lease).add_to(call);
+        let answer = self.replicated_call(self.with_room(call)).await?;
+        self.publisher.forget(lease);
+        Ok(accepted(answer))
     }
 }
 

@@ -61,17 +61,35 @@ fn refuse_newer(job: JobId, version: Option<Vec<u8>>) -> Result<(), StoreError> 
     }
 }
 
-/// What [`decode_status`] reads.
-pub(super) const STATUS_FIELDS: [&str; 2] = ["version", "status"];
+/// What [`decode_followed`] reads.
+pub(super) const FOLLOWED_FIELDS: [&str; 4] = ["version", "status", "told", "last"];
 
-/// The status alone; `None` where there is no such job.
-pub(super) fn decode_status(
+/// What who follows a job needs of its record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FollowedJob {
+    pub(super) status: JobStatus,
+    /// The highest number of an update, where any was told.
+    pub(super) last: Option<u64>,
+    /// What came with its end, where that was little.
+    pub(super) rest: Option<Vec<u8>>,
+}
+
+/// `None` where there is no such job.
+pub(super) fn decode_followed(
     job: JobId,
-    [version, status]: [Option<Vec<u8>>; 2],
-) -> Result<Option<JobStatus>, StoreError> {
+    [version, status, told, rest]: [Option<Vec<u8>>; 4],
+) -> Result<Option<FollowedJob>, StoreError> {
     refuse_newer(job, version)?;
+    let decode = move |status| {
+        let last = |told| Ok::<_, Cause>(text(told)?.split(' ').next().unwrap_or_default().parse()?);
+        Ok(FollowedJob {
+            status: status_from(&text(status)?)?,
+            last: told.map(last).transpose()?,
+            rest,
+        })
+    };
     status
-        .map(|status| status_from(&text(status)?))
+        .map(decode)
         .transpose()
         .map_err(|source| StoreError::Damaged { job, source })
 }
@@ -269,6 +287,25 @@ mod tests {
             decode(id, raw(&fields)),
             Err(StoreError::Damaged { .. })
         ));
+    }
+
+    #[test]
+    fn what_was_told_of_a_job_is_counted_in_its_record() {
+        let id = JobId::new();
+        let bytes = |text: &str| Some(text.as_bytes().to_vec());
+        let decoded =
+            |told: Option<Vec<u8>>| decode_followed(id, [bytes("2"), bytes("running"), told, bytes("[]")]);
+        let status = JobStatus::Running;
+        let job = |last| {
+            let rest = bytes("[]");
+            Some(FollowedJob { status, last, rest })
+        };
+        assert_eq!(decoded(None).unwrap(), job(None));
+        assert_eq!(decoded(bytes("17 3 4")).unwrap(), job(Some(17)));
+        assert!(matches!(decoded(bytes("x")), Err(StoreError::Damaged { .. })));
+        assert_eq!(decode_followed(id, [None, None, None, None]).unwrap(), None);
+        let newer = decode_followed(id, [bytes("3"), bytes("running"), None, None]);
+        assert!(matches!(newer, Err(StoreError::NewerRecord { .. })));
     }
 
     #[test]

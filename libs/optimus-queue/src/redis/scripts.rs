@@ -32,7 +32,15 @@ impl Scripts {
             submit: with_lib(include_str!("lua/submit.lua")),
             claim: with_lib(include_str!("lua/claim.lua")),
             renew: with_lib(include_str!("lua/renew.lua")),
-            finish: with_results(include_str!("lua/finish.lua")),
+            finish: after(
+                &[
+                    &version(),
+                    include_str!("lua/lib.lua"),
+                    include_str!("lua/results.lua"),
+                    include_str!("lua/progress.lua"),
+                ],
+                include_str!("lua/finish.lua"),
+            ),
             release: with_lib(include_str!("lua/release.lua")),
             retry: with_lib(include_str!("lua/retry.lua")),
             cancel: with_lib(include_str!("lua/cancel.lua")),
@@ -60,6 +68,11 @@ fn with_results(body: &str) -> Script {
         ],
         body,
     )
+}
+
+/// A script that tells of a job, and does nothing else.
+pub(super) fn with_progress(body: &str) -> Script {
+    after(&[include_str!("lua/progress.lua")], body)
 }
 
 fn version() -> String {

@@ -10,7 +10,7 @@ use super::{
     connection::{Connections, unavailable},
     events::Feed,
     keys::Keys,
-    progress::Publisher,
+    publisher::{Logs, Publisher},
     replicas::ReplicaPolicy,
     scripts::{Call, Scripts},
     startup,
@@ -54,11 +54,12 @@ impl RedisStore {
         );
         startup::check(&mut connections.control()).await?;
         let keys = Keys::new(prefix);
-        let feed = Feed::start(connections.clone(), keys.clone())
+        let logs = Arc::<Logs>::default();
+        let feed = Feed::start(connections.clone(), keys.clone(), logs.clone())
             .await
             .map_err(unavailable)?;
         let (scripts, waiting) = (Scripts::new(), Waiting::default());
-        let publisher = Publisher::start(connections.clone(), keys.clone());
+        let publisher = Publisher::start(connections.clone(), keys.clone(), logs);
         Ok(Self {
             connections,
             keys,

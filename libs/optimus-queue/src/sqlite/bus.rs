@@ -7,7 +7,7 @@ use optimus_common::{JobId, job::JobStatus};
 
 use super::{context::StoreContext, queries, reader::Reader, store::SqliteStore};
 use crate::{
-    EventBus, JobEvents, JobUpdates, Progress, StoreError,
+    EventBus, JobEvents, JobUpdates, Lease, Progress, StoreError,
     encoding::status_from,
     follow::{ProgressReader, Read, follow},
 };
@@ -18,12 +18,9 @@ impl EventBus for SqliteStore {
         self.context.notifier.subscribe().into()
     }
 
-    fn publish(&self, job: JobId, progress: Progress) {
-        self.context.notifier.progress.publish(job, progress);
+    fn publish(&self, lease: &Lease, progress: Progress) {
+        self.context.notifier.progress.publish(lease, progress);
     }
-
-    /// What is published is kept at once.
-    async fn flush(&self, _: JobId) {}
 
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
         let watch = self.context.notifier.progress.watchers.watch(job);
@@ -48,16 +45,13 @@ impl ProgressReader for LocalReader {
             return Ok(None);
         };
         let now = context.clock.now();
-        let status: Option<String> = reader
+        let known = reader
             .ask(move |db| queries::status(db, &job.to_string(), now))
             .await?;
-        let Some(status) = status else { return Ok(None) };
+        let Some((status, attempts)) = known else {
+            return Ok(None);
+        };
         let status: JobStatus = status_from(&status).map_err(|source| StoreError::Damaged { job, source })?;
-        let (progress, last) = context.notifier.progress.read(job, after);
-        Ok(Some(Read {
-            status,
-            progress,
-            last,
-        }))
+        Ok(Some(context.notifier.progress.read(job, after, status, attempts)))
     }
 }

@@ -1,5 +1,6 @@
 //! Which job comes next, and leasing it.
 
+use optimus_common::FencingToken;
 use rusqlite::params;
 
 use super::{
@@ -51,6 +52,7 @@ pub(super) fn claim(txn: &Txn<'_>, language: &str, worker: &str) -> Result<Claim
         if let Some(json) = submission {
             let until = txn.now.steady.saturating_add(txn.rules.lease);
             txn.run(statements::LEASE, params![head.seq, until, txn.now.wall, worker])?;
+            txn.notify_leased(&head.id, FencingToken((head.token + 1).cast_unsigned()));
             return Ok(Claimed::Job(Leased {
                 id: head.id,
                 token: head.token + 1,

@@ -68,9 +68,9 @@ pub(super) fn key_owner(
         .optional()
 }
 
-pub(super) fn status(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<String>> {
+pub(super) fn status(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<(String, u32)>> {
     db.prepare_cached(statements::STATUS)?
-        .query_row(params![id, now.wall], |row| row.get(0))
+        .query_row(params![id, now.wall], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 

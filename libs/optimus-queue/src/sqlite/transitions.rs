@@ -88,6 +88,7 @@ pub(super) fn release(txn: &Txn<'_>, lease: &LeaseRef) -> Result<Finish, DbError
     } else {
         txn.run(statements::UNCLAIM, [job.seq])?;
         txn.run(statements::TO_HEAD, [job.seq])?;
+        txn.notify_given_back(&job.id);
         txn.notify_work(&job.language);
     }
     Ok(Finish::Accepted)
@@ -195,6 +196,7 @@ fn take_back(txn: &Txn<'_>, job: &Job, reason: &str) -> Result<TakenBack, DbErro
     let due = txn.now.wall.saturating_add(txn.rules.backoff(job.attempts));
     txn.run(statements::DELAY, [job.seq, due])?;
     txn.run(statements::COUNT, ["requeued", job.language.as_str(), ""])?;
+    txn.notify_given_back(&job.id);
     // A waiter that sleeps without a time to wake at would miss the end of the backoff.
     txn.notify_work(&job.language);
     Ok(TakenBack::Requeued)

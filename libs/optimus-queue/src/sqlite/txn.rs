@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use optimus_common::JobId;
+use optimus_common::{FencingToken, JobId};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::{clock::Moment, file::DatabaseFile, rules::Rules};
@@ -56,11 +56,21 @@ impl Txn<'_> {
     }
 
     pub(super) fn notify(&self, event: fn(JobId) -> JobEvent, id: &str) {
+        self.notify_of(id, |id| Notification::Event(event(id)));
+    }
+
+    pub(super) fn notify_leased(&self, id: &str, token: FencingToken) {
+        self.notify_of(id, |id| Notification::Leased(id, token));
+    }
+
+    pub(super) fn notify_given_back(&self, id: &str) {
+        self.notify_of(id, Notification::GivenBack);
+    }
+
+    fn notify_of(&self, id: &str, notification: impl FnOnce(JobId) -> Notification) {
         // Only a file changed by hand holds another id; nobody waits for that one.
         if let Ok(id) = id.parse() {
-            self.notifications
-                .borrow_mut()
-                .push(Notification::Event(event(id)));
+            self.notifications.borrow_mut().push(notification(id));
         }
     }
 }

@@ -195,11 +195,11 @@ async fn keys_and_memory_return_to_where_they_were() {
             store.cancel(cancelled.id).await.unwrap();
             let lease = claim(&store).await.lease;
             let mut told = store.follow(lease.job, 1).await.unwrap().unwrap();
-            store.publish(lease.job, Progress::Started { attempt: 1 });
+            store.publish(&lease, Progress::Started { attempt: 1 });
             told.next().await.unwrap().unwrap();
             store.finish(&lease, accepted()).await.unwrap();
             // Too late: it must leave nothing either.
-            store.publish(lease.job, Progress::Started { attempt: 2 });
+            store.publish(&lease, Progress::Started { attempt: 2 });
         }
     };
     let no_jobs = async || {

@@ -7,6 +7,7 @@ mod damage;
 mod jobs;
 mod limits;
 mod outages;
+mod progress;
 mod proxy;
 mod replicas;
 mod server;

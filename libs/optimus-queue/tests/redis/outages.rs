@@ -96,11 +96,12 @@ async fn submit_until_accepted(store: &RedisStore) -> JobId {
 async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let (mut events, job) = (store.subscribe(), submit(&store).await);
-    let mut updates = store.follow(job, 1).await.unwrap().unwrap();
+    submit(&store).await;
+    let (mut events, lease) = (store.subscribe(), claim(&store).await.lease);
+    let mut updates = store.follow(lease.job, 1).await.unwrap().unwrap();
     for attempt in 1..10 {
         let told = Progress::Started { attempt };
-        store.publish(job, told.clone());
+        store.publish(&lease, told.clone());
         let heard = time::timeout(PATIENCE, updates.next())
             .await
             .expect("it is heard");
@@ -115,46 +116,6 @@ async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
             .expect("it is told of");
         assert_eq!(heard, Some(JobEvent::Missed));
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_follows_a_job_is_told_that_progress_was_lost() {
-    let server = RedisServer::start_with(&DURABLE);
-    let store = server.store(&queue()).await;
-    let job = submit(&store).await;
-    let lease = claim(&store).await.lease;
-    let told = Progress::Started { attempt: 1 };
-    store.publish(job, told.clone());
-    store.flush(job).await;
-    server.kill();
-    store.publish(job, Progress::Started { attempt: 2 });
-    let flush = async || time::timeout(PATIENCE, store.flush(job)).await.expect("it ends");
-    flush().await;
-    server.start_again();
-    recovered(&store).await;
-    flush().await;
-    store.finish(&lease, accepted()).await.unwrap();
-
-    let mut updates = store.follow(job, 0).await.unwrap().unwrap();
-    let update = |number, update| Followed::Update { number, update };
-    let expected = [
-        update(1, JobUpdate::Queued),
-        update(2, JobUpdate::Progress(told)),
-        Followed::Missed,
-        update(
-            4,
-            JobUpdate::Ended {
-                status: JobStatus::Completed,
-            },
-        ),
-    ];
-    for expected in expected {
-        let heard = time::timeout(PATIENCE, updates.next())
-            .await
-            .expect("it is heard");
-        assert_eq!(heard.unwrap().unwrap(), expected);
-    }
-    assert!(updates.next().await.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Records of other releases.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use optimus_common::{JobId, job::JobStatus};
 use optimus_queue::{
@@ -13,7 +13,7 @@ use crate::{
     server::RedisServer,
 };
 
-fn record(server: &RedisServer, id: JobId) -> Vec<String> {
+fn record(server: &RedisServer, id: JobId) -> BTreeMap<String, String> {
     server.command(&["HGETALL", &format!("optimus:job:{id}")])
 }
 
@@ -22,7 +22,7 @@ fn set(server: &RedisServer, id: JobId, field: &str, value: &str) {
 }
 
 /// As a newer release might write it.
-fn make_newer(server: &RedisServer, id: JobId) -> Vec<String> {
+fn make_newer(server: &RedisServer, id: JobId) -> BTreeMap<String, String> {
     set(server, id, "version", &(RECORD_VERSION + 1).to_string());
     set(server, id, "submission", "sealed");
     record(server, id)

@@ -8,6 +8,7 @@ mod expiry;
 mod folder;
 mod limits;
 mod opening;
+mod progress;
 
 mod conformance {
     optimus_queue::conformance_tests!(crate::folder::Folder::new());

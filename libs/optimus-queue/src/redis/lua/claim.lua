@@ -68,7 +68,7 @@ for _ = 1, AT_ONCE do
     return answer(id, token, attempt, tonumber(fields[4]), fields[5], fields[7] or '', fields[8] or '', fields[9] or '',
       fields[10] or '')
   elseif fields[1] == 'queued' then
-    conclude(id, now, ttl, 'failed', 'internal_error', { error = 'its submission is missing from the store' })
+    conclude(id, now, ttl, 'failed', 'internal_error', { 'error', 'its submission is missing from the store' })
   end
 end
 if #passed_over == AT_ONCE then return answer(unpack(newer)) end

@@ -34,27 +34,32 @@ local function due_in(now)
   return math.max(0, tonumber(first[2]) - now)
 end
 
--- How long the progress of a job that is over can be read: those who follow it have a last look.
-local PROGRESS_KEPT_MS = 30000
-
--- The stream of a job's progress stands beside its record, see keys.rs.
+-- The progress of a job stands beside its record, see keys.rs: a stream, and what came with the job's end.
 local function progress_of(id)
-  return (string.gsub(JOBS, 'job:$', 'progress:')) .. id
+  return string.sub(JOBS, 1, -5) .. 'progress:' .. id
 end
 
--- The one way into a terminal state. `detail` holds the fields `error` and `result`, where there are any. The
--- submission goes at once: only the record stays until it expires.
-local function conclude(id, now, ttl, status, verdict, detail)
+local function last_progress_of(id)
+  return progress_of(id) .. ':last'
+end
+
+-- How long, in milliseconds, the progress of a job that is over can be read: those who follow it have a last look.
+local function progress_kept(ttl)
+  return math.min(ttl, 30000)
+end
+
+-- The one way into a terminal state. `detail` lists further fields and their values; `known` are the fields `bytes` and `told`, where
+-- they are known. The submission goes at once: only the record stays until it expires.
+local function conclude(id, now, ttl, status, verdict, detail, known)
   local job = JOBS .. id
-  local bytes = redis.call('HGET', job, 'bytes') or 0
+  local fields = known or redis.call('HMGET', job, 'bytes', 'told')
   redis.call('ZREM', RUNNING, id)
   redis.call('HDEL', job, 'submission', 'bytes', 'worker', 'cancel')
-  redis.call('HSET', job, 'status', status, 'finished', now)
-  for field, value in pairs(detail) do redis.call('HSET', job, field, value) end
+  redis.call('HSET', job, 'status', status, 'finished', now, unpack(detail))
   redis.call('PEXPIRE', job, ttl)
-  redis.call('PEXPIRE', progress_of(id), math.min(ttl, PROGRESS_KEPT_MS))
+  if fields[2] then redis.call('PEXPIRE', progress_of(id), progress_kept(ttl)) end
   redis.call('HINCRBY', COUNTERS, 'finished:' .. LANGUAGE .. ':' .. verdict, 1)
-  redis.call('HINCRBY', COUNTERS, 'stored_bytes', -bytes)
+  redis.call('HINCRBY', COUNTERS, 'stored_bytes', -(fields[1] or 0))
   redis.call('PUBLISH', EVENTS, 'finished:' .. id)
 end
 
@@ -70,7 +75,7 @@ local function take_back(id, now, reason, rules)
   end
   if attempts >= rules.max_attempts then
     local error = reason .. '; given up after ' .. attempts .. (attempts == 1 and ' attempt' or ' attempts')
-    conclude(id, now, rules.ttl, 'failed', 'internal_error', { error = error })
+    conclude(id, now, rules.ttl, 'failed', 'internal_error', { 'error', error })
     local length = redis.call('RPUSH', DEAD, id)
     if length > rules.max_dead then redis.call('LPOP', DEAD, length - rules.max_dead) end
     return 'dead'

@@ -1,11 +1,10 @@
 #!lua
--- Stores a job with its queue entry. Without allow-oom: refused at its start when memory is full. From ARGV[14] on come
+-- Stores a job with its queue entry. Without allow-oom: refused at its start when memory is full. From ARGV[13] on come
 -- further fields of the record and their values.
 -- KEYS[9] the job, KEYS[10] the idempotency key where there is one. Answers 'created', 'full', 'reused', or the id of
 -- the job that this key and body made before.
 local id, priority, tests, submission, metadata = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local max_waiting, max_bytes, ttl, body = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11], ARGV[12]
-local owner = ARGV[13]
 local job, idempotency = KEYS[9], KEYS[10]
 
 -- Where nothing is new, something is written all the same: the caller may have to wait for replicas, and Redis lets it
@@ -34,7 +33,7 @@ if depth >= max_waiting or stored + #submission > max_bytes then return 'full' e
 
 redis.call('HSET', job, 'status', 'queued', 'language', LANGUAGE, 'priority', priority, 'attempts', 0, 'token', 0,
   'created', now_ms(), 'tests', tests, 'bytes', #submission, 'submission', submission, 'version', RECORD_VERSION,
-  'owner', owner, unpack(ARGV, 14))
+  unpack(ARGV, 13))
 if metadata ~= '' then redis.call('HSET', job, 'metadata', metadata) end
 if idempotency then redis.call('SET', idempotency, id .. ' ' .. body, 'PX', ttl) end
 redis.call('RPUSH', LISTS[priority], id)
