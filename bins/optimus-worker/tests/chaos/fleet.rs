@@ -192,29 +192,27 @@ impl Fleet {
     }
 
     async fn start_worker(&mut self) -> Member {
-        self.launch_worker("worker", binaries::path("optimus-worker"))
-            .await
+        let command = Command::new(binaries::path("optimus-worker"));
+        self.launch_worker("worker", command).await
     }
 
     /// A worker by a program of another release.
     pub(crate) async fn start_previous_worker(&mut self, program: &Path) -> Member {
-        let copy = binaries::copy_of_previous(program);
-        self.launch_worker("previous-worker", copy).await
+        self.launch_worker("previous-worker", of_previous(program)).await
     }
 
     /// An API by a program of another release, beside this fleet's own.
     pub(crate) async fn start_previous_api(&mut self, program: &Path, port: u16) -> Member {
         self.started += 1;
         let name = format!("previous-api-{}", self.started);
-        let copy = binaries::copy_of_previous(program);
-        launch_api(&name, copy, self.dir.path(), &self.store, &self.options, port).await
+        let command = of_previous(program);
+        launch_api(&name, command, self.dir.path(), &self.store, &self.options, port).await
     }
 
-    async fn launch_worker(&mut self, kind: &str, program: PathBuf) -> Member {
+    async fn launch_worker(&mut self, kind: &str, mut command: Command) -> Member {
         self.started += 1;
         let name = format!("{kind}-{}", self.started);
         self.worker_logs.push(self.dir.path().join(format!("{name}.log")));
-        let mut command = Command::new(program);
         command
             .args(["--backend", self.options.boxes.backend()])
             .args(["--language", self.options.languages])
@@ -332,18 +330,30 @@ async fn leave(process: &mut Process) {
 async fn start_api(dir: &Path, started: &mut usize, store: &Store, options: &Options, port: u16) -> Member {
     *started += 1;
     let name = format!("api-{started}");
-    launch_api(&name, binaries::path("optimus-api"), dir, store, options, port).await
+    let command = Command::new(binaries::path("optimus-api"));
+    launch_api(&name, command, dir, store, options, port).await
+}
+
+/// A program of another release, with the settings and languages of that.
+fn of_previous(program: &Path) -> Command {
+    let has_settings = |folder: &&Path| folder.join("config/languages.json").exists();
+    let root = program
+        .ancestors()
+        .find(has_settings)
+        .expect("the release's config/");
+    let mut command = Command::new(binaries::copy_of_previous(program));
+    command.current_dir(root);
+    command
 }
 
 async fn launch_api(
     name: &str,
-    program: PathBuf,
+    mut command: Command,
     dir: &Path,
     store: &Store,
     options: &Options,
     port: u16,
 ) -> Member {
-    let mut command = Command::new(program);
     command
         .args(["--host", "127.0.0.1", "--port", &port.to_string()])
         .env("OPTIMUS__LOG__FILTER", "warn");
@@ -358,8 +368,10 @@ async fn start(name: &str, dir: &Path, store: &Store, options: &Options, mut com
         }
         Store::Url(url) => (url.clone(), None),
     };
+    if command.get_current_dir().is_none() {
+        command.current_dir(project());
+    }
     command
-        .current_dir(project())
         .args(["--redis-url", &url])
         .envs(options.environment.iter().map(|(key, value)| (key, value)));
     let process = Process::start(name, dir, &mut command);

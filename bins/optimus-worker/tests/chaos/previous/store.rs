@@ -1,11 +1,11 @@
 //! The store as the release before calls it: its scripts, with its keys and arguments.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use redis::{Client, FromRedisValue, RedisError, RedisResult, aio::MultiplexedConnection};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
+use tokio::{sync::Mutex, time::timeout};
 
 /// The language of all jobs of these scenarios.
 const LANGUAGE: &str = "python";
@@ -33,6 +33,7 @@ const FIELDS: [&str; 12] = [
 #[derive(Debug, Clone)]
 pub(super) struct Store {
     client: Client,
+    connection: Arc<Mutex<Option<MultiplexedConnection>>>,
 }
 
 /// A job and the token of its lease.
@@ -54,6 +55,7 @@ impl Store {
     pub(super) fn new(url: &str) -> Self {
         Self {
             client: Client::open(url).unwrap(),
+            connection: Arc::default(),
         }
     }
 
@@ -203,18 +205,25 @@ impl Store {
         self.ask(call).await
     }
 
-    /// On a connection of its own, so that one that is held holds up no other.
+    /// Over one connection for as long as that answers: each new one takes a port, which the API that is started anew may need.
     async fn ask<T: FromRedisValue>(&self, command: redis::Cmd) -> RedisResult<T> {
+        let mut kept = self.connection.lock().await.take();
         let asking = async {
-            let mut connection: MultiplexedConnection =
-                self.client.get_multiplexed_async_connection().await?;
-            command.query_async(&mut connection).await
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.client.get_multiplexed_async_connection().await?,
+            };
+            let answer = command.query_async(&mut connection).await?;
+            Ok((answer, connection))
         };
-        timeout(RESPONSE_TIMEOUT, asking).await.unwrap_or_else(|_| {
+        let (answer, connection) = timeout(RESPONSE_TIMEOUT, asking).await.unwrap_or_else(|_| {
             Err(RedisError::from(std::io::Error::from(
                 std::io::ErrorKind::TimedOut,
             )))
-        })
+        })?;
+        // Whoever asked meanwhile had one of his own, so that one that is held holds up no other; one is enough to keep.
+        self.connection.lock().await.get_or_insert(connection);
+        Ok(answer)
     }
 }
 
