@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use optimus_common::{language::Languages, submission::Submission};
 use optimus_judge::plan::JobPlan;
 use optimus_protocol::{Exec, ExecId, FrameKind, Put, StdinSource, StdoutFlow, encode_json};
+use optimus_worker::Settings;
 use serde_json::Value;
 
 use crate::memory::bounded;
