@@ -10,7 +10,7 @@ use optimus_content::{FetchError, Fetcher};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
-    Backend, BoxSpec,
+    Backend, BoxSpec, ResourceLimits, RootRef,
     pool::{PoolClosed, PoolOptions, WarmPool},
 };
 use optimus_service::Backoff;
@@ -102,7 +102,7 @@ impl Pool {
             settings: Arc::clone(&context.settings),
             store: Arc::clone(&context.store),
             content: Arc::clone(&context.content),
-            box_memory_bytes: spec.memory_bytes,
+            box_memory_bytes: spec.resources.memory_bytes,
             metrics: context.metrics.clone(),
             proof: Arc::new(Proof::new(context.availability)),
             language: Arc::new(language),
@@ -126,7 +126,7 @@ impl Pool {
     }
 
     pub(crate) fn language(&self) -> &LanguageName {
-        &self.spec.language
+        &self.runner.language.name
     }
 
     /// Serves the language until shutdown, and returns when every job is over and every box is gone.
@@ -357,18 +357,21 @@ struct ClaimedJob {
 pub(crate) fn box_spec(language: &Language) -> BoxSpec {
     let resources = &language.resources;
     BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
         runtime: resources.runtime.clone(),
-        memory_bytes: usual_box_memory_bytes(language),
-        cpus: language.cpu_limit,
-        processes: resources
-            .processes
-            .saturating_mul(language.concurrency.max_parallel_tests)
-            .saturating_add(AGENT_PROCESSES),
-        disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
-        compile_disk_bytes: resources.compile_disk_bytes(),
-        open_files: resources.open_files,
+        ..BoxSpec::new(
+            RootRef::from(language),
+            ResourceLimits {
+                memory_bytes: usual_box_memory_bytes(language),
+                cpus: language.cpu_limit.into(),
+                processes: resources
+                    .processes
+                    .saturating_mul(language.concurrency.max_parallel_tests)
+                    .saturating_add(AGENT_PROCESSES),
+                disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
+                compile_disk_bytes: resources.compile_disk_bytes(),
+                open_files: resources.open_files,
+            },
+        )
     }
 }
 

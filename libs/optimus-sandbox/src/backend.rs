@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use optimus_common::{LanguageName, WorkerId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::spec::BoxSpec;
+
 /// Makes boxes: isolated environments with the agent inside, each for one job.
 ///
 /// `Err` always means a failure of ours, to be retried. Whatever a guest does is told by the agent as facts.
@@ -23,27 +25,6 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How long the agent in a new box may take to be ready.
     fn ready_timeout(&self) -> Duration;
-}
-
-/// What a box must offer. Equal specifications give interchangeable boxes.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BoxSpec {
-    pub language: LanguageName,
-    pub image: String,
-    /// The container runtime; the engine's default where it is empty.
-    pub runtime: String,
-    /// Memory of everything in the box together: a run at its limit, or the compile step at its own, and what the
-    /// agent and the files in the box need beside it.
-    pub memory_bytes: u64,
-    /// CPUs it may use at once.
-    pub cpus: f64,
-    /// Processes and threads of everything in it.
-    pub processes: u32,
-    /// Size of each file system that a run can write to.
-    pub disk_bytes: u64,
-    /// Size of each file system that the compile step can write to, and of what it leaves for the runs.
-    pub compile_disk_bytes: u64,
-    pub open_files: u32,
 }
 
 /// A running box.

@@ -53,8 +53,9 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::{
-    backend::{Backend, BackendError, BoxSpec, LiveBox},
+    backend::{Backend, BackendError, LiveBox},
     settings::DockerSettings,
+    spec::BoxSpec,
 };
 
 /// Longest wait for an answer of the engine. A call that was given up may still be executed later, when nobody is
@@ -190,7 +191,7 @@ impl Backend for DockerBackend {
     }
 
     async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
-        match self.engine.docker.inspect_image(&spec.image).await {
+        match self.engine.docker.inspect_image(&spec.root.image).await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => Err(image_missing(spec)),
             Err(error) => Err(BackendError::engine("look for the image", error)),
@@ -212,11 +213,16 @@ async fn make_box(
     let began = Instant::now();
     let mut id = Uuid::now_v7().simple().to_string();
     // The head is the time, alike in boxes made together; the tail is random.
-    let name = format!("optimus-{}-{}", spec.language, id.split_off(20));
+    let name = format!("optimus-{}-{}", spec.root.language, id.split_off(20));
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let body = container::configuration(&spec, &engine.owner, engine.cpus);
     // There before the container: from here on every way out destroys it.
-    let handle = ContainerHandle::new(engine.docker.clone(), name.clone(), spec.memory_bytes, image);
+    let handle = ContainerHandle::new(
+        engine.docker.clone(),
+        name.clone(),
+        spec.resources.memory_bytes,
+        image,
+    );
     let container = engine
         .docker
         .create_container(Some(options), body)
@@ -233,7 +239,7 @@ async fn make_box(
     drop(turn);
     debug!(
         name,
-        language = %spec.language,
+        language = %spec.root.language,
         create_ms = millis(began, created),
         attach_ms = millis(created, joined),
         start_ms = millis(joined, Instant::now()),
@@ -253,7 +259,7 @@ fn millis(from: Instant, to: Instant) -> u64 {
 
 fn image_missing(spec: &BoxSpec) -> BackendError {
     BackendError::ImageMissing {
-        image: spec.image.clone(),
-        language: spec.language.clone(),
+        image: spec.root.image.clone(),
+        language: spec.root.language.clone(),
     }
 }

@@ -1,5 +1,6 @@
 //! Where boxes come from, and how a worker talks to the agent in one.
 //!
+//! - [`BoxSpec`]: what a box must be; all that is said of it when one is asked for.
 //! - [`Backend`]: makes boxes. [`docker`] makes them from containers, `native` of namespaces and cgroups.
 //! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
 //! - [`session`]: the host side of the runner protocol over a box's byte stream.
@@ -16,5 +17,8 @@ pub mod pool;
 pub mod session;
 #[forbid(unsafe_code)]
 pub mod settings;
+#[forbid(unsafe_code)]
+mod spec;
 
 pub use backend::*;
+pub use spec::*;

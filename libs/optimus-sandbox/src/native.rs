@@ -38,12 +38,14 @@ use optimus_common::{WorkerId, causes, weaken};
 use self::{
     client::SpawnerClient,
     layers::LayerReport,
+    loaded_roots::RootKey,
     lookup::Lookup,
     wire::{SpawnerReply, SpawnerRequest, Support},
 };
 use crate::{
-    backend::{Backend, BackendError, BoxSpec, LiveBox},
+    backend::{Backend, BackendError, LiveBox},
     settings::NativeSettings,
+    spec::{BoxSpec, Lifetime, NetworkPolicy},
 };
 
 pub use self::{
@@ -113,8 +115,10 @@ impl NativeBackend {
 
     /// Looks at the host, and may ask its toolchains.
     async fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
+        // What is asked for beyond this has to be built here first.
+        let (NetworkPolicy::Off, Lifetime::OneJob) = (spec.network, spec.lifetime);
         let unavailable = |reason: String| BackendError::Unavailable {
-            language: spec.language.clone(),
+            language: spec.root.language.clone(),
             reason,
         };
         if !spec.runtime.is_empty() {
@@ -124,7 +128,7 @@ impl NativeBackend {
             )));
         }
         let timeout = self.client.settings.start_timeout;
-        match tokio::time::timeout(timeout, self.roots.find(&spec.language)).await {
+        match tokio::time::timeout(timeout, self.roots.find(&spec.root.language)).await {
             Ok(found) => found.map_err(unavailable),
             Err(_) => Err(BackendError::timed_out("find the language on this host", timeout)),
         }
@@ -134,8 +138,12 @@ impl NativeBackend {
 #[async_trait]
 impl Backend for NativeBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
-        let root = self.root(spec).await?;
-        let made = native_box::make(&self.client, spec, root, Support::ReadOnly);
+        let root = RootKey {
+            language: spec.root.language.clone(),
+            root: self.root(spec).await?,
+            support: Support::ReadOnly,
+        };
+        let made = native_box::make(&self.client, &spec.resources, &root);
         made.await.map(|(live, _)| live)
     }
 

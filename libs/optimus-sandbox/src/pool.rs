@@ -14,8 +14,9 @@ use task::{PoolCommand, PoolTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    backend::{Backend, BoxSpec},
+    backend::Backend,
     session::Session,
+    spec::BoxSpec,
 };
 
 /// Requests on their way to the task that keeps the pool. A sender waits where there are more.

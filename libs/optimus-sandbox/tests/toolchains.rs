@@ -31,7 +31,7 @@ use optimus_judge::{
 };
 use optimus_protocol::{ExecId, Stream};
 use optimus_sandbox::{
-    Backend, BoxSpec,
+    Backend, BoxSpec, ResourceLimits, RootRef,
     native::{self, NativeBackend, toolchains::Toolchains},
     session::{Event, Input, Session},
     settings::Settings,
@@ -182,17 +182,17 @@ async fn grade(
     }))
     .unwrap();
     let plan = JobPlan::new(&submission, language, limits).unwrap();
-    let spec = BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
-        runtime: String::new(),
-        memory_bytes: plan.box_memory_bytes,
-        cpus: language.cpu_limit,
-        processes: language.resources.processes + 8,
-        disk_bytes: language.resources.disk_mb << 20,
-        compile_disk_bytes: language.resources.compile_disk_bytes(),
-        open_files: language.resources.open_files,
-    };
+    let spec = BoxSpec::new(
+        RootRef::from(language),
+        ResourceLimits {
+            memory_bytes: plan.box_memory_bytes,
+            cpus: language.cpu_limit.into(),
+            processes: language.resources.processes + 8,
+            disk_bytes: language.resources.disk_mb << 20,
+            compile_disk_bytes: language.resources.compile_disk_bytes(),
+            open_files: language.resources.open_files,
+        },
+    );
     let live = backend.create(&spec).await.unwrap();
     let session = Session::open(live, PATIENCE).await.unwrap();
     assert_eq!(session.toolchain(), Some(version));

@@ -12,7 +12,10 @@ use std::{collections::HashMap, env, process::Stdio, time::Duration};
 
 use bollard::{Docker, query_parameters::ListContainersOptionsBuilder};
 use optimus_common::WorkerId;
-use optimus_sandbox::{Backend, BoxSpec, docker::DockerBackend, session::Session, settings::DockerSettings};
+use optimus_sandbox::{
+    Backend, BoxSpec, ResourceLimits, RootRef, docker::DockerBackend, session::Session,
+    settings::DockerSettings,
+};
 use optimus_testkit::docker_image;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -63,17 +66,20 @@ async fn hold(worker: WorkerId) {
     let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
     settings.scope = format!("test-{worker}");
     let backend = DockerBackend::connect(&settings, worker).await.unwrap();
-    let spec = BoxSpec {
-        language: "shell".parse().unwrap(),
-        image: docker_image::IMAGE.to_owned(),
-        runtime: String::new(),
-        memory_bytes: 64 << 20,
-        cpus: 1.0,
-        processes: 64,
-        disk_bytes: 16 << 20,
-        compile_disk_bytes: 16 << 20,
-        open_files: 256,
-    };
+    let spec = BoxSpec::new(
+        RootRef {
+            language: "shell".parse().unwrap(),
+            image: docker_image::IMAGE.to_owned(),
+        },
+        ResourceLimits {
+            memory_bytes: 64 << 20,
+            cpus: 1.0.into(),
+            processes: 64,
+            disk_bytes: 16 << 20,
+            compile_disk_bytes: 16 << 20,
+            open_files: 256,
+        },
+    );
     let mut held = Vec::new();
     for _ in 0..BOXES {
         let live = backend.create(&spec).await.unwrap();

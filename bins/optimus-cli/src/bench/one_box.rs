@@ -15,7 +15,7 @@ use anyhow::Context;
 use optimus_common::{WorkerId, facts::RunEnd, language::Language, limits::Limits};
 use optimus_protocol::{CommandSpec, ExecId, Seal};
 use optimus_sandbox::{
-    Backend, BoxSpec,
+    Backend, BoxSpec, ResourceLimits, RootRef,
     session::{BoxSession, Event, Input, Session, SessionError},
 };
 use optimus_worker::{Settings, backend, settings::BackendChoice};
@@ -165,17 +165,17 @@ fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
         .or(languages.first())
         .context("there is no language")
         .usage()?;
-    Ok(BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
-        runtime: String::new(),
-        memory_bytes: 320 << 20,
-        cpus: 1.0,
-        processes: 80,
-        disk_bytes: 64 << 20,
-        compile_disk_bytes: 64 << 20,
-        open_files: 256,
-    })
+    Ok(BoxSpec::new(
+        RootRef::from(language),
+        ResourceLimits {
+            memory_bytes: 320 << 20,
+            cpus: 1.0.into(),
+            processes: 80,
+            disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
+            open_files: 256,
+        },
+    ))
 }
 
 /// Milliseconds: the whole way to the facts, its three parts, and the box's end.

@@ -15,7 +15,7 @@ use optimus_common::{
 use optimus_linux::proc_view::NETWORK_SETTINGS;
 
 use super::masks::masked_paths;
-use crate::backend::BoxSpec;
+use crate::spec::{BoxSpec, NetworkPolicy, ResourceLimits};
 
 /// On every box, with the value `1`.
 const BOX_LABEL: &str = "optimus.box";
@@ -51,14 +51,14 @@ pub(super) struct Owner {
 pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> ContainerCreateBody {
     let labels = [
         (BOX_LABEL.to_owned(), "1".to_owned()),
-        (LANGUAGE_LABEL.to_owned(), spec.language.to_string()),
+        (LANGUAGE_LABEL.to_owned(), spec.root.language.to_string()),
     ];
     ContainerCreateBody {
         entrypoint: Some(vec![ENTRY_POINT.to_owned()]),
         cmd: Some(Vec::new()),
         hostname: Some("box".to_owned()),
         host_config: Some(host_configuration(spec, host_cpus)),
-        ..of_worker(&spec.image, owner, labels)
+        ..of_worker(&spec.root.image, owner, labels)
     }
 }
 
@@ -128,7 +128,8 @@ pub(super) fn holder(image: &str, owner: &Owner, most_bytes: u64) -> ContainerCr
 }
 
 fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
-    let memory = wanted("cgroup-memory", signed(spec.memory_bytes));
+    let resources = &spec.resources;
+    let memory = wanted("cgroup-memory", signed(resources.memory_bytes));
     HostConfig {
         auto_remove: Some(true),
         init: Some(false),
@@ -138,7 +139,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         cap_add: Some(["SETUID", "SETGID", "KILL"].map(str::to_owned).to_vec()),
         security_opt: wanted("no-new-privileges", vec!["no-new-privileges".to_owned()]),
         readonly_rootfs: wanted("read-only-root", true),
-        network_mode: Some(network_mode().to_owned()),
+        network_mode: Some(network_mode(spec.network).to_owned()),
         sysctls: sysctls(spec),
         masked_paths: Some(masked_paths()),
         ipc_mode: Some(ipc_mode().to_owned()),
@@ -146,27 +147,30 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
             typ: Some("none".to_owned()),
             config: None,
         }),
-        pids_limit: wanted("cgroup-pids", spec.processes.into()),
+        pids_limit: wanted("cgroup-pids", resources.processes.into()),
         memory,
         // Memory and swap together: no swap.
         memory_swap: memory,
-        nano_cpus: wanted("cgroup-cpu", nano_cpus(spec.cpus.min(host_cpus))),
+        nano_cpus: wanted("cgroup-cpu", nano_cpus(resources.cpus.as_f64().min(host_cpus))),
         oom_score_adj: wanted("box-oom-score", OOM_SCORE_ADJ.into()),
         ulimits: wanted(
             "box-limits",
             vec![
                 ulimit("core", CORE_LIMIT.cast_signed()),
-                ulimit("nofile", i64::from(spec.open_files) + i64::from(AGENT_OPEN_FILES)),
+                ulimit(
+                    "nofile",
+                    i64::from(resources.open_files) + i64::from(AGENT_OPEN_FILES),
+                ),
                 // The memory limit bounds the stack; a recursive program may have all of it.
                 ulimit("stack", -1),
             ],
         ),
         tmpfs: Some(HashMap::from([
-            (BOX_DIR.to_owned(), compiled_into(spec)),
-            (TMP_DIR.to_owned(), compiled_into(spec)),
+            (BOX_DIR.to_owned(), compiled_into(resources)),
+            (TMP_DIR.to_owned(), compiled_into(resources)),
             (
                 SHM_DIR.to_owned(),
-                tmpfs("1777", spec.disk_bytes, inodes(spec.disk_bytes)),
+                tmpfs("1777", resources.disk_bytes, inodes(resources.disk_bytes)),
             ),
             (
                 AGENT_DIR.to_owned(),
@@ -188,11 +192,10 @@ fn sysctls(spec: &BoxSpec) -> Option<HashMap<String, String>> {
     own.then(|| NETWORK_SETTINGS.map(setting).into())
 }
 
-fn network_mode() -> &'static str {
-    if weaken::is_off("network-namespace") {
-        "host"
-    } else {
-        "none"
+fn network_mode(policy: NetworkPolicy) -> &'static str {
+    match policy {
+        NetworkPolicy::Off if weaken::is_off("network-namespace") => "host",
+        NetworkPolicy::Off => "none",
     }
 }
 
@@ -212,8 +215,8 @@ fn wanted<T>(layer: &str, setting: T) -> Option<T> {
 
 /// Writable for the guest, and executable: compilers leave programs there. A container's file systems are made once, so
 /// that a run has the compile step's room here, and is bounded by its memory.
-fn compiled_into(spec: &BoxSpec) -> String {
-    tmpfs("1777", spec.compile_disk_bytes, inodes(spec.disk_bytes))
+fn compiled_into(resources: &ResourceLimits) -> String {
+    tmpfs("1777", resources.compile_disk_bytes, inodes(resources.disk_bytes))
 }
 
 fn tmpfs(mode: &str, bytes: u64, inodes: u64) -> String {
@@ -246,19 +249,23 @@ pub(super) fn signed(bytes: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::RootRef;
 
     fn spec() -> BoxSpec {
-        BoxSpec {
-            language: "python".parse().unwrap(),
-            image: "optimus/python:3.12".to_owned(),
-            runtime: String::new(),
-            memory_bytes: 256 << 20,
-            cpus: 1.5,
-            processes: 64,
-            disk_bytes: 64 << 20,
-            compile_disk_bytes: 64 << 20,
-            open_files: 256,
-        }
+        BoxSpec::new(
+            RootRef {
+                language: "python".parse().unwrap(),
+                image: "optimus/python:3.12".to_owned(),
+            },
+            ResourceLimits {
+                memory_bytes: 256 << 20,
+                cpus: 1.5.into(),
+                processes: 64,
+                disk_bytes: 64 << 20,
+                compile_disk_bytes: 64 << 20,
+                open_files: 256,
+            },
+        )
     }
 
     fn host(spec: &BoxSpec, cpus: f64) -> HostConfig {
@@ -281,7 +288,7 @@ mod tests {
         assert_eq!(host(&spec(), 8.0).nano_cpus, Some(1_500_000_000));
         assert_eq!(host(&spec(), 1.0).nano_cpus, Some(1_000_000_000));
         let mut tiny = spec();
-        tiny.cpus = 0.0001;
+        tiny.resources.cpus = 0.0001.into();
         assert_eq!(host(&tiny, 1.0).nano_cpus, Some(10_000_000));
     }
 

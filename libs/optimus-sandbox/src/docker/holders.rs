@@ -36,7 +36,10 @@ use super::{
     image_use::{ImageUse, ImageUses},
     output::AgentOutput,
 };
-use crate::backend::{BackendError, BoxHandle, BoxSpec};
+use crate::{
+    backend::{BackendError, BoxHandle},
+    spec::BoxSpec,
+};
 
 /// Reading an image of gigabytes from a slow disk takes minutes.
 const TIMEOUT: Duration = Duration::from_mins(10);
@@ -140,12 +143,12 @@ impl Holders {
             self.images
                 .lock()
                 .await
-                .entry(spec.image.clone())
+                .entry(spec.root.image.clone())
                 .or_insert_with(|| Arc::new(Mutex::new(HeldImage::New))),
         );
         // Others who make boxes of this image wait here.
         let mut image = image.lock().await;
-        let Ok(about) = docker.inspect_image(&spec.image).await else {
+        let Ok(about) = docker.inspect_image(&spec.root.image).await else {
             // Whoever makes the box says what is wrong.
             return None;
         };
@@ -165,8 +168,8 @@ impl Holders {
         let in_all = self.most_in_all.saturating_sub(self.held.load(Ordering::Relaxed));
         let most = self.most_bytes.min(in_all);
         info!(
-            language = %spec.language,
-            image = spec.image,
+            language = %spec.root.language,
+            image = spec.root.image,
             "reading the image into memory; its first box waits for that"
         );
         let started = tokio::time::timeout(TIMEOUT, self.start(docker, owner, spec, id.clone(), most))
@@ -181,8 +184,8 @@ impl Holders {
             }
             Err(error) => {
                 warn!(
-                    language = %spec.language,
-                    image = spec.image,
+                    language = %spec.root.language,
+                    image = spec.root.image,
                     error = causes(&error),
                     "the image is not held in memory: what programs read of it is charged to them, and jobs can tell by a clock \
                      what others have read"
@@ -236,9 +239,9 @@ impl Holders {
         most_bytes: u64,
     ) -> Result<(Holder, Held), BackendError> {
         let mut random = Uuid::now_v7().simple().to_string();
-        let name = format!("optimus-holder-{}-{}", spec.language, random.split_off(20));
+        let name = format!("optimus-holder-{}-{}", spec.root.language, random.split_off(20));
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let body = container::holder(&spec.image, owner, most_bytes);
+        let body = container::holder(&spec.root.image, owner, most_bytes);
         let handle = ContainerHandle::new(docker.clone(), name.clone(), 0, None);
         docker
             .create_container(Some(options), body)
@@ -283,11 +286,11 @@ fn report(spec: &BoxSpec, told: Held, most_bytes: u64) {
         left_out_files,
         left_out_bytes,
     } = told;
-    info!(language = %spec.language, image = spec.image, files, mb = bytes >> 20, "the image is held in memory");
+    info!(language = %spec.root.language, image = spec.root.image, files, mb = bytes >> 20, "the image is held in memory");
     if left_out_files > 0 {
         warn!(
-            language = %spec.language,
-            image = spec.image,
+            language = %spec.root.language,
+            image = spec.root.image,
             left_out_files,
             left_out_mb = left_out_bytes >> 20,
             most_mb = most_bytes >> 20,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use optimus_common::causes;
+use optimus_common::{LanguageName, causes};
 use tokio::{runtime::Handle, sync::Mutex};
 use tracing::{debug, warn};
 
@@ -15,26 +15,22 @@ use super::{
     client::SpawnerClient,
     connection::{SpawnerConnection, SpawnerError},
     loaded_roots::{RootKey, RootLease},
-    roots::Root,
-    wire::{CreateBox, RequestId, SpawnerReply, SpawnerRequest, Support},
+    wire::{CreateBox, RequestId, SpawnerReply, SpawnerRequest},
 };
-use crate::backend::{BackendError, BoxHandle, BoxSpec, LiveBox};
+use crate::{
+    backend::{BackendError, BoxHandle, LiveBox},
+    spec::ResourceLimits,
+};
 
 /// Makes a box, and destroys it again where that is given up.
 pub(super) async fn make(
     client: &Arc<SpawnerClient>,
-    spec: &BoxSpec,
-    root: Root,
-    support: Support,
+    resources: &ResourceLimits,
+    root: &RootKey,
 ) -> Result<(LiveBox, RequestId), BackendError> {
-    let wanted = RootKey {
-        language: spec.language.clone(),
-        root,
-        support,
-    };
-    let (connection, lease) = client.loaded_root(&wanted).await?;
+    let (connection, lease) = client.loaded_root(root).await?;
     let timeout = client.settings.start_timeout;
-    let making = make_of(client, spec, connection, lease);
+    let making = make_of(client, resources, &root.language, connection, lease);
     tokio::time::timeout(timeout, making)
         .await
         .map_err(|_| BackendError::timed_out("make a box", timeout))?
@@ -43,7 +39,8 @@ pub(super) async fn make(
 /// A box of a root that is in memory.
 async fn make_of(
     client: &Arc<SpawnerClient>,
-    spec: &BoxSpec,
+    resources: &ResourceLimits,
+    language: &LanguageName,
     connection: Arc<SpawnerConnection>,
     lease: RootLease,
 ) -> Result<(LiveBox, RequestId), BackendError> {
@@ -63,19 +60,19 @@ async fn make_of(
     };
     let request = SpawnerRequest::CreateBox(CreateBox {
         root,
-        memory_bytes: spec.memory_bytes,
-        cpus: spec.cpus,
-        processes: spec.processes,
-        disk_bytes: spec.disk_bytes,
-        compile_disk_bytes: spec.compile_disk_bytes,
-        open_files: spec.open_files,
+        memory_bytes: resources.memory_bytes,
+        cpus: resources.cpus.as_f64(),
+        processes: resources.processes,
+        disk_bytes: resources.disk_bytes,
+        compile_disk_bytes: resources.compile_disk_bytes,
+        open_files: resources.open_files,
     });
     let made = connection.ask_as(handle.id, request, Some(theirs.as_fd())).await;
     drop(theirs);
     let SpawnerReply::BoxCreated { name, steps } = made.map_err(failed)? else {
         return Err(BackendError::engine(OPERATION, SpawnerError::Died));
     };
-    debug!(name, language = %spec.language, ?steps, "box made; steps in microseconds");
+    debug!(name, %language, ?steps, "box made; steps in microseconds");
     handle.name = name;
     let (reader, writer) = stream.into_split();
     let id = handle.id;

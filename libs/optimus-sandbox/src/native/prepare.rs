@@ -20,8 +20,8 @@ use super::{
     wire::Support,
 };
 use crate::{
-    backend::BoxSpec,
     session::{BoxSession, Event, Input, Session, SessionError},
+    spec::ResourceLimits,
 };
 
 /// Enough for a compiler to warm up on a slow machine.
@@ -60,18 +60,13 @@ impl NativeBackend {
                 return Err(NativeError::Preparation(reason));
             }
         };
-        let spec = BoxSpec {
+        let root = RootKey {
             language: language.clone(),
-            image: String::new(),
-            runtime: String::new(),
-            memory_bytes: MEMORY_BYTES + MEMORY_BYTES / 4,
-            cpus: f64::from(u32::try_from(available_cpus()).unwrap_or(u32::MAX)),
-            processes: PROCESSES * 2,
-            disk_bytes: DISK_BYTES,
-            compile_disk_bytes: DISK_BYTES,
-            open_files: OPEN_FILES,
+            root,
+            support: Support::Writable,
         };
-        let made = native_box::make(&self.client, &spec, root.clone(), Support::Writable);
+        let resources = resources();
+        let made = native_box::make(&self.client, &resources, &root);
         let (live, _) = made.await?;
         let failed = |error: SessionError| NativeError::Preparation(causes(&error));
         let session = Session::open(live, self.client.settings.start_timeout)
@@ -83,12 +78,7 @@ impl NativeBackend {
         // Only then is the folder ours again.
         at_work.handle().destroy().await?;
         drop(at_work);
-        let wanted = RootKey {
-            language: language.clone(),
-            root,
-            support: Support::Writable,
-        };
-        self.client.forget(&wanted).await;
+        self.client.forget(&root).await;
         outcome.map_err(|_| NativeError::Preparation("it hangs".to_owned()))?
     }
 }
@@ -139,6 +129,17 @@ fn failure(end: &RunEnd, printed: &str) -> String {
         how
     } else {
         format!("{how}: {end}")
+    }
+}
+
+fn resources() -> ResourceLimits {
+    ResourceLimits {
+        memory_bytes: MEMORY_BYTES + MEMORY_BYTES / 4,
+        cpus: f64::from(u32::try_from(available_cpus()).unwrap_or(u32::MAX)).into(),
+        processes: PROCESSES * 2,
+        disk_bytes: DISK_BYTES,
+        compile_disk_bytes: DISK_BYTES,
+        open_files: OPEN_FILES,
     }
 }
 

@@ -24,8 +24,9 @@ use super::{
     status::{PoolOptions, PoolStatus},
 };
 use crate::{
-    backend::{Backend, BackendError, BoxSpec},
+    backend::{Backend, BackendError},
     session::{Session, SessionError},
+    spec::BoxSpec,
 };
 
 /// How long a closing pool waits for boxes that are being made, to destroy them. Those that come later end with their
@@ -172,7 +173,7 @@ impl PoolTask {
         match started {
             Ok(Ok(session)) => {
                 if self.backoff.failing() {
-                    info!(language = %self.spec.language, "boxes can be made again");
+                    info!(language = %self.spec.root.language, "boxes can be made again");
                 }
                 self.backoff.succeeded();
                 self.made += 1;
@@ -191,7 +192,7 @@ impl PoolTask {
         let delay = self.backoff.failed();
         // Several starts that fail together are one failure of the engine, told once.
         if self.error.as_ref() != Some(&reason) {
-            warn!(language = %self.spec.language, error = reason, "no new box");
+            warn!(language = %self.spec.root.language, error = reason, "no new box");
         }
         self.error = Some(reason);
         self.pause = Some(Instant::now() + delay);
@@ -224,11 +225,11 @@ impl PoolTask {
             }
         };
         if timeout(CLOSE_TIMEOUT, late).await.is_err() {
-            warn!(language = %self.spec.language, "boxes were still being made when their pool closed");
+            warn!(language = %self.spec.root.language, "boxes were still being made when their pool closed");
         }
         let ends = join_all(self.warm.iter().map(|session| session.handle().destroy())).await;
         for error in ends.iter().filter_map(|end| end.as_ref().err()) {
-            warn!(language = %self.spec.language, error = causes(error), "a box is left behind");
+            warn!(language = %self.spec.root.language, error = causes(error), "a box is left behind");
         }
         self.warm.clear();
         self.publish();

@@ -26,7 +26,7 @@ pub(crate) async fn what_is_missing_is_told_by_name(host: &dyn Host) {
 pub(crate) async fn a_box_can_get_more_memory(host: &dyn Host) {
     let backend = host.backend(WorkerId::new()).await;
     let mut spec = host.spec();
-    spec.memory_bytes = 64 << 20;
+    spec.resources.memory_bytes = 64 << 20;
     let needs_128_mib = Job::shell(r"exec perl -e 'vec($x, (128 << 20) - 1, 8) = 1; print length $x'");
 
     let small = needs_128_mib.grade(open(&*backend, &spec).await, &[b""]).await;

@@ -8,7 +8,9 @@ use bollard::{
     query_parameters::{InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder},
 };
 use optimus_common::WorkerId;
-use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend, settings::DockerSettings};
+use optimus_sandbox::{
+    Backend, BackendError, BoxSpec, ResourceLimits, RootRef, docker::DockerBackend, settings::DockerSettings,
+};
 use optimus_testkit::docker_image::{self, IMAGE};
 use tokio::sync::OnceCell;
 
@@ -39,29 +41,31 @@ impl Host for DockerHost {
     }
 
     fn spec(&self) -> BoxSpec {
-        BoxSpec {
-            language: "shell".parse().unwrap(),
-            image: IMAGE.to_owned(),
-            runtime: String::new(),
-            memory_bytes: 256 << 20,
-            cpus: 1.0,
-            processes: 64,
-            disk_bytes: 64 << 20,
-            compile_disk_bytes: 64 << 20,
-            open_files: 256,
-        }
+        BoxSpec::new(
+            RootRef {
+                language: "shell".parse().unwrap(),
+                image: IMAGE.to_owned(),
+            },
+            ResourceLimits {
+                memory_bytes: 256 << 20,
+                cpus: 1.0.into(),
+                processes: 64,
+                disk_bytes: 64 << 20,
+                compile_disk_bytes: 64 << 20,
+                open_files: 256,
+            },
+        )
     }
 
     fn missing(&self) -> BoxSpec {
-        BoxSpec {
-            image: "optimus-test/no-such-image:latest".to_owned(),
-            ..self.spec()
-        }
+        let mut missing = self.spec();
+        "optimus-test/no-such-image:latest".clone_into(&mut missing.root.image);
+        missing
     }
 
     fn tells_missing(&self, error: &BackendError, spec: &BoxSpec) -> bool {
         matches!(error, BackendError::ImageMissing { image, language }
-            if *image == spec.image && *language == spec.language)
+            if *image == spec.root.image && *language == spec.root.language)
     }
 
     async fn give_up(&self, backend: &dyn Backend, worker: &WorkerId) {

@@ -11,7 +11,7 @@ use optimus_judge::{
 };
 use optimus_protocol::{CommandSpec, ExecId, Stream};
 use optimus_sandbox::{
-    Backend, BoxSpec,
+    Backend, BoxSpec, ResourceLimits, RootRef,
     session::{BoxSession, Connection, Event, Session},
 };
 use optimus_testkit::passed_over;
@@ -156,17 +156,17 @@ async fn open(backend: &dyn Backend, language: &Language, source: &str) -> Optio
     )
     .unwrap();
     let resources = &language.resources;
-    let spec = BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
-        runtime: String::new(),
-        memory_bytes: usual_box_memory_bytes(language).max(plan.box_memory_bytes),
-        cpus: language.cpu_limit,
-        processes: resources.processes + 16,
-        disk_bytes: resources.disk_mb << 20,
-        compile_disk_bytes: resources.compile_disk_bytes(),
-        open_files: resources.open_files,
-    };
+    let spec = BoxSpec::new(
+        RootRef::from(language),
+        ResourceLimits {
+            memory_bytes: usual_box_memory_bytes(language).max(plan.box_memory_bytes),
+            cpus: language.cpu_limit.into(),
+            processes: resources.processes + 16,
+            disk_bytes: resources.disk_mb << 20,
+            compile_disk_bytes: resources.compile_disk_bytes(),
+            open_files: resources.open_files,
+        },
+    );
     if backend.check(&spec).await.is_err() {
         return None;
     }

@@ -22,7 +22,7 @@ use optimus_judge::{
 };
 use optimus_protocol::{CommandSpec, ExecId};
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec,
+    Backend, BackendError, BoxSpec, ResourceLimits, RootRef,
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
     session::{BoxSession, Event, Input, Session},
@@ -219,17 +219,17 @@ async fn open(
     )
     .unwrap();
     let resources = &language.resources;
-    let spec = BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
-        runtime: String::new(),
-        memory_bytes: usual_box_memory_bytes(language).max(plan.box_memory_bytes),
-        cpus: language.cpu_limit,
-        processes: resources.processes + 16,
-        disk_bytes: resources.disk_mb << 20,
-        compile_disk_bytes: resources.compile_disk_bytes(),
-        open_files: resources.open_files,
-    };
+    let spec = BoxSpec::new(
+        RootRef::from(language),
+        ResourceLimits {
+            memory_bytes: usual_box_memory_bytes(language).max(plan.box_memory_bytes),
+            cpus: language.cpu_limit.into(),
+            processes: resources.processes + 16,
+            disk_bytes: resources.disk_mb << 20,
+            compile_disk_bytes: resources.compile_disk_bytes(),
+            open_files: resources.open_files,
+        },
+    );
     match backend.check(&spec).await {
         Err(BackendError::Unavailable { language, reason }) => {
             optimus_testkit::passed_over::because(&format!("this machine has no {language}: {reason}"));

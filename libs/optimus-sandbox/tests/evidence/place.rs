@@ -5,7 +5,7 @@ use std::{process::id, sync::Arc, time::Duration};
 use bollard::Docker;
 use optimus_common::{WorkerId, limits::Limits};
 use optimus_sandbox::{
-    Backend, BoxSpec,
+    Backend, BoxSpec, ResourceLimits, RootRef,
     docker::DockerBackend,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     session::Session,
@@ -99,17 +99,20 @@ impl Place {
 
     /// Makes a box; of the image, where it is a container.
     pub(crate) async fn open(&self, image: &str, limits: Limits) -> Session {
-        let spec = BoxSpec {
-            language: "c".parse().unwrap(),
-            image: image.to_owned(),
-            runtime: String::new(),
-            memory_bytes: limits.memory_bytes * 2,
-            cpus: 1.0,
-            processes: 96,
-            disk_bytes: 256 << 20,
-            compile_disk_bytes: 256 << 20,
-            open_files: 256,
-        };
+        let spec = BoxSpec::new(
+            RootRef {
+                language: "c".parse().unwrap(),
+                image: image.to_owned(),
+            },
+            ResourceLimits {
+                memory_bytes: limits.memory_bytes * 2,
+                cpus: 1.0.into(),
+                processes: 96,
+                disk_bytes: 256 << 20,
+                compile_disk_bytes: 256 << 20,
+                open_files: 256,
+            },
+        );
         let live = self.backend.create(&spec).await.unwrap();
         Session::open(live, PATIENCE).await.unwrap()
     }

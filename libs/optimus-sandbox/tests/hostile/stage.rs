@@ -19,7 +19,7 @@ use optimus_judge::{
     settings::{LimitSettings, ResultSettings},
 };
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec,
+    Backend, BackendError, BoxSpec, ResourceLimits, RootRef,
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
     session::Session,
@@ -190,7 +190,7 @@ impl Stage {
             };
             let live = live.map_err(|error| format!("{error:?}"))?;
             self.outside.note(live.handle.name()).await;
-            if memory_bytes > spec.memory_bytes {
+            if memory_bytes > spec.resources.memory_bytes {
                 let grown = live.handle.grow_memory(memory_bytes).await;
                 grown.map_err(|error| format!("{error:?}"))?;
             }
@@ -330,14 +330,17 @@ pub(crate) fn time_factor() -> u64 {
 fn box_spec(language: &Language) -> BoxSpec {
     let resources = &language.resources;
     BoxSpec {
-        language: language.name.clone(),
-        image: language.image.clone(),
         runtime: resources.runtime.clone(),
-        memory_bytes: usual_box_memory_bytes(language),
-        cpus: language.cpu_limit,
-        processes: resources.processes + AGENT_PROCESSES,
-        disk_bytes: resources.disk_mb << 20,
-        compile_disk_bytes: resources.compile_disk_bytes(),
-        open_files: resources.open_files,
+        ..BoxSpec::new(
+            RootRef::from(language),
+            ResourceLimits {
+                memory_bytes: usual_box_memory_bytes(language),
+                cpus: language.cpu_limit.into(),
+                processes: resources.processes + AGENT_PROCESSES,
+                disk_bytes: resources.disk_mb << 20,
+                compile_disk_bytes: resources.compile_disk_bytes(),
+                open_files: resources.open_files,
+            },
+        )
     }
 }

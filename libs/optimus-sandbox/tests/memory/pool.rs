@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::WorkerId;
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, LiveBox,
+    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootRef,
     pool::{PoolClosed, PoolOptions, PoolStatus, WarmPool},
 };
 
@@ -88,17 +88,20 @@ impl Backend for MemoryBackend {
 }
 
 fn spec() -> BoxSpec {
-    BoxSpec {
-        language: "python".parse().unwrap(),
-        image: "optimus/python:3.12".to_owned(),
-        runtime: String::new(),
-        memory_bytes: 256 << 20,
-        cpus: 1.0,
-        processes: 64,
-        disk_bytes: 64 << 20,
-        compile_disk_bytes: 64 << 20,
-        open_files: 256,
-    }
+    BoxSpec::new(
+        RootRef {
+            language: "python".parse().unwrap(),
+            image: "optimus/python:3.12".to_owned(),
+        },
+        ResourceLimits {
+            memory_bytes: 256 << 20,
+            cpus: 1.0.into(),
+            processes: 64,
+            disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
+            open_files: 256,
+        },
+    )
 }
 
 fn pool(backend: &Arc<MemoryBackend>, size: usize) -> WarmPool {

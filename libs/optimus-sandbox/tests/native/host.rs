@@ -10,7 +10,7 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::WorkerId;
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec,
+    Backend, BackendError, BoxSpec, ResourceLimits, RootRef,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     settings::NativeSettings,
 };
@@ -76,17 +76,20 @@ pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
 }
 
 pub(crate) fn shell() -> BoxSpec {
-    BoxSpec {
-        language: "shell".parse().unwrap(),
-        image: String::new(),
-        runtime: String::new(),
-        memory_bytes: 256 << 20,
-        cpus: 1.0,
-        processes: 64,
-        disk_bytes: 64 << 20,
-        compile_disk_bytes: 64 << 20,
-        open_files: 256,
-    }
+    BoxSpec::new(
+        RootRef {
+            language: "shell".parse().unwrap(),
+            image: String::new(),
+        },
+        ResourceLimits {
+            memory_bytes: 256 << 20,
+            cpus: 1.0.into(),
+            processes: 64,
+            disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
+            open_files: 256,
+        },
+    )
 }
 
 #[async_trait(?Send)]
@@ -100,15 +103,14 @@ impl Host for NativeHost {
     }
 
     fn missing(&self) -> BoxSpec {
-        BoxSpec {
-            language: "cobol".parse().unwrap(),
-            ..shell()
-        }
+        let mut missing = shell();
+        missing.root.language = "cobol".parse().unwrap();
+        missing
     }
 
     fn tells_missing(&self, error: &BackendError, spec: &BoxSpec) -> bool {
         matches!(error, BackendError::Unavailable { language, reason }
-            if *language == spec.language && reason == "nobody has installed cobol")
+            if *language == spec.root.language && reason == "nobody has installed cobol")
     }
 
     /// At every point at which the making waits for something.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, future::poll_fn, path::Path, pin::pin, proc
 
 use futures_util::{StreamExt, stream};
 use optimus_common::{WorkerId, causes, facts::RunEnd};
-use optimus_sandbox::{Backend, BoxSpec, native::NativeBackend, session::Session};
+use optimus_sandbox::{Backend, native::NativeBackend, session::Session};
 use optimus_testkit::cgroups;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -116,10 +116,8 @@ pub(crate) async fn a_box_that_cannot_be_limited_leaves_no_group(place: &Place) 
     let worker = WorkerId::new();
     let backend = start(place, worker.clone()).await;
     let spawner = backend.spawner_process().await.unwrap();
-    let impossible = BoxSpec {
-        cpus: 1e300,
-        ..shell()
-    };
+    let mut impossible = shell();
+    impossible.resources.cpus = 1e300.into();
     for _ in 0..3 * READY {
         let error = backend.create(&impossible).await.unwrap_err();
         assert!(causes(&error).contains("limit a control group"), "{error:?}");

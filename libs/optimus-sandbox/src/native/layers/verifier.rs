@@ -19,15 +19,16 @@ use super::{
     probe::{Probe, ProbeOutcome, parse_outcome},
 };
 use crate::{
-    backend::BoxSpec,
     native::{
         client::SpawnerClient,
         error::NativeError,
+        loaded_roots::RootKey,
         native_box,
         roots::{HostPath, HostRoot, Root},
         wire::{HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
     },
     session::{BoxSession, Event, Input, Session, SessionError},
+    spec::ResourceLimits,
 };
 
 const PROGRAM: &str = "/optimus/native-probe";
@@ -207,19 +208,21 @@ async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, Reques
         path: "/usr/bin:/bin".to_owned(),
         ..HostRoot::default()
     });
-    let spec = BoxSpec {
+    let root = RootKey {
         language: "probe".parse().map_err(host)?,
-        image: String::new(),
-        runtime: String::new(),
+        root,
+        support: Support::ReadOnly,
+    };
+    let resources = ResourceLimits {
         memory_bytes: BOX_MEMORY_BYTES,
-        cpus,
+        cpus: cpus.into(),
         processes: PROCESSES * 2,
         disk_bytes: DISK_BYTES,
         compile_disk_bytes: DISK_BYTES,
         open_files: 64,
     };
     let timeout = client.settings.start_timeout;
-    let (live, id) = native_box::make(client, &spec, root, Support::ReadOnly).await?;
+    let (live, id) = native_box::make(client, &resources, &root).await?;
     let session = Session::open(live, timeout).await.map_err(host)?;
     Ok((session, id))
 }
