@@ -23,7 +23,7 @@ use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_queue::{Claim, Finish, JobStore, Progress, Retry, StoreError};
 use optimus_sandbox::{
     BackendError, BoxHandle,
-    pool::PoolClosed,
+    provider::AcquireError,
     session::{BoxSession, Session},
 };
 use optimus_service::{Backoff, trace};
@@ -76,6 +76,17 @@ impl From<FetchError> for AttemptEnd {
             FetchError::Gone(_) | FetchError::Unreadable(..) | FetchError::TooLarge { .. } => {
                 Self::Ungradable(reason)
             }
+        }
+    }
+}
+
+impl From<AcquireError> for AttemptEnd {
+    fn from(error: AcquireError) -> Self {
+        let reason = causes(&error);
+        match error {
+            AcquireError::TooMany { .. } => Self::Ungradable(format!("{reason} (worker.total_concurrency)")),
+            AcquireError::HoldsBoxes => Self::Ungradable(reason),
+            AcquireError::Closed(_) | AcquireError::Start(_) => Self::Broken(reason),
         }
     }
 }
@@ -135,7 +146,7 @@ impl JobRunner {
     pub(crate) async fn serve(
         &self,
         claim: Claim,
-        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        get_box: impl Future<Output = Result<Session, AcquireError>>,
         renewer: LeaseRenewer,
     ) -> SpentBox {
         let job = spans::job(&claim);
@@ -163,7 +174,7 @@ impl JobRunner {
     async fn serve_attempt(
         &self,
         claim: &Claim,
-        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        get_box: impl Future<Output = Result<Session, AcquireError>>,
         renewer: LeaseRenewer,
         job: &Span,
     ) -> SpentBox {
@@ -210,7 +221,7 @@ impl JobRunner {
     async fn work(
         &self,
         claim: &Claim,
-        get_box: impl Future<Output = Result<Session, PoolClosed>>,
+        get_box: impl Future<Output = Result<Session, AcquireError>>,
         stop: &mut AbortOnDropHandle<Stop>,
         taken: &mut SpentBox,
     ) -> AttemptEnd {
@@ -244,7 +255,7 @@ impl JobRunner {
         self.metrics.box_wait(&claim.lease.language, asked.elapsed());
         let session = match acquired {
             Ok(session) => session,
-            Err(error) => return AttemptEnd::Broken(causes(&error)),
+            Err(error) => return AttemptEnd::from(error),
         };
         taken.handle = Some(session.shared_handle());
         let in_box = spans::in_box(session.handle().name());

@@ -41,7 +41,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use optimus_common::{WorkerId, causes};
 use optimus_content::{ContentStore, Fetcher};
 use optimus_queue::JobStore;
-use optimus_sandbox::Backend;
+use optimus_sandbox::{Backend, provider::BoxProvider};
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
@@ -118,8 +118,7 @@ impl Worker {
                     content.max_job_bytes,
                     content.max_worker_bytes,
                 )),
-                backend: Arc::clone(&self.backend),
-                job_permits: Arc::new(Semaphore::new(job_permits(worker.total_concurrency))),
+                boxes: BoxProvider::new(Arc::clone(&self.backend), box_budget(worker.total_concurrency)),
                 metrics: self.metrics.clone(),
                 availability: self.availability,
                 proofs: Arc::new(Semaphore::new(proof::at_once())),
@@ -160,11 +159,11 @@ impl Worker {
     }
 }
 
-/// How many jobs of any language may run at once.
-fn job_permits(total: u32) -> usize {
+/// How many boxes the jobs of all languages may have at once, of which most need one.
+fn box_budget(total: u32) -> usize {
     match usize::try_from(total) {
-        Ok(0) | Err(_) => Semaphore::MAX_PERMITS,
-        Ok(total) => total.min(Semaphore::MAX_PERMITS),
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(total) => total,
     }
 }
 

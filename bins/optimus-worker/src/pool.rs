@@ -1,6 +1,6 @@
 //! One language's slots, warm boxes and claim loop.
 //!
-//! A turn of the loop waits for a free slot, then for a warm box, then for a permit, of which all languages share some,
+//! A turn of the loop waits for a free slot, then for a warm box, then for a place, of which all languages share some,
 //! and only then claims: a job is never taken by a worker that could not start it at once.
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -10,8 +10,9 @@ use optimus_content::{FetchError, Fetcher};
 use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
-    Backend, BoxSpec, ResourceLimits, RootRef,
-    pool::{PoolClosed, PoolOptions, WarmPool},
+    BoxSpec, ResourceLimits, RootRef,
+    pool::{PoolClosed, PoolOptions},
+    provider::{BoxProvider, KeptPool, Places},
 };
 use optimus_service::Backoff;
 use tokio::{
@@ -55,9 +56,9 @@ pub(crate) struct WorkerContext {
     pub(crate) settings: Arc<Settings>,
     pub(crate) store: Arc<dyn JobStore>,
     pub(crate) content: Arc<Fetcher>,
-    pub(crate) backend: Arc<dyn Backend>,
-    /// Jobs at once over all languages. A permit is held for a job, and never while waiting for one or for its box.
-    pub(crate) job_permits: Arc<Semaphore>,
+    /// Has places for the boxes of all jobs over all languages. A place is held for a job, and never while waiting for one or for its
+    /// box.
+    pub(crate) boxes: BoxProvider,
     pub(crate) metrics: WorkerMetrics,
     pub(crate) availability: Availability,
     /// Samples at once over all languages.
@@ -178,15 +179,14 @@ impl Pool {
         warm.close().await;
     }
 
-    fn make_boxes(&self) -> WarmPool {
-        let backend = Arc::clone(&self.context.backend);
-        let warm = WarmPool::start(backend, self.spec.clone(), self.options.clone());
+    fn make_boxes(&self) -> KeptPool {
+        let warm = self.context.boxes.keep(&self.spec, self.options);
         self.state.boxes_started(warm.watch());
         warm
     }
 
     /// One turn of the claim loop. `None`: the worker leaves.
-    async fn turn(self: &Arc<Self>, warm: &WarmPool) -> Option<Result<(), TurnError>> {
+    async fn turn(self: &Arc<Self>, warm: &KeptPool) -> Option<Result<(), TurnError>> {
         self.state.enter(Stage::WaitingForSlot);
         let slot = self
             .until_shutdown(Arc::clone(&self.slots).acquire_owned())
@@ -211,8 +211,8 @@ impl Pool {
             return Some(Err(error.into()));
         }
         self.state.enter(Stage::WaitingForSlot);
-        let job_permits = Arc::clone(&self.context.job_permits);
-        let job_permit = self.until_shutdown(job_permits.acquire_owned()).await?.ok()?;
+        // Nothing is known of the job yet, and most need one box.
+        let places = self.until_shutdown(self.context.boxes.places(1)).await?.ok()?;
         self.state.enter(Stage::Claiming);
         // Never cut short: the store would execute it all the same, and nobody would hold the lease.
         let events = self.context.store.subscribe();
@@ -226,17 +226,17 @@ impl Pool {
             Ok(Some(claim)) => {
                 let job = ClaimedJob {
                     slot,
-                    job_permit,
+                    places,
                     claim_lock,
                     claim,
                     asked,
                     events,
                 };
-                self.tasks.spawn(Arc::clone(self).serve(warm.clone(), job));
+                self.tasks.spawn(Arc::clone(self).serve(job));
                 Some(Ok(()))
             }
             Ok(None) => {
-                drop((claim_lock, job_permit));
+                drop((claim_lock, places));
                 let waited = self.context.store.wait_for_work(self.language(), LONGEST_WAIT);
                 let waited = self.until_shutdown(waited).await?;
                 Some(waited.map_err(TurnError::Store))
@@ -246,7 +246,7 @@ impl Pool {
     }
 
     /// Runs the language's sample. `None`: the worker leaves.
-    async fn prove(&self, warm: &WarmPool) -> Option<Result<(), TurnError>> {
+    async fn prove(&self, warm: &KeptPool) -> Option<Result<(), TurnError>> {
         self.state.enter(Stage::Proving);
         let proofs = Arc::clone(&self.context.proofs);
         let _turn = self.until_shutdown(proofs.acquire_owned()).await?.ok()?;
@@ -280,7 +280,7 @@ impl Pool {
     }
 
     /// Returns when a job could have a box at once.
-    async fn box_ready(&self, warm: &WarmPool) -> Result<(), PoolClosed> {
+    async fn box_ready(&self, warm: &KeptPool) -> Result<(), PoolClosed> {
         let mut status = warm.watch();
         loop {
             let now = status.borrow_and_update().clone();
@@ -292,10 +292,10 @@ impl Pool {
         }
     }
 
-    async fn serve(self: Arc<Self>, warm: WarmPool, claimed: ClaimedJob) {
+    async fn serve(self: Arc<Self>, claimed: ClaimedJob) {
         let ClaimedJob {
             slot,
-            job_permit,
+            mut places,
             claim_lock,
             claim,
             asked,
@@ -311,14 +311,14 @@ impl Pool {
             give_back: self.context.give_back.clone(),
         };
         let get_box = async {
-            let session = warm.acquire().await;
+            let session = self.context.boxes.acquire(&mut places, &self.spec).await;
             drop(claim_lock);
             session
         };
         let after = spans::after(&claim);
         let spent = self.runner.serve(claim, get_box, renewer).await;
         // The guest is dead and its job is finished: the slot is free while the engine clears away the box.
-        drop((occupied, slot, job_permit));
+        drop((occupied, slot, places));
         spent.destroy().instrument(after).await;
     }
 
@@ -346,7 +346,7 @@ enum TurnError {
 /// A job just claimed.
 struct ClaimedJob {
     slot: OwnedSemaphorePermit,
-    job_permit: OwnedSemaphorePermit,
+    places: Places,
     claim_lock: OwnedMutexGuard<()>,
     claim: Claim,
     asked: Instant,

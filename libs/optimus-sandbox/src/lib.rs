@@ -3,6 +3,7 @@
 //! - [`BoxSpec`]: what a box must be; all that is said of it when one is asked for.
 //! - [`Backend`]: makes boxes. [`docker`] makes them from containers, `native` of namespaces and cgroups.
 //! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
+//! - [`provider`]: gives a job all the boxes it needs, or none.
 //! - [`session`]: the host side of the runner protocol over a box's byte stream.
 
 #[forbid(unsafe_code)]
@@ -13,6 +14,8 @@ pub mod docker;
 pub mod native;
 #[forbid(unsafe_code)]
 pub mod pool;
+#[forbid(unsafe_code)]
+pub mod provider;
 #[forbid(unsafe_code)]
 pub mod session;
 #[forbid(unsafe_code)]

@@ -4,20 +4,19 @@
 //! once, so the pool is full again while the job runs. A box that ends while it waits is replaced.
 
 mod backoff;
+mod start;
 mod status;
 mod task;
 
 use std::{fmt, sync::Arc};
 
+pub use start::StartError;
+pub(crate) use start::start_box;
 pub use status::{PoolOptions, PoolStatus};
 use task::{PoolCommand, PoolTask};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{
-    backend::Backend,
-    session::Session,
-    spec::BoxSpec,
-};
+use crate::{backend::Backend, session::Session, spec::BoxSpec};
 
 /// Requests on their way to the task that keeps the pool. A sender waits where there are more.
 const COMMANDS: usize = 64;
@@ -28,6 +27,7 @@ const COMMANDS: usize = 64;
 pub struct WarmPool {
     commands: mpsc::Sender<PoolCommand>,
     status: watch::Receiver<PoolStatus>,
+    size: Arc<watch::Sender<usize>>,
 }
 
 /// The pool is closed.
@@ -40,8 +40,27 @@ impl WarmPool {
     pub fn start(backend: Arc<dyn Backend>, spec: BoxSpec, options: PoolOptions) -> Self {
         let (commands, requests) = mpsc::channel(COMMANDS);
         let (report, status) = watch::channel(PoolStatus::default());
-        tokio::spawn(PoolTask::new(backend, spec, options, requests, report).run());
-        Self { commands, status }
+        let (size, wanted) = watch::channel(options.size);
+        tokio::spawn(PoolTask::new(backend, spec, wanted, requests, report).run());
+        Self {
+            commands,
+            status,
+            size: Arc::new(size),
+        }
+    }
+
+    /// Keeps so many boxes from now on, at least 1. Those that are too many stay until they are taken.
+    pub fn resize(&self, size: usize) {
+        self.size.send_if_modified(|now| {
+            let changes = *now != size;
+            *now = size;
+            changes
+        });
+    }
+
+    /// Whether it gives no more boxes.
+    pub fn is_closed(&self) -> bool {
+        self.commands.is_closed()
     }
 
     /// A ready box: at once where one is warm, else the next one. Waits for as long as boxes cannot be made;

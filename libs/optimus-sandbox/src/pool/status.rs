@@ -1,7 +1,7 @@
 //! What a pool is to keep, and what it has.
 
 /// What a pool keeps.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct PoolOptions {
     /// Boxes ready and waiting, at least 1.
     pub size: usize,

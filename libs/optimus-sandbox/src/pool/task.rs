@@ -21,10 +21,11 @@ use tracing::{info, warn};
 
 use super::{
     backoff::Backoff,
-    status::{PoolOptions, PoolStatus},
+    start::{StartError, start_box},
+    status::PoolStatus,
 };
 use crate::{
-    backend::{Backend, BackendError},
+    backend::Backend,
     session::{Session, SessionError},
     spec::BoxSpec,
 };
@@ -42,7 +43,8 @@ pub(super) enum PoolCommand {
 pub(super) struct PoolTask {
     backend: Arc<dyn Backend>,
     spec: BoxSpec,
-    options: PoolOptions,
+    /// Boxes to keep warm.
+    size: watch::Receiver<usize>,
     commands: mpsc::Receiver<PoolCommand>,
     report: watch::Sender<PoolStatus>,
     /// Ready boxes, the oldest first.
@@ -60,38 +62,18 @@ pub(super) struct PoolTask {
     toolchain: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum StartError {
-    /// Says by itself what somebody has to do.
-    #[error(transparent)]
-    NotToBeHad(BackendError),
-    #[error("cannot make a box")]
-    Backend(#[source] BackendError),
-    #[error("a new box is of no use")]
-    Session(#[from] SessionError),
-}
-
-impl From<BackendError> for StartError {
-    fn from(error: BackendError) -> Self {
-        match error {
-            BackendError::ImageMissing { .. } | BackendError::Unavailable { .. } => Self::NotToBeHad(error),
-            error => Self::Backend(error),
-        }
-    }
-}
-
 impl PoolTask {
     pub(super) fn new(
         backend: Arc<dyn Backend>,
         spec: BoxSpec,
-        options: PoolOptions,
+        size: watch::Receiver<usize>,
         commands: mpsc::Receiver<PoolCommand>,
         report: watch::Sender<PoolStatus>,
     ) -> Self {
         Self {
             backend,
             spec,
-            options,
+            size,
             commands,
             report,
             warm: VecDeque::new(),
@@ -115,6 +97,8 @@ impl PoolTask {
                 // A start that ends is taken before it is asked for again.
                 biased;
                 Some(started) = self.starts.join_next() => self.started(started),
+                // All who could change it are gone with those who could ask for a box.
+                Ok(()) = self.size.changed() => {}
                 error = one_fails(&mut self.warm) => self.failed(&error),
                 command = self.commands.recv() => match command {
                     Some(PoolCommand::Acquire(to)) => self.waiting.push_back(to),
@@ -153,7 +137,8 @@ impl PoolTask {
             return;
         }
         self.waiting.retain(|to| !to.is_closed());
-        let missing = (self.options.size.max(1) + self.waiting.len()).saturating_sub(self.warm.len());
+        let missing =
+            ((*self.size.borrow_and_update()).max(1) + self.waiting.len()).saturating_sub(self.warm.len());
         let wanted = if self.backoff.failing() {
             missing.min(1)
         } else {
@@ -162,10 +147,8 @@ impl PoolTask {
         while self.starts.len() < wanted {
             let (backend, spec) = (Arc::clone(&self.backend), self.spec.clone());
             let ready_timeout = self.backend.ready_timeout();
-            self.starts.spawn(async move {
-                let live = backend.create(&spec).await?;
-                Ok(Session::open(live, ready_timeout).await?)
-            });
+            self.starts
+                .spawn(async move { start_box(&*backend, &spec, ready_timeout).await });
         }
     }
 

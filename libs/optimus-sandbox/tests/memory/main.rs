@@ -5,4 +5,5 @@
 mod hostile;
 mod peer;
 mod pool;
+mod provider;
 mod session;
