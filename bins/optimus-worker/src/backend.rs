@@ -171,7 +171,7 @@ async fn docker(
     let mut offers = Vec::with_capacity(languages.len());
     for language in languages {
         let toolchain = match backend.check(&box_spec(language)).await {
-            Ok(()) => Ok(format!("image {}", language.image)),
+            Ok(_) => Ok(format!("image {}", language.image)),
             Err(error) => Err(causes(&error)),
         };
         offers.push(Offer {

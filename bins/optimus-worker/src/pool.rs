@@ -28,7 +28,7 @@ use crate::{
     lease::{LeaseRenewer, Timing},
     metrics::WorkerMetrics,
     pool_state::{PoolState, Stage},
-    proof::{self, Availability, Proof},
+    proof::{self, Availability, BoxContents, Proof},
     spans,
 };
 
@@ -196,10 +196,11 @@ impl Pool {
         let claim_lock = self
             .until_shutdown(Arc::clone(&self.claim_lock).lock_owned())
             .await?;
-        if let Err(gone) = self.until_shutdown(self.box_ready(warm)).await? {
-            return Some(Err(gone.into()));
-        }
-        if !self.runner.proof.holds(warm.toolchain().as_deref()) {
+        let contents = match self.until_shutdown(self.box_ready(warm)).await? {
+            Ok(contents) => contents,
+            Err(gone) => return Some(Err(gone.into())),
+        };
+        if !self.runner.proof.holds(&contents) {
             return self.prove(warm).await;
         }
 
@@ -254,7 +255,7 @@ impl Pool {
             Ok(session) => session,
             Err(gone) => return Some(Err(gone.into())),
         };
-        let (toolchain, handle) = (session.toolchain().map(str::to_owned), session.shared_handle());
+        let (contents, handle) = (BoxContents::from(&session), session.shared_handle());
         let JobRunner {
             language, settings, ..
         } = &self.runner;
@@ -270,8 +271,13 @@ impl Pool {
         }
         Some(match tried? {
             Ok(()) => {
-                info!(language = %self.language(), toolchain, "a program of it ran in a box");
-                self.runner.proof.found(toolchain);
+                info!(
+                    language = %self.language(),
+                    toolchain = contents.toolchain,
+                    root = contents.root.as_ref().map(tracing::field::display),
+                    "a program of it ran in a box"
+                );
+                self.runner.proof.found(contents);
                 self.state.proved();
                 Ok(())
             }
@@ -279,14 +285,14 @@ impl Pool {
         })
     }
 
-    /// Returns when a job could have a box at once.
-    async fn box_ready(&self, warm: &KeptPool) -> Result<(), PoolClosed> {
+    /// Returns when a job could have a box at once, and what is in it.
+    async fn box_ready(&self, warm: &KeptPool) -> Result<BoxContents, PoolClosed> {
         let mut status = warm.watch();
         loop {
             let now = status.borrow_and_update().clone();
             self.state.learn(&now);
             if now.warm > 0 {
-                return Ok(());
+                return Ok(BoxContents::from(&now));
             }
             status.changed().await.map_err(|_| PoolClosed)?;
         }

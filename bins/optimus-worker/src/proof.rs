@@ -1,8 +1,8 @@
 //! Whether a language is what it is said to be: a program of it has run in a box.
 //!
 //! A box that is ready says little. Its image may lack a library, a mount may cover the compiler, an engine may make boxes
-//! in which nothing runs. So before a language is called available its sample is run as any job is, and again when the
-//! toolchain in its boxes is another one, or when job after job fails by no fault of its own.
+//! in which nothing runs. So before a language is called available its sample is run as any job is, and again when what is
+//! in its boxes is something else, or when job after job fails by no fault of its own.
 
 use std::{
     num::NonZero,
@@ -19,7 +19,7 @@ use optimus_common::{
     submission::{Submission, TestCase},
 };
 use optimus_judge::{engine::Engine, plan::JobPlan};
-use optimus_sandbox::{Backend, session::Session};
+use optimus_sandbox::{Backend, RootDigest, pool::PoolStatus, session::Session};
 
 use crate::{Settings, grading, pool::box_spec};
 
@@ -45,6 +45,33 @@ pub enum Availability {
     Assumed,
 }
 
+/// What is in a box, as far as it is told. A program that ran in one says nothing of boxes in which something else is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BoxContents {
+    /// What the toolchain says of its version.
+    pub(crate) toolchain: Option<String>,
+    /// What the box sees as its file system.
+    pub(crate) root: Option<RootDigest>,
+}
+
+impl From<&PoolStatus> for BoxContents {
+    fn from(status: &PoolStatus) -> Self {
+        Self {
+            toolchain: status.toolchain.clone(),
+            root: status.root.clone(),
+        }
+    }
+}
+
+impl From<&Session> for BoxContents {
+    fn from(session: &Session) -> Self {
+        Self {
+            toolchain: session.toolchain().map(str::to_owned),
+            root: Some(session.root().clone()),
+        }
+    }
+}
+
 /// What is known of one pool's language.
 #[derive(Debug)]
 pub(crate) struct Proof {
@@ -56,8 +83,8 @@ pub(crate) struct Proof {
 enum State {
     Unproved,
     Proved {
-        /// What the toolchain said of its version when the sample ran.
-        toolchain: Option<String>,
+        /// What was in the box in which the sample ran.
+        contents: BoxContents,
         /// Attempts since the last job that was graded.
         broken: u32,
     },
@@ -75,22 +102,17 @@ impl Proof {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether jobs may be claimed for boxes with this toolchain.
-    pub(crate) fn holds(&self, toolchain: Option<&str>) -> bool {
+    /// Whether jobs may be claimed for boxes with this in them.
+    pub(crate) fn holds(&self, contents: &BoxContents) -> bool {
         match (self.availability, &*self.state()) {
             (Availability::Assumed, _) => true,
             (Availability::Proved, State::Unproved) => false,
-            (
-                Availability::Proved,
-                State::Proved {
-                    toolchain: proved, ..
-                },
-            ) => proved.as_deref() == toolchain,
+            (Availability::Proved, State::Proved { contents: proved, .. }) => proved == contents,
         }
     }
 
-    pub(crate) fn found(&self, toolchain: Option<String>) {
-        *self.state() = State::Proved { toolchain, broken: 0 };
+    pub(crate) fn found(&self, contents: BoxContents) {
+        *self.state() = State::Proved { contents, broken: 0 };
     }
 
     pub(crate) fn job_graded(&self) {

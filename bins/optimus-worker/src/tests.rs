@@ -674,6 +674,17 @@ async fn another_toolchain_is_proved_anew() {
     running.leave().await;
 }
 
+/// No job has to come: boxes that wait are replaced, and none runs in what was never proved.
+#[tokio::test(start_paused = true)]
+async fn another_root_is_proved_anew_and_no_box_of_the_former_one_stays() {
+    let running = Running::proving(with_sample("echo,echo,fault"));
+    running.graded(fakes::submission("echo", &[("", "")])).await;
+    running.backend.change_root();
+    running.until_pool(|pool| pool.unavailable.is_some()).await;
+    assert_eq!(running.backend.abandoned(), 0, "they are waited for");
+    running.leave().await;
+}
+
 /// A submission of one test, whose input and expected output are this content.
 fn naming(content: &[u8]) -> Submission {
     let digest: [u8; 32] = sha2::Sha256::digest(content).into();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use optimus_common::{LanguageName, WorkerId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::spec::BoxSpec;
+use crate::{roots::RootDigest, spec::BoxSpec};
 
 /// Makes boxes: isolated environments with the agent inside, each for one job.
 ///
@@ -20,8 +20,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Destroys every box left by workers other than those named, and returns how many there were.
     async fn remove_orphans(&self, alive: &[WorkerId]) -> Result<u64, BackendError>;
 
-    /// Whether boxes of this specification can be made at all, such as whether the image is there.
-    async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError>;
+    /// Whether boxes of this specification can be made at all, such as whether the image is there, and the root that they would
+    /// have now.
+    async fn check(&self, spec: &BoxSpec) -> Result<RootDigest, BackendError>;
 
     /// How long the agent in a new box may take to be ready.
     fn ready_timeout(&self) -> Duration;
@@ -36,6 +37,8 @@ pub struct LiveBox {
     /// What the agent reads.
     pub writer: Pin<Box<dyn AsyncWrite + Send>>,
     pub handle: Box<dyn BoxHandle>,
+    /// What it sees as its file system.
+    pub root: RootDigest,
 }
 
 /// Control over a running box from outside. Dropping it destroys the box in the background.

@@ -1,6 +1,7 @@
 //! The Docker backend: a box is a container.
 //!
 //! - `connect`: which engine, and whether it is fit
+//! - `images`: which image a root is
 //! - `container`: what a box may do, as the engine's configuration
 //! - `holders`: the files of images, kept in memory
 //! - `masks`: what of `/proc` and `/sys` it does not see
@@ -20,6 +21,7 @@ mod container;
 mod handle;
 mod holders;
 mod image_use;
+mod images;
 mod masks;
 mod output;
 #[cfg(target_os = "linux")]
@@ -45,6 +47,7 @@ use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
 use holders::{Holders, LET_GO};
 use image_use::ImageUse;
+use images::{ImageId, Images};
 use optimus_common::WorkerId;
 use output::AgentOutput;
 use ports::ContainerPorts;
@@ -54,6 +57,7 @@ use uuid::Uuid;
 
 use crate::{
     backend::{Backend, BackendError, LiveBox},
+    roots::{Resolved, RootDigest, RootProvider},
     settings::DockerSettings,
     spec::BoxSpec,
 };
@@ -79,6 +83,7 @@ struct Engine {
     owner: Owner,
     /// CPUs of the engine's machine: it refuses to promise more.
     cpus: f64,
+    images: Images,
     holders: Holders,
     ports: ContainerPorts,
     /// Turns at making boxes.
@@ -100,6 +105,7 @@ impl DockerBackend {
             .unwrap_or(usize::MAX)
             .clamp(1, Semaphore::MAX_PERMITS);
         let engine = Engine {
+            images: Images::new(docker.clone(), settings.start_timeout),
             docker,
             owner: Owner {
                 scope: settings.scope.clone(),
@@ -122,7 +128,8 @@ impl DockerBackend {
 #[async_trait]
 impl Backend for DockerBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
-        let (engine, held) = (Arc::clone(&self.engine), spec.clone());
+        let resolved = self.engine.images.resolve(&spec.root).await?;
+        let (engine, id, held) = (Arc::clone(&self.engine), resolved.root.clone(), spec.clone());
         // A task of its own, for the reason below.
         let held = tokio::spawn(async move {
             let Engine {
@@ -131,7 +138,7 @@ impl Backend for DockerBackend {
                 holders,
                 ..
             } = &*engine;
-            holders.hold(docker, owner, &held).await
+            holders.hold(docker, owner, &held, &id).await
         });
         let image = held
             .await
@@ -143,9 +150,15 @@ impl Backend for DockerBackend {
                 .map_err(|closed| BackendError::engine("make a box", closed))?;
             // A task of its own: when the caller gives up, the engine's answer is still awaited, so that the container
             // is known and its handle destroys it.
-            tokio::spawn(make_box(Arc::clone(&self.engine), spec.clone(), image, turn))
-                .await
-                .map_err(|lost| BackendError::engine("make a box", lost))?
+            tokio::spawn(make_box(
+                Arc::clone(&self.engine),
+                spec.clone(),
+                resolved,
+                image,
+                turn,
+            ))
+            .await
+            .map_err(|lost| BackendError::engine("make a box", lost))?
         };
         tokio::time::timeout(self.start_timeout, making)
             .await
@@ -190,12 +203,9 @@ impl Backend for DockerBackend {
         failure.map_or(Ok(removed), Err)
     }
 
-    async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
-        match self.engine.docker.inspect_image(&spec.root.image).await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(404) => Err(image_missing(spec)),
-            Err(error) => Err(BackendError::engine("look for the image", error)),
-        }
+    async fn check(&self, spec: &BoxSpec) -> Result<RootDigest, BackendError> {
+        let resolved = self.engine.images.resolve(&spec.root).await?;
+        Ok(resolved.digest)
     }
 
     fn ready_timeout(&self) -> Duration {
@@ -207,6 +217,7 @@ impl Backend for DockerBackend {
 async fn make_box(
     engine: Arc<Engine>,
     spec: BoxSpec,
+    resolved: Resolved<ImageId>,
     image: Option<ImageUse>,
     turn: OwnedSemaphorePermit,
 ) -> Result<LiveBox, BackendError> {
@@ -215,7 +226,7 @@ async fn make_box(
     // The head is the time, alike in boxes made together; the tail is random.
     let name = format!("optimus-{}-{}", spec.root.language, id.split_off(20));
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let body = container::configuration(&spec, &engine.owner, engine.cpus);
+    let body = container::configuration(&spec, &resolved.root, &engine.owner, engine.cpus);
     // There before the container: from here on every way out destroys it.
     let handle = ContainerHandle::new(
         engine.docker.clone(),
@@ -228,7 +239,8 @@ async fn make_box(
         .create_container(Some(options), body)
         .await
         .map_err(|error| match status(&error) {
-            Some(404) => image_missing(&spec),
+            // Removed since it was looked for.
+            Some(404) => images::missing(&spec.root),
             _ => BackendError::engine("create a container", error),
         })?;
     let created = Instant::now();
@@ -250,16 +262,10 @@ async fn make_box(
         reader,
         writer: attached.input,
         handle: Box::new(handle),
+        root: resolved.digest,
     })
 }
 
 fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from((to - from).as_millis()).unwrap_or(u64::MAX)
-}
-
-fn image_missing(spec: &BoxSpec) -> BackendError {
-    BackendError::ImageMissing {
-        image: spec.root.image.clone(),
-        language: spec.root.language.clone(),
-    }
 }

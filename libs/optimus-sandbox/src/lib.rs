@@ -1,6 +1,7 @@
 //! Where boxes come from, and how a worker talks to the agent in one.
 //!
 //! - [`BoxSpec`]: what a box must be; all that is said of it when one is asked for.
+//! - [`RootProvider`]: what the root of such a box is here and now.
 //! - [`Backend`]: makes boxes. [`docker`] makes them from containers, `native` of namespaces and cgroups.
 //! - [`pool`]: boxes made ahead, so that a job never waits for one to start.
 //! - [`provider`]: gives a job all the boxes it needs, or none.
@@ -17,6 +18,8 @@ pub mod pool;
 #[forbid(unsafe_code)]
 pub mod provider;
 #[forbid(unsafe_code)]
+mod roots;
+#[forbid(unsafe_code)]
 pub mod session;
 #[forbid(unsafe_code)]
 pub mod settings;
@@ -24,4 +27,5 @@ pub mod settings;
 mod spec;
 
 pub use backend::*;
+pub use roots::*;
 pub use spec::*;

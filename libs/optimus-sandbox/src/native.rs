@@ -2,7 +2,7 @@
 //!
 //! - `client`, `connection`, `wire`: a process of ours that makes boxes, the *spawner*, and how it is spoken to
 //! - `spawner`: that process. It is this very program, started again with [`SPAWNER_ARG`]
-//! - `roots`, `lookup`: what boxes see as their root, and how it is asked for
+//! - `roots`, `lookup`: what boxes see as their root, and how it is found
 //! - `loaded_roots`: which roots are in memory
 //! - `packages`: what belongs to a toolchain by the package manager's lists
 //! - `native_box`: a box from the request to its end
@@ -39,11 +39,11 @@ use self::{
     client::SpawnerClient,
     layers::LayerReport,
     loaded_roots::RootKey,
-    lookup::Lookup,
     wire::{SpawnerReply, SpawnerRequest, Support},
 };
 use crate::{
     backend::{Backend, BackendError, LiveBox},
+    roots::{Resolved, RootDigest, RootProvider},
     settings::NativeSettings,
     spec::{BoxSpec, Lifetime, NetworkPolicy},
 };
@@ -52,7 +52,8 @@ pub use self::{
     connection::SPAWNER_ARG,
     error::NativeError,
     layers::PROBE_ARG,
-    roots::{HostPath, HostRoot, Root, Roots},
+    lookup::Roots,
+    roots::{HostPath, HostRoot, Root},
 };
 
 /// Becomes what the first argument says, if it is one of the native backend's: `None` for any other program. To be
@@ -73,7 +74,7 @@ pub fn divert(agent: fn(BoxResources) -> ExitCode) -> Option<ExitCode> {
 #[derive(Debug)]
 pub struct NativeBackend {
     client: Arc<SpawnerClient>,
-    roots: Lookup,
+    roots: Arc<dyn RootProvider<Root = Root>>,
     reports: Vec<LayerReport>,
 }
 
@@ -83,7 +84,7 @@ impl NativeBackend {
     /// Must be called in a Tokio runtime that outlives the backend.
     pub async fn start(
         settings: &NativeSettings,
-        roots: Roots,
+        roots: impl RootProvider<Root = Root>,
         worker: WorkerId,
     ) -> Result<Self, NativeError> {
         let allowed = layers::allowed(settings)?;
@@ -98,7 +99,7 @@ impl NativeBackend {
         layers::refuse_missing(&reports, &allowed)?;
         Ok(Self {
             client,
-            roots: Lookup::new(roots),
+            roots: Arc::new(roots),
             reports,
         })
     }
@@ -114,36 +115,35 @@ impl NativeBackend {
     }
 
     /// Looks at the host, and may ask its toolchains.
-    async fn root(&self, spec: &BoxSpec) -> Result<Root, BackendError> {
+    async fn root(&self, spec: &BoxSpec) -> Result<Resolved<Root>, BackendError> {
         // What is asked for beyond this has to be built here first.
         let (NetworkPolicy::Off, Lifetime::OneJob) = (spec.network, spec.lifetime);
-        let unavailable = |reason: String| BackendError::Unavailable {
-            language: spec.root.language.clone(),
-            reason,
-        };
         if !spec.runtime.is_empty() {
-            return Err(unavailable(format!(
-                "its boxes need the container runtime {}, and native boxes have none",
-                spec.runtime
-            )));
+            return Err(BackendError::Unavailable {
+                language: spec.root.language.clone(),
+                reason: format!(
+                    "its boxes need the container runtime {}, and native boxes have none",
+                    spec.runtime
+                ),
+            });
         }
         let timeout = self.client.settings.start_timeout;
-        match tokio::time::timeout(timeout, self.roots.find(&spec.root.language)).await {
-            Ok(found) => found.map_err(unavailable),
-            Err(_) => Err(BackendError::timed_out("find the language on this host", timeout)),
-        }
+        tokio::time::timeout(timeout, self.roots.resolve(&spec.root))
+            .await
+            .unwrap_or_else(|_| Err(BackendError::timed_out("find the language on this host", timeout)))
     }
 }
 
 #[async_trait]
 impl Backend for NativeBackend {
     async fn create(&self, spec: &BoxSpec) -> Result<LiveBox, BackendError> {
+        let Resolved { root, digest } = self.root(spec).await?;
         let root = RootKey {
             language: spec.root.language.clone(),
-            root: self.root(spec).await?,
+            root,
             support: Support::ReadOnly,
         };
-        let made = native_box::make(&self.client, &spec.resources, &root);
+        let made = native_box::make(&self.client, &spec.resources, &root, digest);
         made.await.map(|(live, _)| live)
     }
 
@@ -164,8 +164,8 @@ impl Backend for NativeBackend {
         }
     }
 
-    async fn check(&self, spec: &BoxSpec) -> Result<(), BackendError> {
-        self.root(spec).await.map(drop)
+    async fn check(&self, spec: &BoxSpec) -> Result<RootDigest, BackendError> {
+        self.root(spec).await.map(|resolved| resolved.digest)
     }
 
     fn ready_timeout(&self) -> Duration {

@@ -57,7 +57,10 @@ use optimus_protocol::{
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
-use crate::backend::{BoxHandle, LiveBox};
+use crate::{
+    backend::{BoxHandle, LiveBox},
+    roots::RootDigest,
+};
 
 /// Characters kept of a text that a box sends for people to read.
 const MAX_TEXT: usize = 1000;
@@ -121,6 +124,7 @@ pub struct Session {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     handle: Arc<dyn BoxHandle>,
     toolchain: Option<String>,
+    root: RootDigest,
 }
 
 impl Session {
@@ -130,6 +134,7 @@ impl Session {
             reader,
             writer,
             handle,
+            root,
         } = live;
         let mut frames = FrameReader::new(reader);
         let (kind, payload) =
@@ -157,7 +162,13 @@ impl Session {
             writer,
             handle: Arc::from(handle),
             toolchain: ready.toolchain.as_deref().map(readable),
+            root,
         })
+    }
+
+    /// What it sees as its file system.
+    pub fn root(&self) -> &RootDigest {
+        &self.root
     }
 
     /// What the toolchain in the box says of its version.

@@ -18,7 +18,7 @@ use optimus_protocol::{
     CHUNK, Exec, Exited, FrameKind, Frames, OutputTag, Ready, Sealed, StdinSource, Stream, VERSION, encode,
     encode_json,
 };
-use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox};
+use optimus_sandbox::{Backend, BackendError, BoxHandle, BoxSpec, LiveBox, RootDigest};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::watch,
@@ -52,6 +52,8 @@ struct Shared {
     /// Boxes are never ready.
     mute: AtomicBool,
     toolchain: Mutex<Option<String>>,
+    /// How often what boxes see has changed.
+    root: AtomicUsize,
     /// Boxes dropped while they were alive, which are destroyed while nobody waits for it.
     abandoned: AtomicUsize,
     orphans_of_others_than: watch::Sender<Option<Vec<WorkerId>>>,
@@ -118,6 +120,15 @@ impl FakeBackend {
         *self.0.toolchain.lock().unwrap() = Some(toolchain.to_owned());
     }
 
+    /// Boxes made from now on see something else, of which the toolchain says nothing.
+    pub(crate) fn change_root(&self) {
+        self.0.root.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn root(&self) -> RootDigest {
+        RootDigest::from(self.0.root.load(Ordering::SeqCst).to_string())
+    }
+
     /// How many boxes were left alone while they lived.
     pub(crate) fn abandoned(&self) -> usize {
         self.0.abandoned.load(Ordering::SeqCst)
@@ -153,6 +164,7 @@ impl Backend for FakeBackend {
             reader: Box::pin(reader),
             writer: Box::pin(writer),
             handle: Box::new(handle),
+            root: self.root(),
         })
     }
 
@@ -161,8 +173,8 @@ impl Backend for FakeBackend {
         Ok(0)
     }
 
-    async fn check(&self, _spec: &BoxSpec) -> Result<(), BackendError> {
-        Ok(())
+    async fn check(&self, _spec: &BoxSpec) -> Result<RootDigest, BackendError> {
+        Ok(self.root())
     }
 
     fn ready_timeout(&self) -> Duration {

@@ -125,6 +125,7 @@ impl Job<'_> {
             }),
             writer: Box::pin(sink()),
             handle: Box::new(NoBox),
+            root: "none".to_owned().into(),
         };
         let text = |error: SessionError| causes(&error);
         let session = Session::open(live, Duration::from_mins(10)).await.map_err(text)?;

@@ -14,7 +14,7 @@ use optimus_common::{
 };
 use optimus_linux::proc_view::NETWORK_SETTINGS;
 
-use super::masks::masked_paths;
+use super::{images::ImageId, masks::masked_paths};
 use crate::spec::{BoxSpec, NetworkPolicy, ResourceLimits};
 
 /// On every box, with the value `1`.
@@ -48,7 +48,12 @@ pub(super) struct Owner {
 }
 
 /// The configuration of a box's container, on a machine with so many CPUs.
-pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> ContainerCreateBody {
+pub(super) fn configuration(
+    spec: &BoxSpec,
+    image: &ImageId,
+    owner: &Owner,
+    host_cpus: f64,
+) -> ContainerCreateBody {
     let labels = [
         (BOX_LABEL.to_owned(), "1".to_owned()),
         (LANGUAGE_LABEL.to_owned(), spec.root.language.to_string()),
@@ -58,13 +63,13 @@ pub(super) fn configuration(spec: &BoxSpec, owner: &Owner, host_cpus: f64) -> Co
         cmd: Some(Vec::new()),
         hostname: Some("box".to_owned()),
         host_config: Some(host_configuration(spec, host_cpus)),
-        ..of_worker(&spec.root.image, owner, labels)
+        ..of_worker(image, owner, labels)
     }
 }
 
 /// What all containers of a worker have in common: they are spoken to by their standard streams, and by nothing else.
 fn of_worker(
-    image: &str,
+    image: &ImageId,
     owner: &Owner,
     labels: impl IntoIterator<Item = (String, String)>,
 ) -> ContainerCreateBody {
@@ -73,7 +78,7 @@ fn of_worker(
         (WORKER_LABEL.to_owned(), owner.worker.to_string()),
     ];
     ContainerCreateBody {
-        image: Some(image.to_owned()),
+        image: Some(image.0.clone()),
         env: weaken::handed_on().map(|(name, value)| vec![format!("{name}={value}")]),
         // The agent gives this up for a guest; what else the image says does not matter.
         user: Some("0:0".to_owned()),
@@ -97,7 +102,7 @@ fn of_worker(
 }
 
 /// The configuration of a container that holds an image's files in memory, so many bytes of them.
-pub(super) fn holder(image: &str, owner: &Owner, most_bytes: u64) -> ContainerCreateBody {
+pub(super) fn holder(image: &ImageId, owner: &Owner, most_bytes: u64) -> ContainerCreateBody {
     let memory = Some(signed(most_bytes.saturating_add(BESIDE_HELD_FILES)));
     ContainerCreateBody {
         entrypoint: Some(vec![AGENT.to_owned()]),
@@ -273,7 +278,8 @@ mod tests {
             scope: "test".to_owned(),
             worker: WorkerId::new(),
         };
-        configuration(spec, &owner, cpus).host_config.unwrap()
+        let image = ImageId("sha256:abc".to_owned());
+        configuration(spec, &image, &owner, cpus).host_config.unwrap()
     }
 
     #[test]

@@ -34,6 +34,7 @@ use super::{
     container::{self, Owner},
     handle::ContainerHandle,
     image_use::{ImageUse, ImageUses},
+    images::ImageId,
     output::AgentOutput,
 };
 use crate::{
@@ -71,12 +72,12 @@ pub(super) struct Holders {
 enum HeldImage {
     New,
     Held(Box<Holder>),
-    Failed { image_id: String, at: Instant },
+    Failed { image_id: ImageId, at: Instant },
 }
 
 /// A container that holds an image. It ends when this is dropped.
 struct Holder {
-    image_id: String,
+    image_id: ImageId,
     share: Arc<HeldBytes>,
     ended: Arc<AtomicBool>,
     uses: ImageUses,
@@ -135,7 +136,13 @@ impl Holders {
     }
 
     /// Returns when a box's image is held, or when it is known that it will not be.
-    pub(super) async fn hold(&self, docker: &Docker, owner: &Owner, spec: &BoxSpec) -> Option<ImageUse> {
+    pub(super) async fn hold(
+        &self,
+        docker: &Docker,
+        owner: &Owner,
+        spec: &BoxSpec,
+        id: &ImageId,
+    ) -> Option<ImageUse> {
         if self.most_bytes == 0 || weaken::is_off("held-images") {
             return None;
         }
@@ -148,16 +155,11 @@ impl Holders {
         );
         // Others who make boxes of this image wait here.
         let mut image = image.lock().await;
-        let Ok(about) = docker.inspect_image(&spec.root.image).await else {
-            // Whoever makes the box says what is wrong.
-            return None;
-        };
-        let id = about.id.unwrap_or_default();
         match &mut *image {
-            HeldImage::Held(holder) if holder.image_id == id && !holder.ended.load(Ordering::Relaxed) => {
+            HeldImage::Held(holder) if holder.image_id == *id && !holder.ended.load(Ordering::Relaxed) => {
                 return Some(holder.uses.begin());
             }
-            HeldImage::Failed { image_id, at } if *image_id == id && at.elapsed() < RETRY => return None,
+            HeldImage::Failed { image_id, at } if image_id == id && at.elapsed() < RETRY => return None,
             HeldImage::Held(_) | HeldImage::Failed { .. } | HeldImage::New => {}
         }
         let _turn = self.turn.lock().await;
@@ -172,7 +174,7 @@ impl Holders {
             image = spec.root.image,
             "reading the image into memory; its first box waits for that"
         );
-        let started = tokio::time::timeout(TIMEOUT, self.start(docker, owner, spec, id.clone(), most))
+        let started = tokio::time::timeout(TIMEOUT, self.start(docker, owner, spec, id, most))
             .await
             .unwrap_or_else(|_| Err(BackendError::timed_out("hold an image in memory", TIMEOUT)));
         match started {
@@ -191,7 +193,7 @@ impl Holders {
                      what others have read"
                 );
                 *image = HeldImage::Failed {
-                    image_id: id,
+                    image_id: id.clone(),
                     at: Instant::now(),
                 };
                 None
@@ -235,13 +237,13 @@ impl Holders {
         docker: &Docker,
         owner: &Owner,
         spec: &BoxSpec,
-        image_id: String,
+        image_id: &ImageId,
         most_bytes: u64,
     ) -> Result<(Holder, Held), BackendError> {
         let mut random = Uuid::now_v7().simple().to_string();
         let name = format!("optimus-holder-{}-{}", spec.root.language, random.split_off(20));
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let body = container::holder(&spec.root.image, owner, most_bytes);
+        let body = container::holder(image_id, owner, most_bytes);
         let handle = ContainerHandle::new(docker.clone(), name.clone(), 0, None);
         docker
             .create_container(Some(options), body)
@@ -268,7 +270,7 @@ impl Holders {
             given_back.give_back();
         });
         let holder = Holder {
-            image_id,
+            image_id: image_id.clone(),
             share,
             ended,
             uses: ImageUses::default(),

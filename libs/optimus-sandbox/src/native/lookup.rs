@@ -1,4 +1,4 @@
-//! Asks for a language's root without holding anybody up.
+//! Roots that are found on this host, without holding anybody up.
 //!
 //! To find a root may mean to search the host's folders and to run its toolchains, for seconds where a disk or a shell
 //! hangs. That happens on a thread of its own, once at a time for each language, and what was missing is not looked for
@@ -6,10 +6,12 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
 
+use async_trait::async_trait;
 use optimus_common::{LanguageName, causes};
 use tokio::{
     sync::Mutex,
@@ -17,14 +19,24 @@ use tokio::{
     time::Instant,
 };
 
-use super::roots::{Root, Roots};
+use super::roots::Root;
+use crate::{
+    backend::BackendError,
+    roots::{Resolved, RootProvider},
+    spec::RootRef,
+};
 
 /// How long a language stays missing before it is looked for again. Somebody who has just installed it waits as long.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-pub(super) struct Lookup {
-    roots: Roots,
+/// The root of each language, or why it has none here. Clones share what they know.
+#[derive(Clone)]
+pub struct Roots(Arc<Lookups>);
+
+type Find = dyn Fn(&LanguageName) -> Result<Root, String> + Send + Sync;
+
+struct Lookups {
+    find: Arc<Find>,
     languages: StdMutex<HashMap<LanguageName, Arc<Mutex<PendingLookup>>>>,
 }
 
@@ -36,18 +48,20 @@ struct PendingLookup {
     missing: Option<(Instant, String)>,
 }
 
-impl Lookup {
-    pub(super) fn new(roots: Roots) -> Self {
-        Self {
-            roots,
+impl Roots {
+    /// `find` is asked whenever a box is made, on a thread that may wait.
+    pub fn new(find: impl Fn(&LanguageName) -> Result<Root, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Lookups {
+            find: Arc::new(find),
             languages: StdMutex::default(),
-        }
+        }))
     }
 
     /// The language's root, or why there is none. Cancel safe.
-    pub(super) async fn find(&self, language: &LanguageName) -> Result<Root, String> {
+    async fn find(&self, language: &LanguageName) -> Result<Root, String> {
         let pending = Arc::clone(
-            self.languages
+            self.0
+                .languages
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .entry(language.clone())
@@ -60,8 +74,8 @@ impl Lookup {
             return Err(reason.clone());
         }
         let looking = pending.looking.get_or_insert_with(|| {
-            let (roots, language) = (self.roots.clone(), language.clone());
-            spawn_blocking(move || roots.find(&language))
+            let (find, language) = (Arc::clone(&self.0.find), language.clone());
+            spawn_blocking(move || find(&language))
         });
         let found = looking.await.unwrap_or_else(|panic| Err(causes(&panic)));
         pending.looking = None;
@@ -70,6 +84,29 @@ impl Lookup {
             .err()
             .map(|reason| (Instant::now(), reason.clone()));
         found
+    }
+}
+
+#[async_trait]
+impl RootProvider for Roots {
+    type Root = Root;
+
+    async fn resolve(&self, root: &RootRef) -> Result<Resolved<Root>, BackendError> {
+        let found = self.find(&root.language).await;
+        let root = found.map_err(|reason| BackendError::Unavailable {
+            language: root.language.clone(),
+            reason,
+        })?;
+        Ok(Resolved {
+            digest: root.digest(),
+            root,
+        })
+    }
+}
+
+impl fmt::Debug for Roots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roots").finish_non_exhaustive()
     }
 }
 
@@ -92,7 +129,7 @@ mod tests {
     }
 
     /// Answers when it is told what, and counts how often it was asked.
-    fn slow_roots() -> (mpsc::Sender<Result<Root, String>>, Arc<AtomicUsize>, Lookup) {
+    fn slow_roots() -> (mpsc::Sender<Result<Root, String>>, Arc<AtomicUsize>, Roots) {
         let (answer, answers) = mpsc::channel();
         let (answers, pending) = (StdMutex::new(answers), Arc::new(AtomicUsize::new(0)));
         let count = Arc::clone(&pending);
@@ -100,12 +137,13 @@ mod tests {
             count.fetch_add(1, Ordering::SeqCst);
             answers.lock().unwrap().recv().unwrap()
         });
-        (answer, pending, Lookup::new(roots))
+        (answer, pending, roots)
     }
 
     fn root() -> Root {
         Root::Image {
             folder: PathBuf::from("/images/python"),
+            stamp: String::new(),
         }
     }
 

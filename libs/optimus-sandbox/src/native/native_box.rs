@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, BoxHandle, LiveBox},
+    roots::RootDigest,
     spec::ResourceLimits,
 };
 
@@ -27,10 +28,11 @@ pub(super) async fn make(
     client: &Arc<SpawnerClient>,
     resources: &ResourceLimits,
     root: &RootKey,
+    digest: RootDigest,
 ) -> Result<(LiveBox, RequestId), BackendError> {
     let (connection, lease) = client.loaded_root(root).await?;
     let timeout = client.settings.start_timeout;
-    let making = make_of(client, resources, &root.language, connection, lease);
+    let making = make_of(client, resources, &root.language, connection, lease, digest);
     tokio::time::timeout(timeout, making)
         .await
         .map_err(|_| BackendError::timed_out("make a box", timeout))?
@@ -43,6 +45,7 @@ async fn make_of(
     language: &LanguageName,
     connection: Arc<SpawnerConnection>,
     lease: RootLease,
+    digest: RootDigest,
 ) -> Result<(LiveBox, RequestId), BackendError> {
     const OPERATION: &str = "make a box";
     let failed = |error: SpawnerError| BackendError::engine(OPERATION, error);
@@ -80,6 +83,7 @@ async fn make_of(
         reader: Box::pin(reader),
         writer: Box::pin(writer),
         handle: Box::new(handle),
+        root: digest,
     };
     Ok((live, id))
 }

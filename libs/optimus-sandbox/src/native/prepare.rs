@@ -66,7 +66,7 @@ impl NativeBackend {
             support: Support::Writable,
         };
         let resources = resources();
-        let made = native_box::make(&self.client, &resources, &root);
+        let made = native_box::make(&self.client, &resources, &root, root.root.digest());
         let (live, _) = made.await?;
         let failed = |error: SessionError| NativeError::Preparation(causes(&error));
         let session = Session::open(live, self.client.settings.start_timeout)

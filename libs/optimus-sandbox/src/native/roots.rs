@@ -1,16 +1,15 @@
 //! What a box has for a root.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use optimus_common::{
-    LanguageName,
     box_layout::{AGENT_DIR, BOX_DIR, TMP_DIR},
+    content::Digest,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::roots::RootDigest;
 
 /// Folders in which every box has something of its own, which would cover whatever of the host is shown there.
 const COVERED: [&str; 5] = [TMP_DIR, BOX_DIR, "/dev", "/proc", AGENT_DIR];
@@ -22,7 +21,56 @@ pub enum Root {
     /// Parts of this host, read-only.
     Host(HostRoot),
     /// An unpacked image, read-only.
-    Image { folder: PathBuf },
+    Image {
+        folder: PathBuf,
+        /// Differs when another image has been unpacked there, which makes it another root.
+        stamp: String,
+    },
+}
+
+impl Root {
+    /// Of everything that makes it another root.
+    pub(super) fn digest(&self) -> RootDigest {
+        let mut hash = Sha256::new();
+        match self {
+            Self::Host(host) => {
+                take(&mut hash, b"host");
+                count(&mut hash, host.paths.len());
+                for path in &host.paths {
+                    take(&mut hash, path.host.as_os_str().as_encoded_bytes());
+                    take(&mut hash, path.inside.as_os_str().as_encoded_bytes());
+                }
+                for names in [&host.packages, &host.without] {
+                    count(&mut hash, names.len());
+                    for name in names {
+                        take(&mut hash, name.as_bytes());
+                    }
+                }
+                let support = host.support.as_deref().unwrap_or(Path::new(""));
+                take(&mut hash, support.as_os_str().as_encoded_bytes());
+                for text in [&host.path, &host.toolchain, &host.stamp] {
+                    take(&mut hash, text.as_bytes());
+                }
+            }
+            Self::Image { folder, stamp } => {
+                take(&mut hash, b"image");
+                take(&mut hash, folder.as_os_str().as_encoded_bytes());
+                take(&mut hash, stamp.as_bytes());
+            }
+        }
+        let digest = Digest::from(<[u8; 32]>::from(hash.finalize()));
+        RootDigest::from(format!("sha256:{digest}"))
+    }
+}
+
+/// So that no two lists of parts are the same bytes.
+fn take(hash: &mut Sha256, part: &[u8]) {
+    count(hash, part.len());
+    hash.update(part);
+}
+
+fn count(hash: &mut Sha256, parts: usize) {
+    hash.update((parts as u64).to_le_bytes());
 }
 
 /// Which parts of this host.
@@ -71,24 +119,47 @@ pub(super) fn covered_by(inside: &Path) -> Option<&'static str> {
     COVERED.into_iter().find(|folder| inside.starts_with(folder))
 }
 
-/// The root of each language, or why it has none here. Asked whenever a box is made, on a thread that may wait.
-#[derive(Clone)]
-pub struct Roots(Arc<Find>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-type Find = dyn Fn(&LanguageName) -> Result<Root, String> + Send + Sync;
-
-impl Roots {
-    pub fn new(find: impl Fn(&LanguageName) -> Result<Root, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(find))
-    }
-
-    pub(super) fn find(&self, language: &LanguageName) -> Result<Root, String> {
-        (self.0)(language)
-    }
-}
-
-impl fmt::Debug for Roots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Roots").finish_non_exhaustive()
+    #[test]
+    fn whatever_makes_another_root_has_another_digest() {
+        let host = HostRoot {
+            paths: vec![HostPath::same("/usr/bin/cc")],
+            packages: vec!["gcc".to_owned()],
+            ..HostRoot::default()
+        };
+        let changes: [&dyn Fn(&mut HostRoot); 8] = [
+            &|root| root.paths[0].inside = "/bin/cc".into(),
+            &|root| root.paths.push(HostPath::same("/usr/bin/ld")),
+            &|root| root.packages = vec!["g".to_owned(), "cc".to_owned()],
+            // A name that moves from one list to the next.
+            &|root| root.without = std::mem::take(&mut root.packages),
+            &|root| "/usr/bin".clone_into(&mut root.path),
+            &|root| "gcc 99".clone_into(&mut root.toolchain),
+            &|root| root.support = Some("/data/c".into()),
+            &|root| "1".clone_into(&mut root.stamp),
+        ];
+        let image = |folder: &str, stamp: &str| Root::Image {
+            folder: folder.into(),
+            stamp: stamp.to_owned(),
+        };
+        let mut roots = vec![
+            Root::Host(host.clone()),
+            image("/images/c", "1"),
+            image("/images/c", "2"),
+            image("/images/cpp", "1"),
+        ];
+        for change in changes {
+            let mut other = host.clone();
+            change(&mut other);
+            roots.push(Root::Host(other));
+        }
+        for (index, root) in roots.iter().enumerate() {
+            assert_eq!(root.digest(), root.clone().digest());
+            let same = roots.iter().filter(|other| other.digest() == root.digest());
+            assert_eq!(same.count(), 1, "{index}: {root:?}");
+        }
     }
 }

@@ -30,7 +30,10 @@ use self::{
     search::SearchPaths,
     support::{Preparation, UseLock},
 };
-use super::roots::{HostRoot, Root, Roots};
+use super::{
+    lookup::Roots,
+    roots::{HostRoot, Root},
+};
 use crate::settings::Settings;
 
 /// How long what was found is taken for what is there.
@@ -400,7 +403,7 @@ impl ToolchainState {
             Self::Ready { toolchain, .. } | Self::Unprepared(toolchain, ..) | Self::Broken(toolchain, ..) => {
                 match &toolchain.root {
                     Root::Host(root) => root.stamp == stamp::of(root),
-                    Root::Image { folder } => folder.is_dir(),
+                    Root::Image { folder, stamp } => folder.is_dir() && *stamp == stamp::of_image(folder),
                 }
             }
             Self::Missing(_) => false,
@@ -450,7 +453,10 @@ fn of_image(folder: PathBuf, language: &Language) -> Toolchain {
         version: command::first_line(&told)
             .unwrap_or(language.version.as_str())
             .to_owned(),
-        root: Root::Image { folder },
+        root: Root::Image {
+            stamp: stamp::of_image(&folder),
+            folder,
+        },
     }
 }
 
@@ -496,12 +502,14 @@ mod tests {
                 .eq(languages.iter().map(|language| &language.name))
         );
 
-        let (roots, cpp) = (toolchains.roots(), "cpp".parse().unwrap());
-        assert!(roots.find(&cpp).is_err());
+        let cpp = "cpp".parse().unwrap();
+        let root = || toolchains.0.root(&cpp);
+        assert!(root().is_err());
         let folder = top.path().join("images/cpp");
         fs::create_dir_all(folder.join("optimus")).unwrap();
         fs::write(folder.join("optimus/toolchain"), "\ng++ 99\nCopyright\n").unwrap();
-        assert_eq!(roots.find(&cpp), Ok(Root::Image { folder }));
+        let is_image = |root: &Root| matches!(root, Root::Image { folder: of, .. } if *of == folder);
+        assert!(root().is_ok_and(|root| is_image(&root)));
         let found = toolchains
             .list()
             .into_iter()
@@ -509,7 +517,7 @@ mod tests {
             .unwrap();
         assert_eq!(found.outcome.unwrap().version, "g++ 99");
 
-        let unknown = roots.find(&"klingon".parse().unwrap()).unwrap_err();
+        let unknown = toolchains.0.root(&"klingon".parse().unwrap()).unwrap_err();
         assert!(unknown.contains("languages' file"), "{unknown}");
     }
 

@@ -1,5 +1,7 @@
 //! What a pool is to keep, and what it has.
 
+use crate::roots::RootDigest;
+
 /// What a pool keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolOptions {
@@ -22,4 +24,6 @@ pub struct PoolStatus {
     pub error: Option<String>,
     /// What the toolchain in the latest box says of its version, once one was ready.
     pub toolchain: Option<String>,
+    /// The root that new boxes have, once one was ready. All that are warm have it.
+    pub root: Option<RootDigest>,
 }

@@ -17,7 +17,7 @@ use tokio::{
     task::{JoinError, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     backoff::Backoff,
@@ -25,7 +25,8 @@ use super::{
     status::PoolStatus,
 };
 use crate::{
-    backend::Backend,
+    backend::{Backend, BackendError, BoxHandle},
+    roots::RootDigest,
     session::{Session, SessionError},
     spec::BoxSpec,
 };
@@ -33,6 +34,10 @@ use crate::{
 /// How long a closing pool waits for boxes that are being made, to destroy them. Those that come later end with their
 /// standard input.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is asked whether warm boxes still have the root that a new one would have. A pool without jobs makes no new
+/// ones, which would show it.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) enum PoolCommand {
@@ -60,6 +65,14 @@ pub(super) struct PoolTask {
     /// Why the last start failed.
     error: Option<String>,
     toolchain: Option<String>,
+    /// That of the latest box, or what it was said to be since. No warm box has another one.
+    root: Option<RootDigest>,
+    /// When to look whether it is still the one.
+    look: Instant,
+    /// At most one look.
+    looks: JoinSet<Result<RootDigest, BackendError>>,
+    /// Boxes of former roots on their way out.
+    ends: JoinSet<()>,
 }
 
 impl PoolTask {
@@ -85,6 +98,10 @@ impl PoolTask {
             failures: 0,
             error: None,
             toolchain: None,
+            root: None,
+            look: Instant::now() + LOOK_AGAIN,
+            looks: JoinSet::new(),
+            ends: JoinSet::new(),
         }
     }
 
@@ -110,6 +127,9 @@ impl PoolTask {
                     }
                     None => return,
                 },
+                Some(looked) = self.looks.join_next() => self.looked(looked),
+                Some(_) = self.ends.join_next() => {}
+                () = sleep_until(self.look), if !self.warm.is_empty() && self.looks.is_empty() => self.look(),
                 () = sleep_until(self.pause.unwrap_or_else(Instant::now)), if self.pause.is_some() => {
                     self.pause = None;
                 }
@@ -162,10 +182,57 @@ impl PoolTask {
                 self.made += 1;
                 self.error = None;
                 self.toolchain = session.toolchain().map(str::to_owned);
+                if self.root.as_ref().is_some_and(|root| root != session.root()) {
+                    // It may be the one that was begun first and is the older.
+                    self.look = Instant::now();
+                }
+                self.renew(session.root().clone());
                 self.warm.push_back(session);
             }
             Ok(Err(error)) => self.failed(&error),
             Err(lost) => self.failed(&lost),
+        }
+    }
+
+    /// Asks what root a box would have now.
+    fn look(&mut self) {
+        self.look = Instant::now() + LOOK_AGAIN;
+        let (backend, spec) = (Arc::clone(&self.backend), self.spec.clone());
+        self.looks.spawn(async move { backend.check(&spec).await });
+    }
+
+    fn looked(&mut self, looked: Result<Result<RootDigest, BackendError>, JoinError>) {
+        match looked {
+            Ok(Ok(root)) => self.renew(root),
+            // There is no other root: what is warm is as good as it was.
+            Ok(Err(error)) => {
+                debug!(language = %self.spec.root.language, error = causes(&error), "no root for new boxes");
+            }
+            Err(lost) => {
+                warn!(language = %self.spec.root.language, error = causes(&lost), "looking for another root broke");
+            }
+        }
+    }
+
+    /// New boxes have this root. Those that have another one are destroyed.
+    fn renew(&mut self, root: RootDigest) {
+        let all = self.warm.drain(..);
+        let (same, former): (VecDeque<_>, VecDeque<_>) = all.partition(|session| *session.root() == root);
+        self.warm = same;
+        if !former.is_empty() {
+            info!(
+                language = %self.spec.root.language,
+                %root,
+                boxes = former.len(),
+                "what its boxes see has changed: those made before are replaced"
+            );
+        }
+        self.root = Some(root);
+        for session in former {
+            self.ends.spawn(async move {
+                let handle = session.shared_handle();
+                destroy(&*handle).await;
+            });
         }
     }
 
@@ -189,6 +256,7 @@ impl PoolTask {
             failures: self.failures,
             error: self.error.clone(),
             toolchain: self.toolchain.clone(),
+            root: self.root.clone(),
         };
         self.report.send_if_modified(|known| {
             let changed = *known != status;
@@ -210,12 +278,20 @@ impl PoolTask {
         if timeout(CLOSE_TIMEOUT, late).await.is_err() {
             warn!(language = %self.spec.root.language, "boxes were still being made when their pool closed");
         }
-        let ends = join_all(self.warm.iter().map(|session| session.handle().destroy())).await;
-        for error in ends.iter().filter_map(|end| end.as_ref().err()) {
-            warn!(language = %self.spec.root.language, error = causes(error), "a box is left behind");
-        }
+        join_all(self.warm.iter().map(|session| destroy(session.handle()))).await;
+        while self.ends.join_next().await.is_some() {}
         self.warm.clear();
         self.publish();
+    }
+}
+
+async fn destroy(handle: &dyn BoxHandle) {
+    if let Err(error) = handle.destroy().await {
+        warn!(
+            box_name = handle.name(),
+            error = causes(&error),
+            "a box is left behind"
+        );
     }
 }
 

@@ -235,7 +235,7 @@ async fn open(
             optimus_testkit::passed_over::because(&format!("this machine has no {language}: {reason}"));
             return None;
         }
-        checked => checked.unwrap(),
+        checked => drop(checked.unwrap()),
     }
     let live = backend.create(&spec).await.unwrap();
     let session = Session::open(live, PATIENCE).await.unwrap();

@@ -172,7 +172,7 @@ impl Stage {
         let spec = box_spec(self.language(language));
         match self.backend.check(&spec).await {
             Err(BackendError::Unavailable { reason, .. }) => Some(reason),
-            Ok(()) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         }
     }
 

@@ -18,7 +18,7 @@ use optimus_protocol::{
     Begin, CommandSpec, Exec, ExecId, Exited, FrameKind, Frames, OutputTag, Put, Ready, Sealed, StdinSource,
     Stream, VERSION, encode,
 };
-use optimus_sandbox::{BackendError, BoxHandle, LiveBox};
+use optimus_sandbox::{BackendError, BoxHandle, LiveBox, RootDigest};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -69,8 +69,14 @@ pub(crate) fn counted_box(census: &Census) -> (LiveBox, Peer) {
         reader: Box::pin(reader),
         writer: Box::pin(writer),
         handle: Box::new(Handle(census.clone())),
+        root: root(),
     };
     (live, Peer(theirs))
+}
+
+/// What boxes in memory see, unless a test says something else.
+pub(crate) fn root() -> RootDigest {
+    "in memory".to_owned().into()
 }
 
 pub(crate) fn new_box() -> (LiveBox, Peer) {

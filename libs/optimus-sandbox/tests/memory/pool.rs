@@ -12,12 +12,12 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::WorkerId;
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootRef,
+    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootDigest, RootRef,
     pool::{PoolClosed, PoolOptions, PoolStatus, WarmPool},
 };
 
 use crate::{
-    peer::{Census, Peer, counted_box},
+    peer::{Census, Peer, counted_box, root},
     session::PATIENCE,
 };
 
@@ -38,6 +38,8 @@ struct MemoryBackend {
     created: Mutex<usize>,
     ready_timeout: Option<Duration>,
     panics: AtomicBool,
+    /// What boxes see from now on.
+    roots: Mutex<Vec<&'static str>>,
 }
 
 impl MemoryBackend {
@@ -46,6 +48,11 @@ impl MemoryBackend {
             plan: Mutex::new(plan.into_iter().collect()),
             ..Self::default()
         })
+    }
+
+    fn root(&self) -> RootDigest {
+        let roots = self.roots.lock().unwrap();
+        roots.last().map_or_else(root, |root| (*root).to_owned().into())
     }
 
     fn created(&self) -> usize {
@@ -64,7 +71,8 @@ impl Backend for MemoryBackend {
                 source: "no space left".into(),
             });
         }
-        let (live, mut peer) = counted_box(&self.census);
+        let (mut live, mut peer) = counted_box(&self.census);
+        live.root = self.root();
         if plan.is_none() {
             peer.ready().await;
         }
@@ -76,8 +84,8 @@ impl Backend for MemoryBackend {
         Ok(0)
     }
 
-    async fn check(&self, _: &BoxSpec) -> Result<(), BackendError> {
-        Ok(())
+    async fn check(&self, _: &BoxSpec) -> Result<RootDigest, BackendError> {
+        Ok(self.root())
     }
 
     /// Asked by the pool's own task.
@@ -242,4 +250,64 @@ async fn a_dropped_pool_leaves_no_box() {
     drop(pool);
     while watch.changed().await.is_ok() {}
     assert_eq!(backend.census.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn boxes_of_a_root_that_has_changed_are_replaced_although_none_is_taken() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 3);
+    until(&pool, |status| status.warm == 3 && status.starting == 0).await;
+    assert_eq!(pool.status().root, Some(root()));
+    backend.roots.lock().unwrap().push("an upgrade");
+    let new = RootDigest::from("an upgrade".to_owned());
+    until(&pool, |status| {
+        status.root.as_ref() == Some(&new) && status.warm == 3
+    })
+    .await;
+    assert_eq!((backend.created(), backend.census.alive()), (6, 3));
+    for _ in 0..3 {
+        assert_eq!(*pool.acquire().await.unwrap().root(), new);
+    }
+    pool.close().await;
+    assert_eq!(backend.census.alive(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_box_of_another_root_replaces_those_that_are_warm() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 3);
+    until(&pool, |status| status.warm == 3 && status.starting == 0).await;
+    backend.roots.lock().unwrap().push("an upgrade");
+    let began = tokio::time::Instant::now();
+    // Its successor is the first that has the new one.
+    drop(pool.acquire().await.unwrap());
+    let new = RootDigest::from("an upgrade".to_owned());
+    until(&pool, |status| {
+        status.root.as_ref() == Some(&new) && status.warm == 3
+    })
+    .await;
+    assert!(began.elapsed() < Duration::from_secs(1), "without a look");
+    assert_eq!(backend.census.alive(), 3);
+    assert_eq!(*pool.acquire().await.unwrap().root(), new);
+}
+
+/// Several boxes are made at once, and one that was begun before a change may be ready after one that was begun since.
+#[tokio::test(start_paused = true)]
+async fn the_root_that_is_there_now_wins_over_the_box_that_came_last() {
+    let backend = MemoryBackend::planned([]);
+    let pool = pool(&backend, 2);
+    until(&pool, |status| status.warm == 2 && status.starting == 0).await;
+    // The next box is of another root, which is gone when it is looked for.
+    backend.roots.lock().unwrap().push("a moment");
+    let late = RootDigest::from("a moment".to_owned());
+    drop(pool.acquire().await.unwrap());
+    until(&pool, |status| {
+        if status.root.as_ref() == Some(&late) {
+            backend.roots.lock().unwrap().clear();
+        }
+        backend.roots.lock().unwrap().is_empty() && status.root == Some(root()) && status.warm == 2
+    })
+    .await;
+    assert_eq!(*pool.acquire().await.unwrap().root(), root());
+    assert_eq!(*pool.acquire().await.unwrap().root(), root());
 }

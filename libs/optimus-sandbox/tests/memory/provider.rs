@@ -14,7 +14,7 @@ use futures_util::future::{join_all, select_all};
 use optimus_common::WorkerId;
 use optimus_protocol::{FrameKind, Ready};
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootRef,
+    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootDigest, RootRef,
     pool::PoolOptions,
     provider::{AcquireError, BoxProvider},
     session::Session,
@@ -22,7 +22,7 @@ use optimus_sandbox::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    peer::{Census, Peer, counted_box, ready},
+    peer::{Census, Peer, counted_box, ready, root},
     session::PATIENCE,
 };
 
@@ -65,8 +65,8 @@ impl Backend for Boxes {
         Ok(0)
     }
 
-    async fn check(&self, _: &BoxSpec) -> Result<(), BackendError> {
-        Ok(())
+    async fn check(&self, _: &BoxSpec) -> Result<RootDigest, BackendError> {
+        Ok(root())
     }
 
     fn ready_timeout(&self) -> Duration {

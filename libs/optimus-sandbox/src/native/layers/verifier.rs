@@ -222,7 +222,7 @@ async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, Reques
         open_files: 64,
     };
     let timeout = client.settings.start_timeout;
-    let (live, id) = native_box::make(client, &resources, &root).await?;
+    let (live, id) = native_box::make(client, &resources, &root, root.root.digest()).await?;
     let session = Session::open(live, timeout).await.map_err(host)?;
     Ok((session, id))
 }

@@ -229,7 +229,7 @@ impl RootfsBuilder {
         };
         let copier = Copier::new(target, self.reader, request.most_bytes);
         self.on_the_host(|| match &request.from {
-            Root::Image { folder } => copier.image(folder),
+            Root::Image { folder, .. } => copier.image(folder),
             Root::Host(host) => {
                 let support = match request.support {
                     Support::ReadOnly => host.support.clone().map(|prepared| HostPath {

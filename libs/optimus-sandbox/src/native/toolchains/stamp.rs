@@ -18,22 +18,41 @@ pub(super) fn of(root: &HostRoot) -> String {
         take(&mut hash, &path.host);
         // An upgrade may change nothing but what a link leads to.
         state(&mut hash, fs::metadata(&path.host).ok().as_ref());
-        let mut entries: Vec<_> = { fs::read_dir(&path.host).into_iter().flatten().flatten() }
-            .map(|entry| entry.path())
-            .collect();
-        entries.sort();
-        for entry in entries {
-            take(&mut hash, &entry);
-        }
+        take_entries(&mut hash, &path.host);
     }
     for package in &root.packages {
         take(&mut hash, &packages::list(package));
     }
+    in_digits(hash)
+}
+
+/// Differs when another image has been unpacked into the folder: by the entries of its top folder and of our own in it, the
+/// agent's, which every build of an image writes anew.
+pub(super) fn of_image(folder: &Path) -> String {
+    let mut hash = Sha256::new();
+    for folder in [folder, &folder.join("optimus")] {
+        take(&mut hash, folder);
+        take_entries(&mut hash, folder);
+    }
+    in_digits(hash)
+}
+
+fn in_digits(hash: Sha256) -> String {
     let digest = hash.finalize();
     let digits = digest[..8]
         .iter()
         .fold(0, |digits: u64, byte| digits << 8 | u64::from(*byte));
     format!("{digits:016x}")
+}
+
+fn take_entries(hash: &mut Sha256, folder: &Path) {
+    let mut entries: Vec<_> = { fs::read_dir(folder).into_iter().flatten().flatten() }
+        .map(|entry| entry.path())
+        .collect();
+    entries.sort();
+    for entry in entries {
+        take(hash, &entry);
+    }
 }
 
 fn take(hash: &mut Sha256, path: &Path) {
@@ -61,6 +80,23 @@ mod tests {
 
     use super::*;
     use crate::native::HostPath;
+
+    #[test]
+    fn an_image_that_is_unpacked_again_is_noticed() {
+        let top = tempfile::tempdir().unwrap();
+        let ours = top.path().join("optimus");
+        fs::create_dir(&ours).unwrap();
+        fs::write(ours.join("runner.sh"), "1").unwrap();
+        let first = of_image(top.path());
+        assert_eq!(first, of_image(top.path()));
+        // As tar does it.
+        fs::remove_file(ours.join("runner.sh")).unwrap();
+        fs::write(ours.join("runner.sh"), "1").unwrap();
+        let second = of_image(top.path());
+        assert_ne!(first, second);
+        fs::create_dir(top.path().join("opt")).unwrap();
+        assert_ne!(second, of_image(top.path()));
+    }
 
     #[test]
     fn a_change_of_what_is_seen_is_noticed() {
