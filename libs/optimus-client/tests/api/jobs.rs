@@ -93,7 +93,7 @@ async fn a_job_is_followed_to_its_end() {
     let mut events = client.follow(id);
     assert_eq!(events.next().await.unwrap(), Some(JobEvent::Queued));
     let claim = api.claim().await;
-    api.store.publish(id, Progress::Started { attempt: 1 });
+    api.store.publish(&claim.lease, Progress::Started { attempt: 1 });
     let started = JobEvent::Started(Started { attempt: 1 });
     assert_eq!(events.next().await.unwrap(), Some(started.clone()));
     finish(&api, &claim).await;
