@@ -152,22 +152,35 @@ impl JobQueue for RedisStore {
     }
 
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
+        let mut passed = Passed::default();
         loop {
+            let (delayed, [interactive, normal, batch], newer, version) = &passed;
             let call = self
                 .call(&self.scripts.claim, language)
                 .arg(worker.as_str())
                 .arg(millis(self.queue.lease))
                 .arg(millis(self.queue.priority_head_start))
-                .arg(millis(self.queue.result_ttl));
+                .arg(millis(self.queue.result_ttl))
+                .arg(*delayed)
+                .arg(*interactive)
+                .arg(*normal)
+                .arg(*batch)
+                .arg(newer.as_str())
+                .arg(version.as_str());
             let answer: Vec<Value> = self.bulk_call(call).await?;
             match answer.len() {
                 0 => return Ok(None),
-                // Only stale entries so far.
-                1 => continue,
                 2 => {
                     let (id, version): (String, String) =
                         redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
                     return Err(newer_record(id.parse().map_err(unavailable)?, &version));
+                }
+                // Only stale entries so far, and jobs of newer releases.
+                7 => {
+                    let (_again, delayed, interactive, normal, batch, newer, version): Again =
+                        redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
+                    passed = (delayed, [interactive, normal, batch], newer, version);
+                    continue;
                 }
                 _ => {}
             }
@@ -348,6 +361,13 @@ impl RedisStore {
         Ok(accepted(answer))
     }
 }
+
+/// Jobs of newer releases that a claim has passed over so far: how many of the delayed ones, and of each list, and one of them with
+/// its version.
+type Passed = (u64, [u64; 3], String, String);
+
+/// The same as it comes.
+type Again = (String, u64, u64, u64, u64, String, String);
 
 /// Id, token, attempt, creation, submission, owner, traceparent, tracestate, group.
 type Claimed = (String, u64, u32, i64, Vec<u8>, String, String, String, String);

@@ -85,6 +85,66 @@ async fn a_delayed_job_of_a_newer_release_is_left_in_its_place() {
     assert_eq!(record(&server, id), before);
 }
 
+/// More than one look goes through.
+const MANY: usize = 700;
+
+/// So many jobs of a newer release, in place of those of ours that are in that list.
+fn replace_by_newer(server: &RedisServer, key: &str, add: &[&str], count: usize) -> Vec<String> {
+    let _: u32 = server.command(&["DEL", key]);
+    let ids: Vec<_> = (0..count).map(|_| JobId::new().to_string()).collect();
+    for id in &ids {
+        let version = (RECORD_VERSION + 1).to_string();
+        let fields = [
+            "status", "queued", "priority", "normal", "created", "1", "version", &version,
+        ];
+        let job = format!("optimus:job:{id}");
+        let _: u32 = server.command(&[&["HSET", &job][..], &fields].concat());
+        let _: u32 = server.command(&[&[add[0], key][..], &add[1..], &[id]].concat());
+    }
+    ids
+}
+
+#[tokio::test]
+async fn jobs_of_a_newer_release_hide_none_of_ours_however_many_wait() {
+    let server = RedisServer::start();
+    let store = server.store(&queue()).await;
+    let list = "optimus:queue:python";
+    let newer = replace_by_newer(&server, list, &["RPUSH"], MANY);
+    let own = [submit(&store).await, submit(&store).await];
+    for id in own {
+        assert_eq!(claim(&store).await.lease.job, id);
+    }
+    let claimed = store.claim(&python(), &worker()).await.unwrap_err();
+    assert!(matches!(claimed, StoreError::NewerRecord { .. }), "{claimed}");
+    let waiting: Vec<String> = server.command(&["LRANGE", list, "0", "-1"]);
+    assert!(waiting == newer, "in their order");
+}
+
+#[tokio::test]
+async fn delayed_jobs_of_a_newer_release_hide_none_of_ours_however_many_are_due() {
+    let server = RedisServer::start();
+    let store = server
+        .store(&QueueSettings {
+            retry_backoff: Duration::ZERO,
+            ..queue()
+        })
+        .await;
+    let delayed = "optimus:delayed:python";
+    let newer = replace_by_newer(&server, delayed, &["ZADD", "1"], MANY);
+    let own = [submit(&store).await, submit(&store).await];
+    let leases = [claim(&store).await.lease, claim(&store).await.lease];
+    for lease in leases {
+        store.retry(&lease, "x").await.unwrap();
+    }
+    for id in own {
+        assert_eq!(claim(&store).await.lease.job, id, "in their order");
+    }
+    let claimed = store.claim(&python(), &worker()).await.unwrap_err();
+    assert!(matches!(claimed, StoreError::NewerRecord { .. }), "{claimed}");
+    let left: Vec<String> = server.command(&["ZRANGE", delayed, "0", "-1"]);
+    assert_eq!(left.len(), newer.len(), "they are left where they are");
+}
+
 #[tokio::test]
 async fn running_jobs_of_a_newer_release_are_reaped_by_that_alone() {
     // More than one pass of a reap looks at.
