@@ -110,6 +110,21 @@ impl Refusal {
     pub fn is_temporary(&self) -> bool {
         self.status == StatusCode::TOO_MANY_REQUESTS || self.status.is_server_error()
     }
+
+    /// Whether a submission was refused for the content that it names: it is gone, or no worker has it, or nothing can be said of
+    /// it or noted at the moment. The same would be taken with everything sent along.
+    pub fn is_about_content(&self) -> bool {
+        const KINDS: [&str; 3] = [
+            "urn:optimus:problem:content-elsewhere",
+            "urn:optimus:problem:content-unavailable",
+            "urn:optimus:problem:no-room-for-content",
+        ];
+        let Some(Problem { kind, field, .. }) = &self.problem else {
+            return false;
+        };
+        kind.as_deref().is_some_and(|kind| KINDS.contains(&kind))
+            || field.as_deref().is_some_and(|field| field.ends_with("_sha256"))
+    }
 }
 
 impl StdError for Refusal {}
@@ -148,6 +163,16 @@ mod tests {
             refusal.to_string(),
             "the API answered 400: A field is invalid: test_cases[3].id: 7 stands there twice"
         );
+    }
+
+    #[test]
+    fn content_that_is_gone_is_known_by_its_field() {
+        let refused = |field: &str| {
+            let body = format!(r#"{{"type":"urn:optimus:problem:invalid-field","field":"{field}"}}"#);
+            Refusal::read(StatusCode::BAD_REQUEST, None, body.as_bytes()).is_about_content()
+        };
+        assert!(refused("test_cases[3].input_sha256"));
+        assert!(!refused("test_cases[3].input") && !refused("language"));
     }
 
     #[test]

@@ -11,12 +11,11 @@
 //! # async fn example(address: &str) -> optimus_client::Result<()> {
 //! let client = Client::new(address)?;
 //! let tests = vec![TestCase::new(1, "4\n", "16\n")];
-//! let mut submission = Submission::new("python".parse().unwrap(), "print(int(input()) ** 2)", tests);
+//! let submission = Submission::new("python".parse().unwrap(), "print(int(input()) ** 2)", tests);
 //!
-//! // Inputs and outputs of more than a mebibyte travel once.
-//! client.store_large(&mut submission).await?;
-//! // With a key it may be sent again where no answer came: it stays one job.
-//! let job = client.submit(&submission, Some("square-1")).await?;
+//! // Inputs and outputs of more than a mebibyte travel once. With a key it may be sent again where no answer came: it stays one
+//! // job.
+//! let job = client.submit_large(submission, Some("square-1")).await?;
 //!
 //! let mut events = client.follow(job.job_id);
 //! while let Some(event) = events.next().await? {

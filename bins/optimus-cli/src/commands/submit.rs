@@ -32,9 +32,10 @@ pub(crate) async fn run(args: Submit, output: &Output) -> Result<Exit, Failure> 
     let sources = sources(&args)?;
     let language = language(&args, &mut loaded, &api).await?;
     let names = std::mem::take(&mut loaded.names);
-    let mut submission = submission(&args, loaded, &language, sources)?;
-    api.store_large(&mut submission).await?;
-    let state = api.submit(&submission, args.idempotency_key.as_deref()).await?;
+    let submission = submission(&args, loaded, &language, sources)?;
+    let state = api
+        .submit_large(submission, args.idempotency_key.as_deref())
+        .await?;
     if args.wait {
         let record = jobs::wait(&api, state.job_id, Some(names.len())).await?;
         return jobs::show(&record, &names, output);

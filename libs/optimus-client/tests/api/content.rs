@@ -1,6 +1,11 @@
 //! What is large travels once, as far as the installation takes it.
 
-use optimus_common::submission::{Submission, TestCase};
+use optimus_common::{
+    WorkerId,
+    submission::{Submission, TestCase},
+};
+use optimus_content::ContentStore;
+use optimus_queue::{PoolInfo, WorkerInfo, WorkerRegistry};
 
 use crate::support::Api;
 
@@ -36,4 +41,47 @@ async fn what_is_not_taken_is_sent_along() {
     let mut sent = submission();
     api.client().store_large(&mut sent).await.unwrap();
     assert_eq!(sent, submission());
+}
+
+#[tokio::test]
+async fn all_is_sent_along_while_the_content_store_is_away() {
+    let api = Api::start().await;
+    api.content.set_unreachable(true);
+    let job = api.client().submit_large(submission(), None).await.unwrap();
+    let claim = api.claim().await;
+    assert_eq!(
+        (claim.lease.job, claim.submission),
+        (job.job_id, submission()),
+        "whole"
+    );
+}
+
+#[tokio::test]
+async fn all_is_sent_along_where_no_worker_has_what_was_stored() {
+    let api = Api::start().await;
+    let elsewhere = WorkerInfo {
+        id: WorkerId::new(),
+        host: "there".to_owned(),
+        pools: vec![PoolInfo {
+            language: "python".parse().unwrap(),
+            slots: 1,
+            busy: 0,
+            unavailable: None,
+            toolchain: None,
+        }],
+        // No store has this name.
+        content: Some(uuid::Uuid::nil()),
+    };
+    api.store.heartbeat(&elsewhere).await.unwrap();
+    let job = api.client().submit_large(submission(), None).await.unwrap();
+    let claim = api.claim().await;
+    assert_eq!((claim.lease.job, claim.submission), (job.job_id, submission()));
+}
+
+#[tokio::test]
+async fn what_is_stored_is_named_in_the_job() {
+    let api = Api::start().await;
+    api.client().submit_large(submission(), None).await.unwrap();
+    let test = &api.claim().await.submission.test_cases[0];
+    assert!(test.input.is_none() && test.input_sha256.is_some());
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use optimus_api::Settings;
 use optimus_client::Client;
 use optimus_common::{WorkerId, language::LanguagesFile};
-use optimus_content::{ContentStore, Memory, Rules};
+use optimus_content::{FaultyContent, Memory, Rules};
 use optimus_queue::{Claim, JobQueue, memory::MemoryStore};
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Api {
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) content: Arc<dyn ContentStore>,
+    pub(crate) content: FaultyContent,
     pub(crate) address: String,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -28,9 +28,9 @@ impl Api {
         let mut settings = Settings::defaults();
         settings.languages_file = LanguagesFile::BuiltIn;
         change(&mut settings);
-        let content: Arc<dyn ContentStore> = Arc::new(Memory::new(Rules::of(&settings.content)));
+        let content = FaultyContent::new(Arc::new(Memory::new(Rules::of(&settings.content))));
         let store = Arc::new(MemoryStore::new(&settings.queue));
-        let app = optimus_api::App::new(store.clone(), Arc::clone(&content), settings).unwrap();
+        let app = optimus_api::App::new(store.clone(), Arc::new(content.clone()), settings).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(optimus_api::serve(
