@@ -762,5 +762,14 @@ async fn damaged_content_uses_attempts_until_it_is_put_again() {
     let record = running.store.until(id, JobStatus::Failed).await;
     assert!(record.error.unwrap().contains("gone"));
     assert_eq!(record.attempts, 3);
+
+    // Put again when the first attempt has failed, it is there for the second.
+    let id = running.store.put(naming(b"large")).await;
+    while running.store.get(id).await.unwrap().unwrap().attempts < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    put_content(&running.content, b"large").await;
+    let record = running.store.until(id, JobStatus::Completed).await;
+    assert_eq!((record.attempts, verdicts(&record)), (2, vec![Verdict::Accepted]));
     running.leave().await;
 }
