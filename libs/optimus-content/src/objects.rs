@@ -8,6 +8,7 @@
 //! | `holds/<job id>` | the digests that a job holds, each followed by a line's end |
 //! | `identity` | the name of the store |
 //! | `clock` | nothing; written to learn what time it is there |
+//! | `nothing` | never there; deleted to learn whether the store does what it is asked |
 //!
 //! An object store has no transactions, but shows what was written to whoever reads after that. Whoever removes a version notes
 //! that it goes, then looks whether the content was used, and only then deletes it. Whoever uses content writes that it is used
@@ -87,6 +88,10 @@ fn there<T>(result: object_store::Result<T>) -> Result<Option<T>, ContentError> 
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("it does not take DeleteObjects (POST ?delete), without which nothing can be removed from it")]
+struct Undeletable(#[source] ContentError);
+
 /// All versions of one content, as they were listed.
 #[derive(Debug, Default)]
 struct Listed {
@@ -135,6 +140,7 @@ impl ObjectContent {
                 "content.store: this store takes a PUT with If-None-Match: * of what is there, which it must refuse".into(),
             ));
         }
+        inner.tries_to_delete().await?;
         let listed = inner.listed().await?;
         inner
             .room
@@ -157,6 +163,14 @@ impl Inner {
             Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
             Err(error) => Err(ContentError::unavailable(error)),
         }
+    }
+
+    /// Some stores that speak S3 have no such request, which would be noticed when the first content is to go.
+    async fn tries_to_delete(&self) -> Result<(), ContentError> {
+        let tried = there(self.objects.delete(&self.path(&["nothing"])).await);
+        tried
+            .map(drop)
+            .map_err(|error| ContentError::unavailable(Undeletable(error)))
     }
 
     fn path(&self, parts: &[&str]) -> Path {

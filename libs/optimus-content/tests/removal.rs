@@ -47,6 +47,8 @@ struct Gated {
     gate: Arc<Semaphore>,
     /// Whether it takes everything, whatever is there.
     overwrites: bool,
+    /// Whether it deletes nothing, and says so.
+    refuses_deletes: bool,
     /// How many answers of content are other bytes, on their way.
     lies: Arc<AtomicU32>,
 }
@@ -103,6 +105,15 @@ impl ObjectStore for Gated {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        if self.refuses_deletes {
+            return stream::once(async {
+                Err(object_store::Error::NotImplemented {
+                    operation: "delete".to_owned(),
+                    implementer: "this one".to_owned(),
+                })
+            })
+            .boxed();
+        }
         let (gate, objects) = (Arc::clone(&self.gate), Arc::clone(&self.objects));
         let pass = async move {
             gate.acquire().await.unwrap().forget();
@@ -207,6 +218,7 @@ impl Process {
             objects: Arc::clone(objects),
             gate: Arc::clone(&gate),
             overwrites: false,
+            refuses_deletes: false,
             lies: Arc::clone(&lies),
         };
         let store = done(ObjectContent::open(
@@ -423,18 +435,22 @@ fn what_is_held_is_read_whatever_is_done_meanwhile() {
 
 /// Without such a refusal a process would take the notes of others for its own.
 #[test]
-fn a_store_that_overwrites_what_is_there_is_none() {
-    let open = |overwrites| {
+fn a_store_that_overwrites_what_is_there_or_deletes_nothing_is_none() {
+    let open = |overwrites, refuses_deletes| {
         let store = Gated {
             objects: Arc::default(),
             gate: Arc::new(Semaphore::new(1000)),
             overwrites,
+            refuses_deletes,
             lies: Arc::default(),
         };
         done(ObjectContent::open(Arc::new(store), Path::default(), RULES))
     };
-    open(false).unwrap();
-    let refused = open(true).unwrap_err();
+    open(false, false).unwrap();
+    let refused = open(false, true).unwrap_err();
+    let why = optimus_common::causes(&refused).to_string();
+    assert!(why.contains("DeleteObjects"), "{why}");
+    let refused = open(true, false).unwrap_err();
     assert!(
         matches!(&refused, ContentError::Misconfigured(why) if why.contains("If-None-Match")),
         "{refused}"
