@@ -11,6 +11,12 @@ use optimus_service::supervise::supervise;
 
 use crate::{App, problem::Problem};
 
+/// The part of the room for content that jobs may hold, so that there is always some for what comes.
+const HELD: u64 = 2;
+
+/// The same for a job to be held for that no worker takes at the moment, and that may wait for ever.
+const HELD_BY_UNSERVED: u64 = 4;
+
 /// Stores a job that was checked, all but what depends on the content it names. That is held first: whatever happens
 /// from then on, content of a job that may be stored is not removed.
 pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Problem> {
@@ -27,7 +33,15 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
     {
         return Ok(known);
     }
-    submission::hold(&*app.content, id, &mut job.submission).await?;
+    let language = &job.submission.language;
+    let unserved = app.roster.unserved(&*app.store, language).await;
+    let part = if unserved.is_some() {
+        HELD_BY_UNSERVED
+    } else {
+        HELD
+    };
+    let most = app.content.bound().await? / part;
+    submission::hold(&*app.content, id, &mut job.submission, most).await?;
     let checked = match check(app, &job) {
         Ok(()) => reaches_workers(app, &job).await,
         refused => refused,

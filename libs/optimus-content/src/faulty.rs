@@ -93,8 +93,17 @@ impl ContentStore for FaultyContent {
         self.reached()?.renew(digests).await
     }
 
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
-        self.reached()?.hold(job, digests).await
+    async fn bound(&self) -> Result<u64, ContentError> {
+        self.reached()?.bound().await
+    }
+
+    async fn hold(
+        &self,
+        job: JobId,
+        digests: &[Digest],
+        most: u64,
+    ) -> Result<Vec<Option<u64>>, ContentError> {
+        self.reached()?.hold(job, digests, most).await
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {

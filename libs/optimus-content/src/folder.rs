@@ -36,13 +36,15 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::{
-    disk::{Disk, Free, Hold},
+    disk::{Disk, Free, Hold, charge},
     search::Search,
     sink::Writing,
 };
 use crate::{
-    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
-    removal::{left_of, removable},
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept,
+    held::Held,
+    is_over,
+    removal::{Entry, left_of, removable},
     room::{Room, Share},
 };
 
@@ -67,6 +69,7 @@ struct Inner {
     disk: Disk,
     rules: Rules,
     room: Room,
+    held: Held,
     search: Mutex<Search>,
     file_system: FileSystem,
 }
@@ -95,17 +98,19 @@ impl Folder {
     async fn open_on(folder: PathBuf, rules: Rules, file_system: FileSystem) -> Result<Self, ContentError> {
         let store = blocking(move || {
             let disk = Disk::open(folder)?;
-            let room = Room::default();
-            room.set_kept(disk.entries()?.iter().map(|entry| entry.bytes).sum());
-            // What was being written when a process was killed is gone, and that of others counts, from the first moment.
-            room.set_elsewhere(disk.sweep()?);
-            Ok(Inner {
+            let inner = Inner {
                 disk,
                 rules,
-                room,
+                room: Room::default(),
+                held: Held::default(),
                 search: Mutex::default(),
                 file_system,
-            })
+            };
+            inner.look_at_holds()?;
+            inner.note(&inner.disk.entries()?);
+            // What was being written when a process was killed is gone, and that of others counts, from the first moment.
+            inner.room.set_elsewhere(inner.disk.sweep()?);
+            Ok(inner)
         });
         Ok(Self(Arc::new(store.await?)))
     }
@@ -216,7 +221,23 @@ impl Inner {
         search.make_room(self, || self.room.taken().kept <= target)
     }
 
-    fn hold(&self, job: JobId, digests: &[Digest]) -> io::Result<()> {
+    fn hold(&self, job: JobId, digests: &[Digest], most: u64) -> io::Result<Vec<Option<u64>>> {
+        self.note_hold(job, digests)?;
+        // After that, so that whoever does not see the hold sees the use.
+        let sizes = self.disk.renew(digests)?;
+        let measured: Vec<_> = digests
+            .iter()
+            .zip(&sizes)
+            .map(|(digest, size)| (*digest, size.map_or(0, charge)))
+            .collect();
+        if !self.held.add(job, &measured, most) {
+            self.disk.release(job)?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(sizes)
+    }
+
+    fn note_hold(&self, job: JobId, digests: &[Digest]) -> io::Result<()> {
         let missing = RESERVE_OF_HOLDS.saturating_sub(self.free().bytes);
         if missing > 0 {
             self.free_at_least(missing)?;
@@ -233,15 +254,27 @@ impl Inner {
         }
     }
 
+    /// All that is held.
+    fn look_at_holds(&self) -> io::Result<HashSet<Digest>> {
+        for job in self.held.keep(&self.disk.holders()?.into_iter().collect()) {
+            self.held.learn(job, self.disk.held_by(job)?);
+        }
+        Ok(self.held.digests())
+    }
+
+    /// Notes what is there.
+    fn note(&self, entries: &[Entry]) {
+        self.room.set_kept(entries.iter().map(|entry| entry.bytes).sum());
+        self.held
+            .measure(entries.iter().map(|entry| (entry.digest, entry.bytes)));
+    }
+
     /// Removes what was not used for its time, and what there is no room for. `began`: a moment from which on uses are seen.
     fn remove(&self, began: SystemTime) -> io::Result<u64> {
-        let mut held = HashSet::new();
-        for job in self.disk.holders()? {
-            held.extend(self.disk.held_by(job)?);
-        }
+        let held = self.look_at_holds()?;
         self.room.set_elsewhere(self.disk.sweep()?);
         let entries = self.disk.entries()?;
-        self.room.set_kept(entries.iter().map(|entry| entry.bytes).sum());
+        self.note(&entries);
         let most = self.bound().saturating_sub(self.room.taken().on_its_way());
         let mut removed = 0;
         for entry in removable(entries, &held, &self.rules, began, most) {
@@ -366,18 +399,27 @@ impl ContentStore for Folder {
         self.on_disk(move |inner| inner.disk.renew(&digests)).await
     }
 
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+    async fn bound(&self) -> Result<u64, ContentError> {
+        self.on_disk(|inner| Ok(inner.bound())).await
+    }
+
+    async fn hold(
+        &self,
+        job: JobId,
+        digests: &[Digest],
+        most: u64,
+    ) -> Result<Vec<Option<u64>>, ContentError> {
         let digests = digests.to_vec();
-        let hold = move |inner: &Inner| {
-            inner.hold(job, &digests)?;
-            // After that, so that whoever does not see the hold sees the use.
-            inner.disk.renew(&digests)
-        };
-        self.on_disk(hold).await
+        self.on_disk(move |inner| inner.hold(job, &digests, most)).await
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {
-        self.on_disk(move |inner| inner.disk.release(job)).await
+        let release = move |inner: &Inner| {
+            inner.disk.release(job)?;
+            inner.held.end(job);
+            Ok(())
+        };
+        self.on_disk(release).await
     }
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {

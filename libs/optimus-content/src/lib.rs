@@ -21,6 +21,7 @@ mod content;
 mod faulty;
 mod fetcher;
 mod folder;
+mod held;
 mod incoming;
 mod memory;
 mod objects;

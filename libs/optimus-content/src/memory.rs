@@ -53,6 +53,22 @@ impl State {
         digests.iter().map(renew).collect()
     }
 
+    /// Whether all that jobs hold is no more than `most` with these.
+    fn may_hold(&self, digests: &[Digest], most: u64) -> bool {
+        let mut held = self.held();
+        let new = digests
+            .iter()
+            .any(|digest| held.insert(*digest) && self.kept.contains_key(digest));
+        held.extend(digests);
+        let kept = held.iter().filter_map(|digest| self.kept.get(digest));
+        !new || kept.map(|(bytes, _)| charge(bytes.len())).sum::<u64>() <= most
+    }
+
+    fn held(&self) -> HashSet<Digest> {
+        let held = self.holds.values().flat_map(|(_, digests)| digests);
+        held.copied().collect()
+    }
+
     /// Makes all of it together `most` bytes at most, as far as that may be.
     fn remove(&mut self, rules: &Rules, most: u64) -> u64 {
         let entries = self.kept.iter().map(|(digest, (bytes, used))| Entry {
@@ -60,12 +76,7 @@ impl State {
             bytes: charge(bytes.len()),
             used: *used,
         });
-        let held: HashSet<_> = self
-            .holds
-            .values()
-            .flat_map(|(_, digests)| digests)
-            .copied()
-            .collect();
+        let held = self.held();
         let gone = removable(entries.collect(), &held, rules, SystemTime::now(), most);
         for entry in &gone {
             self.kept.remove(&entry.digest);
@@ -156,8 +167,20 @@ impl ContentStore for Memory {
         Ok(self.state().renew(digests))
     }
 
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+    async fn bound(&self) -> Result<u64, ContentError> {
+        Ok(self.rules.max_total_bytes)
+    }
+
+    async fn hold(
+        &self,
+        job: JobId,
+        digests: &[Digest],
+        most: u64,
+    ) -> Result<Vec<Option<u64>>, ContentError> {
         let mut state = self.state();
+        if !state.may_hold(digests, most) {
+            return Err(ContentError::NoRoom);
+        }
         state.holds.insert(job, (SystemTime::now(), digests.to_vec()));
         Ok(state.renew(digests))
     }

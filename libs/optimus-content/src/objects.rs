@@ -48,7 +48,9 @@ use self::{
     versions::{LOOKS, Restless},
 };
 use crate::{
-    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Upkept, is_over,
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Upkept,
+    held::Held,
+    is_over,
     removal::left_of,
     room::{Room, Share},
 };
@@ -68,6 +70,7 @@ struct Inner {
     prefix: Path,
     rules: Rules,
     room: Room,
+    held: Held,
     /// When room may be looked for again.
     search: Mutex<Option<Instant>>,
     /// For whoever copies what others remove.
@@ -131,6 +134,7 @@ impl ObjectContent {
             prefix,
             rules,
             room: Room::default(),
+            held: Held::default(),
             search: Mutex::default(),
             copying: Mutex::default(),
         };
@@ -141,10 +145,7 @@ impl ObjectContent {
             ));
         }
         inner.tries_to_delete().await?;
-        let listed = inner.listed().await?;
-        inner
-            .room
-            .set_kept(listed.values().map(|content| content.bytes).sum());
+        inner.note(&inner.listed().await?);
         Ok(Self(Arc::new(inner)))
     }
 }
@@ -290,20 +291,31 @@ impl Inner {
         Ok(jobs)
     }
 
-    async fn held(&self) -> Result<HashSet<Digest>, ContentError> {
-        let holds = stream::iter(self.holds().await?).map(|(job, _)| async move {
+    /// All that is held.
+    async fn look_at_holds(&self) -> Result<HashSet<Digest>, ContentError> {
+        let jobs = self.holds().await?.into_iter().map(|(job, _)| job).collect();
+        let holds = stream::iter(self.held.keep(&jobs)).map(|job| async move {
             let Some(hold) = there(self.objects.get(&self.hold_of(job)).await)? else {
-                return Ok(Bytes::new());
+                return Ok((job, Bytes::new()));
             };
-            hold.bytes().await.map_err(ContentError::unavailable)
+            let hold = hold.bytes().await.map_err(ContentError::unavailable)?;
+            Ok((job, hold))
         });
         let mut holds = holds.buffer_unordered(AT_ONCE);
-        let mut held = HashSet::new();
-        while let Some(hold) = holds.try_next().await? {
-            let text = String::from_utf8_lossy(&hold).into_owned();
-            held.extend(text.lines().filter_map(|line| line.parse::<Digest>().ok()));
+        while let Some((job, hold)) = holds.try_next().await? {
+            let text = String::from_utf8_lossy(&hold);
+            let digests = text.lines().filter_map(|line| line.parse::<Digest>().ok());
+            self.held.learn(job, digests.collect());
         }
-        Ok(held)
+        Ok(self.held.digests())
+    }
+
+    /// Notes what is there.
+    fn note(&self, listed: &HashMap<Digest, Listed>) {
+        self.room
+            .set_kept(listed.values().map(|content| content.bytes).sum());
+        self.held
+            .measure(listed.iter().map(|(digest, content)| (*digest, content.bytes)));
     }
 
     /// Takes so much more for what comes, and makes room where there is none.
@@ -387,18 +399,39 @@ impl ContentStore for ObjectContent {
         self.0.renew_all(digests).await
     }
 
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
+    async fn bound(&self) -> Result<u64, ContentError> {
+        Ok(self.0.rules.max_total_bytes)
+    }
+
+    async fn hold(
+        &self,
+        job: JobId,
+        digests: &[Digest],
+        most: u64,
+    ) -> Result<Vec<Option<u64>>, ContentError> {
         let text: String = digests
             .iter()
             .flat_map(|digest| [digest.to_string(), "\n".to_owned()])
             .collect();
         self.0.write(&self.0.hold_of(job), text).await?;
         // After that, so that whoever does not see the hold sees the use.
-        self.0.renew_all(digests).await
+        let sizes = self.0.renew_all(digests).await?;
+        let measured: Vec<_> = digests
+            .iter()
+            .zip(&sizes)
+            .map(|(digest, size)| (*digest, size.map_or(0, charge)))
+            .collect();
+        if !self.0.held.add(job, &measured, most) {
+            self.0.delete(&self.0.hold_of(job)).await?;
+            return Err(ContentError::NoRoom);
+        }
+        Ok(sizes)
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {
-        self.0.delete(&self.0.hold_of(job)).await
+        self.0.delete(&self.0.hold_of(job)).await?;
+        self.0.held.end(job);
+        Ok(())
     }
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {

@@ -32,6 +32,9 @@ pub trait ContentStore: Send + Sync {
     /// Largest content it takes.
     fn max_bytes(&self) -> u64;
 
+    /// What all content may count for at present.
+    async fn bound(&self) -> Result<u64, ContentError>;
+
     /// The content, which is no use of it.
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError>;
 
@@ -45,8 +48,10 @@ pub trait ContentStore: Send + Sync {
     async fn renew(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError>;
 
     /// As [`ContentStore::renew`], and keeps what is there of them until the job is over, however long that takes. To be
-    /// called before the job is stored.
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError>;
+    /// called before the job is stored. Where all that jobs hold would then count for more than `most`, each content once, it
+    /// holds nothing, and there is [`ContentError::NoRoom`].
+    async fn hold(&self, job: JobId, digests: &[Digest], most: u64)
+    -> Result<Vec<Option<u64>>, ContentError>;
 
     /// The job is over, or never was. What it held is kept as if it had been used when it was last renewed.
     async fn release(&self, job: JobId) -> Result<(), ContentError>;
@@ -86,7 +91,7 @@ pub enum ContentError {
     /// A setting that nothing but another value mends, found at start.
     #[error("the content store is not set up rightly: {0}")]
     Misconfigured(String),
-    /// All that is there is held by jobs, or was used a short while ago.
+    /// All that is there is held by jobs, or was used a short while ago; or jobs hold as much as they may.
     #[error("there is no room for more content")]
     NoRoom,
     #[error("content may have at most {most} bytes")]

@@ -10,17 +10,19 @@ use optimus_common::{
 
 use crate::{ContentError, ContentStore};
 
-/// Holds what the job's submission names, and notes the sizes of what is there. What has none afterwards is not there.
+/// Holds what the job's submission names, within what all jobs may hold, and notes the sizes of what is there. What has none
+/// afterwards is not there.
 pub async fn hold(
     store: &dyn ContentStore,
     job: JobId,
     submission: &mut Submission,
+    most: u64,
 ) -> Result<(), ContentError> {
     let digests = digests(submission);
     if digests.is_empty() {
         return Ok(());
     }
-    let sizes = store.hold(job, &digests).await?;
+    let sizes = store.hold(job, &digests, most).await?;
     let sizes: HashMap<_, _> = digests.into_iter().zip(sizes).collect();
     for named in submission.named_content_mut() {
         if let Some(Some(size)) = sizes.get(&named.digest()) {

@@ -306,7 +306,7 @@ fn what_a_job_was_told_is_there_is_there_at_every_moment() {
                 break;
             }
             let digests = [digest()];
-            let mut hold = Steps::of(using, using.store.hold(JobId::new(), &digests));
+            let mut hold = Steps::of(using, using.store.hold(JobId::new(), &digests, u64::MAX));
             if !hold.steps(during) || !removal.steps(until) {
                 continue;
             }
@@ -320,7 +320,7 @@ fn what_a_job_was_told_is_there_is_there_at_every_moment() {
                 refused += 1;
                 let putting = Steps::of(using, put(&using.store)).end();
                 assert_eq!(putting, Put::New, "{}", told());
-                let again = Steps::of(using, using.store.hold(JobId::new(), &digests)).end();
+                let again = Steps::of(using, using.store.hold(JobId::new(), &digests, u64::MAX)).end();
                 assert_eq!(again.unwrap(), [Some(CONTENT.len() as u64)], "{}", told());
             }
             jobs += 1;
@@ -370,7 +370,7 @@ fn no_order_of_requests_takes_content_from_a_job() {
             let mut removal = Steps::of(removing, removing.store.upkeep(&Waiting));
             assert!(removal.steps(known - 1));
             let digests = [digest()];
-            let mut hold = Steps::of(using, using.store.hold(JobId::new(), &digests));
+            let mut hold = Steps::of(using, using.store.hold(JobId::new(), &digests, u64::MAX));
             let mut choices = 0;
             while !removal.is_over() && !hold.is_over() {
                 if choices == order.len() {
@@ -416,7 +416,7 @@ fn what_is_held_is_read_whatever_is_done_meanwhile() {
                 break;
             }
             let digests = [digest()];
-            let hold = Steps::of(using, using.store.hold(JobId::new(), &digests)).end();
+            let hold = Steps::of(using, using.store.hold(JobId::new(), &digests, u64::MAX)).end();
             let mut read = Steps::of(reading, read(&reading.store));
             if hold.unwrap() == [None] || !read.steps(during) || !removal.steps(until) {
                 continue;
@@ -448,7 +448,7 @@ fn a_store_that_overwrites_what_is_there_or_deletes_nothing_is_none() {
     };
     open(false, false).unwrap();
     let refused = open(false, true).unwrap_err();
-    let why = optimus_common::causes(&refused).to_string();
+    let why = optimus_common::causes(&refused);
     assert!(why.contains("DeleteObjects"), "{why}");
     let refused = open(true, false).unwrap_err();
     assert!(

@@ -83,7 +83,7 @@ pub(crate) struct JobState {
         (status = 503, description = "The store is not available, or there are too many large bodies or connections at once, or \
             no worker has the content that it names",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
-        (status = 507, description = "There is no room to note which content it names",
+        (status = 507, description = "Jobs hold as much content as they may, or there is no room to note what it names",
             headers(("Retry-After" = u64, description = "Seconds to wait"))),
     )
 )]

@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use optimus_common::content::Digest;
-use optimus_content::Fetcher;
+use async_trait::async_trait;
+use optimus_common::{JobId, content::Digest};
+use optimus_content::{Fetcher, Holders};
+use optimus_queue::JobStore;
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -41,12 +43,9 @@ async fn head(api: &Api, name: &str) -> reqwest::Response {
 async fn is_held(api: &Api) -> bool {
     struct Asked(std::sync::Mutex<bool>);
 
-    #[async_trait::async_trait]
-    impl optimus_content::Holders for Asked {
-        async fn is_over(
-            &self,
-            _: optimus_common::JobId,
-        ) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    #[async_trait]
+    impl Holders for Asked {
+        async fn is_over(&self, _: JobId) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
             *self.0.lock().unwrap() = true;
             Ok(false)
         }
@@ -161,6 +160,59 @@ async fn a_job_names_content_and_holds_it() {
     assert_eq!(submission.test_cases[0].input(), b"12");
     assert_eq!(submission.test_cases[0].expected_output(), b"12");
     assert!(is_held(&api).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_leave_room_for_content_and_those_of_nobody_leave_some_for_jobs() {
+    const SIZE: usize = 10_000;
+    let api = Api::start_with(|settings| {
+        settings.content.max_total_bytes = 8 * (SIZE as u64 + 256);
+        settings.content.min_kept = Duration::ZERO;
+    })
+    .await;
+    let submit = async |language: &str, number: u8| {
+        let digest = digest_of(&[number; SIZE]).to_string();
+        let stored = put_as(&api, &digest, vec![number; SIZE]).await;
+        assert!(stored.status().is_success(), "{stored:?}");
+        let test = json!({"id": 1, "input_sha256": digest, "expected_output": ""});
+        let mut submission = submission_with("test_cases", json!([test]));
+        submission["language"] = json!(language);
+        api.submit(&submission).await
+    };
+    api.announce(&[("python", None)]).await;
+    // Nobody takes these, so they hold a quarter of the room.
+    for number in [0, 1, 1] {
+        assert_eq!(submit("java", number).await.status(), StatusCode::ACCEPTED);
+    }
+    let refused = problem_of(submit("java", 2).await, StatusCode::INSUFFICIENT_STORAGE).await;
+    assert_eq!(refused["type"], "urn:optimus:problem:no-room-for-content");
+    // All of them hold a half, and what no job holds makes room.
+    for number in [3, 4] {
+        assert_eq!(submit("python", number).await.status(), StatusCode::ACCEPTED);
+    }
+    for number in 5..12 {
+        let refused = submit("python", number).await;
+        problem_of(refused, StatusCode::INSUFFICIENT_STORAGE).await;
+    }
+    // And what is held already takes no more.
+    assert_eq!(submit("python", 0).await.status(), StatusCode::ACCEPTED);
+
+    // What one job has done with another one may hold.
+    api.finish(&api.claim("python").await).await;
+    let upkept = api.content.upkeep(&Stored(&*api.store)).await.unwrap();
+    assert_eq!(upkept.released, 1);
+    assert_eq!(submit("python", 12).await.status(), StatusCode::ACCEPTED);
+}
+
+/// Whose jobs are over when their store says so.
+struct Stored<'a>(&'a dyn JobStore);
+
+#[async_trait]
+impl Holders for Stored<'_> {
+    async fn is_over(&self, job: JobId) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+        let job = self.0.lookup(job).await?;
+        Ok(job.is_none_or(|job| job.record.status.is_terminal()))
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,10 @@ pub async fn damaged_content_is_not_handed_out_and_is_removed(factory: &dyn Stor
     factory.damage(digest, Damage::CutOff).await;
     // Neither is a size told that it has not.
     assert_eq!(store.renew(&[digest]).await.unwrap(), [None]);
-    assert_eq!(store.hold(JobId::new(), &[digest]).await.unwrap(), [None]);
+    assert_eq!(
+        store.hold(JobId::new(), &[digest], u64::MAX).await.unwrap(),
+        [None]
+    );
     if let Some(content) = store.get(digest).await.unwrap() {
         let error = content.into_bytes(SIZE).await.unwrap_err();
         assert!(matches!(error, ContentError::Damaged(_)), "{error:?}");
@@ -47,7 +50,7 @@ pub async fn a_put_mends_damaged_content(factory: &dyn StoreFactory) {
     put(&*store, 1).await;
     let jobs = Jobs::default();
     let job = JobId::new();
-    store.hold(job, &[digest]).await.unwrap();
+    store.hold(job, &[digest], u64::MAX).await.unwrap();
     for damage in [Damage::Changed, Damage::CutOff] {
         factory.damage(digest, damage).await;
         let (_, other) = numbered(2);

@@ -30,8 +30,8 @@ pub async fn what_a_job_holds_stays_until_it_is_over(factory: &dyn StoreFactory)
     let store = factory.open(hasty(factory)).await;
     let (held, shared) = (put(&*store, 1).await, put(&*store, 2).await);
     let (job, other) = (JobId::new(), JobId::new());
-    store.hold(job, &[held, shared]).await.unwrap();
-    store.hold(other, &[shared]).await.unwrap();
+    store.hold(job, &[held, shared], u64::MAX).await.unwrap();
+    store.hold(other, &[shared], u64::MAX).await.unwrap();
     let jobs = Jobs::default();
     for number in [3, 4] {
         let unheld = put(&*store, number).await;
@@ -49,9 +49,9 @@ pub async fn what_is_released_goes_after_its_time(factory: &dyn StoreFactory) {
     let store = factory.open(hasty(factory)).await;
     let held = put(&*store, 1).await;
     let job = JobId::new();
-    store.hold(job, &[held]).await.unwrap();
+    store.hold(job, &[held], u64::MAX).await.unwrap();
     // Asked for twice, as after a lost answer.
-    store.hold(job, &[held]).await.unwrap();
+    store.hold(job, &[held], u64::MAX).await.unwrap();
     store.release(job).await.unwrap();
     store.release(job).await.unwrap();
     gone(&*store, &Jobs::default(), held, factory.tick()).await;
@@ -61,7 +61,10 @@ pub async fn a_job_is_told_what_is_missing(factory: &dyn StoreFactory) {
     let store = factory.open(patient()).await;
     let there = put(&*store, 1).await;
     let (missing, _) = numbered(2);
-    let sizes = store.hold(JobId::new(), &[missing, there]).await.unwrap();
+    let sizes = store
+        .hold(JobId::new(), &[missing, there], u64::MAX)
+        .await
+        .unwrap();
     assert_eq!(sizes, [None, Some(SIZE)]);
     assert_eq!(store.renew(&[there, missing]).await.unwrap(), [Some(SIZE), None]);
 }
@@ -74,7 +77,7 @@ pub async fn a_job_on_its_way_is_not_asked_for(factory: &dyn StoreFactory) {
     let store = factory.open(rules).await;
     let held = put(&*store, 1).await;
     let job = JobId::new();
-    store.hold(job, &[held]).await.unwrap();
+    store.hold(job, &[held], u64::MAX).await.unwrap();
     let jobs = Jobs::default();
     // Not in its store yet.
     jobs.end(job);
@@ -90,7 +93,7 @@ pub async fn an_error_ends_no_hold(factory: &dyn StoreFactory) {
     let store = factory.open(hasty(factory)).await;
     let held = put(&*store, 1).await;
     let job = JobId::new();
-    store.hold(job, &[held]).await.unwrap();
+    store.hold(job, &[held], u64::MAX).await.unwrap();
     for _ in 0..8 {
         sleep(factory.tick()).await;
         // Whether the rest goes on or not.
@@ -112,7 +115,7 @@ pub async fn a_job_nothing_is_known_of_holds_up_nobody(factory: &dyn StoreFactor
     .into();
     let jobs: Vec<_> = held.iter().map(|_| JobId::new()).collect();
     for (job, digest) in jobs.iter().zip(&held) {
-        store.hold(*job, &[*digest]).await.unwrap();
+        store.hold(*job, &[*digest], u64::MAX).await.unwrap();
     }
     let holders = AllButOne(jobs[1]);
     while is_there(&*store, held[0]).await || is_there(&*store, held[2]).await {
@@ -144,7 +147,7 @@ pub async fn what_is_held_makes_no_room(factory: &dyn StoreFactory) {
     for number in 0..3 {
         held.push(put(&*store, number).await);
     }
-    store.hold(JobId::new(), &held).await.unwrap();
+    store.hold(JobId::new(), &held, u64::MAX).await.unwrap();
     sleep(factory.tick()).await;
     let (digest, bytes) = numbered(3);
     let refused = put_as(&*store, digest, &bytes).await.unwrap_err();
@@ -154,6 +157,40 @@ pub async fn what_is_held_makes_no_room(factory: &dyn StoreFactory) {
         assert!(is_there(&*store, digest).await);
     }
     assert!(!is_there(&*store, digest).await);
+}
+
+pub async fn jobs_hold_no_more_than_they_may(factory: &dyn StoreFactory) {
+    let store = factory.open(hasty(factory)).await;
+    let mut digests = Vec::new();
+    for number in 0..3 {
+        digests.push(put(&*store, number).await);
+    }
+    let most = 2 * (SIZE + factory.beside());
+    let jobs = [JobId::new(), JobId::new(), JobId::new()];
+    store.hold(jobs[0], &digests[..1], most).await.unwrap();
+    // Each content counts once.
+    store.hold(jobs[1], &digests[..2], most).await.unwrap();
+    store.hold(jobs[1], &digests[..2], most).await.unwrap();
+    let refused = store.hold(jobs[2], &digests[1..], most).await.unwrap_err();
+    assert!(matches!(refused, ContentError::NoRoom), "{refused:?}");
+    let unheld = digests[2];
+    gone(&*store, &Jobs::default(), unheld, factory.tick()).await;
+    assert!(is_there(&*store, digests[0]).await && is_there(&*store, digests[1]).await);
+
+    put(&*store, 2).await;
+    store.release(jobs[1]).await.unwrap();
+    store.release(jobs[1]).await.unwrap();
+    assert_eq!(
+        store.hold(jobs[2], &digests[2..], most).await.unwrap(),
+        [Some(SIZE)]
+    );
+    let refused = store.hold(jobs[1], &digests[..2], most).await.unwrap_err();
+    assert!(matches!(refused, ContentError::NoRoom), "{refused:?}");
+    // What is held by others takes no more room.
+    store
+        .hold(jobs[1], &[digests[0], digests[2]], most)
+        .await
+        .unwrap();
 }
 
 pub async fn what_was_just_used_makes_no_room(factory: &dyn StoreFactory) {

@@ -80,6 +80,7 @@ macro_rules! content_conformance_tests {
                 a_job_nothing_is_known_of_holds_up_nobody,
                 what_was_not_used_for_the_longest_time_makes_room,
                 what_is_held_makes_no_room,
+                jobs_hold_no_more_than_they_may,
                 what_was_just_used_makes_no_room,
             }
         }

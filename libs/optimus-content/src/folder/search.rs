@@ -1,14 +1,14 @@
 //! Looking for content that makes room.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    collections::{HashSet, VecDeque},
     io,
     time::{Duration, Instant, SystemTime},
 };
 
-use optimus_common::{JobId, content::Digest};
+use optimus_common::content::Digest;
 
-use super::{Inner, disk::Disk};
+use super::Inner;
 use crate::{Rules, removal::Entry as Kept};
 
 /// From a look at every file that did not find enough to the next one, at least, and how many times longer than it took.
@@ -25,22 +25,9 @@ pub(super) struct Search {
     candidates: VecDeque<Kept>,
     look_took: Duration,
     not_before: Option<Instant>,
-    holds: HashMap<JobId, Vec<Digest>>,
 }
 
 impl Search {
-    /// All that is held. What a job holds never changes, so that each hold is read once.
-    fn held(&mut self, disk: &Disk) -> io::Result<HashSet<Digest>> {
-        let jobs: HashSet<_> = disk.holders()?.into_iter().collect();
-        self.holds.retain(|job, _| jobs.contains(job));
-        for job in jobs {
-            if let Entry::Vacant(unread) = self.holds.entry(job) {
-                unread.insert(disk.held_by(job)?);
-            }
-        }
-        Ok(self.holds.values().flatten().copied().collect())
-    }
-
     /// The next that may go of those which are known.
     fn next(&mut self, held: &HashSet<Digest>, rules: &Rules, now: SystemTime) -> Option<Kept> {
         loop {
@@ -60,7 +47,7 @@ impl Search {
     fn look(&mut self, inner: &Inner, held: &HashSet<Digest>) -> io::Result<()> {
         let began = Instant::now();
         let mut entries = inner.disk.entries()?;
-        inner.room.set_kept(entries.iter().map(|entry| entry.bytes).sum());
+        inner.note(&entries);
         entries.retain(|entry| !held.contains(&entry.digest));
         entries.sort_unstable_by_key(|entry| entry.used);
         entries.truncate(REMEMBERED);
@@ -80,7 +67,7 @@ impl Search {
         if !self.may_look() && self.next_is_too_young(&inner.rules, now) {
             return Ok(());
         }
-        let held = self.held(&inner.disk)?;
+        let held = inner.look_at_holds()?;
         // Of what is remembered, something may be left that was used meanwhile.
         let mut may_look = self.may_look();
         while !is_enough() {

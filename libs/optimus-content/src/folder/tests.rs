@@ -124,7 +124,7 @@ async fn content_makes_room_where_a_quota_is_reached() {
     for number in 0..40 {
         held.push(numbered(number).0);
     }
-    store.hold(JobId::new(), &held).await.unwrap();
+    store.hold(JobId::new(), &held, u64::MAX).await.unwrap();
     let refused = async {
         for number in 40..60 {
             put(&store, number).await?;
@@ -145,7 +145,7 @@ async fn holds_get_room_where_content_gets_none() {
         .await
         .unwrap();
     let (digest, _) = numbered(1);
-    let sizes = store.hold(JobId::new(), &[digest]).await.unwrap();
+    let sizes = store.hold(JobId::new(), &[digest], u64::MAX).await.unwrap();
     assert_eq!(sizes, [Some(SIZE as u64)]);
     let refused = put(&store, 2).await.unwrap_err();
     assert!(matches!(refused, ContentError::NoRoom), "{refused:?}");
@@ -237,7 +237,7 @@ async fn what_is_not_the_stores_is_passed_over() {
     let store = Folder::open(folder.path(), rules()).await.unwrap();
     put(&store, 1).await.unwrap();
     let job = JobId::new();
-    store.hold(job, &[numbered(1).0]).await.unwrap();
+    store.hold(job, &[numbered(1).0], u64::MAX).await.unwrap();
     let (digest, _) = numbered(2);
     let elsewhere = format!("kept/00/{digest}");
     assert_ne!(&digest.to_string()[..2], "00");

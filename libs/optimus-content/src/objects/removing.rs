@@ -85,11 +85,10 @@ impl Inner {
     /// Removes what was not used for its time, and as much more as it takes for all to be `most`. What is held now is not.
     pub(super) async fn remove_unused(&self, most: u64) -> Result<u64, ContentError> {
         let now = self.now().await?;
-        let held = self.held().await?;
+        let held = self.look_at_holds().await?;
         self.finish_removals().await?;
         let all = self.listed().await?;
-        let kept = all.values().map(|content| content.bytes).sum();
-        self.room.set_kept(kept);
+        self.note(&all);
         let entries = all.iter().map(|(digest, content)| Entry {
             digest: *digest,
             bytes: content.bytes,

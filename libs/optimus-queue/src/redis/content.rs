@@ -15,7 +15,8 @@
 //! | `optimus:content:holds` | sorted set | jobs that hold content; score: since when |
 //! | `optimus:content:held` | hash | the digests that each of them holds, one after the other |
 //! | `optimus:content:held_by` | hash | by how many jobs each digest is held |
-//! | `optimus:content:totals` | hash | `bytes`: of all content, on its way or not |
+//! | `optimus:content:held_sizes` | hash | what each digest counts for that is held and there |
+//! | `optimus:content:totals` | hash | `bytes`: of all content, on its way or not; `held`: of what is held |
 //!
 //! All times are milliseconds since 1970 by Redis' clock. Every script happens wholly or not at all.
 
@@ -49,6 +50,9 @@ const BLOCK: usize = 1 << 20;
 
 /// How many contents or jobs one script looks at.
 const PAGE: usize = 1000;
+
+/// In place of sizes: jobs would hold more than they may.
+const NO_ROOM: i64 = -2;
 
 /// More passes than there is content anywhere.
 const PASSES: usize = 10_000;
@@ -131,7 +135,16 @@ impl RedisContent {
         let misconfigured = |error: RedisError| ContentError::Misconfigured(format!("redis.url: {error}"));
         let connections = Connections::open(redis).map_err(misconfigured)?;
         let names = [
-            "sizes", "used", "arriving", "arrived", "holds", "held", "held_by", "totals", "versions",
+            "sizes",
+            "used",
+            "arriving",
+            "arrived",
+            "holds",
+            "held",
+            "held_by",
+            "totals",
+            "versions",
+            "held_sizes",
         ];
         Ok(Self(Arc::new(Inner {
             connections,
@@ -173,6 +186,9 @@ impl Inner {
         }
         let packed: String = digests.iter().map(Digest::to_string).collect();
         let sizes: Vec<i64> = self.run_replicated(call.arg(packed)).await?;
+        if sizes == [NO_ROOM] {
+            return Err(ContentError::NoRoom);
+        }
         if sizes.len() != digests.len() {
             return Err(ContentError::unavailable(Unexpected));
         }
@@ -302,8 +318,18 @@ impl ContentStore for RedisContent {
         self.0.sizes(self.0.call(&self.0.scripts.renew), digests).await
     }
 
-    async fn hold(&self, job: JobId, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
-        let call = self.0.call(&self.0.scripts.hold).arg(job.to_string());
+    async fn bound(&self) -> Result<u64, ContentError> {
+        Ok(self.0.rules.max_total_bytes)
+    }
+
+    async fn hold(
+        &self,
+        job: JobId,
+        digests: &[Digest],
+        most: u64,
+    ) -> Result<Vec<Option<u64>>, ContentError> {
+        let call = self.0.call(&self.0.scripts.hold);
+        let call = call.arg(job.to_string()).arg(most);
         self.0.sizes(call, digests).await
     }
 

@@ -70,7 +70,7 @@ async fn content_and_holds_survive_a_crash() {
     let server = RedisServer::start_with(&["--appendonly", "yes", "--appendfsync", "always"]);
     let store = RedisContent::open(&server.settings(), rules()).unwrap();
     let digest = put(&store, &vec![7; 3 << 20]).await;
-    store.hold(JobId::new(), &[digest]).await.unwrap();
+    store.hold(JobId::new(), &[digest], u64::MAX).await.unwrap();
     server.kill();
     assert!(matches!(
         store.renew(&[digest]).await.unwrap_err(),
@@ -135,7 +135,7 @@ async fn what_is_no_job_holds_up_no_upkeep() {
     let store = RedisContent::open(&server.settings(), hasty).unwrap();
     let digest = put(&store, b"what was stored").await;
     let _: i64 = server.command(&["ZADD", "optimus:content:holds", "1", "stray"]);
-    store.hold(JobId::new(), &[digest]).await.unwrap();
+    store.hold(JobId::new(), &[digest], u64::MAX).await.unwrap();
     assert_eq!(store.upkeep(&AllOver).await.unwrap().released, 1);
 }
 

@@ -1,7 +1,7 @@
 -- What the scripts of content share; see content.rs for the keys. Every one of them gets all of these, and the prefix of the
 -- keys that it makes of digests and ids.
-local SIZES, USED, ARRIVING, ARRIVED, HOLDS, HELD, HELD_BY, TOTALS, VERSIONS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local SIZES, USED, ARRIVING, ARRIVED, HOLDS, HELD, HELD_BY, TOTALS, VERSIONS, HELD_SIZES =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local PREFIX = ARGV[1]
 
 -- Digits of a digest, and what content counts for beside its bytes.
