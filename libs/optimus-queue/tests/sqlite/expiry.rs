@@ -43,11 +43,15 @@ async fn rows_and_room_return_to_where_they_were() {
                 .unwrap()
         })
     };
-    let start = Instant::now();
-    // As far as the log and the spare pages go.
+    let (mut least, mut progressed) = (u64::MAX, Instant::now());
+    // As far as the log and the spare pages go. However slow the disk is: less has to be left from time to time.
     while rows() != [0; 5] || folder.bytes_on_disk() > 24 * MIB as u64 {
+        let left = folder.bytes_on_disk() + rows().iter().copied().map(u64::from).sum::<u64>();
+        if left < least {
+            (least, progressed) = (left, Instant::now());
+        }
         assert!(
-            start.elapsed() < PATIENCE,
+            progressed.elapsed() < PATIENCE,
             "{:?} rows and {} of {most} bytes are left",
             rows(),
             folder.bytes_on_disk()
