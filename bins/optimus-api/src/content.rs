@@ -3,11 +3,12 @@
 use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
-use optimus_common::{JobId, causes};
-use optimus_content::{Holders, submission};
+use optimus_common::{JobId, causes, content::Digest};
+use optimus_content::{Holders, Rules, submission};
 use optimus_judge::plan::JobPlan;
 use optimus_queue::{JobStore, NewJob, Submitted};
 use optimus_service::supervise::supervise;
+use tokio::time::Instant;
 
 use crate::{App, problem::Problem};
 
@@ -33,6 +34,8 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
     {
         return Ok(known);
     }
+    let began = Instant::now();
+    let is_late = || began.elapsed() >= Rules::of(&app.settings.content).min_kept / 2;
     let language = &job.submission.language;
     let unserved = app.roster.unserved(&*app.store, language).await;
     let part = if unserved.is_some() {
@@ -42,20 +45,38 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
     };
     let most = app.content.bound().await? / part;
     submission::hold(&*app.content, id, &mut job.submission, most).await?;
-    let checked = match check(app, &job) {
+    let mut checked = match check(app, &job) {
         Ok(()) => reaches_workers(app, &job).await,
         refused => refused,
     };
+    // An upkeep ends the hold of a job that nobody knows yet, once it is old.
+    if checked.is_ok() && is_late() {
+        checked = Err(Problem::content_unavailable());
+    }
     if let Err(problem) = checked {
         release(app, id).await;
         return Err(problem);
     }
-    // After an error the job may be stored all the same. If it is not, an upkeep finds that nobody knows it.
-    let submitted = app.store.submit(job).await?;
-    if submitted != Submitted::Created {
-        release(app, id).await;
+    let named = submission::digests(&job.submission);
+    let submitted = app.store.submit(job).await;
+    match &submitted {
+        Ok(Submitted::Created) | Err(_) if is_late() => hold_again(app, id, &named).await,
+        // After an error the job may be stored all the same. If it is not, an upkeep finds that nobody knows it.
+        Ok(Submitted::Created) | Err(_) => {}
+        Ok(_) => release(app, id).await,
     }
-    Ok(submitted)
+    Ok(submitted?)
+}
+
+/// The job's hold may have been ended before its store knew it.
+async fn hold_again(app: &App, job: JobId, named: &[Digest]) {
+    match app.content.hold(job, named, u64::MAX).await {
+        Ok(sizes) if sizes.iter().all(Option::is_some) => {}
+        Ok(_) => tracing::error!(job_id = %job, "content that a job names went while the job was stored"),
+        Err(error) => {
+            tracing::error!(job_id = %job, error = causes(&error), "whether a job holds its content is not known");
+        }
+    }
 }
 
 /// Once more, now that the sizes are known.
@@ -112,5 +133,112 @@ impl Holders for Jobs {
     async fn is_over(&self, job: JobId) -> Result<bool, Box<dyn Error + Send + Sync>> {
         let job = self.0.lookup(job).await?;
         Ok(job.is_none_or(|job| job.record.status.is_terminal()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, sync::Mutex, time::Duration};
+
+    use axum::{http::StatusCode, response::IntoResponse};
+    use optimus_common::{language::LanguagesFile, submission::Submission};
+    use optimus_content::{ContentStore, FaultyContent, Memory};
+    use optimus_queue::{
+        JobQueue,
+        faulty::{Call, Fault, FaultyStore},
+        memory::MemoryStore,
+    };
+    use serde_json::json;
+    use sha2::Digest as _;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::Settings;
+
+    /// Longer than a hold is safe that nobody knows the job of.
+    const LONG: Duration = Duration::from_secs(45);
+
+    struct Slow {
+        app: App,
+        store: FaultyStore<MemoryStore>,
+        content: FaultyContent,
+    }
+
+    impl Slow {
+        fn new() -> Self {
+            let mut settings = Settings::defaults();
+            settings.languages_file = LanguagesFile::BuiltIn;
+            // So that an upkeep asks for the job at once, as after a minute.
+            let rules = Rules {
+                min_kept: Duration::ZERO,
+                ..Rules::of(&settings.content)
+            };
+            settings.content.min_kept = Duration::ZERO;
+            let store = FaultyStore::new(MemoryStore::new(&settings.queue));
+            let content = FaultyContent::new(Arc::new(Memory::new(rules)));
+            let shared = Arc::new(content.clone());
+            let app = App::new(Arc::new(store.clone()), shared, settings).unwrap();
+            Self { app, store, content }
+        }
+
+        async fn job(&self) -> NewJob {
+            let digest = Digest::from(<[u8; 32]>::from(sha2::Sha256::digest(b"12")));
+            let mut incoming = self.content.begin(digest).await.unwrap();
+            incoming.write("12".into()).await.unwrap();
+            incoming.finish().await.unwrap();
+            let submission: Submission = serde_json::from_value(json!({
+                "language": "python",
+                "source_code": "",
+                "test_cases": [{"id": 1, "input_sha256": digest.to_string(), "expected_output": ""}],
+            }))
+            .unwrap();
+            NewJob::new(submission)
+        }
+
+        /// Does an upkeep; the jobs that held something.
+        async fn upkeep(&self) -> HashSet<JobId> {
+            let jobs = Asked(Jobs(Arc::new(self.store.clone())), Mutex::default());
+            self.content.upkeep(&jobs).await.unwrap();
+            jobs.1.into_inner().unwrap()
+        }
+    }
+
+    struct Asked(Jobs, Mutex<HashSet<JobId>>);
+
+    #[async_trait]
+    impl Holders for Asked {
+        async fn is_over(&self, job: JobId) -> Result<bool, Box<dyn Error + Send + Sync>> {
+            self.1.lock().unwrap().insert(job);
+            self.0.is_over(job).await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_is_stored_late_holds_its_content() {
+        let slow = Slow::new();
+        let job = slow.job().await;
+        let id = job.id;
+        slow.store.fail_next(Call::Submit, Fault::Late(LONG));
+        let upkeep = async {
+            sleep(LONG / 2).await;
+            slow.upkeep().await
+        };
+        let (submitted, held) = tokio::join!(super::store(&slow.app, job), upkeep);
+        assert_eq!(submitted.unwrap(), Submitted::Created);
+        assert_eq!(held, HashSet::from([id]), "nobody knew it");
+        assert_eq!(slow.upkeep().await, HashSet::from([id]));
+        assert_eq!(slow.upkeep().await, HashSet::from([id]), "it is known");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_whose_hold_is_old_is_not_stored() {
+        let slow = Slow::new();
+        let job = slow.job().await;
+        let id = job.id;
+        slow.content.delay_holds(LONG);
+        let refused = super::store(&slow.app, job).await.unwrap_err();
+        assert_eq!(refused.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert!(slow.store.lookup(id).await.unwrap().is_none());
+        assert!(slow.upkeep().await.is_empty());
     }
 }

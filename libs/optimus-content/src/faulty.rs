@@ -7,11 +7,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use optimus_common::{JobId, content::Digest};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{Content, ContentError, ContentStore, Holders, Incoming, Sink, Source, Upkept};
@@ -22,6 +24,7 @@ pub struct FaultyContent {
     inner: Arc<dyn ContentStore>,
     is_unreachable: Arc<AtomicBool>,
     is_stalled: Arc<AtomicBool>,
+    holds_delay_ms: Arc<AtomicU64>,
     gets: Arc<AtomicU64>,
 }
 
@@ -31,6 +34,7 @@ impl FaultyContent {
             inner,
             is_unreachable: Arc::default(),
             is_stalled: Arc::default(),
+            holds_delay_ms: Arc::default(),
             gets: Arc::default(),
         }
     }
@@ -43,6 +47,12 @@ impl FaultyContent {
     /// As long as it is, content is there, and nothing of it comes.
     pub fn set_stalled(&self, stalled: bool) {
         self.is_stalled.store(stalled, Ordering::SeqCst);
+    }
+
+    /// From here on the answer to each hold comes so much later.
+    pub fn delay_holds(&self, delay: Duration) {
+        let delay = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.holds_delay_ms.store(delay, Ordering::SeqCst);
     }
 
     /// How often content was asked for, in vain or not.
@@ -103,7 +113,9 @@ impl ContentStore for FaultyContent {
         digests: &[Digest],
         most: u64,
     ) -> Result<Vec<Option<u64>>, ContentError> {
-        self.reached()?.hold(job, digests, most).await
+        let held = self.reached()?.hold(job, digests, most).await;
+        sleep(Duration::from_millis(self.holds_delay_ms.load(Ordering::SeqCst))).await;
+        held
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {

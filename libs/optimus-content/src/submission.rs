@@ -33,7 +33,7 @@ pub async fn hold(
 }
 
 /// Each once.
-pub(crate) fn digests(submission: &Submission) -> Vec<Digest> {
+pub fn digests(submission: &Submission) -> Vec<Digest> {
     let mut digests: Vec<_> = submission.named_content().map(NamedContent::digest).collect();
     digests.sort_unstable();
     digests.dedup();

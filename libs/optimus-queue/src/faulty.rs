@@ -9,6 +9,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, future};
 use optimus_common::{JobId, LanguageName, Owner, WorkerId, job::Outcome};
+use tokio::time::sleep;
 
 use crate::{
     Audited, Cancel, Claim, EventBus, Finish, Idempotency, JobEvents, JobQueue, JobUpdates, Lease, NewJob,
@@ -48,6 +49,8 @@ pub enum Fault {
     Refused,
     /// It happens, and its caller gets an error.
     LostAnswer,
+    /// It happens after that time.
+    Late(Duration),
     /// It panics.
     Panic,
 }
@@ -123,6 +126,10 @@ impl<S> FaultyStore<S> {
             Some(Fault::LostAnswer) => {
                 work.await?;
                 Err(unavailable("its answer was lost"))
+            }
+            Some(Fault::Late(delay)) => {
+                sleep(delay).await;
+                work.await
             }
             Some(Fault::Panic) => panic!("as asked for"),
         }
