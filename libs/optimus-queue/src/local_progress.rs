@@ -146,14 +146,15 @@ impl LocalProgress {
         self.watchers.wake(job);
     }
 
-    /// The first of what is kept of a job after this number.
-    pub(crate) fn read(&self, job: JobId, after: u64, status: JobStatus, attempts: u32) -> Read {
+    /// The first of what is kept of a job after this number. `token`: of the last lease there was, also of one whose attempt does
+    /// not count.
+    pub(crate) fn read(&self, job: JobId, after: u64, status: JobStatus, token: FencingToken) -> Read {
         let logs = self.logs();
         let Some(log) = logs.by_job.get(&job) else {
             return Read {
                 status,
                 progress: Vec::new(),
-                last: (attempts == 0).then_some(QUEUED),
+                last: (token == FencingToken(0)).then_some(QUEUED),
             };
         };
         let first = QUEUED + log.dropped + 1;
@@ -194,7 +195,7 @@ mod tests {
     }
 
     fn read(progress: &LocalProgress, job: JobId, after: u64) -> (Vec<(u64, Option<Progress>)>, Option<u64>) {
-        let read = progress.read(job, after, JobStatus::Running, 1);
+        let read = progress.read(job, after, JobStatus::Running, FencingToken(1));
         (read.progress, read.last)
     }
 
@@ -235,7 +236,7 @@ mod tests {
         for lease in &leases[1..] {
             assert_eq!(read(&progress, lease.job, 0).1, Some(2));
         }
-        let unclaimed = progress.read(JobId::new(), 0, JobStatus::Queued, 0);
+        let unclaimed = progress.read(JobId::new(), 0, JobStatus::Queued, FencingToken(0));
         assert_eq!(unclaimed.last, Some(QUEUED), "nothing was told of it");
     }
 

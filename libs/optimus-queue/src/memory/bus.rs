@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use optimus_common::JobId;
+use optimus_common::{FencingToken, JobId};
 
 use super::store::{Inner, MemoryStore};
 use crate::{
@@ -37,10 +37,15 @@ impl ProgressReader for WeakReader {
         let Some(inner) = self.0.upgrade() else {
             return Ok(None);
         };
-        let known = inner.read(|state, now| state.known(job, now).map(|job| (job.status, job.attempts)));
-        let Some((status, attempts)) = known else {
+        let known = inner.read(|state, now| state.known(job, now).map(|job| (job.status, job.token)));
+        let Some((status, token)) = known else {
             return Ok(None);
         };
-        Ok(Some(inner.notifier.progress.read(job, after, status, attempts)))
+        Ok(Some(inner.notifier.progress.read(
+            job,
+            after,
+            status,
+            FencingToken(token),
+        )))
     }
 }

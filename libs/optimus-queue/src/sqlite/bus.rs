@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use optimus_common::{JobId, job::JobStatus};
+use optimus_common::{FencingToken, JobId, job::JobStatus};
 
 use super::{context::StoreContext, queries, reader::Reader, store::SqliteStore};
 use crate::{
@@ -48,10 +48,11 @@ impl ProgressReader for LocalReader {
         let known = reader
             .ask(move |db| queries::status(db, &job.to_string(), now))
             .await?;
-        let Some((status, attempts)) = known else {
+        let Some((status, token)) = known else {
             return Ok(None);
         };
         let status: JobStatus = status_from(&status).map_err(|source| StoreError::Damaged { job, source })?;
-        Ok(Some(context.notifier.progress.read(job, after, status, attempts)))
+        let token = FencingToken(token.cast_unsigned());
+        Ok(Some(context.notifier.progress.read(job, after, status, token)))
     }
 }

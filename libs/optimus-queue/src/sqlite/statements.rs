@@ -87,7 +87,7 @@ statements! {
           result_bytes, gist, json, owner, traceparent, tracestate, group_id
         FROM jobs LEFT JOIN results ON results.job = jobs.seq
         WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
-    STATUS = "SELECT status, attempts FROM jobs WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
+    STATUS = "SELECT status, token FROM jobs WHERE id = ?1 AND (expires IS NULL OR expires > ?2)";
     RESULT_PART = "SELECT json FROM result_parts
         WHERE job = (SELECT seq FROM jobs WHERE id = ?1 AND expires > ?3) AND part = ?2";
     DEPTHS = "SELECT name, MAX(0, jobs) FROM lists

@@ -34,6 +34,29 @@ async fn an_end_is_told_of_after_a_restart_to_whoever_has_not_heard_it() {
 }
 
 #[tokio::test]
+async fn an_end_is_told_of_a_job_whose_attempt_did_not_count() {
+    let folder = Folder::new();
+    let store = folder.store(&queue()).await;
+    submit(&store).await;
+    let lease = claim(&store).await.lease;
+    store.publish(&lease, Progress::Started { attempt: 1 });
+    store.release(&lease).await.unwrap();
+    drop(store);
+
+    let store = folder.store(&queue()).await;
+    store.cancel(lease.job).await.unwrap();
+    // It has the start of that attempt, and not the end.
+    let mut updates = store.follow(lease.job, 2).await.unwrap().unwrap();
+    assert!(!updates.has_heard_all());
+    assert_eq!(next(&mut updates).await, Some(Followed::Missed));
+    let Some(Followed::Update { update, .. }) = next(&mut updates).await else {
+        panic!("an end is told");
+    };
+    let status = JobStatus::Cancelled;
+    assert_eq!(update, JobUpdate::Ended { status });
+}
+
+#[tokio::test]
 async fn numbers_go_on_after_a_restart() {
     let folder = Folder::new();
     let store = folder.store(&queue()).await;
