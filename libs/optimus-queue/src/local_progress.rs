@@ -13,7 +13,7 @@ use crate::{
     watchers::Watchers,
 };
 
-/// Jobs whose progress is kept, and updates of all of them: of the latest jobs that were worked on.
+/// Jobs whose progress is kept, and updates of all of them: of the jobs that are not over, and of the latest of the others.
 const KEPT_JOBS: usize = 1024;
 const KEPT_IN_ALL: usize = 64 << 10;
 
@@ -33,6 +33,8 @@ struct Logs {
     by_job: HashMap<JobId, Log>,
     /// Those that may make room, in the order in which they began.
     order: VecDeque<JobId>,
+    /// Of these, the jobs that are over, which go first; also some that are gone.
+    over: VecDeque<JobId>,
     /// Updates of all of them.
     kept: usize,
 }
@@ -102,10 +104,27 @@ impl Logs {
             self.order.push_back(job);
         }
         while self.order.len() > KEPT_JOBS || self.kept > KEPT_IN_ALL {
-            let Some(oldest) = self.order.pop_front() else {
+            let Some(first) = self.first_to_go() else {
                 return;
             };
-            self.make_room_of(oldest);
+            self.make_room_of(first);
+        }
+    }
+
+    fn first_to_go(&mut self) -> Option<JobId> {
+        while let Some(over) = self.over.pop_front() {
+            if let Some(place) = self.order.iter().position(|job| *job == over) {
+                return self.order.remove(place);
+            }
+        }
+        self.order.pop_front()
+    }
+
+    /// The job is over.
+    fn end(&mut self, job: JobId) {
+        self.pause(job);
+        if self.by_job.contains_key(&job) {
+            self.over.push_back(job);
         }
     }
 
@@ -142,7 +161,7 @@ impl LocalProgress {
 
     /// The job is over: what comes too late is not told, since its end has the next number.
     pub(crate) fn end(&self, job: JobId) {
-        self.logs().pause(job);
+        self.logs().end(job);
         self.watchers.wake(job);
     }
 
@@ -245,14 +264,39 @@ mod tests {
         let progress = LocalProgress::default();
         let long = begun(&progress);
         (0..3).for_each(|_| progress.publish(&long, STARTED));
+        // They go on, too.
         for _ in 0..=KEPT_JOBS {
-            let short = begun(&progress);
-            progress.publish(&short, STARTED);
-            progress.end(short.job);
+            begun(&progress);
         }
         assert_eq!(read(&progress, long.job, 0), (Vec::new(), Some(4)));
         progress.publish(&long, STARTED);
         assert_eq!(read(&progress, long.job, 0), (vec![(5, Some(STARTED))], Some(5)));
+    }
+
+    #[test]
+    fn jobs_that_are_over_make_room_first() {
+        let progress = LocalProgress::default();
+        let (long, waiting) = (begun(&progress), begun(&progress));
+        for lease in [&long, &waiting] {
+            (0..3).for_each(|_| progress.publish(lease, STARTED));
+        }
+        progress.pause(waiting.job);
+        let mut over = Vec::new();
+        for _ in 0..3 * KEPT_JOBS {
+            let short = begun(&progress);
+            progress.publish(&short, STARTED);
+            progress.end(short.job);
+            over.push(short.job);
+        }
+        for lease in [&long, &waiting] {
+            assert_eq!(read(&progress, lease.job, 0).0.len(), 3);
+        }
+        let is_kept = |job: &&JobId| read(&progress, **job, 0).1.is_some();
+        assert_eq!(over.iter().filter(is_kept).count(), KEPT_JOBS - 2);
+        assert!(is_kept(&&over[over.len() - 1]));
+        let logs = progress.logs.lock().unwrap();
+        assert_eq!((logs.order.len(), logs.by_job.len()), (KEPT_JOBS, KEPT_JOBS));
+        assert!(logs.over.len() <= KEPT_JOBS);
     }
 
     #[test]
