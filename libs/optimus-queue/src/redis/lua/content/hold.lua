@@ -9,7 +9,7 @@ if redis.call('HEXISTS', HELD, job) == 1 then return sizes end
 local new, more = {}, 0
 for i, size in ipairs(sizes) do
   local digest = string.sub(digests, (i - 1) * DIGITS + 1, i * DIGITS)
-  if size >= 0 and redis.call('HEXISTS', HELD_SIZES, digest) == 0 then
+  if size >= 0 and not new[digest] and redis.call('HEXISTS', HELD_SIZES, digest) == 0 then
     new[digest] = size + BESIDE
     more = more + size + BESIDE
   end
