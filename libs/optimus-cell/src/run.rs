@@ -48,6 +48,6 @@ pub enum StartResult {
 pub enum WorkdirPolicy {
     /// What a run leaves there is what later ones find: the compile step's.
     Persistent,
-    /// As it was before.
+    /// What a run leaves there is dropped: each run finds the directory as it was sealed.
     PerRun,
 }

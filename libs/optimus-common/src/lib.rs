@@ -1,6 +1,7 @@
 //! The domain of Optimus: what every other crate talks about.
 //!
-//! Nothing here does I/O, save [`language`], which reads the languages' file.
+//! Nothing here does I/O, save [`language`], which reads the languages' file, and [`data_dir`] and [`weaken`], which read the
+//! environment.
 //!
 //! - [`submission`]: what a client sends, and its validation
 //! - [`content`]: inputs and sources that are named by their digest

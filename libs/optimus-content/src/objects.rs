@@ -73,7 +73,8 @@ struct Inner {
     held: Held,
     /// When room may be looked for again.
     search: Mutex<Option<Instant>>,
-    /// For whoever copies what others remove.
+    /// Locked while content is copied whose only version is being removed: of several of this process who use it at the same time
+    /// one makes a copy, and the others find it.
     copying: Mutex<()>,
 }
 

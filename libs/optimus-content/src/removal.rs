@@ -12,10 +12,10 @@ use crate::settings::ContentSettings;
 /// The shortest time for which content is kept: a job that was given its content must be in its store by then.
 const LEAST_KEPT: Duration = Duration::from_mins(1);
 
-/// How much of a store may stay full of what is not held, when room is made: so that not every upload has to make some.
+/// Where room is made, one part in so many of the bound is left free, so that not every upload has to make some.
 const LEAVES: u64 = 10;
 
-/// By what a store goes.
+/// How much a store takes, and how long it keeps it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Largest content.
@@ -49,13 +49,13 @@ impl Rules {
         }
     }
 
-    /// What is left when there was too much.
+    /// How much content a store keeps when it makes room because there was more than `max_total_bytes`.
     pub fn total_after_removal(&self) -> u64 {
         left_of(self.max_total_bytes)
     }
 }
 
-/// What is left when there was more than that.
+/// How much stays where there was more than the bound.
 pub(crate) fn left_of(bound: u64) -> u64 {
     bound - bound / LEAVES
 }

@@ -81,7 +81,8 @@ impl Reading {
     }
 }
 
-/// Where a link leads has a rule of its own.
+/// Adds a rule for this path. A link is not followed: what it leads to lies below another entry of the root, which has a rule of
+/// its own.
 fn may_be_read(ruleset: &OwnedFd, path: &Path) -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match open(path, flags, Mode::empty()) {

@@ -17,7 +17,8 @@ use crate::{
 pub(super) struct Since(u64);
 
 impl Since {
-    /// Whoever used it used something else than it says.
+    /// Of a version that has other bytes than its digest says. It goes however lately it was used, since no use was of what it is
+    /// taken for.
     pub(super) const DAMAGED: Self = Self(u64::MAX);
 
     fn of(moment: SystemTime) -> Self {

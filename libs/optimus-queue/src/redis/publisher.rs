@@ -223,7 +223,7 @@ impl Batch {
         self.updates.into_iter().fold(call, Call::arg)
     }
 
-    /// None.
+    /// A batch without updates, which is of no lease: what ends a job of which nothing is left to tell.
     pub(super) fn empty() -> Self {
         Self {
             token: FencingToken(0),

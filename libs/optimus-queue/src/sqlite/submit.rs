@@ -33,7 +33,7 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) enum Admitted {
     Created,
-    /// By the job of this id.
+    /// The key has made this job before, by the same body.
     Existing(String),
     KeyReused,
     Full,

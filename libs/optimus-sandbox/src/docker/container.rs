@@ -40,7 +40,7 @@ const BESIDE_HELD_FILES: u64 = 512 << 20;
 /// Room for the names of as many guests as a box may have.
 const USERS_DIR_BYTES: u64 = 256 << 10;
 
-/// Whose a box is.
+/// By whom a container was made, as its labels say.
 #[derive(Debug)]
 pub(super) struct Owner {
     pub(super) scope: String,

@@ -63,7 +63,7 @@ pub(super) fn masked_paths() -> Vec<String> {
             "/sys/fs",
             &KNOWN_IN_SYS_FS,
         ));
-        // The whole folder is covered.
+        // One of the usual paths, which lies below `/sys/devices`, and that is covered whole.
         all.retain(|path| path != "/sys/devices/virtual/powercap");
     }
     all.sort_unstable();
@@ -71,7 +71,7 @@ pub(super) fn masked_paths() -> Vec<String> {
     all
 }
 
-/// What is known, or found here, of a folder.
+/// The paths of all entries of a folder but those that stay: names that are known, and those that the folder has on this machine.
 fn all_but(stays: impl Fn(&str) -> bool, folder: &str, known: &[&str]) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let found = entries
