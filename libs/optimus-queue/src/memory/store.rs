@@ -38,9 +38,9 @@ pub(super) struct Change<'a> {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
-    /// What is counted from.
+    /// Leases, delays and expiry are counted on this one. It is Tokio's, so a test can let it stand still.
     pub(super) steady: Instant,
-    /// What is shown.
+    /// The time that records show.
     pub(super) wall: Timestamp,
 }
 
