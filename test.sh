@@ -4,7 +4,7 @@
 #
 #   ./test.sh              everything; on cgroup v2 what rests on control groups (scripts/cgroup-v2-suites.sh)
 #   ./test.sh --cgroup-v2  everything, and on cgroup v2 all native suites, which takes an hour where it is emulated
-#   ./test.sh --quick      no boxes: format, lints, docs, and all tests that need none, nor Redis
+#   ./test.sh --quick      no boxes, no servers: format, lints, docs, unit tests, and the suites that are named below
 #
 # At its end it prints what took how long. With OPTIMUS_REQUIRE_ALL=1 a case that this machine cannot run is a failure. The
 # soaks at the end take OPTIMUS_SOAK_SECONDS (60) each, and less, down to 60, where OPTIMUS_TEST_MINUTES would be exceeded.
@@ -61,7 +61,7 @@ if [ "$QUICK" = yes ]; then
     other_machines
     dependencies
     took "other machines, licences, advisories"
-    say "All tests that need no boxes"
+    say "Unit tests, and the suites that need no boxes and are named here"
     tests --workspace --lib --bins --no-fail-fast
     tests -p optimus-common -p optimus-protocol -p optimus-judge -p optimus-queue -p optimus-sandbox -p optimus-cli -p optimus-api \
         --no-fail-fast \
