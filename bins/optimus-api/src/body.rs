@@ -70,7 +70,7 @@ pub(crate) trait Destination: Send {
 /// Memory that has room for all of a body.
 struct Whole {
     bytes: Vec<u8>,
-    /// As many as the body may have.
+    /// Bytes that the body may have.
     most: usize,
 }
 

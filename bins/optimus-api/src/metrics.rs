@@ -69,7 +69,7 @@ pub(crate) struct HttpMetrics {
     registry: Registry,
     requests: Family<Labels, Counter<u64, AtomicU64>>,
     durations: Family<Labels, Histogram>,
-    /// Of what else runs in this process.
+    /// Figures of what else runs in this process, such as a worker.
     more: Vec<Box<dyn Metrics>>,
 }
 

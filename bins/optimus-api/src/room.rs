@@ -70,9 +70,9 @@ impl Coming {
 /// Why there is no room for more of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoRoom {
-    /// None became free in time.
+    /// No room became free in the time that the body may wait.
     Full,
-    /// It gave way.
+    /// The body was made to give its room to others.
     GaveWay,
 }
 

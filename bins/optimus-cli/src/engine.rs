@@ -31,7 +31,7 @@ pub(crate) async fn connect() -> Result<Docker, Failure> {
         .system()
 }
 
-/// Who answers. Workers refuse the second.
+/// Which engine answers. Workers refuse Podman.
 enum Engine {
     Docker,
     Podman,

@@ -152,7 +152,7 @@ impl Bar {
         self.0.inc_length(steps);
     }
 
-    /// So many of so many.
+    /// Shows that `position` of `steps` are done.
     pub(crate) fn at(&self, position: u64, steps: u64) {
         self.0.set_length(steps);
         self.0.set_position(position);
@@ -175,7 +175,7 @@ pub(crate) fn spinner(message: impl Display) -> Bar {
     bar
 }
 
-/// In so many steps.
+/// A bar that is full after so many steps.
 pub(crate) fn bar(prefix: &str, steps: u64) -> Bar {
     let bar = ProgressBar::new(steps).with_prefix(harmless(prefix));
     bar.set_style(style("{spinner} {prefix} [{bar:20}] {pos}/{len} {wide_msg}"));

@@ -39,7 +39,7 @@ pub(crate) fn job(claim: &Claim) -> Span {
     span
 }
 
-/// Inside of the job's.
+/// One attempt at a job, inside of its span.
 pub(crate) fn attempt(claim: &Claim, worker: &WorkerId) -> Span {
     error_span!("attempt", worker_id = %worker, attempt = claim.attempt)
 }
@@ -56,7 +56,7 @@ pub(crate) fn queue_wait(claim: &Claim, job: &Span, waited: (SystemTime, SystemT
     }
 }
 
-/// Inside of the attempt's.
+/// The work in a job's box, inside of the attempt's span.
 pub(crate) fn in_box(name: &str) -> Span {
     error_span!("box", box_name = name)
 }
@@ -141,7 +141,7 @@ fn killed_for(limit: LimitKind) -> &'static str {
     }
 }
 
-/// As the collector's numbers are.
+/// A figure as a collector takes it, whose numbers have a sign and 64 bits.
 fn whole(figure: u128) -> i64 {
     i64::try_from(figure).unwrap_or(i64::MAX)
 }

@@ -20,7 +20,7 @@ use optimus_linux::cgroup::{Charge, Counters};
 /// anew without a pause have some 20 at a time, and far more on a machine that is busy.
 const KERNEL_BYTES: u64 = 8 << 20;
 const KERNEL_BYTES_OF_A_PROCESS: u64 = 1 << 20;
-/// However many processes it may have.
+/// Not more than this is left to the kernel, however many processes the run may have.
 const MOST_KERNEL_BYTES: u64 = 64 << 20;
 /// Of memory that is touched all over, page tables are a 512th.
 const PART_OF_PAGE_TABLES: u64 = 256;
@@ -96,7 +96,7 @@ impl Peak {
         highest <= self.before && self.before.is_some_and(|before| before > LEFT)
     }
 
-    /// Whether the kernel tells.
+    /// Whether the kernel tells the highest charge.
     pub(crate) fn is_known(&self) -> bool {
         self.before.is_some()
     }

@@ -102,7 +102,7 @@ pub(crate) struct ThreadScan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ThreadWait {
     pub(crate) thread: u32,
-    /// By the kernel, since the thread began.
+    /// How long it has waited since it began, as the kernel counts it.
     pub(crate) counted: Waited,
     /// Time on a CPU since then.
     pub(crate) ran: Duration,

@@ -45,7 +45,7 @@ use crate::{StoreError, settings::RedisSettings};
 
 const PREFIX: &str = "optimus:content";
 
-/// What travels at once.
+/// Bytes that are sent to Redis, or read from it, by one command.
 const BLOCK: usize = 1 << 20;
 
 /// How many contents or jobs one script looks at.
@@ -54,7 +54,7 @@ const PAGE: usize = 1000;
 /// In place of sizes: jobs would hold more than they may.
 const NO_ROOM: i64 = -2;
 
-/// More passes than there is content anywhere.
+/// How often one upkeep calls the script that looks at a page of content: more often than any server has pages.
 const PASSES: usize = 10_000;
 
 /// Content in one Redis.

@@ -186,7 +186,7 @@ impl Subscriber {
             sink.unsubscribe(channels(&ceased)).await?;
         }
         *followed = watched;
-        // Something may have been told before this.
+        // What was told before the subscription stood was not heard: who follows these jobs looks again.
         for job in begun {
             self.watchers.wake(job);
         }

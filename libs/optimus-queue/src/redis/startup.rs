@@ -52,7 +52,7 @@ pub(super) async fn check_for_content(
     match redis::cmd("INFO").query_async::<String>(connection).await {
         Ok(info) => refuse_unsafe(&info),
         Err(error) if error.is_io_error() => Err(unavailable(error)),
-        // Who asks for jobs warns of it.
+        // The server does not tell its settings, of which the check for jobs warns.
         Err(_) => Ok(()),
     }
 }

@@ -223,7 +223,7 @@ impl ConnectionState {
     }
 }
 
-/// Nobody waits for an answer any more.
+/// Forgets a request when it is dropped: whoever asked has the answer, or has given up.
 struct ForgetOnDrop<'a> {
     shared: &'a ConnectionState,
     id: RequestId,
@@ -288,7 +288,7 @@ async fn listen(shared: Arc<ConnectionState>) {
     }
 }
 
-/// Whose words they are.
+/// Who has said what is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum LogSource {
     Spawner,

@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// One more than was thought.
+    /// A program is graded once more, which counts as one more program.
     pub(super) fn again(&self) {
         self.state().total += 1;
         self.bar.inc_length(1);
