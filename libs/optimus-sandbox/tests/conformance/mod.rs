@@ -9,7 +9,7 @@ use std::{any::Any, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use optimus_common::WorkerId;
-use optimus_sandbox::{Backend, BackendError, BoxSpec, session::Session};
+use optimus_sandbox::{Backend, BackendError, BoxSpec, ResourceLimits, RootRef, session::Session};
 
 pub(crate) use boxes::*;
 pub(crate) use ends::*;
@@ -48,6 +48,24 @@ pub(crate) trait Host: Send + Sync {
 
     /// Kills everything in a box behind the backend's back.
     async fn kill(&self, name: &str);
+}
+
+/// A box with room for all that is done here, of a shell's root or of this image.
+pub(crate) fn shell_of(image: &str) -> BoxSpec {
+    BoxSpec::new(
+        RootRef {
+            language: "shell".parse().unwrap(),
+            image: image.to_owned(),
+        },
+        ResourceLimits {
+            memory_bytes: 256 << 20,
+            cpus: 1.0.into(),
+            processes: 64,
+            disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
+            open_files: 256,
+        },
+    )
 }
 
 /// A box whose worker is gone.

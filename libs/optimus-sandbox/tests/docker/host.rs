@@ -8,13 +8,11 @@ use bollard::{
     query_parameters::{InspectContainerOptions, KillContainerOptions, ListContainersOptionsBuilder},
 };
 use optimus_common::WorkerId;
-use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, ResourceLimits, RootRef, docker::DockerBackend, settings::DockerSettings,
-};
+use optimus_sandbox::{Backend, BackendError, BoxSpec, docker::DockerBackend, settings::DockerSettings};
 use optimus_testkit::docker_image::{self, IMAGE};
 use tokio::sync::OnceCell;
 
-use crate::conformance::{Abandoned, Host, eventually, open};
+use crate::conformance::{Abandoned, Host, eventually, open, shell_of};
 
 static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
 
@@ -41,20 +39,7 @@ impl Host for DockerHost {
     }
 
     fn spec(&self) -> BoxSpec {
-        BoxSpec::new(
-            RootRef {
-                language: "shell".parse().unwrap(),
-                image: IMAGE.to_owned(),
-            },
-            ResourceLimits {
-                memory_bytes: 256 << 20,
-                cpus: 1.0.into(),
-                processes: 64,
-                disk_bytes: 64 << 20,
-                compile_disk_bytes: 64 << 20,
-                open_files: 256,
-            },
-        )
+        shell_of(IMAGE)
     }
 
     fn missing(&self) -> BoxSpec {

@@ -18,7 +18,7 @@ use optimus_protocol::{
     Begin, CommandSpec, Exec, ExecId, Exited, FrameKind, Frames, OutputTag, Put, Ready, Sealed, StdinSource,
     Stream, VERSION, encode,
 };
-use optimus_sandbox::{BackendError, BoxHandle, LiveBox, RootDigest};
+use optimus_sandbox::{BackendError, BoxHandle, BoxSpec, LiveBox, ResourceLimits, RootDigest, RootRef};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -26,6 +26,24 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 const PIPE: usize = 16 << 10;
 
 pub(crate) const LIMIT: u64 = 1 << 20;
+
+/// A small box that has this as its root.
+pub(crate) fn box_of(language: &str, image: &str) -> BoxSpec {
+    BoxSpec::new(
+        RootRef {
+            language: language.parse().unwrap(),
+            image: image.to_owned(),
+        },
+        ResourceLimits {
+            memory_bytes: 256 << 20,
+            cpus: 1.0.into(),
+            processes: 64,
+            disk_bytes: 64 << 20,
+            compile_disk_bytes: 64 << 20,
+            open_files: 256,
+        },
+    )
+}
 
 /// Counts the boxes that are alive.
 #[derive(Clone, Debug, Default)]

@@ -12,12 +12,12 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::WorkerId;
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootDigest, RootRef,
+    Backend, BackendError, BoxSpec, LiveBox, RootDigest,
     pool::{PoolClosed, PoolOptions, PoolStatus, WarmPool},
 };
 
 use crate::{
-    peer::{Census, Peer, counted_box, root},
+    peer::{Census, Peer, box_of, counted_box, root},
     session::PATIENCE,
 };
 
@@ -96,20 +96,7 @@ impl Backend for MemoryBackend {
 }
 
 fn spec() -> BoxSpec {
-    BoxSpec::new(
-        RootRef {
-            language: "python".parse().unwrap(),
-            image: "optimus/python:3.12".to_owned(),
-        },
-        ResourceLimits {
-            memory_bytes: 256 << 20,
-            cpus: 1.0.into(),
-            processes: 64,
-            disk_bytes: 64 << 20,
-            compile_disk_bytes: 64 << 20,
-            open_files: 256,
-        },
-    )
+    box_of("python", "optimus/python:3.12")
 }
 
 fn pool(backend: &Arc<MemoryBackend>, size: usize) -> WarmPool {

@@ -14,7 +14,7 @@ use futures_util::future::{join_all, select_all};
 use optimus_common::WorkerId;
 use optimus_protocol::{FrameKind, Ready};
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, LiveBox, ResourceLimits, RootDigest, RootRef,
+    Backend, BackendError, BoxSpec, LiveBox, RootDigest,
     pool::PoolOptions,
     provider::{AcquireError, BoxProvider},
     session::Session,
@@ -22,7 +22,7 @@ use optimus_sandbox::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    peer::{Census, Peer, counted_box, ready, root},
+    peer::{Census, Peer, box_of, counted_box, ready, root},
     session::PATIENCE,
 };
 
@@ -76,20 +76,7 @@ impl Backend for Boxes {
 }
 
 fn spec(language: &str) -> BoxSpec {
-    BoxSpec::new(
-        RootRef {
-            language: language.parse().unwrap(),
-            image: String::new(),
-        },
-        ResourceLimits {
-            memory_bytes: 256 << 20,
-            cpus: 1.0.into(),
-            processes: 64,
-            disk_bytes: 64 << 20,
-            compile_disk_bytes: 64 << 20,
-            open_files: 256,
-        },
-    )
+    box_of(language, "")
 }
 
 fn provider(budget: usize) -> (Arc<Boxes>, BoxProvider) {

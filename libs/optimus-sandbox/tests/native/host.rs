@@ -10,14 +10,14 @@ use std::{
 use async_trait::async_trait;
 use optimus_common::WorkerId;
 use optimus_sandbox::{
-    Backend, BackendError, BoxSpec, ResourceLimits, RootRef,
+    Backend, BackendError, BoxSpec,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     settings::NativeSettings,
 };
 use optimus_testkit::cgroups;
 
 use crate::{
-    conformance::{Abandoned, Host, PATIENCE, eventually, open},
+    conformance::{Abandoned, Host, PATIENCE, eventually, open, shell_of},
     roles::{Holder, Place},
 };
 
@@ -76,20 +76,7 @@ pub(crate) async fn start(place: &Place, worker: WorkerId) -> NativeBackend {
 }
 
 pub(crate) fn shell() -> BoxSpec {
-    BoxSpec::new(
-        RootRef {
-            language: "shell".parse().unwrap(),
-            image: String::new(),
-        },
-        ResourceLimits {
-            memory_bytes: 256 << 20,
-            cpus: 1.0.into(),
-            processes: 64,
-            disk_bytes: 64 << 20,
-            compile_disk_bytes: 64 << 20,
-            open_files: 256,
-        },
-    )
+    shell_of("")
 }
 
 #[async_trait(?Send)]
