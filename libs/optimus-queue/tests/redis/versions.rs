@@ -67,15 +67,17 @@ async fn a_waiting_job_of_a_newer_release_is_left_in_its_place_and_holds_up_nobo
     assert_eq!([first, second].map(|id| record(&server, id)), before);
 }
 
+fn without_backoff() -> QueueSettings {
+    QueueSettings {
+        retry_backoff: Duration::ZERO,
+        ..queue()
+    }
+}
+
 #[tokio::test]
 async fn a_delayed_job_of_a_newer_release_is_left_in_its_place() {
     let server = RedisServer::start();
-    let store = server
-        .store(&QueueSettings {
-            retry_backoff: Duration::ZERO,
-            ..queue()
-        })
-        .await;
+    let store = server.store(&without_backoff()).await;
     let id = submit(&store).await;
     store.retry(&claim(&store).await.lease, "x").await.unwrap();
     let before = make_newer(&server, id);
@@ -123,12 +125,7 @@ async fn jobs_of_a_newer_release_hide_none_of_ours_however_many_wait() {
 #[tokio::test]
 async fn delayed_jobs_of_a_newer_release_hide_none_of_ours_however_many_are_due() {
     let server = RedisServer::start();
-    let store = server
-        .store(&QueueSettings {
-            retry_backoff: Duration::ZERO,
-            ..queue()
-        })
-        .await;
+    let store = server.store(&without_backoff()).await;
     let delayed = "optimus:delayed:python";
     let newer = replace_by_newer(&server, delayed, &["ZADD", "1"], MANY);
     let own = [submit(&store).await, submit(&store).await];
