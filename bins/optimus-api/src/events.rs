@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Error, response::sse::Event};
-use futures_util::{Stream, future::BoxFuture, stream};
+use futures_util::{Stream, StreamExt, stream};
 use optimus_common::{
     JobId, causes,
     job::JobStatus,
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 use crate::App;
 
 /// After so long without an event a comment is sent: proxies cut connections on which nothing comes, many after a minute.
-pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The data of `queued`, the first event of every job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,7 +92,7 @@ pub(crate) fn events(
     job: JobId,
     after: u64,
     updates: JobUpdates,
-    lost: BoxFuture<'static, ()>,
+    lost: impl Future<Output = ()> + Send + 'static,
 ) -> impl Stream<Item = Result<Event, Error>> + Send + 'static {
     let follower = Follower {
         app,
@@ -101,14 +101,11 @@ pub(crate) fn events(
         updates: Some(updates),
         backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(2)),
     };
-    stream::unfold((follower, lost), async |(mut follower, mut lost)| {
-        let event = tokio::select! {
-            biased;
-            () = &mut lost => None,
-            event = follower.next() => event,
-        };
-        Some((event?, (follower, lost)))
-    })
+    let events = stream::unfold(follower, async |mut follower: Follower| {
+        let event = follower.next().await?;
+        Some((event, follower))
+    });
+    events.take_until(lost)
 }
 
 struct Follower {

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 
 use crate::{
     App,
-    connections::{Place, Standing},
+    connections::{Client, Place, Standing},
     problem::Problem,
     waiting::WaitLimit,
 };
@@ -28,24 +28,24 @@ pub(crate) struct Wait {
     /// Fractions are allowed; the installation's maximum (`api.max_wait_ms`) applies.
     #[param(value_type = f64, required = false, minimum = 0, example = 10)]
     pub(crate) wait: Option<Duration>,
-    /// The connection that it came over.
     #[param(ignore)]
-    place: Option<Arc<Place>>,
+    origin: Origin,
 }
 
 impl Wait {
     /// From now on the request's body is received.
     pub(crate) fn receive(&self) -> Option<Standing> {
-        self.place.as_ref().map(Place::receive)
+        self.origin.receive()
     }
 
     /// From now on the request does nothing but wait; not at all, where its place has been given away meanwhile.
     pub(crate) fn begin(&self, wait: Duration) -> WaitLimit {
-        let is_last = self.place.as_ref().is_some_and(|place| place.is_last());
+        let place = self.origin.0.as_ref();
+        let is_last = place.is_some_and(|place| place.is_last());
         let wait = if is_last { Duration::ZERO } else { wait };
         WaitLimit {
             deadline: Instant::now() + wait,
-            standing: self.place.as_ref().map(Place::wait),
+            standing: place.map(Place::wait),
         }
     }
 }
@@ -55,8 +55,8 @@ impl FromRequestParts<Arc<App>> for Wait {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let wait = wait(&parts.uri, app.settings.api.max_wait)?;
-        let place = parts.extensions.get::<Arc<Place>>().cloned();
-        Ok(Self { wait, place })
+        let origin = Origin::of(parts);
+        Ok(Self { wait, origin })
     }
 }
 
@@ -109,9 +109,6 @@ pub(crate) struct After {
     /// Tell only what came after the event of this number. For those who cannot set `Last-Event-ID`.
     #[param(required = false, example = 3)]
     pub(crate) after: u64,
-    /// The connection that it came over.
-    #[param(ignore)]
-    pub(crate) place: Option<Arc<Place>>,
 }
 
 impl FromRequestParts<Arc<App>> for After {
@@ -120,7 +117,6 @@ impl FromRequestParts<Arc<App>> for After {
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
         Ok(Self {
             after: after(&parts.uri, &parts.headers)?,
-            place: parts.extensions.get::<Arc<Place>>().cloned(),
         })
     }
 }
@@ -156,6 +152,19 @@ fn number(field: &str, text: &[u8]) -> Result<u64, Problem> {
 pub(crate) struct Origin(Option<Arc<Place>>);
 
 impl Origin {
+    fn of(parts: &Parts) -> Self {
+        Self(parts.extensions.get::<Arc<Place>>().cloned())
+    }
+
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.0.as_ref().map(|place| place.client())
+    }
+
+    /// From now on the request's answer is a stream that goes on until a job is over.
+    pub(crate) fn follow(&self) -> Option<Standing> {
+        self.0.as_ref().map(Place::follow)
+    }
+
     /// From now on the request's body is received.
     pub(crate) fn receive(&self) -> Option<Standing> {
         self.0.as_ref().map(Place::receive)
@@ -166,7 +175,7 @@ impl FromRequestParts<Arc<App>> for Origin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self(parts.extensions.get::<Arc<Place>>().cloned()))
+        Ok(Self::of(parts))
     }
 }
 

@@ -7,14 +7,12 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response, Sse},
 };
-use futures_util::FutureExt;
 use tracing::Span;
 
 use crate::{
     App,
-    connections::Place,
     events::events,
-    extract::{After, JobPath},
+    extract::{After, JobPath, Origin},
     problem::Problem,
 };
 
@@ -53,7 +51,8 @@ const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub(crate) async fn follow(
     State(app): State<Arc<App>>,
     JobPath { id }: JobPath,
-    After { after, place }: After,
+    origin: Origin,
+    After { after }: After,
 ) -> Result<Response, Problem> {
     Span::current().record("job_id", tracing::field::display(id));
     let updates = app.store.follow(id, after).await?;
@@ -61,15 +60,15 @@ pub(crate) async fn follow(
     if updates.has_heard_all() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let client = place.as_ref().map(|place| place.client());
-    let stream = app.streams.enter(client).ok_or_else(Problem::too_many_streams)?;
-    let standing = place.as_ref().map(Place::follow);
+    let stream = app.streams.enter(origin.client());
+    let stream = stream.ok_or_else(Problem::too_many_streams)?;
+    let standing = origin.follow();
     let lost = async move {
         // For as long as the stream is.
         let _standing = standing;
         stream.lost().await;
     };
-    let mut response = Sse::new(events(Arc::clone(&app), id, after, updates, lost.boxed())).into_response();
+    let mut response = Sse::new(events(Arc::clone(&app), id, after, updates, lost)).into_response();
     let unbuffered = HeaderValue::from_static("no");
     response.headers_mut().insert(UNBUFFERED, unbuffered);
     Ok(response)
