@@ -96,6 +96,17 @@ impl Problem {
         }))
     }
 
+    /// What of the request is at fault.
+    fn about(mut self, field: &str) -> Self {
+        self.0.field = Some(field.to_owned());
+        self
+    }
+
+    fn come_again(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
     /// One field, query parameter or header is not as it must be.
     pub(crate) fn invalid_field(field: impl Into<String>, message: impl Into<String>) -> Self {
         let (field, message) = (shortened(field.into()), shortened(message.into()));
@@ -189,7 +200,7 @@ impl Problem {
         } else {
             format!("the host {host:?} of the request is none of this server's")
         };
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::MISDIRECTED_REQUEST,
             "host-not-allowed",
             "The host is not allowed",
@@ -197,9 +208,8 @@ impl Problem {
                 "{named}: without tokens only localhost, its addresses, api.host and the names in api.allowed_hosts \
                  (OPTIMUS__API__ALLOWED_HOSTS=name,other) are answered"
             ),
-        );
-        problem.0.field = Some("Host".to_owned());
-        problem
+        )
+        .about("Host")
     }
 
     pub(crate) fn already_finished(id: JobId, status: JobStatus) -> Self {
@@ -222,25 +232,23 @@ impl Problem {
     }
 
     pub(crate) fn not_json() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported-media-type",
             "The body must be JSON",
             "send it with the header Content-Type: application/json, in UTF-8 and not compressed",
-        );
-        problem.0.field = Some("Content-Type".to_owned());
-        problem
+        )
+        .about("Content-Type")
     }
 
     pub(crate) fn encoded() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported-content-encoding",
             "The body must not be compressed",
             "send the bytes as they are: their SHA-256 is their name",
-        );
-        problem.0.field = Some("Content-Encoding".to_owned());
-        problem
+        )
+        .about("Content-Encoding")
     }
 
     pub(crate) fn content_not_found(digest: Digest) -> Self {
@@ -254,157 +262,144 @@ impl Problem {
     }
 
     pub(crate) fn digest_differs(named: Digest, found: Digest) -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "digest-differs",
             "The body is not what its digest says",
             format!("the SHA-256 of the body is {found}, not {named}; nothing was stored"),
-        );
-        problem.0.field = Some("sha256".to_owned());
-        problem
+        )
+        .about("sha256")
     }
 
     /// All content that is there is used by jobs, or was used a moment ago.
     pub(crate) fn no_room_for_content() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::INSUFFICIENT_STORAGE,
             "no-room-for-content",
             "There is no room for more content",
             "what is there belongs to jobs that are not over, or was used a short while ago; come again later",
-        );
-        problem.0.retry_after = Some(CONTENT_RETRY);
-        problem
+        )
+        .come_again(CONTENT_RETRY)
     }
 
     pub(crate) fn content_unavailable() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "content-unavailable",
             "The content store is not available",
             "the content store cannot take the request at the moment; it is safe to send it again",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// What was stored here is nowhere where it is needed.
     pub(crate) fn content_elsewhere(reason: &str) -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "content-elsewhere",
             "No worker has the content",
             reason.to_owned(),
-        );
-        problem.0.retry_after = Some(FULL_RETRY);
-        problem
+        )
+        .come_again(FULL_RETRY)
     }
 
     pub(crate) fn key_reused() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "idempotency-key-reused",
             "The idempotency key is taken",
             "this key came with another body before; use a fresh key for a new submission",
-        );
-        problem.0.field = Some("Idempotency-Key".to_owned());
-        problem
+        )
+        .about("Idempotency-Key")
     }
 
     pub(crate) fn queue_full(language: &LanguageName) -> Self {
         let detail = format!("too many jobs of {language} wait, or too many bytes of all; come again later");
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::TOO_MANY_REQUESTS,
             "queue-full",
             "The queue is full",
             detail,
-        );
-        problem.0.retry_after = Some(FULL_RETRY);
-        problem
+        )
+        .come_again(FULL_RETRY)
     }
 
     /// No worker takes its jobs at the moment.
     pub(crate) fn unserved(language: &LanguageName, reason: &str) -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "language-unavailable",
             "The language is not available",
             format!("no worker takes jobs of {language} at the moment: {reason}"),
-        );
-        problem.0.retry_after = Some(FULL_RETRY);
-        problem
+        )
+        .come_again(FULL_RETRY)
     }
 
     /// Bodies being read already fill the memory set aside for them.
     pub(crate) fn busy() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             "Too many large requests at once",
             "the bodies being read at the moment fill the memory set aside for them; come again later",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// Others wait for the memory that this body has, and it comes too slowly to keep it.
     pub(crate) fn gave_way() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             "Too many large requests at once",
             "the bodies being read at the moment fill the memory set aside for them, and this one came more slowly than \
              others; come again later",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// Answers being read already fill the memory set aside for them.
     pub(crate) fn busy_answering() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
             "Too many large answers at once",
             "the answers being read at the moment fill the memory set aside for them; come again later",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// Every connection there may be has a request under way.
     pub(crate) fn too_many_connections() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-connections",
             "Too many connections at once",
             "every connection the server may have (api.max_connections) is in use; come again later",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// As many clients as may follow a job do, and none of them has more than its share.
     pub(crate) fn too_many_streams() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too-many-streams",
             "Too many streams at once",
             "as many jobs as may be (api.max_event_streams) are followed; come again later, or ask by GET /jobs/{id}?wait=",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     pub(crate) fn store_unavailable() -> Self {
-        let mut problem = Self::new(
+        Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "store-unavailable",
             "The job store is not available",
             "the job store cannot take the request at the moment; it is safe to send it again with the same \
              Idempotency-Key",
-        );
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        )
+        .come_again(STORE_RETRY)
     }
 
     /// `reasons` are answered as the errors of the fields `store` and `workers`.
@@ -422,8 +417,7 @@ impl Problem {
                 message,
             })
             .collect();
-        problem.0.retry_after = Some(STORE_RETRY);
-        problem
+        problem.come_again(STORE_RETRY)
     }
 
     /// A fault of Optimus; what it was stands in the log only.
