@@ -44,7 +44,7 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
         HELD
     };
     let most = app.content.bound().await? / part;
-    submission::hold(&*app.content, id, &mut job.submission, most).await?;
+    let named = submission::hold(&*app.content, id, &mut job.submission, most).await?;
     let mut checked = match check(app, &job) {
         Ok(()) => reaches_workers(app, &job).await,
         refused => refused,
@@ -57,7 +57,6 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
         release(app, id).await;
         return Err(problem);
     }
-    let named = submission::digests(&job.submission);
     let submitted = app.store.submit(job).await;
     match &submitted {
         Ok(Submitted::Created) | Err(_) if is_late() => hold_again(app, id, &named).await,
