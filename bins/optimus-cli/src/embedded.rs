@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub(crate) use self::{
-    flags::{Flags, api_settings, languages_file},
+    flags::{Flags, languages_file},
     offered::{Offered, languages_table},
 };
 

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     args,
-    embedded::{self, Embedded, Offered, Storage, api_settings},
+    embedded::{self, Embedded, Offered, Storage},
     exit::{Classify, Failure},
 };
 
@@ -52,9 +52,7 @@ impl Installation {
         root: Option<&Path>,
         rounds: Option<usize>,
     ) -> Result<Self, Failure> {
-        let file = flags.config();
-        let settings = flags.settings(root)?;
-        let api = api_settings(file.as_deref(), &settings)?;
+        let (settings, api) = flags.settings_with_api(root)?;
         let token = api.api.tokens.first().cloned();
         let embedded = Embedded::start(settings, Storage::Ephemeral).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await.system()?;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Serve,
-    embedded::{Embedded, Offered, Storage, api_settings, languages_table},
+    embedded::{Embedded, Offered, Storage, languages_table},
     exit::{Classify, Exit, Failure},
     output::Output,
 };
@@ -29,9 +29,7 @@ struct Started<'a> {
 }
 
 pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
-    let file = args.embedded.config();
-    let mut settings = args.embedded.settings(root)?;
-    let mut api = api_settings(file.as_deref(), &settings)?;
+    let (mut settings, mut api) = args.embedded.settings_with_api(root)?;
     if let Some(host) = args.host {
         api.api.host = host;
     }

@@ -45,11 +45,6 @@ impl Flags {
         self.backend.map(Into::into)
     }
 
-    /// The file of settings, where these flags name one.
-    pub(crate) fn config(&self) -> Option<PathBuf> {
-        self.config.clone()
-    }
-
     /// The settings with these flags, and where nothing else was said with what suits one process on one machine.
     pub(crate) fn settings(self, root: Option<&Path>) -> Result<Settings, Failure> {
         let mut settings = Settings::load(self.config.as_deref()).usage()?;
@@ -68,13 +63,18 @@ impl Flags {
         suit_one_machine(&mut settings);
         Ok(settings)
     }
-}
 
-/// What the API of this process reads of the same settings; its languages are the worker's.
-pub(crate) fn api_settings(file: Option<&Path>, worker: &Settings) -> Result<optimus_api::Settings, Failure> {
-    let mut settings = optimus_api::Settings::load(file).usage()?;
-    settings.languages_file = worker.languages_file.clone();
-    Ok(settings)
+    /// The same, with what the API of this process reads of them; its languages are the worker's.
+    pub(crate) fn settings_with_api(
+        self,
+        root: Option<&Path>,
+    ) -> Result<(Settings, optimus_api::Settings), Failure> {
+        let file = self.config.clone();
+        let settings = self.settings(root)?;
+        let mut api = optimus_api::Settings::load(file.as_deref()).usage()?;
+        api.languages_file = settings.languages_file.clone();
+        Ok((settings, api))
+    }
 }
 
 /// The file that the settings name; where they name none, the project's that this is run from; else what is compiled in,
