@@ -241,8 +241,7 @@ impl JobRunner {
         };
         let progress = ProgressOf {
             bus: &*self.store,
-            lease: &claim.lease,
-            attempt: claim.attempt,
+            claim,
         };
         progress.tell(Progress::Started {
             attempt: claim.attempt,

@@ -7,7 +7,7 @@ use std::{
 
 use optimus_common::{facts::RunFacts, submission::Submission};
 use optimus_judge::engine::Engine;
-use optimus_queue::{EventBus, Lease, Progress};
+use optimus_queue::{Claim, EventBus, Progress};
 use tracing::Span;
 
 use crate::{metrics::WorkerMetrics, spans};
@@ -16,20 +16,19 @@ use crate::{metrics::WorkerMetrics, spans};
 #[derive(Clone, Copy)]
 pub(crate) struct ProgressOf<'a> {
     pub(crate) bus: &'a dyn EventBus,
-    pub(crate) lease: &'a Lease,
-    pub(crate) attempt: u32,
+    pub(crate) claim: &'a Claim,
 }
 
 impl ProgressOf<'_> {
     /// Costs the job nothing: it waits for nobody, and what is lost is lost.
     pub(crate) fn tell(self, progress: Progress) {
-        self.bus.publish(self.lease, progress);
+        self.bus.publish(&self.claim.lease, progress);
     }
 }
 
 impl fmt::Debug for ProgressOf<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ProgressOf").field(&self.lease.job).finish()
+        f.debug_tuple("ProgressOf").field(&self.claim.lease.job).finish()
     }
 }
 
@@ -77,7 +76,7 @@ impl<'a> Observer<'a> {
         self.last = SystemTime::now();
         if let Some(result) = engine.compile_result() {
             self.progress.tell(Progress::Compiled {
-                attempt: self.progress.attempt,
+                attempt: self.progress.claim.attempt,
                 verdict: result.verdict,
                 execution_time_ms: result.execution_time_ms,
                 cpu_time_ms: result.cpu_time_ms,
@@ -96,7 +95,7 @@ impl<'a> Observer<'a> {
         self.last = SystemTime::now();
         if let Some(result) = engine.test_result(place) {
             self.progress.tell(Progress::RunDone {
-                attempt: self.progress.attempt,
+                attempt: self.progress.claim.attempt,
                 test_id: result.test_id,
                 verdict: result.verdict,
                 execution_time_ms: result.execution_time_ms,
