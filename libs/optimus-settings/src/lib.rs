@@ -26,14 +26,6 @@ const SHORT_NAMES: [(&str, &str); 5] = [
     ("WORKER_CONCURRENCY", "worker.concurrency"),
 ];
 
-/// Settings that are lists, which the environment gives with commas between their parts.
-const LISTS: [&str; 4] = [
-    "api.tokens",
-    "api.allowed_hosts",
-    "native.allow_missing",
-    "native.paths",
-];
-
 #[derive(Debug, thiserror::Error)]
 #[error("invalid configuration")]
 pub struct SettingsError(#[source] ConfigError);
@@ -50,7 +42,7 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, SettingsError
             .then(|| File::from(default_file).format(FileFormat::Toml)),
     };
     let vars: Vec<_> = env::vars().collect();
-    layers(file, &vars).and_then(read).map_err(SettingsError)
+    read(file, &vars).map_err(SettingsError)
 }
 
 /// The defaults alone, for tests.
@@ -73,8 +65,31 @@ fn shipped() -> Read<Config> {
         .build()
 }
 
-fn layers<F: Source + Send + Sync + 'static>(file: Option<F>, vars: &[(String, String)]) -> Read<Config> {
-    let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+/// What the process needs is read first: its types say best what is wrong with it.
+fn read<T, F>(file: Option<F>, vars: &[(String, String)]) -> Read<T>
+where
+    T: DeserializeOwned,
+    F: Source + Send + Sync + 'static,
+{
+    let shipped = shipped()?;
+    let defaults = shipped.collect()?;
+    let layers = layers(shipped, &defaults, file, vars)?;
+    let given = layers.collect()?;
+    let settings = layers.try_deserialize()?;
+    check(&defaults, given, "")?;
+    Ok(settings)
+}
+
+fn layers<F>(
+    shipped: Config,
+    defaults: &Map<String, Value>,
+    file: Option<F>,
+    vars: &[(String, String)],
+) -> Read<Config>
+where
+    F: Source + Send + Sync + 'static,
+{
+    let mut builder = Config::builder().add_source(shipped);
     if let Some(file) = file {
         builder = builder.add_source(file);
     }
@@ -91,19 +106,24 @@ fn layers<F: Source + Send + Sync + 'static>(file: Option<F>, vars: &[(String, S
         .separator("__")
         .try_parsing(true)
         .list_separator(",");
-    for list in LISTS {
-        environment = environment.with_list_parse_key(list);
+    for list in lists(defaults, "") {
+        environment = environment.with_list_parse_key(&list);
     }
     let vars = vars.iter().cloned().collect();
     builder.add_source(environment.source(Some(vars))).build()
 }
 
-/// What the process needs is read first: its types say best what is wrong with it.
-fn read<T: DeserializeOwned>(layers: Config) -> Read<T> {
-    let given = layers.collect()?;
-    let settings = layers.try_deserialize()?;
-    check(&shipped()?.collect()?, given, "")?;
-    Ok(settings)
+/// The settings that are lists, which the environment gives with commas between their parts.
+fn lists(defaults: &Map<String, Value>, place: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, value) in defaults {
+        match &value.kind {
+            ValueKind::Table(table) => found.extend(lists(table, &format!("{place}{name}."))),
+            ValueKind::Array(_) => found.push(format!("{place}{name}")),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Every setting has a default, which says of what kind it is.
@@ -181,11 +201,11 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        layers(None::<File<config::FileSourceFile, FileFormat>>, &vars).and_then(read)
+        read(None::<File<config::FileSourceFile, FileFormat>>, &vars)
     }
 
     fn in_file(text: &str) -> Read<Own> {
-        layers(Some(File::from_str(text, FileFormat::Toml)), &[]).and_then(read)
+        read(Some(File::from_str(text, FileFormat::Toml)), &[])
     }
 
     #[test]
@@ -214,7 +234,7 @@ mod tests {
         assert_eq!(in_file("api.port = 7").unwrap().api.port, 7);
         let file = File::from_str("api.port = 7", FileFormat::Toml);
         let vars = [("OPTIMUS__API__PORT".to_owned(), "8".to_owned())];
-        let settings: Own = layers(Some(file), &vars).and_then(read).unwrap();
+        let settings: Own = read(Some(file), &vars).unwrap();
         assert_eq!(settings.api.port, 8);
     }
 
@@ -250,20 +270,14 @@ mod tests {
 
     #[test]
     fn each_list_of_the_defaults_can_be_given_by_the_environment() {
-        fn lists(table: &Map<String, Value>, place: &str, found: &mut Vec<String>) {
-            for (name, value) in table {
-                match &value.kind {
-                    ValueKind::Table(table) => lists(table, &format!("{place}{name}."), found),
-                    ValueKind::Array(_) => found.push(format!("{place}{name}")),
-                    _ => {}
-                }
-            }
-        }
-        let mut found = Vec::new();
-        lists(&shipped().unwrap().collect().unwrap(), "", &mut found);
+        let mut found = lists(&shipped().unwrap().collect().unwrap(), "");
         found.sort();
-        let mut listed = LISTS.to_vec();
-        listed.sort_unstable();
+        let listed = [
+            "api.allowed_hosts",
+            "api.tokens",
+            "native.allow_missing",
+            "native.paths",
+        ];
         assert_eq!(found, listed);
     }
 
