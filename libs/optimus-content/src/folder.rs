@@ -42,7 +42,7 @@ use self::{
 };
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept,
-    held::Held,
+    held::{Held, measured},
     is_over,
     removal::{Entry, left_of, removable},
     room::{Room, Share},
@@ -225,12 +225,7 @@ impl Inner {
         self.note_hold(job, digests)?;
         // After that, so that whoever does not see the hold sees the use.
         let sizes = self.disk.renew(digests)?;
-        let measured: Vec<_> = digests
-            .iter()
-            .zip(&sizes)
-            .map(|(digest, size)| (*digest, size.map_or(0, charge)))
-            .collect();
-        if !self.held.add(job, &measured, most) {
+        if !self.held.add(job, &measured(digests, &sizes, charge), most) {
             self.disk.release(job)?;
             return Err(io::ErrorKind::StorageFull.into());
         }

@@ -57,6 +57,17 @@ impl State {
     }
 }
 
+/// What each of these counts for by its size, and nothing where it is not there.
+pub(crate) fn measured(
+    digests: &[Digest],
+    sizes: &[Option<u64>],
+    charge: fn(u64) -> u64,
+) -> Vec<(Digest, u64)> {
+    let each = digests.iter().zip(sizes);
+    each.map(|(digest, size)| (*digest, size.map_or(0, charge)))
+        .collect()
+}
+
 impl Held {
     /// Notes what a job holds, with what each counts for, where all that is held is no more than `most` then. What it holds beside
     /// others, or held before, counts nothing more.

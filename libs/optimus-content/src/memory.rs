@@ -58,7 +58,7 @@ impl State {
         let mut held = self.held();
         let new = digests
             .iter()
-            .any(|digest| held.insert(*digest) && self.kept.contains_key(digest));
+            .any(|digest| self.kept.contains_key(digest) && !held.contains(digest));
         held.extend(digests);
         let kept = held.iter().filter_map(|digest| self.kept.get(digest));
         !new || kept.map(|(bytes, _)| charge(bytes.len())).sum::<u64>() <= most

@@ -49,7 +49,7 @@ use self::{
 };
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Upkept,
-    held::Held,
+    held::{Held, measured},
     is_over,
     removal::left_of,
     room::{Room, Share},
@@ -417,12 +417,7 @@ impl ContentStore for ObjectContent {
         self.0.write(&self.0.hold_of(job), text).await?;
         // After that, so that whoever does not see the hold sees the use.
         let sizes = self.0.renew_all(digests).await?;
-        let measured: Vec<_> = digests
-            .iter()
-            .zip(&sizes)
-            .map(|(digest, size)| (*digest, size.map_or(0, charge)))
-            .collect();
-        if !self.0.held.add(job, &measured, most) {
+        if !self.0.held.add(job, &measured(digests, &sizes, charge), most) {
             self.0.delete(&self.0.hold_of(job)).await?;
             return Err(ContentError::NoRoom);
         }
