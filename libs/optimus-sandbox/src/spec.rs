@@ -79,6 +79,10 @@ impl Cpus {
     pub fn as_f64(self) -> f64 {
         self.billionths as f64 / BILLION
     }
+
+    pub fn billionths(self) -> u64 {
+        self.billionths
+    }
 }
 
 impl From<f64> for Cpus {

@@ -15,7 +15,7 @@ use optimus_common::{
 use optimus_linux::proc_view::NETWORK_SETTINGS;
 
 use super::{images::ImageId, masks::masked_paths};
-use crate::spec::{BoxSpec, NetworkPolicy, ResourceLimits};
+use crate::spec::{BoxSpec, Cpus, NetworkPolicy, ResourceLimits};
 
 /// On every box, with the value `1`.
 const BOX_LABEL: &str = "optimus.box";
@@ -156,7 +156,7 @@ fn host_configuration(spec: &BoxSpec, host_cpus: f64) -> HostConfig {
         memory,
         // Memory and swap together: no swap.
         memory_swap: memory,
-        nano_cpus: wanted("cgroup-cpu", nano_cpus(resources.cpus.as_f64().min(host_cpus))),
+        nano_cpus: wanted("cgroup-cpu", nano_cpus(resources.cpus.min(host_cpus.into()))),
         oom_score_adj: wanted("box-oom-score", OOM_SCORE_ADJ.into()),
         ulimits: wanted(
             "box-limits",
@@ -238,13 +238,9 @@ fn ulimit(name: &str, value: i64) -> ResourcesUlimits {
     }
 }
 
-/// In billionths of a CPU; the engine takes no less than a hundredth.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float is cut to the range of the integer"
-)]
-fn nano_cpus(cpus: f64) -> i64 {
-    (cpus.max(0.01) * 1e9) as i64
+/// The engine takes no less than a hundredth of a CPU.
+fn nano_cpus(cpus: Cpus) -> i64 {
+    signed(cpus.billionths().max(10_000_000))
 }
 
 pub(super) fn signed(bytes: u64) -> i64 {
