@@ -38,6 +38,7 @@
 mod connection;
 mod frames;
 mod ledger;
+mod one_by_one;
 
 use std::{
     fmt, io,
@@ -50,6 +51,7 @@ use bytes::{Buf, Bytes};
 pub use connection::Connection;
 use frames::FrameReader;
 use ledger::Ledger;
+pub use one_by_one::{Finished, OneByOne, Step};
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{
     Begin, CHUNK, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Get, HEADER_LEN, OutputTag,

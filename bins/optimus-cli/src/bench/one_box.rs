@@ -13,10 +13,10 @@ use std::{
 
 use anyhow::Context;
 use optimus_common::{WorkerId, facts::RunEnd, language::Language, limits::Limits};
-use optimus_protocol::{CommandSpec, ExecId, Seal};
+use optimus_protocol::CommandSpec;
 use optimus_sandbox::{
     Backend, BoxSpec, ResourceLimits, RootRef,
-    session::{BoxSession, Event, Input, Session, SessionError},
+    session::{OneByOne, Session},
 };
 use optimus_worker::{Settings, backend, settings::BackendChoice};
 
@@ -57,9 +57,8 @@ pub(crate) async fn one_box(
     let bar = progress("box", rounds);
     for round in 0..WARM_UP + rounds {
         let bare_ms = timed(|| run_bare(&mut Command::new(PROGRAM)))?;
-        let number = u32::try_from(round).unwrap_or(u32::MAX - 1);
         let began = Instant::now();
-        run(&mut lasting, number).await?;
+        run(&mut lasting).await?;
         let warm_ms = milliseconds(began);
         let fresh_ms = fresh_box(&*backend, &spec).await?;
         if round < WARM_UP {
@@ -187,26 +186,17 @@ async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Fa
     let session = Session::open(live, READY_TIMEOUT).await.system()?;
     let ready = milliseconds(opened);
     let sent = Instant::now();
-    let mut job = begin(session).await.system()?;
-    run(&mut job, 0).await?;
+    let mut job = OneByOne::sealed(session).await.system()?;
+    run(&mut job).await?;
     let (ran, whole) = (milliseconds(sent), milliseconds(began));
     let ended = Instant::now();
     job.handle().destroy().await.system()?;
     Ok([whole, made, ready, ran, milliseconds(ended)])
 }
 
-async fn start_job(live: optimus_sandbox::LiveBox) -> Result<BoxSession, Failure> {
+async fn start_job(live: optimus_sandbox::LiveBox) -> Result<OneByOne, Failure> {
     let session = Session::open(live, READY_TIMEOUT).await.system()?;
-    begin(session).await.system()
-}
-
-/// A box without files or a compile step.
-async fn begin(session: Session) -> Result<BoxSession, SessionError> {
-    let mut at_work = session.begin(1).await?;
-    let (mut sender, _) = at_work.split();
-    sender.prepare(&[]).await?;
-    sender.seal(&Seal::default()).await?;
-    Ok(at_work)
+    OneByOne::sealed(session).await.system()
 }
 
 fn command() -> CommandSpec {
@@ -227,24 +217,11 @@ fn command() -> CommandSpec {
 }
 
 /// One run, from its request to its facts.
-async fn run(at_work: &mut BoxSession, number: u32) -> Result<(), Failure> {
-    let (mut sender, mut receiver) = at_work.split();
-    let (id, command) = (ExecId(number), command());
-    sender
-        .exec(id, &command, None, Input::Bytes(b""))
-        .await
-        .system()?;
-    loop {
-        match receiver.next().await.system()? {
-            Event::Exited(exited) if exited.facts.end == (RunEnd::Exited { code: 0 }) => return Ok(()),
-            Event::Exited(exited) => {
-                return Err(Failure::system(format!(
-                    "{PROGRAM} ended by {:?}",
-                    exited.facts.end
-                )));
-            }
-            _ => {}
-        }
+async fn run(at_work: &mut OneByOne) -> Result<(), Failure> {
+    let finished = at_work.run(&command(), b"").await.system()?;
+    match finished.facts.end {
+        RunEnd::Exited { code: 0 } => Ok(()),
+        end => Err(Failure::system(format!("{PROGRAM} ended by {end:?}"))),
     }
 }
 

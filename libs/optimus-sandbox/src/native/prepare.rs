@@ -9,7 +9,7 @@ use optimus_common::{
     facts::{LimitKind, RunEnd},
     limits::Limits,
 };
-use optimus_protocol::{CommandSpec, ExecId};
+use optimus_protocol::CommandSpec;
 
 use super::{
     NativeBackend,
@@ -20,7 +20,7 @@ use super::{
     wire::Support,
 };
 use crate::{
-    session::{BoxSession, Event, Input, Session, SessionError},
+    session::{OneByOne, Session, SessionError, Step},
     spec::ResourceLimits,
 };
 
@@ -72,7 +72,9 @@ impl NativeBackend {
         let session = Session::open(live, self.client.settings.start_timeout)
             .await
             .map_err(failed)?;
-        let mut at_work = session.begin(1).await.map_err(failed)?;
+        // The preparation works in the box's own work directory, as a compile step would.
+        let folders = [OUTPUT_DIR.to_owned()];
+        let mut at_work = OneByOne::unsealed(session, &folders).await.map_err(failed)?;
         let longest = limits().longest_wall_time() + ANSWER;
         let outcome = tokio::time::timeout(longest, run(&mut at_work, argv)).await;
         // Only then is the folder ours again.
@@ -83,22 +85,15 @@ impl NativeBackend {
     }
 }
 
-/// Runs the preparation in the box's own work directory, as a compile step would be.
-async fn run(at_work: &mut BoxSession, argv: &[String]) -> Result<(), NativeError> {
+async fn run(at_work: &mut OneByOne, argv: &[String]) -> Result<(), NativeError> {
     let failed = |error: SessionError| NativeError::Preparation(causes(&error));
-    let (mut sender, mut events) = at_work.split();
-    let (id, command) = (ExecId(0), command(argv));
-    sender.prepare(&[OUTPUT_DIR.to_owned()]).await.map_err(failed)?;
-    sender
-        .exec(id, &command, None, Input::Bytes(b""))
-        .await
-        .map_err(failed)?;
+    at_work.start(&command(argv), b"").await.map_err(failed)?;
+    // Both streams, as they came.
     let mut told = Vec::new();
     let end = loop {
-        match events.next().await.map_err(failed)? {
-            Event::Output { data, .. } => told.extend_from_slice(&data),
-            Event::Exited(exited) => break exited.facts.end,
-            Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => {}
+        match at_work.step().await.map_err(failed)? {
+            Step::Output { data, .. } => told.extend_from_slice(&data),
+            Step::Ended(facts) => break facts.end,
         }
     };
     if end == (RunEnd::Exited { code: 0 }) {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hostile;
+mod one_by_one;
 mod peer;
 mod pool;
 mod provider;

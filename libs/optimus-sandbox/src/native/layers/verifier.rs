@@ -4,12 +4,8 @@ mod decoys;
 
 use std::{collections::BTreeMap, env, sync::Arc, time::Duration};
 
-use optimus_common::{
-    causes,
-    facts::{RunEnd, RunFacts},
-    limits::Limits,
-};
-use optimus_protocol::{CommandSpec, ExecId, Seal, Stream};
+use optimus_common::{causes, facts::RunEnd, limits::Limits};
+use optimus_protocol::CommandSpec;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +23,7 @@ use crate::{
         roots::{HostPath, HostRoot, Root},
         wire::{HostFeatures, RequestId, SpawnerReply, SpawnerRequest, Support},
     },
-    session::{BoxSession, Event, Input, Session, SessionError},
+    session::{Finished, OneByOne, Session, SessionError, Step},
     spec::ResourceLimits,
 };
 
@@ -243,75 +239,33 @@ fn command(patience: Duration) -> CommandSpec {
     }
 }
 
-/// A box in which probes can be executed one after the other.
-async fn sealed(session: Session) -> Result<BoxSession, SessionError> {
-    let mut at_work = session.begin(1).await?;
-    let (mut sender, _) = at_work.split();
-    sender.prepare(&[]).await?;
-    sender.seal(&Seal::default()).await?;
-    Ok(at_work)
-}
-
-/// What came of one probe.
-#[derive(Debug)]
-struct ProbeRun {
-    stdout: String,
-    stderr: String,
-    facts: RunFacts,
-}
-
-impl ProbeRun {
-    /// Says what happened to a probe that did not say what it found.
-    fn describe(&self) -> String {
-        let told = self.stderr.trim();
-        match &self.facts.end {
-            RunEnd::NotStarted { error } => format!("the probe did not start: {error}"),
-            end => format!("the probe ended with {end:?} {told}"),
-        }
+/// Says what happened to a probe that did not say what it found.
+fn describe(run: &Finished) -> String {
+    let told = String::from_utf8_lossy(&run.stderr);
+    match &run.facts.end {
+        RunEnd::NotStarted { error } => format!("the probe did not start: {error}"),
+        end => format!("the probe ended with {end:?} {}", told.trim()),
     }
 }
 
 /// Runs a probe for each input, and leaves the box as it is.
 async fn drive(
-    at_work: &mut BoxSession,
+    at_work: &mut OneByOne,
     inputs: &[String],
     patience: Duration,
-) -> Result<Vec<ProbeRun>, NativeError> {
-    let (mut sender, mut receiver) = at_work.split();
+) -> Result<Vec<Finished>, NativeError> {
     let command = command(patience);
-    let send = async {
-        for (id, input) in (0..).map(ExecId).zip(inputs) {
-            sender
-                .exec(id, &command, None, Input::Bytes(input.as_bytes()))
-                .await?;
-        }
-        Ok(())
-    };
-    let receive = async {
+    let all = async {
         let mut runs = Vec::new();
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        while runs.len() < inputs.len() {
-            match receiver.next().await? {
-                Event::Output { stream, data, .. } => match stream {
-                    Stream::Stdout => stdout.extend_from_slice(&data),
-                    Stream::Stderr => stderr.extend_from_slice(&data),
-                },
-                Event::Exited(exited) => runs.push(ProbeRun {
-                    stdout: String::from_utf8_lossy(&std::mem::take(&mut stdout)).into_owned(),
-                    stderr: String::from_utf8_lossy(&std::mem::take(&mut stderr)).into_owned(),
-                    facts: exited.facts,
-                }),
-                Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => {}
-            }
+        for input in inputs {
+            runs.push(at_work.run(&command, input.as_bytes()).await?);
         }
         Ok::<_, SessionError>(runs)
     };
-    let both = async { tokio::try_join!(send, receive) };
-    let ((), runs) = tokio::time::timeout(patience * 2, both)
+    tokio::time::timeout(patience * 2, all)
         .await
         .map_err(|_| NativeError::Host("a probe hangs".to_owned()))?
-        .map_err(host)?;
-    Ok(runs)
+        .map_err(host)
 }
 
 /// What came of each layer's probe: what held, or how it broke.
@@ -335,7 +289,7 @@ async fn run_probes(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<Laye
     }
     let patience = patience(client);
     let (session, _) = open(client, MANY_CPUS).await?;
-    let mut at_work = sealed(session).await.map_err(host)?;
+    let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
     let runs = drive(&mut at_work, &inputs, patience).await?;
     gone(&at_work).await?;
     let judged = PROBES.into_iter().zip(&runs).map(|((layer, probe), run)| {
@@ -354,16 +308,16 @@ fn probe_input(probe: Probe, parameters: &[String]) -> String {
     lines.join("\n")
 }
 
-fn of_probe(run: &ProbeRun) -> Result<String, String> {
-    match parse_outcome(&run.stdout) {
+fn of_probe(run: &Finished) -> Result<String, String> {
+    match parse_outcome(&String::from_utf8_lossy(&run.stdout)) {
         Some(ProbeOutcome::Held(detail)) => Ok(detail),
         Some(ProbeOutcome::Broken(reason)) => Err(reason),
-        None => Err(run.describe()),
+        None => Err(describe(run)),
     }
 }
 
 /// Not what it prints counts, but whether the kernel killed it.
-fn of_memory(run: &ProbeRun) -> Result<String, String> {
+fn of_memory(run: &Finished) -> Result<String, String> {
     if run.facts.oom_kills > 0 {
         return Ok(format!(
             "the kernel killed a program that wanted more than its {} MiB",
@@ -377,29 +331,23 @@ fn of_memory(run: &ProbeRun) -> Result<String, String> {
 }
 
 /// A box in which a probe has locked a file, until the box is destroyed.
-async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<BoxSession, NativeError> {
+async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<OneByOne, NativeError> {
     let patience = patience(client);
     let (session, _) = open(client, MANY_CPUS).await?;
     let mut command = command(patience);
     // Longer than all others may take together, tried twice.
     command.limits.wall_time = patience * 6;
-    let mut at_work = sealed(session).await.map_err(host)?;
+    let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
     let probe = probe_input(Probe::Hold, &decoys.parameters(Probe::Hold).map_err(host)?);
-    let (mut sender, mut receiver) = at_work.split();
     let locked = async {
-        let input = Input::Bytes(probe.as_bytes());
-        sender
-            .exec(ExecId(0), &command, None, input)
-            .await
-            .map_err(host)?;
+        at_work.start(&command, probe.as_bytes()).await.map_err(host)?;
         let mut printed = Vec::new();
         loop {
-            match receiver.next().await.map_err(host)? {
-                Event::Output { data, .. } => printed.extend_from_slice(&data),
-                Event::Exited(_) => {
+            match at_work.step().await.map_err(host)? {
+                Step::Output { data, .. } => printed.extend_from_slice(&data),
+                Step::Ended(_) => {
                     return Err(NativeError::Host("no probe could hold a lock".to_owned()));
                 }
-                Event::Sealed(_) | Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => continue,
             }
             let printed = String::from_utf8_lossy(&printed);
             match parse_outcome(&printed).filter(|_| printed.ends_with('\n')) {
@@ -421,16 +369,10 @@ async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, Nat
     let (session, id) = open(client, FEW_CPUS).await?;
     let connection = client.connection().await.map_err(host)?;
     let patience = patience(client);
-    let mut at_work = sealed(session).await.map_err(host)?;
-    let (mut sender, _) = at_work.split();
+    let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
     let probe = probe_input(Probe::Spin, &[]);
-    sender
-        .exec(
-            ExecId(0),
-            &command(patience),
-            None,
-            Input::Bytes(probe.as_bytes()),
-        )
+    at_work
+        .start(&command(patience), probe.as_bytes())
         .await
         .map_err(host)?;
     let deadline = Instant::now() + patience;
@@ -457,7 +399,7 @@ async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, Nat
 
 /// Destroys a box before the spawner is killed. Later it would start the next spawner, which kills all boxes of the last
 /// one: then a box that outlives its spawner would not be noticed.
-async fn gone(at_work: &BoxSession) -> Result<(), NativeError> {
+async fn gone(at_work: &OneByOne) -> Result<(), NativeError> {
     at_work.handle().destroy().await.map_err(host)
 }
 
