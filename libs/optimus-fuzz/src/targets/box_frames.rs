@@ -265,6 +265,10 @@ mod tests {
                 Verdict::Accepted,
             ),
             (
+                include_bytes!("../../../../fuzz/seeds/box_frames/again-twice"),
+                Verdict::TimeLimitExceeded,
+            ),
+            (
                 include_bytes!("../../../../fuzz/seeds/box_frames/oom"),
                 Verdict::MemoryLimitExceeded,
             ),
@@ -281,5 +285,12 @@ mod tests {
             let result = RUNTIME.block_on(job.run(&bytes, None));
             assert_eq!(result.map(|result| result.verdict), Ok(verdict));
         }
+        // A third try that nobody asked for, while another test goes on.
+        let (job, bytes, _) = parts(include_bytes!("../../../../fuzz/seeds/box_frames/again-thrice"));
+        let refused = RUNTIME.block_on(job.run(&bytes, None)).unwrap_err();
+        assert!(
+            refused.contains("execution 4, which it was not asked for"),
+            "{refused}"
+        );
     }
 }

@@ -262,9 +262,9 @@ impl<'a> TestBox<'a> {
         self.waiting.len() + self.going_on.len()
     }
 
-    /// One that is going on.
-    pub(crate) fn any_going_on(&self, choices: &mut Choices) -> Option<ExecutionId> {
-        let ids: Vec<_> = self.going_on.iter().map(|going| going.id).collect();
+    /// One that is going on, and how many bytes of each stream it has said.
+    pub(crate) fn any_going_on(&self, choices: &mut Choices) -> Option<(ExecutionId, [usize; 2])> {
+        let ids: Vec<_> = self.going_on.iter().map(|going| (going.id, going.said)).collect();
         (!ids.is_empty()).then(|| ids[choices.below(ids.len())])
     }
 

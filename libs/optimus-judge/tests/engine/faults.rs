@@ -9,7 +9,7 @@ use crate::{
     MOST_STEPS,
     boxes::{Choices, IN, Said, TestBox},
     engine,
-    jobs::{BEYOND, Doing, Job, job},
+    jobs::{BEYOND, Job, OUTPUT_LIMIT, job},
 };
 
 /// What a box says that a sound one would not say.
@@ -29,13 +29,16 @@ enum Lie {
     BeforeTheProgram,
     /// What is true, in a box that is not the job's.
     AnotherBox,
-    /// An end with more bytes than were sent.
-    LostOutput,
+    /// An end with more bytes of one stream than were sent.
+    LostStdout,
+    LostStderr,
+    /// An end with fewer bytes than were sent.
+    MadeUpOutput,
     Seal,
     EndOfTheCompileStep,
 }
 
-const LIES: [Lie; 11] = [
+const LIES: [Lie; 13] = [
     Lie::EndAgain,
     Lie::EmptyEndAgain,
     Lie::OutputAgain,
@@ -44,7 +47,9 @@ const LIES: [Lie; 11] = [
     Lie::TooEarly,
     Lie::BeforeTheProgram,
     Lie::AnotherBox,
-    Lie::LostOutput,
+    Lie::LostStdout,
+    Lie::LostStderr,
+    Lie::MadeUpOutput,
     Lie::Seal,
     Lie::EndOfTheCompileStep,
 ];
@@ -96,16 +101,19 @@ impl Lie {
                 Some(Said::Ended(test_box.waits_for_program()?, doing))
             }
             Self::AnotherBox => test_box.speak(choices),
-            Self::LostOutput => {
-                let id = test_box.any_going_on(choices)?;
-                let mut doing = Doing {
-                    stdout: Vec::new(),
-                    stderr: Vec::new(),
-                    ..doing
-                };
+            Self::LostStdout | Self::LostStderr | Self::MadeUpOutput => {
+                let (id, [stdout, stderr]) = test_box.any_going_on(choices)?;
+                let mut doing = doing;
                 doing.facts.end = RunEnd::Exited { code: 0 };
-                // No program here comes near the limit with this stream.
-                doing.facts.stderr_bytes = 1000;
+                let (mut wrote, mut complained) = (stdout, stderr);
+                match self {
+                    // What is beyond the limit need not come, and more than the limit may have come.
+                    Self::LostStdout if stdout < OUTPUT_LIMIT => wrote = OUTPUT_LIMIT,
+                    Self::LostStderr => complained = 1000,
+                    Self::MadeUpOutput if stdout > 0 => wrote = stdout - 1,
+                    _ => return None,
+                }
+                (doing.facts.stdout_bytes, doing.facts.stderr_bytes) = (wrote as u64, complained as u64);
                 Some(Said::Ended(id, doing))
             }
             // Where it is awaited it may be true.

@@ -153,7 +153,12 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
         Just(json!({"type": "tokens", "case_sensitive": true})),
         Just(json!({"type": "unordered_lines"})),
     ];
-    (vec(test, 1..7), compiling(), checker, any::<bool>()).prop_map(|(tests, compile, checker, stop)| {
+    // Of each stream, and of a whole result: often less than what is written.
+    let kept = (
+        prop_oneof![0..30_u64, Just(1 << 20)],
+        prop_oneof![0..300_u64, Just(1 << 20)],
+    );
+    (vec(test, 1..7), compiling(), checker, any::<bool>(), kept).prop_map(|(tests, compile, checker, stop, kept)| {
         let cases: Vec<_> = (10..)
             .zip(&tests)
             .map(|(id, (expected, _, points, hidden))| {
@@ -167,8 +172,9 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
         }))
         .unwrap();
         let language: Language = serde_json::from_str(CPP).unwrap();
-        let limits = optimus_settings::defaults_of("limits");
-        let results = optimus_settings::defaults_of("results");
+let limits = optimus_settings::defaults_of("limits");
+        let mut results: ResultSettings = optimus_settings::defaults_of("results");
+        (results.max_stream_bytes, results.max_job_bytes) = kept;
         let mut plan = JobPlan::new(&submission, &language, &limits).unwrap();
         if compile.is_none() {
             plan.compile = None;

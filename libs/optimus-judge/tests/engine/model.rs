@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use optimus_common::{
-    facts::RunFacts,
+    facts::{RunEnd, RunFacts},
     result::{CompileVerdict, JobResult, OverallStatus, Verdict},
 };
 use optimus_judge::{
@@ -12,7 +12,7 @@ use optimus_judge::{
     verdict::{self, Evidence, Program, Runtime},
 };
 
-use crate::jobs::{Doing, Job};
+use crate::jobs::{Compiling, Doing, Job};
 
 /// What a job comes to.
 #[derive(Debug, PartialEq)]
@@ -20,6 +20,10 @@ pub(crate) struct Expected {
     pub(crate) verdict: Verdict,
     pub(crate) status: OverallStatus,
     pub(crate) score: f64,
+    /// What the compile step said and used; its facts are none where nothing is compiled.
+    pub(crate) compile: (CompileVerdict, Kept, Kept, Option<RunFacts>),
+    /// What a compile step that ended well says of the program it chose.
+    pub(crate) entry_point: Option<String>,
     /// In the order of the test cases; none where there is no program.
     pub(crate) tests: Vec<ExpectedTest>,
 }
@@ -28,23 +32,98 @@ pub(crate) struct Expected {
 pub(crate) struct ExpectedTest {
     pub(crate) id: u64,
     pub(crate) verdict: Verdict,
-    pub(crate) stdout: String,
+    pub(crate) stdout: Kept,
+    pub(crate) stderr: Kept,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) signal: Option<String>,
+    pub(crate) message: Message,
     /// Of the execution that counts; `None` where there was none.
     pub(crate) facts: Option<RunFacts>,
     /// Of the one before it.
     pub(crate) earlier: Option<RunFacts>,
 }
 
+/// What is kept of a stream, and whether that is not all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Kept {
+    pub(crate) text: String,
+    pub(crate) truncated: bool,
+}
+
+/// What a test's message may be about. Its words are the verdict's and the checker's own matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Message {
+    None,
+    /// How the program ended.
+    End,
+    /// What was expected.
+    Answer,
+}
+
+impl Message {
+    fn of(verdict: Verdict, is_there: bool) -> Self {
+        match verdict {
+            _ if !is_there => Self::None,
+            Verdict::WrongAnswer => Self::Answer,
+            _ => Self::End,
+        }
+    }
+
+    /// What is expected is told for a test that is not hidden alone.
+    fn due(job: &Job, place: usize, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Accepted | Verdict::Skipped => Self::None,
+            Verdict::WrongAnswer if job.submission.test_cases[place].hidden => Self::None,
+            Verdict::WrongAnswer => Self::Answer,
+            _ => Self::End,
+        }
+    }
+}
+
+/// Every stream of a job may take the same part of what a result may take, the compile step's two among them; a line break
+/// takes two bytes there. Programs here write nothing else that takes more than one.
+fn kept(job: &Job, written: &[u8]) -> Kept {
+    let streams = 2 * (job.tests.len() as u64 + 1);
+    let share = job
+        .results
+        .max_stream_bytes
+        .min(job.results.max_job_bytes / streams);
+    let mut text = String::new();
+    let mut taken = 0;
+    for byte in written {
+        taken += if *byte == b'\n' { 2 } else { 1 };
+        if taken > share {
+            break;
+        }
+        text.push(char::from(*byte));
+    }
+    let truncated = text.len() < written.len();
+    Kept { text, truncated }
+}
+
+fn compiled(job: &Job, verdict: CompileVerdict) -> (CompileVerdict, Kept, Kept, Option<RunFacts>) {
+    match &job.compile {
+        Some(Compiling { doing, .. }) => (
+            verdict,
+            kept(job, &doing.stdout),
+            kept(job, &doing.stderr),
+            Some(doing.facts.clone()),
+        ),
+        None => (verdict, Kept::default(), Kept::default(), None),
+    }
+}
+
 pub(crate) fn expected(job: &Job) -> Expected {
     let compiled = job.compile.as_ref().is_none_or(|compile| {
-        compile.program == Program::Made
-            && compile.doing.facts.end == (optimus_common::facts::RunEnd::Exited { code: 0 })
+        compile.program == Program::Made && compile.doing.facts.end == (RunEnd::Exited { code: 0 })
     });
     if !compiled {
         return Expected {
             verdict: Verdict::CompilationError,
             status: OverallStatus::CompilationError,
             score: 0.0,
+            compile: self::compiled(job, CompileVerdict::CompilationError),
+            entry_point: None,
             tests: Vec::new(),
         };
     }
@@ -55,7 +134,11 @@ pub(crate) fn expected(job: &Job) -> Expected {
             ExpectedTest {
                 id: job.submission.test_cases[place].id,
                 verdict: Verdict::Skipped,
-                stdout: String::new(),
+                stdout: Kept::default(),
+                stderr: Kept::default(),
+                exit_code: None,
+                signal: None,
+                message: Message::None,
                 facts: None,
                 earlier: None,
             }
@@ -81,6 +164,13 @@ pub(crate) fn expected(job: &Job) -> Expected {
             Some(_) => OverallStatus::Failed,
         },
         score: reached / all,
+        compile: self::compiled(job, CompileVerdict::Ok),
+        // Where it is not kept whole, what is kept of the line stands for it.
+        entry_point: job.compile.as_ref().and_then(|compile| {
+            let told = kept(job, &compile.doing.stdout).text;
+            told.strip_prefix("entry point: ")
+                .map(|name| name.trim_end().to_owned())
+        }),
         tests,
     }
 }
@@ -98,10 +188,20 @@ fn run_test(job: &Job, place: usize) -> ExpectedTest {
     } else {
         (first, None)
     };
+    let verdict = judge(job, place, counts);
+    let (exit_code, signal) = match counts.facts.end {
+        RunEnd::Exited { code } => (Some(code), None),
+        RunEnd::Signalled { signal: 6 } => (None, Some("SIGABRT".to_owned())),
+        _ => (None, None),
+    };
     ExpectedTest {
         id: job.submission.test_cases[place].id,
-        verdict: judge(job, place, counts),
-        stdout: String::from_utf8(counts.stdout.clone()).unwrap(),
+        verdict,
+        stdout: kept(job, &counts.stdout),
+        stderr: kept(job, &counts.stderr),
+        exit_code,
+        signal,
+        message: Message::due(job, place, verdict),
         facts: Some(counts.facts.clone()),
         earlier,
     }
@@ -137,17 +237,32 @@ impl From<&JobResult> for Expected {
             compile.verdict == CompileVerdict::CompilationError,
             result.verdict == Verdict::CompilationError
         );
+        let kept = |text: &String, truncated| Kept {
+            text: text.clone(),
+            truncated,
+        };
         Self {
             verdict: result.verdict,
             status: result.overall_status,
             score: result.score.unwrap(),
+            compile: (
+                compile.verdict,
+                kept(&compile.stdout, compile.stdout_truncated),
+                kept(&compile.stderr, compile.stderr_truncated),
+                compile.evidence.as_ref().map(|evidence| evidence.facts.clone()),
+            ),
+            entry_point: result.entry_point.clone(),
             tests: result
                 .test_results
                 .iter()
                 .map(|test| ExpectedTest {
                     id: test.test_id,
                     verdict: test.verdict,
-                    stdout: test.stdout.clone(),
+                    stdout: kept(&test.stdout, test.stdout_truncated),
+                    stderr: kept(&test.stderr, test.stderr_truncated),
+                    exit_code: test.exit_code,
+                    signal: test.signal.clone(),
+                    message: Message::of(test.verdict, test.message.is_some()),
                     facts: test.evidence.as_ref().map(|evidence| evidence.facts.clone()),
                     earlier: test
                         .evidence
