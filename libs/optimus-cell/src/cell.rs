@@ -281,8 +281,10 @@ impl Cell {
             late,
         } = run.see(now);
         let at = if death.is_some() { happened } else { now };
-        let is_read = context.is_read();
-        if !is_read {
+        // A window is full because another program does not read, and to wait for that one is a part of the task, as it is to
+        // wait for what it says. That nobody reads the whole box is no program's doing.
+        let box_is_read = context.output_flow == OutputFlow::Reading;
+        if !box_is_read {
             run.clock.hold(at.saturating_duration_since(before));
         }
         let end = if let Some(death) = death {
@@ -292,7 +294,7 @@ impl Cell {
             let noted = run.tree.reported_death();
             Some(noted.map_or(RunEnd::Stopped, end_by))
         } else {
-            if is_read && late > LATE && run.waits_for_a_reader() {
+            if box_is_read && late > LATE && run.waits_for_agent(context.stdout_flow) {
                 run.clock.hold_for_agent(late, run.scans.waited);
             }
             match run.limit_reached(now, self.slot, context)? {
@@ -435,8 +437,9 @@ impl Run {
         }
     }
 
-    fn waits_for_a_reader(&self) -> bool {
-        self.stdout.is_full() || self.stderr.is_full()
+    /// Whether it waits until the agent gets round to read what it has written.
+    fn waits_for_agent(&self, stdout_flow: OutputFlow) -> bool {
+        (stdout_flow == OutputFlow::Reading && self.stdout.is_full()) || self.stderr.is_full()
     }
 
     fn limit_reached(

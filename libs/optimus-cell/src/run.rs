@@ -26,8 +26,8 @@ pub enum Event<'a> {
     Ended { slot: Slot, facts: RunFacts },
 }
 
-/// Whether more output can be taken. While it is held, guests that write come to wait, and the wall clock stands still; all other
-/// limits go on.
+/// Whether more output can be taken. While it is held, guests that write come to wait. The wall clock stands still only where that
+/// is of the whole box, see [`Supervisor::advance`](crate::Supervisor::advance); all other limits go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFlow {
     Reading,

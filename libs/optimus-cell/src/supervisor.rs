@@ -128,7 +128,7 @@ impl Supervisor {
     }
 
     /// Whether more of the standard output of what goes on in this slot can be taken: to hold back one program, and not the
-    /// others. Its wall clock stands still meanwhile. What starts there next is read.
+    /// others. Its wall clock goes on. What starts there next is read.
     pub fn set_stdout_flow(&mut self, slot: Slot, flow: OutputFlow) {
         self.cells[slot.0].set_stdout_flow(flow);
     }
@@ -169,7 +169,7 @@ impl Supervisor {
         }
     }
 
-    /// Carries every run as far as it goes without waiting.
+    /// Carries every run as far as it goes without waiting. Where nothing is read of the whole box, every wall clock stands still.
     pub fn advance(
         &mut self,
         output_flow: OutputFlow,

@@ -92,8 +92,8 @@ pub enum StdoutFlow {
     #[default]
     Free,
     /// At most [`WINDOW`](crate::WINDOW) bytes, and [`WINDOW_SLACK`](crate::WINDOW_SLACK), beyond what the worker has told as
-    /// taken, while the box goes on with everything else. The program is held back meanwhile and its wall clock stands still.
-    /// `Kill` and `End` lift the window.
+    /// taken, while the box goes on with everything else. The program is held back meanwhile, and its wall clock goes on: what it
+    /// waits for is another program, as when it reads. `Kill` and `End` lift the window.
     Windowed,
 }
 
