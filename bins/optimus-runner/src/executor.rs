@@ -4,16 +4,18 @@
 //! it. No guest and no worker is ever waited for alone: what a guest does not read waits in its own window, what the worker
 //! does not read keeps guests from writing, and requests are read on meanwhile.
 
-use anyhow::{Context, bail, ensure};
-use optimus_cell::{Event, LiveInput, OutputFlow, Slot, StartResult, Stdin, Supervisor};
-use optimus_protocol::{
-    CommandSpec, Exec, ExecId, Exited, FrameKind, Get, OutputTag, Seal, StdoutFlow, Stream, Taken, WINDOW,
-};
+use std::collections::VecDeque;
+
+use anyhow::{bail, ensure};
+use optimus_cell::{Event, OutputFlow, Slot, Supervisor};
+use optimus_common::facts::{RunEnd, RunFacts};
+use optimus_protocol::{ExecId, Exited, FrameKind, Get, Seal, Taken};
 use rustix::event::{PollFd, PollFlags};
 
 use crate::{
     artefacts::ArtefactSender,
     channel::{self, Outbox},
+    going::{Going, Waiting},
     inbox::{Execution, Inbox, OutOfOrder, Request},
     live_input::WindowedInput,
 };
@@ -43,24 +45,12 @@ pub(crate) struct Executor<'a> {
     outbox: &'a mut Outbox,
     /// What goes on in each slot. There is nothing while the slot is cleared up after an execution.
     going_on: Vec<Option<Going>>,
-    /// It waits for a place.
-    next: Option<Execution>,
+    /// What waits for a place, in order. With what goes on there are no more of them than slots, see [`Self::reads_on`].
+    waiting: VecDeque<Waiting>,
     /// Of all that have come.
     newest: Option<ExecId>,
     /// The last that the worker has said, once it has.
     finished: Option<Finished>,
-}
-
-/// An execution that goes on.
-#[derive(Debug)]
-struct Going {
-    id: ExecId,
-    /// How much of each stream is still sent.
-    stdout_room: u64,
-    stderr_room: u64,
-    live: Option<WindowedInput>,
-    /// Bytes of standard output sent and not told as taken, where there is a window.
-    untaken: Option<u64>,
 }
 
 /// Whether there is something to read that is wanted.
@@ -83,7 +73,7 @@ impl<'a> Executor<'a> {
             work_directory,
             inbox,
             outbox,
-            next: None,
+            waiting: VecDeque::new(),
             newest: None,
             finished: None,
         }
@@ -98,7 +88,7 @@ impl<'a> Executor<'a> {
     /// Carries out what the worker asks for until it says that nothing follows, and all of it is done and told.
     pub(crate) fn run(mut self) -> anyhow::Result<Finished> {
         loop {
-            self.start_next()?;
+            self.start_waiting()?;
             self.feed()?;
             if let WorkDirectory::Sealed(artefacts) = &mut self.work_directory {
                 artefacts.send(self.outbox)?;
@@ -129,7 +119,7 @@ impl<'a> Executor<'a> {
             WorkDirectory::Kept => true,
             WorkDirectory::Sealed(artefacts) => artefacts.is_idle(),
         };
-        sent && self.next.is_none() && self.supervisor.is_idle()
+        sent && self.waiting.is_empty() && self.supervisor.is_idle()
     }
 
     fn take(&mut self, request: Request) -> anyhow::Result<()> {
@@ -146,15 +136,7 @@ impl<'a> Executor<'a> {
                 Ok(())
             }
             Request::OutputTaken(taken) => self.taken(taken),
-            Request::Kill(id) => {
-                if let Some((slot, going)) = self.find(id)? {
-                    // Whoever has it killed waits for its end alone.
-                    going.untaken = None;
-                    self.supervisor.stop(slot);
-                    self.hold_back();
-                }
-                Ok(())
-            }
+            Request::Kill(id) => self.kill(id),
             Request::Get(get) => self.get(get),
             Request::Seal(seal) => match self.work_directory {
                 WorkDirectory::Kept => {
@@ -178,7 +160,28 @@ impl<'a> Executor<'a> {
             self.newest.unwrap_or(id)
         );
         self.newest = Some(id);
-        self.next = Some(execution);
+        self.waiting.push_back(Waiting::new(execution)?);
+        Ok(())
+    }
+
+    fn kill(&mut self, id: ExecId) -> anyhow::Result<()> {
+        // One that waits for a place never begins.
+        if let Some(place) = self.waiting.iter().position(|waiting| waiting.going.id == id) {
+            self.waiting.remove(place);
+            let facts = RunFacts::not_begun(RunEnd::Stopped);
+            return self.outbox.push_message(FrameKind::Exited, &Exited { id, facts });
+        }
+        let slots = self.supervisor.slots();
+        if let Some(going) = self.find(id)? {
+            // Whoever has it killed waits for its end alone.
+            going.lift_window();
+            let slot = slots.zip(&self.going_on).find_map(|(slot, going)| {
+                let is_it = going.as_ref().is_some_and(|going| going.id == id);
+                is_it.then_some(slot)
+            });
+            slot.into_iter().for_each(|slot: Slot| self.supervisor.stop(slot));
+            self.hold_back();
+        }
         Ok(())
     }
 
@@ -195,23 +198,13 @@ impl<'a> Executor<'a> {
     /// Nothing follows from the worker, so no live input and no window goes on.
     fn finish(&mut self, finished: Finished) {
         self.finished = Some(finished);
-        for going in self.going_on.iter_mut().flatten() {
-            // Nor can what is printed be told as taken.
-            going.untaken = None;
-            if let Some(live) = &mut going.live {
-                live.close();
-            }
-        }
+        self.asked_for().for_each(Going::hear_no_more);
         self.hold_back();
     }
 
     fn taken(&mut self, Taken { id, bytes }: Taken) -> anyhow::Result<()> {
-        if let Some((_, going)) = self.find(id)?
-            && let Some(untaken) = &mut going.untaken
-        {
-            *untaken = untaken
-                .checked_sub(bytes.into())
-                .with_context(|| format!("the worker has taken more of execution {id} than it was sent"))?;
+        if let Some(going) = self.find(id)? {
+            going.taken(bytes)?;
             self.hold_back();
         }
         Ok(())
@@ -221,8 +214,7 @@ impl<'a> Executor<'a> {
     fn hold_back(&mut self) {
         for (slot, going) in self.supervisor.slots().zip(&self.going_on) {
             let Some(going) = going else { continue };
-            let is_full = going.untaken.is_some_and(|untaken| untaken >= WINDOW as u64);
-            let flow = if is_full {
+            let flow = if going.is_window_full() {
                 OutputFlow::Paused
             } else {
                 OutputFlow::Reading
@@ -231,61 +223,55 @@ impl<'a> Executor<'a> {
         }
     }
 
+    /// Whatever goes on or waits for a place.
+    fn asked_for(&mut self) -> impl Iterator<Item = &mut Going> {
+        let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.going);
+        self.going_on.iter_mut().flatten().chain(waiting)
+    }
+
     /// The execution of this number; `None` if it is over, which the worker may not know yet.
-    fn find(&mut self, id: ExecId) -> anyhow::Result<Option<(Slot, &mut Going)>> {
+    fn find(&mut self, id: ExecId) -> anyhow::Result<Option<&mut Going>> {
         ensure!(
             self.newest.is_some_and(|newest| id <= newest),
             "the worker spoke of execution {id}, which it has not sent"
         );
-        let slots = self.supervisor.slots();
-        let found = slots.zip(&mut self.going_on).find_map(|(slot, going)| {
-            let going = going.as_mut()?;
-            (going.id == id).then_some((slot, going))
-        });
-        Ok(found)
+        Ok(self.asked_for().find(|going| going.id == id))
     }
 
     fn live(&mut self, id: ExecId) -> anyhow::Result<Option<&mut WindowedInput>> {
         match self.find(id)? {
             None => Ok(None),
-            Some((_, going)) => match &mut going.live {
+            Some(going) => match &mut going.live {
                 Some(live) => Ok(Some(live)),
                 None => bail!("the worker sent input to execution {id}, which has all of its own"),
             },
         }
     }
 
-    /// Starts the next execution as soon as a slot is free.
-    fn start_next(&mut self) -> anyhow::Result<()> {
-        let Some(slot) = self.supervisor.free_slot() else {
-            return Ok(());
-        };
-        let Some(execution) = self.next.take() else {
-            return Ok(());
-        };
-        match start(&mut self.supervisor, slot, &execution)? {
-            Some(going) => {
-                let going = self.going_on[slot.index()].insert(going);
-                // Nothing that could be for it is read any more.
-                if self.finished.is_some() {
-                    going.untaken = None;
-                    if let Some(live) = &mut going.live {
-                        live.close();
-                    }
+    /// Starts what waits, as far as there are free slots and room for processes.
+    fn start_waiting(&mut self) -> anyhow::Result<()> {
+        while let Some(slot) = self.supervisor.free_slot()
+            && let Some(next) = self.waiting.pop_front()
+        {
+            match next.start(&mut self.supervisor, slot)? {
+                Ok(going) => self.going_on[slot.index()] = Some(going),
+                Err(_) if self.supervisor.is_idle() => {
+                    bail!("the box's process limit leaves no room for an execution");
+                }
+                // Another one has used the limit up. When it ends, there is room.
+                Err(next) => {
+                    self.waiting.push_front(next);
+                    break;
                 }
             }
-            None if self.supervisor.is_idle() => {
-                bail!("the box's process limit leaves no room for an execution");
-            }
-            // Another one has used the limit up. When it ends, there is room.
-            None => self.next = Some(execution),
         }
         Ok(())
     }
 
     /// Gives guests what they read now, and tells the worker of it.
     fn feed(&mut self) -> anyhow::Result<()> {
-        for Going { id, live, .. } in self.going_on.iter_mut().flatten() {
+        let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.going);
+        for Going { id, live, .. } in self.going_on.iter_mut().flatten().chain(waiting) {
             let Some(live) = live else { continue };
             live.feed()?;
             // A worker that does not read is told of everything at once when it does, and not of every piece.
@@ -299,15 +285,22 @@ impl<'a> Executor<'a> {
         Ok(())
     }
 
-    /// Whether the next request is to be read. What cannot be carried out holds back everything behind it, so that no more
-    /// inputs are in memory than there are places.
+    /// Whether what the worker has sent is to be read on. A request that cannot be taken in now holds back everything behind it:
+    /// a file while another one waits to be looked for, an execution while there are as many as slots. So no more inputs are in
+    /// memory than there are places, and a worker that keeps to those is always heard: a place is free for it when it has heard of
+    /// an end, however long that takes to be cleared up behind.
     fn reads_on(&self) -> bool {
-        let answers = match &self.work_directory {
-            WorkDirectory::Kept => true,
-            WorkDirectory::Sealed(artefacts) => artefacts.is_free(),
-        };
-        let has_place = !self.inbox.is_inside_execution() || self.supervisor.free_slot().is_some();
-        answers && has_place && self.next.is_none()
+        match self.inbox.coming() {
+            Some(FrameKind::Exec) => {
+                let going_on = self.going_on.iter().flatten().count();
+                going_on + self.waiting.len() < self.going_on.len()
+            }
+            Some(FrameKind::Get) => match &self.work_directory {
+                WorkDirectory::Kept => true,
+                WorkDirectory::Sealed(artefacts) => artefacts.is_free(),
+            },
+            _ => true,
+        }
     }
 
     /// Whether there is something for the outbox that did not fit into it.
@@ -316,12 +309,13 @@ impl<'a> Executor<'a> {
             WorkDirectory::Kept => false,
             WorkDirectory::Sealed(artefacts) => !artefacts.is_idle(),
         };
-        let mut lives = self
-            .going_on
-            .iter()
-            .flatten()
-            .filter_map(|going| going.live.as_ref());
-        files || lives.any(WindowedInput::is_untold)
+        files || self.lives().any(WindowedInput::is_untold)
+    }
+
+    fn lives(&self) -> impl Iterator<Item = &WindowedInput> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.going);
+        let asked_for = self.going_on.iter().flatten().chain(waiting);
+        asked_for.filter_map(|going| going.live.as_ref())
     }
 
     /// Waits for whatever comes first, and tells whether the worker has sent something that is wanted now.
@@ -341,13 +335,8 @@ impl<'a> Executor<'a> {
         if !self.outbox.is_empty() || self.has_more_to_tell() {
             ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
         }
-        let lives = self
-            .going_on
-            .iter()
-            .flatten()
-            .filter_map(|going| going.live.as_ref());
         ends.extend(
-            lives
+            self.lives()
                 .filter_map(WindowedInput::wants_room)
                 .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::OUT)),
         );
@@ -385,53 +374,5 @@ impl<'a> Executor<'a> {
         }
         self.hold_back();
         Ok(())
-    }
-}
-
-/// `None` where the box has as many processes as it may.
-fn start(supervisor: &mut Supervisor, slot: Slot, execution: &Execution) -> anyhow::Result<Option<Going>> {
-    let Execution { exec, input } = execution;
-    let mut begin = |command: &CommandSpec, stdin: Stdin<'_>| supervisor.start(slot, command, stdin);
-    let (result, live) = if let Some(input) = input {
-        (begin(&exec.command, Stdin::File(input))?, None)
-    } else {
-        let (writer, reader) = LiveInput::new()?;
-        let result = begin(&exec.command, Stdin::Pipe(&reader))?;
-        (result, Some(WindowedInput::new(writer)))
-    };
-    Ok(match result {
-        StartResult::Started => Some(Going::new(exec, live)),
-        StartResult::Crowded => None,
-    })
-}
-
-impl Going {
-    fn new(exec: &Exec, live: Option<WindowedInput>) -> Self {
-        let room = exec.sent_bytes.unwrap_or(u64::MAX);
-        Self {
-            id: exec.id,
-            stdout_room: room,
-            stderr_room: room,
-            live,
-            untaken: (exec.stdout == StdoutFlow::Windowed).then_some(0),
-        }
-    }
-
-    fn send(&mut self, stream: Stream, data: &[u8], outbox: &mut Outbox) {
-        let room = match stream {
-            Stream::Stdout => &mut self.stdout_room,
-            Stream::Stderr => &mut self.stderr_room,
-        };
-        let sent = usize::try_from(*room).map_or(data.len(), |room| data.len().min(room));
-        *room -= sent as u64;
-        if stream == Stream::Stdout
-            && let Some(untaken) = &mut self.untaken
-        {
-            *untaken += sent as u64;
-        }
-        if sent > 0 {
-            let tag = OutputTag { id: self.id, stream };
-            outbox.push(FrameKind::Output, &[&tag.encode(), &data[..sent]]);
-        }
     }
 }

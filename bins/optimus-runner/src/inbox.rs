@@ -41,6 +41,8 @@ pub(crate) struct Inbox {
 
 #[derive(Debug)]
 enum Frame {
+    /// The next header is to come.
+    None,
     /// To be understood once it is whole.
     Whole {
         kind: FrameKind,
@@ -62,14 +64,18 @@ impl Inbox {
     pub(crate) fn new() -> Self {
         Self {
             incoming: Incoming::new(),
-            frame: Frame::Data,
+            frame: Frame::None,
             announced: None,
         }
     }
 
-    /// Whether an execution's input has begun to come.
-    pub(crate) fn is_inside_execution(&self) -> bool {
-        self.announced.is_some()
+    /// What the request is whose first bytes have come, and not all of them.
+    pub(crate) fn coming(&self) -> Option<FrameKind> {
+        match &self.frame {
+            _ if self.announced.is_some() => Some(FrameKind::Exec),
+            Frame::Whole { kind, .. } => Some(*kind),
+            Frame::None | Frame::Data => None,
+        }
     }
 
     /// Waits for the next request.
@@ -101,6 +107,7 @@ impl Inbox {
                         return Ok(None);
                     }
                     let (kind, payload) = (*kind, std::mem::take(payload));
+                    self.frame = Frame::None;
                     self.understand(kind, payload)
                 }
                 Frame::Data => {
@@ -109,6 +116,7 @@ impl Inbox {
                     announced.missing -= data.len() as u64;
                     self.complete()
                 }
+                Frame::None => bail!("a payload belongs to no frame"),
             },
         }
     }

@@ -47,6 +47,7 @@ mod executor;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod going;
 mod hold;
 mod inbox;
 mod job_state;

@@ -1,8 +1,9 @@
 //! The wall clock of a run: when it stands still, what it is granted on top, and when its time is over.
 //!
 //! Whoever prints must not wait for its reader on its own account, and a busy machine must not fail a program. But a program can keep
-//! its machine busy and its pipe full itself, and to wait until another program reads is a part of the task. So only while the whole box
-//! is held, which is nobody's doing in it, the clock stands still without a bound; while only the agent has no CPU, that has one bound with what is granted for waits.
+//! its machine busy and its pipe full itself, and to wait until another program reads is a part of the task. So only while the
+//! whole box is held, which is nobody's doing in it, the clock stands still without a bound; while only the agent has no CPU, that
+//! has one bound with what is granted for waits.
 
 use std::time::{Duration, Instant};
 

@@ -91,6 +91,25 @@ pub struct RunFacts {
 }
 
 impl RunFacts {
+    /// Of a run that never had a process.
+    pub fn not_begun(end: RunEnd) -> Self {
+        Self {
+            end,
+            cpu_time: Duration::ZERO,
+            cpu_time_from: MeasuredBy::Rusage,
+            wall_time: Duration::ZERO,
+            waited_for_cpu: None,
+            waited_for_io: None,
+            held: Duration::ZERO,
+            peak_memory_bytes: 0,
+            peak_memory_from: MeasuredBy::Rusage,
+            oom_kills: 0,
+            process_limit_hits: 0,
+            stdout_bytes: 0,
+            stderr_bytes: 0,
+        }
+    }
+
     /// Whether the run took longer than its wall limit with all that it is granted on top. It need not have been killed
     /// for that: on a busy machine a program may end before anybody sees that it is too late.
     pub fn is_over_wall_time(&self, limits: &Limits) -> bool {

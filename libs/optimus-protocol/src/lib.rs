@@ -27,10 +27,12 @@
 //! a time, until [`FrameKind::Seal`]; afterwards each in a copy of its own, so many at once as [`Begin`] says.
 //! [`FrameKind::End`] may come at any time after `Prepare`, as for a program that does not compile.
 //!
-//! The worker need not wait for answers: an `Exec` that finds no free place, or a [`FrameKind::Get`] behind another,
-//! holds back everything behind it, and the pipe is the queue. A worker that wants to see one result before it sends the
-//! next frame simply waits. One that has an execution with a live standard input going on must not send an `Exec`
-//! beyond the number of places: what it sends to that input would stand behind it.
+//! The worker need not wait for answers: an `Exec` beyond the number of places, or a [`FrameKind::Get`] beyond one that waits
+//! for another file to be sent, holds back everything behind it, and the pipe is the queue. A worker that wants to see one
+//! result before it sends the next frame simply waits. One that has an execution with a live standard input going on must not
+//! send an `Exec` beyond the number of places: what it sends to that input would stand behind it. A place is free for it from
+//! the [`FrameKind::Exited`] of an execution on. That the next one may have to wait until the box is cleared up, or has a process
+//! for it, holds nothing back: it can be fed and killed meanwhile.
 //!
 //! An execution with [`StdinSource::Live`] reads what comes as [`FrameKind::Input`], at most [`WINDOW`] bytes beyond what
 //! [`FrameKind::InputTaken`] has told, until [`FrameKind::CloseInput`], `Seal` or `End`. What comes for one that is over,

@@ -34,6 +34,11 @@ impl Way {
         self != Self::CellsOfOneUid
     }
 
+    /// Whether what a run has left in files is removed one by one.
+    pub(crate) fn clears_up(self) -> bool {
+        self == Self::ByUid
+    }
+
     /// Whether a cgroup counts what only the kernel sees: refused processes, its own kills, files in memory.
     pub(crate) fn has_group(self) -> bool {
         self != Self::CellsWithoutGroup

@@ -15,3 +15,4 @@ pub(crate) mod live;
 pub(crate) mod parallel;
 pub(crate) mod refusals;
 pub(crate) mod session;
+pub(crate) mod waiting;
