@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use optimus_protocol::ExecId;
 
 use super::{Sender, SessionError};
@@ -10,13 +9,13 @@ use super::{Sender, SessionError};
 /// Carries bytes to a live standard input.
 ///
 /// Both boxes have to be read all the time: one that is not read cannot tell that its own input has room again, and two
-/// programs that feed each other would wait for each other. What the reader does not take yet waits here, and is never more
+/// programs that feed each other would wait for each other. What the reader does not take yet waits here, as a copy, and is never more
 /// than the window of the writer, which is told what is on its way.
 #[derive(Debug)]
 pub struct Connection {
     to: ExecId,
-    /// In order. Each shares memory with what came beside it.
-    waiting: VecDeque<Bytes>,
+    /// A copy: what comes of a box shares memory with whatever came beside it, which may be far more.
+    waiting: VecDeque<u8>,
     writer: Writer,
 }
 
@@ -39,8 +38,8 @@ impl Connection {
     }
 
     /// Takes what was printed. It is on its way with the next [`Self::carry`].
-    pub fn push(&mut self, data: Bytes) {
-        self.waiting.push_back(data);
+    pub fn push(&mut self, data: &[u8]) {
+        self.waiting.extend(data);
     }
 
     /// Nothing more comes: the reader finds an end behind what waits.
@@ -55,18 +54,20 @@ impl Connection {
     /// box has told that an input has room again.
     pub async fn carry(&mut self, sender: &mut Sender<'_>) -> Result<usize, SessionError> {
         let mut carried = 0;
-        while let Some(data) = self.waiting.front_mut() {
+        while !self.waiting.is_empty() {
             match sender.input_room(self.to) {
-                // Nobody is there to read it.
-                None => carried += self.waiting.drain(..).map(|data| data.len()).sum::<usize>(),
+                None => {
+                    // Nobody is there to read it.
+                    carried += self.waiting.len();
+                    self.waiting.clear();
+                }
                 Some(0) => return Ok(carried),
                 Some(room) => {
-                    let now = data.split_to(room.min(data.len()));
-                    if data.is_empty() {
-                        self.waiting.pop_front();
-                    }
-                    sender.input(self.to, &now).await?;
-                    carried += now.len();
+                    let (front, _) = self.waiting.as_slices();
+                    let now = room.min(front.len());
+                    sender.input(self.to, &front[..now]).await?;
+                    self.waiting.drain(..now);
+                    carried += now;
                 }
             }
         }

@@ -279,7 +279,7 @@ async fn join(parties: &mut [Party; 2]) -> Result<[(RunFacts, String); 2], Sessi
                 stream: Stream::Stdout,
                 data,
                 ..
-            } => connections[reader].push(data),
+            } => connections[reader].push(&data),
             Event::Output { data, .. } => complaints[from].extend_from_slice(&data),
             Event::Exited(exited) => {
                 ends[from] = Some(exited.facts);

@@ -7,7 +7,7 @@ use optimus_protocol::{
     Exec, ExecId, FileFound, FrameKind, Ready, Seal, StdinSource, StdoutFlow, Stream, Taken, VERSION, WINDOW,
     WINDOW_SLACK,
 };
-use optimus_sandbox::session::{BoxSession, Connection, Event, Input, Session, SessionError};
+use optimus_sandbox::session::{BoxSession, Event, Input, Session, SessionError};
 use tokio::io::AsyncWriteExt;
 
 use crate::peer::{self, Census, LIMIT, Peer, command, counted_box, exited, facts, frame, new_box, sealed};
@@ -276,37 +276,6 @@ async fn a_window_of_output_is_all_that_comes_before_it_is_taken() {
             peer.receive().await;
         }
     }
-}
-
-#[tokio::test]
-async fn what_one_prints_is_carried_as_far_as_the_other_reads() {
-    let (session, mut peer) = open().await;
-    let mut at_work = sealed_box(session).await;
-    let (mut sender, mut receiver) = at_work.split();
-    peer.receive_files().await;
-    peer.receive().await;
-    peer.json(FrameKind::Sealed, &sealed()).await;
-    receiver.next().await.unwrap();
-    sender.exec_joined(FIRST, &command()).await.unwrap();
-    peer.receive().await;
-    let mut connection = Connection::new(FIRST);
-    connection.push(vec![b'x'; WINDOW + 5].into());
-    let (carried, (kind, payload)) = tokio::join!(connection.carry(&mut sender), peer.receive());
-    assert_eq!(carried.unwrap(), WINDOW);
-    assert_eq!((kind, payload.len()), (FrameKind::Input, ExecId::LEN + WINDOW));
-    connection.end();
-    assert_eq!(connection.carry(&mut sender).await.unwrap(), 0);
-    let taken = Taken { id: FIRST, bytes: 9 };
-    peer.frame(FrameKind::InputTaken, &taken.encode()).await;
-    receiver.next().await.unwrap();
-    assert_eq!(connection.carry(&mut sender).await.unwrap(), 5);
-    assert_eq!(peer.receive().await.1.len(), ExecId::LEN + 5);
-    assert_eq!(peer.receive().await.0, FrameKind::CloseInput);
-    // Once nobody reads, everything is carried to nowhere.
-    peer.json(FrameKind::Exited, &exited(FIRST, 0)).await;
-    receiver.next().await.unwrap();
-    connection.push(vec![b'x'; 3 * WINDOW].into());
-    assert_eq!(connection.carry(&mut sender).await.unwrap(), 3 * WINDOW);
 }
 
 #[tokio::test]
