@@ -367,6 +367,11 @@ impl<'a> Executor<'a> {
                     going.send(stream, data, outbox);
                 }
             }
+            Event::StdoutClosed { slot } => {
+                if let Some(going) = &going_on[slot.index()] {
+                    outbox.push(FrameKind::StdoutClosed, &[&going.id.encode()]);
+                }
+            }
             Event::Ended { slot, facts } => over.extend(going_on[slot.index()].take().zip(Some(facts))),
         })?;
         for (Going { id, .. }, facts) in over {

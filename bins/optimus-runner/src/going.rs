@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use anyhow::Context;
-use optimus_cell::{Input, LiveInput, Slot, StartResult, Stdin, Supervisor};
+use optimus_cell::{Input, LiveInput, Slot, StartResult, Stdin, StdoutEnd, Supervisor};
 use optimus_protocol::{CommandSpec, Exec, ExecId, FrameKind, OutputTag, StdoutFlow, Stream, WINDOW};
 
 use crate::{channel::Outbox, inbox::Execution, live_input::WindowedInput};
@@ -25,6 +25,7 @@ pub(crate) struct Waiting {
     pub(crate) going: Going,
     command: CommandSpec,
     stdin: HeldStdin,
+    stdout_end: StdoutEnd,
 }
 
 /// What the program is to read from, until it has it.
@@ -47,6 +48,10 @@ impl Waiting {
             going: Going::new(&exec, live),
             command: exec.command,
             stdin,
+            stdout_end: match exec.stdout {
+                StdoutFlow::Free => StdoutEnd::Untold,
+                StdoutFlow::Windowed => StdoutEnd::Told,
+            },
         })
     }
 
@@ -60,10 +65,12 @@ impl Waiting {
             HeldStdin::File(input) => Stdin::File(input),
             HeldStdin::Pipe(reader) => Stdin::Pipe(reader),
         };
-        Ok(match supervisor.start(slot, &self.command, stdin)? {
-            StartResult::Started => Ok(self.going),
-            StartResult::Crowded => Err(self),
-        })
+        Ok(
+            match supervisor.start(slot, &self.command, stdin, self.stdout_end)? {
+                StartResult::Started => Ok(self.going),
+                StartResult::Crowded => Err(self),
+            },
+        )
     }
 }
 

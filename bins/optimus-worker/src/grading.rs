@@ -112,7 +112,7 @@ pub(crate) async fn grade(
                         (engine::Event::Ended { in_box, id: id.into(), facts }, place, told)
                     }
                     // Nothing is read while it runs, and no file is asked for.
-                    Event::InputTaken(_) | Event::File(_) | Event::FileData(_) => continue,
+                    Event::InputTaken(_) | Event::StdoutClosed(_) | Event::File(_) | Event::FileData(_) => continue,
                 };
                 work.tell(&mut engine, event)?;
                 if let Some(observer) = &mut observer {

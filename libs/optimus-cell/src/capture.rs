@@ -13,13 +13,13 @@ use rustix::{
 use crate::{error::CellError, seccomp_notify::PipeId};
 
 /// The writing end is kept as well, so that no read tells the end of the stream: it is when no process of the run is left,
-/// and nothing in the pipe.
+/// and nothing in the pipe. Unless it is [left to the guest](Self::leave_to_guest).
 #[derive(Debug)]
 pub(crate) struct Capture {
-    /// `None` after it went over its limit.
+    /// `None` after it went over its limit or was closed.
     pipe: Option<OwnedFd>,
-    /// What the guest has as well, with all its flags.
-    writer: OwnedFd,
+    /// What the guest has as well, with all its flags; `None` where it is the guest's alone.
+    writer: Option<OwnedFd>,
     identity: PipeId,
     /// What fits into the pipe.
     capacity: u64,
@@ -33,7 +33,9 @@ pub(crate) enum Captured<'a> {
     Data(&'a [u8]),
     /// The last bytes within the limit; at least one more was there.
     OverLimit(&'a [u8]),
-    /// Nothing at the moment, and nothing ever more once it is over its limit.
+    /// Nobody can write to it any more, and all was read. Told once.
+    Closed,
+    /// Nothing at the moment, and nothing ever more once it is over its limit or closed.
     Nothing,
 }
 
@@ -50,7 +52,7 @@ impl Capture {
         let capacity = fcntl_getpipe_size(&writer).map_err(CellError::system("prepare a pipe"))?;
         Ok(Self {
             pipe: Some(reader),
-            writer,
+            writer: Some(writer),
             identity,
             capacity: capacity as u64,
             bytes: 0,
@@ -59,8 +61,19 @@ impl Capture {
     }
 
     /// What the guest writes to.
+    ///
+    /// # Panics
+    ///
+    /// Where it was left to the guest.
     pub(crate) fn writer(&self) -> BorrowedFd<'_> {
-        self.writer.as_fd()
+        let writer = self.writer.as_ref();
+        writer.expect("it is left when the guest has it").as_fd()
+    }
+
+    /// From now on only the guest can write to it, so that it is seen when no process has it open. Whether writing blocks is
+    /// the guest's own affair then.
+    pub(crate) fn leave_to_guest(&mut self) {
+        self.writer = None;
     }
 
     /// By which it is known whatever its number.
@@ -77,7 +90,11 @@ impl Capture {
         let Some(pipe) = &self.pipe else {
             return false;
         };
-        let mut end = [PollFd::new(&self.writer, PollFlags::OUT)];
+        let Some(writer) = &self.writer else {
+            // Its room cannot be asked for. So much is in one that was filled by writing as much as it takes at once.
+            return ioctl_fionread(pipe).is_ok_and(|bytes| bytes >= self.capacity);
+        };
+        let mut end = [PollFd::new(writer, PollFlags::OUT)];
         // Nothing is waited for.
         let polled = poll(&mut end, Some(&Timespec::default()));
         polled == Ok(0) && ioctl_fionread(pipe).is_ok_and(|bytes| bytes >= self.capacity / 2)
@@ -86,10 +103,11 @@ impl Capture {
     /// The filter lets nobody make a stream non-blocking by its own number, nor by another one where it can ask; see
     /// [`crate::seccomp_notify`]. Where it cannot, this takes it back when something comes.
     fn keep_blocking(&self) {
-        if let Ok(flags) = fcntl_getfl(&self.writer)
+        if let Some(writer) = &self.writer
+            && let Ok(flags) = fcntl_getfl(writer)
             && flags.contains(OFlags::NONBLOCK)
         {
-            let _ = fcntl_setfl(&self.writer, flags - OFlags::NONBLOCK);
+            let _ = fcntl_setfl(writer, flags - OFlags::NONBLOCK);
         }
     }
 
@@ -118,7 +136,8 @@ impl Capture {
         };
         self.bytes += read as u64;
         Ok(if read == 0 {
-            Captured::Nothing
+            self.pipe = None;
+            Captured::Closed
         } else if self.bytes > self.limit {
             self.pipe = None;
             Captured::OverLimit(&buffer[..read - 1])
@@ -146,7 +165,7 @@ mod tests {
                     seen.extend_from_slice(data);
                     return (seen, capture.bytes(), true);
                 }
-                Captured::Nothing => return (seen, capture.bytes(), false),
+                Captured::Closed | Captured::Nothing => return (seen, capture.bytes(), false),
             }
         }
     }
@@ -167,6 +186,22 @@ mod tests {
     fn an_open_silent_stream_blocks_nobody() {
         let mut capture = Capture::new(4).unwrap();
         assert_eq!(capture.read(&mut [0; 8]).unwrap(), Captured::Nothing);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_that_is_the_guests_alone_is_told_once_behind_what_was_written() {
+        let mut capture = Capture::new(100).unwrap();
+        let guests = rustix::io::dup(capture.writer()).unwrap();
+        capture.leave_to_guest();
+        let mut buffer = [0; 8];
+        assert_eq!(capture.read(&mut buffer).unwrap(), Captured::Nothing);
+        assert_eq!(rustix::io::write(&guests, b"last").unwrap(), 4);
+        drop(guests);
+        assert_eq!(capture.read(&mut buffer).unwrap(), Captured::Data(b"last"));
+        assert_eq!(capture.read(&mut buffer).unwrap(), Captured::Closed);
+        assert_eq!(capture.read(&mut buffer).unwrap(), Captured::Nothing);
+        assert!(capture.pollable().is_none() && !capture.is_full());
+        assert_eq!(capture.bytes(), 4);
     }
 
     /// A copy of the writing end that does not block.

@@ -23,7 +23,7 @@ use crate::{
     leftovers::Leftovers,
     meter::{Pace, Usage},
     reaper::Reaped,
-    run::{Event, OutputFlow, Slot, StartResult},
+    run::{Event, OutputFlow, Slot, StartResult, StdoutEnd},
     scans::Scans,
     seccomp_notify::{FilterUse, SeccompListener},
     waited::own_run_delay,
@@ -135,12 +135,13 @@ impl Cell {
         &mut self,
         command: &CommandSpec,
         input: Stdin<'_>,
+        stdout_end: StdoutEnd,
         isolation: &dyn Isolation,
         restrictions: &Restrictions,
         pace: Pace,
     ) -> Result<StartResult, CellError> {
         self.stdout_flow = OutputFlow::Reading;
-        let stdout = Capture::new(command.limits.output_bytes)?;
+        let mut stdout = Capture::new(command.limits.output_bytes)?;
         let stderr = Capture::new(command.limits.output_bytes)?;
         let stdio = Stdio {
             stdin: input.as_fd(),
@@ -150,6 +151,9 @@ impl Cell {
         // Before, not after: on a busy machine the program runs for a while until this process sees that it does.
         let started = Instant::now();
         let launched = launch(isolation, command, self.guest, restrictions, stdio)?;
+        if stdout_end == StdoutEnd::Told {
+            stdout.leave_to_guest();
+        }
         let run = |tree: Box<dyn ProcessTree>, listener| {
             let limits = command.limits;
             let started = tree.started().unwrap_or(started);
@@ -495,6 +499,10 @@ impl Run {
             let (data, seen) = match capture.read(context.buffer)? {
                 Captured::Data(data) => (data, StreamsRead::Data),
                 Captured::OverLimit(data) => (data, StreamsRead::OverLimit),
+                Captured::Closed => {
+                    (context.emit)(Event::StdoutClosed { slot });
+                    continue;
+                }
                 Captured::Nothing => continue,
             };
             if !data.is_empty() {

@@ -69,5 +69,5 @@ pub use guest::{Guests, become_guest};
 pub use guest_id::GuestId;
 pub use input::{Fed, Input, InputWriter, LiveInput, Stdin};
 pub use namespace_isolation::CellFactory;
-pub use run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy};
+pub use run::{Event, OutputFlow, Slot, StartResult, StdoutEnd, WorkdirPolicy};
 pub use supervisor::Supervisor;

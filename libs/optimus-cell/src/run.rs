@@ -22,6 +22,9 @@ pub enum Event<'a> {
         stream: Stream,
         data: &'a [u8],
     },
+    /// No process of the run has its standard output open, and all that was written has come. Only of a run that was started with
+    /// [`StdoutEnd::Told`].
+    StdoutClosed { slot: Slot },
     /// The run is over and none of its processes is left. Nothing more comes of it.
     Ended { slot: Slot, facts: RunFacts },
 }
@@ -32,6 +35,13 @@ pub enum Event<'a> {
 pub enum OutputFlow {
     Reading,
     Paused,
+}
+
+/// Whether it is told that a run has closed its standard output before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdoutEnd {
+    Untold,
+    Told,
 }
 
 /// What became of an attempt to start a run.

@@ -27,7 +27,7 @@ use crate::{
     meter::Pace,
     namespace_isolation::{CellFactory, NamespaceIsolation},
     reaper,
-    run::{Event, OutputFlow, Slot, StartResult, WorkdirPolicy},
+    run::{Event, OutputFlow, Slot, StartResult, StdoutEnd, WorkdirPolicy},
     signals::Signals,
     uid_isolation::UidIsolation,
 };
@@ -123,8 +123,16 @@ impl Supervisor {
         slot: Slot,
         command: &CommandSpec,
         stdin: Stdin<'_>,
+        stdout_end: StdoutEnd,
     ) -> Result<StartResult, CellError> {
-        self.cells[slot.0].start(command, stdin, &*self.isolation, &self.restrictions, self.pace)
+        self.cells[slot.0].start(
+            command,
+            stdin,
+            stdout_end,
+            &*self.isolation,
+            &self.restrictions,
+            self.pace,
+        )
     }
 
     /// Whether more of the standard output of what goes on in this slot can be taken: to hold back one program, and not the

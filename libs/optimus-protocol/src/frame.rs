@@ -69,10 +69,13 @@ pub enum FrameKind {
     InputTaken = 70,
     /// JSON [`FileFound`](crate::FileFound): the answer to a `Get`. The file's bytes follow.
     File = 71,
+    /// [`ExecId`]: nothing more comes of the standard output of an execution with
+    /// [`StdoutFlow::Windowed`](crate::StdoutFlow::Windowed), which may go on.
+    StdoutClosed = 72,
 }
 
 impl FrameKind {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Begin,
         Self::Put,
         Self::Prepare,
@@ -92,6 +95,7 @@ impl FrameKind {
         Self::Fault,
         Self::InputTaken,
         Self::File,
+        Self::StdoutClosed,
     ];
 
     pub fn from_byte(byte: u8) -> Option<Self> {
@@ -113,7 +117,7 @@ impl FrameKind {
             | Self::Fault
             | Self::File => MAX_CONTROL,
             Self::Input => ExecId::LEN + WINDOW,
-            Self::CloseInput | Self::Kill => ExecId::LEN,
+            Self::CloseInput | Self::Kill | Self::StdoutClosed => ExecId::LEN,
             Self::InputTaken | Self::OutputTaken => Taken::LEN,
             Self::End => 0,
         }

@@ -39,7 +39,8 @@
 //! or that reads no more, is dropped. [`FrameKind::Kill`] ends one; for one that is over it means nothing.
 //!
 //! What an execution prints for another one to read has a window as well, [`StdoutFlow::Windowed`]: then both boxes are read all
-//! the time, and neither makes the worker keep more than a window of what the other does not read.
+//! the time, and neither makes the worker keep more than a window of what the other does not read. Such an output has an end of
+//! its own, [`FrameKind::StdoutClosed`]: a program may say that it has said everything, and go on to listen.
 //!
 //! When the box's input closes before `End`, the worker is gone: the agent kills everything and leaves.
 //!

@@ -93,7 +93,8 @@ pub enum StdoutFlow {
     Free,
     /// At most [`WINDOW`](crate::WINDOW) bytes, and [`WINDOW_SLACK`](crate::WINDOW_SLACK), beyond what the worker has told as
     /// taken, while the box goes on with everything else. The program is held back meanwhile, and its wall clock goes on: what it
-    /// waits for is another program, as when it reads. `Kill` and `End` lift the window.
+    /// waits for is another program, as when it reads. `Kill`, `Seal` and `End` lift the window. When no process of it has the
+    /// stream open any more, that is told by [`StdoutClosed`](crate::FrameKind::StdoutClosed), so that whoever reads it finds an end.
     Windowed,
 }
 

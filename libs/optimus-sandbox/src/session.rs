@@ -99,6 +99,8 @@ impl SessionError {
 pub enum Event {
     /// Some bytes of one stream, in order. They share memory with what came beside them: copy what is to be kept.
     Output { id: ExecId, stream: Stream, data: Bytes },
+    /// Nothing more comes of the standard output of this execution, which was [joined](Sender::exec_joined) and may go on.
+    StdoutClosed(ExecId),
     /// Nothing more comes of this execution.
     Exited(Exited),
     /// What lies in the work directory stays as it is.
@@ -296,7 +298,7 @@ impl Sender<'_> {
     }
 
     /// Executes a command that talks to another one: its input is live, and what it prints comes through a window, see
-    /// [`Self::output_taken`].
+    /// [`Self::output_taken`], and has an end of its own, [`Event::StdoutClosed`].
     ///
     /// # Panics
     ///
@@ -446,6 +448,11 @@ impl Receiver<'_> {
                 clean(&mut exited.facts);
                 lock(self.ledger).exited(&exited)?;
                 Ok(Event::Exited(exited))
+            }
+            FrameKind::StdoutClosed => {
+                let id = ExecId::decode(&payload)?;
+                lock(self.ledger).stdout_closed(id)?;
+                Ok(Event::StdoutClosed(id))
             }
             FrameKind::Sealed => {
                 let sealed: Sealed = frames::parse("seal", &payload)?;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, thread, time::Duration};
 
 use optimus_common::facts::{LimitKind, RunEnd, RunFacts};
-use optimus_protocol::{ExecId, Stream, WINDOW};
+use optimus_protocol::{ExecId, FrameKind, Stream, WINDOW};
 
 use crate::suite::session::{Job, Message, Session};
 
@@ -25,6 +25,9 @@ struct Carrier {
     waiting: [VecDeque<u8>; 2],
     outstanding: [usize; 2],
     ends: [Option<RunFacts>; 2],
+    /// Whether nothing more comes for the one that reads, and whether it was told.
+    is_all: [bool; 2],
+    is_told: [bool; 2],
 }
 
 impl Carrier {
@@ -34,11 +37,21 @@ impl Carrier {
             waiting: Default::default(),
             outstanding: [0; 2],
             ends: [None, None],
+            is_all: [false; 2],
+            is_told: [false; 2],
         }
     }
 
     fn place(&self, id: ExecId) -> usize {
         usize::from(id == self.ids[1])
+    }
+
+    /// Tells each which of the two it is.
+    fn tell_roles(&mut self, session: &mut Session, roles: [&[u8]; 2]) {
+        for (place, role) in roles.into_iter().enumerate() {
+            self.outstanding[place] += role.len();
+            session.send_input(self.ids[place], role);
+        }
     }
 
     fn carry(mut self, session: &mut Session) -> [RunFacts; 2] {
@@ -55,6 +68,15 @@ impl Carrier {
                 Some(Message::Exited(exited)) => {
                     let over = self.place(exited.id);
                     self.ends[over] = Some(exited.facts);
+                    self.is_all[1 - over] = true;
+                }
+                Some(Message::StdoutClosed(id)) => {
+                    let reader = 1 - self.place(id);
+                    assert!(
+                        !self.is_all[reader],
+                        "an end is told once, and before that of the program"
+                    );
+                    self.is_all[reader] = true;
                 }
                 Some(Message::Output(..)) => {}
                 other => panic!("{other:?}"),
@@ -72,6 +94,10 @@ impl Carrier {
                 }
                 if now > 0 && self.ends[1 - reader].is_none() {
                     session.send_taken(self.ids[1 - reader], now);
+                }
+                if self.is_all[reader] && self.waiting[reader].is_empty() && !self.is_told[reader] {
+                    self.is_told[reader] = true;
+                    session.send(FrameKind::CloseInput, &self.ids[reader].encode());
                 }
             }
         }
@@ -103,6 +129,7 @@ fn nobody_waits_for_free_behind_a_full_window() {
     let facts = loop {
         match session.next() {
             Some(Message::Output(_, Stream::Stdout, data)) => bytes += data.len(),
+            Some(Message::StdoutClosed(_)) => {}
             Some(Message::Exited(exited)) => break exited.facts,
             other => panic!("{other:?}"),
         }
@@ -117,4 +144,71 @@ fn nobody_waits_for_free_behind_a_full_window() {
     };
     assert_eq!(facts.end, TOO_LATE, "{facts:?}");
     assert!(facts.held < limit && limit <= facts.wall_time, "{facts:?}");
+}
+
+/// As between the programs of a shell's pipe.
+#[test]
+fn who_closes_its_output_is_answered_by_one_that_reads_to_the_end() {
+    let job = Job::sh(
+        "read role
+         if [ $role = asks ]; then
+             head -c 200000 /dev/zero; exec >&-; read answer; echo got $answer >&2; [ $answer = 200000 ]
+         else
+             wc -c
+         fi",
+    )
+    .slots(2);
+    let mut session = started(&job);
+    let mut carrier = Carrier::new(&mut session);
+    carrier.tell_roles(&mut session, [b"asks\n", b"answers\n"]);
+    let ends = carrier.carry(&mut session);
+    for facts in ends {
+        assert_eq!(facts.end, RunEnd::Exited { code: 0 }, "{facts:?}");
+    }
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
+}
+
+/// The stream is open as long as any process has it.
+#[test]
+fn an_output_that_another_process_still_has_is_not_closed() {
+    let job = Job::sh("exec 3<&0; (read word <&3; echo $word) & exec >&-; echo waits >&2; wait");
+    let mut session = started(&job);
+    let id = session.send_windowed(0);
+    let mut heard = Vec::new();
+    loop {
+        match session.next() {
+            Some(Message::Output(_, Stream::Stderr, _)) => session.send_input(id, b"word\n"),
+            Some(Message::Output(_, Stream::Stdout, data)) => heard.extend(data),
+            Some(Message::StdoutClosed(_)) => assert_eq!(heard, b"word\n"),
+            Some(Message::Exited(exited)) => {
+                assert_eq!(exited.facts.stdout_bytes, 5, "{exited:?}");
+                break;
+            }
+            Some(Message::InputTaken(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
+}
+
+#[test]
+fn an_output_without_a_window_has_no_end_of_its_own() {
+    let job = Job::sh("exec >&-; read word; exit 0");
+    let mut session = started(&job);
+    let id = session.send_live(0);
+    session.send_input(id, b"word\n");
+    loop {
+        match session.next() {
+            Some(Message::InputTaken(_)) => {}
+            Some(Message::Exited(exited)) => {
+                assert_eq!(exited.facts.end, RunEnd::Exited { code: 0 });
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
 }

@@ -258,7 +258,7 @@ fn a_program_whose_window_is_full_is_held_back_alone() {
 fn printed(session: &mut Session, id: ExecId, over: &mut Option<RunFacts>) -> usize {
     match session.next() {
         Some(Message::Output(from, Stream::Stdout, data)) if from == id => data.len(),
-        Some(Message::InputTaken(_)) => 0,
+        Some(Message::InputTaken(_) | Message::StdoutClosed(_)) => 0,
         Some(Message::Exited(exited)) if exited.id == id => {
             *over = Some(exited.facts);
             0
@@ -332,6 +332,7 @@ fn two_programs_that_feed_each_other_never_wait_for_each_other_in_vain() {
                 session.send_taken(from, data.len());
             }
             Some(Message::InputTaken(taken)) => feeder.taken(&mut session, taken.id, taken.bytes as usize),
+            Some(Message::StdoutClosed(_)) => {}
             Some(Message::Exited(exited)) => {
                 assert_eq!(exited.facts.end, WELL, "{exited:?}");
                 over += 1;

@@ -41,6 +41,7 @@ pub(crate) enum Message {
     Fault(String),
     Output(ExecId, Stream, Vec<u8>),
     InputTaken(Taken),
+    StdoutClosed(ExecId),
     File(FileFound),
     Data(Vec<u8>),
 }
@@ -260,6 +261,7 @@ fn read_messages(mut from: ChildStdout, mut found: impl FnMut(Message)) {
             FrameKind::File => Message::File(serde_json::from_slice(&payload).expect(json)),
             FrameKind::Data => Message::Data(payload.to_vec()),
             FrameKind::InputTaken => Message::InputTaken(Taken::decode(&payload).expect(json)),
+            FrameKind::StdoutClosed => Message::StdoutClosed(ExecId::decode(&payload).expect(json)),
             FrameKind::Fault => Message::Fault(String::from_utf8(payload.to_vec()).expect(json)),
             FrameKind::Output => {
                 let (tag, data) = OutputTag::decode(&payload).expect(json);
@@ -499,7 +501,7 @@ impl Session {
             match self.next() {
                 Some(Message::Exited(Exited { id, facts })) => return (id, self.ran(id, facts)),
                 Some(Message::Output(id, stream, data)) => self.keep(id, stream, &data),
-                Some(Message::InputTaken(_)) => {}
+                Some(Message::InputTaken(_) | Message::StdoutClosed(_)) => {}
                 other => panic!("{other:?} instead of Exited; {}", self.diagnostics()),
             }
         }
@@ -552,7 +554,7 @@ impl Session {
         while let Some(message) = self.next() {
             match message {
                 Message::Fault(text) => reason = Some(text),
-                Message::Output(..) | Message::InputTaken(_) => {}
+                Message::Output(..) | Message::InputTaken(_) | Message::StdoutClosed(_) => {}
                 other => panic!("{other:?} from a box that should have failed"),
             }
         }

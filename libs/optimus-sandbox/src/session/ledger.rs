@@ -49,7 +49,16 @@ struct Open {
     live: Option<Live>,
     /// Bytes of standard output that came and were not told as taken, where there is a window.
     untaken: Option<usize>,
+    stdout_end: StdoutEnd,
     kill_asked: bool,
+}
+
+/// Whether the end of a standard output is told before that of its execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StdoutEnd {
+    Never,
+    ToCome,
+    Told,
 }
 
 /// A standard input that is sent while its program runs.
@@ -103,6 +112,10 @@ impl Ledger {
             after_seal: self.seal != Seal::NotAsked,
             live: (exec.stdin == StdinSource::Live).then(Live::default),
             untaken: (exec.stdout == StdoutFlow::Windowed).then_some(0),
+            stdout_end: match exec.stdout {
+                StdoutFlow::Free => StdoutEnd::Never,
+                StdoutFlow::Windowed => StdoutEnd::ToCome,
+            },
             kill_asked: false,
         };
         self.open.insert(id, open);
@@ -169,6 +182,9 @@ impl Ledger {
             return violation("an output frame without output".to_owned());
         }
         let open = self.open(tag.id)?;
+        if tag.stream == Stream::Stdout && open.stdout_end == StdoutEnd::Told {
+            return violation(format!("output of execution {} behind its end", tag.id));
+        }
         if tag.stream == Stream::Stdout
             && let Some(untaken) = &mut open.untaken
         {
@@ -178,6 +194,17 @@ impl Ledger {
             }
         }
         open.printed.add(tag.stream, bytes, open.limit)
+    }
+
+    pub(super) fn stdout_closed(&mut self, id: ExecId) -> Result<(), SessionError> {
+        let open = self.open(id)?;
+        if open.stdout_end != StdoutEnd::ToCome {
+            return violation(format!(
+                "an end of the standard output of execution {id}, which has none to tell"
+            ));
+        }
+        open.stdout_end = StdoutEnd::Told;
+        Ok(())
     }
 
     pub(super) fn exited(&mut self, exited: &Exited) -> Result<(), SessionError> {

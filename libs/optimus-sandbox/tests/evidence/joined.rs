@@ -62,7 +62,7 @@ while True:
     print("=" if guess == number else "<" if number < guess else ">", flush=True)
     if guess == number:
         break
-block = sys.stdin.read(1 << 20)
+block = sys.stdin.read()
 sys.stdout.write(block.replace("a", "b"))
 sys.stderr.write(f"changed {len(block)}")
 "#;
@@ -285,6 +285,7 @@ async fn join(parties: &mut [Party; 2]) -> Result<[(RunFacts, String); 2], Sessi
                 ends[from] = Some(exited.facts);
                 connections[reader].end();
             }
+            Event::StdoutClosed(_) => connections[reader].end(),
             Event::InputTaken(_) => {}
             other => panic!("{other:?}"),
         }

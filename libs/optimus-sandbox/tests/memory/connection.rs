@@ -86,3 +86,20 @@ async fn what_waits_keeps_nothing_that_came_beside_it() {
     // 190 MiB came. Other tests go on in this process.
     assert!(grown < 64 << 10, "{grown} KiB");
 }
+
+#[tokio::test]
+async fn the_end_of_an_output_comes_before_that_of_its_program() {
+    let (mut at_work, mut peer) = joined(LIMIT).await;
+    let (mut sender, mut receiver) = at_work.split();
+    peer.frame(FrameKind::StdoutClosed, &FIRST.encode()).await;
+    assert_eq!(receiver.next().await.unwrap(), Event::StdoutClosed(FIRST));
+    // It may go on to complain, and to listen.
+    peer.frame(FrameKind::Output, &peer::output(FIRST, Stream::Stderr, b"x"))
+        .await;
+    assert!(matches!(receiver.next().await.unwrap(), Event::Output { .. }));
+    assert_eq!(sender.input_room(FIRST), Some(WINDOW));
+    peer.json(FrameKind::Exited, &exited(FIRST, 0)).await;
+    assert!(matches!(receiver.next().await.unwrap(), Event::Exited(_)));
+    assert_eq!(sender.input_room(FIRST), None);
+    sender.input(FIRST, b"late").await.unwrap();
+}

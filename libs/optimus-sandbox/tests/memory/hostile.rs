@@ -31,6 +31,10 @@ fn taken(id: ExecId, bytes: u32) -> Vec<u8> {
     frame(FrameKind::InputTaken, &Taken { id, bytes }.encode())
 }
 
+fn closed(id: ExecId) -> Vec<u8> {
+    frame(FrameKind::StdoutClosed, &id.encode())
+}
+
 fn file(found: FileFound) -> Vec<u8> {
     json(FrameKind::File, &found)
 }
@@ -46,6 +50,8 @@ enum Asked {
     Both,
     /// To execute the first test, which was sent 3 bytes of its live input, and for a file of 2 bytes at most.
     More,
+    /// To execute the first test joined to another one.
+    Joined,
 }
 
 /// Everything a box that was asked for this says until it is refused. The box closes its stream at the end.
@@ -61,11 +67,12 @@ async fn hear(asked: Asked, said: Vec<u8>) -> (Vec<Event>, SessionError) {
     }
     if asked != Asked::Compile {
         sender.seal(&Seal::default()).await.unwrap();
-        let input = match asked {
-            Asked::More => Input::Live,
-            _ => Input::Bytes(b""),
-        };
-        sender.exec(FIRST, &command, None, input).await.unwrap();
+        match asked {
+            Asked::Joined => sender.exec_joined(FIRST, &command).await,
+            Asked::More => sender.exec(FIRST, &command, None, Input::Live).await,
+            _ => sender.exec(FIRST, &command, None, Input::Bytes(b"")).await,
+        }
+        .unwrap();
     }
     if asked == Asked::More {
         sender.input(FIRST, b"abc").await.unwrap();
@@ -100,6 +107,7 @@ async fn what_a_box_must_not_say_is_refused() {
     stopped.facts.end = RunEnd::Stopped;
     let stopped = json(FrameKind::Exited, &stopped);
     let (test, compile, both, more) = (Asked::Test, Asked::Compile, Asked::Both, Asked::More);
+    let joined = Asked::Joined;
     let nobodys = ExecId(2);
     let cases: Vec<(&str, Asked, Vec<Vec<u8>>)> = vec![
         (
@@ -221,6 +229,36 @@ async fn what_a_box_must_not_say_is_refused() {
             "input taken without a number of bytes",
             more,
             vec![is_sealed(), frame(FrameKind::InputTaken, &FIRST.encode())],
+        ),
+        (
+            "an end of an output without a window",
+            more,
+            vec![is_sealed(), closed(FIRST)],
+        ),
+        (
+            "two ends of an output",
+            joined,
+            vec![is_sealed(), closed(FIRST), closed(FIRST)],
+        ),
+        (
+            "output behind its end",
+            joined,
+            vec![is_sealed(), closed(FIRST), printed(FIRST, b"x")],
+        ),
+        (
+            "an end of an output after that of its run",
+            joined,
+            vec![is_sealed(), ended(FIRST, 0), closed(FIRST)],
+        ),
+        (
+            "an end of an output of nobody",
+            joined,
+            vec![is_sealed(), closed(nobodys)],
+        ),
+        (
+            "an end of an output, and something else",
+            joined,
+            vec![is_sealed(), frame(FrameKind::StdoutClosed, b"\0\0\0\x01\0")],
         ),
         (
             "a file nobody asked for",
