@@ -12,18 +12,18 @@ use crate::{
     channel::Outbox,
     executor::{Executor, Finished, WorkDirectory},
     inbox::{Inbox, Request},
-    job_state::JobState,
+    job_state::{JobState, StateFile},
     next::Next,
 };
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
-    let state = JobState::load()?;
+    let mut state = JobState::load()?;
     let mut inbox = Inbox::new();
     let finished = match inbox.wait()? {
         // Nothing was executed: what lies there is what was put there, and is nobody's to change.
         Request::Seal(seal) => Some(seal),
         Request::End => None,
-        first => execute(first, &state, inbox, cells, outbox)?,
+        first => execute(first, &mut state, inbox, cells, outbox)?,
     };
     let Some(expected) = finished else {
         return Ok(Next::Stop);
@@ -36,7 +36,7 @@ pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::R
 /// Carries out what is asked for until the work directory is sealed; `None` where it never is to be.
 fn execute(
     first: Request,
-    state: &JobState,
+    state: &mut JobState,
     inbox: Inbox,
     cells: Option<&CellFactory>,
     outbox: &mut Outbox,
@@ -46,11 +46,13 @@ fn execute(
     let guest = state.guests(cells)?.compile();
     // What an execution leaves in the work directory is what later ones find.
     let supervisor = Supervisor::new(&[guest], WorkdirPolicy::Persistent, cells)?;
-    let executor = Executor::new(supervisor, WorkDirectory::Kept, inbox, outbox);
+    let executor = Executor::new(supervisor, WorkDirectory::Kept, inbox, None, outbox);
     match executor.run_from(first)? {
         Finished::End => Ok(None),
-        Finished::Seal(expected) => {
+        Finished::Seal(expected, newest) => {
             seal_artefacts(Path::new(BOX_DIR), guest)?;
+            state.newest = newest;
+            state.save(StateFile::create()?)?;
             Ok(Some(expected))
         }
     }

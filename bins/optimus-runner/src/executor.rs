@@ -32,8 +32,8 @@ pub(crate) enum WorkDirectory {
 /// Why there is nothing more to execute here.
 #[derive(Debug)]
 pub(crate) enum Finished {
-    /// The work directory is to be sealed.
-    Seal(Seal),
+    /// The work directory is to be sealed. The last execution that has come before, if any has.
+    Seal(Seal, Option<ExecId>),
     End,
 }
 
@@ -65,6 +65,7 @@ impl<'a> Executor<'a> {
         supervisor: Supervisor,
         work_directory: WorkDirectory,
         inbox: Inbox,
+        newest: Option<ExecId>,
         outbox: &'a mut Outbox,
     ) -> Self {
         Self {
@@ -74,7 +75,7 @@ impl<'a> Executor<'a> {
             inbox,
             outbox,
             waiting: VecDeque::new(),
-            newest: None,
+            newest,
             finished: None,
         }
     }
@@ -140,7 +141,7 @@ impl<'a> Executor<'a> {
             Request::Get(get) => self.get(get),
             Request::Seal(seal) => match self.work_directory {
                 WorkDirectory::Kept => {
-                    self.finish(Finished::Seal(seal));
+                    self.finish(Finished::Seal(seal, self.newest));
                     Ok(())
                 }
                 WorkDirectory::Sealed(_) => Err(OutOfOrder(FrameKind::Seal).into()),

@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 use optimus_cell::{CellFactory, Guests};
 use optimus_common::box_layout::JOB_FILE;
+use optimus_protocol::ExecId;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub(crate) struct JobState {
     pub(crate) files: Vec<String>,
     /// Empty folders made there.
     pub(crate) folders: usize,
+    /// The last execution that the worker has sent: their numbers go on behind the seal.
+    pub(crate) newest: Option<ExecId>,
     guest_base: u32,
 }
 
@@ -40,6 +43,7 @@ impl JobState {
             parallel,
             files: Vec::new(),
             folders: 0,
+            newest: None,
             guest_base: guests.base(),
         }
     }

@@ -16,6 +16,6 @@ pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::R
     let guests = state.guests(cells)?;
     let supervisor = Supervisor::new(&guests.runs(state.parallel), WorkdirPolicy::PerRun, cells)?;
     let work_directory = WorkDirectory::Sealed(ArtefactSender::new(guests.compile()));
-    Executor::new(supervisor, work_directory, Inbox::new(), outbox).run()?;
+    Executor::new(supervisor, work_directory, Inbox::new(), state.newest, outbox).run()?;
     Ok(Next::GoOn)
 }

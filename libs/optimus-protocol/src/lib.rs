@@ -36,7 +36,8 @@
 //!
 //! An execution with [`StdinSource::Live`] reads what comes as [`FrameKind::Input`], at most [`WINDOW`] bytes beyond what
 //! [`FrameKind::InputTaken`] has told, until [`FrameKind::CloseInput`], `Seal` or `End`. What comes for one that is over,
-//! or that reads no more, is dropped. [`FrameKind::Kill`] ends one; for one that is over it means nothing.
+//! or that reads no more, is dropped. [`FrameKind::Kill`] ends one; for one that is over it means nothing. `Seal` and `End` are read
+//! before what goes on is over, and what stands behind them afterwards: nothing reaches an execution from behind them.
 //!
 //! What an execution prints for another one to read has a window as well, [`StdoutFlow::Windowed`]: then both boxes are read all
 //! the time, and neither makes the worker keep more than a window of what the other does not read. Such an output has an end of

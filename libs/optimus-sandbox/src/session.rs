@@ -275,7 +275,7 @@ impl Sender<'_> {
     ///
     /// # Panics
     ///
-    /// Where the number is not larger than those of all executions before.
+    /// Where the number is not larger than those of all executions before, or the box was [ended](Self::end).
     pub async fn exec(
         &mut self,
         id: ExecId,
@@ -371,7 +371,8 @@ impl Sender<'_> {
         self.tell(FrameKind::CloseInput, id).await
     }
 
-    /// Has an execution killed. Its end comes as ever.
+    /// Has an execution killed. Its end comes as ever. Where the box was [sealed](Self::seal) or [ended](Self::end) since, it goes to its own
+    /// end instead.
     pub async fn kill(&mut self, id: ExecId) -> Result<(), SessionError> {
         if !lock(self.ledger).kill(id) {
             return Ok(());
@@ -379,7 +380,7 @@ impl Sender<'_> {
         self.tell(FrameKind::Kill, id).await
     }
 
-    /// From now on what lies in the work directory stays as it is.
+    /// From now on what lies in the work directory stays as it is. For what goes on until then nothing follows: its live input ends.
     ///
     /// # Panics
     ///
@@ -398,7 +399,7 @@ impl Sender<'_> {
         self.flush().await
     }
 
-    /// Tells the box that nothing follows, so that it leaves when it is done.
+    /// Tells the box that nothing follows, so that it leaves when it is done. Live inputs end.
     pub async fn end(&mut self) -> Result<(), SessionError> {
         lock(self.ledger).end();
         frames::write_frame(self.writer, FrameKind::End, &[]).await?;

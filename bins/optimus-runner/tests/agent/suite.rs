@@ -14,5 +14,6 @@ pub(crate) mod limits;
 pub(crate) mod live;
 pub(crate) mod parallel;
 pub(crate) mod refusals;
+pub(crate) mod seal;
 pub(crate) mod session;
 pub(crate) mod waiting;

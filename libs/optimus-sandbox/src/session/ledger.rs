@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     open: HashMap<ExecId, Open>,
     newest: Option<ExecId>,
     seal: Seal,
+    /// Whether the box was told that nothing follows: it reads no more.
+    is_ended: bool,
     /// The most bytes of each file that was asked for, and not answered.
     asked: VecDeque<u64>,
     /// Bytes of a file that are still to come.
@@ -102,6 +104,7 @@ impl Ledger {
             self.newest.is_none_or(|newest| newest < id),
             "execution {id} comes after one of a larger number"
         );
+        assert!(!self.is_ended, "execution {id} comes behind the end");
         self.newest = Some(id);
         let limits = exec.command.limits;
         let open = Open {
@@ -142,20 +145,33 @@ impl Ledger {
         }
     }
 
-    /// Notes that an execution is to be killed, and tells whether it goes on at all.
+    /// Notes that an execution is to be killed, and tells whether it goes on and is heard of in time: not behind a seal or an end,
+    /// which the box comes to when it is over.
     pub(super) fn kill(&mut self, id: ExecId) -> bool {
-        let open = self.open.get_mut(&id);
-        open.map(|open| {
-            open.kill_asked = true;
-            open.untaken = None;
-        })
-        .is_some()
+        let is_sealed = self.seal != Seal::NotAsked;
+        match self.open.get_mut(&id) {
+            Some(open) if !self.is_ended && open.after_seal == is_sealed => {
+                open.kill_asked = true;
+                open.untaken = None;
+                true
+            }
+            _ => false,
+        }
     }
 
-    /// Nothing follows: there are no windows any more.
+    /// Nothing follows at all.
     pub(super) fn end(&mut self) {
+        self.is_ended = true;
+        self.hear_no_more();
+    }
+
+    /// Nothing that was asked for until now hears of anything: its input ends, and it has no window any more.
+    fn hear_no_more(&mut self) {
         for open in self.open.values_mut() {
             open.untaken = None;
+            if let Some(live) = &mut open.live {
+                live.closed = true;
+            }
         }
     }
 
@@ -171,6 +187,7 @@ impl Ledger {
     pub(super) fn seal(&mut self) {
         assert!(self.seal == Seal::NotAsked, "a box is sealed once");
         self.seal = Seal::Asked;
+        self.hear_no_more();
     }
 
     pub(super) fn get(&mut self, most_bytes: u64) {

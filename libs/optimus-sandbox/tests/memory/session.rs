@@ -8,7 +8,7 @@ use optimus_protocol::{
     WINDOW_SLACK,
 };
 use optimus_sandbox::session::{BoxSession, Event, Input, Session, SessionError};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::peer::{self, Census, LIMIT, Peer, command, counted_box, exited, facts, frame, new_box, sealed};
 
@@ -276,6 +276,60 @@ async fn a_window_of_output_is_all_that_comes_before_it_is_taken() {
             peer.receive().await;
         }
     }
+}
+
+/// As the agent does: what stands behind a seal or an end is read when what went on before is over.
+#[tokio::test]
+async fn nothing_reaches_an_execution_from_behind_a_seal_or_an_end() {
+    for seals in [true, false] {
+        let (session, mut peer) = open().await;
+        let mut at_work = session.begin(1).await.unwrap();
+        let (mut sender, mut receiver) = at_work.split();
+        sender.prepare(&[]).await.unwrap();
+        sender.exec_joined(COMPILE, &command()).await.unwrap();
+        peer.receive_files().await;
+        peer.receive().await;
+        let last = if seals {
+            sender.seal(&Seal::default()).await.unwrap();
+            FrameKind::Seal
+        } else {
+            sender.end().await.unwrap();
+            FrameKind::End
+        };
+        assert_eq!(peer.receive().await.0, last);
+        assert_eq!(sender.input_room(COMPILE), None);
+        // There is no window any more.
+        for _ in 0..5 {
+            let said = peer::output(COMPILE, Stream::Stdout, &[0; WINDOW]);
+            let (heard, ()) = tokio::join!(receiver.next(), peer.frame(FrameKind::Output, &said));
+            assert!(matches!(heard.unwrap(), Event::Output { .. }));
+        }
+        // None of it is sent.
+        sender.input(COMPILE, b"late").await.unwrap();
+        sender.close_input(COMPILE).await.unwrap();
+        sender.output_taken(COMPILE, 5 * WINDOW).await.unwrap();
+        sender.kill(COMPILE).await.unwrap();
+        drop(at_work);
+        let mut rest = Vec::new();
+        peer.0.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.is_empty(), "{rest:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_nobody_killed_in_time_is_not_stopped() {
+    let (session, mut peer) = open().await;
+    let mut at_work = session.begin(1).await.unwrap();
+    let (mut sender, mut receiver) = at_work.split();
+    sender.prepare(&[]).await.unwrap();
+    sender.exec_joined(COMPILE, &command()).await.unwrap();
+    sender.seal(&Seal::default()).await.unwrap();
+    sender.kill(COMPILE).await.unwrap();
+    let mut stopped = exited(COMPILE, 0);
+    stopped.facts.end = RunEnd::Stopped;
+    peer.json(FrameKind::Exited, &stopped).await;
+    let error = receiver.next().await.unwrap_err();
+    assert!(matches!(error, SessionError::Violation(_)), "{error:?}");
 }
 
 #[tokio::test]
