@@ -322,17 +322,16 @@ impl<'a> Executor<'a> {
     /// Waits for whatever comes first, and tells whether the worker has sent something that is wanted now.
     fn wait(&self, output_flow: OutputFlow) -> anyhow::Result<Arrived> {
         let mut ends = Vec::with_capacity(8);
-        if self.finished.is_none() {
-            let data = if self.reads_on() {
-                PollFlags::IN
-            } else {
-                PollFlags::empty()
-            };
-            ends.push(PollFd::from_borrowed_fd(
-                channel::input(),
-                data | channel::ONLY_HANG_UP,
-            ));
-        }
+        // That it goes is noticed also where nothing follows that would be read.
+        let data = if self.finished.is_none() && self.reads_on() {
+            PollFlags::IN
+        } else {
+            PollFlags::empty()
+        };
+        ends.push(PollFd::from_borrowed_fd(
+            channel::input(),
+            data | channel::ONLY_HANG_UP,
+        ));
         if !self.outbox.is_empty() || self.has_more_to_tell() {
             ends.push(PollFd::from_borrowed_fd(channel::output(), PollFlags::OUT));
         }
@@ -342,9 +341,6 @@ impl<'a> Executor<'a> {
                 .map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::OUT)),
         );
         self.supervisor.wait(&mut ends, output_flow)?;
-        if self.finished.is_some() {
-            return Ok(Arrived::No);
-        }
         let seen = ends[0].revents();
         channel::check_worker(seen)?;
         Ok(if seen.contains(PollFlags::IN) {

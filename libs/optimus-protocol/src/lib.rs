@@ -43,7 +43,8 @@
 //! the time, and neither makes the worker keep more than a window of what the other does not read. Such an output has an end of
 //! its own, [`FrameKind::StdoutClosed`]: a program may say that it has said everything, and go on to listen.
 //!
-//! When the box's input closes before `End`, the worker is gone: the agent kills everything and leaves.
+//! When the box's input closes, the worker is gone, also behind a `Seal` or the `End`: the agent kills everything and leaves. So a
+//! worker keeps its side open until the box has closed its own.
 //!
 //! Expected outputs never travel here.
 #![forbid(unsafe_code)]

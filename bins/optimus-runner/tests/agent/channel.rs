@@ -48,6 +48,29 @@ fn a_hang_up_during_a_run_ends_the_box_even_with_tests_unread() {
 }
 
 #[test]
+fn a_hang_up_behind_a_seal_or_the_end_ends_the_box() {
+    for (last, payload) in [
+        (
+            FrameKind::Seal,
+            &br#"{"program": null, "product": "unknown"}"#[..],
+        ),
+        (FrameKind::End, b""),
+    ] {
+        let mut session = Session::start();
+        let job = Job::sh("echo started; exec sleep 1000");
+        session.send_message(FrameKind::Begin, &job.begin());
+        session.send_message(FrameKind::Prepare, &Prepare::default());
+        session.send_message(FrameKind::Exec, &job.exec(ExecId(0), StdinSource::Bytes(0)));
+        assert!(matches!(session.next(), Some(Message::Output(..))));
+        session.send(last, payload);
+        // So that it has been read.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        session.input = None;
+        assert_eq!(session.expect_failure(), None, "{last:?}");
+    }
+}
+
+#[test]
 fn a_hang_up_between_tests_ends_the_box() {
     let mut session = Session::start();
     session.send_job(&Job::sh("true"));
