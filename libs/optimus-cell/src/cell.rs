@@ -32,7 +32,7 @@ use crate::{
 use optimus_linux::process::LONGEST_DYING;
 
 /// How soon something is looked at again that no descriptor tells of.
-const RETRY: Duration = Duration::from_millis(1);
+pub(crate) const RETRY: Duration = Duration::from_millis(1);
 
 /// How long the agent must have waited for a CPU for it to be asked whether a guest has waited for the agent.
 const LATE: Duration = Duration::from_micros(100);
@@ -198,6 +198,17 @@ impl Cell {
         if let Phase::Running(run) = &mut self.phase {
             run.wish = Wish::Stop;
         }
+    }
+
+    /// Kills what goes on here, of which nobody wants to know any more, and tells whether any of it is left. To be called until none is.
+    pub(crate) fn abandon(&mut self) -> Leftovers {
+        let tree = match &mut self.phase {
+            Phase::Running(run) => &mut run.tree,
+            Phase::Dying(over) => &mut over.run.tree,
+            Phase::Free | Phase::Draining(_) | Phase::Clearing { .. } => return Leftovers::None,
+        };
+        // There is nobody to tell of a failure, and nothing else to be done.
+        tree.kill().unwrap_or(Leftovers::None)
     }
 
     /// Takes note of a dead process; `false` where it is none of this slot's.

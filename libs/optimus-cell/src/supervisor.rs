@@ -16,7 +16,7 @@ use rustix::{
 };
 
 use crate::{
-    cell::{Cell, TurnContext},
+    cell::{Cell, RETRY, TurnContext},
     error::CellError,
     filter::Filter,
     guest_id::GuestId,
@@ -24,6 +24,7 @@ use crate::{
     isolation::Isolation,
     landlock,
     launch::Restrictions,
+    leftovers::Leftovers,
     meter::Pace,
     namespace_isolation::{CellFactory, NamespaceIsolation},
     reaper,
@@ -31,6 +32,7 @@ use crate::{
     signals::Signals,
     uid_isolation::UidIsolation,
 };
+use optimus_linux::process::LONGEST_DYING;
 
 /// Runs programs in slots, and keeps each to its limits.
 ///
@@ -212,6 +214,24 @@ impl Supervisor {
         }
         self.backlog = Backlog::Perhaps;
         Ok(())
+    }
+}
+
+/// What goes on is killed: what remains of the agent, such as the removal of control groups, must not wait for programs that nobody
+/// ends. What cannot be killed in time goes with the box.
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + LONGEST_DYING;
+        while self.reap().is_ok() && Instant::now() < deadline {
+            // All of them are killed before any is waited for.
+            let left: Vec<_> = self.cells.iter_mut().map(Cell::abandon).collect();
+            if !left.contains(&Leftovers::Some) {
+                return;
+            }
+            let mut deaths = [PollFd::new(&self.child_signals, PollFlags::IN)];
+            // Orphans of a guest may come one by one.
+            let _ = poll(&mut deaths, Some(&timespec(RETRY)));
+        }
     }
 }
 

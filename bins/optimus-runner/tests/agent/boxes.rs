@@ -263,6 +263,16 @@ impl TestBox {
             .expect("unshare has one child")
     }
 
+    /// The box's processes of this program, by their numbers on the host.
+    pub(crate) fn running(&self, program: &str) -> Vec<i32> {
+        let mut processes = optimus_testkit::cgroups::processes(&self.cgroup.name);
+        processes.retain(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name.trim() == program)
+        });
+        processes
+    }
+
     /// Groups below the box's.
     pub(crate) fn groups(&self) -> Vec<String> {
         self.cgroup.group().names().expect("groups can be listed")

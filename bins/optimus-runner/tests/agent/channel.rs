@@ -2,6 +2,8 @@
 
 use optimus_protocol::{Begin, ExecId, FrameKind, HEADER_LEN, Prepare, Put, StdinSource, VERSION, encode};
 
+use optimus_testkit::waiting::until_blocking;
+
 use crate::suite::session::{Job, Message, Session};
 
 #[test]
@@ -243,6 +245,51 @@ fn what_is_executed_before_the_seal_finds_what_others_left_and_nothing_goes_on_b
     assert!(matches!(session.next(), Some(Message::Sealed(sealed)) if !sealed.program_missing));
     session.send(FrameKind::End, &[]);
     session.expect_end();
+}
+
+/// The last words of an agent that cannot go on take as long as the worker lets them.
+#[test]
+fn programs_are_killed_before_a_fault_is_told() {
+    let mut session = Session::start();
+    session.send_job(&Job::sh("exec head -c 100000000 /dev/zero"));
+    session.expect_compiled();
+    let agent = session.test_box.agent().cast_signed();
+    session.deaf_while(|session| {
+        session.send_test(0, b"");
+        let program = |session: &Session| session.test_box.running("head").first().copied();
+        // What is printed fills the channel: the agent has nothing to do, and the program waits for it, again and again.
+        let mut seen = 0;
+        until_blocking("the channel is full", || {
+            let waits = program(session).is_some_and(|program| {
+                let before = written(program);
+                let all_sleep = [program, agent, program].map(sleeps) == [true; 3];
+                before > 0 && all_sleep && before == written(program)
+            });
+            seen = if waits { seen + 1 } else { 0 };
+            seen >= 10
+        });
+        session.send(FrameKind::Ready, b"{}");
+        until_blocking("the program is gone", || program(session).is_none());
+        let agent = session.test_box.child.try_wait();
+        assert!(agent.expect("it can be asked").is_none(), "it was to tell why");
+    });
+    assert!(
+        session
+            .expect_failure()
+            .expect("a reason")
+            .contains("out of order")
+    );
+}
+
+/// Bytes that a process of a box has written.
+fn written(pid: i32) -> u64 {
+    let counts = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+    let count = counts.lines().find_map(|line| line.strip_prefix("wchar: "));
+    count.and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+fn sleeps(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") S "))
 }
 
 #[test]
