@@ -27,11 +27,16 @@ use crate::{
 const TOOLCHAIN: &str = "/optimus/toolchain";
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
+    let guests = match cells {
+        Some(cells) => cells.guests(),
+        None => Guests::random()?,
+    };
     outbox.push_message(
         FrameKind::Ready,
         &Ready {
             version: VERSION,
             toolchain: toolchain(),
+            places: guests.most_runs(),
         },
     )?;
     outbox.flush_all()?;
@@ -43,10 +48,12 @@ pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::R
         "the worker speaks version {} of the protocol, the box {VERSION}",
         begin.version
     );
-    let guests = match cells {
-        Some(cells) => cells.guests(),
-        None => Guests::random()?,
-    };
+    ensure!(
+        (1..=guests.most_runs()).contains(&begin.parallel),
+        "the worker wants {} executions at once of a box with {} places",
+        begin.parallel,
+        guests.most_runs()
+    );
     if cells.is_none() {
         name_users(guests, begin.parallel).context("cannot say who the box's users are")?;
     }

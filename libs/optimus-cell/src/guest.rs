@@ -83,9 +83,14 @@ impl Guests {
         GuestId(self.compile)
     }
 
-    /// One guest for each of `count` runs at once; fewer where more are asked for than a box has.
+    /// The most runs at once, each of which has a guest of its own.
+    pub fn most_runs(self) -> u32 {
+        self.most_runs.max(1)
+    }
+
+    /// One guest for each of `count` runs at once, of which there are [so many](Self::most_runs) at most.
     pub fn runs(self, count: u32) -> Vec<GuestId> {
-        (0..count.clamp(1, self.most_runs.max(1)))
+        (0..count.clamp(1, self.most_runs()))
             .map(|slot| {
                 GuestId(if self.runs == self.compile {
                     self.runs

@@ -23,13 +23,17 @@ pub struct Ready {
     pub version: u32,
     /// The first line of what the toolchain says of its own version, recorded when the image was built.
     pub toolchain: Option<String>,
+    /// The most executions that the box can have going on at once, at least 1. A box of an earlier version has no such number, and
+    /// is still to be understood so far.
+    #[serde(default)]
+    pub places: u32,
 }
 
 /// What a box is to be to this worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begin {
     pub version: u32,
-    /// Executions going on at once when the work directory is sealed, at least 1.
+    /// Executions going on at once when the work directory is sealed: at least 1, and no more than the places that it has told.
     pub parallel: u32,
 }
 

@@ -128,6 +128,7 @@ pub struct Session {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     handle: Arc<dyn BoxHandle>,
     toolchain: Option<String>,
+    places: u32,
     root: RootDigest,
 }
 
@@ -159,6 +160,11 @@ impl Session {
                 theirs: ready.version,
             });
         }
+        if ready.places == 0 {
+            return Err(SessionError::violation(
+                "it has no place for an execution".to_owned(),
+            ));
+        }
         drop(payload);
         frames.shrink();
         Ok(Self {
@@ -166,6 +172,7 @@ impl Session {
             writer,
             handle: Arc::from(handle),
             toolchain: ready.toolchain.as_deref().map(readable),
+            places: ready.places,
             root,
         })
     }
@@ -195,20 +202,22 @@ impl Session {
         self.frames.silence_ends().await
     }
 
-    /// Tells the box how many executions may go on at once when its work directory is sealed. It travels with what is sent
-    /// next.
+    /// Tells the box how many executions may go on at once when its work directory is sealed: so many, or as many as it has
+    /// [places](BoxSession::places) for. It travels with what is sent next.
     pub async fn begin(self, parallel: u32) -> Result<BoxSession, SessionError> {
+        let places = parallel.clamp(1, self.places);
         let mut writer = BufWriter::with_capacity(HEADER_LEN + CHUNK, self.writer);
         let begin = Begin {
             version: VERSION,
-            parallel,
+            parallel: places,
         };
         frames::write_json(&mut writer, FrameKind::Begin, &begin).await?;
         Ok(BoxSession {
             frames: self.frames,
             writer,
             handle: self.handle,
-            ledger: Mutex::new(Ledger::default()),
+            places,
+            ledger: Mutex::new(Ledger::new(places)),
         })
     }
 }
@@ -219,10 +228,16 @@ pub struct BoxSession {
     /// Joins a frame's header with its payload, and small frames with each other.
     writer: BufWriter<Pin<Box<dyn AsyncWrite + Send>>>,
     handle: Arc<dyn BoxHandle>,
+    places: u32,
     ledger: Mutex<Ledger>,
 }
 
 impl BoxSession {
+    /// Executions that go on at once when the work directory is sealed. What is sent beyond them waits.
+    pub fn places(&self) -> u32 {
+        self.places
+    }
+
     pub fn handle(&self) -> &dyn BoxHandle {
         &*self.handle
     }
@@ -275,7 +290,9 @@ impl Sender<'_> {
     ///
     /// # Panics
     ///
-    /// Where the number is not larger than those of all executions before, or the box was [ended](Self::end).
+    /// Where the number is not larger than those of all executions before, or the box was [ended](Self::end). And where one with a
+    /// live input would go on, or wait, among more than there are [places](BoxSession::places): what is sent to it could stand behind
+    /// an execution that waits.
     pub async fn exec(
         &mut self,
         id: ExecId,

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use optimus_common::facts::{LimitKind, RunEnd};
+use optimus_protocol::FrameKind;
 
-use crate::{WAY, suite::session::Job};
+use crate::{
+    WAY,
+    suite::session::{Job, Session},
+};
 
 #[test]
 fn runs_go_on_at_the_same_time_under_different_users() {
@@ -79,4 +83,28 @@ fn many_tests_share_few_slots() {
     for (run, input) in job.run(&inputs).iter().zip(&inputs) {
         assert_eq!(run.stdout, *input);
     }
+}
+
+#[test]
+fn a_box_has_as_many_places_as_it_tells() {
+    let places = Session::start().places;
+    for too_many in [0, places + 1, u32::MAX] {
+        let mut session = Session::start();
+        session.send_message(FrameKind::Begin, &Job::sh("true").slots(too_many).begin());
+        let reason = session.expect_failure().expect("a reason");
+        assert!(reason.contains("at once"), "{reason}");
+    }
+    // As many as the limits of these boxes let go on.
+    let at_once = places.min(7);
+    let mut session = Session::start();
+    session.send_job(&Job::sh("read line; echo $line").slots(at_once));
+    session.expect_compiled();
+    let ids: Vec<_> = (0..at_once).map(|run| session.send_live(run)).collect();
+    // Each reads what is behind all of the others.
+    for id in ids.iter().rev() {
+        session.send_input(*id, b"said\n");
+        assert_eq!(session.next_run().1.text(), "said\n");
+    }
+    session.send(FrameKind::End, &[]);
+    session.expect_end();
 }

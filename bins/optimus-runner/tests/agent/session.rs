@@ -62,6 +62,8 @@ pub(crate) struct Session {
     /// Whoever has it keeps the box from being listened to.
     reading: Arc<Mutex<()>>,
     pub(crate) test_box: TestBox,
+    /// The most executions that it has told it can have at once.
+    pub(crate) places: u32,
 }
 
 /// Everything known of one run, or of the compile step.
@@ -297,16 +299,15 @@ impl Session {
             runs: HashMap::new(),
             reading,
             test_box,
+            places: 0,
         };
         match session.next() {
             Some(Message::Ready(ready)) => {
                 assert_eq!(
-                    ready,
-                    Ready {
-                        version: VERSION,
-                        toolchain: Some("box 1.0".to_owned())
-                    }
+                    (ready.version, ready.toolchain.as_deref()),
+                    (VERSION, Some("box 1.0"))
                 );
+                session.places = ready.places;
             }
             other => panic!("{other:?} instead of Ready; {}", session.diagnostics()),
         }

@@ -240,6 +240,7 @@ async fn play(shared: &Shared, mut stream: DuplexStream) -> std::io::Result<()> 
         &Ready {
             version: VERSION,
             toolchain: toolchain.or(Some("Fake 1.0".to_owned())),
+            places: 64,
         },
     )
     .await?;

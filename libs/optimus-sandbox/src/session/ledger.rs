@@ -17,8 +17,10 @@ use super::SessionError;
 const SLACK: u64 = CHUNK as u64;
 
 /// The state of one box as seen from outside.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    /// Executions at once behind the seal; before it there is one.
+    places: usize,
     /// Executions that are going on, or wait for their turn.
     open: HashMap<ExecId, Open>,
     newest: Option<ExecId>,
@@ -97,6 +99,18 @@ fn violation<T>(what: String) -> Result<T, SessionError> {
 }
 
 impl Ledger {
+    pub(super) fn new(places: u32) -> Self {
+        Self {
+            places: usize::try_from(places).unwrap_or(usize::MAX),
+            open: HashMap::new(),
+            newest: None,
+            seal: Seal::NotAsked,
+            is_ended: false,
+            asked: VecDeque::new(),
+            coming: 0,
+        }
+    }
+
     /// Notes an execution before it is sent.
     pub(super) fn announce(&mut self, exec: &Exec) {
         let id = exec.id;
@@ -122,6 +136,19 @@ impl Ledger {
             kill_asked: false,
         };
         self.open.insert(id, open);
+        self.check_places();
+    }
+
+    /// Whoever feeds an execution must not stand behind one that waits for a place.
+    fn check_places(&self) {
+        let after_seal = self.seal != Seal::NotAsked;
+        let places = if after_seal { self.places } else { 1 };
+        let beside = || self.open.values().filter(|open| open.after_seal == after_seal);
+        let is_fed = |open: &Open| open.live.is_some_and(|live| !live.closed) || open.untaken.is_some();
+        assert!(
+            !beside().any(is_fed) || beside().count() <= places,
+            "more executions than the {places} places, and one of them is fed"
+        );
     }
 
     /// Bytes that may be sent to a live input now; `None` where nobody wants any: it is over, or was closed.

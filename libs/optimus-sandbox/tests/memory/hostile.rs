@@ -409,7 +409,7 @@ async fn a_fault_instead_of_ready_is_quoted() {
 async fn a_toolchain_is_shortened_and_printable() {
     let (live, mut peer) = new_box();
     let toolchain = format!("\u{1b}]0;\u{7}{}", "x".repeat(5000));
-    let ready = serde_json::json!({"version": VERSION, "toolchain": toolchain});
+    let ready = serde_json::json!({"version": VERSION, "toolchain": toolchain, "places": 1});
     let (session, ()) = tokio::join!(Session::open(live, PATIENCE), peer.json(FrameKind::Ready, &ready));
     let session = session.unwrap();
     let shown = session.toolchain().unwrap();

@@ -211,6 +211,7 @@ pub(crate) fn ready() -> Ready {
     Ready {
         version: VERSION,
         toolchain: Some("Echo 1.0".to_owned()),
+        places: 8,
     }
 }
 

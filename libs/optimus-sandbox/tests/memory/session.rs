@@ -56,6 +56,7 @@ async fn a_box_of_another_version_is_refused() {
         &Ready {
             version: VERSION + 1,
             toolchain: None,
+            places: 1,
         },
     )
     .await;
@@ -330,6 +331,44 @@ async fn an_execution_that_nobody_killed_in_time_is_not_stopped() {
     peer.json(FrameKind::Exited, &stopped).await;
     let error = receiver.next().await.unwrap_err();
     assert!(matches!(error, SessionError::Violation(_)), "{error:?}");
+}
+
+/// Boxes of earlier releases have no number of places, and are told apart by their version all the same.
+#[tokio::test]
+async fn a_box_tells_how_many_places_it_has() {
+    let told = |ready: serde_json::Value| async move {
+        let (live, mut peer) = new_box();
+        peer.json(FrameKind::Ready, &ready).await;
+        let session = Session::open(live, PATIENCE).await?;
+        let at_work = session.begin(3).await?;
+        let places = at_work.places();
+        drop(at_work);
+        Ok::<_, SessionError>(places)
+    };
+    let ready =
+        |version, places: u32| serde_json::json!({"version": version, "toolchain": null, "places": places});
+    assert_eq!(told(ready(VERSION, 2)).await.unwrap(), 2);
+    assert_eq!(told(ready(VERSION, 1000)).await.unwrap(), 3);
+    let error = told(ready(VERSION, 0)).await.unwrap_err();
+    assert!(matches!(error, SessionError::Violation(_)), "{error:?}");
+    let earlier = serde_json::json!({"version": 4, "toolchain": null});
+    let error = told(earlier).await.unwrap_err();
+    assert!(matches!(error, SessionError::Version { theirs: 4 }), "{error:?}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "one of them is fed")]
+async fn nobody_stands_behind_an_execution_that_waits_where_one_is_fed() {
+    let (session, _peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, _) = at_work.split();
+    for number in 1..=2 {
+        sender.exec_joined(ExecId(number), &command()).await.unwrap();
+    }
+    sender
+        .exec(ExecId(3), &command(), None, Input::Bytes(b""))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
