@@ -1,6 +1,7 @@
 //! Files that the worker asks for.
 
-use optimus_protocol::{FileFound, FrameKind};
+use optimus_protocol::{FileFound, FrameKind, Get};
+use optimus_testkit::waiting::until_blocking;
 
 use crate::suite::session::{Job, Message, Session};
 
@@ -84,33 +85,60 @@ fn what_a_run_leaves_beside_artefacts_cannot_be_had() {
     session.expect_end();
 }
 
-/// Several are asked for at once, and none of the answers is read: no more than one waits in the agent.
+/// Several are asked for at once, and none of the answers is read for a while: there is never a whole one in the agent.
 #[test]
 fn files_are_sent_one_after_the_other_while_programs_run() {
-    let job = Job::sh("echo ran").compile(&["sh", "-c", "head -c 4000000 /dev/zero > large"]);
+    const BYTES: usize = 60_000_000;
+    let job = Job::sh("echo ran").compile(&["sh", "-c", "head -c 60000000 /dev/zero > large"]);
     let mut session = sealed(&job);
-    for _ in 0..3 {
-        let get = optimus_protocol::Get {
-            path: "large".to_owned(),
-            most_bytes: 4_000_000,
-        };
-        session.send_message(FrameKind::Get, &get);
-    }
-    session.send_test(0, b"");
-    session.send(FrameKind::End, &[]);
+    let agent = session.test_box.agent();
+    let (before, read_before) = (highest_memory(agent), has_read(agent));
+    session.deaf_while(|session| {
+        for _ in 0..3 {
+            let get = Get {
+                path: "large".to_owned(),
+                most_bytes: BYTES as u64,
+            };
+            session.send_message(FrameKind::Get, &get);
+        }
+        session.send_test(0, b"");
+        // The channel is full of the first one then.
+        until_blocking("a file is on its way", || {
+            has_read(agent) > read_before + (200 << 10)
+        });
+    });
     let (mut files, mut bytes, mut ran) = (0, 0, false);
-    while let Some(message) = session.next() {
-        match message {
-            Message::File(found) => {
-                assert_eq!((found, bytes), (FileFound::Bytes(4_000_000), files * 4_000_000));
+    while files < 3 || bytes < 3 * BYTES || !ran {
+        match session.next() {
+            Some(Message::File(found)) => {
+                assert_eq!((found, bytes), (FileFound::Bytes(BYTES as u64), files * BYTES));
                 files += 1;
             }
-            Message::Data(data) => bytes += data.len(),
-            Message::Output(..) => {}
-            Message::Exited(_) => ran = true,
+            Some(Message::Data(data)) => bytes += data.len(),
+            Some(Message::Output(..)) => {}
+            Some(Message::Exited(_)) => ran = true,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((files, bytes, ran), (3, 12_000_000, true));
+    let grown = highest_memory(agent) - before;
+    assert!(grown < BYTES as u64 / 4, "{grown} bytes more");
+    session.send(FrameKind::End, &[]);
     session.expect_end();
+}
+
+/// The most bytes of memory that a process had at any time.
+fn highest_memory(pid: u32) -> u64 {
+    number_of(pid, "status", "VmHWM:") << 10
+}
+
+/// Bytes that a process has read.
+fn has_read(pid: u32) -> u64 {
+    number_of(pid, "io", "rchar:")
+}
+
+fn number_of(pid: u32, file: &str, name: &str) -> u64 {
+    let lines = std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("the box lives");
+    let line = lines.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.expect("the kernel tells it")
 }

@@ -108,7 +108,8 @@ async fn open(stage: &Stage, case: &Case) -> Result<Party, String> {
     let session = stage.open(language, plan.box_memory_bytes).await?;
     let failed = |error: SessionError| error.to_string();
     let mut at_work = session.begin(plan.parallel).await.map_err(failed)?;
-    build(&mut at_work, &plan, &files).await.map_err(failed)?;
+    let compiled = build(&mut at_work, &plan, &files).await.map_err(failed)?;
+    compiled.is_made()?;
     Ok(Party {
         at_work,
         program: plan.run,

@@ -93,7 +93,8 @@ async fn live(
     let name = session.handle().name().to_owned();
     let failed = |error: SessionError| error.to_string();
     let mut job = session.begin(plan.parallel).await.map_err(failed)?;
-    build(&mut job, &plan, &files).await.map_err(failed)?;
+    let compiled = build(&mut job, &plan, &files).await.map_err(failed)?;
+    compiled.is_made()?;
     let (mut sender, mut receiver) = job.split();
     for run in 0_u32.. {
         let input = format!("{run} {}\n", stage.canaries.secret("neighbours-input"));

@@ -21,6 +21,21 @@ pub(crate) struct Compiled {
     pub(crate) sealed: Option<Sealed>,
 }
 
+impl Compiled {
+    /// Why there is no program, where there is none.
+    #[allow(dead_code, reason = "not every suite needs a program")]
+    pub(crate) fn is_made(&self) -> Result<(), String> {
+        match &self.sealed {
+            Some(sealed) if !sealed.program_missing && !sealed.too_many_entries => Ok(()),
+            sealed => Err(format!(
+                "the compile step ended with {:?} and left {sealed:?}: {}",
+                self.facts,
+                String::from_utf8_lossy(&self.stderr)
+            )),
+        }
+    }
+}
+
 /// Puts the files into a box, compiles them, and seals the work directory if that ends well.
 pub(crate) async fn build(
     at_work: &mut BoxSession,
