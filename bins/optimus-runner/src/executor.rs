@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use anyhow::{bail, ensure};
-use optimus_cell::{Event, OutputFlow, Slot, Supervisor};
+use optimus_cell::{Event, OutputFlow, Supervisor};
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{ExecId, Exited, FrameKind, Get, Seal, Taken};
 use rustix::event::{PollFd, PollFlags};
@@ -176,11 +176,11 @@ impl<'a> Executor<'a> {
         if let Some(going) = self.find(id)? {
             // Whoever has it killed waits for its end alone.
             going.lift_window();
-            let slot = slots.zip(&self.going_on).find_map(|(slot, going)| {
-                let is_it = going.as_ref().is_some_and(|going| going.id == id);
-                is_it.then_some(slot)
-            });
-            slot.into_iter().for_each(|slot: Slot| self.supervisor.stop(slot));
+            for (slot, going) in slots.zip(&self.going_on) {
+                if going.as_ref().is_some_and(|going| going.id == id) {
+                    self.supervisor.stop(slot);
+                }
+            }
             self.hold_back();
         }
         Ok(())

@@ -37,12 +37,11 @@ enum HeldStdin {
 
 impl Waiting {
     pub(crate) fn new(Execution { exec, input }: Execution) -> anyhow::Result<Self> {
-        let (stdin, live) = match input {
-            Some(input) => (HeldStdin::File(input), None),
-            None => {
-                let (writer, reader) = LiveInput::new()?;
-                (HeldStdin::Pipe(reader), Some(WindowedInput::new(writer)))
-            }
+        let (stdin, live) = if let Some(input) = input {
+            (HeldStdin::File(input), None)
+        } else {
+            let (writer, reader) = LiveInput::new()?;
+            (HeldStdin::Pipe(reader), Some(WindowedInput::new(writer)))
         };
         Ok(Self {
             going: Going::new(&exec, live),

@@ -5,7 +5,7 @@ use std::{mem, pin::pin, time::Duration};
 use futures_util::{FutureExt, future::Fuse};
 use optimus_common::result::JobResult;
 use optimus_judge::{
-    engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution, Purpose, Reads},
     plan::JobPlan,
 };
 use optimus_protocol::Exited;
@@ -16,11 +16,11 @@ use tracing::debug;
 use crate::observer::Observer;
 
 /// How long a box whose input is closed may still say why.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why a box gave no result. Always our failure.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum GradeError {
+pub enum GradeError {
     #[error("the box failed")]
     Session(#[from] SessionError),
     #[error("the box reported something impossible")]
@@ -34,17 +34,29 @@ pub(crate) enum GradeError {
 
 /// What is done here with what a box reports. It is the box that waits meanwhile, and nothing but this bounds it.
 #[derive(Debug)]
-struct Work {
+pub(crate) struct Work {
     most: Duration,
     all: Duration,
     /// Since the box was last waited for.
-    lately: Duration,
+    pub(crate) lately: Duration,
 }
 
 impl Work {
-    fn tell(&mut self, engine: &mut Engine<'_>, event: engine::Event<'_>) -> Result<(), GradeError> {
+    pub(crate) fn new(most: Duration) -> Self {
+        Self {
+            most,
+            all: Duration::ZERO,
+            lately: Duration::ZERO,
+        }
+    }
+
+    /// Has an engine take what happened.
+    pub(crate) fn tell(
+        &mut self,
+        handle: impl FnOnce() -> Result<(), EngineError>,
+    ) -> Result<(), GradeError> {
         let began = std::time::Instant::now();
-        engine.handle(event)?;
+        handle()?;
         let took = began.elapsed();
         self.all += took;
         self.lately += took;
@@ -74,11 +86,7 @@ pub(crate) async fn grade(
     let mut send_error = None;
     let in_box = BoxId::PROGRAM;
     let mut deadline = pin!(sleep_until(Instant::now() + allowed));
-    let mut work = Work {
-        most: most_checking,
-        all: Duration::ZERO,
-        lately: Duration::ZERO,
-    };
+    let mut work = Work::new(most_checking);
 
     while !engine.is_over() {
         if let Some(sender) = idle.take() {
@@ -102,7 +110,7 @@ pub(crate) async fn grade(
                 let (event, place, facts) = match event? {
                     Event::Output { id, stream, data } => {
                         let (id, data) = (id.into(), &data[..]);
-                        work.tell(&mut engine, engine::Event::Output { in_box, id, stream, data })?;
+                        work.tell(|| engine.handle(engine::Event::Output { in_box, id, stream, data }))?;
                         continue;
                     }
                     Event::Sealed(found) => (engine::Event::Sealed { in_box, found }, None, None),
@@ -114,7 +122,7 @@ pub(crate) async fn grade(
                     // Nothing is read while it runs, and no file is asked for.
                     Event::InputTaken(_) | Event::StdoutClosed(_) | Event::File(_) | Event::FileData(_) => continue,
                 };
-                work.tell(&mut engine, event)?;
+                work.tell(|| engine.handle(event))?;
                 if let Some(observer) = &mut observer {
                     // What was accepted and is of no test is the compile step's.
                     match (place, &facts) {
@@ -161,15 +169,22 @@ async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Re
             purpose,
             command,
             wanted_bytes,
-            input,
+            reads,
             ..
         }) => {
             if let Purpose::TestAgain(test_id) = purpose {
                 debug!(test_id, "a time-out was marginal; the test is run again");
             }
-            let input = Input::Bytes(input);
-            sender.exec(id.into(), command, wanted_bytes, input).await
+            match reads {
+                Reads::Bytes(input) => {
+                    let input = Input::Bytes(input);
+                    sender.exec(id.into(), command, wanted_bytes, input).await
+                }
+                Reads::Connected => sender.exec_joined(id.into(), command).await,
+            }
         }
+        // A job of one box has nobody to talk to.
+        Action::Connect { .. } => Ok(()),
         Action::Seal { expected, .. } => sender.seal(expected).await,
         Action::End { .. } => sender.end().await,
     };

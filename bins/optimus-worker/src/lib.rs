@@ -8,6 +8,7 @@
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
+//! - [`joined`]: the same with the boxes of two programs that talk to each other
 //! - `spans`, [`WorkerMetrics`]: what is seen of all that from outside; `observer`: what they learn from a box
 //! - `lease`: keeps a job's lease and says when the job must stop
 //! - `pool_state`: what a pool is doing, for the heartbeat
@@ -23,6 +24,7 @@ pub mod fuzzing;
 mod grading;
 mod housekeeping;
 mod job;
+pub mod joined;
 mod lease;
 mod metrics;
 mod observer;

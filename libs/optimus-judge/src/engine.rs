@@ -5,9 +5,13 @@
 //! what is run a second time, and what an end means: all of that is here and nowhere else. It does no I/O and has no clock, and
 //! expected outputs never leave it.
 //!
+//! Two programs that talk to each other have an engine of their own, [`PairEngine`].
+//!
 //! An error means that a box or its agent failed. The job is no fault of the program then, and has no result.
 
 mod exchange;
+mod making;
+mod pair;
 mod report;
 mod run;
 mod schedule;
@@ -15,43 +19,38 @@ mod schedule;
 use std::time::Duration;
 
 use optimus_common::{
-    facts::{RunEnd, RunFacts},
+    facts::RunFacts,
     language::Language,
     result::{CompileResult, CompileVerdict, JobResult, TestResult},
     submission::{Submission, TestCase},
 };
-use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
+use optimus_protocol::Stream;
 
 use self::{
-    run::{End, Rules, Run, Streams},
+    making::{Making, SLOWEST_INPUT},
+    run::{End, Rules, Run},
     schedule::{Schedule, Turn},
 };
 use crate::{
     plan::{self, JobPlan},
     settings::ResultSettings,
-    verdict::Program,
 };
 
-pub use self::exchange::{Action, BoxId, EngineError, Event, Execution, ExecutionId, Purpose};
+pub use self::{
+    exchange::{Action, BoxId, Endpoint, EngineError, Event, Execution, ExecutionId, Purpose, Reads},
+    pair::{PairEngine, PairPart, PairResult, PartResult, PartRun},
+};
 
 /// What a box may need beside the limits of a step: to start it, to kill its tree, which may take a minute on a busy machine, to
 /// clean up behind it.
 const STEP_GRACE: Duration = Duration::from_secs(90);
-
-/// Bytes a second that even a busy machine carries into a box.
-const SLOWEST_INPUT: u64 = 1 << 20;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Engine<'a> {
     plan: &'a JobPlan,
     rules: Rules<'a>,
-    /// Files that were not put into the box yet, the next one last.
-    files: Vec<(&'a str, &'a [u8])>,
-    source_bytes: u64,
-    prepared: Step,
-    compile: Compile,
-    sealed: Step,
+    making: Making<'a>,
     schedule: Schedule,
     /// One for each test case.
     tests: Vec<Test<'a>>,
@@ -60,25 +59,6 @@ pub struct Engine<'a> {
     program_box: BoxState,
     /// Why nothing more can be believed.
     error: Option<EngineError>,
-}
-
-/// Something that a box is asked to do once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    NotAsked,
-    Asked,
-    Done,
-}
-
-#[derive(Debug)]
-enum Compile {
-    NotBegun,
-    Going(Streams),
-    /// It ended well, and it is not known yet what it left.
-    Left(RunFacts, Streams),
-    /// There is nothing to compile, and the box has not sealed what was put there.
-    NotNeeded,
-    Over(CompileResult),
 }
 
 /// What is known of a test.
@@ -106,25 +86,18 @@ impl<'a> Engine<'a> {
         plan: &'a JobPlan,
         results: &ResultSettings,
     ) -> Self {
-        let contents = plan::file_contents(submission, language);
-        let names = plan.files.iter().map(String::as_str);
-        let mut files: Vec<_> = names.zip(contents).collect();
-        files.reverse();
-        let source_bytes = files.iter().map(|(_, content)| content.len() as u64).sum();
         let tests = submission.test_cases.len();
+        let max_stream = max_stream(results, tests);
+        let contents = plan::file_contents(submission, language);
         Self {
             plan,
             rules: Rules {
                 submission,
                 language,
                 limits: &plan.run.limits,
-                max_stream: max_stream(results, tests),
+                max_stream,
             },
-            files,
-            source_bytes,
-            prepared: Step::NotAsked,
-            compile: Compile::NotBegun,
-            sealed: Step::NotAsked,
+            making: Making::new(BoxId::PROGRAM, plan, contents, max_stream),
             schedule: Schedule::new(tests, submission.stop_on_failure),
             tests: (0..tests).map(|_| Test::default()).collect(),
             failed: false,
@@ -139,49 +112,15 @@ impl<'a> Engine<'a> {
         if self.error.is_some() {
             return None;
         }
-        if let Some((name, content)) = self.files.pop() {
-            return Some(Action::Put {
-                in_box,
-                name,
-                content,
-            });
-        }
-        if self.prepared == Step::NotAsked {
-            self.prepared = Step::Done;
-            return Some(Action::Prepare {
-                in_box,
-                folders: &self.plan.folders,
-            });
-        }
-        if let Compile::NotBegun = self.compile {
-            if let Some(command) = &self.plan.compile {
-                self.compile = Compile::Going(Streams::new(self.rules.max_stream));
-                return Some(Action::Execute(Execution {
-                    in_box,
-                    id: ExecutionId::COMPILE,
-                    purpose: Purpose::Compile,
-                    command,
-                    wanted_bytes: Some(COMPILE_OUTPUT_KEPT),
-                    input: &[],
-                }));
-            }
-            self.compile = Compile::NotNeeded;
+        if let Some(action) = self.making.prepare().or_else(|| self.making.make()) {
+            return Some(action);
         }
         if self.is_over() {
             let ends = self.program_box == BoxState::InUse;
             self.program_box = BoxState::Ended;
             return ends.then_some(Action::End { in_box });
         }
-        let is_left = matches!(self.compile, Compile::Left(..) | Compile::NotNeeded);
-        if self.sealed == Step::NotAsked && is_left {
-            self.sealed = Step::Asked;
-            return Some(Action::Seal {
-                in_box,
-                expected: &self.plan.made,
-            });
-        }
-        // Where nothing is compiled nothing can be missing, and nobody has to wait.
-        if let Compile::Going(_) | Compile::Left(..) = self.compile {
+        if self.making.must_be_waited_for() {
             return None;
         }
         let Turn { test, id } = self.schedule.turn()?;
@@ -197,7 +136,7 @@ impl<'a> Engine<'a> {
             },
             command: &self.plan.run,
             wanted_bytes: None,
-            input: case.input(),
+            reads: Reads::Bytes(case.input()),
         }))
     }
 
@@ -217,29 +156,19 @@ impl<'a> Engine<'a> {
             let input = Duration::from_secs(self.plan.largest_input_bytes / SLOWEST_INPUT);
             self.rules.limits.longest_wall_time() + input
         } else {
-            // There is little to do where nothing is compiled.
-            let compile = self.plan.compile.as_ref();
-            compile.map_or(Duration::ZERO, |command| command.limits.longest_wall_time())
-                + Duration::from_secs(self.source_bytes / SLOWEST_INPUT)
+            self.making.longest()
         };
         work + STEP_GRACE
     }
 
     /// Whether nothing that is still to come could change the result.
     pub fn is_over(&self) -> bool {
-        match &self.compile {
-            Compile::NotBegun | Compile::Going(_) | Compile::Left(..) | Compile::NotNeeded => false,
-            Compile::Over(compile) if compile.verdict != CompileVerdict::Ok => true,
-            Compile::Over(_) => self.schedule.is_over() || self.may_stop(),
-        }
+        self.making.has_failed() || self.making.is_made() && (self.schedule.is_over() || self.may_stop())
     }
 
     /// How the compile step ended, once it has.
     pub fn compile_result(&self) -> Option<&CompileResult> {
-        match &self.compile {
-            Compile::NotBegun | Compile::Going(_) | Compile::Left(..) | Compile::NotNeeded => None,
-            Compile::Over(compile) => Some(compile),
-        }
+        self.making.result()
     }
 
     /// The place of the test case that this execution is of, where it is one of a test.
@@ -260,7 +189,7 @@ impl<'a> Engine<'a> {
         let Rules {
             submission, language, ..
         } = self.rules;
-        let Compile::Over(compile) = self.compile else {
+        let Some(compile) = self.making.into_result() else {
             return Err(EngineError::NotCompiled);
         };
         if compile.verdict == CompileVerdict::CompilationError {
@@ -294,78 +223,24 @@ impl<'a> Engine<'a> {
         }
         match event {
             Event::Output { id, stream, data, .. } => self.output(id, stream, data),
-            Event::Sealed { found, .. } => self.sealed(found),
+            Event::Sealed { found, .. } => self.making.sealed(found),
             Event::Ended {
                 id: ExecutionId::COMPILE,
                 facts,
                 ..
-            } => self.compiled(facts),
+            } => self.making.compiled(facts),
             Event::Ended { id, facts, .. } => self.ended(id, facts),
         }
     }
 
     fn output(&mut self, id: ExecutionId, stream: Stream, data: &[u8]) -> Result<(), EngineError> {
         if id == ExecutionId::COMPILE {
-            match &mut self.compile {
-                Compile::Going(streams) => streams.feed(stream, data),
-                _ => return Err(EngineError::Unexpected(id)),
-            }
-            return Ok(());
+            return self.making.output(stream, data);
         }
         let rules = self.rules;
         let (case, test) = self.open_test(id)?;
         let run = test.run.get_or_insert_with(|| Box::new(Run::new(rules, case)));
         run.feed(stream, data);
-        Ok(())
-    }
-
-    fn compiled(&mut self, facts: RunFacts) -> Result<(), EngineError> {
-        let id = ExecutionId::COMPILE;
-        let (Compile::Going(streams), Some(command)) = (&mut self.compile, &self.plan.compile) else {
-            return Err(EngineError::Unexpected(id));
-        };
-        if let RunEnd::NotStarted { error } = facts.end {
-            return Err(EngineError::CompilerNotStarted(error));
-        }
-        let kept = command.limits.output_bytes.min(COMPILE_OUTPUT_KEPT);
-        streams.check_complete(id, &facts, kept)?;
-        let streams = std::mem::replace(streams, Streams::new(0));
-        self.compile = if facts.end == (RunEnd::Exited { code: 0 }) {
-            Compile::Left(facts, streams)
-        } else {
-            // What it left is of no use to anybody.
-            Compile::Over(report::compile_result(
-                facts,
-                &command.limits,
-                streams,
-                Program::Made,
-            ))
-        };
-        Ok(())
-    }
-
-    fn sealed(&mut self, found: Sealed) -> Result<(), EngineError> {
-        if self.sealed != Step::Asked {
-            return Err(EngineError::UnexpectedSeal);
-        }
-        self.sealed = Step::Done;
-        let result = match (
-            std::mem::replace(&mut self.compile, Compile::NotNeeded),
-            &self.plan.compile,
-        ) {
-            (Compile::Left(facts, streams), Some(command)) => {
-                let program = if found.too_many_entries {
-                    Program::AmongTooMany
-                } else if found.program_missing {
-                    Program::Missing
-                } else {
-                    Program::Made
-                };
-                report::compile_result(facts, &command.limits, streams, program)
-            }
-            _ => report::not_needed(),
-        };
-        self.compile = Compile::Over(result);
         Ok(())
     }
 
@@ -396,7 +271,7 @@ impl<'a> Engine<'a> {
     /// The test of an execution that was begun and is not over.
     fn open_test(&mut self, id: ExecutionId) -> Result<(&'a TestCase, &mut Test<'a>), EngineError> {
         let unexpected = EngineError::Unexpected(id);
-        if !self.is_compiled() {
+        if !self.making.is_made() {
             return Err(unexpected);
         }
         let Some(place) = self.schedule.test_of(id) else {
@@ -407,11 +282,6 @@ impl<'a> Engine<'a> {
             return Err(unexpected);
         }
         Ok((&self.rules.submission.test_cases[place], test))
-    }
-
-    fn is_compiled(&self) -> bool {
-        self.compile_result()
-            .is_some_and(|compile| compile.verdict == CompileVerdict::Ok)
     }
 
     /// Whether a test failed and the submission wants to stop there.

@@ -7,7 +7,7 @@
 //! - [`settings`]: `[limits]` and `[results]` of the settings
 //! - [`engine`]: all of these put together for one job: what to do next, what it means, and the result
 //!
-//! A worker needs [`plan::JobPlan`] and [`engine::Engine`] alone.
+//! A worker needs [`plan::JobPlan`] and [`engine::Engine`] alone, or [`engine::PairEngine`] for two programs that talk to each other.
 #![forbid(unsafe_code)]
 
 pub mod capture;

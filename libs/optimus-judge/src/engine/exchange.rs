@@ -13,11 +13,11 @@ use optimus_protocol::{CommandSpec, ExecId, Seal, Sealed, Stream};
 pub struct BoxId(pub u32);
 
 impl BoxId {
-    /// The one that the submission's program is compiled and run in. A job has no other yet.
+    /// The one that the submission's program is compiled and run in.
     pub const PROGRAM: Self = Self(0);
 }
 
-/// Something that a box was asked to execute. No two executions of a job have the same number: a test that is run again is
+/// Something that a box was asked to execute. No two executions in a box have the same number: a test that is run again is
 /// another execution. They count upwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ExecutionId(pub(super) u32);
@@ -55,6 +55,8 @@ pub enum Action<'a> {
     Execute(Execution<'a>),
     /// What lies in the work directory is to stay as it is, and should have this.
     Seal { in_box: BoxId, expected: &'a Seal },
+    /// What one execution prints is what the other one reads, until the one closes its output or is over. Before both of them.
+    Connect { from: Endpoint, to: Endpoint },
     /// Nothing more is asked of this box.
     End { in_box: BoxId },
 }
@@ -68,7 +70,22 @@ pub struct Execution<'a> {
     pub command: &'a CommandSpec,
     /// Bytes of each stream that are wanted; `None` for all of them.
     pub wanted_bytes: Option<u64>,
-    pub input: &'a [u8],
+    pub reads: Reads<'a>,
+}
+
+/// What an execution finds at its standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads<'a> {
+    Bytes(&'a [u8]),
+    /// What another one prints, by an [`Action::Connect`] before it. Its own output goes to another one as well.
+    Connected,
+}
+
+/// An execution, as it is named among those of all boxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub in_box: BoxId,
+    pub id: ExecutionId,
 }
 
 /// What something is executed for. A box need not know it.
@@ -79,6 +96,8 @@ pub enum Purpose {
     Test(u64),
     /// The same once more: the first time all was right but that it took a little too long.
     TestAgain(u64),
+    /// A program that talks to one in another box.
+    Part,
 }
 
 /// What happened in a box.
@@ -123,6 +142,8 @@ pub enum EngineError {
     NotCompiled,
     #[error("the box left before test case {0} was run")]
     TestMissing(u64),
+    #[error("a box left before both programs were over")]
+    PartMissing,
 }
 
 impl fmt::Display for BoxId {

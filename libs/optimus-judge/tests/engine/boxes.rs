@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use optimus_common::facts::RunEnd;
 use optimus_judge::{
-    engine::{Action, BoxId, Engine, Event, Execution, ExecutionId, Purpose},
+    engine::{Action, BoxId, Engine, Event, Execution, ExecutionId, Purpose, Reads},
     verdict::Program,
 };
 use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
@@ -89,11 +89,11 @@ enum Seal {
 }
 
 #[derive(Debug)]
-struct Going {
-    id: ExecutionId,
-    doing: Doing,
+pub(crate) struct Going {
+    pub(crate) id: ExecutionId,
+    pub(crate) doing: Doing,
     /// Bytes of each stream said so far.
-    said: [usize; 2],
+    pub(crate) said: [usize; 2],
 }
 
 impl<'a> TestBox<'a> {
@@ -143,6 +143,7 @@ impl<'a> TestBox<'a> {
                 self.seal = Seal::Asked;
             }
             Action::Execute(execution) => self.execute(execution, engine),
+            Action::Connect { .. } => panic!("{action:?} in a job of one box"),
             Action::End { .. } => {
                 assert!(engine.is_over() && self.waiting.is_empty() && self.going_on.is_empty());
                 self.is_ended = true;
@@ -157,7 +158,7 @@ impl<'a> TestBox<'a> {
             purpose,
             command,
             wanted_bytes,
-            input,
+            reads,
             ..
         } = execution;
         assert!(self.executions.insert(id), "{id} was used twice");
@@ -181,7 +182,7 @@ impl<'a> TestBox<'a> {
             self.seal == is_due || self.seal == Seal::Done,
             "the seal comes first"
         );
-        assert_eq!(input, format!("input {test}").as_bytes());
+        assert_eq!(reads, Reads::Bytes(format!("input {test}").as_bytes()));
         let tried = self.tried.entry(test).or_default();
         *tried += 1;
         assert_eq!(*tried, if purpose == Purpose::Test(test) { 1 } else { 2 });
@@ -292,7 +293,7 @@ impl<'a> TestBox<'a> {
 
 impl Going {
     /// The next bytes of one of its streams; `None` where it has written all.
-    fn write(&mut self, choices: &mut Choices) -> Option<Said> {
+    pub(crate) fn write(&mut self, choices: &mut Choices) -> Option<Said> {
         let streams = [
             (Stream::Stdout, &self.doing.stdout),
             (Stream::Stderr, &self.doing.stderr),

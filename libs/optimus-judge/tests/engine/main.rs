@@ -9,6 +9,7 @@ mod boxes;
 mod faults;
 mod jobs;
 mod model;
+mod pair;
 
 use optimus_common::result::JobResult;
 use optimus_judge::engine::Engine;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use futures_util::{FutureExt, future::Fuse};
 use optimus_common::{language::Language, result::JobResult, submission::Submission};
 use optimus_judge::{
-    engine::{self, Action, BoxId, Engine, EngineError, Execution},
+    engine::{self, Action, BoxId, Engine, EngineError, Execution, Reads},
     plan::JobPlan,
     settings::ResultSettings,
 };
@@ -110,12 +110,13 @@ async fn send<'s>(mut sender: Sender<'s>, action: Action<'_>) -> (Sender<'s>, Re
             id,
             command,
             wanted_bytes,
-            input,
+            reads: Reads::Bytes(input),
             ..
         }) => {
             let input = Input::Bytes(input);
             sender.exec(id.into(), command, wanted_bytes, input).await
         }
+        Action::Execute(_) | Action::Connect { .. } => unreachable!("a job of one box"),
         Action::Seal { expected, .. } => sender.seal(expected).await,
         // The box is destroyed.
         Action::End { .. } => Ok(()),

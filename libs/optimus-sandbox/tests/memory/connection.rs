@@ -31,7 +31,7 @@ async fn what_one_prints_is_carried_as_far_as_the_other_reads() {
     let (mut at_work, mut peer) = joined(LIMIT).await;
     let (mut sender, mut receiver) = at_work.split();
     let mut connection = Connection::new(FIRST);
-    connection.push(&[b'x'; WINDOW + 5]);
+    connection.push(&vec![b'x'; WINDOW + 5]);
     let (carried, (kind, payload)) = tokio::join!(connection.carry(&mut sender), peer.receive());
     assert_eq!(carried.unwrap(), WINDOW);
     assert_eq!((kind, payload.len()), (FrameKind::Input, ExecId::LEN + WINDOW));

@@ -301,7 +301,7 @@ async fn nothing_reaches_an_execution_from_behind_a_seal_or_an_end() {
         assert_eq!(sender.input_room(COMPILE), None);
         // There is no window any more.
         for _ in 0..5 {
-            let said = peer::output(COMPILE, Stream::Stdout, &[0; WINDOW]);
+            let said = peer::output(COMPILE, Stream::Stdout, &vec![0; WINDOW]);
             let (heard, ()) = tokio::join!(receiver.next(), peer.frame(FrameKind::Output, &said));
             assert!(matches!(heard.unwrap(), Event::Output { .. }));
         }
