@@ -196,10 +196,15 @@ impl Inner {
 
     /// Takes so much more for what comes, and makes room where there is none.
     fn take(&self, share: &mut Share, more: u64) -> io::Result<()> {
-        if share.grow(more, self.bound()) {
+        let is_known = || !self.room.is_to_be_looked_at(self.rules.max_total_bytes);
+        if is_known() && share.grow(more, self.bound()) {
             return Ok(());
         }
         let mut search = self.search.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_known() {
+            self.room.set_elsewhere(self.disk.sweep()?);
+            self.note(&self.disk.entries()?);
+        }
         // While others were looking, they may have found some.
         if share.grow(more, self.bound()) {
             return Ok(());

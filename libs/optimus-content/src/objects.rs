@@ -322,10 +322,14 @@ impl Inner {
     /// Takes so much more for what comes, and makes room where there is none.
     async fn take(&self, share: &mut Share, more: u64) -> Result<(), ContentError> {
         let bound = self.rules.max_total_bytes;
-        if share.grow(more, bound) {
+        let is_known = || !self.room.is_to_be_looked_at(bound);
+        if is_known() && share.grow(more, bound) {
             return Ok(());
         }
         let mut not_before = self.search.lock().await;
+        if !is_known() {
+            self.note(&self.listed().await?);
+        }
         if share.grow(more, bound) {
             return Ok(());
         }

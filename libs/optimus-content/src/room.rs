@@ -2,11 +2,20 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// So many processes may share a store and exceed its bound by no more than what is on its way to it: each looks anew when it has
+/// added such a part of what was left.
+const SHARERS: u64 = 8;
+
+/// The least part of the bound for which it does: looking takes time.
+const LEAST_PART: u64 = 256;
+
 /// Bytes as they count.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Taken {
-    /// Other processes may add to it; each looks anew at every upkeep.
+    /// Other processes may add to it.
     pub(crate) kept: u64,
+    /// What this process has begun to add since it looked.
+    added: u64,
     /// On its way here, in this process.
     incoming: u64,
     /// On its way here in other processes, when this one looked.
@@ -36,7 +45,16 @@ impl Room {
     }
 
     pub(crate) fn set_kept(&self, bytes: u64) {
-        self.taken_mut().kept = bytes;
+        let mut taken = self.taken_mut();
+        taken.kept = bytes;
+        taken.added = 0;
+    }
+
+    /// Whether others may have added so much meanwhile that all together is more than `bound`.
+    pub(crate) fn is_to_be_looked_at(&self, bound: u64) -> bool {
+        let taken = self.taken();
+        let left = bound.saturating_sub(taken.total()) + taken.added;
+        taken.added > (left / SHARERS).max(bound / LEAST_PART)
     }
 
     pub(crate) fn set_elsewhere(&self, bytes: u64) {
@@ -77,6 +95,7 @@ impl Share {
         let fits = taken.total() + more <= bound;
         if fits {
             taken.incoming += more;
+            taken.added += more;
             self.bytes += more;
         }
         fits
@@ -95,5 +114,35 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.room.taken_mut().incoming -= self.bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_as_may_share_a_store_do_not_exceed_its_bound() {
+        const BOUND: u64 = 100_000;
+        let rooms: Vec<_> = (0..SHARERS).map(|_| Room::default()).collect();
+        let (mut kept, mut looks) = (0, 0);
+        'filling: loop {
+            for room in &rooms {
+                if room.is_to_be_looked_at(BOUND) {
+                    room.set_kept(kept);
+                    looks += 1;
+                }
+                let mut share = room.share();
+                if !share.grow(50, BOUND) {
+                    break 'filling;
+                }
+                share.keep();
+                kept += 50;
+            }
+        }
+        let part = BOUND / LEAST_PART + 50;
+        assert!(kept <= BOUND + SHARERS * part, "{kept}");
+        assert!(kept >= BOUND - SHARERS * part, "{kept}");
+        assert!(looks < 500, "{looks}");
     }
 }

@@ -2,6 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says what is wrong")]
 
+use std::time::Duration;
+
+use optimus_common::content::Digest;
+use optimus_content::{ContentError, Rules, conformance::StoreFactory};
+use sha2::{Digest as _, Sha256};
+
 mod memory {
     use std::{sync::Arc, time::Duration};
 
@@ -99,6 +105,48 @@ mod folder {
     }
 
     optimus_content::content_conformance_tests!(crate::folder::Factory::new());
+
+    #[tokio::test]
+    async fn several_processes_keep_to_one_bound() {
+        crate::several_keep_to_one_bound(&Factory::new()).await;
+    }
+}
+
+/// None of them sees what another one adds, unless it looks.
+async fn several_keep_to_one_bound(factory: &dyn StoreFactory) {
+    const ROOM: u32 = 100;
+    const PROCESSES: u32 = 4;
+    let size = 16_000;
+    let rules = Rules {
+        max_bytes: 1 << 20,
+        max_total_bytes: u64::from(ROOM) * (size as u64 + 512),
+        retention: Duration::from_hours(1),
+        min_kept: Duration::from_hours(1),
+    };
+    let mut stores = Vec::new();
+    for _ in 0..PROCESSES {
+        stores.push(factory.open(rules).await);
+    }
+    let (mut kept, mut refused) = (0, 0);
+    for (number, store) in (0_u32..).zip(stores.iter().cycle()) {
+        let mut bytes = vec![0; size];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        let digest = Digest::from(<[u8; 32]>::from(Sha256::digest(&bytes)));
+        let put = async {
+            let mut incoming = store.begin(digest).await?;
+            incoming.write(bytes.into()).await?;
+            incoming.finish().await
+        };
+        match put.await {
+            Ok(_) => (kept, refused) = (kept + 1, 0),
+            Err(ContentError::NoRoom) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+        if refused == PROCESSES {
+            break;
+        }
+    }
+    assert!((ROOM - 1..=ROOM + PROCESSES).contains(&kept), "{kept}");
 }
 
 mod objects {
@@ -147,6 +195,11 @@ mod objects {
     }
 
     optimus_content::content_conformance_tests!(crate::objects::Factory::default());
+
+    #[tokio::test]
+    async fn several_processes_keep_to_one_bound() {
+        crate::several_keep_to_one_bound(&Factory::default()).await;
+    }
 
     struct Nobody;
 
