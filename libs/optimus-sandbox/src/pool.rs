@@ -3,7 +3,6 @@
 //! One task keeps the pool. A box leaves it for one job and never comes back; another one is begun in its place at
 //! once, so the pool is full again while the job runs. A box that ends while it waits is replaced.
 
-mod backoff;
 mod start;
 mod status;
 mod task;

@@ -12,6 +12,7 @@ pub struct Backoff {
     first: Duration,
     longest: Duration,
     next: Duration,
+    failing: bool,
 }
 
 impl Backoff {
@@ -20,10 +21,18 @@ impl Backoff {
             first,
             longest,
             next: first,
+            failing: false,
         }
     }
 
+    /// Whether there was a failure since the last success.
+    pub fn failing(&self) -> bool {
+        self.failing
+    }
+
+    /// How long to wait after one more failure.
     pub fn next_delay(&mut self) -> Duration {
+        self.failing = true;
         let delay = self.next;
         self.next = (delay * 2).min(self.longest);
         // Each RandomState is keyed afresh, so hashing a constant draws a random number.
@@ -34,6 +43,7 @@ impl Backoff {
     /// After a success.
     pub fn reset(&mut self) {
         self.next = self.first;
+        self.failing = false;
     }
 }
 
@@ -45,6 +55,7 @@ mod tests {
     fn delays_grow_to_the_longest_and_are_spread() {
         let (first, longest) = (Duration::from_millis(100), Duration::from_secs(1));
         let mut backoff = Backoff::new(first, longest);
+        assert!(!backoff.failing());
         let mut ceiling = first;
         let mut distinct = std::collections::HashSet::new();
         for _ in 0..100 {
@@ -57,7 +68,9 @@ mod tests {
             ceiling = (ceiling * 2).min(longest);
         }
         assert!(distinct.len() > 3, "{distinct:?}");
+        assert!(backoff.failing());
         backoff.reset();
+        assert!(!backoff.failing());
         assert!(backoff.next_delay() <= first);
     }
 }

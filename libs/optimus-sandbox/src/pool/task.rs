@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use optimus_common::causes;
+use optimus_service::Backoff;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinSet},
@@ -20,7 +21,6 @@ use tokio::{
 use tracing::{debug, info, warn};
 
 use super::{
-    backoff::Backoff,
     start::{StartError, start_box},
     status::PoolStatus,
 };
@@ -38,6 +38,10 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is asked whether warm boxes still have the root that a new one would have. A pool without jobs makes no new
 /// ones, which would show it.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Between failures.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(super) enum PoolCommand {
@@ -92,7 +96,7 @@ impl PoolTask {
             warm: VecDeque::new(),
             waiting: VecDeque::new(),
             starts: JoinSet::new(),
-            backoff: Backoff::default(),
+            backoff: Backoff::new(FIRST_DELAY, LONGEST_DELAY),
             pause: None,
             made: 0,
             failures: 0,
@@ -178,7 +182,7 @@ impl PoolTask {
                 if self.backoff.failing() {
                     info!(language = %self.spec.root.language, "boxes can be made again");
                 }
-                self.backoff.succeeded();
+                self.backoff.reset();
                 self.made += 1;
                 self.error = None;
                 self.toolchain = session.toolchain().map(str::to_owned);
@@ -239,7 +243,7 @@ impl PoolTask {
     fn failed(&mut self, error: &dyn Error) {
         self.failures += 1;
         let reason = causes(error);
-        let delay = self.backoff.failed();
+        let delay = self.backoff.next_delay();
         // Several starts that fail together are one failure of the engine, told once.
         if self.error.as_ref() != Some(&reason) {
             warn!(language = %self.spec.root.language, error = reason, "no new box");
