@@ -51,7 +51,7 @@ pub trait StoreFactory: Send + Sync {
 #[macro_export]
 macro_rules! content_conformance_tests {
     ($factory:expr) => {
-        $crate::content_conformance_tests! { @each $factory;
+        $crate::each_promise! { $crate, $factory;
             coming {
                 content_comes_back_unchanged,
                 bytes_of_another_digest_are_refused,
@@ -85,12 +85,18 @@ macro_rules! content_conformance_tests {
             }
         }
     };
-    (@each $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
+}
+
+/// The `#[tokio::test]`s of a suite that is the module `conformance` of a crate.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! each_promise {
+    ($suite:tt, $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
         $(mod $module {
             $(
                 #[tokio::test(flavor = "multi_thread")]
                 async fn $test() {
-                    $crate::conformance::$module::$test(&$factory).await;
+                    $suite::conformance::$module::$test(&$factory).await;
                 }
             )*
         })*

@@ -24,6 +24,8 @@ pub mod waiting;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[doc(hidden)]
+pub use optimus_content::each_promise;
 
 use crate::{JobStore, settings::QueueSettings};
 
@@ -44,23 +46,13 @@ macro_rules! conformance_tests {
         $crate::event_bus_conformance!($factory);
         $crate::upkeep_conformance!($factory);
     };
-    (@each $factory:expr; $($module:ident { $($test:ident),* $(,)? })*) => {
-        $(mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                async fn $test() {
-                    $crate::conformance::$module::$test(&$factory).await;
-                }
-            )*
-        })*
-    };
 }
 
 /// The suite of [`JobQueue`](crate::JobQueue).
 #[macro_export]
 macro_rules! job_queue_conformance {
     ($factory:expr) => {
-        $crate::conformance_tests! { @each $factory;
+        $crate::conformance::each_promise! { $crate, $factory;
             admission {
                 the_same_key_and_body_is_the_same_job,
                 the_same_key_with_another_body_is_refused,
@@ -142,7 +134,7 @@ macro_rules! job_queue_conformance {
 #[macro_export]
 macro_rules! worker_registry_conformance {
     ($factory:expr) => {
-        $crate::conformance_tests! { @each $factory;
+        $crate::conformance::each_promise! { $crate, $factory;
             registry {
                 workers_are_known_until_they_leave,
                 silent_workers_are_forgotten,
@@ -155,7 +147,7 @@ macro_rules! worker_registry_conformance {
 #[macro_export]
 macro_rules! event_bus_conformance {
     ($factory:expr) => {
-        $crate::conformance_tests! { @each $factory;
+        $crate::conformance::each_promise! { $crate, $factory;
             events {
                 ends_and_cancels_are_announced,
             }
@@ -182,7 +174,7 @@ macro_rules! event_bus_conformance {
 #[macro_export]
 macro_rules! upkeep_conformance {
     ($factory:expr) => {
-        $crate::conformance_tests! { @each $factory;
+        $crate::conformance::each_promise! { $crate, $factory;
             upkeep {
                 an_expired_lease_holds_until_it_is_reaped,
                 a_lost_lease_is_an_attempt,
