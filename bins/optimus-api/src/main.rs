@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context;
 use clap::Parser;
 use optimus_api::{App, Settings};
-use optimus_queue::{ContentPlace, redis::RedisStore};
+use optimus_queue::{ContentPlace, Stores};
 use optimus_service::Process;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -60,23 +60,24 @@ async fn main() -> anyhow::Result<()> {
 
 async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     optimus_api::check_exposure(&settings.api).await?;
-    let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
-    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
+    let opening = Stores::open(
+        &settings.queue,
+        ContentPlace {
+            content: &settings.content,
+            redis: &settings.redis,
+            data_dir: settings.data_dir.path(),
+        },
+    );
+    let Some(stores) = shutdown.run_until_cancelled(opening).await else {
         return Ok(());
     };
-    let store = store.context("cannot use the job store")?;
-    let content = optimus_queue::open_content(ContentPlace {
-        content: &settings.content,
-        redis: &settings.redis,
-        data_dir: settings.data_dir.path(),
-    });
-    let content = content.await.context("cannot use the content store")?;
+    let stores = stores?;
 
     let address = (settings.api.host.clone(), settings.api.port);
     let listener = TcpListener::bind(&address)
         .await
         .with_context(|| format!("cannot listen on {}:{}", address.0, address.1))?;
-    let app = App::new(Arc::new(store), content, settings)?;
+    let app = App::new(stores.jobs, stores.content, settings)?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     optimus_api::serve(listener, Arc::new(app), shutdown.cancelled_owned()).await?;
     Ok(())

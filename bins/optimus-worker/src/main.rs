@@ -3,10 +3,9 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use anyhow::Context;
 use clap::Parser;
 use optimus_common::WorkerId;
-use optimus_queue::{ContentPlace, redis::RedisStore};
+use optimus_queue::{ContentPlace, Stores};
 use optimus_service::Process;
 use optimus_worker::{
     Availability, ServedLanguages, Settings, Worker, WorkerMetrics,
@@ -79,23 +78,24 @@ async fn work(settings: Settings, shutdown: CancellationToken) -> anyhow::Result
     };
     let choice = choice?;
     info!(backend = choice.kind.as_str(), why = choice.why, "boxes");
-    let connecting = RedisStore::connect_patiently(&settings.redis, &settings.queue);
-    let Some(store) = shutdown.run_until_cancelled(connecting).await else {
+    let opening = Stores::open(
+        &settings.queue,
+        ContentPlace {
+            content: &settings.content,
+            redis: &settings.redis,
+            data_dir: settings.data_dir.path(),
+        },
+    );
+    let Some(stores) = shutdown.run_until_cancelled(opening).await else {
         return Ok(());
     };
-    let store = store.context("cannot use the job store")?;
-    let content = optimus_queue::open_content(ContentPlace {
-        content: &settings.content,
-        redis: &settings.redis,
-        data_dir: settings.data_dir.path(),
-    });
-    let content = content.await.context("cannot use the content store")?;
+    let stores = stores?;
     let worker = Worker {
         id,
         settings: Arc::new(settings),
         languages,
-        store: Arc::new(store),
-        content,
+        store: stores.jobs,
+        content: stores.content,
         backend: Arc::clone(&choice.backend),
         availability: Availability::Proved,
         metrics,

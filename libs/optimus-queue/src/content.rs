@@ -21,7 +21,7 @@ pub struct ContentPlace<'a> {
 }
 
 /// Opens the store of content that the settings name; Redis, where they name none.
-pub async fn open_content(place: ContentPlace<'_>) -> Result<Arc<dyn ContentStore>, ContentError> {
+pub(crate) async fn open_content(place: ContentPlace<'_>) -> Result<Arc<dyn ContentStore>, ContentError> {
     let ContentPlace {
         content,
         redis,
@@ -41,7 +41,8 @@ pub async fn open_content(place: ContentPlace<'_>) -> Result<Arc<dyn ContentStor
     }
 }
 
-/// As [`open_content`] for an installation of one process: a folder in the data directory, where the settings name nothing.
+/// Opens the store of content of an installation of one process: a folder in the data directory, where the settings name
+/// nothing.
 pub async fn open_content_here(place: ContentPlace<'_>) -> Result<Arc<dyn ContentStore>, ContentError> {
     match &place.content.store {
         ContentStoreChoice::Usual => in_folder(place.content, &place.data_dir.join(FOLDER)).await,

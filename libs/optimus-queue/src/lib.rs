@@ -27,14 +27,16 @@ mod registry;
 pub mod settings;
 pub mod sqlite;
 mod store;
+mod stores;
 mod upkeep;
 mod watchers;
 
-pub use content::{ContentPlace, open_content, open_content_here};
+pub use content::{ContentPlace, open_content_here};
 pub use error::*;
 pub use events::*;
 pub use progress::*;
 pub use queue::*;
 pub use registry::*;
 pub use store::*;
+pub use stores::{Stores, StoresError};
 pub use upkeep::*;
