@@ -3,12 +3,13 @@
 mod backend;
 mod store;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use optimus_common::{
-    language::{Build, Concurrency, Execution, HostToolchain, Language, Languages, Resources},
+    language::{Language, Languages},
     submission::{Submission, TestCase},
 };
+use optimus_testkit::languages;
 use tempfile::TempDir;
 
 use crate::Settings;
@@ -20,39 +21,10 @@ pub(crate) use self::{
 
 /// A language without a compile step, of one slot.
 pub(crate) fn language(name: &str) -> Language {
-    Language {
-        name: name.parse().unwrap(),
-        version: "1".to_owned(),
-        image: format!("optimus/{name}:1"),
-        dockerfile_path: "Dockerfile".into(),
-        execution: Execution {
-            command: "run".to_owned(),
-            args: Vec::new(),
-            file_extension: ".x".to_owned(),
-            other_extensions: Vec::new(),
-            source_name: "main.x".to_owned(),
-            compile: Vec::new(),
-            env: BTreeMap::new(),
-            time_multiplier: 1.0,
-            memory_allowance_mb: 0,
-            sample: Some("echo".to_owned()),
-            out_of_memory: Vec::new(),
-        },
-        queue_name: format!("optimus:queue:{name}"),
-        memory_limit_mb: 64,
-        cpu_limit: 1.0,
-        resources: Resources::default(),
-        concurrency: Concurrency {
-            max_parallel_jobs: 1,
-            max_parallel_tests: 1,
-        },
-        build: Build {
-            base_image: "x".to_owned(),
-            debian_packages: Vec::new(),
-            version_command: "x".to_owned(),
-        },
-        host: HostToolchain::default(),
-    }
+    let mut language = languages::interpreted(name);
+    language.execution.sample = Some("echo".to_owned());
+    language.concurrency.max_parallel_jobs = 1;
+    language
 }
 
 /// A file of languages.

@@ -2,6 +2,7 @@
 //!
 //! - [`passed_over`]: what a machine cannot test, which is a failure where nothing may be passed over
 //! - [`executable`]: files that are started by the test that writes them
+//! - [`languages`]: languages that only tests have
 //! - [`waiting`]: for a condition that comes about
 //! - [`project`]: the folder of the checkout, the binaries of other packages
 //! - [`process`], [`redis`]: processes, and servers among them, that end with the test
@@ -35,6 +36,7 @@ pub mod client;
 pub mod docker_image;
 #[cfg(target_os = "linux")]
 pub mod executable;
+pub mod languages;
 #[cfg(target_os = "linux")]
 pub mod leftovers;
 #[cfg(target_os = "linux")]

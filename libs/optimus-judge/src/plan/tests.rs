@@ -2,18 +2,14 @@
 
 use optimus_common::{
     content::NamedContent,
-    language::{Build, Concurrency, Execution, HostToolchain, Resources},
     submission::{SourceFile, TestCase},
 };
 
 use optimus_protocol::Product;
+use optimus_testkit::languages::{self, strings};
 
 use super::*;
 use crate::settings::LimitSettings;
-
-fn strings(items: &[&str]) -> Vec<String> {
-    items.iter().map(ToString::to_string).collect()
-}
 
 fn map(items: &[(&str, &str)]) -> BTreeMap<String, String> {
     items
@@ -23,43 +19,22 @@ fn map(items: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn language() -> Language {
-    Language {
-        name: "java".parse().unwrap(),
-        version: "21".to_owned(),
-        image: "optimus/java:21".to_owned(),
-        dockerfile_path: "dockerfiles/java/Dockerfile".into(),
-        execution: Execution {
-            command: "java".to_owned(),
-            args: strings(&["-Xmx{memory_mb}m", "Main"]),
-            file_extension: ".java".to_owned(),
-            other_extensions: vec![".jav".to_owned()],
-            source_name: "Main.java".to_owned(),
-            compile: strings(&["javac", "-d", ".", "{sources}"]),
-            env: map(&[("PATH", "/usr/bin"), ("LANG", "C.UTF-8")]),
-            time_multiplier: 1.5,
-            memory_allowance_mb: 100,
-            sample: None,
-            out_of_memory: Vec::new(),
-        },
-        queue_name: "optimus:queue:java".to_owned(),
-        memory_limit_mb: 256,
-        cpu_limit: 1.0,
-        resources: Resources {
-            disk_mb: 8,
-            compile_memory_mb: 512,
-            ..Resources::default()
-        },
-        concurrency: Concurrency {
-            max_parallel_jobs: 1,
-            max_parallel_tests: 2,
-        },
-        build: Build {
-            base_image: "eclipse-temurin:21".to_owned(),
-            debian_packages: Vec::new(),
-            version_command: "java --version".to_owned(),
-        },
-        host: HostToolchain::default(),
-    }
+    let mut language = languages::interpreted("java");
+    let execution = &mut language.execution;
+    execution.command = "java".into();
+    execution.args = strings(&["-Xmx{memory_mb}m", "Main"]);
+    execution.file_extension = ".java".into();
+    execution.other_extensions = vec![".jav".to_owned()];
+    execution.source_name = "Main.java".into();
+    execution.compile = strings(&["javac", "-d", ".", "{sources}"]);
+    execution.env = map(&[("PATH", "/usr/bin"), ("LANG", "C.UTF-8")]);
+    execution.time_multiplier = 1.5;
+    execution.memory_allowance_mb = 100;
+    language.memory_limit_mb = 256;
+    language.resources.disk_mb = 8;
+    language.resources.compile_memory_mb = 512;
+    language.concurrency.max_parallel_tests = 2;
+    language
 }
 
 fn test(id: u64, input: &str) -> TestCase {

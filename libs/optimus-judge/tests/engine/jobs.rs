@@ -8,19 +8,9 @@ use optimus_common::{
     submission::Submission,
 };
 use optimus_judge::{plan::JobPlan, settings::ResultSettings, verdict::Program};
+use optimus_testkit::languages;
 use proptest::{collection::vec, prelude::*};
 use serde_json::json;
-
-const CPP: &str = r#"{
-    "name": "cpp", "version": "1", "image": "i", "dockerfile_path": "d",
-    "execution": {
-        "command": "./main", "file_extension": ".cpp", "source_name": "main.cpp",
-        "compile": ["g++", "{sources}"],
-        "out_of_memory": [{"signal": "SIGABRT", "stderr_last_line": "*bad_alloc"}]
-    },
-    "queue_name": "optimus:queue:cpp", "memory_limit_mb": 64, "cpu_limit": 1.0,
-    "build": {"base_image": "b", "version_command": "v"}
-}"#;
 
 /// Of each stream.
 pub(crate) const OUTPUT_LIMIT: usize = 40;
@@ -171,8 +161,8 @@ pub(crate) fn job() -> impl Strategy<Value = Job> {
             "stop_on_failure": stop, "timeout_ms": 5000, "memory_limit_mb": 64, "output_limit_bytes": OUTPUT_LIMIT,
         }))
         .unwrap();
-        let language: Language = serde_json::from_str(CPP).unwrap();
-let limits = optimus_settings::defaults_of("limits");
+        let language = languages::cpp();
+        let limits = optimus_settings::defaults_of("limits");
         let mut results: ResultSettings = optimus_settings::defaults_of("results");
         (results.max_stream_bytes, results.max_job_bytes) = kept;
         let mut plan = JobPlan::new(&submission, &language, &limits).unwrap();

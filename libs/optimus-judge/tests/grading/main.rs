@@ -23,20 +23,10 @@ use optimus_judge::{
     settings::ResultSettings,
 };
 use optimus_protocol::Stream;
+use optimus_testkit::languages;
 use proptest::prelude::*;
 
 use driver::{CompileDone, Grading, JobStep, Next, OutputTag, RunDone};
-
-const CPP: &str = r#"{
-    "name": "cpp", "version": "1", "image": "i", "dockerfile_path": "d",
-    "execution": {
-        "command": "./main", "file_extension": ".cpp", "source_name": "main.cpp",
-        "compile": ["g++", "{sources}"],
-        "out_of_memory": [{"signal": "SIGABRT", "stderr_last_line": "*bad_alloc"}]
-    },
-    "queue_name": "optimus:queue:cpp", "memory_limit_mb": 64, "cpu_limit": 1.0,
-    "build": {"base_image": "b", "version_command": "v"}
-}"#;
 
 /// What a grading borrows.
 struct Job {
@@ -57,7 +47,7 @@ impl Job {
             ] {options}}}"#
         );
         let submission = from_json(&json);
-        let language = from_json(CPP);
+        let language = languages::cpp();
         let limits = optimus_settings::defaults_of("limits");
         let results = optimus_settings::defaults_of("results");
         let plan = JobPlan::new(&submission, &language, &limits).unwrap();

@@ -1,7 +1,9 @@
 //! The languages of the cases: those of Optimus, and a shell.
 
+use std::path::PathBuf;
+
 use optimus_common::language::{Language, LanguagesFile};
-use serde_json::json;
+use optimus_testkit::languages::{self, strings};
 
 /// What the suite knows of a language beside its recipe.
 #[derive(Debug)]
@@ -62,27 +64,17 @@ pub(crate) fn all() -> Vec<Language> {
         .load()
         .expect("the shipped languages are valid")
         .languages;
-    let image = languages
-        .iter()
-        .find(|language| language.name.as_str() == "c")
-        .map(|language| language.image.clone());
-    let shell = json!({
-        "name": "shell",
-        "version": "1",
-        "image": image,
-        "dockerfile_path": "",
-        "execution": {
-            "command": "sh",
-            "args": ["{source}"],
-            "file_extension": ".sh",
-            "source_name": "main.sh"
-        },
-        "queue_name": "optimus:queue:shell",
-        "memory_limit_mb": 256,
-        "cpu_limit": 1.0,
-        "build": { "base_image": "", "version_command": "echo sh" }
-    });
-    languages.push(serde_json::from_value(shell).expect("it is a language"));
+    let c = languages.iter().find(|language| language.name.as_str() == "c");
+    let mut shell = languages::interpreted("shell");
+    shell.image.clone_from(&c.expect("C is one of them").image);
+    shell.dockerfile_path = PathBuf::new();
+    shell.execution.command = "sh".into();
+    shell.execution.args = strings(&["{source}"]);
+    shell.execution.file_extension = ".sh".into();
+    shell.execution.source_name = "main.sh".into();
+    shell.memory_limit_mb = 256;
+    shell.build.version_command = "echo sh".into();
+    languages.push(shell);
     #[cfg(optimus_weaken)]
     if optimus_common::weaken::is_active() {
         for language in &mut languages {
