@@ -3,7 +3,7 @@
 use memchr::{memchr_iter, memrchr};
 use optimus_common::counted;
 
-use super::{common_prefix, difference::Difference};
+use super::{difference::Difference, text::common_prefix};
 
 #[derive(Debug)]
 pub(super) struct Exact<'e> {

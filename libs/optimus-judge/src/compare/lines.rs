@@ -3,9 +3,8 @@
 use memchr::{memchr, memrchr};
 
 use super::{
-    blank_lines, common_prefix,
     difference::{self, Difference},
-    newlines, trim_end,
+    text::{blank_lines, common_prefix, newlines, trim_end},
 };
 
 #[derive(Debug)]

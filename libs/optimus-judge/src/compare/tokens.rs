@@ -3,10 +3,9 @@
 use memchr::memchr2;
 
 use super::{
-    common_prefix,
     decimal::{self, Number, Tolerance},
     difference::Difference,
-    is_space, newlines, trim_end,
+    text::{common_prefix, is_space, newlines, trim_end},
 };
 
 /// The longest token read as a number, since it is kept until it is complete; a longer one is text.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use memchr::{memchr, memrchr};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{blank_lines, common_prefix, is_space, newlines, trim_end};
+use super::text::{blank_lines, common_prefix, is_space, newlines, trim_end};
 
 /// Two multisets of lines, compared by their sums of keyed hashes: one number each, however many lines there are.
 ///
