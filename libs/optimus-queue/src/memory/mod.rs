@@ -3,6 +3,7 @@
 //! It passes the same suites as the others. Time is Tokio's, so a test whose clock stands still decides when a lease ends.
 
 mod bus;
+mod change;
 mod job;
 mod places;
 mod queue;

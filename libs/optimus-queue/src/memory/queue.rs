@@ -10,9 +10,10 @@ use optimus_common::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    change::{Change, TakenBack},
     job::Job,
-    state::{KnownKey, TakenBack},
-    store::{Change, MemoryStore},
+    state::KnownKey,
+    store::MemoryStore,
 };
 use crate::{
     Cancel, Claim, Finish, Idempotency, JobEvent, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry,

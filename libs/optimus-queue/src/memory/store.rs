@@ -2,17 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-use optimus_common::{FencingToken, JobId, LanguageName};
 use tokio::{sync::Notify, time::Instant};
 
-use super::state::State;
-use crate::{
-    JobEvent,
-    local_workers::LocalWorkers,
-    notifier::{Notification, Notifier},
-    settings::QueueSettings,
-};
+use super::{change::Change, state::State};
+use crate::{local_workers::LocalWorkers, notifier::Notifier, settings::QueueSettings};
 
 /// Jobs in this process' memory. A clone is the same store.
 #[derive(Debug, Clone)]
@@ -26,40 +19,6 @@ pub(super) struct Inner {
     pub(super) workers: LocalWorkers,
     /// Notified of every transition.
     changed: Notify,
-}
-
-/// One transition while it is made: time stands still, and what it tells is heard when it is over.
-pub(super) struct Change<'a> {
-    pub(super) state: &'a mut State,
-    pub(super) rules: &'a QueueSettings,
-    pub(super) now: Moment,
-    told: Vec<Notification>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    /// Leases, delays and expiry are counted on this one. It is Tokio's, so a test can let it stand still.
-    pub(super) steady: Instant,
-    /// The time that records show.
-    pub(super) wall: Timestamp,
-}
-
-impl Change<'_> {
-    pub(super) fn tell(&mut self, event: JobEvent) {
-        self.told.push(Notification::Event(event));
-    }
-
-    pub(super) fn tell_leased(&mut self, job: JobId, token: FencingToken) {
-        self.told.push(Notification::Leased(job, token));
-    }
-
-    pub(super) fn tell_given_back(&mut self, job: JobId) {
-        self.told.push(Notification::GivenBack(job));
-    }
-
-    pub(super) fn tell_work(&mut self, language: &LanguageName) {
-        self.told.push(Notification::Work(language.to_string()));
-    }
 }
 
 impl MemoryStore {
@@ -92,17 +51,9 @@ impl MemoryStore {
 impl Inner {
     pub(super) fn make<T>(&self, transition: impl FnOnce(&mut Change<'_>) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut change = Change {
-            state: &mut state,
-            rules: &self.rules,
-            now: Moment {
-                steady: Instant::now(),
-                wall: Timestamp::now(),
-            },
-            told: Vec::new(),
-        };
+        let mut change = Change::begin(&mut state, &self.rules);
         let answer = transition(&mut change);
-        let told = change.told;
+        let told = change.told();
         drop(state);
         for notification in told {
             self.notifier.notify(notification);

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use optimus_common::{JobId, WorkerId};
 
-use super::{state::TakenBack, store::MemoryStore};
+use super::{change::TakenBack, store::MemoryStore};
 use crate::{Audited, Reaped, StoreError, Upkeep, WorkerInfo, WorkerRegistry};
 
 #[async_trait]
