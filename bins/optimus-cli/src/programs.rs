@@ -6,7 +6,6 @@ mod handed_in;
 
 use std::path::Path;
 
-use anyhow::Context;
 use optimus_common::{
     LanguageName,
     language::{self, Language, Languages},
@@ -15,7 +14,7 @@ use optimus_common::{
 };
 
 use self::handed_in::NamedFile;
-use crate::exit::{Classify, Failure};
+use crate::exit::Failure;
 
 pub(crate) use self::handed_in::{Bytes, folder_of};
 
@@ -153,14 +152,6 @@ fn source(name: String, bytes: Vec<u8>) -> SourceFile {
         content_base64,
         content_sha256: None,
     }
-}
-
-fn file_name(path: &Path) -> Result<String, Failure> {
-    let name = path
-        .file_name()
-        .with_context(|| format!("{} is no file", path.display()))
-        .usage()?;
-    Ok(name.to_string_lossy().into_owned())
 }
 
 fn unknown(name: &LanguageName, languages: &Languages) -> Failure {

@@ -9,10 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use anyhow::Context;
 use optimus_common::{counted, submission::check_file_name};
 
 use crate::{
-    exit::{Failure, or_cannot_read},
+    exit::{Classify, Failure, or_cannot_read},
     testcases::{FoldersLeft, package::entries_of},
 };
 
@@ -40,7 +41,7 @@ pub(super) fn find(path: &Path, home: Option<&Path>, most_files: u64) -> Result<
     let mut files = Vec::new();
     let (kind, real_path) = at(path, home.as_deref())?;
     match kind {
-        Kind::File => files.push((super::file_name(path)?, real_path)),
+        Kind::File => files.push((file_name(path)?, real_path)),
         Kind::Folder => {
             let home = match home {
                 Some(home) => home,
@@ -65,7 +66,7 @@ pub(super) fn find(path: &Path, home: Option<&Path>, most_files: u64) -> Result<
 /// The same for one that has to be a file.
 pub(super) fn find_file(path: &Path) -> Result<NamedFile, Failure> {
     match at(path, None)? {
-        (Kind::File, real_path) => Ok((super::file_name(path)?, real_path)),
+        (Kind::File, real_path) => Ok((file_name(path)?, real_path)),
         (Kind::Folder, _) => Err(refused(path, "it is a folder; name the files of the program")),
     }
 }
@@ -79,6 +80,14 @@ fn at(path: &Path, home: Option<&Path>) -> Result<(Kind, PathBuf), Failure> {
         None if is_link => follow(path, &real(folder_of(path))?),
         None => follow(path, path),
     }
+}
+
+fn file_name(path: &Path) -> Result<String, Failure> {
+    let name = path
+        .file_name()
+        .with_context(|| format!("{} is no file", path.display()))
+        .usage()?;
+    Ok(name.to_string_lossy().into_owned())
 }
 
 pub(crate) fn folder_of(path: &Path) -> &Path {

@@ -10,7 +10,14 @@ use std::{
 
 use anyhow::Context;
 
-use super::{DEEPEST, FoldersLeft, Loaded, Settings, case, notes::Notes, validate_tree};
+use super::{
+    case::case,
+    folders_left::{DEEPEST, FoldersLeft},
+    loaded::Loaded,
+    notes::Notes,
+    settings::Settings,
+    validate_tree::validate_tree,
+};
 use crate::exit::{Classify, Failure};
 
 /// Files by which packages are configured; a plain folder has no configuration.

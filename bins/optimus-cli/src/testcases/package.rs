@@ -9,13 +9,17 @@
 //!   [`validator`] how outputs are compared
 //! - [`submissions`] lists the package's own programs; [`rules`] is what they must get; [`tag`] what one says of itself
 
+mod constants;
 mod data;
+mod entries;
 mod files;
+mod format;
 mod glob;
 mod metadata;
 mod rules;
 mod submissions;
 mod tag;
+mod time_rule;
 mod validator;
 mod yaml;
 
@@ -23,12 +27,15 @@ use std::path::Path;
 
 use optimus_common::submission::TestCase;
 
-use self::metadata::Validation;
+use self::{constants::used_constant, metadata::Validation};
 pub(crate) use self::{
+    entries::entries_of,
+    format::PackageFormat,
     rules::Expectation,
-    submissions::{ListedProgram, Submissions, entries_of, tagged},
+    submissions::{ListedProgram, Submissions, tagged},
+    time_rule::TimeRule,
 };
-use super::{Settings, notes::Notes, validate_tree};
+use super::{notes::Notes, settings::Settings, validate_tree::validate_tree};
 use crate::exit::Failure;
 
 /// A problem.
@@ -50,39 +57,6 @@ pub(crate) struct Package {
     pub(crate) notes: Vec<String>,
     /// Constants whose uses in a program stand for their values.
     constants: Vec<String>,
-}
-
-/// The versions, as far as they differ here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PackageFormat {
-    /// `legacy`, and its subset `legacy-icpc`.
-    Legacy,
-    /// `2023-07-draft`
-    Of2023,
-    /// `2025-09`
-    Of2025,
-}
-
-/// How a time limit follows from the slowest of the programs that must not exceed it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct TimeRule {
-    pub(crate) multiplier: f64,
-    /// The limit is a multiple of this, and not zero.
-    pub(crate) resolution_ms: u64,
-}
-
-impl TimeRule {
-    pub(crate) fn limit_ms(self, slowest_ms: u64) -> u64 {
-        #[expect(clippy::cast_precision_loss, reason = "times are far below 2^52 ms")]
-        let least = slowest_ms as f64 * self.multiplier / self.resolution_ms as f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a cast saturates, and limits are checked where they are used"
-        )]
-        let steps = least.ceil().max(1.0) as u64;
-        steps.saturating_mul(self.resolution_ms)
-    }
 }
 
 /// Whether a folder is a problem's: it has its tests in `data`.
@@ -119,14 +93,6 @@ impl Package {
     pub(crate) fn constant_in(&self, text: &[u8]) -> Option<&str> {
         used_constant(&self.constants, text)
     }
-}
-
-fn used_constant<'a>(constants: &'a [String], text: &[u8]) -> Option<&'a str> {
-    let text = String::from_utf8_lossy(text);
-    constants
-        .iter()
-        .find(|name| text.contains(&format!("{{{{{name}}}}}")))
-        .map(String::as_str)
 }
 
 /// Folders whose content takes part in grading, where we cannot let it.

@@ -10,15 +10,20 @@ use anyhow::Context;
 use optimus_common::{checker::Checker, submission::TestCase};
 
 use super::{
-    PackageFormat,
+    constants::used_constant,
     files::{self, File},
+    format::PackageFormat,
     metadata::Metadata,
-    used_constant, validator,
+    validator,
     yaml::{Section, Value},
 };
 use crate::{
     exit::{Classify, Failure},
-    testcases::{DEEPEST, FoldersLeft, case, notes::Notes},
+    testcases::{
+        case::case,
+        folders_left::{DEEPEST, FoldersLeft},
+        notes::Notes,
+    },
 };
 
 /// The only parts of `data` that programs are run on.

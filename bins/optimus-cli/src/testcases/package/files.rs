@@ -1,6 +1,6 @@
 //! What the files beside a test are, by their names.
 
-use super::PackageFormat;
+use super::format::PackageFormat;
 
 /// What belongs to a test and says nothing about its verdict: what is shown of it, and to whom.
 const SHOWN: [&str; 12] = [

@@ -5,13 +5,14 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{
-    PackageFormat, TimeRule,
+    format::PackageFormat,
+    time_rule::TimeRule,
     yaml::{Section, Value},
 };
 use crate::{
     exit::{Classify, Failure},
     json,
-    testcases::{Settings, notes::Notes, text},
+    testcases::{notes::Notes, settings::Settings, text},
 };
 
 const FILE: &str = "problem.yaml";

@@ -4,7 +4,7 @@ use std::fmt;
 
 use optimus_common::result::{JobResult, TestResult, Verdict};
 
-use super::{PackageFormat, glob::Glob};
+use super::{format::PackageFormat, glob::Glob};
 
 /// A verdict of one test in the words of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,19 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context;
-
 use super::{
-    PackageFormat,
+    entries::entries_of,
+    format::PackageFormat,
     glob::Glob,
     rules::{Expectation, Judgement, Of, Rule},
     tag,
     yaml::Section,
 };
-use crate::{
-    exit::{Classify, Failure},
-    programs::folder_of,
-};
+use crate::{exit::Failure, programs::folder_of};
 
 const FOLDER: &str = "submissions";
 const FILE: &str = "submissions.yaml";
@@ -327,19 +323,4 @@ fn taken_for_not_there(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// What is in a folder, in the order of the names, without what the format takes for not there.
-pub(crate) fn entries_of(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let cannot = || format!("cannot read the folder {}", folder.display());
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot).usage()? {
-        let entry = entry.with_context(cannot).usage()?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(['.', '-']) && name != "__pycache__" {
-            entries.push((name, entry.path()));
-        }
-    }
-    entries.sort();
-    Ok(entries)
 }

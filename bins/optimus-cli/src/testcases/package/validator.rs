@@ -2,7 +2,7 @@
 
 use optimus_common::checker::Checker;
 
-use super::PackageFormat;
+use super::format::PackageFormat;
 
 /// The checker they ask for, or what is wrong with them.
 pub(super) fn checker(arguments: &[String], format: PackageFormat) -> Result<Checker, String> {
