@@ -1,5 +1,6 @@
 //! `grade`: programs against a problem at once, all in this process.
 //!
+//! - [`problem`]: the tests, and the time limit
 //! - [`candidates`]: the programs, and what each must get
 //! - [`runs`]: jobs on their way through the store; [`proofs`]: whether their languages run at all; [`progress`]: what is
 //!   seen meanwhile
@@ -7,6 +8,7 @@
 
 mod candidates;
 mod details;
+mod problem;
 mod progress;
 mod proofs;
 mod report;
@@ -15,10 +17,7 @@ mod runs;
 use std::{env, fs, mem, path::Path};
 
 use anyhow::Context;
-use optimus_common::{
-    language::Languages,
-    submission::{InvalidSubmission, Submission, TestCase},
-};
+use optimus_common::{language::Languages, submission::InvalidSubmission};
 use optimus_judge::{plan::JobPlan, settings::LimitSettings};
 use optimus_service::Process;
 use optimus_worker::Settings;
@@ -27,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     candidates::Candidate,
     details::Detail,
+    problem::{Limit, Problem, Time, template},
     progress::Progress,
     report::GradeReport,
     runs::{ProgramOutcome, Runs},
@@ -36,39 +36,8 @@ use crate::{
     embedded::{Embedded, Storage},
     exit::{Classify, Exit, Failure, or_cannot_read},
     output::{Output, harmless, note, passed_over},
-    testcases::{
-        self, Loaded, Package,
-        package::{Expectation, TimeRule},
-    },
+    testcases::{self, Loaded, Package, package::Expectation},
 };
-
-/// A problem, as far as grading needs it.
-struct Problem {
-    /// For people.
-    name: String,
-    /// Names of its tests.
-    names: Vec<String>,
-    /// What of it is passed over.
-    notes: Vec<String>,
-    cases: Vec<TestCase>,
-    settings: testcases::Settings,
-    time: Time,
-}
-
-/// The CPU time limit of one test.
-#[derive(Debug, Clone)]
-enum Time {
-    Fixed(Limit),
-    /// It follows from the slowest of the package's own programs.
-    Follows(TimeRule),
-}
-
-#[derive(Debug, Clone)]
-struct Limit {
-    ms: u64,
-    /// Who says so, for people.
-    from: String,
-}
 
 pub(crate) async fn run(args: Grade, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
     let mut settings = args.embedded.settings(root)?;
@@ -332,17 +301,6 @@ async fn grade(
         outcomes[i] = Some(outcome);
     }
     Ok((limit, outcomes.into_iter().flatten().collect()))
-}
-
-/// What every job of a problem has in common, without a program and without its tests.
-fn template(settings: &testcases::Settings) -> Result<Submission, Failure> {
-    let mut submission: Submission = serde_json::from_value(serde_json::json!({
-        "language": "none",
-        "test_cases": [],
-    }))
-    .system()?;
-    settings.apply(&mut submission);
-    Ok(submission)
 }
 
 /// Reads a problem with its programs, and checks that the API would take them: all that is done before any of it runs.

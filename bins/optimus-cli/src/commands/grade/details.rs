@@ -5,7 +5,7 @@ use optimus_common::{
     result::{CompileVerdict, TestResult, Verdict},
 };
 
-use super::{Problem, candidates::Candidate, runs::ProgramOutcome};
+use super::{candidates::Candidate, problem::Problem, runs::ProgramOutcome};
 use crate::{
     commands::jobs::{compile_text, spaced},
     output::harmless,
@@ -108,7 +108,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        commands::grade::{Limit, Time, report::GradeReport},
+        commands::grade::{
+            problem::{Limit, Time},
+            report::GradeReport,
+        },
         testcases::Settings,
     };
 

@@ -7,7 +7,12 @@ use optimus_common::{
 };
 use serde::Serialize;
 
-use super::{Limit, Problem, candidates::Candidate, details::Detail, runs::ProgramOutcome};
+use super::{
+    candidates::Candidate,
+    details::Detail,
+    problem::{Limit, Problem},
+    runs::ProgramOutcome,
+};
 use crate::{
     commands::jobs::spaced,
     exit::Exit,

@@ -16,7 +16,12 @@ use optimus_worker::Settings;
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Problem, candidates::Candidate, progress::Progress, proofs::Proofs, template};
+use super::{
+    candidates::Candidate,
+    problem::{Problem, template},
+    progress::Progress,
+    proofs::Proofs,
+};
 use crate::{
     embedded::Embedded,
     exit::{Classify, Failure},
