@@ -14,7 +14,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use crate::pools::PoolStates;
+use crate::pool_states::PoolStates;
 
 /// How long the content store may take to say which one it is.
 const FOR_AN_IDENTITY: Duration = Duration::from_millis(500);

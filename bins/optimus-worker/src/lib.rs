@@ -5,17 +5,19 @@
 //! - [`backend`]: where boxes come from, and why
 //! - `pools`: one pool for each language
 //! - [`proof`]: whether a program of a language runs in a box
+//! - `box_spec`: what a language asks of its boxes
 //! - `pool`: one language's slots, warm boxes and claim loop
 //! - `job`: the way of one job, from its claim to its end
 //! - `grading`: the conversation with the box, from which the verdicts come
 //! - [`joined`]: the same with the boxes of two programs that talk to each other
 //! - `spans`, [`WorkerMetrics`]: what is seen of all that from outside; `observer`: what they learn from a box
 //! - `lease`: keeps a job's lease and says when the job must stop
-//! - `pool_state`: what a pool is doing, for the heartbeat
+//! - `pool_state`: what a pool is doing, for the heartbeat; `pool_states`: what all of them are
 //! - `housekeeping`: heartbeat, expired leases, audit, orphaned boxes
 #![forbid(unsafe_code)]
 
 pub mod backend;
+mod box_spec;
 #[cfg(test)]
 mod fakes;
 #[cfg(fuzzing)]
@@ -30,6 +32,7 @@ mod metrics;
 mod observer;
 mod pool;
 mod pool_state;
+mod pool_states;
 mod pools;
 pub mod proof;
 mod served_languages;
@@ -53,7 +56,8 @@ use tracing::{error, info, warn};
 
 use crate::{
     housekeeping::{Heartbeat, Intervals},
-    pools::{PoolStates, Pools},
+    pool_states::PoolStates,
+    pools::Pools,
 };
 
 pub use crate::{

@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::info;
 
-use crate::{pools::PoolStates, settings::WorkerSettings};
+use crate::{pool_states::PoolStates, settings::WorkerSettings};
 
 /// Upper bounds in seconds: a warm box is there at once, a job in a long queue waits for an hour.
 const WAITS: [f64; 14] = [

@@ -7,10 +7,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use optimus_common::{LanguageName, WorkerId, causes, language::Language};
 use optimus_content::{FetchError, Fetcher};
-use optimus_judge::plan::usual_box_memory_bytes;
 use optimus_queue::{Claim, JobEvents, JobStore, StoreError};
 use optimus_sandbox::{
-    BoxSpec, ResourceLimits, RootRef,
+    BoxSpec,
     pool::{PoolClosed, PoolOptions},
     provider::{BoxProvider, KeptPool, Places},
 };
@@ -24,6 +23,7 @@ use tracing::{Instrument, debug, error, info, warn};
 
 use crate::{
     Settings,
+    box_spec::box_spec,
     job::JobRunner,
     lease::{LeaseRenewer, Timing},
     metrics::WorkerMetrics,
@@ -45,9 +45,6 @@ const LONGEST_DOUBT: Duration = Duration::from_mins(1);
 
 /// Why a language is not available that probably will be in a moment.
 const BEING_PROVED: &str = "a program of it is being tried in a box";
-
-/// Processes the agent needs in a box beside the guest's.
-const AGENT_PROCESSES: u32 = 16;
 
 /// What all pools of a worker share.
 #[derive(Clone)]
@@ -357,28 +354,6 @@ struct ClaimedJob {
     claim: Claim,
     asked: Instant,
     events: JobEvents,
-}
-
-/// What boxes of a language offer. A job that needs more memory has its box grown.
-pub(crate) fn box_spec(language: &Language) -> BoxSpec {
-    let resources = &language.resources;
-    BoxSpec {
-        runtime: resources.runtime.clone(),
-        ..BoxSpec::new(
-            RootRef::from(language),
-            ResourceLimits {
-                memory_bytes: usual_box_memory_bytes(language),
-                cpus: language.cpu_limit.into(),
-                processes: resources
-                    .processes
-                    .saturating_mul(language.concurrency.max_parallel_tests)
-                    .saturating_add(AGENT_PROCESSES),
-                disk_bytes: resources.disk_mb.saturating_mul(1 << 20),
-                compile_disk_bytes: resources.compile_disk_bytes(),
-                open_files: resources.open_files,
-            },
-        )
-    }
 }
 
 impl fmt::Debug for WorkerContext {

@@ -1,30 +1,17 @@
 //! The pools of a worker: one for each language it serves, started and stopped as the languages change.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use optimus_common::language::Language;
 use optimus_service::supervise::supervise;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     pool::{Pool, WorkerContext},
     pool_state::PoolState,
+    pool_states::PoolStates,
 };
-
-/// What all pools are doing, as the heartbeat tells it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PoolStates {
-    states: Arc<Mutex<Vec<Arc<PoolState>>>>,
-    /// Notified when a pool became available or unavailable.
-    pub(crate) changed: Arc<Notify>,
-}
-
-impl PoolStates {
-    pub(crate) fn current(&self) -> MutexGuard<'_, Vec<Arc<PoolState>>> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Starts and stops pools.
 #[derive(Debug)]

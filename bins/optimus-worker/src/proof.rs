@@ -21,7 +21,7 @@ use optimus_common::{
 use optimus_judge::{engine::Engine, plan::JobPlan};
 use optimus_sandbox::{Backend, RootDigest, pool::PoolStatus, session::Session};
 
-use crate::{Settings, grading, pool::box_spec};
+use crate::{Settings, box_spec::box_spec, grading};
 
 /// What a sample reads, and has to print.
 const LINE: &str = "a program of this language runs here\n";

@@ -2,7 +2,11 @@
 
 use optimus_common::{WorkerId, language::Language};
 
-use super::{Choice, Lack, Offer, Survey};
+use super::{
+    choice::{Choice, Offer},
+    lack::Lack,
+    survey::Survey,
+};
 use crate::Settings;
 
 const REASON: &str = "native boxes need Linux";

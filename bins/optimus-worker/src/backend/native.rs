@@ -17,7 +17,11 @@ use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use super::{Choice, Kind, Lack, Layer, LayerState, Offer, Survey};
+use super::{
+    choice::{Choice, Kind, Offer, prove},
+    lack::Lack,
+    survey::{Layer, LayerState, Survey},
+};
 use crate::Settings;
 
 /// Boxes of this host, where every layer of them is proved or allowed to be missing.
@@ -175,7 +179,7 @@ pub async fn host_offers(settings: &Settings, languages: &[Language]) -> Vec<Off
     // Trying every layer takes a large future.
     if let Ok((toolchains, backend)) = Box::pin(open(settings, languages, &WorkerId::new())).await {
         let mut offers = offers(&toolchains);
-        super::prove(&*backend, &mut offers, languages, settings).await;
+        prove(&*backend, &mut offers, languages, settings).await;
         return offers;
     }
     match find(settings, languages).await {
