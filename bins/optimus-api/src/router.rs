@@ -1,8 +1,14 @@
 //! The routes, and the document that describes them. Both come from the same handlers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use axum::{Router, http::StatusCode, middleware};
+use axum::{
+    Router,
+    body::Bytes,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -21,7 +27,7 @@ use crate::{
     host::require_host,
     observe::observe,
     problem::{Problem, ProblemDetails},
-    routes::{blobs, events as events_route, health, installation, jobs, openapi},
+    routes::{blobs, events as events_route, health, installation, jobs},
 };
 
 #[derive(OpenApi)]
@@ -85,7 +91,7 @@ fn open() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Described::openapi())
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
-        .routes(routes!(openapi::openapi))
+        .routes(routes!(openapi))
 }
 
 /// The `OpenAPI` document of this API.
@@ -106,6 +112,22 @@ pub fn document() -> Document {
         operations.into_iter().flatten().for_each(describe_problems);
     }
     document
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "installation",
+    responses((status = 200, description = "The `OpenAPI` document", body = Object))
+)]
+async fn openapi() -> Response {
+    static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+        let json = serde_json::to_vec(&document());
+        json.unwrap_or_else(|_| unreachable!("the document is plain JSON"))
+            .into()
+    });
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
 
 /// What any route may answer, whatever it does.

@@ -5,4 +5,3 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod installation;
 pub(crate) mod jobs;
-pub(crate) mod openapi;
