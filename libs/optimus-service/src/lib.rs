@@ -14,6 +14,8 @@
 
 pub mod backoff;
 #[cfg(feature = "process")]
+mod error;
+#[cfg(feature = "process")]
 mod logging;
 #[cfg(feature = "process")]
 pub mod metrics;
@@ -36,6 +38,8 @@ pub mod trace;
 
 pub use backoff::Backoff;
 #[cfg(feature = "process")]
-pub use process::{Process, ProcessError};
+pub use error::ProcessError;
+#[cfg(feature = "process")]
+pub use process::Process;
 #[cfg(feature = "process")]
 pub use settings::LogSettings;

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::{LogSettings, ProcessError, telemetry::Telemetry};
+use crate::{LogSettings, error::ProcessError, telemetry::Telemetry};
 
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 

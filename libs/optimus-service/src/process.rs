@@ -1,12 +1,10 @@
 //! What a program's `main` begins and ends with.
 
-use std::{error::Error, io};
-
 use optimus_common::causes;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{LogSettings, logging, open_files, signals, telemetry::Telemetry};
+use crate::{LogSettings, error::ProcessError, logging, open_files, signals, telemetry::Telemetry};
 
 /// A process that serves until it is asked to leave.
 #[derive(Debug)]
@@ -14,19 +12,6 @@ pub struct Process {
     /// Cancelled by the first signal; the second one ends the process at once.
     pub shutdown: CancellationToken,
     telemetry: Option<Telemetry>,
-}
-
-/// Why a process cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
-    #[error("{filter:?} is no log filter")]
-    Filter {
-        filter: String,
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    #[error("cannot listen for signals")]
-    Signals(#[source] io::Error),
 }
 
 impl Process {

@@ -4,7 +4,7 @@ use std::{io, process};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ProcessError;
+use crate::error::ProcessError;
 
 /// As shells say it of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
