@@ -12,33 +12,21 @@ use reqwest::Url;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 
-use crate::{Error, JobState, LanguageEntry, QueueEntry, Refusal, Result, error::Cause, events::Events};
+use crate::{
+    Error, JobState, LanguageEntry, QueueEntry, Refusal, Result,
+    error::Cause,
+    request::{ANSWER_TIMEOUT, PAUSE, request},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for an answer beyond the one asked for.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_mins(2);
 /// Seconds one request waits for a job's end. Servers allow more; proxies between may not.
 const WAIT_SECONDS: u64 = 20;
-/// From one question after a job to the next, at least. A server whose connections are all taken answers early, and would
-/// be asked again at once.
-pub(crate) const PAUSE: Duration = Duration::from_secs(1);
-
 /// One installation's API. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: Url,
     authorization: Option<HeaderValue>,
-}
-
-/// Without headers and without a body; `target` is a path of this library's own.
-pub(crate) fn request(method: Method, target: &str) -> Request<Bytes> {
-    let mut request = Request::new(Bytes::new());
-    *request.method_mut() = method;
-    *request.uri_mut() = target
-        .parse()
-        .unwrap_or_else(|_| unreachable!("words, ids and digests make a path"));
-    request
 }
 
 impl Client {
@@ -124,11 +112,6 @@ impl Client {
             seen(&record);
             sleep(PAUSE.saturating_sub(asked.elapsed())).await;
         }
-    }
-
-    /// What happens to a job, from its beginning on.
-    pub fn follow(&self, id: JobId) -> Events {
-        Events::new(self.clone(), id)
     }
 
     /// Cancels a job: one that waits is cancelled at once, one that runs is asked to stop.

@@ -10,7 +10,10 @@ use optimus_common::{
 };
 use sha2::{Digest as _, Sha256};
 
-use crate::{ANSWER_TIMEOUT, Client, Error, JobState, Result, client::request};
+use crate::{
+    Client, Error, JobState, Result,
+    request::{ANSWER_TIMEOUT, request},
+};
 
 /// What is smaller is quicker sent than asked for.
 const LARGE: usize = 1 << 20;

@@ -12,7 +12,10 @@ use reqwest::Response;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Client, PAUSE, Result, client::request};
+use crate::{
+    Client, Result,
+    request::{PAUSE, request},
+};
 
 /// More than any event of a job takes. What is longer is none of them.
 const LONGEST_EVENT: usize = 16 << 10;
@@ -103,8 +106,15 @@ enum Stream {
     Over,
 }
 
+impl Client {
+    /// What happens to a job, from its beginning on.
+    pub fn follow(&self, id: JobId) -> Events {
+        Events::new(self.clone(), id)
+    }
+}
+
 impl Events {
-    pub(crate) fn new(client: Client, job: JobId) -> Self {
+    fn new(client: Client, job: JobId) -> Self {
         Self {
             client,
             job,

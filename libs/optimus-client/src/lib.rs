@@ -52,7 +52,7 @@
 //! ```
 //!
 //! - `client`: one installation's API; `content`: what it does with content; `events`: a job that is followed
-//! - `answers`: what the API answers beside the domain's types; `error`: what may go wrong
+//! - `answers`: what the API answers beside the domain's types; `error`: what may go wrong; `request`: what all requests begin with
 #![forbid(unsafe_code)]
 
 mod answers;
@@ -60,10 +60,10 @@ mod client;
 mod content;
 mod error;
 mod events;
+mod request;
 
 pub use http::{HeaderMap, Method, Request, Response, StatusCode};
 
-use self::client::{ANSWER_TIMEOUT, PAUSE};
 pub use self::{
     answers::{JobState, LanguageEntry, QueueEntry},
     client::Client,
