@@ -19,7 +19,7 @@ use optimus_linux::seccomp::{Action, Clause, Condition, Program, Rule, SyscallRu
 
 use crate::{
     commands::{self, CommandArgument, CommandRow, CommandTable},
-    syscalls,
+    syscalls::{self, number},
 };
 
 /// `personality` flags that only switch the randomisation of addresses off, or ask without changing anything.
@@ -98,10 +98,6 @@ fn allow_list() -> BTreeMap<u32, SyscallRule> {
         }
     }
     list
-}
-
-fn number(call: i64) -> u32 {
-    u32::try_from(call).expect("system calls have small numbers")
 }
 
 /// Rows with the same answer are one clause.

@@ -111,3 +111,8 @@ pub(crate) static GUEST: [i64; COUNT] = {
     }
     all
 };
+
+/// As filters have it.
+pub(crate) fn number(call: i64) -> u32 {
+    u32::try_from(call).expect("system calls have small numbers")
+}

@@ -1,6 +1,6 @@
 //! Files, descriptors and devices.
 
-use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, refused, row};
+use super::table::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, refused, row};
 use optimus_linux::seccomp::{Action, Condition};
 
 /// Signals for whoever reads: nobody uses them, and the kernel had faults there. Reading past what is in memory: see [`OPEN`]; of

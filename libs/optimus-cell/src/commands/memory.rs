@@ -1,6 +1,6 @@
 //! Memory.
 
-use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
+use super::table::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
 use optimus_linux::seccomp::{Action, Width};
 
 /// The kernel takes 64 bits here.

@@ -1,6 +1,6 @@
 //! Processes, threads and what they may use.
 
-use super::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
+use super::table::{CommandArgument, CommandRow, CommandTable, bits, named, number, pretended, row};
 use optimus_linux::seccomp::{Action, Condition};
 
 /// Not `PR_SET_SECCOMP`, whose filters are kernel memory that nobody is charged for, out of a share for the whole host, and can

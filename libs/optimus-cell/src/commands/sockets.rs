@@ -1,6 +1,6 @@
 //! Sockets.
 
-use super::{CommandRow, CommandTable, bits, named, number, pretended, row};
+use super::table::{CommandRow, CommandTable, bits, named, number, pretended, row};
 use optimus_linux::seccomp::{Action, Condition};
 
 const fn at(level: libc::c_int) -> Condition {

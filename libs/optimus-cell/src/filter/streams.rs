@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 
 use optimus_linux::seccomp::{Action, Clause, Condition, Rule, SyscallRule, Test, Width};
 
-use super::number;
-use crate::commands::files::FLAGS_NOT_SET;
+use crate::{commands::files::FLAGS_NOT_SET, syscalls::number};
 
 /// Standard output and standard error.
 const STREAMS: &[u32] = &[1, 2];
