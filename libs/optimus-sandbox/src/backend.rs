@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use optimus_common::{LanguageName, WorkerId};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::{roots::RootDigest, spec::BoxSpec};
+use crate::{root_digest::RootDigest, spec::BoxSpec};
 
 /// Makes boxes: isolated environments with the agent inside, each for one job.
 ///

@@ -57,7 +57,8 @@ use uuid::Uuid;
 
 use crate::{
     backend::{Backend, BackendError, LiveBox},
-    roots::{Resolved, RootDigest, RootProvider},
+    root_digest::RootDigest,
+    roots::{Resolved, RootProvider},
     settings::DockerSettings,
     spec::BoxSpec,
 };

@@ -18,6 +18,8 @@ pub mod pool;
 #[forbid(unsafe_code)]
 pub mod provider;
 #[forbid(unsafe_code)]
+mod root_digest;
+#[forbid(unsafe_code)]
 mod roots;
 #[forbid(unsafe_code)]
 pub mod session;
@@ -27,5 +29,6 @@ pub mod settings;
 mod spec;
 
 pub use backend::*;
+pub use root_digest::RootDigest;
 pub use roots::*;
 pub use spec::*;

@@ -43,7 +43,8 @@ use self::{
 };
 use crate::{
     backend::{Backend, BackendError, LiveBox},
-    roots::{Resolved, RootDigest, RootProvider},
+    root_digest::RootDigest,
+    roots::{Resolved, RootProvider},
     settings::NativeSettings,
     spec::{BoxSpec, Lifetime, NetworkPolicy},
 };

@@ -7,8 +7,10 @@
 //!
 //! Boxes come from the warm pool of their specification, where somebody keeps one, else they are made when they are asked for.
 
+mod error;
 mod kept;
 mod places;
+mod shared_pool;
 
 use std::{
     collections::HashMap,
@@ -18,13 +20,9 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-pub use self::{kept::KeptPool, places::Places};
-use crate::{
-    backend::Backend,
-    pool::{PoolClosed, PoolOptions, StartError, WarmPool, start_box},
-    session::Session,
-    spec::BoxSpec,
-};
+use self::shared_pool::SharedPool;
+pub use self::{error::AcquireError, kept::KeptPool, places::Places};
+use crate::{backend::Backend, pool::start_box, session::Session, spec::BoxSpec};
 
 /// Gives boxes to the jobs of one worker. Clones are the same provider.
 #[derive(Clone)]
@@ -40,28 +38,6 @@ struct Provider {
     keepers: AtomicU64,
 }
 
-/// The one pool of a specification, and who wants it.
-struct SharedPool {
-    pool: WarmPool,
-    /// How many boxes each keeper wants to be warm, by the keeper's number. Never empty.
-    keepers: HashMap<u64, usize>,
-}
-
-/// Why a job has no boxes.
-#[derive(Debug, thiserror::Error)]
-pub enum AcquireError {
-    /// Waiting would not help.
-    #[error("the job needs {wanted} boxes at once, and there may be {most}")]
-    TooMany { wanted: usize, most: usize },
-    /// It would hold what others wait for while it waits for what they hold.
-    #[error("a job that has boxes already does not wait for more")]
-    HoldsBoxes,
-    #[error(transparent)]
-    Closed(#[from] PoolClosed),
-    #[error(transparent)]
-    Start(#[from] StartError),
-}
-
 impl BoxProvider {
     /// `budget`: how many boxes jobs may have at once.
     pub fn new(backend: Arc<dyn Backend>, budget: usize) -> Self {
@@ -73,12 +49,6 @@ impl BoxProvider {
             pools: Mutex::default(),
             keepers: AtomicU64::new(0),
         }))
-    }
-
-    /// Keeps boxes of this specification warm until the answer is closed or dropped. Whoever else keeps boxes of an equal one
-    /// shares them, and there are as many as the one who wants most of them says. Must be called in a Tokio runtime.
-    pub fn keep(&self, spec: &BoxSpec, options: PoolOptions) -> KeptPool {
-        KeptPool::begin(self, spec, options)
     }
 
     /// Places for so many boxes, all at once. Those who wait are served in order.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::{backend::BackendError, spec::RootRef};
+use crate::{backend::BackendError, root_digest::RootDigest, spec::RootRef};
 
 /// Says what a root is at the moment, such as an image or folders of this host.
 ///
@@ -24,23 +24,4 @@ pub trait RootProvider: fmt::Debug + Send + Sync + 'static {
 pub struct Resolved<Root> {
     pub root: Root,
     pub digest: RootDigest,
-}
-
-/// Which files a root gives, in one word: where something of them has changed, so has this.
-///
-/// What is the same may have several of them: that of an image is of its contents and the same everywhere, that of a host's
-/// folders is of where, how large and how old their files are, and says nothing to another host.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RootDigest(String);
-
-impl From<String> for RootDigest {
-    fn from(digest: String) -> Self {
-        Self(digest)
-    }
-}
-
-impl fmt::Display for RootDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }

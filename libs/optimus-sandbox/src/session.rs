@@ -61,7 +61,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use crate::{
     backend::{BoxHandle, LiveBox},
-    roots::RootDigest,
+    root_digest::RootDigest,
 };
 
 /// Characters kept of a text that a box sends for people to read.

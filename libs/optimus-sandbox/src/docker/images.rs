@@ -8,7 +8,8 @@ use bollard::Docker;
 use super::calls::status;
 use crate::{
     backend::BackendError,
-    roots::{Resolved, RootDigest, RootProvider},
+    root_digest::RootDigest,
+    roots::{Resolved, RootProvider},
     spec::RootRef,
 };
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, BoxHandle, LiveBox},
-    roots::RootDigest,
+    root_digest::RootDigest,
     spec::ResourceLimits,
 };
 

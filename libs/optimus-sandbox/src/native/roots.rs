@@ -9,7 +9,7 @@ use optimus_common::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::roots::RootDigest;
+use crate::root_digest::RootDigest;
 
 /// Folders in which every box has something of its own, which would cover whatever of the host is shown there.
 const COVERED: [&str; 5] = [TMP_DIR, BOX_DIR, "/dev", "/proc", AGENT_DIR];

@@ -1,6 +1,6 @@
 //! What a pool is to keep, and what it has.
 
-use crate::roots::RootDigest;
+use crate::root_digest::RootDigest;
 
 /// What a pool keeps.
 #[derive(Debug, Clone, Copy)]

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, BackendError, BoxHandle},
-    roots::RootDigest,
+    root_digest::RootDigest,
     session::{Session, SessionError},
     spec::BoxSpec,
 };

@@ -7,7 +7,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{BoxProvider, SharedPool};
+use super::{BoxProvider, shared_pool::SharedPool};
 use crate::{
     pool::{PoolOptions, WarmPool},
     spec::BoxSpec,
@@ -21,8 +21,16 @@ pub struct KeptPool {
     keeper: u64,
 }
 
+impl BoxProvider {
+    /// Keeps boxes of this specification warm until the answer is closed or dropped. Whoever else keeps boxes of an equal one
+    /// shares them, and there are as many as the one who wants most of them says. Must be called in a Tokio runtime.
+    pub fn keep(&self, spec: &BoxSpec, options: PoolOptions) -> KeptPool {
+        KeptPool::begin(self, spec, options)
+    }
+}
+
 impl KeptPool {
-    pub(super) fn begin(provider: &BoxProvider, spec: &BoxSpec, options: PoolOptions) -> Self {
+    fn begin(provider: &BoxProvider, spec: &BoxSpec, options: PoolOptions) -> Self {
         let size = options.size;
         let mut pools = provider.pools();
         let start = || WarmPool::start(provider.0.backend.clone(), spec.clone(), options);
@@ -68,14 +76,6 @@ impl KeptPool {
         } else {
             shared.resize();
             None
-        }
-    }
-}
-
-impl SharedPool {
-    fn resize(&self) {
-        if let Some(size) = self.keepers.values().max() {
-            self.pool.resize(*size);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::AcquireError;
+use super::error::AcquireError;
 use crate::pool::PoolClosed;
 
 /// Places for the boxes of one job. They are given back when this is dropped.

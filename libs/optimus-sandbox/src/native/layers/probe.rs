@@ -4,6 +4,7 @@
 //! was tried, or `broken` and what worked that must not.
 
 mod attempts;
+mod outcome;
 
 use std::{
     io::{self, Read},
@@ -11,13 +12,7 @@ use std::{
     thread,
 };
 
-/// What an attempt to break out has come to.
-pub(super) enum ProbeOutcome {
-    /// Every attempt failed: what was tried.
-    Held(String),
-    /// One worked.
-    Broken(String),
-}
+pub(super) use self::outcome::ProbeOutcome;
 
 /// The probes, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 //!
 //! The order of the steps is part of the sandbox, and written down in [`report::SetupStep`].
 
+mod plan;
 mod report;
 mod root;
 
@@ -38,24 +39,12 @@ use rustix::{
     },
 };
 
-pub(super) use self::report::{InitMessage, go_on, hear};
 use self::report::{SetupLog, SetupStep, tell};
-use super::{base_rootfs::HOST_NAME, identity::Uids, rootfs_builder::RootfsTemplate};
-
-/// What a box's first process needs.
-#[derive(Debug)]
-pub(super) struct InitPlan<'a> {
-    /// The group it enters, below that of the box.
-    pub(super) agent_group: Option<Group>,
-    pub(super) net: OwnedFd,
-    pub(super) channel: OwnedFd,
-    pub(super) template: &'a RootfsTemplate,
-    pub(super) uids: Uids,
-    pub(super) disk_bytes: u64,
-    pub(super) compile_disk_bytes: u64,
-    pub(super) open_files: u32,
-    pub(super) resources: BoxResources,
-}
+pub(super) use self::{
+    plan::InitPlan,
+    report::{InitMessage, go_on, hear},
+};
+use super::{base_rootfs::HOST_NAME, identity::Uids};
 
 /// A box's first process, as the spawner has it.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use rustix::{
     thread::no_new_privs,
 };
 
-use super::ProbeOutcome;
+use super::outcome::ProbeOutcome;
 
 /// More than the box of this probe may have, and less than any machine lacks.
 const MEMORY_BYTES: usize = 256 << 20;

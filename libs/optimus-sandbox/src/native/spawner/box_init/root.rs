@@ -14,7 +14,7 @@ use super::{
         identity::Uids,
         rootfs_builder::{Devices, leave_for},
     },
-    InitPlan,
+    plan::InitPlan,
     report::{SetupLog, SetupStep},
 };
 
