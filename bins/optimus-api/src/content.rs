@@ -144,7 +144,7 @@ mod tests {
     use optimus_content::{ContentStore, FaultyContent, Memory};
     use optimus_queue::{
         JobQueue,
-        faulty::{Call, Fault, FaultyStore},
+        faulty::{Fault, FaultyStore, StoreCall},
         memory::MemoryStore,
     };
     use serde_json::json;
@@ -217,7 +217,7 @@ mod tests {
         let slow = Slow::new();
         let job = slow.job().await;
         let id = job.id;
-        slow.store.fail_next(Call::Submit, Fault::Late(LONG));
+        slow.store.fail_next(StoreCall::Submit, Fault::Late(LONG));
         let upkeep = async {
             sleep(LONG / 2).await;
             slow.upkeep().await

@@ -59,6 +59,16 @@ impl TerminalState {
         })
     }
 
+    pub(crate) fn cancelled() -> Self {
+        Self {
+            status: JobStatus::Cancelled,
+            verdict: Verdict::Cancelled,
+            result: None,
+            gist: None,
+            error: None,
+        }
+    }
+
     /// Over by a failure of ours.
     pub(crate) fn failed(error: String) -> Self {
         Self {

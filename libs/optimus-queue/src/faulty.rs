@@ -19,7 +19,7 @@ use crate::{
 
 /// The methods that can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Call {
+pub enum StoreCall {
     Submit,
     SubmittedBefore,
     Lookup,
@@ -67,8 +67,8 @@ struct Faults {
     is_unreachable: bool,
     loses_events: bool,
     /// Of the next calls, in their order.
-    next: HashMap<Call, VecDeque<Fault>>,
-    calls: HashMap<Call, u64>,
+    next: HashMap<StoreCall, VecDeque<Fault>>,
+    calls: HashMap<StoreCall, u64>,
 }
 
 impl<S> FaultyStore<S> {
@@ -96,12 +96,12 @@ impl<S> FaultyStore<S> {
     }
 
     /// The next call of this kind that is not said to fail already fails like this.
-    pub fn fail_next(&self, call: Call, fault: Fault) {
+    pub fn fail_next(&self, call: StoreCall, fault: Fault) {
         self.faults().next.entry(call).or_default().push_back(fault);
     }
 
     /// How many calls of this kind there were, those that failed included.
-    pub fn calls(&self, call: Call) -> u64 {
+    pub fn calls(&self, call: StoreCall) -> u64 {
         self.faults().calls.get(&call).copied().unwrap_or(0)
     }
 
@@ -111,7 +111,7 @@ impl<S> FaultyStore<S> {
 
     async fn around<T>(
         &self,
-        call: Call,
+        call: StoreCall,
         work: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let fault = {
@@ -143,7 +143,7 @@ fn unavailable(why: &str) -> StoreError {
 #[async_trait]
 impl<S: JobQueue> JobQueue for FaultyStore<S> {
     async fn submit(&self, job: NewJob) -> Result<Submitted, StoreError> {
-        self.around(Call::Submit, self.inner.submit(job)).await
+        self.around(StoreCall::Submit, self.inner.submit(job)).await
     }
 
     async fn submitted_before(
@@ -152,68 +152,76 @@ impl<S: JobQueue> JobQueue for FaultyStore<S> {
         idempotency: &Idempotency,
     ) -> Result<Option<Submitted>, StoreError> {
         let asked = self.inner.submitted_before(owner, idempotency);
-        self.around(Call::SubmittedBefore, asked).await
+        self.around(StoreCall::SubmittedBefore, asked).await
     }
 
     async fn lookup(&self, id: JobId) -> Result<Option<StoredJob>, StoreError> {
-        self.around(Call::Lookup, self.inner.lookup(id)).await
+        self.around(StoreCall::Lookup, self.inner.lookup(id)).await
     }
 
     async fn result_part(&self, id: JobId, part: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.around(Call::ResultPart, self.inner.result_part(id, part))
+        self.around(StoreCall::ResultPart, self.inner.result_part(id, part))
             .await
     }
 
     async fn claim(&self, language: &LanguageName, worker: &WorkerId) -> Result<Option<Claim>, StoreError> {
-        self.around(Call::Claim, self.inner.claim(language, worker)).await
-    }
-
-    async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError> {
-        self.around(Call::WaitForWork, self.inner.wait_for_work(language, timeout))
+        self.around(StoreCall::Claim, self.inner.claim(language, worker))
             .await
     }
 
+    async fn wait_for_work(&self, language: &LanguageName, timeout: Duration) -> Result<(), StoreError> {
+        self.around(
+            StoreCall::WaitForWork,
+            self.inner.wait_for_work(language, timeout),
+        )
+        .await
+    }
+
     async fn renew(&self, lease: &Lease) -> Result<Renewal, StoreError> {
-        self.around(Call::Renew, self.inner.renew(lease)).await
+        self.around(StoreCall::Renew, self.inner.renew(lease)).await
     }
 
     async fn finish(&self, lease: &Lease, outcome: Outcome) -> Result<Finish, StoreError> {
-        self.around(Call::Finish, self.inner.finish(lease, outcome)).await
+        self.around(StoreCall::Finish, self.inner.finish(lease, outcome))
+            .await
     }
 
     async fn release(&self, lease: &Lease) -> Result<Finish, StoreError> {
-        self.around(Call::Release, self.inner.release(lease)).await
+        self.around(StoreCall::Release, self.inner.release(lease)).await
     }
 
     async fn retry(&self, lease: &Lease, reason: &str) -> Result<Retry, StoreError> {
-        self.around(Call::Retry, self.inner.retry(lease, reason)).await
+        self.around(StoreCall::Retry, self.inner.retry(lease, reason))
+            .await
     }
 
     async fn cancel(&self, id: JobId) -> Result<Cancel, StoreError> {
-        self.around(Call::Cancel, self.inner.cancel(id)).await
+        self.around(StoreCall::Cancel, self.inner.cancel(id)).await
     }
 
     async fn depths(&self, languages: &[LanguageName]) -> Result<Vec<QueueDepth>, StoreError> {
-        self.around(Call::Depths, self.inner.depths(languages)).await
+        self.around(StoreCall::Depths, self.inner.depths(languages)).await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
-        self.around(Call::Totals, self.inner.totals()).await
+        self.around(StoreCall::Totals, self.inner.totals()).await
     }
 }
 
 #[async_trait]
 impl<S: WorkerRegistry> WorkerRegistry for FaultyStore<S> {
     async fn heartbeat(&self, worker: &WorkerInfo) -> Result<(), StoreError> {
-        self.around(Call::Heartbeat, self.inner.heartbeat(worker)).await
+        self.around(StoreCall::Heartbeat, self.inner.heartbeat(worker))
+            .await
     }
 
     async fn deregister(&self, worker: &WorkerId) -> Result<(), StoreError> {
-        self.around(Call::Deregister, self.inner.deregister(worker)).await
+        self.around(StoreCall::Deregister, self.inner.deregister(worker))
+            .await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerInfo>, StoreError> {
-        self.around(Call::Workers, self.inner.workers()).await
+        self.around(StoreCall::Workers, self.inner.workers()).await
     }
 }
 
@@ -235,7 +243,9 @@ impl<S: EventBus> EventBus for FaultyStore<S> {
     }
 
     async fn follow(&self, job: JobId, after: u64) -> Result<Option<JobUpdates>, StoreError> {
-        let following = self.around(Call::Follow, self.inner.follow(job, after)).await?;
+        let following = self
+            .around(StoreCall::Follow, self.inner.follow(job, after))
+            .await?;
         let faults = Arc::clone(&self.faults);
         Ok(following.map(|updates| {
             let has_heard_all = updates.has_heard_all();
@@ -254,14 +264,14 @@ impl<S: EventBus> EventBus for FaultyStore<S> {
 #[async_trait]
 impl<S: Upkeep> Upkeep for FaultyStore<S> {
     async fn reap(&self) -> Result<Reaped, StoreError> {
-        self.around(Call::Reap, self.inner.reap()).await
+        self.around(StoreCall::Reap, self.inner.reap()).await
     }
 
     async fn audit(&self) -> Result<Audited, StoreError> {
-        self.around(Call::Audit, self.inner.audit()).await
+        self.around(StoreCall::Audit, self.inner.audit()).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.around(Call::Ping, self.inner.ping()).await
+        self.around(StoreCall::Ping, self.inner.ping()).await
     }
 }

@@ -28,6 +28,7 @@ pub mod settings;
 pub mod sqlite;
 mod store;
 mod stores;
+mod taken_back;
 mod upkeep;
 mod watchers;
 

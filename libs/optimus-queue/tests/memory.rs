@@ -10,7 +10,7 @@ use optimus_common::submission::{Submission, TestCase};
 use optimus_queue::{
     EventBus, JobEvent, JobQueue, JobStore, NewJob, StoreError, Submitted, Upkeep,
     conformance::StoreFactory,
-    faulty::{Call, Fault, FaultyStore},
+    faulty::{Fault, FaultyStore, StoreCall},
     memory::MemoryStore,
     settings::QueueSettings,
 };
@@ -57,8 +57,8 @@ fn job() -> NewJob {
 async fn what_is_refused_does_not_happen_and_what_loses_its_answer_does() {
     let store = store();
     let (refused, lost) = (job(), job());
-    store.fail_next(Call::Submit, Fault::Refused);
-    store.fail_next(Call::Submit, Fault::LostAnswer);
+    store.fail_next(StoreCall::Submit, Fault::Refused);
+    store.fail_next(StoreCall::Submit, Fault::LostAnswer);
     for (job, is_there) in [(&refused, false), (&lost, true)] {
         let error = store.submit(job.clone()).await.unwrap_err();
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
@@ -69,7 +69,7 @@ async fn what_is_refused_does_not_happen_and_what_loses_its_answer_does() {
         Submitted::Created,
         "safe to call again"
     );
-    assert_eq!(store.calls(Call::Submit), 3);
+    assert_eq!(store.calls(StoreCall::Submit), 3);
 }
 
 #[tokio::test]

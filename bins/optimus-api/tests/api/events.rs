@@ -486,7 +486,7 @@ async fn a_stream_outlasts_a_store_that_fails() {
     api.store.inner().publish(&claim.lease, compiled());
     // It is asked for in vain while the store is away.
     let asked = async {
-        while api.store.calls(optimus_queue::faulty::Call::Follow) < 3 {
+        while api.store.calls(optimus_queue::faulty::StoreCall::Follow) < 3 {
             sleep(Duration::from_millis(5)).await;
         }
     };
@@ -499,7 +499,7 @@ async fn a_stream_outlasts_a_store_that_fails() {
     );
     // An end is told even where its verdict cannot be read.
     api.store.fail_next(
-        optimus_queue::faulty::Call::Lookup,
+        optimus_queue::faulty::StoreCall::Lookup,
         optimus_queue::faulty::Fault::Refused,
     );
     api.finish(&claim).await;

@@ -9,7 +9,7 @@ use optimus_common::{
 };
 use optimus_queue::{
     JobQueue, NewJob, Submitted, Upkeep, WorkerInfo, WorkerRegistry,
-    faulty::{Call, Fault, FaultyStore},
+    faulty::{Fault, FaultyStore, StoreCall},
     memory::MemoryStore,
     settings::QueueSettings,
 };
@@ -76,11 +76,11 @@ impl FakeStoreExt for FakeStore {
     }
 
     fn panic_when_announced(&self) {
-        self.fail_next(Call::Heartbeat, Fault::Panic);
+        self.fail_next(StoreCall::Heartbeat, Fault::Panic);
     }
 
     fn renewals(&self) -> u64 {
-        self.calls(Call::Renew)
+        self.calls(StoreCall::Renew)
     }
 
     async fn record(&self, id: JobId) -> JobRecord {

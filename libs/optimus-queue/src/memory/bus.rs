@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 use optimus_common::{FencingToken, JobId};
 
-use super::store::{Inner, MemoryStore};
+use super::store::{MemoryStore, SharedStore};
 use crate::{
     EventBus, JobEvents, JobUpdates, Lease, Progress, StoreError,
     follow::{ProgressReader, Read, follow},
@@ -29,7 +29,7 @@ impl EventBus for MemoryStore {
 }
 
 /// Who follows a job does not keep the store.
-struct WeakReader(Weak<Inner>);
+struct WeakReader(Weak<SharedStore>);
 
 #[async_trait]
 impl ProgressReader for WeakReader {

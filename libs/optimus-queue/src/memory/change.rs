@@ -4,34 +4,28 @@ use jiff::Timestamp;
 use optimus_common::{
     FencingToken, JobId, LanguageName, counted,
     job::{JobStatus, Priority},
-    result::Verdict,
 };
 use tokio::time::Instant;
 
 use super::{job::End, state::State};
-use crate::{JobEvent, encoding::TerminalState, notifier::Notification, settings::QueueSettings};
+use crate::{
+    JobEvent, encoding::TerminalState, notifier::Notification, settings::QueueSettings, taken_back::TakenBack,
+};
 
 /// One transition while it is made: time stands still, and what it tells is heard when it is over.
 pub(super) struct Change<'a> {
     pub(super) state: &'a mut State,
     pub(super) rules: &'a QueueSettings,
-    pub(super) now: Moment,
+    pub(super) now: TransitionTime,
     told: Vec<Notification>,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct TransitionTime {
     /// Leases, delays and expiry are counted on this one. It is Tokio's, so a test can let it stand still.
     pub(super) steady: Instant,
     /// The time that records show.
     pub(super) wall: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TakenBack {
-    Requeued,
-    Dead,
-    Cancelled,
 }
 
 impl<'a> Change<'a> {
@@ -39,7 +33,7 @@ impl<'a> Change<'a> {
         Self {
             state,
             rules,
-            now: Moment {
+            now: TransitionTime {
                 steady: Instant::now(),
                 wall: Timestamp::now(),
             },
@@ -117,14 +111,7 @@ impl<'a> Change<'a> {
     }
 
     pub(super) fn cancelled(&mut self, id: JobId) {
-        let end = TerminalState {
-            status: JobStatus::Cancelled,
-            verdict: Verdict::Cancelled,
-            result: None,
-            gist: None,
-            error: None,
-        };
-        self.conclude(id, end, None);
+        self.conclude(id, TerminalState::cancelled(), None);
     }
 
     /// A running job comes back ungraded: cancelled where that was asked for, else to the queue after a backoff, or dead

@@ -9,12 +9,7 @@ use optimus_common::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{
-    change::{Change, TakenBack},
-    job::Job,
-    state::KnownKey,
-    store::MemoryStore,
-};
+use super::{change::Change, job::Job, state::KnownKey, store::MemoryStore};
 use crate::{
     Cancel, Claim, Finish, Idempotency, JobEvent, JobQueue, Lease, NewJob, QueueDepth, Renewal, Retry,
     StoreError, StoredJob, Submitted, Totals, encoding::TerminalState,
@@ -122,12 +117,8 @@ impl JobQueue for MemoryStore {
             if change.held(lease).is_none() {
                 return Retry::Refused;
             }
-            match change.take_back(lease.job, reason) {
-                Some(TakenBack::Requeued) => Retry::Requeued,
-                Some(TakenBack::Dead) => Retry::Dead,
-                Some(TakenBack::Cancelled) => Retry::Cancelled,
-                None => Retry::Refused,
-            }
+            let taken_back = change.take_back(lease.job, reason);
+            taken_back.map_or(Retry::Refused, Retry::from)
         }))
     }
 

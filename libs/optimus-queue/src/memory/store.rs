@@ -9,10 +9,10 @@ use crate::{local_workers::LocalWorkers, notifier::Notifier, settings::QueueSett
 
 /// Jobs in this process' memory. A clone is the same store.
 #[derive(Debug, Clone)]
-pub struct MemoryStore(Arc<Inner>);
+pub struct MemoryStore(Arc<SharedStore>);
 
 #[derive(Debug)]
-pub(super) struct Inner {
+pub(super) struct SharedStore {
     state: Mutex<State>,
     pub(super) rules: QueueSettings,
     pub(super) notifier: Notifier,
@@ -23,7 +23,7 @@ pub(super) struct Inner {
 
 impl MemoryStore {
     pub fn new(queue: &QueueSettings) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(SharedStore {
             state: Mutex::default(),
             rules: queue.clone(),
             notifier: Notifier::new(),
@@ -43,12 +43,12 @@ impl MemoryStore {
             .make(|change| change.state.expire_leases(change.now.steady));
     }
 
-    pub(super) fn inner(&self) -> &Arc<Inner> {
+    pub(super) fn inner(&self) -> &Arc<SharedStore> {
         &self.0
     }
 }
 
-impl Inner {
+impl SharedStore {
     pub(super) fn make<T>(&self, transition: impl FnOnce(&mut Change<'_>) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut change = Change::begin(&mut state, &self.rules);

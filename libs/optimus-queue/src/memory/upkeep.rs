@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use optimus_common::{JobId, WorkerId};
 
-use super::{change::TakenBack, store::MemoryStore};
+use super::store::MemoryStore;
 use crate::{Audited, Reaped, StoreError, Upkeep, WorkerInfo, WorkerRegistry};
 
 #[async_trait]
@@ -21,10 +21,8 @@ impl Upkeep for MemoryStore {
                 let worker = change.state.jobs.get(&id).and_then(|job| job.worker.as_ref());
                 let worker = worker.map_or("unknown", WorkerId::as_str);
                 let reason = format!("worker {worker} stopped renewing its lease");
-                match change.take_back(id, &reason) {
-                    Some(TakenBack::Requeued) => reaped.requeued += 1,
-                    Some(TakenBack::Dead) => reaped.dead += 1,
-                    Some(TakenBack::Cancelled) | None => {}
+                if let Some(taken_back) = change.take_back(id, &reason) {
+                    reaped.count(taken_back);
                 }
             }
             change.state.expire(now);

@@ -13,7 +13,7 @@ use crate::{Audited, StoreError, encoding::status_from};
 const PAGE: usize = 500;
 
 /// The ids found waiting, by language.
-type Places = BTreeMap<LanguageName, HashSet<JobId>>;
+type WaitingIds = BTreeMap<LanguageName, HashSet<JobId>>;
 
 /// What the audit needs of a job.
 struct Seen {
@@ -29,7 +29,7 @@ impl RedisStore {
     pub(super) async fn run_audit(&self) -> Result<Audited, StoreError> {
         let began = self.now().await?;
         let counters = self.counters().await?;
-        let mut listed = Places::new();
+        let mut listed = WaitingIds::new();
         for language in self.languages().await? {
             let ids = self.read_places(&language).await?;
             listed.insert(language, ids);
@@ -132,7 +132,7 @@ impl RedisStore {
     }
 
     /// Those of these jobs that are in no place they should be in.
-    async fn without_place(&self, jobs: Vec<Seen>, listed: &Places) -> Result<Vec<Seen>, StoreError> {
+    async fn without_place(&self, jobs: Vec<Seen>, listed: &WaitingIds) -> Result<Vec<Seen>, StoreError> {
         let (running, queued): (Vec<_>, Vec<_>) = jobs
             .into_iter()
             .filter(|job| !job.status.is_terminal())

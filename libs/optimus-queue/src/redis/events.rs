@@ -15,7 +15,7 @@ use tokio::{
     time,
 };
 
-use super::{connection::Connections, keys::Keys, publisher::Logs};
+use super::{connection::Connections, keys::Keys, publisher::UnwrittenLogs};
 use crate::{
     JobEvent,
     watchers::{Watch, Watchers},
@@ -43,7 +43,7 @@ impl Feed {
     pub(super) async fn start(
         connections: Arc<Connections>,
         keys: Keys,
-        logs: Arc<Logs>,
+        logs: Arc<UnwrittenLogs>,
     ) -> RedisResult<Self> {
         let sender = broadcast::Sender::new(BACKLOG);
         let watchers = Arc::<Watchers>::default();
@@ -94,7 +94,7 @@ struct Subscriber {
     sender: broadcast::Sender<JobEvent>,
     watchers: Arc<Watchers>,
     /// What this process tells of jobs, which has to be written where somebody follows them.
-    logs: Arc<Logs>,
+    logs: Arc<UnwrittenLogs>,
 }
 
 impl Subscriber {

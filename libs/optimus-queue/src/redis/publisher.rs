@@ -38,32 +38,32 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Keeps what is told, and writes it when somebody follows the job.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    logs: Arc<Logs>,
-    writer: Arc<Writer>,
+    logs: Arc<UnwrittenLogs>,
+    writer: Arc<ProgressWriter>,
     task: JoinHandle<()>,
 }
 
 /// What was told, and not written yet.
 #[derive(Debug, Default)]
-pub(super) struct Logs {
-    state: Mutex<State>,
+pub(super) struct UnwrittenLogs {
+    state: Mutex<Unwritten>,
     /// That something is due.
     due: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    by_job: HashMap<JobId, Log>,
+struct Unwritten {
+    by_job: HashMap<JobId, UnwrittenLog>,
     /// In the order in which they began; also some that are gone.
     order: VecDeque<JobId>,
-    followed: Followed,
+    followed: LatestFollowed,
     /// Jobs of which something is to be written now.
     due: HashSet<JobId>,
 }
 
 /// What was told under one lease.
 #[derive(Debug)]
-struct Log {
+struct UnwrittenLog {
     token: FencingToken,
     /// How many updates were written, or made room.
     gone: u64,
@@ -74,7 +74,7 @@ struct Log {
 
 /// The latest jobs that somebody said he follows; who still does says so again.
 #[derive(Debug, Default)]
-struct Followed {
+struct LatestFollowed {
     jobs: HashSet<JobId>,
     order: VecDeque<JobId>,
 }
@@ -88,7 +88,7 @@ pub(super) struct Batch {
     updates: Vec<String>,
 }
 
-impl Followed {
+impl LatestFollowed {
     fn add(&mut self, job: JobId) {
         if self.jobs.insert(job) {
             self.order.push_back(job);
@@ -101,15 +101,15 @@ impl Followed {
     }
 }
 
-impl State {
+impl Unwritten {
     /// The log of this lease; `None` where the job has been claimed again since.
-    fn log(&mut self, lease: &Lease) -> Option<&mut Log> {
+    fn log(&mut self, lease: &Lease) -> Option<&mut UnwrittenLog> {
         let is_new = self
             .by_job
             .get(&lease.job)
             .is_none_or(|log| log.token < lease.token);
         if is_new {
-            let log = Log {
+            let log = UnwrittenLog {
                 token: lease.token,
                 gone: 0,
                 waiting: VecDeque::new(),
@@ -127,14 +127,14 @@ impl State {
         self.known(lease)
     }
 
-    fn known(&mut self, lease: &Lease) -> Option<&mut Log> {
+    fn known(&mut self, lease: &Lease) -> Option<&mut UnwrittenLog> {
         self.by_job
             .get_mut(&lease.job)
             .filter(|log| log.token == lease.token)
     }
 }
 
-impl Log {
+impl UnwrittenLog {
     fn batch(&self) -> Batch {
         Batch {
             token: self.token,
@@ -144,7 +144,7 @@ impl Log {
     }
 }
 
-impl Logs {
+impl UnwrittenLogs {
     fn add(&self, lease: &Lease, update: String) {
         let mut state = self.state();
         let Some(log) = state.log(lease) else { return };
@@ -211,7 +211,7 @@ impl Logs {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Unwritten> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -234,8 +234,8 @@ impl Batch {
 }
 
 impl Publisher {
-    pub(super) fn start(connections: Arc<Connections>, keys: Keys, logs: Arc<Logs>) -> Self {
-        let writer = Arc::new(Writer {
+    pub(super) fn start(connections: Arc<Connections>, keys: Keys, logs: Arc<UnwrittenLogs>) -> Self {
+        let writer = Arc::new(ProgressWriter {
             connections,
             keys,
             script: with_progress(include_str!("lua/publish.lua")),
@@ -283,14 +283,14 @@ impl Drop for Publisher {
 }
 
 #[derive(Debug)]
-struct Writer {
+struct ProgressWriter {
     connections: Arc<Connections>,
     keys: Keys,
     script: Script,
-    logs: Arc<Logs>,
+    logs: Arc<UnwrittenLogs>,
 }
 
-impl Writer {
+impl ProgressWriter {
     async fn run(&self) {
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         loop {
@@ -339,7 +339,7 @@ mod tests {
         }
     }
 
-    fn due(logs: &Logs) -> Vec<(JobId, u64, usize)> {
+    fn due(logs: &UnwrittenLogs) -> Vec<(JobId, u64, usize)> {
         let due = logs.take_due().into_iter();
         due.map(|(job, batch)| (job, batch.from, batch.updates.len()))
             .collect()
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_until_somebody_follows_the_job() {
-        let (logs, lease) = (Logs::default(), lease(1));
+        let (logs, lease) = (UnwrittenLogs::default(), lease(1));
         for _ in 0..3 {
             logs.add(&lease, "1".to_owned());
         }
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_followed_before_it_is_worked_on_is_followed_then() {
-        let (logs, lease) = (Logs::default(), lease(1));
+        let (logs, lease) = (UnwrittenLogs::default(), lease(1));
         logs.follow(lease.job);
         logs.add(&lease, "1".to_owned());
         assert_eq!(due(&logs), [(lease.job, 0, 1)]);
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn the_oldest_updates_make_room_and_are_counted() {
-        let (logs, lease) = (Logs::default(), lease(1));
+        let (logs, lease) = (UnwrittenLogs::default(), lease(1));
         for _ in 0..KEPT_UPDATES + 7 {
             logs.add(&lease, "1".to_owned());
         }
@@ -383,7 +383,7 @@ mod tests {
 
     #[test]
     fn each_lease_has_a_log_of_its_own() {
-        let (logs, first) = (Logs::default(), lease(1));
+        let (logs, first) = (UnwrittenLogs::default(), lease(1));
         let second = Lease {
             token: FencingToken(2),
             ..first.clone()
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let logs = Logs::default();
+        let logs = UnwrittenLogs::default();
         let leases: Vec<_> = (0..=MOST_LOGS).map(|_| lease(1)).collect();
         for lease in &leases {
             logs.add(lease, "1".to_owned());

@@ -184,7 +184,7 @@ impl JobQueue for RedisStore {
                 }
                 _ => {}
             }
-            let (id, token, attempt, created, submission, owner, traceparent, tracestate, group): Claimed =
+            let (id, token, attempt, created, submission, owner, traceparent, tracestate, group): ClaimReply =
                 redis::from_redis_value(Value::Array(answer)).map_err(unavailable)?;
             let lease = Lease {
                 job: id.parse().map_err(unavailable)?,
@@ -370,7 +370,7 @@ type Passed = (u64, [u64; 3], String, String);
 type Again = (String, u64, u64, u64, u64, String, String);
 
 /// Id, token, attempt, creation, submission, owner, traceparent, tracestate, group.
-type Claimed = (String, u64, u32, i64, Vec<u8>, String, String, String, String);
+type ClaimReply = (String, u64, u32, i64, Vec<u8>, String, String, String, String);
 
 /// A version that is no number is as unknown as the highest.
 fn newer_record(job: JobId, version: &str) -> StoreError {

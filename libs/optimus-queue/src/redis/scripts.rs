@@ -9,7 +9,7 @@ use super::{keys::Keys, replicas::ReplicaPolicy};
 use crate::RECORD_VERSION;
 
 #[derive(Debug)]
-pub(super) struct Scripts {
+pub(super) struct JobScripts {
     pub(super) submit: Script,
     pub(super) claim: Script,
     pub(super) renew: Script,
@@ -26,7 +26,7 @@ pub(super) struct Scripts {
     pub(super) workers: Script,
 }
 
-impl Scripts {
+impl JobScripts {
     pub(super) fn new() -> Self {
         Self {
             submit: with_lib(include_str!("lua/submit.lua")),

@@ -21,12 +21,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Server {
     Fixed(Client),
-    Watched(Watched),
+    Watched(SentinelGroup),
 }
 
 /// A master with replicas, and the Sentinels that watch over them.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct SentinelGroup {
     sentinels: Vec<Client>,
     /// What the Sentinels call the master and its replicas.
     name: String,
@@ -43,7 +43,7 @@ impl Server {
     /// `redis://…`, `unix://…`, or `redis+sentinel://[user:password@]host:port,host:port/NAME[/DATABASE]`.
     pub(super) fn new(url: &str, timeout: Duration) -> RedisResult<Self> {
         match url.strip_prefix(SENTINEL_SCHEME) {
-            Some(rest) => Watched::new(rest, timeout).map(Self::Watched),
+            Some(rest) => SentinelGroup::new(rest, timeout).map(Self::Watched),
             None => Client::open(url).map(Self::Fixed),
         }
     }
@@ -85,7 +85,7 @@ pub(super) async fn keep_looking(server: Weak<Server>) {
     }
 }
 
-impl Watched {
+impl SentinelGroup {
     fn new(rest: &str, timeout: Duration) -> RedisResult<Self> {
         let malformed = || {
             RedisError::from((
@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
 
-    fn watched(url: &str) -> Watched {
+    fn watched(url: &str) -> SentinelGroup {
         match Server::new(url, Duration::from_secs(1)).unwrap() {
             Server::Watched(watched) => watched,
             Server::Fixed(client) => panic!("fixed: {client:?}"),

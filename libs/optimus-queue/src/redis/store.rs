@@ -10,9 +10,9 @@ use super::{
     connection::{Connections, unavailable},
     events::Feed,
     keys::Keys,
-    publisher::{Logs, Publisher},
+    publisher::{Publisher, UnwrittenLogs},
     replicas::ReplicaPolicy,
-    scripts::{Call, Scripts},
+    scripts::{Call, JobScripts},
     startup,
     waiting::Waiting,
 };
@@ -28,7 +28,7 @@ const PREFIX: &str = "optimus";
 pub struct RedisStore {
     pub(super) connections: Arc<Connections>,
     pub(super) keys: Keys,
-    pub(super) scripts: Scripts,
+    pub(super) scripts: JobScripts,
     pub(super) queue: QueueSettings,
     pub(super) feed: Feed,
     pub(super) publisher: Publisher,
@@ -54,11 +54,11 @@ impl RedisStore {
         );
         startup::check(&mut connections.control()).await?;
         let keys = Keys::new(prefix);
-        let logs = Arc::<Logs>::default();
+        let logs = Arc::<UnwrittenLogs>::default();
         let feed = Feed::start(connections.clone(), keys.clone(), logs.clone())
             .await
             .map_err(unavailable)?;
-        let (scripts, waiting) = (Scripts::new(), Waiting::default());
+        let (scripts, waiting) = (JobScripts::new(), Waiting::default());
         let publisher = Publisher::start(connections.clone(), keys.clone(), logs);
         Ok(Self {
             connections,

@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::{
     error::DbError,
     statements,
-    transitions::{Job, conclude},
+    transitions::{JobRow, conclude},
     txn::Txn,
 };
 use crate::encoding::{StoredContext, TerminalState};
@@ -62,7 +62,7 @@ pub(super) fn claim(txn: &Txn<'_>, language: &str, worker: &str) -> Result<Claim
                 context: head.context,
             }));
         }
-        let job = Job {
+        let job = JobRow {
             seq: head.seq,
             id: head.id,
             language: language.to_owned(),

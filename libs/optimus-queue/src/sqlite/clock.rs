@@ -22,11 +22,11 @@ pub(super) struct Moment {
 #[derive(Debug)]
 pub(super) struct Clock {
     opened: Instant,
-    latest: Mutex<Reading>,
+    latest: Mutex<ClockReading>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct ClockReading {
     at: Instant,
     wall: Duration,
 }
@@ -36,7 +36,7 @@ impl Clock {
         let opened = Instant::now();
         Self {
             opened,
-            latest: Mutex::new(Reading {
+            latest: Mutex::new(ClockReading {
                 at: opened,
                 wall: system(),
             }),
@@ -47,7 +47,7 @@ impl Clock {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let at = Instant::now();
         let wall = advance(latest.wall, at.duration_since(latest.at), system());
-        *latest = Reading { at, wall };
+        *latest = ClockReading { at, wall };
         Moment {
             wall: millis(wall),
             steady: millis(at.duration_since(self.opened)),

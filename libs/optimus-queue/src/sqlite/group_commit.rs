@@ -31,7 +31,7 @@ pub(super) struct WriterThread {
 }
 
 /// How a transaction of several ended.
-enum End {
+enum BatchEnd {
     Kept,
     /// All of it was undone, those that had gone well included.
     Undone(Arc<DbError>),
@@ -81,12 +81,12 @@ impl WriterThread {
     fn make(&self, first: Box<dyn Transition>) {
         let (mut first, mut made, mut notifications) = (Some(first), Vec::new(), Vec::new());
         match self.transact(|| self.make_group(&mut first, &mut made, &mut notifications)) {
-            End::Kept => self.succeed(made, notifications),
+            BatchEnd::Kept => self.succeed(made, notifications),
             // A single one that asks for too much must not take the others with it.
-            End::Undone(_) if made.len() > 1 => made
+            BatchEnd::Undone(_) if made.len() > 1 => made
                 .into_iter()
                 .for_each(|transition| self.make_alone(transition)),
-            End::Undone(error) => first
+            BatchEnd::Undone(error) => first
                 .into_iter()
                 .chain(made)
                 .for_each(|transition| transition.fail(error.clone())),
@@ -101,22 +101,22 @@ impl WriterThread {
             notifications = txn.notifications.into_inner();
             Ok(())
         }) {
-            End::Kept => self.succeed(vec![transition], notifications),
-            End::Undone(error) => transition.fail(error),
+            BatchEnd::Kept => self.succeed(vec![transition], notifications),
+            BatchEnd::Undone(error) => transition.fail(error),
         }
     }
 
-    fn transact(&self, work: impl FnOnce() -> Result<(), DbError>) -> End {
+    fn transact(&self, work: impl FnOnce() -> Result<(), DbError>) -> BatchEnd {
         let attempt = || {
             self.execute("BEGIN IMMEDIATE")?;
             work()?;
             Ok(self.execute("COMMIT")?)
         };
         match attempt() {
-            Ok(()) => End::Kept,
+            Ok(()) => BatchEnd::Kept,
             Err(error) => {
                 self.roll_back();
-                End::Undone(Arc::new(error))
+                BatchEnd::Undone(Arc::new(error))
             }
         }
     }

@@ -1,12 +1,13 @@
 //! What happens to a job after its claim.
 
-use optimus_common::{counted, job::JobStatus, result::Verdict};
+use optimus_common::{counted, job::JobStatus};
 use rusqlite::{Row, params};
 
 use super::{error::DbError, expiry::Pass, statements, txn::Txn};
 use crate::{
     Finish, JobEvent, Reaped, Renewal, Retry,
     encoding::{PART_BYTES, TerminalState},
+    taken_back::TakenBack,
 };
 
 /// Jobs taken back in one transition.
@@ -14,7 +15,7 @@ const AT_ONCE: usize = 100;
 
 /// What a transition needs to know of a job.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct JobRow {
     pub(super) seq: i64,
     pub(super) id: String,
     pub(super) language: String,
@@ -24,7 +25,7 @@ pub(super) struct Job {
     pub(super) worker: Option<String>,
 }
 
-impl Job {
+impl JobRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get(0)?,
@@ -46,8 +47,8 @@ pub(super) struct LeaseRef {
 
 impl LeaseRef {
     /// The job, if this token is the one of its present lease.
-    fn job(&self, txn: &Txn<'_>) -> Result<Option<Job>, DbError> {
-        Ok(txn.first(statements::HELD, params![self.id, self.token], Job::read)?)
+    fn job(&self, txn: &Txn<'_>) -> Result<Option<JobRow>, DbError> {
+        Ok(txn.first(statements::HELD, params![self.id, self.token], JobRow::read)?)
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn release(txn: &Txn<'_>, lease: &LeaseRef) -> Result<Finish, DbError
         return Ok(Finish::Refused);
     };
     if job.cancel {
-        conclude(txn, &job, &cancelled())?;
+        conclude(txn, &job, &TerminalState::cancelled())?;
     } else {
         txn.run(statements::UNCLAIM, [job.seq])?;
         txn.run(statements::TO_HEAD, [job.seq])?;
@@ -98,11 +99,7 @@ pub(super) fn retry(txn: &Txn<'_>, lease: &LeaseRef, reason: &str) -> Result<Ret
     let Some(job) = lease.job(txn)? else {
         return Ok(Retry::Refused);
     };
-    Ok(match take_back(txn, &job, reason)? {
-        TakenBack::Requeued => Retry::Requeued,
-        TakenBack::Dead => Retry::Dead,
-        TakenBack::Cancelled => Retry::Cancelled,
-    })
+    Ok(take_back(txn, &job, reason)?.into())
 }
 
 #[derive(Debug)]
@@ -116,13 +113,13 @@ pub(super) enum CancelAnswer {
 
 pub(super) fn cancel(txn: &Txn<'_>, id: &str) -> Result<CancelAnswer, DbError> {
     let found = txn.first(statements::CANCELLABLE, params![id, txn.now.wall], |row| {
-        Ok((Job::read(row)?, row.get::<_, String>(6)?))
+        Ok((JobRow::read(row)?, row.get::<_, String>(6)?))
     })?;
     let Some((job, status)) = found else {
         return Ok(CancelAnswer::NotFound);
     };
     if status == JobStatus::Queued.as_str() {
-        conclude(txn, &job, &cancelled())?;
+        conclude(txn, &job, &TerminalState::cancelled())?;
         Ok(CancelAnswer::Cancelled)
     } else if status == JobStatus::Running.as_str() {
         txn.run(statements::ASK_TO_CANCEL, [job.seq])?;
@@ -152,7 +149,11 @@ pub(super) fn reap(txn: &Txn<'_>, scope: LeaseScope) -> Result<(Reaped, bool), D
     let mut room = AT_ONCE;
     let languages: Vec<String> = txn.all(statements::RUNNING_LANGUAGES, [], |row| row.get(0))?;
     for language in languages {
-        let jobs = txn.all(statements::LEASES_OVER, params![language, until, room], Job::read)?;
+        let jobs = txn.all(
+            statements::LEASES_OVER,
+            params![language, until, room],
+            JobRow::read,
+        )?;
         room -= jobs.len();
         for job in jobs {
             let worker = job.worker.as_deref().unwrap_or("unknown");
@@ -160,27 +161,17 @@ pub(super) fn reap(txn: &Txn<'_>, scope: LeaseScope) -> Result<(Reaped, bool), D
                 LeaseScope::Expired => format!("worker {worker} stopped renewing its lease"),
                 LeaseScope::All => format!("worker {worker} ended with its process"),
             };
-            match take_back(txn, &job, &reason)? {
-                TakenBack::Requeued => reaped.requeued += 1,
-                TakenBack::Dead => reaped.dead += 1,
-                TakenBack::Cancelled => {}
-            }
+            reaped.count(take_back(txn, &job, &reason)?);
         }
     }
     Ok((reaped, room == 0))
 }
 
-enum TakenBack {
-    Requeued,
-    Dead,
-    Cancelled,
-}
-
 /// A running job comes back ungraded: cancelled where that was asked for, else to the queue after a backoff, or dead
 /// where it has no attempts left.
-fn take_back(txn: &Txn<'_>, job: &Job, reason: &str) -> Result<TakenBack, DbError> {
+fn take_back(txn: &Txn<'_>, job: &JobRow, reason: &str) -> Result<TakenBack, DbError> {
     if job.cancel {
-        conclude(txn, job, &cancelled())?;
+        conclude(txn, job, &TerminalState::cancelled())?;
         return Ok(TakenBack::Cancelled);
     }
     if job.attempts >= txn.rules.max_attempts {
@@ -203,7 +194,7 @@ fn take_back(txn: &Txn<'_>, job: &Job, reason: &str) -> Result<TakenBack, DbErro
 }
 
 /// A job ends by itself, not by the one who held it.
-pub(super) fn conclude(txn: &Txn<'_>, job: &Job, end: &TerminalState) -> Result<(), DbError> {
+pub(super) fn conclude(txn: &Txn<'_>, job: &JobRow, end: &TerminalState) -> Result<(), DbError> {
     enter_terminal_state(txn, job, end, None)
 }
 
@@ -211,7 +202,7 @@ pub(super) fn conclude(txn: &Txn<'_>, job: &Job, end: &TerminalState) -> Result<
 /// only the record stays until it expires.
 fn enter_terminal_state(
     txn: &Txn<'_>,
-    job: &Job,
+    job: &JobRow,
     end: &TerminalState,
     token: Option<i64>,
 ) -> Result<(), DbError> {
@@ -264,14 +255,4 @@ pub(super) fn make_room(txn: &Txn<'_>) -> Result<Pass, DbError> {
         txn.run(statements::FORGET_RESULT, [oldest])?;
     }
     Ok(Pass::More)
-}
-
-fn cancelled() -> TerminalState {
-    TerminalState {
-        status: JobStatus::Cancelled,
-        verdict: Verdict::Cancelled,
-        result: None,
-        gist: None,
-        error: None,
-    }
 }
