@@ -34,11 +34,11 @@ const QUICK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Connections {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OpenConnections {
     open: usize,
     /// The number of the next connection that may give way.
     next: u64,
@@ -161,12 +161,12 @@ impl Connections {
         })
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut OpenConnections) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl State {
+impl OpenConnections {
     fn rest(&mut self, client: Client, closed: &Arc<Notify>) -> u64 {
         let number = self.number();
         let idle = &mut self.by_client.entry(client).or_default().idle;
@@ -274,23 +274,23 @@ impl Place {
 
     /// The request under way does nothing but wait, until the answer is dropped.
     pub(crate) fn wait(self: &Arc<Self>) -> Standing {
-        self.stand(State::wait, Arc::default())
+        self.stand(OpenConnections::wait, Arc::default())
     }
 
     /// The request under way waits as well, but its answer has begun: told to give way, its connection is closed, since an
     /// answer that its client does not take would end by nothing else.
     pub(crate) fn follow(self: &Arc<Self>) -> Standing {
-        self.stand(State::wait, Arc::clone(&self.closed))
+        self.stand(OpenConnections::wait, Arc::clone(&self.closed))
     }
 
     /// The body of the request under way is being received, until the answer is dropped.
     pub(crate) fn receive(self: &Arc<Self>) -> Standing {
-        self.stand(State::receive, Arc::default())
+        self.stand(OpenConnections::receive, Arc::default())
     }
 
     fn stand(
         self: &Arc<Self>,
-        enter: impl FnOnce(&mut State, Client, &Arc<Notify>) -> u64,
+        enter: impl FnOnce(&mut OpenConnections, Client, &Arc<Notify>) -> u64,
         told: Arc<Notify>,
     ) -> Standing {
         let number = self.connections.with(|state| {

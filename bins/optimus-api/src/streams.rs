@@ -18,13 +18,13 @@ use crate::connections::{Client, LEAVING};
 #[derive(Debug)]
 pub(crate) struct Streams {
     most: usize,
-    state: Mutex<State>,
+    state: Mutex<OpenStreams>,
     /// Set when the server goes down: all of them end.
     closed: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct OpenStreams {
     open: usize,
     /// The number of the next one.
     next: u64,
@@ -73,12 +73,12 @@ impl Streams {
         self.closed.send_replace(true);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OpenStreams> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl OpenStreams {
     /// Tells one to end for a new one of this client; `None` where none can.
     fn give_way(&mut self, newcomer: Option<Client>) -> Option<()> {
         let others = self.by_client.get(&newcomer).map_or(0, BTreeMap::len);

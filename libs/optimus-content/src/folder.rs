@@ -297,7 +297,7 @@ impl fmt::Debug for Inner {
 }
 
 /// A file that is read.
-struct Reading {
+struct FileReading {
     store: Folder,
     digest: Digest,
     opened: Metadata,
@@ -309,10 +309,10 @@ struct Reading {
 
 #[derive(Debug, thiserror::Error)]
 #[error("reading it was given up")]
-struct GivenUp;
+struct ReadingGivenUp;
 
 #[async_trait]
-impl Source for Reading {
+impl Source for FileReading {
     async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
         if self.left == 0 {
             return Ok(None);
@@ -320,7 +320,7 @@ impl Source for Reading {
         let file = self
             .file
             .take()
-            .ok_or_else(|| ContentError::unavailable(GivenUp))?;
+            .ok_or_else(|| ContentError::unavailable(ReadingGivenUp))?;
         let most = self.left.min(BLOCK as u64);
         let read = move || {
             let mut block = Vec::new();
@@ -383,7 +383,7 @@ impl ContentStore for Folder {
         };
         let opened = self.on_disk(opened).await?;
         Ok(opened.map(|(file, opened, size)| {
-            let reading = Reading {
+            let reading = FileReading {
                 store: self.clone(),
                 digest,
                 opened,

@@ -65,7 +65,7 @@ struct Removed;
 
 #[derive(Debug, thiserror::Error)]
 #[error("it was given up")]
-struct GivenUp;
+struct IncomingGivenUp;
 
 impl Incoming {
     pub fn new(digest: Digest, most: u64, sink: Box<dyn Sink>) -> Self {
@@ -118,7 +118,7 @@ impl Incoming {
                     Way::Instead(sink, existing.source)
                 }
             }
-            Way::Nowhere => return Err(ContentError::unavailable(GivenUp)),
+            Way::Nowhere => return Err(ContentError::unavailable(IncomingGivenUp)),
         };
         self.sum.update(&chunk);
         self.bytes = bytes;
@@ -147,7 +147,7 @@ impl Incoming {
                 (self.again(&existing).await?, existing.source)
             }
             Way::Instead(sink, damaged) => (sink, damaged),
-            Way::Nowhere => return Err(ContentError::unavailable(GivenUp)),
+            Way::Nowhere => return Err(ContentError::unavailable(IncomingGivenUp)),
         };
         sink.keep_instead(damaged).await
     }

@@ -153,7 +153,7 @@ impl ContentStore for Memory {
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
         let kept = self.state().kept.get(&digest).map(|(bytes, _)| bytes.clone());
         Ok(kept.map(|bytes| {
-            let reading = Reading {
+            let reading = MemoryReading {
                 state: Arc::clone(&self.state),
                 digest,
                 bytes,
@@ -216,7 +216,7 @@ impl ContentStore for Memory {
     }
 }
 
-struct Reading {
+struct MemoryReading {
     state: Arc<Mutex<State>>,
     digest: Digest,
     bytes: Bytes,
@@ -224,7 +224,7 @@ struct Reading {
 }
 
 #[async_trait]
-impl Source for Reading {
+impl Source for MemoryReading {
     async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
         let is_told = std::mem::replace(&mut self.is_told, true);
         Ok((!is_told).then(|| self.bytes.clone()))

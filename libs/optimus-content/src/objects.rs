@@ -43,7 +43,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use self::{
-    reading::Reading,
+    reading::ObjectReading,
     sink::Uploading,
     versions::{LOOKS, Restless},
 };
@@ -388,7 +388,7 @@ impl ContentStore for ObjectContent {
             let Some(version) = self.0.readable(digest).await? else {
                 return Ok(None);
             };
-            if let Some(reading) = Reading::begin(&self.0, digest, &version).await? {
+            if let Some(reading) = ObjectReading::begin(&self.0, digest, &version).await? {
                 return Ok(Some(Content::new(digest, version.size, reading)));
             }
         }

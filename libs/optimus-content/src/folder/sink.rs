@@ -101,7 +101,7 @@ pub(super) struct Writing {
 
 #[derive(Debug, thiserror::Error)]
 #[error("writing it was given up")]
-struct GivenUp;
+struct WritingGivenUp;
 
 impl Writing {
     pub(super) async fn begin(inner: Arc<Inner>, digest: Digest) -> Result<Self, ContentError> {
@@ -115,7 +115,7 @@ impl Writing {
 
     fn take(&mut self) -> Result<Upload, ContentError> {
         let upload = self.upload.take();
-        upload.ok_or_else(|| ContentError::unavailable(GivenUp))
+        upload.ok_or_else(|| ContentError::unavailable(WritingGivenUp))
     }
 }
 

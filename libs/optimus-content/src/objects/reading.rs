@@ -17,7 +17,7 @@ use super::{
 use crate::{ContentError, Source};
 
 /// A version that is read.
-pub(super) struct Reading {
+pub(super) struct ObjectReading {
     store: Arc<Inner>,
     digest: Digest,
     version: Version,
@@ -31,7 +31,7 @@ struct AnotherSize {
     read: u64,
 }
 
-impl Reading {
+impl ObjectReading {
     /// `None`: it is gone.
     pub(super) async fn begin(
         store: &Arc<Inner>,
@@ -57,7 +57,7 @@ impl Reading {
 }
 
 #[async_trait]
-impl Source for Reading {
+impl Source for ObjectReading {
     async fn next(&mut self) -> Result<Option<Bytes>, ContentError> {
         let bytes = self.bytes.get_mut();
         let bytes = bytes.unwrap_or_else(PoisonError::into_inner);

@@ -31,7 +31,7 @@ struct Parts(std::sync::Mutex<Option<Box<dyn MultipartUpload>>>);
 
 #[derive(Debug, thiserror::Error)]
 #[error("sending it was given up")]
-struct GivenUp;
+struct SendingGivenUp;
 
 impl Parts {
     fn upload(&mut self) -> Result<&mut Box<dyn MultipartUpload>, ContentError> {
@@ -39,7 +39,9 @@ impl Parts {
             .0
             .get_mut()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        upload.as_mut().ok_or_else(|| ContentError::unavailable(GivenUp))
+        upload
+            .as_mut()
+            .ok_or_else(|| ContentError::unavailable(SendingGivenUp))
     }
 }
 
