@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{App, pace::Pace, problem::Problem};
+use crate::{App, pace::Pace, problem::Problem, room::KIB};
 
 /// Memory for answers that take more than one part, all clients together. A small answer takes none of it, so it waits for
 /// no large one.
@@ -24,8 +24,6 @@ const LARGE_ANSWERS: usize = 64 << 20;
 
 /// What a large answer holds beside its first part: the next one, and what the connection has not written yet.
 const HELD_BESIDE: usize = 128 << 10;
-
-const KIB: usize = 1 << 10;
 
 /// Sends jobs.
 #[derive(Debug)]

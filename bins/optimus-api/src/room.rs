@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::pace::Pace;
 
-const KIB: usize = 1 << 10;
+pub(crate) const KIB: usize = 1 << 10;
 
 /// How much quicker than the least rate a body must come to be safe where others wait for the room it has.
 const SAFE: u64 = 32;

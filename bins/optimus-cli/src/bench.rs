@@ -17,6 +17,7 @@ mod native;
 mod one_box;
 mod queue;
 mod report;
+mod sum;
 mod throughput;
 
 use optimus_client::Client;

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use optimus_common::{box_layout::USERS_DIR, language::Language, language_assets::PREPARE};
+use optimus_common::{
+    box_layout::{ENTRY_POINT, TOOLCHAIN_FILE, USERS_DIR},
+    language::Language,
+    language_assets::PREPARE,
+};
 
 /// An image that is Debian and nothing else, as its name tells: the language's packages are installed on it.
 pub(crate) fn is_plain_debian(image: &str) -> bool {
@@ -64,13 +68,13 @@ RUN if [ -n "$DEBIAN_PACKAGES" ]; then \
 {prepare}
 # The first line is what a worker reports as this image's toolchain.
 ARG VERSION_COMMAND="{version_command}"
-RUN mkdir -p /optimus && sh -c "$VERSION_COMMAND" > /optimus/toolchain 2>&1
+RUN mkdir -p /optimus && sh -c "$VERSION_COMMAND" > /{TOOLCHAIN_FILE} 2>&1
 
 # Whoever runs in a box has a name there: the agent writes it when it has drawn the number.
 RUN mkdir -p {USERS_DIR} && cp /etc/passwd /etc/group {USERS_DIR}/ && ln -sf {USERS_DIR}/passwd {USERS_DIR}/group /etc/
 
 COPY runner.sh optimus-runner /optimus/
-ENTRYPOINT ["/optimus/runner.sh"]
+ENTRYPOINT ["{ENTRY_POINT}"]
 "#,
             title = self.title,
             base = build.base_image,

@@ -29,6 +29,13 @@ pub const OUTPUT_DIR: &str = ".optimus";
 /// known only when it runs. The agent alone writes there.
 pub const USERS_DIR: &str = "/run/users";
 
+/// The universal entry point of every language's image.
+pub const ENTRY_POINT: &str = "/optimus/runner.sh";
+/// The agent in an image.
+pub const AGENT_PROGRAM: &str = "/optimus/optimus-runner";
+/// What the toolchain said of its version when the image or the root was made; relative to the root.
+pub const TOOLCHAIN_FILE: &str = "optimus/toolchain";
+
 /// What the agent alone may enter.
 pub const AGENT_DIR: &str = text(c_paths::AGENT_DIR);
 pub const AGENT_DIR_BYTES: u64 = 16 << 20;

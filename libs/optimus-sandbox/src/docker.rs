@@ -43,6 +43,7 @@ use bollard::{
 };
 use calls::{attach, start, status};
 use container::Owner;
+pub use container::{BOX_LABEL, LANGUAGE_LABEL};
 use futures_util::{StreamExt, stream};
 use handle::ContainerHandle;
 use holders::{Holders, LET_GO};

@@ -11,12 +11,9 @@ use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse},
     query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder},
 };
+use optimus_sandbox::docker::{BOX_LABEL, LANGUAGE_LABEL};
 
 use crate::exit::{Classify, Failure};
-
-/// The labels that the Docker backend puts on its boxes.
-const BOX_LABEL: &str = "optimus.box=1";
-const LANGUAGE_LABEL: &str = "optimus.language";
 
 /// The pool counts as full when it has not grown for this long.
 const STABLE: Duration = Duration::from_secs(1);
@@ -78,7 +75,7 @@ impl<'a> Pool<'a> {
 
     async fn running(&self) -> Result<Vec<String>, Failure> {
         let labels = vec![
-            BOX_LABEL.to_owned(),
+            format!("{BOX_LABEL}=1"),
             format!("{LANGUAGE_LABEL}={}", self.language),
         ];
         let filters = HashMap::from([("label", labels), ("status", vec!["running".to_owned()])]);

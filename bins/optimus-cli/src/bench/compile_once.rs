@@ -7,7 +7,7 @@ use optimus_common::{result::Verdict, submission::Submission};
 use super::{
     Setting, progress,
     report::{BenchReport, Bound, Goal, Measured},
-    submission,
+    submission, sum,
 };
 use crate::{exit::Failure, output::note};
 
@@ -18,15 +18,12 @@ const ROUNDS: usize = 3;
 const PROGRAMS: [(&str, &str, Option<f64>); 7] = [
     ("java", include_str!("programs/sum.java"), Some(2.5)),
     ("rust", include_str!("programs/sum.rs"), Some(2.9)),
-    ("cpp", include_str!("programs/sum.cpp"), Some(2.4)),
-    ("python", include_str!("programs/sum.py"), Some(1.2)),
+    ("cpp", sum::CPP, Some(2.4)),
+    ("python", sum::PYTHON, Some(1.2)),
     ("c", include_str!("programs/sum.c"), None),
     ("go", include_str!("programs/sum.go"), None),
     ("javascript", include_str!("programs/sum.js"), None),
 ];
-
-const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
-const OUTPUT: &str = "55\n";
 
 pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failure> {
     let available = setting.api.languages().await?;
@@ -46,8 +43,8 @@ pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failu
             ));
             continue;
         }
-        let together = submission(language, source, INPUT, OUTPUT, TESTS)?;
-        let alone = submission(language, source, INPUT, OUTPUT, 1)?;
+        let together = submission(language, source, sum::INPUT, sum::OUTPUT, TESTS)?;
+        let alone = submission(language, source, sum::INPUT, sum::OUTPUT, 1)?;
         let mut one_job = Vec::new();
         let mut ten_jobs = Vec::new();
         let bar = progress(&format!("compile-once {language}"), rounds);

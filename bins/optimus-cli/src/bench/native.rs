@@ -23,7 +23,7 @@ use super::{
     compile_once::accepted,
     hello, progress,
     report::{BenchReport, Bound, Goal, Measured},
-    submission,
+    submission, sum,
 };
 use crate::{
     args,
@@ -220,10 +220,6 @@ struct Work {
     goal: Option<f64>,
 }
 
-const SUM_CPP: &str = include_str!("programs/sum.cpp");
-const SUM_PYTHON: &str = include_str!("programs/sum.py");
-const INPUT: &str = "1 2 3 4 5 6 7 8 9 10\n";
-const OUTPUT: &str = "55\n";
 const COMPILE_CPP: &str = "g++ -std=gnu++17 -O2 -pipe";
 
 /// The interpreter that boxes have, which need not be the one that a shell finds first. Boxes show it at the same path.
@@ -245,29 +241,29 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
     Ok(vec![
         Work {
             what: "Python, 10 tests",
-            submission: submission(PYTHON, SUM_PYTHON, INPUT, OUTPUT, 10)?,
+            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 10)?,
             jobs: 40,
             bare: ten_times(&python),
-            folder: folder(&[("main.py", SUM_PYTHON)])?,
+            folder: folder(&[("main.py", sum::PYTHON)])?,
             goal: Some(85.0),
         },
         Work {
             what: "C++, compiled, 10 tests",
-            submission: submission("cpp", SUM_CPP, INPUT, OUTPUT, 10)?,
+            submission: submission("cpp", sum::CPP, sum::INPUT, sum::OUTPUT, 10)?,
             jobs: 12,
             bare: format!(
                 "{COMPILE_CPP} -o main-$1 main.cpp && {} && rm main-$1",
                 ten_times("./main-$1")
             ),
-            folder: folder(&[("main.cpp", SUM_CPP)])?,
+            folder: folder(&[("main.cpp", sum::CPP)])?,
             goal: Some(85.0),
         },
         Work {
             what: "Python, 1 test",
-            submission: submission(PYTHON, SUM_PYTHON, INPUT, OUTPUT, 1)?,
+            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 1)?,
             jobs: 200,
             bare: format!("{python} <input"),
-            folder: folder(&[("main.py", SUM_PYTHON)])?,
+            folder: folder(&[("main.py", sum::PYTHON)])?,
             goal: None,
         },
     ])
@@ -275,7 +271,7 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
 
 fn folder(files: &[(&str, &str)]) -> Result<TempDir, Failure> {
     let folder = tempfile::tempdir().context("cannot make a folder").system()?;
-    for (name, content) in files.iter().chain(&[("input", INPUT)]) {
+    for (name, content) in files.iter().chain(&[("input", sum::INPUT)]) {
         fs::write(folder.path().join(name), content).system()?;
     }
     Ok(folder)

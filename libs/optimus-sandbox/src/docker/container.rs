@@ -6,8 +6,8 @@ use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, HostConfigL
 use optimus_common::{
     WorkerId,
     box_layout::{
-        AGENT_DIR, AGENT_DIR_BYTES, AGENT_OPEN_FILES, BOX_DIR, OOM_SCORE_ADJ, SHM_DIR, TMP_DIR, USERS_DIR,
-        inodes,
+        AGENT_DIR, AGENT_DIR_BYTES, AGENT_OPEN_FILES, AGENT_PROGRAM, BOX_DIR, ENTRY_POINT, OOM_SCORE_ADJ,
+        SHM_DIR, TMP_DIR, USERS_DIR, inodes,
     },
     limits::CORE_LIMIT,
     weaken,
@@ -18,18 +18,13 @@ use super::{images::ImageId, masks::masked_paths};
 use crate::spec::{BoxSpec, Cpus, NetworkPolicy, ResourceLimits};
 
 /// On every box, with the value `1`.
-const BOX_LABEL: &str = "optimus.box";
+pub const BOX_LABEL: &str = "optimus.box";
 /// The installation a box belongs to.
 pub(super) const SCOPE_LABEL: &str = "optimus.scope";
 /// The worker a box belongs to.
 pub(super) const WORKER_LABEL: &str = "optimus.worker";
-const LANGUAGE_LABEL: &str = "optimus.language";
-
-/// The universal entry point of every language's image.
-const ENTRY_POINT: &str = "/optimus/runner.sh";
-
-/// The agent itself.
-const AGENT: &str = "/optimus/optimus-runner";
+/// The language whose image a box has.
+pub const LANGUAGE_LABEL: &str = "optimus.language";
 
 /// What holds the images of a worker's boxes has it, with the value `1`, in place of [`BOX_LABEL`].
 const HOLDER_LABEL: &str = "optimus.holder";
@@ -105,7 +100,7 @@ fn of_worker(
 pub(super) fn holder(image: &ImageId, owner: &Owner, most_bytes: u64) -> ContainerCreateBody {
     let memory = Some(signed(most_bytes.saturating_add(BESIDE_HELD_FILES)));
     ContainerCreateBody {
-        entrypoint: Some(vec![AGENT.to_owned()]),
+        entrypoint: Some(vec![AGENT_PROGRAM.to_owned()]),
         cmd: Some(vec!["hold".to_owned(), most_bytes.to_string()]),
         hostname: Some("holder".to_owned()),
         host_config: Some(HostConfig {

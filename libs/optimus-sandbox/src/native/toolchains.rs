@@ -22,7 +22,9 @@ use std::{
 
 use jiff::Timestamp;
 use optimus_common::{
-    LanguageName, causes,
+    LanguageName,
+    box_layout::TOOLCHAIN_FILE,
+    causes,
     language::{Language, LanguagesFile},
 };
 use tokio::sync::Notify;
@@ -360,7 +362,7 @@ impl Root {
 
 /// The version is what was asked of it when the image was built.
 fn of_image(folder: PathBuf, language: &Language) -> Toolchain {
-    let told = fs::read_to_string(folder.join("optimus/toolchain")).unwrap_or_default();
+    let told = fs::read_to_string(folder.join(TOOLCHAIN_FILE)).unwrap_or_default();
     Toolchain {
         version: command::first_line(&told)
             .unwrap_or(language.version.as_str())

@@ -10,7 +10,7 @@ use std::{
 use optimus_cell::{GuestUids, Guests};
 use optimus_common::{
     LanguageName,
-    box_layout::{AGENT_DIR, BOX_DIR, TMP_DIR},
+    box_layout::{AGENT_DIR, BOX_DIR, TMP_DIR, TOOLCHAIN_FILE},
 };
 use optimus_linux::proc_view::{
     CHANGING_SETTING, EMPTY_FOLDER, NETWORK_SETTINGS, SETTINGS_FOLDER, SHOWN_SETTINGS, STILL_COUNTERS,
@@ -104,7 +104,7 @@ fn users(skeleton: &Path) -> Result<(), Failure> {
 pub(super) fn of_host(skeleton: &Path, language: &LanguageName, toolchain: &str) -> Result<(), Failure> {
     of_image(skeleton)?;
     folder_at(&skeleton.join("optimus").join(language.as_str()))?;
-    for (file, text) in FILES.into_iter().chain([("optimus/toolchain", toolchain)]) {
+    for (file, text) in FILES.into_iter().chain([(TOOLCHAIN_FILE, toolchain)]) {
         write(&skeleton.join(file), text.as_bytes(), 0o444)?;
     }
     Ok(())
