@@ -28,8 +28,11 @@ end
 
 local depth = redis.call('ZCARD', DELAYED)
 for _, list in pairs(LISTS) do depth = depth + redis.call('LLEN', list) end
-local stored = tonumber(redis.call('HGET', COUNTERS, 'stored_bytes') or 0)
-if depth >= max_waiting or stored + #submission > max_bytes then return 'full' end
+if depth >= max_waiting then return 'full' end
+if redis.call('HINCRBY', COUNTERS, 'stored_bytes', #submission) > max_bytes then
+  redis.call('HINCRBY', COUNTERS, 'stored_bytes', -#submission)
+  return 'full'
+end
 
 redis.call('HSET', job, 'status', 'queued', 'language', LANGUAGE, 'priority', priority, 'attempts', 0, 'token', 0,
   'created', now_ms(), 'tests', tests, 'bytes', #submission, 'submission', submission, 'version', RECORD_VERSION,
@@ -38,7 +41,6 @@ if metadata ~= '' then redis.call('HSET', job, 'metadata', metadata) end
 if idempotency then redis.call('SET', idempotency, id .. ' ' .. body, 'PX', ttl) end
 redis.call('RPUSH', LISTS[priority], id)
 redis.call('HINCRBY', COUNTERS, 'submitted:' .. LANGUAGE, 1)
-redis.call('HINCRBY', COUNTERS, 'stored_bytes', #submission)
 -- With more than this waiting, no worker is.
 if depth < MOST_WAKES then wake() end
 return 'created'
