@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         who_talks_to_one_that_has_ended_finds_an_end,
         nothing_is_run_where_one_cannot_be_made,
         the_end_of_one_box_ends_the_other,
+        jobs_that_want_boxes_in_other_orders_all_end,
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(runtime);
@@ -196,4 +197,10 @@ async fn the_end_of_one_box_ends_the_other(stage: &Stage) {
             .unwrap_err();
         assert!(error.to_string().contains("the box failed"), "{error}");
     }
+}
+
+/// More jobs than there are places for.
+async fn jobs_that_want_boxes_in_other_orders_all_end(stage: &Stage) {
+    let parts = [Part::new(stage, "c", ""), Part::new(stage, "python", "")];
+    stage.many_at_once(8, [&parts[0], &parts[1]]).await;
 }

@@ -2,6 +2,7 @@
 
 use std::{future::pending, path::Path, process::id, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use optimus_common::{
     WorkerId,
     language::{Language, LanguagesFile},
@@ -26,8 +27,8 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Bytes kept of each stream.
 const KEPT: usize = 64 << 10;
 
-/// Places for the boxes of one job.
-const BUDGET: usize = 2;
+/// Places for the boxes of one job, and one more.
+const BUDGET: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -112,9 +113,32 @@ impl Stage {
             handle.destroy().await.unwrap();
         }
         drop(places);
+        self.all_places_are_free().await;
+        result
+    }
+
+    /// So many jobs at once, which do nothing in their boxes; half of them want the two the other way round.
+    pub(crate) async fn many_at_once(&self, jobs: usize, parts: [&Part; 2]) {
+        let jobs = (0..jobs).map(|number| {
+            let mut specs = parts.map(Part::spec);
+            specs.rotate_left(number % 2);
+            async move {
+                let mut places = self.provider.places(1).await.unwrap();
+                let had = self.provider.acquire_all(&mut places, &specs).await.unwrap();
+                assert_eq!((had.len(), places.count()), (2, 2));
+                for session in had {
+                    session.handle().destroy().await.unwrap();
+                }
+            }
+        });
+        let all = tokio::time::timeout(PATIENCE, join_all(jobs)).await;
+        all.expect("they wait for each other");
+        self.all_places_are_free().await;
+    }
+
+    async fn all_places_are_free(&self) {
         let all = tokio::time::timeout(PATIENCE, self.provider.places(BUDGET)).await;
         assert_eq!(all.unwrap().unwrap().count(), BUDGET);
-        result
     }
 }
 

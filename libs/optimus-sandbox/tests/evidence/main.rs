@@ -15,7 +15,6 @@
 #[path = "../support/build.rs"]
 mod build;
 mod burners;
-mod joined;
 mod kinds;
 mod near;
 mod peak;
@@ -79,23 +78,6 @@ fn main() -> ExitCode {
             runtime.block_on(kinds::memory_is_the_same_whatever_was_before(kind));
             Ok(())
         }));
-    }
-    macro_rules! joined {
-        ($($test:ident),* $(,)?) => {$(
-            for kind in [Kind::Native, Kind::Docker] {
-                let runtime = Arc::clone(&runtime);
-                let name = format!("{}::joined::{}", kind.name(), stringify!($test));
-                trials.push(Trial::test(name, move || {
-                    runtime.block_on(joined::$test(kind));
-                    Ok(())
-                }));
-            }
-        )*};
-    }
-    joined! {
-        two_boxes_talk_to_each_other,
-        the_end_of_one_box_ends_the_job,
-        jobs_of_two_boxes_in_other_orders_all_end,
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     drop(runtime);
