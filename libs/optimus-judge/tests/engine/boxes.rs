@@ -1,7 +1,10 @@
 //! A box that does what it is asked in any order in which a box may: as many executions at once as it has room for, each
 //! writing bit by bit.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
 use optimus_common::facts::RunEnd;
 use optimus_judge::{
@@ -261,6 +264,18 @@ impl<'a> TestBox<'a> {
     /// Executions that were asked for and are not over.
     pub(crate) fn open(&self) -> usize {
         self.waiting.len() + self.going_on.len()
+    }
+
+    /// How long it may say nothing, by the limits of what goes on in it.
+    pub(crate) fn longest_silence(&self) -> Duration {
+        let compiles = self.executions.contains(&ExecutionId::COMPILE) && self.compiled.is_none();
+        let plan = &self.job.plan;
+        let limits = match &plan.compile {
+            Some(compile) if compiles => &compile.limits,
+            _ if self.going_on.is_empty() => return Duration::ZERO,
+            _ => &plan.run.limits,
+        };
+        limits.longest_wall_time()
     }
 
     /// One that is going on, and how many bytes of each stream it has said.

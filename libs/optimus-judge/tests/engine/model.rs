@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use optimus_common::{
     facts::{RunEnd, RunFacts},
-    result::{CompileVerdict, JobResult, OverallStatus, Verdict},
+    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, Verdict},
 };
 use optimus_judge::{
     capture::Capture,
-    compare::Comparison,
+    compare::{Check, Comparison},
     verdict::{self, Evidence, Program, Runtime},
 };
 
@@ -20,8 +20,7 @@ pub(crate) struct Expected {
     pub(crate) verdict: Verdict,
     pub(crate) status: OverallStatus,
     pub(crate) score: f64,
-    /// What the compile step said and used; its facts are none where nothing is compiled.
-    pub(crate) compile: (CompileVerdict, Kept, Kept, Option<RunFacts>),
+    pub(crate) compile: Compiled,
     /// What a compile step that ended well says of the program it chose.
     pub(crate) entry_point: Option<String>,
     /// In the order of the test cases; none where there is no program.
@@ -80,14 +79,17 @@ impl Message {
     }
 }
 
-/// Every stream of a job may take the same part of what a result may take, the compile step's two among them; a line break
-/// takes two bytes there. Programs here write nothing else that takes more than one.
-fn kept(job: &Job, written: &[u8]) -> Kept {
+/// Every stream of a job may take the same part of what a result may take, the compile step's two among them.
+fn share(job: &Job) -> u64 {
     let streams = 2 * (job.tests.len() as u64 + 1);
-    let share = job
-        .results
+    job.results
         .max_stream_bytes
-        .min(job.results.max_job_bytes / streams);
+        .min(job.results.max_job_bytes / streams)
+}
+
+/// What is kept of a stream that may take so much. A line break takes two bytes; programs here write nothing else that takes more
+/// than one.
+pub(crate) fn kept(share: u64, written: &[u8]) -> Kept {
     let mut text = String::new();
     let mut taken = 0;
     for byte in written {
@@ -101,12 +103,28 @@ fn kept(job: &Job, written: &[u8]) -> Kept {
     Kept { text, truncated }
 }
 
-fn compiled(job: &Job, verdict: CompileVerdict) -> (CompileVerdict, Kept, Kept, Option<RunFacts>) {
+/// What the compile step said and used; its facts are none where nothing is compiled.
+pub(crate) type Compiled = (CompileVerdict, Kept, Kept, Option<RunFacts>);
+
+/// Whether there is a program to run.
+pub(crate) fn is_made(job: &Job) -> bool {
+    job.compile.as_ref().is_none_or(|compile| {
+        compile.program == Program::Made && compile.doing.facts.end == (RunEnd::Exited { code: 0 })
+    })
+}
+
+/// How the compile step ended, of whose streams each may take so much.
+pub(crate) fn compiled(job: &Job, share: u64) -> Compiled {
+    let verdict = if is_made(job) {
+        CompileVerdict::Ok
+    } else {
+        CompileVerdict::CompilationError
+    };
     match &job.compile {
         Some(Compiling { doing, .. }) => (
             verdict,
-            kept(job, &doing.stdout),
-            kept(job, &doing.stderr),
+            kept(share, &doing.stdout),
+            kept(share, &doing.stderr),
             Some(doing.facts.clone()),
         ),
         None => (verdict, Kept::default(), Kept::default(), None),
@@ -114,15 +132,13 @@ fn compiled(job: &Job, verdict: CompileVerdict) -> (CompileVerdict, Kept, Kept, 
 }
 
 pub(crate) fn expected(job: &Job) -> Expected {
-    let compiled = job.compile.as_ref().is_none_or(|compile| {
-        compile.program == Program::Made && compile.doing.facts.end == (RunEnd::Exited { code: 0 })
-    });
-    if !compiled {
+    let share = share(job);
+    if !is_made(job) {
         return Expected {
             verdict: Verdict::CompilationError,
             status: OverallStatus::CompilationError,
             score: 0.0,
-            compile: self::compiled(job, CompileVerdict::CompilationError),
+            compile: compiled(job, share),
             entry_point: None,
             tests: Vec::new(),
         };
@@ -164,10 +180,10 @@ pub(crate) fn expected(job: &Job) -> Expected {
             Some(_) => OverallStatus::Failed,
         },
         score: reached / all,
-        compile: self::compiled(job, CompileVerdict::Ok),
+        compile: compiled(job, share),
         // Where it is not kept whole, what is kept of the line stands for it.
         entry_point: job.compile.as_ref().and_then(|compile| {
-            let told = kept(job, &compile.doing.stdout).text;
+            let told = kept(share, &compile.doing.stdout).text;
             told.strip_prefix("entry point: ")
                 .map(|name| name.trim_end().to_owned())
         }),
@@ -197,8 +213,8 @@ fn run_test(job: &Job, place: usize) -> ExpectedTest {
     ExpectedTest {
         id: job.submission.test_cases[place].id,
         verdict,
-        stdout: kept(job, &counts.stdout),
-        stderr: kept(job, &counts.stderr),
+        stdout: kept(share(job), &counts.stdout),
+        stderr: kept(share(job), &counts.stderr),
         exit_code,
         signal,
         message: Message::due(job, place, verdict),
@@ -208,6 +224,16 @@ fn run_test(job: &Job, place: usize) -> ExpectedTest {
 }
 
 fn judge(job: &Job, place: usize, doing: &Doing) -> Verdict {
+    let expected = job.submission.test_cases[place].expected_output();
+    judge_by(job, doing, || {
+        let mut comparison = Comparison::new(&job.submission.checker, expected);
+        comparison.feed(&doing.stdout);
+        comparison.finish()
+    })
+}
+
+/// By the program's own limits, and then by what is said of its output.
+pub(crate) fn judge_by(job: &Job, doing: &Doing, check: impl FnOnce() -> Check) -> Verdict {
     let mut stderr = Capture::new(1 << 20);
     stderr.feed(&doing.stderr);
     let evidence = Evidence {
@@ -219,13 +245,25 @@ fn judge(job: &Job, place: usize, doing: &Doing) -> Verdict {
         },
         stderr: &stderr,
     };
-    let expected = job.submission.test_cases[place].expected_output();
-    let check = || {
-        let mut comparison = Comparison::new(&job.submission.checker, expected);
-        comparison.feed(&doing.stdout);
-        comparison.finish()
-    };
     verdict::judge(evidence, check).verdict
+}
+
+impl Kept {
+    pub(crate) fn of(text: &str, truncated: bool) -> Self {
+        Self {
+            text: text.to_owned(),
+            truncated,
+        }
+    }
+}
+
+pub(crate) fn compiled_as_told(compile: &CompileResult) -> Compiled {
+    (
+        compile.verdict,
+        Kept::of(&compile.stdout, compile.stdout_truncated),
+        Kept::of(&compile.stderr, compile.stderr_truncated),
+        compile.evidence.as_ref().map(|evidence| evidence.facts.clone()),
+    )
 }
 
 impl From<&JobResult> for Expected {
@@ -237,20 +275,11 @@ impl From<&JobResult> for Expected {
             compile.verdict == CompileVerdict::CompilationError,
             result.verdict == Verdict::CompilationError
         );
-        let kept = |text: &String, truncated| Kept {
-            text: text.clone(),
-            truncated,
-        };
         Self {
             verdict: result.verdict,
             status: result.overall_status,
             score: result.score.unwrap(),
-            compile: (
-                compile.verdict,
-                kept(&compile.stdout, compile.stdout_truncated),
-                kept(&compile.stderr, compile.stderr_truncated),
-                compile.evidence.as_ref().map(|evidence| evidence.facts.clone()),
-            ),
+            compile: compiled_as_told(compile),
             entry_point: result.entry_point.clone(),
             tests: result
                 .test_results
@@ -258,8 +287,8 @@ impl From<&JobResult> for Expected {
                 .map(|test| ExpectedTest {
                     id: test.test_id,
                     verdict: test.verdict,
-                    stdout: kept(&test.stdout, test.stdout_truncated),
-                    stderr: kept(&test.stderr, test.stderr_truncated),
+                    stdout: Kept::of(&test.stdout, test.stdout_truncated),
+                    stderr: Kept::of(&test.stderr, test.stderr_truncated),
                     exit_code: test.exit_code,
                     signal: test.signal.clone(),
                     message: Message::of(test.verdict, test.message.is_some()),

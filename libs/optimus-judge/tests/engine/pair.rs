@@ -1,32 +1,87 @@
 //! The engine of two programs that talk to each other, with boxes that do what they are asked in any order, and with others.
 
-use optimus_common::{facts::RunEnd, result::CompileVerdict};
+use std::time::Duration;
+
+use optimus_common::{facts::RunFacts, result::Verdict};
 use optimus_judge::{
+    compare::Check,
     engine::{
-        Action, BoxId, Endpoint, EngineError, Event, ExecutionId, PairEngine, PairPart, PairResult, Purpose,
-        Reads,
+        Action, BoxId, Endpoint, EngineError, Event, ExecutionId, PairEngine, PairPart, PairResult,
+        PartResult, Purpose, Reads,
     },
     verdict::Program,
 };
-use optimus_protocol::{Sealed, Stream};
+use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
 use proptest::{collection::vec, prelude::*};
 
 use crate::{
     MOST_STEPS,
     boxes::{Choices, Going, Said},
-    jobs::{Job, job},
+    jobs::{Job, OUTPUT_LIMIT, job},
+    model::{Compiled, Kept, compiled, compiled_as_told, is_made, judge_by, kept},
 };
 
 const SOURCE: &[&[u8]] = &[b"int main() {}"];
-const KEPT: usize = 1 << 10;
 
-fn engine(jobs: &[Job; 2]) -> PairEngine<'_> {
-    let parts = jobs.each_ref().map(|job| PairPart {
-        plan: &job.plan,
-        language: &job.language,
-        contents: SOURCE,
+/// Two programs.
+#[derive(Debug)]
+struct Pair {
+    jobs: [Job; 2],
+    /// Bytes kept of each stream.
+    kept: usize,
+}
+
+/// Each with limits, and a runtime, of its own.
+fn pair() -> impl Strategy<Value = Pair> {
+    let kept = prop_oneof![0..30_usize, Just(1 << 10)];
+    ([job(), job()], kept).prop_map(|(mut jobs, kept)| {
+        let [one, other] = &mut jobs;
+        other.plan.run.limits.wall_time *= 3;
+        other.language.execution.memory_allowance_mb = 20;
+        if let Some(compile) = &mut one.plan.compile {
+            compile.limits.wall_time *= 4;
+        }
+        Pair { jobs, kept }
+    })
+}
+
+impl Pair {
+    fn engine(&self) -> PairEngine<'_> {
+        let parts = self.jobs.each_ref().map(|job| PairPart {
+            plan: &job.plan,
+            language: &job.language,
+            contents: SOURCE,
+        });
+        PairEngine::new(parts, self.kept)
+    }
+}
+
+/// How one of the two fares: what is kept of its output, and what it used.
+type Run = (Verdict, Kept, Kept, RunFacts);
+
+/// What has to come of one that can be made, found in the plainest way. It is for others to say whether what it said was right.
+fn expected_run(job: &Job, share: usize) -> Run {
+    let [doing, _] = &job.tests[0];
+    let kept = |written| kept(share as u64, written);
+    let verdict = judge_by(job, doing, || Check::Accepted);
+    (
+        verdict,
+        kept(&doing.stdout),
+        kept(&doing.stderr),
+        doing.facts.clone(),
+    )
+}
+
+fn told(part: &PartResult) -> (Option<Compiled>, Option<Run>) {
+    let run = part.run.as_ref().map(|run| {
+        (
+            run.judgement.verdict,
+            Kept::of(&run.stdout.text, run.stdout.truncated),
+            Kept::of(&run.stderr.text, run.stderr.truncated),
+            run.facts.clone(),
+        )
     });
-    PairEngine::new(parts, KEPT)
+    (part.compile.as_ref().map(compiled_as_told), run)
 }
 
 /// A box that does what it is asked.
@@ -86,11 +141,14 @@ impl<'a> Side<'a> {
         Some(Said::Ended(id, doing))
     }
 
-    /// Whether a program can be made of it.
-    fn compiles(&self) -> bool {
-        self.job.compile.as_ref().is_none_or(|compile| {
-            compile.doing.facts.end == (RunEnd::Exited { code: 0 }) && compile.program == Program::Made
-        })
+    /// How long it may say nothing, by the limits of what goes on in it.
+    fn longest_silence(&self) -> Duration {
+        let limits = match self.going.as_ref().map(|going| going.id) {
+            None => return Duration::ZERO,
+            Some(ExecutionId::COMPILE) => &self.job.plan.compile.as_ref().unwrap().limits,
+            Some(_) => &self.job.plan.run.limits,
+        };
+        limits.longest_wall_time()
     }
 }
 
@@ -124,13 +182,21 @@ fn act(engine: &mut PairEngine<'_>, sides: &mut [Side<'_>; 2]) -> bool {
             let side = &mut sides[at(execution.in_box)];
             let doing = if execution.id == ExecutionId::COMPILE {
                 side.comes_to(Asked::Compile);
-                assert_eq!(execution.purpose, Purpose::Compile);
+                assert_eq!(
+                    (execution.purpose, execution.wanted_bytes),
+                    (Purpose::Compile, Some(COMPILE_OUTPUT_KEPT))
+                );
+                assert_eq!(Some(execution.command), side.job.plan.compile.as_ref());
                 side.job.compile.as_ref().unwrap().doing.clone()
             } else {
                 side.comes_to(Asked::Run);
                 assert_eq!(
                     (execution.purpose, execution.reads),
                     (Purpose::Part, Reads::Connected)
+                );
+                assert_eq!(
+                    (execution.wanted_bytes, execution.command),
+                    (None, &side.job.plan.run)
                 );
                 assert!(side.joined.iter().all(Option::is_some), "connections come first");
                 side.job.tests[0][0].clone()
@@ -150,11 +216,16 @@ fn act(engine: &mut PairEngine<'_>, sides: &mut [Side<'_>; 2]) -> bool {
 }
 
 /// What comes of the two where box by box is asked and heard as the numbers say; `None` where a box leaves first.
-fn run(jobs: &[Job; 2], choices: &mut Choices, leaves_after: usize) -> Option<PairResult> {
-    let mut engine = engine(jobs);
-    let mut sides = [Side::new(&jobs[0]), Side::new(&jobs[1])];
+fn run(pair: &Pair, choices: &mut Choices, leaves_after: usize) -> Option<PairResult> {
+    let mut engine = pair.engine();
+    let mut sides = pair.jobs.each_ref().map(Side::new);
     for step in 0..MOST_STEPS {
-        assert!(!engine.longest_silence().is_zero());
+        for side in &sides {
+            assert!(
+                engine.longest_silence() > side.longest_silence(),
+                "what is within its limits is waited for"
+            );
+        }
         if engine.is_over() {
             while act(&mut engine, &mut sides) {}
             assert!(
@@ -192,47 +263,54 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_two_programs_can_hang_it(jobs in [job(), job()], numbers in vec(any::<u8>(), 0..400)) {
-        let result = run(&jobs, &mut Choices::new(numbers), usize::MAX).unwrap();
-        let compile = jobs.each_ref().map(|job| Side::new(job).compiles());
-        if compile == [true, true] {
-            for (part, job) in result.parts.iter().zip(&jobs) {
-                let run = part.run.as_ref().unwrap();
-                prop_assert_eq!(&run.facts, &job.tests[0][0].facts);
+    fn every_order_comes_to_what_the_two_come_to_one_after_the_other(
+        pair in pair(),
+        numbers in vec(any::<u8>(), 0..400),
+    ) {
+        let result = run(&pair, &mut Choices::new(numbers), usize::MAX).unwrap();
+        let are_made = pair.jobs.iter().all(is_made);
+        let mut failed = false;
+        for (part, job) in result.parts.iter().zip(&pair.jobs) {
+            let (compile, run) = told(part);
+            let due = compiled(job, pair.kept as u64);
+            if are_made {
+                prop_assert_eq!((compile, run), (Some(due), Some(expected_run(job, pair.kept))));
+            } else {
+                // Who was not waited for has none.
+                failed |= compile.is_some() && !is_made(job);
+                prop_assert!(compile.is_none_or(|compile| compile == due));
+                prop_assert_eq!(run, None);
             }
-            // To the last byte, whatever the order.
-            let in_order = run_in_order(&jobs);
-            prop_assert_eq!(result, in_order);
-        } else {
-            prop_assert!(result.parts.iter().all(|part| part.run.is_none()));
-            let failed = result.parts.iter().zip(compile).any(|(part, compiles)| {
-                !compiles && part.compile.as_ref().is_some_and(|compile| compile.verdict != CompileVerdict::Ok)
-            });
-            prop_assert!(failed);
+        }
+        prop_assert_eq!(are_made, !failed);
+        if are_made {
+            // To the last byte of every message.
+            prop_assert_eq!(result, run_in_order(&pair));
         }
     }
 
     #[test]
     fn two_programs_of_which_a_box_leaves_have_no_result(
-        jobs in [job(), job()],
+        pair in pair(),
         numbers in vec(any::<u8>(), 0..400),
         steps in 0_usize..200,
     ) {
         // It says so itself where the two were over before.
-        run(&jobs, &mut Choices::new(numbers), steps);
+        run(&pair, &mut Choices::new(numbers), steps);
     }
 
     #[test]
     fn what_no_box_would_say_ends_it(
-        jobs in [job(), job()],
-        numbers in vec(any::<u8>(), 0..100),
+        pair in pair(),
+        numbers in vec(any::<u8>(), 0..400),
+        steps in 0_usize..60,
         place in 0_u32..3,
-        lie in 0_usize..4,
+        lie in 0_usize..6,
     ) {
-        let mut choices = Choices::new(numbers.clone());
-        let mut engine = engine(&jobs);
-        let mut sides = [Side::new(&jobs[0]), Side::new(&jobs[1])];
-        for _ in 0..numbers.len() / 4 {
+        let mut choices = Choices::new(numbers);
+        let mut engine = pair.engine();
+        let mut sides = pair.jobs.each_ref().map(Side::new);
+        for _ in 0..steps {
             act(&mut engine, &mut sides);
             let which = choices.below(2);
             if let Some(said) = sides[which].speak(&mut choices) {
@@ -240,13 +318,26 @@ proptest! {
             }
         }
         let in_box = BoxId(place);
-        let at_work = sides.get(place as usize).is_some_and(|side| side.going.is_some());
+        let going = sides.get(place as usize).and_then(|side| side.going.as_ref());
         let nobodys = ExecutionId::from(optimus_protocol::ExecId(7));
-        let facts = jobs[0].tests[0][0].facts.clone();
+        let mut facts = pair.jobs[0].tests[0][0].facts.clone();
+        if let Some(Going { said: [stdout, stderr], .. }) = going {
+            // So that nothing else is wrong with it.
+            (facts.stdout_bytes, facts.stderr_bytes) = (*stdout as u64, *stderr as u64);
+        }
         let event = match lie {
             0 => Event::Output { in_box, id: nobodys, stream: Stream::Stdout, data: b"x" },
             1 => Event::Ended { in_box, id: nobodys, facts },
-            2 if !at_work => Event::Ended { in_box, id: ExecutionId::COMPILE, facts },
+            // Bytes that have not come, and fewer than have come.
+            2 | 3 if let Some(Going { id, said: [said, _], .. }) = going => {
+                let written = if lie == 2 { said + 1 } else { said.saturating_sub(1) };
+                if written == *said || *said >= OUTPUT_LIMIT {
+                    return Ok(());
+                }
+                let facts = RunFacts { stdout_bytes: written as u64, ..facts };
+                Event::Ended { in_box, id: *id, facts }
+            }
+            4 if going.is_none() => Event::Ended { in_box, id: ExecutionId::COMPILE, facts },
             _ if sides.get(place as usize).is_some_and(|side| side.seal_is_owed) => return Ok(()),
             _ => Event::Sealed { in_box, found: Sealed { program_missing: false, too_many_entries: false } },
         };
@@ -258,6 +349,6 @@ proptest! {
     }
 }
 
-fn run_in_order(jobs: &[Job; 2]) -> PairResult {
-    run(jobs, &mut Choices::new(Vec::new()), usize::MAX).unwrap()
+fn run_in_order(pair: &Pair) -> PairResult {
+    run(pair, &mut Choices::new(Vec::new()), usize::MAX).unwrap()
 }
