@@ -52,9 +52,16 @@ pub async fn grade(
             };
             return Err(last_words(receiver, error).await.into());
         }
+        let next = async {
+            tokio::select! {
+                event = receiver_0.next() => (0, event),
+                event = receiver_1.next() => (1, event),
+            }
+        };
         let (place, event) = tokio::select! {
-            event = receiver_0.next() => (0, event?),
-            event = receiver_1.next() => (1, event?),
+            // What a box says is worth more than that it is late.
+            biased;
+            (place, event) = next => (place, event?),
             () = sleep_until(deadline) => {
                 let lately = mem::take(&mut work.lately);
                 if lately.is_zero() {

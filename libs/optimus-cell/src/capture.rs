@@ -130,6 +130,8 @@ impl Capture {
             .saturating_add(1)
             .min(buffer.len());
         let read = match rustix::io::read(pipe, &mut buffer[..room]) {
+            // The end of it cannot be seen here: a pipe of packets has given an empty one.
+            Ok(0) if self.writer.is_some() => return Ok(Captured::Nothing),
             Ok(read) => read,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(Captured::Nothing),
             Err(errno) => return Err(CellError::system("read a program's output")(errno)),
