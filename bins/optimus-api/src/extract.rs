@@ -77,7 +77,7 @@ fn only_parameter(uri: &Uri, known: &str) -> Result<Option<String>, Problem> {
         match given.next() {
             None => return Ok(Some(value)),
             Some((other, _)) if other == known => {
-                return Err(Problem::invalid_field(known, "stands there twice"));
+                return Err(Problem::invalid_field(known, "is given twice; give it once"));
             }
             Some((other, _)) => other,
         }
@@ -130,7 +130,10 @@ pub(crate) fn after(uri: &Uri, headers: &HeaderMap) -> Result<u64, Problem> {
         .next()
         .map(|value| number("Last-Event-ID", value.as_bytes()));
     if given.next().is_some() {
-        return Err(Problem::invalid_field("Last-Event-ID", "stands there twice"));
+        return Err(Problem::invalid_field(
+            "Last-Event-ID",
+            "is given twice; give it once",
+        ));
     }
     Ok(last.transpose()?.or(asked).unwrap_or(0))
 }

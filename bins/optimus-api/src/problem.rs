@@ -44,7 +44,7 @@ pub struct ProblemDetails {
     #[schema(example = 400)]
     status: u16,
     /// This occurrence in words.
-    #[schema(example = "7 stands there twice")]
+    #[schema(example = "7 is given twice; each test case needs an id of its own")]
     detail: String,
     /// The path of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,7 +75,7 @@ pub struct ProblemDetails {
 pub struct FieldError {
     #[schema(example = "test_cases[3].id")]
     field: String,
-    #[schema(example = "7 stands there twice")]
+    #[schema(example = "7 is given twice; each test case needs an id of its own")]
     message: String,
 }
 

@@ -156,12 +156,12 @@ mod tests {
 
     #[test]
     fn problems_are_told_with_their_field() {
-        let body = br#"{"type":"t","title":"A field is invalid","status":400,"detail":"7 stands there twice","field":"test_cases[3].id"}"#;
+        let body = br#"{"type":"t","title":"A field is invalid","status":400,"detail":"7 is given twice","field":"test_cases[3].id"}"#;
         let refusal = Refusal::read(StatusCode::BAD_REQUEST, None, body);
         assert!(!refusal.is_temporary());
         assert_eq!(
             refusal.to_string(),
-            "the API answered 400: A field is invalid: test_cases[3].id: 7 stands there twice"
+            "the API answered 400: A field is invalid: test_cases[3].id: 7 is given twice"
         );
     }
 

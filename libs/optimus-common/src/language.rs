@@ -303,7 +303,7 @@ impl Languages {
                 .iter()
                 .any(|other| other.name == language.name)
             {
-                Some("stands there twice".to_owned())
+                Some("is listed twice; each language needs a name of its own".to_owned())
             } else {
                 language.problem()
             };

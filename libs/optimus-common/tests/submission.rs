@@ -171,7 +171,7 @@ fn one_byte_is_singular_in_messages() {
     };
     assert_eq!(
         message(json!({"source_code": "x"})),
-        "1 byte, of which at most 0 are taken"
+        "has 1 byte; at most 0 are accepted"
     );
     assert_eq!(
         message(json!({"source_code": "", "metadata": "x"})),
@@ -179,6 +179,24 @@ fn one_byte_is_singular_in_messages() {
     );
     let args = message(json!({"source_code": "", "args": ["x"]}));
     assert!(args.starts_with("args and env together have 1 byte; "), "{args}");
+}
+
+#[test]
+fn who_gives_something_twice_is_told_what_is_right() {
+    let message = |changes: Value| {
+        let submission: Submission = serde_json::from_value(with(changes)).unwrap();
+        submission.validate(&maxima()).unwrap_err().to_string()
+    };
+    let test = json!({"id": 7, "expected_output": ""});
+    assert_eq!(
+        message(json!({"test_cases": [test, test]})),
+        "test_cases[1].id: 7 is given twice; each test case needs an id of its own"
+    );
+    let file = json!({"name": "a.py", "content": ""});
+    assert_eq!(
+        message(json!({"source_code": null, "files": [file, file]})),
+        "files[1].name: \"a.py\" is given twice; each file needs a name of its own"
+    );
 }
 
 #[test]

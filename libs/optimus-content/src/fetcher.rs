@@ -52,7 +52,7 @@ pub enum FetchError {
     /// Though the store answers.
     #[error("the content {0}, which the job names, cannot be read")]
     Unreadable(Digest, #[source] ContentError),
-    #[error("the content that the job names has {bytes} bytes, of which at most {most} are taken")]
+    #[error("the content that the job names has {bytes} bytes; at most {most} are accepted")]
     TooLarge { bytes: u64, most: u64 },
 }
 

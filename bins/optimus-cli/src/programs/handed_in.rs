@@ -191,7 +191,7 @@ impl Bytes {
         let size = metadata.len().max(bytes.len() as u64);
         if size > left {
             let total = counted(self.read.saturating_add(size), "byte");
-            let why = format!("{total} with this file, of which at most {} are taken", self.most);
+            let why = format!("{total} with this file; at most {} are accepted", self.most);
             return Err(refused(path, &why));
         }
         self.read += size;

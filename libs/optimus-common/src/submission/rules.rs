@@ -94,7 +94,7 @@ impl Submission {
                 return Err(invalid(
                     field,
                     format!(
-                        "with this, the content named has {total} bytes, of which at most {most} are taken"
+                        "the content named up to here has {total} bytes in all; at most {most} are accepted"
                     ),
                 ));
             }
@@ -145,7 +145,7 @@ impl Submission {
             (None, []) => return Err(invalid("source_code", "is missing; give source_code or files")),
             (Some(source), []) => {
                 if self.entry_point.is_some() {
-                    return Err(invalid("entry_point", "names one of files; source_code has none"));
+                    return Err(invalid("entry_point", "can be given only with files"));
                 }
                 source.len() as u64
             }
@@ -163,7 +163,7 @@ impl Submission {
             return Err(invalid(
                 field,
                 format!(
-                    "{}, of which at most {} are taken",
+                    "has {}; at most {} are accepted",
                     counted(total, "byte"),
                     maxima.source_bytes
                 ),
@@ -181,7 +181,7 @@ impl Submission {
             return Err(invalid(
                 "files",
                 format!(
-                    "{}, of which at most {} are taken",
+                    "has {}; at most {} are accepted",
                     counted(files.len(), "file"),
                     maxima.files
                 ),
@@ -192,7 +192,13 @@ impl Submission {
             let field = format!("files[{i}].name");
             check_file_name(&file.name).map_err(|message| invalid(&field, message))?;
             if !names.insert(file.name.as_str()) {
-                return Err(invalid(field, format!("{:?} stands there twice", file.name)));
+                return Err(invalid(
+                    field,
+                    format!(
+                        "{:?} is given twice; each file needs a name of its own",
+                        file.name
+                    ),
+                ));
             }
             file.payload().exactly_one(&format!("files[{i}].content"))?;
         }
@@ -201,14 +207,15 @@ impl Submission {
             if let Some(parent) = parents.find(|parent| names.contains(parent)) {
                 return Err(invalid(
                     format!("files[{i}].name"),
-                    format!("{parent:?} is a file already"),
+                    format!("{parent:?} is the name of a file, and so cannot be a folder"),
                 ));
             }
         }
         match &self.entry_point {
-            Some(name) if !names.contains(name.as_str()) => {
-                Err(invalid("entry_point", format!("{name:?} is none of files")))
-            }
+            Some(name) if !names.contains(name.as_str()) => Err(invalid(
+                "entry_point",
+                format!("{name:?} is not the name of any of the files"),
+            )),
             _ => Ok(()),
         }
     }
@@ -224,7 +231,7 @@ impl Submission {
             return Err(invalid(
                 "test_cases",
                 format!(
-                    "{}, of which at most {} are taken",
+                    "has {}; at most {} are accepted",
                     counted(self.test_cases.len(), "test case"),
                     maxima.test_cases
                 ),
@@ -236,7 +243,10 @@ impl Submission {
             if !ids.insert(test.id) {
                 return Err(invalid(
                     format!("test_cases[{i}].id"),
-                    format!("{} stands there twice", test.id),
+                    format!(
+                        "{} is given twice; each test case needs an id of its own",
+                        test.id
+                    ),
                 ));
             }
             test.input_payload()
@@ -280,7 +290,10 @@ impl Submission {
             if let Some(value) = value
                 && !(1..=maximum).contains(&value)
             {
-                return Err(invalid(field, format!("is {value}; 1 to {maximum} are taken")));
+                return Err(invalid(
+                    field,
+                    format!("is {value}; it must be from 1 to {maximum}"),
+                ));
             }
         }
         Ok(())
@@ -302,7 +315,12 @@ impl Submission {
         if (self.args.len() + self.env.len()) as u64 > maxima.args {
             return Err(invalid(
                 more_of(self.args.len(), self.env.len()),
-                format!("at most {} arguments and variables are taken", maxima.args),
+                format!(
+                    "{} in args and {} in env; at most {} are accepted together",
+                    counted(self.args.len(), "argument"),
+                    counted(self.env.len(), "variable"),
+                    maxima.args
+                ),
             ));
         }
         let (mut in_args, mut in_env) = (0, 0);
@@ -326,7 +344,7 @@ impl Submission {
             return Err(invalid(
                 more_of(in_args, in_env),
                 format!(
-                    "args and env together have {}; at most {} are taken",
+                    "args and env together have {}; at most {} are accepted",
                     counted(total, "byte"),
                     maxima.args_bytes
                 ),

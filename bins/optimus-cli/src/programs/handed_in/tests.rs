@@ -146,7 +146,7 @@ fn no_more_is_read_than_a_program_may_have() {
         .unwrap();
     class.refuses(
         "dir",
-        "data.bin: 32212254720 bytes with this file, of which at most 1000 are taken",
+        "data.bin: 32212254720 bytes with this file; at most 1000 are accepted",
     );
     fs::write(class.at("full/a.py"), [b'x'; 500]).unwrap();
     fs::write(class.at("full/b.py"), [b'x'; 500]).unwrap();

@@ -17,7 +17,7 @@ pub(super) fn find<'a>(sources: impl Iterator<Item = &'a [u8]>) -> Result<Option
         for (at, _) in text.match_indices(TAG) {
             let line = text[at + TAG.len()..].lines().next().unwrap_or_default();
             if found.replace(verdicts(line)?).is_some() {
-                return Err(format!("{TAG} stands there more than once"));
+                return Err(format!("{TAG} is given more than once"));
             }
         }
     }
