@@ -56,7 +56,7 @@ fn told(groups: &[Group]) -> String {
             text,
             "| [{}](#{}) | {} | {} | {} |",
             group.title,
-            group.title.to_lowercase().replace(' ', "-"),
+            anchor(&group.title),
             group.aims_at,
             group.layers.join(", "),
             group.cases.len()
@@ -82,6 +82,14 @@ fn told(groups: &[Group]) -> String {
     }
     text.push('\n');
     text
+}
+
+/// By which a page's heading is reached: GitHub leaves out of it all that is neither a letter, a digit, a blank nor a hyphen.
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .chars()
+        .filter(|character| character.is_alphanumeric() || matches!(character, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
 fn tries(case: &Case) -> String {
