@@ -110,6 +110,17 @@ impl Client {
         id_of(&answer.body)
     }
 
+    /// Submits as a part of the client's own trace.
+    pub async fn submit_traced(&self, submission: &Value, traceparent: &str) -> String {
+        let headers = [("traceparent", traceparent)];
+        let answer = self
+            .ask_with(Method::POST, "/jobs", &headers, Some(submission))
+            .await;
+        let answer = answer.expect("no answer to POST /jobs");
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        id_of(&answer.body)
+    }
+
     pub async fn record(&self, id: &str) -> Value {
         let answer = self.get(&format!("/jobs/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);

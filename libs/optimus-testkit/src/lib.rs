@@ -7,6 +7,7 @@
 //! - [`project`]: the folder of the checkout, the binaries of other packages
 //! - [`process`], [`redis`]: processes, and servers among them, that end with the test
 //! - `client`: the HTTP API as its clients use it
+//! - `collector`: a collector of spans
 //! - [`boxes`], [`leftovers`]: the boxes of one system seen from outside, and what must not be left of it
 //! - [`cgroups`]: control groups as they are seen from outside
 //! - `docker_image`: the image of tests that make containers
@@ -32,6 +33,8 @@ pub mod cgroups;
 pub mod checkers;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "collector")]
+pub mod collector;
 #[cfg(feature = "docker")]
 pub mod docker_image;
 #[cfg(target_os = "linux")]

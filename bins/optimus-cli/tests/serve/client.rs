@@ -30,14 +30,3 @@ pub(crate) async fn try_submit(client: &Client, key: &str, submission: &Value) -
     );
     Some(answer.body["job_id"].as_str().unwrap().to_owned())
 }
-
-/// Submits as a part of the client's own trace.
-pub(crate) async fn submit_traced(client: &Client, submission: &Value, traceparent: &str) -> String {
-    let headers = [("traceparent", traceparent)];
-    let answer = client
-        .ask_with(Method::POST, "/jobs", &headers, Some(submission))
-        .await
-        .unwrap();
-    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:#?}");
-    answer.body["job_id"].as_str().unwrap().to_owned()
-}

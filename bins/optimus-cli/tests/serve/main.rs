@@ -6,7 +6,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test")]
 
 mod client;
-mod collector;
 mod figures;
 mod killing;
 mod process;

@@ -1,13 +1,12 @@
 //! Spans that a collector gets of a job, from the client's own down to each run.
 
+use std::collections::BTreeSet;
+
+use optimus_testkit::collector::{Collector, attributes, hex};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{
-    client::{assert_verdict, submit_traced},
-    collector::{Collector, attributes, hex},
-    process::Machine,
-};
+use crate::{client::assert_verdict, process::Machine};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
@@ -37,7 +36,10 @@ pub(crate) async fn a_job_is_one_trace_from_the_client_to_each_run() {
     let machine = exporting(&collector);
     let served = machine.serve(&["--language", "python,c"]).await;
     served.until_available("c").await;
-    let id = submit_traced(&served.client, &doubles(), &format!("00-{TRACE}-{CLIENT}-01")).await;
+    let id = served
+        .client
+        .submit_traced(&doubles(), &format!("00-{TRACE}-{CLIENT}-01"))
+        .await;
     assert_verdict(&served.client.done(&id).await, "accepted");
     // It sends the last spans when it leaves.
     served.leave().await;
@@ -110,7 +112,7 @@ pub(crate) async fn a_job_is_one_trace_from_the_client_to_each_run() {
         );
     }
 
-    assert_eq!(collector.services(), ["optimus"]);
+    assert_eq!(collector.services(), BTreeSet::from(["optimus".to_owned()]));
     for secret in ["secret_name", "112233445566", "224466891132"] {
         assert!(!collector.was_told(secret), "{secret} is in a span");
     }
@@ -121,7 +123,10 @@ pub(crate) async fn a_job_without_a_client_s_trace_has_its_own_and_an_unsampled_
     let machine = exporting(&collector);
     let served = machine.serve(&["--language", "python,c"]).await;
     served.until_available("c").await;
-    let unsampled = submit_traced(&served.client, &doubles(), &format!("00-{TRACE}-{CLIENT}-00")).await;
+    let unsampled = served
+        .client
+        .submit_traced(&doubles(), &format!("00-{TRACE}-{CLIENT}-00"))
+        .await;
     assert_verdict(&served.client.done(&unsampled).await, "accepted");
     let untraced = served.client.submit(&doubles()).await;
     assert_verdict(&served.client.done(&untraced).await, "accepted");

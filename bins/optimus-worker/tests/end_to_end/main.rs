@@ -18,9 +18,11 @@ mod ledger;
 mod obedient;
 mod programs;
 mod queueing;
+mod renewing;
 mod sizes;
 mod submissions;
 mod system;
+mod tracing;
 mod verdicts;
 
 use std::{
@@ -162,6 +164,13 @@ fn scenarios(runtime: &Arc<Runtime>, shared: &Shared) -> Vec<Trial> {
         chaos::the_api_dies,
         chaos::boxes_die,
         chaos::a_job_whose_boxes_always_die_is_not_blamed,
+    }
+    match boxes {
+        Kind::Container => {
+            on_a_system_of_its_own! { renewing::an_image_built_anew_is_used_and_proved_without_a_restart }
+        }
+        // What goes from process to process is the same for both kinds.
+        Kind::Native => on_a_system_of_its_own! { tracing::a_job_is_one_trace_through_redis },
     }
     trials
 }

@@ -1,7 +1,7 @@
 //! A collector of spans, as OTLP has it: protobuf over HTTP, on loopback.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write,
     sync::{Arc, Mutex},
 };
@@ -19,20 +19,21 @@ use tokio::{net::TcpListener, task::JoinHandle};
 #[derive(Debug, Default)]
 struct Collected {
     spans: Vec<Span>,
-    services: Vec<String>,
+    /// Of each span, by its id.
+    services: HashMap<Vec<u8>, String>,
     bytes: Vec<u8>,
 }
 
 /// A running collector.
 #[derive(Debug)]
-pub(crate) struct Collector {
-    pub(crate) endpoint: String,
+pub struct Collector {
+    pub endpoint: String,
     collected: Arc<Mutex<Collected>>,
     server: JoinHandle<()>,
 }
 
 impl Collector {
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let collected = Arc::<Mutex<Collected>>::default();
         let router = Router::new()
             .route("/v1/traces", post(take))
@@ -48,7 +49,7 @@ impl Collector {
     }
 
     /// Everything of one trace.
-    pub(crate) fn trace(&self, id: &str) -> Trace {
+    pub fn trace(&self, id: &str) -> Trace {
         let collected = self.collected.lock().unwrap();
         let of_it = |span: &&Span| hex(&span.trace_id) == id;
         Trace {
@@ -57,20 +58,30 @@ impl Collector {
     }
 
     /// The ids of all traces in which a span has this name.
-    pub(crate) fn traces_with(&self, name: &str) -> Vec<String> {
+    pub fn traces_with(&self, name: &str) -> Vec<String> {
         let collected = self.collected.lock().unwrap();
         let named = collected.spans.iter().filter(|span| span.name == name);
         named.map(|span| hex(&span.trace_id)).collect()
     }
 
-    pub(crate) fn services(&self) -> Vec<String> {
-        let mut services = self.collected.lock().unwrap().services.clone();
-        services.dedup();
-        services
+    /// All that have sent something.
+    pub fn services(&self) -> BTreeSet<String> {
+        self.collected
+            .lock()
+            .unwrap()
+            .services
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// The one that has sent this span.
+    pub fn service_of(&self, span: &Span) -> String {
+        self.collected.lock().unwrap().services[&span.span_id].clone()
     }
 
     /// Whether this text was ever sent.
-    pub(crate) fn was_told(&self, text: &str) -> bool {
+    pub fn was_told(&self, text: &str) -> bool {
         let bytes = &self.collected.lock().unwrap().bytes;
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
     }
@@ -88,35 +99,40 @@ async fn take(State(collected): State<Arc<Mutex<Collected>>>, body: Bytes) {
     collected.bytes.extend_from_slice(&body);
     for of_resource in request.resource_spans {
         let attributes = attributes(&of_resource.resource.unwrap().attributes);
-        collected.services.push(attributes["service.name"].clone());
-        for of_scope in of_resource.scope_spans {
-            collected.spans.extend(of_scope.spans);
+        let service = &attributes["service.name"];
+        for span in of_resource
+            .scope_spans
+            .into_iter()
+            .flat_map(|of_scope| of_scope.spans)
+        {
+            collected.services.insert(span.span_id.clone(), service.clone());
+            collected.spans.push(span);
         }
     }
 }
 
 /// The spans of one trace.
 #[derive(Debug)]
-pub(crate) struct Trace {
-    pub(crate) spans: Vec<Span>,
+pub struct Trace {
+    pub spans: Vec<Span>,
 }
 
 impl Trace {
     /// The only span of this name.
     #[track_caller]
-    pub(crate) fn one(&self, name: &str) -> &Span {
+    pub fn one(&self, name: &str) -> &Span {
         let [span] = self.all(name)[..] else {
             panic!("not one {name} in\n{}", self.text());
         };
         span
     }
 
-    pub(crate) fn all(&self, name: &str) -> Vec<&Span> {
+    pub fn all(&self, name: &str) -> Vec<&Span> {
         self.spans.iter().filter(|span| span.name == name).collect()
     }
 
     /// As a viewer shows it: each span below its parent, when it began and how long it took.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let ids: HashMap<_, _> = self.spans.iter().map(|span| (&span.span_id, span)).collect();
         let start = self
             .spans
@@ -161,7 +177,7 @@ fn milliseconds(nanoseconds: u64) -> f64 {
     std::time::Duration::from_nanos(nanoseconds).as_secs_f64() * 1000.0
 }
 
-pub(crate) fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
+pub fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |value: &Value| match value {
         Value::StringValue(text) => text.clone(),
         Value::IntValue(number) => number.to_string(),
@@ -174,7 +190,7 @@ pub(crate) fn attributes(attributes: &[KeyValue]) -> BTreeMap<String, String> {
     attributes.iter().map(read).collect()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap();
         text
