@@ -38,6 +38,15 @@ CASES="
     resources::memory-of-many-small-processes resources::memory-shared-by-processes resources::memory-of-the-page-cache
     resources::memory-in-pipes"
 
+# Of these, for the ordinary user those that tell whether what was delegated to it limits, measures and kills as root's does. It runs
+# all of what every backend has to pass, which takes as long as root's other cases.
+USER_CASES="
+    agent::control-groups
+    compile::fork-bomb
+    processes::daemon
+    resources::memory-at-one-blow resources::memory-in-files resources::memory-of-many-small-processes
+    resources::memory-of-the-page-cache"
+
 # in_guest FOLDER OPTION... -- COMMAND...: one processor each, since there are two hosts. The limit of time is for what hangs.
 in_guest() { (here="$PWD" && cd "$1" && shift && "$here/scripts/cgroup-v2-host.sh" run --cpus 1 --time-limit "$LIMIT" "$@"); }
 
@@ -69,7 +78,8 @@ as_root() {
 # it one: where controllers are handed down, groups below cannot be made while another process is in that group.
 as_user() {
     # shellcheck disable=SC2016
-    in_guest . --user tester -- env GRADED="$GRADED" PROGRAMS="$PROGRAMS" \
+    in_guest . --user tester -- env GRADED="$GRADED" PROGRAMS="$PROGRAMS" OPTIMUS_HOSTILE_TIME_FACTOR="$TIME_FACTOR" \
+        OPTIMUS_HOSTILE_CASES="$USER_CASES" OPTIMUS_HOSTILE_ALLOW_MISSING=private-devices \
         OPTIMUS__NATIVE__ALLOW_MISSING=private-devices OPTIMUS__NATIVE__START_TIMEOUT_MS=120000 sh -uc '
             failed=0
             own="$(sed -n "s/^0:://p" /proc/self/cgroup)"
@@ -80,6 +90,7 @@ as_user() {
             }
             scope graded.scope target/debug/optimus-cli grade $GRADED --backend native --timeout-ms 30000 || failed=1
             scope suite.scope "$PROGRAMS/native" --suite-of-a-user "" "$slice/suite.scope" private-devices || failed=1
+            scope hostile.scope "$PROGRAMS/hostile" native:: --skip storms:: --test-threads 2 || failed=1
             exit "$failed"'
 }
 
@@ -101,7 +112,7 @@ case "${1:-}" in
 esac
 # cgroup-v2-host.sh says so and fails where it has to run.
 if [ "$(uname -m)" != x86_64 ] && [ "${OPTIMUS_REQUIRE_ALL:-}" != 1 ]; then
-    note "left out: the host with cgroup v2 is x86-64, and this machine is not"
+    left_out "the host with cgroup v2, which is x86-64 as this machine is not"
     exit 0
 fi
 scripts/cgroup-v2-host.sh build
@@ -114,7 +125,7 @@ if [ "$WHICH" = selection ]; then
     GRADED="examples/sum $sum/accepted/sum.py $sum/accepted/sum.c $sum/run_time_error/exit_code.c"
 else
     ROOT_SUITES="agent native evidence hostile" LIMIT=14400
-    NATIVE="" CASES=""
+    USER_CASES="$CASES" NATIVE="" CASES=""
     EVIDENCE="native:: --skip native::sums --skip native::near::every"
     GRADED="examples/sum --all --language python,c"
 fi

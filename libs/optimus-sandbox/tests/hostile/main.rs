@@ -4,7 +4,8 @@
 //! from the same data. It passes when its verdict is the right one *and* everything around it is unharmed: the tests before
 //! and after it in its own job, a neighbour in another box, the host's secrets, the host itself.
 //!
-//! Needs root, what native boxes need, an engine and the languages' images. `cargo test -p optimus-sandbox --test hostile --
+//! Needs what native boxes need, and for containers root, an engine and the languages' images. An ordinary user runs it in a control
+//! group of its own, and says in `OPTIMUS_HOSTILE_ALLOW_MISSING` which layers it cannot have. `cargo test -p optimus-sandbox --test hostile --
 //! native::files` runs one group on one backend. Makes native boxes by starting itself again, so it brings its own `main`.
 
 #![cfg(target_os = "linux")]
@@ -20,6 +21,7 @@ mod grading;
 mod languages;
 mod neighbour;
 mod outside;
+mod place;
 mod stage;
 mod storms;
 mod table;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         return code;
     }
     canaries::enter_environment();
+    place::place();
     let groups = case::load();
     #[cfg(optimus_weaken)]
     if let Some(code) = weakened::attack(&given, &groups) {

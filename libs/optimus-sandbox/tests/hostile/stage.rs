@@ -5,14 +5,13 @@ use std::{
     env,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use optimus_common::{
     LanguageName, WorkerId,
     data_dir::DataDir,
     language::{Language, LanguagesFile},
-    weaken,
 };
 use optimus_judge::{
     plan::usual_box_memory_bytes,
@@ -39,6 +38,7 @@ use crate::{
         kernel_memory::{self, KernelMemory},
         native::Host,
     },
+    place::place,
 };
 
 /// Cases between two moments of rest, at which everything outside must be as it was.
@@ -46,13 +46,6 @@ const WAVE: usize = 12;
 
 /// As a worker has it: what the agent needs in a box beside the guest.
 const AGENT_PROCESSES: u32 = 16;
-
-/// UIDs of this suite's native boxes, apart from those of any other worker on this machine.
-pub(crate) const UID_BASE: u32 = 0x7100_0000;
-
-/// UIDs of native boxes of which a layer is missing.
-const WEAKENED_UID_BASE: u32 = 0x7200_0000;
-const UIDS_OF_A_SPAWNER: u32 = 1 << 18;
 
 /// The kinds of boxes that there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -117,7 +110,6 @@ impl Stage {
 
     pub(crate) async fn native(canaries: Arc<Canaries>) -> Self {
         let mut settings = native_settings();
-        let base = settings.native.cgroup.display().to_string();
         // What was prepared is found again by the next run, as in production.
         let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
         settings.data_dir = data_dir.into();
@@ -135,7 +127,7 @@ impl Stage {
             backend
         };
         let backend = Arc::new(kernel_memory::grow_with(start).await);
-        let outside = Outside::Host(Host::watch(base, Arc::clone(&backend)).await);
+        let outside = Outside::Host(Host::watch(place(), Arc::clone(&backend)).await);
         Self::new(Kind::Native, settings, canaries, backend, outside)
     }
 
@@ -259,27 +251,13 @@ impl Stage {
 /// Of native boxes of this process.
 pub(crate) fn native_settings() -> Settings {
     let mut settings = suite_settings();
-    let process = std::process::id();
-    settings.native.cgroup = format!("/optimus-hostile-{process}").into();
-    settings.native.uid_base = if weaken::is_active() {
-        // Several of these go on at once.
-        WEAKENED_UID_BASE + process % 1024 * UIDS_OF_A_SPAWNER
-    } else {
-        UID_BASE
-    };
+    place().enter_into(&mut settings.native);
     settings
 }
 
-/// Waits until the spawner of this process has removed what was its own, and removes the rest.
+/// Leaves nothing of native boxes.
 pub(crate) fn leave() {
-    let path = native_settings().native.cgroup.display().to_string();
-    let until = Instant::now() + patience() / 4;
-    while !optimus_testkit::cgroups::below(&path).is_empty() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    if optimus_testkit::cgroups::exists(&path) {
-        optimus_testkit::cgroups::remove(path.trim_start_matches('/'));
-    }
+    place().leave(patience() / 4);
 }
 
 /// What the suite reads of the settings.

@@ -7,17 +7,14 @@ use optimus_sandbox::native::NativeBackend;
 use super::{mounts, processes};
 use optimus_testkit::cgroups;
 
-use crate::stage::UID_BASE;
+use crate::place::Place;
 
 /// Where a program that has left its box could write.
 const WRITABLE: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run"];
 
-/// How many UIDs the boxes of this suite may have.
-const UIDS: u32 = 1 << 24;
-
 /// This machine, with the boxes of one spawner.
 pub(crate) struct Host {
-    base: String,
+    place: &'static Place,
     backend: Arc<NativeBackend>,
     before: Traces,
 }
@@ -33,10 +30,10 @@ struct Traces {
 }
 
 impl Host {
-    pub(crate) async fn watch(base: String, backend: Arc<NativeBackend>) -> Self {
+    pub(crate) async fn watch(place: &'static Place, backend: Arc<NativeBackend>) -> Self {
         let before = Traces::of(&backend).await;
         Self {
-            base,
+            place,
             backend,
             before,
         }
@@ -44,7 +41,7 @@ impl Host {
 
     /// The control group of a box.
     pub(crate) fn path_of(&self, name: &str) -> String {
-        format!("{}/{name}", self.base)
+        format!("{}/{name}", self.place.base)
     }
 
     pub(crate) fn gone(&self, name: &str) -> Result<(), String> {
@@ -55,12 +52,13 @@ impl Host {
     }
 
     pub(crate) async fn is_as_it_was(&self) -> Result<(), String> {
-        let boxes = cgroups::boxes(&self.base, None);
-        let in_groups = cgroups::processes(&self.base);
+        let boxes = cgroups::boxes(&self.place.base, None);
+        let in_groups = self.place.processes();
         if !boxes.is_empty() || !in_groups.is_empty() {
             return Err(format!("boxes are left: {boxes:?} with {in_groups:?}"));
         }
-        let ours = |uid: u32| (UID_BASE..UID_BASE + UIDS).contains(&uid);
+        let uids = self.place.uids();
+        let ours = |uid: u32| uids.iter().any(|range| range.contains(&uid));
         let left = processes("status", |status| {
             let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
             uids.is_some_and(|uids| {
