@@ -7,6 +7,12 @@ SWITCHES="$(sed -n 's/^exec "$@" //p' scripts/rustc-with-switches.sh)"
 [ -n "$SWITCHES" ] || die "scripts/rustc-with-switches.sh names no switches"
 with_switches() { (export RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/rustc-with-switches.sh" && "$@"); }
 
+# left_out WHAT: said at once, and again at the end of all (timing.sh).
+left_out() {
+    note "left out: $*"
+    [ -z "${OPTIMUS_TIMES:-}" ] || printf 'left out: %s\n' "$*" >>"$OPTIMUS_TIMES"
+}
+
 lints_and_documentation() {
     cargo fmt --all --check
     cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
@@ -24,7 +30,7 @@ other_machines() {
     set --
     for target in aarch64-unknown-linux-gnu x86_64-pc-windows-gnu aarch64-apple-darwin; do
         [ -d "$(rustc --print target-libdir --target "$target")" ] || rustup --quiet target add "$target" >/dev/null 2>&1 || {
-            note "left out: cargo check for $target, whose standard library is not here (rustup target add $target)"
+            left_out "cargo check for $target, whose standard library is not here (rustup target add $target)"
             continue
         }
         machine="$(echo "$target" | tr - _)"
@@ -56,7 +62,7 @@ dependencies() {
     if told="$(target/tools/bin/cargo-deny --log-level error fetch db 2>&1)"; then
         target/tools/bin/cargo-deny --log-level error check advisories
     else
-        note "left out: the advisories on dependencies, whose database cannot be fetched here: $(printf '%s\n' "$told" | tail -n 1)"
+        left_out "the advisories on dependencies, whose database cannot be fetched here: $(printf '%s\n' "$told" | tail -n 1)"
     fi
     target/tools/bin/cargo-machete
     # What tests share is in no program: beside dev-dependencies, only the fuzz targets have it, which are tests themselves.

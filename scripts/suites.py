@@ -4,9 +4,11 @@
     cargo test --workspace --no-run --message-format=json-render-diagnostics >target/tests.json
     scripts/suites.py target/tests.json beside   several at once: most tests wait for something most of their time
     scripts/suites.py target/tests.json alone    one after another: those that measure, or look at the whole machine
+    scripts/suites.py target/tests.json quick    of the first, those that need nothing but the compiler
     scripts/suites.py target/tests.json PACKAGE TEST [ARGUMENT...]   this one
 
-Every suite runs, whatever became of the others, and all of its output is printed.
+Every suite runs, whatever became of the others, and all of its output is printed. What a suite needs of a machine is in its
+package's Cargo.toml, in `package.metadata.suites`; one that is not named there needs nothing.
 OPTIMUS_TIMES names a file that gets a line for each. The exit code is 1 where one has failed.
 """
 
@@ -139,13 +141,32 @@ def compiled(path):
                 yield Suite(artifact)
 
 
+def needs():
+    """What suites need of a machine, by their package and name."""
+    command = ["cargo", "metadata", "--locked", "--no-deps", "--format-version", "1"]
+    told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return {
+        (package["name"], test): needed
+        for package in told["packages"]
+        for test, needed in ((package["metadata"] or {}).get("suites") or {}).items()
+    }
+
+
 def main():
     messages, *which = sys.argv[1:]
     suites = {(suite.package, suite.test): suite for suite in compiled(messages)}
+    needed = needs()
+    unknown = [" ".join(key) for key in [*needed, *ALONE] if key not in suites]
+    if unknown:
+        sys.exit(f"there are no such suites: {', '.join(unknown)}")
     run = Run()
     signal.signal(signal.SIGTERM, run.stopped)
     if which == ["beside"]:
         run.several(suite for key, suite in suites.items() if key not in ALONE)
+    elif which == ["quick"]:
+        run.several(suite for key, suite in suites.items() if key not in needed)
+        for (package, test), of_it in sorted(needed.items()):
+            record(f"left out: {package} {test}, which needs {' and '.join(of_it)}")
     elif which == ["alone"]:
         for key, arguments in ALONE.items():
             suites[key].arguments = arguments
