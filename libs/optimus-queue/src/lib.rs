@@ -3,7 +3,7 @@
 //! [`JobStore`] is the promise: an accepted job is never lost and ends in exactly one terminal state. It has parts, each a trait
 //! of one subject: [`JobQueue`], [`WorkerRegistry`], [`EventBus`], [`Upkeep`]. Every store passes the suite of each part,
 //! `conformance` (behind the feature of that name). [`redis`] is the one for a fleet, [`sqlite`] the one
-//! for a single machine.
+//! for a single machine; [`memory`] keeps nothing, as tests want it.
 #![forbid(unsafe_code)]
 
 pub mod bench;
