@@ -1,9 +1,18 @@
 //! Requests behind one that cannot be carried out yet.
 
-use optimus_common::facts::RunEnd;
-use optimus_protocol::{ExecId, FrameKind, Get, Stream};
+use std::{
+    io::{self, Write},
+    thread,
+    time::{Duration, Instant},
+};
 
-use crate::suite::session::{Job, Message, Session};
+use optimus_common::{
+    facts::{LimitKind, RunEnd},
+    limits::Limits,
+};
+use optimus_protocol::{CHUNK, ExecId, FrameKind, Get, StdinSource, Stream};
+
+use crate::suite::session::{Job, Message, Session, write_frame};
 
 const WELL: RunEnd = RunEnd::Exited { code: 0 };
 
@@ -24,7 +33,14 @@ const CROWD: &str = r#"
 
 /// A session in which a program has filled the box, and another place is free.
 fn crowded() -> (Session, ExecId) {
-    let job = Job::c(CROWD).slots(2).limit(|limits| limits.processes = 200);
+    crowded_with(|_| {})
+}
+
+fn crowded_with(change: impl FnOnce(&mut Limits)) -> (Session, ExecId) {
+    let job = Job::c(CROWD).slots(2).limit(|limits| {
+        limits.processes = 200;
+        change(limits);
+    });
     let mut session = Session::start();
     session.send_job(&job);
     session.expect_compiled();
@@ -75,6 +91,52 @@ fn what_waits_for_a_place_can_be_killed() {
     assert_eq!((&ran.facts.end, ran.text()), (&WELL, "again"));
     session.send(FrameKind::End, &[]);
     session.expect_end();
+}
+
+#[test]
+fn what_waits_for_a_place_finds_no_input_when_nothing_follows() {
+    let (mut session, _) = crowded_with(|limits| limits.wall_time = Duration::from_secs(5));
+    session.send_live(1);
+    session.send(FrameKind::End, &[]);
+    let mut ends = [session.next_run(), session.next_run()];
+    ends.sort_by_key(|(run, _)| *run);
+    let [(_, crowd), (_, next)] = ends;
+    let limit = LimitKind::WallTime;
+    assert_eq!(crowd.facts.end, RunEnd::Killed { limit });
+    assert_eq!(next.facts.end, RunEnd::Exited { code: 1 });
+    session.expect_end();
+}
+
+#[test]
+fn no_more_inputs_are_taken_in_than_there_are_places() {
+    const BYTES: usize = 8 << 20;
+    let (mut session, ExecId(crowd)) = crowded();
+    let mut channel = session.input.take().expect("it is open");
+    rustix::io::ioctl_fionbio(&channel, true).expect("it can be asked not to block");
+    let mut frames = Vec::new();
+    // None of them ends, should one find a process.
+    for number in crowd + 1..crowd + 4 {
+        let exec = Job::c(CROWD).exec(ExecId(number), StdinSource::Bytes(BYTES as u64));
+        let exec = serde_json::to_vec(&exec).expect("a message");
+        write_frame(&mut frames, FrameKind::Exec, &exec).expect("room");
+        for chunk in vec![b'x'; BYTES].chunks(CHUNK) {
+            write_frame(&mut frames, FrameKind::Data, chunk).expect("room");
+        }
+    }
+    let (mut sent, mut last) = (0, Instant::now());
+    // Nothing was read for so long, so nothing will be.
+    while sent < frames.len() && (sent < BYTES || last.elapsed() < Duration::from_secs(1)) {
+        match channel.write(&frames[sent..]) {
+            Ok(bytes) => (sent, last) = (sent + bytes, Instant::now()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(1))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(sent < 2 * BYTES, "{sent} bytes were taken in");
+    drop(channel);
+    assert_eq!(session.expect_failure(), None);
 }
 
 /// What a run leaves is removed before its place is used again, which takes long. Its end was heard of.

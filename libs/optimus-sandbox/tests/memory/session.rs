@@ -333,6 +333,48 @@ async fn an_execution_that_nobody_killed_in_time_is_not_stopped() {
     assert!(matches!(error, SessionError::Violation(_)), "{error:?}");
 }
 
+/// What it prints until it is dead, nobody has to take first.
+#[tokio::test]
+async fn an_execution_that_is_to_be_killed_has_no_window() {
+    let (session, mut peer) = open().await;
+    let mut at_work = sealed_box(session).await;
+    let (mut sender, mut receiver) = at_work.split();
+    peer.receive_files().await;
+    peer.receive().await;
+    peer.json(FrameKind::Sealed, &sealed()).await;
+    receiver.next().await.unwrap();
+    sender.exec_joined(FIRST, &command()).await.unwrap();
+    peer.receive().await;
+    sender.kill(FIRST).await.unwrap();
+    assert_eq!(peer.receive().await.0, FrameKind::Kill);
+    for _ in 0..5 {
+        let said = peer::output(FIRST, Stream::Stdout, &vec![0; WINDOW]);
+        let (heard, ()) = tokio::join!(receiver.next(), peer.frame(FrameKind::Output, &said));
+        assert!(matches!(heard.unwrap(), Event::Output { .. }));
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "comes behind the end")]
+async fn nothing_is_executed_behind_the_end() {
+    let mut at_work = sealed_box(open_echo().await).await;
+    let (mut sender, _) = at_work.split();
+    sender.end().await.unwrap();
+    sender.exec(FIRST, &command(), None, Input::Bytes(b"")).await.ok();
+}
+
+#[tokio::test]
+#[should_panic(expected = "more executions than the 1 places")]
+async fn before_the_seal_one_place_is_all_there_is() {
+    let (session, _peer) = open().await;
+    let mut at_work = session.begin(8).await.unwrap();
+    let (mut sender, _) = at_work.split();
+    sender.prepare(&[]).await.unwrap();
+    for number in 0..2 {
+        sender.exec_joined(ExecId(number), &command()).await.unwrap();
+    }
+}
+
 /// Boxes of earlier releases have no number of places, and are told apart by their version all the same.
 #[tokio::test]
 async fn a_box_tells_how_many_places_it_has() {
