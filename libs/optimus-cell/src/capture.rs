@@ -206,6 +206,17 @@ mod tests {
         assert_eq!(capture.bytes(), 4);
     }
 
+    #[test]
+    fn nothing_that_is_read_is_no_end_of_a_stream_whose_writing_end_is_kept() {
+        let mut capture = Capture::new(100).unwrap();
+        let (empty, _) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+        let pipe = capture.pipe.replace(empty);
+        assert_eq!(capture.read(&mut [0; 8]).unwrap(), Captured::Nothing);
+        capture.pipe = pipe;
+        assert_eq!(rustix::io::write(capture.writer(), b"more").unwrap(), 4);
+        assert_eq!(capture.read(&mut [0; 8]).unwrap(), Captured::Data(b"more"));
+    }
+
     /// A copy of the writing end that does not block.
     fn unblocked(capture: &Capture) -> OwnedFd {
         let copy = rustix::io::dup(capture.writer()).unwrap();

@@ -251,7 +251,8 @@ fn what_is_executed_before_the_seal_finds_what_others_left_and_nothing_goes_on_b
 #[test]
 fn programs_are_killed_before_a_fault_is_told() {
     let mut session = Session::start();
-    session.send_job(&Job::sh("exec head -c 100000000 /dev/zero"));
+    // One of them writes nothing, so that it does not die of a pipe that nobody reads.
+    session.send_job(&Job::sh("sleep 1000 & exec head -c 100000000 /dev/zero"));
     session.expect_compiled();
     let agent = session.test_box.agent().cast_signed();
     session.deaf_while(|session| {
@@ -269,7 +270,10 @@ fn programs_are_killed_before_a_fault_is_told() {
             seen >= 10
         });
         session.send(FrameKind::Ready, b"{}");
-        until_blocking("the program is gone", || program(session).is_none());
+        let left = |session: &Session| session.test_box.running("sleep");
+        until_blocking("the program is gone", || {
+            program(session).is_none() && left(session).is_empty()
+        });
         let agent = session.test_box.child.try_wait();
         assert!(agent.expect("it can be asked").is_none(), "it was to tell why");
     });
