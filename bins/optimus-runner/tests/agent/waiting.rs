@@ -129,7 +129,7 @@ fn no_more_inputs_are_taken_in_than_there_are_places() {
         match channel.write(&frames[sent..]) {
             Ok(bytes) => (sent, last) = (sent + bytes, Instant::now()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                thread::sleep(Duration::from_millis(1))
+                thread::sleep(Duration::from_millis(1));
             }
             Err(error) => panic!("{error}"),
         }
