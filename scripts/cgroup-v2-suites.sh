@@ -1,7 +1,7 @@
 #!/bin/sh
 # The native suites on a host that has nothing but cgroup v2 (cgroup-v2-host.sh), as root and as an ordinary user.
 #
-#   scripts/cgroup-v2-suites.sh selection   what rests on control groups; minutes where the host is emulated in software
+#   scripts/cgroup-v2-suites.sh selection   what rests on control groups; six to eight minutes where the host is emulated in software
 #   scripts/cgroup-v2-suites.sh all         all native suites, which take an hour there
 #   scripts/cgroup-v2-suites.sh prepare     only makes the host's disk
 set -eu
