@@ -5,6 +5,8 @@ use std::{fmt, path::Path, process::ExitCode};
 use anyhow::Context;
 use optimus_common::causes;
 
+use crate::images;
+
 /// Shown below every `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
@@ -58,6 +60,13 @@ impl Failure {
 
     pub(crate) fn system(message: impl fmt::Display + fmt::Debug + Send + Sync + 'static) -> Self {
         Self::System(anyhow::Error::msg(message))
+    }
+}
+
+/// Nothing that goes wrong with an image is a matter of how it was asked for.
+impl From<images::Error> for Failure {
+    fn from(error: images::Error) -> Self {
+        Self::System(error.into())
     }
 }
 

@@ -8,7 +8,7 @@ use optimus_common::{
 };
 use optimus_worker::Settings;
 
-use crate::{commands::grade, dockerfile::Dockerfile, exit::Failure, registry, testcases};
+use crate::{commands::grade, exit::Failure, images::Dockerfile, registry, testcases};
 
 type Answer<T> = Result<T, String>;
 

@@ -2,7 +2,7 @@
 //!
 //! - `args`: what can be typed; `commands`: what it does, one module each
 //! - `registry`: `languages.json`, edited so that concurrent edits never corrupt it
-//! - `presets`: what is known of languages without being told; `dockerfile`: the one shape of all images
+//! - `presets`: what is known of languages without being told
 //! - `images`: bases and builds
 //! - `api`: the HTTP API that a command asks; `standing`: how far a job is, by what the API tells of it
 //! - `testcases`: test cases from folders and files, problem packages; `programs`: programs from files
@@ -15,9 +15,7 @@ mod api;
 mod args;
 mod bench;
 mod commands;
-mod dockerfile;
 mod embedded;
-mod engine;
 mod exit;
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -9,7 +9,7 @@ use optimus_common::{
 };
 use serde::Deserialize;
 
-use crate::dockerfile::Dockerfile;
+use crate::images::Dockerfile;
 
 static PRESETS: LazyLock<Presets> =
     LazyLock::new(|| toml::from_str(include_str!("../presets.toml")).expect("the presets are valid"));

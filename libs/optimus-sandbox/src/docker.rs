@@ -42,6 +42,7 @@ use bollard::{
     query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder},
 };
 use calls::{attach, start, status};
+pub use connect::{ConnectError, Reached, connect};
 use container::Owner;
 pub use container::{BOX_LABEL, LANGUAGE_LABEL};
 use futures_util::{StreamExt, stream};

@@ -15,6 +15,7 @@ use bollard::{
     },
 };
 use futures_util::StreamExt;
+use optimus_sandbox::docker::{self, Reached};
 use tokio::{io::AsyncWriteExt, process::Command};
 
 use super::{
@@ -24,16 +25,13 @@ use super::{
     hello, progress,
     report::{BenchReport, Bound, Goal, Measured},
 };
-use crate::{
-    engine,
-    exit::{Classify, Failure},
-};
+use crate::exit::{Classify, Failure};
 
 const ROUNDS: usize = 20;
 const WARM_UP: usize = 2;
 
 pub(crate) async fn latency(setting: &Setting) -> Result<BenchReport, Failure> {
-    let docker = engine::connect().await?;
+    let Reached { docker, .. } = docker::connect().await.system()?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let command = [
         "python3",

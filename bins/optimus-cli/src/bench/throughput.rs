@@ -12,6 +12,7 @@ use bollard::{
     },
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
+use optimus_sandbox::docker::{self, Reached};
 
 use super::{
     PYTHON, Setting,
@@ -19,10 +20,7 @@ use super::{
     hello, progress,
     report::{BenchReport, Bound, Goal, Measured},
 };
-use crate::{
-    engine,
-    exit::{Classify, Failure},
-};
+use crate::exit::{Classify, Failure};
 
 const ROUNDS: usize = 3;
 const JOBS: u32 = 40;
@@ -32,7 +30,7 @@ const PARALLEL: [usize; 4] = [1, 2, 4, 8];
 const CALLERS: usize = 8;
 
 pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure> {
-    let docker = engine::connect().await?;
+    let Reached { docker, .. } = docker::connect().await.system()?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let mut twin = pool.twin(vec!["true".to_owned()]).await?;
     if let Some(host_config) = &mut twin.host_config {

@@ -5,15 +5,15 @@ use std::{fs, io, path::Path, slice};
 use anyhow::Context;
 use optimus_common::{
     box_layout::OUTPUT_DIR,
+    causes,
     language::{Build, Execution, Language, Languages, Placeholders},
 };
 
 use super::build_image::{self, AllowFailures};
 use crate::{
     args::AddLang,
-    engine,
     exit::{Classify, Exit, Failure},
-    images::build::Cache,
+    images::{Cache, Engine},
     output::{Output, note},
     presets::{self, Preset},
     project::Project,
@@ -59,8 +59,8 @@ pub(crate) async fn run(args: AddLang, project: &Project, output: &Output) -> Re
         output.result(&language, || done)?;
         return Ok(Exit::Done);
     }
-    if let Err(failure) = engine::connect().await {
-        note(format_args!("note: no image was built: {failure}"));
+    if let Err(error) = Engine::connect().await {
+        note(format_args!("note: no image was built: {}", causes(&error)));
         output.result(&language, || format!("{done}\n{}", without_engine(&language)))?;
         return Ok(Exit::Done);
     }

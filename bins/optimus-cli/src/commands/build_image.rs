@@ -1,17 +1,15 @@
 //! `build-image`.
 
+use std::fmt::Display;
+
 use anyhow::Context;
 use optimus_common::language::{Language, Languages};
 
 use crate::{
     args::BuildImage,
-    engine,
     exit::{Exit, Failure},
-    images::{
-        base::{Base, Bases},
-        build::{self, Built, Cache},
-    },
-    output::{Output, mebibytes, note, print_error, table},
+    images::{self, Base, Bases, Built, Cache, Engine, Event},
+    output::{Bar, Output, bar, mebibytes, note, print_error, spinner, table},
     project::Project,
     registry,
 };
@@ -42,10 +40,10 @@ async fn chosen(
     }
     let mut chosen = Vec::new();
     if args.missing {
-        let docker = engine::connect().await?;
+        let engine = Engine::connect().await?;
         for language in languages.languages {
             // Where that cannot be told, as a file of it is missing, the build says so, and of this language alone.
-            if !build::is_current(&docker, project, &language)
+            if !images::is_current(&engine, &project.dockerfiles(), &language)
                 .await
                 .unwrap_or(false)
             {
@@ -99,22 +97,24 @@ pub(crate) async fn build_all(
     cache: Cache,
     output: &Output,
 ) -> Result<BuildOutcome, Failure> {
-    let docker = engine::connect().await?;
-    let mut bases = Bases::new(&docker);
+    let engine = Engine::connect().await?;
+    let mut bases = Bases::new(&engine);
+    let mut shown = Shown::default();
+    let mut tell = |event: Event<'_>| shown.hear(event);
     let mut built = Vec::new();
     let mut failed = Vec::new();
     for language in languages {
         let done = async {
             let base = match base_image {
                 Some(image) => Base::named(image, language),
-                None => bases.find(language).await?,
+                None => bases.find(language, &mut tell).await?,
             };
-            build::build(&docker, project, language, base, cache).await
+            images::build(&engine, &project.dockerfiles(), language, base, cache, &mut tell).await
         };
         match done.await {
             Ok(image) => built.push(image),
-            Err(failure) => {
-                print_error(&failure);
+            Err(error) => {
+                print_error(&error.into());
                 failed.push(language.name.to_string());
             }
         }
@@ -138,4 +138,51 @@ fn text(built: &[Built]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// What is under way: on a terminal as a bar, elsewhere in a line for each step.
+#[derive(Default)]
+struct Shown(Option<Bar>);
+
+impl Shown {
+    fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Pulls { image } => self.0 = Some(spinner(format_args!("pulling {image}"))),
+            Event::PullGoesOn { image, status } => self.say(format_args!("pulling {image}: {status}")),
+            Event::FallsBack {
+                language,
+                official,
+                why,
+                debian,
+            } => note(format_args!(
+                "{language}: cannot pull {official} ({why}); building on {debian}"
+            )),
+            Event::Builds { language } => self.0 = Some(bar(language, 0)),
+            Event::Step {
+                language,
+                position,
+                steps,
+                what,
+            } => {
+                let Some(bar) = &self.0 else { return };
+                bar.at(position, steps);
+                bar.say(what);
+                if bar.is_hidden() {
+                    note(format_args!("{language} {position}/{steps} {what}"));
+                }
+            }
+            Event::Line(line) => self.say(line),
+            Event::Ends => {
+                if let Some(bar) = self.0.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+
+    fn say(&self, message: impl Display) {
+        if let Some(bar) = &self.0 {
+            bar.say(message);
+        }
+    }
 }

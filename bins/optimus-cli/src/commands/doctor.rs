@@ -2,7 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use anyhow::Context;
 use optimus_common::{counted, language::Language};
 use optimus_queue::{Upkeep, redis::RedisStore};
 use optimus_worker::{
@@ -14,8 +13,8 @@ use serde::Serialize;
 use crate::{
     args::Doctor,
     embedded::{Offered, languages_file, languages_table},
-    engine,
     exit::{Classify, Exit, Failure},
+    images::Engine,
     output::{Output, spinner, text_table},
 };
 
@@ -153,21 +152,16 @@ async fn offers(settings: &Settings, languages: &[Language], survey: &Survey) ->
 }
 
 async fn docker(settings: &Settings, languages: &[Language]) -> Result<String, Failure> {
-    let docker = engine::connect().await?;
-    let version = docker
-        .version()
-        .await
-        .context("it does not say what it is")
-        .system()?;
-    let version = version.version.unwrap_or_default();
+    let engine = Engine::connect().await?;
     let mut images = Vec::new();
     for language in languages {
         // One that cannot be looked at says nothing about the engine, which has answered.
-        if let Ok(Some(bytes)) = engine::bytes_of(&docker, &language.image).await {
+        if let Ok(Some(bytes)) = engine.bytes_of(&language.image).await {
             images.push((language.image.as_str(), bytes));
         }
     }
-    let memory = engine::memory_bytes(&docker).await.unwrap_or(u64::MAX);
+    let memory = engine.memory_bytes().await.unwrap_or(u64::MAX);
+    let version = engine.version();
     Ok(match not_held(settings.docker.hold_max_mb, memory, &images) {
         Some(reason) => format!("version {version}; {reason}"),
         None => format!("version {version}"),

@@ -4,8 +4,8 @@ use optimus_common::language::Language;
 use serde::Serialize;
 
 use crate::{
-    engine,
     exit::{Exit, Failure},
+    images::Engine,
     output::{Output, table},
     project::Project,
     registry,
@@ -30,11 +30,11 @@ struct ListedLanguage {
 
 pub(crate) async fn run(project: &Project, output: &Output) -> Result<Exit, Failure> {
     let languages = registry::load(&project.languages_file())?.languages;
-    let docker = engine::connect().await.ok();
+    let engine = Engine::connect().await.ok();
     let mut listed = Vec::new();
     for language in languages {
-        let asked = match &docker {
-            Some(docker) => engine::has_image(docker, &language.image).await.ok(),
+        let asked = match &engine {
+            Some(engine) => engine.has_image(&language.image).await.ok(),
             None => None,
         };
         let image_status = match asked {

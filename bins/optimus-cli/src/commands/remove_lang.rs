@@ -1,25 +1,19 @@
 //! `remove-lang`.
 
 use std::{
-    collections::HashMap,
     fs,
     io::{self, IsTerminal, Write},
     path::Path,
 };
 
 use anyhow::Context;
-use bollard::{
-    Docker,
-    errors::Error,
-    query_parameters::{ListContainersOptionsBuilder, RemoveImageOptionsBuilder},
-};
 use optimus_common::language::{Language, Languages};
 use serde::Serialize;
 
 use crate::{
     args::RemoveLang,
-    engine,
     exit::{Classify, Exit, Failure},
+    images::Engine,
     output::{Output, note},
     presets,
     project::Project,
@@ -36,7 +30,7 @@ pub(crate) async fn run(args: RemoveLang, project: &Project, output: &Output) ->
     let languages = registry::load(&project.languages_file())?;
     let language = find(&languages, &args)?;
     // Before anything is removed: what would keep the image.
-    let docker = if args.image {
+    let engine = if args.image {
         Some(unused(&language.image).await?)
     } else {
         None
@@ -56,8 +50,8 @@ pub(crate) async fn run(args: RemoveLang, project: &Project, output: &Output) ->
         }
         Ok(language)
     })?;
-    if let Some(docker) = docker {
-        remove_image(&docker, &language).await?;
+    if let Some(engine) = engine {
+        remove_image(&engine, &language).await?;
     }
     let removed = Removed {
         language: language.name.to_string(),
@@ -130,26 +124,11 @@ fn gone(removed: io::Result<()>, path: &Path) -> Result<(), Failure> {
 }
 
 /// The engine, where no container is made from this image: not even a worker, which holds its files.
-async fn unused(image: &str) -> Result<Docker, Failure> {
-    let docker = engine::connect().await?;
-    let options = ListContainersOptionsBuilder::new()
-        .all(true)
-        .filters(&HashMap::from([("ancestor", vec![image])]))
-        .build();
-    let containers = match docker.list_containers(Some(options)).await {
-        // Some engines know no containers of an image that is not there, and say so.
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Vec::new(),
-        listed => listed
-            .with_context(|| format!("cannot see who uses the image {image}"))
-            .system()?,
-    };
-    let names: Vec<_> = containers
-        .into_iter()
-        .filter_map(|container| container.names?.into_iter().next())
-        .map(|name| name.trim_start_matches('/').to_owned())
-        .collect();
+async fn unused(image: &str) -> Result<Engine, Failure> {
+    let engine = Engine::connect().await?;
+    let names = engine.containers_of(image).await?;
     if names.is_empty() {
-        return Ok(docker);
+        return Ok(engine);
     }
     Err(Failure::usage(format!(
         "nothing was removed: the image {image} is used by {}; stop the worker of this language first, or leave out --image",
@@ -157,16 +136,13 @@ async fn unused(image: &str) -> Result<Docker, Failure> {
     )))
 }
 
-async fn remove_image(docker: &Docker, language: &Language) -> Result<(), Failure> {
-    let options = RemoveImageOptionsBuilder::new().build();
+async fn remove_image(engine: &Engine, language: &Language) -> Result<(), Failure> {
     let Language { name, image, .. } = language;
-    match docker.remove_image(image, Some(options), None).await {
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
-        removed => removed
-            .map(drop)
-            .with_context(|| {
-                format!("{name}, its entry and its Dockerfile, is removed, but not its image (later: docker rmi {image})")
-            })
-            .system(),
-    }
+    engine
+        .remove_image(image)
+        .await
+        .with_context(|| {
+            format!("{name}, its entry and its Dockerfile, is removed, but not its image (later: docker rmi {image})")
+        })
+        .system()
 }

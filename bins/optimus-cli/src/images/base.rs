@@ -2,15 +2,15 @@
 
 use std::{env, time::Duration};
 
-use bollard::{Docker, errors::Error, query_parameters::CreateImageOptionsBuilder};
+use bollard::{Docker, errors::Error as EngineError, query_parameters::CreateImageOptionsBuilder};
 use futures_util::StreamExt;
 use optimus_common::language::Language;
 
-use crate::{
+use super::{
     dockerfile::is_plain_debian,
-    engine::has_image,
-    exit::Failure,
-    output::{Bar, note, spinner},
+    engine::Engine,
+    error::{Error, Result},
+    event::{Event, Listener},
 };
 
 /// A registry that does not begin to answer in this time is not there.
@@ -52,7 +52,7 @@ fn debian_base() -> String {
 /// Finds bases, and remembers when no registry answers.
 #[derive(Debug)]
 pub(crate) struct Bases<'a> {
-    docker: &'a Docker,
+    engine: &'a Engine,
     registry: Registry,
 }
 
@@ -72,54 +72,58 @@ enum Pull {
 }
 
 impl<'a> Bases<'a> {
-    pub(crate) fn new(docker: &'a Docker) -> Self {
+    pub(crate) fn new(engine: &'a Engine) -> Self {
         Self {
-            docker,
+            engine,
             registry: Registry::Untried,
         }
     }
 
     /// The official image where it is there or can be pulled; else the plain Debian with the language's packages.
-    pub(crate) async fn find(&mut self, language: &Language) -> Result<Base, Failure> {
+    pub(crate) async fn find(&mut self, language: &Language, tell: &mut Listener<'_>) -> Result<Base> {
         let official = &language.build.base_image;
-        if has_image(self.docker, official).await? {
+        if self.engine.has_image(official).await? {
             return Ok(Base::named(official, language));
         }
-        let why = match self.pull(official).await {
+        let why = match self.pull(official, tell).await {
             Pull::Done => return Ok(Base::named(official, language)),
             Pull::Refused(why) | Pull::Unreachable(why) => why,
         };
         let debian = debian_base();
         let packages = &language.build.debian_packages;
         if packages.is_empty() {
-            return Err(Failure::system(format!(
-                "cannot pull {official} ({why}), and {} has no Debian packages to build from instead",
-                language.name
-            )));
+            return Err(Error::NoPackages {
+                language: language.name.clone(),
+                official: official.clone(),
+                why,
+            });
         }
-        if !has_image(self.docker, &debian).await? {
-            return Err(Failure::system(format!(
-                "cannot pull {official} ({why}), and there is no {debian} to build on instead; ./setup.sh makes one, \
-                 OPTIMUS_DEBIAN_BASE or --base-image names another"
-            )));
+        if !self.engine.has_image(&debian).await? {
+            return Err(Error::NoBase {
+                official: official.clone(),
+                why,
+                debian,
+            });
         }
-        note(format_args!(
-            "{}: cannot pull {official} ({why}); building on {debian}",
-            language.name
-        ));
+        tell(Event::FallsBack {
+            language: language.name.as_str(),
+            official,
+            why: &why,
+            debian: &debian,
+        });
         Ok(Base {
             image: debian,
             packages: packages.clone(),
         })
     }
 
-    async fn pull(&mut self, image: &str) -> Pull {
+    async fn pull(&mut self, image: &str, tell: &mut Listener<'_>) -> Pull {
         if self.registry == Registry::Silent {
             return Pull::Unreachable("no registry answers".to_owned());
         }
-        let progress = spinner(format!("pulling {image}"));
-        let pull = pull(self.docker, image, &progress).await;
-        progress.finish_and_clear();
+        tell(Event::Pulls { image });
+        let pull = pull(&self.engine.docker, image, tell).await;
+        tell(Event::Ends);
         self.registry = match pull {
             Pull::Unreachable(_) => Registry::Silent,
             Pull::Done | Pull::Refused(_) => Registry::Answers,
@@ -128,7 +132,7 @@ impl<'a> Bases<'a> {
     }
 }
 
-async fn pull(docker: &Docker, image: &str, progress: &Bar) -> Pull {
+async fn pull(docker: &Docker, image: &str, tell: &mut Listener<'_>) -> Pull {
     let options = CreateImageOptionsBuilder::new().from_image(image).build();
     let mut steps = docker.create_image(Some(options), None, None);
     let mut patience = FIRST_ANSWER;
@@ -141,19 +145,20 @@ async fn pull(docker: &Docker, image: &str, progress: &Bar) -> Pull {
                 if let Some(failure) = step.error_detail {
                     return Pull::Refused(failure.message.unwrap_or_else(|| "refused".to_owned()));
                 }
-                progress.say(format_args!(
-                    "pulling {image}: {}",
-                    step.status.unwrap_or_default()
-                ));
+                let status = step.status.unwrap_or_default();
+                tell(Event::PullGoesOn {
+                    image,
+                    status: &status,
+                });
             }
             // 404: there is no such image, or none for everybody. Anything else is a registry out of reach.
-            Ok(Some(Err(Error::DockerResponseServerError {
+            Ok(Some(Err(EngineError::DockerResponseServerError {
                 status_code: 404,
                 message,
             }))) => {
                 return Pull::Refused(message);
             }
-            Ok(Some(Err(Error::DockerResponseServerError { message, .. }))) => {
+            Ok(Some(Err(EngineError::DockerResponseServerError { message, .. }))) => {
                 return Pull::Unreachable(message);
             }
             Ok(Some(Err(error))) => return Pull::Unreachable(error.to_string()),
@@ -163,17 +168,22 @@ async fn pull(docker: &Docker, image: &str, progress: &Bar) -> Pull {
 
 #[cfg(test)]
 mod tests {
+    use optimus_common::language::LanguagesFile;
+
     use super::*;
-    use crate::presets;
 
     #[test]
     fn packages_are_for_plain_debians() {
-        let name = "ruby".parse().unwrap();
-        let ruby = presets::find(&name, ".rb").unwrap().language(&name);
-        assert!(Base::named("ruby:3.3", &ruby).packages.is_empty());
+        let languages = LanguagesFile::BuiltIn.load().unwrap();
+        let python = languages.get(&"python".parse().unwrap()).unwrap();
+        assert!(
+            Base::named("python:3.12-slim-bookworm", python)
+                .packages
+                .is_empty()
+        );
         assert_eq!(
-            Base::named("optimus/debian-base:bookworm", &ruby).packages,
-            ["ruby"]
+            Base::named("optimus/debian-base:bookworm", python).packages,
+            ["python3"]
         );
     }
 }

@@ -1,8 +1,9 @@
 //! Which engine, and whether it is fit.
 
-use std::env;
+use std::{env, error::Error as StdError, time::Duration};
 
-use bollard::{ClientVersion, Docker};
+use bollard::{ClientVersion, Docker, errors::Error, models::SystemVersion};
+use tokio::time::error::Elapsed;
 
 use crate::backend::BackendError;
 
@@ -12,17 +13,73 @@ const OLDEST_API: ClientVersion = ClientVersion {
     minor_version: 41,
 };
 
+/// For somebody at a terminal.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An engine that has said what it is.
+#[derive(Debug)]
+pub struct Reached {
+    pub docker: Docker,
+    /// Its own version, for people.
+    pub version: String,
+}
+
+/// Why nothing can be asked of an engine.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("cannot find the container engine; is Docker installed and running?")]
+    NotFound(#[source] Box<dyn StdError + Send + Sync>),
+    #[error("the container engine does not answer")]
+    Silent(#[source] Elapsed),
+    #[error("cannot reach the container engine; is Docker running?")]
+    Unreachable(#[source] Box<dyn StdError + Send + Sync>),
+    #[error("the container engine is Podman, in which boxes cannot be made as they have to be")]
+    Podman,
+}
+
+/// The engine at `DOCKER_HOST`, else the local one, for those who want something else of it than boxes. One in which there
+/// can be none is refused, as backends refuse it.
+pub async fn connect() -> Result<Reached, ConnectError> {
+    let docker = client("").map_err(|error| ConnectError::NotFound(error.into()))?;
+    let (docker, said) = tokio::time::timeout(CONNECT_TIMEOUT, greet(docker))
+        .await
+        .map_err(ConnectError::Silent)?
+        .map_err(|error| ConnectError::Unreachable(error.into()))?;
+    if is_podman(&said) {
+        return Err(ConnectError::Podman);
+    }
+    let version = said.version.unwrap_or_default();
+    Ok(Reached { docker, version })
+}
+
 /// A client of the engine at `host`, else at `DOCKER_HOST`, else of the local one. Nothing is sent yet.
-pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
+fn client(host: &str) -> Result<Docker, Error> {
     let from_environment = env::var("DOCKER_HOST").unwrap_or_default();
-    let docker = match [host, from_environment.as_str()]
+    match [host, from_environment.as_str()]
         .into_iter()
         .find(|host| !host.is_empty())
     {
         Some(host) => Docker::connect_with_host(host),
         None => Docker::connect_with_local_defaults(),
-    };
-    docker.map_err(|error| BackendError::engine("find the container engine", error))
+    }
+}
+
+/// Agrees on a version with the engine, and returns what it says of itself.
+async fn greet(docker: Docker) -> Result<(Docker, SystemVersion), Error> {
+    let docker = docker.negotiate_version().await?;
+    let said = docker.version().await?;
+    Ok((docker, said))
+}
+
+/// It speaks the same API, and takes neither the bounds of files in memory nor the limits of processes that boxes have.
+fn is_podman(engine: &SystemVersion) -> bool {
+    let mut parts = engine.components.iter().flatten();
+    parts.any(|part| part.name.starts_with("Podman"))
+}
+
+/// The client of a backend, as its settings name it. Nothing is sent yet.
+pub(super) fn engine(host: &str) -> Result<Docker, BackendError> {
+    client(host).map_err(|error| BackendError::engine("find the container engine", error))
 }
 
 /// The engine's machine.
@@ -35,16 +92,13 @@ pub(super) struct EngineMachine {
 /// Agrees on a version with the engine, and returns what its machine has.
 pub(super) async fn probe(docker: Docker) -> Result<(Docker, EngineMachine), BackendError> {
     let unreachable = |error| BackendError::engine("reach the container engine", error);
-    let docker = docker.negotiate_version().await.map_err(unreachable)?;
+    let (docker, said) = greet(docker).await.map_err(unreachable)?;
     let version = docker.client_version();
     if version < OLDEST_API {
         let reason = format!("it speaks version {version} of the API; {OLDEST_API} or newer is needed");
         return Err(BackendError::engine("use the container engine", reason));
     }
-    let engine = docker.version().await.map_err(unreachable)?;
-    let parts = engine.components.unwrap_or_default();
-    if parts.iter().any(|part| part.name.starts_with("Podman")) {
-        // It speaks the same API, and takes neither the bounds of files in memory nor the limits of processes that boxes have.
+    if is_podman(&said) {
         let reason = "it is Podman, which does not make boxes as they have to be; Docker and native boxes do";
         return Err(BackendError::engine("use the container engine", reason));
     }
