@@ -6,52 +6,54 @@
 //! - [`compile_once`]: one job of ten tests against ten jobs of one
 //! - [`latency`]: one small job against the bare interpreter and against `docker run`
 //! - [`throughput`]: jobs a second against containers a second
-//! - [`queue`]: the store alone
-//! - [`one_box`]: a native box and a run in it; [`native`]: an installation of this process on native boxes
-//! - [`report`]: what was measured, and against which goal; [`boxes`]: the worker's boxes as the engine sees them
+//! - [`queue`]: the store alone, by what `store` does with it
+//! - [`one_box`]: a native box and a run in it; [`native`]: an installation on native boxes of this machine
+//! - `report`: what was measured, and against which goal; `boxes`: the worker's boxes as the engine sees them
+//! - `event`: what is told while they run; `error`: why one could not be run
 
 mod boxes;
 mod compile_once;
+mod error;
+mod event;
 mod latency;
-mod native;
+pub(crate) mod native;
 mod one_box;
 mod queue;
 mod report;
 mod sum;
 mod throughput;
 
+use std::time::Instant;
+
 use optimus_client::Client;
 use optimus_common::submission::{Submission, TestCase};
 
-pub(crate) use self::report::{BenchReport, text};
 pub(crate) use self::{
-    compile_once::compile_once, latency::latency, native::Installation, one_box::one_box, queue::queue,
+    compile_once::compile_once,
+    error::Error,
+    event::{Event, Listener},
+    latency::latency,
+    one_box::one_box,
+    queue::queue,
+    report::{BenchReport, Bound, Goal, Measured},
     throughput::throughput,
-};
-use crate::{
-    api, args,
-    exit::{Classify, Failure},
-    output,
 };
 
 /// The language of the benchmarks that need only one.
 const PYTHON: &str = "python";
 const HELLO: &str = "print('hello')\n";
 
-/// What every benchmark gets.
+/// Which installation is measured, and how often.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    pub(crate) api: Client,
+    api: Client,
     /// Rounds asked for; each benchmark has a number of its own otherwise.
-    pub(crate) rounds: Option<usize>,
+    rounds: Option<usize>,
 }
 
 impl Setting {
-    pub(crate) fn new(api: &args::ApiArgs, rounds: Option<usize>) -> Result<Self, Failure> {
-        Ok(Self {
-            api: api::client(api)?,
-            rounds,
-        })
+    pub(crate) fn new(api: Client, rounds: Option<usize>) -> Self {
+        Self { api, rounds }
     }
 
     fn rounds(&self, usual: usize) -> usize {
@@ -59,29 +61,17 @@ impl Setting {
     }
 }
 
-fn progress(what: &str, rounds: usize) -> output::Bar {
-    output::bar(what, rounds as u64)
-}
-
 /// A program, and as many equal tests.
-fn submission(
-    language: &str,
-    source: &str,
-    input: &str,
-    expected: &str,
-    tests: u64,
-) -> Result<Submission, Failure> {
-    let test = |id| TestCase::new(id, input, expected);
-    let mut submission: Submission = serde_json::from_value(serde_json::json!({
-        "language": language,
-        "source_code": source,
-        "test_cases": [],
-    }))
-    .system()?;
-    submission.test_cases = (1..=tests).map(test).collect();
-    Ok(submission)
+fn submission(language: &str, source: &str, input: &str, expected: &str, tests: u64) -> Submission {
+    let language = language.parse().expect("the benchmarks name languages");
+    let tests = (1..=tests).map(|id| TestCase::new(id, input, expected));
+    Submission::new(language, source, tests.collect())
 }
 
-fn hello() -> Result<Submission, Failure> {
+fn hello() -> Submission {
     submission(PYTHON, HELLO, "", "hello\n", 1)
+}
+
+fn milliseconds(began: Instant) -> f64 {
+    began.elapsed().as_secs_f64() * 1000.0
 }

@@ -12,10 +12,8 @@ use optimus_common::{
     LanguageName, WorkerId,
     job::Outcome,
     result::{JobResult, OverallStatus, Verdict},
-    submission::Submission,
+    submission::{Submission, TestCase},
 };
-use serde::Serialize;
-use serde_json::json;
 use tokio::{task::JoinSet, time};
 
 use crate::{
@@ -48,7 +46,7 @@ impl Default for Plan {
 type Store = Arc<dyn JobStore>;
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Report {
     pub jobs: u64,
     pub submits_per_second: f64,
@@ -158,7 +156,7 @@ async fn pickups(api: &Store, worker: &Store, count: usize) -> Result<Vec<Durati
 }
 
 async fn submit(store: Store) -> Result<(), StoreError> {
-    let job = NewJob::new(small_submission()?);
+    let job = NewJob::new(small_submission());
     match store.submit(job).await? {
         Submitted::Created => Ok(()),
         refused => Err(failed(format!("a job of the benchmark was answered {refused:?}"))),
@@ -194,11 +192,7 @@ fn language() -> LanguageName {
     "bench".parse().expect("a valid name")
 }
 
-fn small_submission() -> Result<Submission, StoreError> {
-    let json = json!({
-        "language": language(),
-        "source_code": "print(sum(map(int, input().split())))",
-        "test_cases": [{"id": 1, "input": "1 2\n", "expected_output": "3\n"}],
-    });
-    serde_json::from_value(json).map_err(failed)
+fn small_submission() -> Submission {
+    let tests = vec![TestCase::new(1, "1 2\n", "3\n")];
+    Submission::new(language(), "print(sum(map(int, input().split())))", tests)
 }

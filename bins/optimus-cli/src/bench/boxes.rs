@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use bollard::{
     Docker,
     models::{ContainerCreateBody, ContainerInspectResponse},
@@ -13,7 +12,7 @@ use bollard::{
 };
 use optimus_sandbox::docker::{BOX_LABEL, LANGUAGE_LABEL};
 
-use crate::exit::{Classify, Failure};
+use super::error::{Error, Result};
 
 /// The pool counts as full when it has not grown for this long.
 const STABLE: Duration = Duration::from_secs(1);
@@ -33,7 +32,7 @@ pub(super) struct Pool<'a> {
 
 impl<'a> Pool<'a> {
     /// Waits for the pool to fill up, to learn what full is.
-    pub(super) async fn watch(docker: &'a Docker, language: &'a str) -> Result<Self, Failure> {
+    pub(super) async fn watch(docker: &'a Docker, language: &'a str) -> Result<Self> {
         let mut pool = Self {
             docker,
             language,
@@ -48,7 +47,7 @@ impl<'a> Pool<'a> {
                 changed = Instant::now();
             }
             if began.elapsed() > LONGEST_WAIT {
-                return Err(Failure::system(format!(
+                return Err(Error::not_measured(format!(
                     "no idle worker for {language} keeps boxes ready on this engine; start one, and leave it in peace"
                 )));
             }
@@ -58,11 +57,11 @@ impl<'a> Pool<'a> {
     }
 
     /// Waits until it is full again.
-    pub(super) async fn warm(&self) -> Result<(), Failure> {
+    pub(super) async fn warm(&self) -> Result<()> {
         let began = Instant::now();
         while self.running().await?.len() != self.full {
             if began.elapsed() > LONGEST_WAIT {
-                return Err(Failure::system(format!(
+                return Err(Error::not_measured(format!(
                     "the pool of {} does not fill up again",
                     self.language
                 )));
@@ -73,7 +72,7 @@ impl<'a> Pool<'a> {
         Ok(())
     }
 
-    async fn running(&self) -> Result<Vec<String>, Failure> {
+    async fn running(&self) -> Result<Vec<String>> {
         let labels = vec![
             format!("{BOX_LABEL}=1"),
             format!("{LANGUAGE_LABEL}={}", self.language),
@@ -84,13 +83,12 @@ impl<'a> Pool<'a> {
             .docker
             .list_containers(Some(options))
             .await
-            .context("cannot list the containers")
-            .system()?;
+            .map_err(Error::engine("list the containers"))?;
         Ok(found.into_iter().filter_map(|container| container.id).collect())
     }
 
     /// A container of the very configuration of a box, that runs something else.
-    pub(super) async fn twin(&self, command: Vec<String>) -> Result<ContainerCreateBody, Failure> {
+    pub(super) async fn twin(&self, command: Vec<String>) -> Result<ContainerCreateBody> {
         for id in self.running().await? {
             let inspected = self
                 .docker
@@ -114,7 +112,7 @@ impl<'a> Pool<'a> {
                 ..Default::default()
             });
         }
-        Err(Failure::system(format!(
+        Err(Error::not_measured(format!(
             "there is no box of {} on this engine",
             self.language
         )))

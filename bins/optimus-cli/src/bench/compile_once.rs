@@ -5,11 +5,13 @@ use std::time::Instant;
 use optimus_common::{result::Verdict, submission::Submission};
 
 use super::{
-    Setting, progress,
+    Setting,
+    error::{Error, Result},
+    event::{Event, Listener},
+    milliseconds,
     report::{BenchReport, Bound, Goal, Measured},
     submission, sum,
 };
-use crate::{exit::Failure, output::note};
 
 const TESTS: u64 = 10;
 const ROUNDS: usize = 3;
@@ -25,7 +27,7 @@ const PROGRAMS: [(&str, &str, Option<f64>); 7] = [
     ("javascript", include_str!("programs/sum.js"), None),
 ];
 
-pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failure> {
+pub(crate) async fn compile_once(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let available = setting.api.languages().await?;
     let rounds = setting.rounds(ROUNDS);
     let mut report = BenchReport {
@@ -38,26 +40,31 @@ pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failu
             .iter()
             .any(|entry| entry.name == language && entry.available)
         {
-            note(format_args!(
-                "compile-once: {language} is left out: nobody takes its jobs"
-            ));
+            tell(Event::LeftOut {
+                benchmark: "compile-once",
+                what: language,
+                why: "nobody takes its jobs",
+            });
             continue;
         }
-        let together = submission(language, source, sum::INPUT, sum::OUTPUT, TESTS)?;
-        let alone = submission(language, source, sum::INPUT, sum::OUTPUT, 1)?;
+        let together = submission(language, source, sum::INPUT, sum::OUTPUT, TESTS);
+        let alone = submission(language, source, sum::INPUT, sum::OUTPUT, 1);
         let mut one_job = Vec::new();
         let mut ten_jobs = Vec::new();
-        let bar = progress(&format!("compile-once {language}"), rounds);
+        tell(Event::Begins {
+            what: &format!("compile-once {language}"),
+            steps: Some(rounds),
+        });
         for _ in 0..rounds {
             one_job.push(timed(setting, &together, 1).await?);
             ten_jobs.push(timed(setting, &alone, TESTS).await?);
-            bar.inc(1);
+            tell(Event::Step);
         }
-        bar.finish_and_clear();
+        tell(Event::Ends);
         let one_job = Measured::of(format!("{language}: 1 job of {TESTS} tests"), "ms", &one_job);
         let ten_jobs = Measured::of(format!("{language}: {TESTS} jobs of 1 test"), "ms", &ten_jobs);
         if let (Some(one_job), Some(ten_jobs)) = (one_job, ten_jobs) {
-            let ratio = ten_jobs.median() / one_job.median();
+            let ratio = ten_jobs.median / one_job.median;
             // Where nothing was promised, one job must at least not be slower.
             let goal = goal.unwrap_or(1.0);
             report.goals.push(Goal::new(
@@ -71,7 +78,7 @@ pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failu
         }
     }
     if report.measured.is_empty() {
-        return Err(Failure::system(
+        return Err(Error::not_measured(
             "no worker takes the jobs of any language of this benchmark",
         ));
     }
@@ -79,20 +86,20 @@ pub(crate) async fn compile_once(setting: &Setting) -> Result<BenchReport, Failu
 }
 
 /// Milliseconds until that many jobs, one after the other, have ended.
-async fn timed(setting: &Setting, submission: &Submission, jobs: u64) -> Result<f64, Failure> {
+async fn timed(setting: &Setting, submission: &Submission, jobs: u64) -> Result<f64> {
     let began = Instant::now();
     for _ in 0..jobs {
         accepted(setting, submission).await?;
     }
-    Ok(began.elapsed().as_secs_f64() * 1000.0)
+    Ok(milliseconds(began))
 }
 
 /// Submits, waits, and makes sure that what was measured was the whole way.
-pub(super) async fn accepted(setting: &Setting, submission: &Submission) -> Result<(), Failure> {
+pub(super) async fn accepted(setting: &Setting, submission: &Submission) -> Result<()> {
     let record = setting.api.submit_and_wait(submission).await?;
     match record.result {
         Some(result) if result.verdict == Verdict::Accepted => Ok(()),
-        result => Err(Failure::system(format!(
+        result => Err(Error::not_measured(format!(
             "job {} of the benchmark in {} was not accepted: {}",
             record.job_id,
             record.language,

@@ -3,11 +3,10 @@
 
 use std::{process::Stdio, time::Instant};
 
-use anyhow::Context;
 use bollard::{
     Docker,
     container::{AttachContainerResults, LogOutput},
-    errors::Error,
+    errors::Error as EngineError,
     models::ContainerCreateBody,
     query_parameters::{
         AttachContainerOptionsBuilder, CreateContainerOptions, RemoveContainerOptionsBuilder,
@@ -22,16 +21,17 @@ use super::{
     HELLO, PYTHON, Setting,
     boxes::Pool,
     compile_once::accepted,
-    hello, progress,
-    report::{BenchReport, Bound, Goal, Measured},
+    error::{Error, Result},
+    event::{Event, Listener},
+    hello, milliseconds,
+    report::{BenchReport, Bound, Goal, Measured, measured},
 };
-use crate::exit::{Classify, Failure};
 
 const ROUNDS: usize = 20;
 const WARM_UP: usize = 2;
 
-pub(crate) async fn latency(setting: &Setting) -> Result<BenchReport, Failure> {
-    let Reached { docker, .. } = docker::connect().await.system()?;
+pub(crate) async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+    let Reached { docker, .. } = docker::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let command = [
         "python3",
@@ -42,14 +42,17 @@ pub(crate) async fn latency(setting: &Setting) -> Result<BenchReport, Failure> {
         HELLO,
     ];
     let mut twin = pool.twin(command.map(str::to_owned).to_vec()).await?;
-    let image = twin.image.clone().context("a box has no image").system()?;
+    let image = twin
+        .image
+        .clone()
+        .ok_or_else(|| Error::not_measured("a box has no image"))?;
     let mut bare = Bare::start(&docker, &mut twin).await?;
-    let measured = rounds(setting, &pool, &mut bare, &image).await;
+    let measured = rounds(setting, &pool, &mut bare, &image, tell).await;
     bare.stop().await?;
     let [api, bare, docker_run] = measured?;
 
-    let above_bare = api.median() - bare.median();
-    let quicker = docker_run.median() / api.median();
+    let above_bare = api.median - bare.median;
+    let quicker = docker_run.median / api.median;
     Ok(BenchReport {
         benchmark: "latency",
         goals: vec![
@@ -71,10 +74,14 @@ async fn rounds(
     pool: &Pool<'_>,
     bare: &mut Bare<'_>,
     image: &str,
-) -> Result<[Measured; 3], Failure> {
-    let submission = hello()?;
+    tell: &mut Listener<'_>,
+) -> Result<[Measured; 3]> {
+    let submission = hello();
     let rounds = setting.rounds(ROUNDS);
-    let bar = progress("latency", rounds);
+    tell(Event::Begins {
+        what: "latency",
+        steps: Some(rounds),
+    });
     let mut samples: [Vec<f64>; 3] = Default::default();
     for round in 0..WARM_UP + rounds {
         pool.warm().await?;
@@ -90,24 +97,19 @@ async fn rounds(
             for (samples, sample) in samples.iter_mut().zip([api, bare, docker_run]) {
                 samples.push(sample);
             }
-            bar.inc(1);
+            tell(Event::Step);
         }
     }
-    bar.finish_and_clear();
-    let names = ["submission to verdict", "bare interpreter", "docker run"];
-    let [api, bare, docker_run] = [0, 1, 2].map(|i| Measured::of(names[i], "ms", &samples[i]));
-    api.zip(bare)
-        .zip(docker_run)
-        .map(|((api, bare), docker_run)| [api, bare, docker_run])
-        .context("no round was run")
-        .usage()
+    tell(Event::Ends);
+    let [api, bare, docker_run] = &samples;
+    Ok([
+        measured("submission to verdict", "ms", api)?,
+        measured("bare interpreter", "ms", bare)?,
+        measured("docker run", "ms", docker_run)?,
+    ])
 }
 
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
-}
-
-async fn docker_run(image: &str) -> Result<(), Failure> {
+async fn docker_run(image: &str) -> Result<()> {
     let mut command = Command::new("docker");
     command.args([
         "run",
@@ -126,12 +128,11 @@ async fn docker_run(image: &str) -> Result<(), Failure> {
         .stdin(Stdio::null())
         .output()
         .await
-        .context("cannot start `docker`, which this benchmark compares with")
-        .system()?;
+        .map_err(Error::host("start `docker`, which this benchmark compares with"))?;
     if done.status.success() && done.stdout == b"hello\n" {
         return Ok(());
     }
-    Err(Failure::system(format!(
+    Err(Error::not_measured(format!(
         "docker run failed: {}",
         String::from_utf8_lossy(&done.stderr).trim()
     )))
@@ -145,7 +146,7 @@ struct Bare<'a> {
 }
 
 impl<'a> Bare<'a> {
-    async fn start(docker: &'a Docker, body: &mut ContainerCreateBody) -> Result<Self, Failure> {
+    async fn start(docker: &'a Docker, body: &mut ContainerCreateBody) -> Result<Self> {
         body.open_stdin = Some(true);
         // It ends with its input, also where this program is killed.
         body.stdin_once = Some(true);
@@ -153,8 +154,7 @@ impl<'a> Bare<'a> {
         let id = docker
             .create_container(options, body.clone())
             .await
-            .context("cannot create a container")
-            .system()?
+            .map_err(Error::engine("create a container"))?
             .id;
         let attach = AttachContainerOptionsBuilder::new()
             .stream(true)
@@ -165,48 +165,53 @@ impl<'a> Bare<'a> {
         let started = async {
             let streams = docker.attach_container(&id, Some(attach)).await?;
             docker.start_container(&id, None::<StartContainerOptions>).await?;
-            Ok::<_, Error>(streams)
+            Ok::<_, EngineError>(streams)
         };
         match started.await {
             Ok(streams) => Ok(Self { docker, id, streams }),
             Err(error) => {
                 remove(docker, &id).await?;
-                Err(error).context("cannot start a container").system()
+                Err(Error::engine("start a container")(error))
             }
         }
     }
 
     /// Milliseconds by the container's own clock.
-    async fn sample(&mut self) -> Result<f64, Failure> {
-        self.streams.input.write_all(b"\n").await.system()?;
-        self.streams.input.flush().await.system()?;
+    async fn sample(&mut self) -> Result<f64> {
+        let input = &mut self.streams.input;
+        let asked = async {
+            input.write_all(b"\n").await?;
+            input.flush().await
+        };
+        asked.await.map_err(Error::host("ask the bare interpreter"))?;
         match self.streams.output.next().await {
             Some(Ok(LogOutput::StdOut { message })) => {
                 let text = String::from_utf8_lossy(&message);
-                let seconds: f64 = text
-                    .trim()
-                    .parse()
-                    .with_context(|| format!("the bare interpreter said {:?}", text.trim()))
-                    .system()?;
+                let text = text.trim();
+                let seconds = text.parse::<f64>().map_err(|error| {
+                    Error::not_measured(format_args!("the bare interpreter said {text:?}: {error}"))
+                })?;
                 Ok(seconds * 1000.0)
             }
-            other => Err(Failure::system(format!("the bare interpreter ended: {other:?}"))),
+            other => Err(Error::not_measured(format!(
+                "the bare interpreter ended: {other:?}"
+            ))),
         }
     }
 
-    async fn stop(self) -> Result<(), Failure> {
+    async fn stop(self) -> Result<()> {
         remove(self.docker, &self.id).await
     }
 }
 
 /// It may have removed itself meanwhile, or be about to.
-async fn remove(docker: &Docker, id: &str) -> Result<(), Failure> {
+async fn remove(docker: &Docker, id: &str) -> Result<()> {
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
     match docker.remove_container(id, Some(options)).await {
-        Err(Error::DockerResponseServerError {
+        Err(EngineError::DockerResponseServerError {
             status_code: 404 | 409,
             ..
         }) => Ok(()),
-        removed => removed.context("cannot remove a container").system(),
+        removed => removed.map_err(Error::engine("remove a container")),
     }
 }

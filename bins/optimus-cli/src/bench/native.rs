@@ -1,34 +1,26 @@
-//! An installation in this very process, and on native boxes its latency and its throughput against the bare programs.
+//! An installation on native boxes of this machine: its latency and its throughput against the bare programs.
 
 use std::{
     fs,
-    path::Path,
     process::Stdio,
-    sync::Arc,
     thread::available_parallelism,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use optimus_api::App;
 use optimus_client::LanguageEntry;
 use optimus_common::submission::Submission;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, process::Command, task::JoinHandle, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio::{process::Command, time::sleep};
 
 use super::{
     HELLO, PYTHON, Setting,
     compile_once::accepted,
-    hello, progress,
-    report::{BenchReport, Bound, Goal, Measured},
+    error::{Error, Result},
+    event::{Event, Listener},
+    hello, milliseconds,
+    report::{BenchReport, Bound, Goal, Measured, measured},
     submission, sum,
-};
-use crate::{
-    args,
-    embedded::{self, Embedded, Offered, Storage},
-    exit::{Classify, Failure},
 };
 
 const LATENCY_ROUNDS: usize = 100;
@@ -38,158 +30,105 @@ const THROUGHPUT_ROUNDS: usize = 3;
 const PREPARATION_TIMEOUT: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The whole system, listening on a port of its own.
-pub(crate) struct Installation {
-    setting: Setting,
-    embedded: Embedded,
-    shutdown: CancellationToken,
-    api: JoinHandle<std::io::Result<()>>,
+/// From the submission of a small Python program to its verdict, against the bare interpreter.
+pub(crate) async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+    let submission = hello();
+    let python = interpreter(setting).await?;
+    let rounds = setting.rounds(LATENCY_ROUNDS);
+    tell(Event::Begins {
+        what: "latency",
+        steps: Some(rounds),
+    });
+    let (mut api, mut bare) = (Vec::new(), Vec::new());
+    for round in 0..WARM_UP + rounds {
+        let began = Instant::now();
+        accepted(setting, &submission).await?;
+        let api_ms = milliseconds(began);
+        let began = Instant::now();
+        succeeded(Command::new(&python).args(["-B", "-s", "-c", HELLO])).await?;
+        let bare_ms = milliseconds(began);
+        if round >= WARM_UP {
+            api.push(api_ms);
+            bare.push(bare_ms);
+            tell(Event::Step);
+        }
+    }
+    tell(Event::Ends);
+    let api = measured("submission to verdict", "ms", &api)?;
+    let bare = measured("bare interpreter", "ms", &bare)?;
+    Ok(BenchReport {
+        benchmark: "latency",
+        goals: vec![Goal::new(
+            "above the bare interpreter by",
+            Bound::AtMost,
+            5.0,
+            api.median - bare.median,
+            "ms",
+        )],
+        measured: vec![api, bare],
+    })
 }
 
-impl Installation {
-    pub(crate) async fn start(
-        flags: embedded::Flags,
-        root: Option<&Path>,
-        rounds: Option<usize>,
-    ) -> Result<Self, Failure> {
-        let (settings, api) = flags.settings_with_api(root)?;
-        let token = api.api.tokens.first().cloned();
-        let embedded = Embedded::start(settings, Storage::Ephemeral).await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.system()?;
-        let address = listener.local_addr().system()?;
-        let app = App::new(Arc::clone(&embedded.store), Arc::clone(&embedded.content), api).usage()?;
-        let shutdown = CancellationToken::new();
-        let api = optimus_api::serve(listener, Arc::new(app), shutdown.clone().cancelled_owned());
-        let api = tokio::spawn(api);
-        let client = args::ApiArgs {
-            api: format!("http://{address}"),
-            token,
-        };
-        let setting = Setting::new(&client, rounds)?;
-        embedded.watched(all_ready(&setting, &embedded)).await?;
-        Ok(Self {
-            setting,
-            embedded,
-            shutdown,
-            api,
-        })
-    }
-
-    /// Measures, for as long as the worker is there.
-    pub(crate) async fn measure(
-        &self,
-        benchmark: impl Future<Output = Result<BenchReport, Failure>>,
-    ) -> Result<BenchReport, Failure> {
-        self.embedded.watched(benchmark).await
-    }
-
-    pub(crate) fn setting(&self) -> &Setting {
-        &self.setting
-    }
-
-    pub(crate) async fn stop(self) -> Result<(), Failure> {
-        self.shutdown.cancel();
-        self.embedded.stop().await?;
-        self.api.await.system()?.system()
-    }
-
-    /// From the submission of a small Python program to its verdict, against the bare interpreter.
-    pub(crate) async fn latency(&self) -> Result<BenchReport, Failure> {
-        let submission = hello()?;
-        let python = interpreter(&self.setting).await?;
-        let rounds = self.setting.rounds(LATENCY_ROUNDS);
-        let bar = progress("latency", rounds);
-        let (mut api, mut bare) = (Vec::new(), Vec::new());
-        for round in 0..WARM_UP + rounds {
-            let began = Instant::now();
-            accepted(&self.setting, &submission).await?;
-            let api_ms = milliseconds(began);
-            let began = Instant::now();
-            succeeded(Command::new(&python).args(["-B", "-s", "-c", HELLO])).await?;
-            let bare_ms = milliseconds(began);
-            if round >= WARM_UP {
-                api.push(api_ms);
-                bare.push(bare_ms);
-                bar.inc(1);
-            }
+/// Jobs a second against `xargs -P` of what the jobs consist of: the compile step, and the bare program for each test.
+pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+    let cpus = available_parallelism().map_or(1, Into::into);
+    let rounds = setting.rounds(THROUGHPUT_ROUNDS);
+    let works = works(&interpreter(setting).await?)?;
+    tell(Event::Begins {
+        what: "throughput",
+        steps: Some(rounds * works.len() * 2),
+    });
+    let mut samples = vec![(Vec::new(), Vec::new()); works.len()];
+    for _ in 0..rounds {
+        for (work, (jobs, bare)) in works.iter().zip(&mut samples) {
+            jobs.push(work.jobs_per_second(setting, cpus).await?);
+            tell(Event::Step);
+            bare.push(work.bare_per_second(cpus).await?);
+            tell(Event::Step);
         }
-        bar.finish_and_clear();
-        let api = measured("submission to verdict", "ms", &api)?;
-        let bare = measured("bare interpreter", "ms", &bare)?;
-        Ok(BenchReport {
-            benchmark: "latency",
-            goals: vec![Goal::new(
-                "above the bare interpreter by",
-                Bound::AtMost,
-                5.0,
-                api.median() - bare.median(),
-                "ms",
-            )],
-            measured: vec![api, bare],
-        })
     }
-
-    /// Jobs a second against `xargs -P` of what the jobs consist of: the compile step, and the bare program for each test.
-    pub(crate) async fn throughput(&self) -> Result<BenchReport, Failure> {
-        let cpus = available_parallelism().map_or(1, Into::into);
-        let rounds = self.setting.rounds(THROUGHPUT_ROUNDS);
-        let works = works(&interpreter(&self.setting).await?)?;
-        let bar = progress("throughput", rounds * works.len() * 2);
-        let mut samples = vec![(Vec::new(), Vec::new()); works.len()];
-        for _ in 0..rounds {
-            for (work, (jobs, bare)) in works.iter().zip(&mut samples) {
-                jobs.push(work.jobs_per_second(&self.setting, cpus).await?);
-                bar.inc(1);
-                bare.push(work.bare_per_second(cpus).await?);
-                bar.inc(1);
-            }
+    tell(Event::Ends);
+    let mut report = BenchReport {
+        benchmark: "throughput",
+        measured: Vec::new(),
+        goals: Vec::new(),
+    };
+    for (work, (jobs, bare)) in works.iter().zip(&samples) {
+        let jobs = measured(format!("{}: jobs", work.what), "/s", jobs)?;
+        let bare = measured(format!("{}: xargs -P {cpus}", work.what), "/s", bare)?;
+        let share = jobs.median / bare.median * 100.0;
+        report.measured.extend([jobs, bare]);
+        if let Some(goal) = work.goal {
+            report.goals.push(Goal::new(
+                format!("{}, of xargs", work.what),
+                Bound::AtLeast,
+                goal,
+                share,
+                "%",
+            ));
+        } else {
+            let share = Measured::of(format!("{}: of xargs", work.what), "%", &[share]);
+            report.measured.extend(share);
         }
-        bar.finish_and_clear();
-        let mut report = BenchReport {
-            benchmark: "throughput",
-            measured: Vec::new(),
-            goals: Vec::new(),
-        };
-        for (work, (jobs, bare)) in works.iter().zip(&samples) {
-            let jobs = measured(format!("{}: jobs", work.what), "/s", jobs)?;
-            let bare = measured(format!("{}: xargs -P {cpus}", work.what), "/s", bare)?;
-            let share = jobs.median() / bare.median() * 100.0;
-            report.measured.extend([jobs, bare]);
-            if let Some(goal) = work.goal {
-                report.goals.push(Goal::new(
-                    format!("{}, of xargs", work.what),
-                    Bound::AtLeast,
-                    goal,
-                    share,
-                    "%",
-                ));
-            } else {
-                let share = Measured::of(format!("{}: of xargs", work.what), "%", &[share]);
-                report.measured.extend(share);
-            }
-        }
-        Ok(report)
     }
+    Ok(report)
 }
 
 /// Waits until every language that this machine has is ready: while one is made ready, the others' jobs are slower.
-async fn all_ready(setting: &Setting, embedded: &Embedded) -> Result<(), Failure> {
-    let offers = embedded.choice.offers.iter().map(Offered::from);
-    let offered: Vec<_> = offers.filter(Offered::is_available).collect();
+pub(crate) async fn all_ready(setting: &Setting, offered: &[&str]) -> Result<()> {
     if offered.is_empty() {
-        return Err(Failure::system(
+        return Err(Error::not_measured(
             "no language is available on native boxes of this machine",
         ));
     }
     let began = Instant::now();
     loop {
         let languages = setting.api.languages().await?;
-        match offered
-            .iter()
-            .find_map(|offered| not_ready(offered.name(), &languages))
-        {
+        match offered.iter().find_map(|name| not_ready(name, &languages)) {
             None => return Ok(()),
-            Some(missing) if began.elapsed() > PREPARATION_TIMEOUT => return Err(Failure::system(missing)),
+            Some(missing) if began.elapsed() > PREPARATION_TIMEOUT => {
+                return Err(Error::not_measured(missing));
+            }
             Some(_) => sleep(LOOK_AGAIN).await,
         }
     }
@@ -223,25 +162,26 @@ struct Work {
 const COMPILE_CPP: &str = "g++ -std=gnu++17 -O2 -pipe";
 
 /// The interpreter that boxes have, which need not be the one that a shell finds first. Boxes show it at the same path.
-async fn interpreter(setting: &Setting) -> Result<String, Failure> {
-    let ask = submission(PYTHON, "import sys; print(sys.executable)\n", "", "", 1)?;
+async fn interpreter(setting: &Setting) -> Result<String> {
+    let ask = submission(PYTHON, "import sys; print(sys.executable)\n", "", "", 1);
     let record = setting.api.submit_and_wait(&ask).await?;
-    let result = record.result.context("a job has no result").system()?;
+    let result = record
+        .result
+        .ok_or_else(|| Error::not_measured("a job has no result"))?;
     let answer = result
         .test_results
         .first()
-        .context("a test has no result")
-        .system()?;
+        .ok_or_else(|| Error::not_measured("a test has no result"))?;
     Ok(answer.stdout.trim_end().to_owned())
 }
 
-fn works(python: &str) -> Result<Vec<Work>, Failure> {
+fn works(python: &str) -> Result<Vec<Work>> {
     let ten_times = |program: &str| format!("for i in 1 2 3 4 5 6 7 8 9 10; do {program} <input; done");
     let python = format!("{python} -B -s main.py");
     Ok(vec![
         Work {
             what: "Python, 10 tests",
-            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 10)?,
+            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 10),
             jobs: 40,
             bare: ten_times(&python),
             folder: folder(&[("main.py", sum::PYTHON)])?,
@@ -249,7 +189,7 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
         },
         Work {
             what: "C++, compiled, 10 tests",
-            submission: submission("cpp", sum::CPP, sum::INPUT, sum::OUTPUT, 10)?,
+            submission: submission("cpp", sum::CPP, sum::INPUT, sum::OUTPUT, 10),
             jobs: 12,
             bare: format!(
                 "{COMPILE_CPP} -o main-$1 main.cpp && {} && rm main-$1",
@@ -260,7 +200,7 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
         },
         Work {
             what: "Python, 1 test",
-            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 1)?,
+            submission: submission(PYTHON, sum::PYTHON, sum::INPUT, sum::OUTPUT, 1),
             jobs: 200,
             bare: format!("{python} <input"),
             folder: folder(&[("main.py", sum::PYTHON)])?,
@@ -269,16 +209,16 @@ fn works(python: &str) -> Result<Vec<Work>, Failure> {
     ])
 }
 
-fn folder(files: &[(&str, &str)]) -> Result<TempDir, Failure> {
-    let folder = tempfile::tempdir().context("cannot make a folder").system()?;
+fn folder(files: &[(&str, &str)]) -> Result<TempDir> {
+    let folder = tempfile::tempdir().map_err(Error::host("make a folder"))?;
     for (name, content) in files.iter().chain(&[("input", sum::INPUT)]) {
-        fs::write(folder.path().join(name), content).system()?;
+        fs::write(folder.path().join(name), content).map_err(Error::host(format!("write {name}")))?;
     }
     Ok(folder)
 }
 
 impl Work {
-    async fn jobs_per_second(&self, setting: &Setting, cpus: usize) -> Result<f64, Failure> {
+    async fn jobs_per_second(&self, setting: &Setting, cpus: usize) -> Result<f64> {
         let began = Instant::now();
         stream::iter((0..self.jobs).map(|_| accepted(setting, &self.submission)))
             .buffer_unordered(4 * cpus)
@@ -287,7 +227,7 @@ impl Work {
         Ok(f64::from(self.jobs) / began.elapsed().as_secs_f64())
     }
 
-    async fn bare_per_second(&self, cpus: usize) -> Result<f64, Failure> {
+    async fn bare_per_second(&self, cpus: usize) -> Result<f64> {
         let each = format!(
             "seq {} | xargs -P {cpus} -n 1 sh -ec '{}' sh",
             self.jobs, self.bare
@@ -300,31 +240,20 @@ impl Work {
     }
 }
 
-async fn succeeded(command: &mut Command) -> Result<(), Failure> {
+async fn succeeded(command: &mut Command) -> Result<()> {
     let status = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
         .await
-        .context("cannot start what the benchmark compares with")
-        .system()?;
+        .map_err(Error::host("start what the benchmark compares with"))?;
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::system(format!(
+        Err(Error::not_measured(format!(
             "what the benchmark compares with ended with {status}"
         )))
     }
-}
-
-fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Measured, Failure> {
-    Measured::of(what, unit, samples)
-        .context("no round was run")
-        .usage()
-}
-
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]

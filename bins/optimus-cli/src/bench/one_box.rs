@@ -5,29 +5,22 @@
 //! its own with every layer, the facts back.
 
 use std::{
-    path::Path,
     process::{Command, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
-use optimus_common::{WorkerId, facts::RunEnd, language::Language, limits::Limits};
+use optimus_common::{causes, facts::RunEnd, language::Language, limits::Limits};
 use optimus_protocol::CommandSpec;
 use optimus_sandbox::{
     Backend, BoxSpec, ResourceLimits, RootRef,
     session::{OneByOne, Session},
 };
-use optimus_worker::{Settings, backend, settings::BackendChoice};
 
 use super::{
-    progress,
-    report::{BenchReport, Bound, Goal, Measured},
-};
-use crate::{
-    embedded,
-    exit::{Classify, Failure},
-    output::note,
+    error::{Error, Result},
+    event::{Event, Listener},
+    milliseconds,
+    report::{BenchReport, Bound, Goal, Measured, measured},
 };
 
 const ROUNDS: usize = 300;
@@ -37,30 +30,32 @@ const DOCKER_ROUNDS: usize = 10;
 const PROGRAM: &str = "/bin/true";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Measures boxes of a backend of native ones, in one of the languages that it was made for.
 pub(crate) async fn one_box(
-    flags: embedded::Flags,
-    root: Option<&Path>,
+    backend: &dyn Backend,
+    languages: &[Language],
     rounds: Option<usize>,
-) -> Result<BenchReport, Failure> {
-    let mut settings = flags.settings(root)?;
-    settings.worker.backend = Some(BackendChoice::Native);
-    let backend = native(&settings).await?;
-    let spec = spec(&settings)?;
+    tell: &mut Listener<'_>,
+) -> Result<BenchReport> {
+    let spec = spec(languages)?;
     let rounds = rounds.unwrap_or(ROUNDS);
-    let others: Vec<_> = OTHERS.iter().filter(|other| other.is_there()).collect();
+    let others: Vec<_> = OTHERS.iter().filter(|other| other.is_there(tell)).collect();
 
     let mut bare = Vec::new();
     let mut warm = Vec::new();
     let mut fresh = Fresh::default();
     let mut compared = vec![Vec::new(); others.len()];
-    let mut lasting = start_job(backend.create(&spec).await.system()?).await?;
-    let bar = progress("box", rounds);
+    let mut lasting = start_job(backend.create(&spec).await?).await?;
+    tell(Event::Begins {
+        what: "box",
+        steps: Some(rounds),
+    });
     for round in 0..WARM_UP + rounds {
         let bare_ms = timed(|| run_bare(&mut Command::new(PROGRAM)))?;
         let began = Instant::now();
         run(&mut lasting).await?;
         let warm_ms = milliseconds(began);
-        let fresh_ms = fresh_box(&*backend, &spec).await?;
+        let fresh_ms = fresh_box(backend, &spec).await?;
         if round < WARM_UP {
             continue;
         }
@@ -72,16 +67,12 @@ pub(crate) async fn one_box(
                 samples.push(timed(|| run_bare(&mut other.command()))?);
             }
         }
-        bar.inc(1);
+        tell(Event::Step);
     }
-    bar.finish_and_clear();
-    lasting.handle().destroy().await.system()?;
+    tell(Event::Ends);
+    lasting.handle().destroy().await?;
 
-    let measure = |what: &str, samples: &[f64]| {
-        Measured::of(what, "ms", samples)
-            .context("no round was run")
-            .usage()
-    };
+    let measure = |what: &str, samples: &[f64]| measured(what, "ms", samples);
     let bare = measure("bare fork and exec", &bare)?;
     let warm = measure("run in a warm box", &warm)?;
     let whole = measure("fresh box with its job", &fresh.whole)?;
@@ -90,23 +81,17 @@ pub(crate) async fn one_box(
             "a warm run above the bare one, p50",
             Bound::AtMost,
             1.0,
-            warm.median() - bare.median(),
+            warm.median - bare.median,
             "ms",
         ),
         Goal::new(
             "a warm run above the bare one, p99",
             Bound::AtMost,
             2.0,
-            warm.p99() - bare.p99(),
+            warm.p99 - bare.p99,
             "ms",
         ),
-        Goal::new(
-            "a fresh box with its job",
-            Bound::AtMost,
-            5.0,
-            whole.median(),
-            "ms",
-        ),
+        Goal::new("a fresh box with its job", Bound::AtMost, 5.0, whole.median, "ms"),
     ];
     let mut measured = vec![
         bare,
@@ -147,23 +132,13 @@ impl Fresh {
     }
 }
 
-async fn native(settings: &Settings) -> Result<Arc<dyn Backend>, Failure> {
-    let languages = settings.languages_file.load().usage()?.languages;
-    let choice = backend::choose(settings, &languages, &WorkerId::new())
-        .await
-        .system()?;
-    Ok(choice.backend)
-}
-
 /// A box of the first language that runs programs as they are, on the usual terms.
-fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
-    let languages = settings.languages_file.load().usage()?.languages;
+fn spec(languages: &[Language]) -> Result<BoxSpec> {
     let language: &Language = languages
         .iter()
         .find(|language| language.name.as_str() == super::PYTHON)
         .or(languages.first())
-        .context("there is no language")
-        .usage()?;
+        .ok_or_else(|| Error::not_measured("there is no language"))?;
     Ok(BoxSpec::new(
         RootRef::from(language),
         ResourceLimits {
@@ -178,25 +153,25 @@ fn spec(settings: &Settings) -> Result<BoxSpec, Failure> {
 }
 
 /// Milliseconds: the whole way to the facts, its three parts, and the box's end.
-async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5], Failure> {
+async fn fresh_box(backend: &dyn Backend, spec: &BoxSpec) -> Result<[f64; 5]> {
     let began = Instant::now();
-    let live = backend.create(spec).await.system()?;
+    let live = backend.create(spec).await?;
     let made = milliseconds(began);
     let opened = Instant::now();
-    let session = Session::open(live, READY_TIMEOUT).await.system()?;
+    let session = Session::open(live, READY_TIMEOUT).await?;
     let ready = milliseconds(opened);
     let sent = Instant::now();
-    let mut job = OneByOne::sealed(session).await.system()?;
+    let mut job = OneByOne::sealed(session).await?;
     run(&mut job).await?;
     let (ran, whole) = (milliseconds(sent), milliseconds(began));
     let ended = Instant::now();
-    job.handle().destroy().await.system()?;
+    job.handle().destroy().await?;
     Ok([whole, made, ready, ran, milliseconds(ended)])
 }
 
-async fn start_job(live: optimus_sandbox::LiveBox) -> Result<OneByOne, Failure> {
-    let session = Session::open(live, READY_TIMEOUT).await.system()?;
-    OneByOne::sealed(session).await.system()
+async fn start_job(live: optimus_sandbox::LiveBox) -> Result<OneByOne> {
+    let session = Session::open(live, READY_TIMEOUT).await?;
+    Ok(OneByOne::sealed(session).await?)
 }
 
 fn command() -> CommandSpec {
@@ -217,40 +192,35 @@ fn command() -> CommandSpec {
 }
 
 /// One run, from its request to its facts.
-async fn run(at_work: &mut OneByOne) -> Result<(), Failure> {
-    let finished = at_work.run(&command(), b"").await.system()?;
+async fn run(at_work: &mut OneByOne) -> Result<()> {
+    let finished = at_work.run(&command(), b"").await?;
     match finished.facts.end {
         RunEnd::Exited { code: 0 } => Ok(()),
-        end => Err(Failure::system(format!("{PROGRAM} ended by {end:?}"))),
+        end => Err(Error::not_measured(format!("{PROGRAM} ended by {end:?}"))),
     }
 }
 
-fn run_bare(command: &mut Command) -> Result<(), Failure> {
+fn run_bare(command: &mut Command) -> Result<()> {
     let status = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
-        .with_context(|| format!("cannot start {}", command.get_program().display()))
-        .system()?;
+        .map_err(Error::host(format!("start {}", command.get_program().display())))?;
     if status.success() {
         Ok(())
     } else {
-        Err(Failure::system(format!(
+        Err(Error::not_measured(format!(
             "{} ended with {status}",
             command.get_program().display()
         )))
     }
 }
 
-fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     let began = Instant::now();
     work()?;
     Ok(milliseconds(began))
-}
-
-fn milliseconds(began: Instant) -> f64 {
-    began.elapsed().as_secs_f64() * 1000.0
 }
 
 /// Another way to run the program apart from the host.
@@ -321,10 +291,14 @@ impl Other {
         command
     }
 
-    fn is_there(&self) -> bool {
+    fn is_there(&self, tell: &mut Listener<'_>) -> bool {
         let works = run_bare(&mut self.command());
-        if let Err(failure) = &works {
-            note(format_args!("box: {} is left out: {failure}", self.argv[0]));
+        if let Err(error) = &works {
+            tell(Event::LeftOut {
+                benchmark: "box",
+                what: self.argv[0],
+                why: &causes(error),
+            });
         }
         works.is_ok()
     }

@@ -1,29 +1,32 @@
 //! The store alone: how fast it takes and hands out jobs.
 
-use optimus_queue::bench::{self, Plan};
-use optimus_worker::Settings;
+use optimus_queue::{
+    bench::{self, Plan},
+    settings::{QueueSettings, RedisSettings},
+};
 
 use super::{
-    Setting,
+    error::Result,
+    event::{Event, Listener},
     report::{BenchReport, Bound, Goal, Measured},
 };
-use crate::{
-    exit::{Classify, Failure},
-    output::spinner,
-};
 
-pub(crate) async fn queue(setting: &Setting) -> Result<BenchReport, Failure> {
-    let settings = Settings::load(None).usage()?;
-    let progress = spinner(format!("queue: {}", settings.redis.url));
+/// On keys of its own in this Redis.
+pub(crate) async fn queue(
+    redis: &RedisSettings,
+    queue: &QueueSettings,
+    rounds: Option<usize>,
+    tell: &mut Listener<'_>,
+) -> Result<BenchReport> {
+    tell(Event::Begins {
+        what: &format!("queue: {}", redis.url),
+        steps: None,
+    });
     let mut reports = Vec::new();
-    for _ in 0..setting.rounds(1) {
-        reports.push(
-            bench::run(&settings.redis, &settings.queue, Plan::default())
-                .await
-                .system()?,
-        );
+    for _ in 0..rounds.unwrap_or(1) {
+        reports.push(bench::run(redis, queue, Plan::default()).await?);
     }
-    progress.finish_and_clear();
+    tell(Event::Ends);
     let samples = |value: fn(&bench::Report) -> f64| reports.iter().map(value).collect::<Vec<_>>();
     let rows = [
         (
@@ -57,7 +60,7 @@ pub(crate) async fn queue(setting: &Setting) -> Result<BenchReport, Failure> {
         if let Some(measured) = Measured::of(what, unit, &samples) {
             report
                 .goals
-                .push(Goal::new(what, bound, goal, measured.median(), unit));
+                .push(Goal::new(what, bound, goal, measured.median, unit));
             report.measured.push(measured);
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::output::table;
+use super::error::{Error, Result};
 
 /// The outcome of one benchmark.
 #[derive(Debug, Serialize)]
@@ -15,18 +15,18 @@ pub(crate) struct BenchReport {
 /// One variant's samples.
 #[derive(Debug, Serialize)]
 pub(crate) struct Measured {
-    what: String,
-    unit: &'static str,
-    median: f64,
-    p99: f64,
-    min: f64,
-    max: f64,
-    samples: usize,
+    pub(crate) what: String,
+    pub(crate) unit: &'static str,
+    pub(crate) median: f64,
+    pub(crate) p99: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+    pub(crate) samples: usize,
 }
 
 impl Measured {
     /// `None` where there is no sample.
-    pub(crate) fn of(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Option<Self> {
+    pub(super) fn of(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
@@ -40,14 +40,6 @@ impl Measured {
             max,
             samples: sorted.len(),
         })
-    }
-
-    pub(crate) fn median(&self) -> f64 {
-        self.median
-    }
-
-    pub(crate) fn p99(&self) -> f64 {
-        self.p99
     }
 }
 
@@ -63,13 +55,13 @@ fn median(sorted: &[f64]) -> f64 {
 /// A number to reach, and what was reached.
 #[derive(Debug, Serialize)]
 pub(crate) struct Goal {
-    what: String,
-    bound: Bound,
+    pub(crate) what: String,
+    pub(crate) bound: Bound,
     #[serde(rename = "goal")]
-    limit: f64,
-    measured: f64,
-    unit: &'static str,
-    met: bool,
+    pub(crate) limit: f64,
+    pub(crate) measured: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) met: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,7 +72,7 @@ pub(crate) enum Bound {
 }
 
 impl Goal {
-    pub(crate) fn new(
+    pub(super) fn new(
         what: impl Into<String>,
         bound: Bound,
         limit: f64,
@@ -102,60 +94,9 @@ impl Goal {
     }
 }
 
-/// Both tables of a report.
-pub(crate) fn text(report: &BenchReport) -> String {
-    let mut measured = table(&[report.benchmark, "median", "p99", "min", "max", "samples"]);
-    for Measured {
-        what,
-        unit,
-        median,
-        p99,
-        min,
-        max,
-        samples,
-    } in &report.measured
-    {
-        let number = |number: &f64| format!("{} {unit}", rounded(*number));
-        measured.add_row([
-            what.clone(),
-            number(median),
-            number(p99),
-            number(min),
-            number(max),
-            samples.to_string(),
-        ]);
-    }
-    let mut goals = table(&["", "measured", "goal", ""]);
-    for Goal {
-        what,
-        bound,
-        limit,
-        measured,
-        unit,
-        met,
-    } in &report.goals
-    {
-        let bound = match bound {
-            Bound::AtLeast => "at least",
-            Bound::AtMost => "at most",
-        };
-        goals.add_row([
-            what.clone(),
-            format!("{} {unit}", rounded(*measured)),
-            format!("{bound} {} {unit}", rounded(*limit)),
-            if *met { "pass" } else { "miss" }.to_owned(),
-        ]);
-    }
-    format!("{measured}\n{goals}")
-}
-
-/// Three digits that count, or all before the point.
-fn rounded(number: f64) -> String {
-    match number.abs() {
-        size if size >= 100.0 => format!("{number:.0}"),
-        size if size >= 10.0 => format!("{number:.1}"),
-        _ => format!("{number:.2}"),
-    }
+/// A variant without which the benchmark says nothing.
+pub(super) fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Measured> {
+    Measured::of(what, unit, samples).ok_or_else(|| Error::not_measured("no round was run"))
 }
 
 #[cfg(test)]
@@ -164,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_median_is_in_the_middle() {
-        let of = |samples: &[f64]| Measured::of("x", "ms", samples).map(|measured| measured.median());
+        let of = |samples: &[f64]| Measured::of("x", "ms", samples).map(|measured| measured.median);
         assert_eq!(of(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(of(&[]), None);
@@ -172,7 +113,7 @@ mod tests {
 
     #[test]
     fn one_sample_in_a_hundred_may_be_above_the_p99() {
-        let of = |samples: &[f64]| Measured::of("x", "ms", samples).map(|measured| measured.p99());
+        let of = |samples: &[f64]| Measured::of("x", "ms", samples).map(|measured| measured.p99);
         let hundred: Vec<_> = (1..=100).map(f64::from).collect();
         assert_eq!(of(&hundred), Some(99.0));
         assert_eq!(of(&[7.0]), Some(7.0));

@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use anyhow::Context;
 use bollard::{
     Docker,
     models::ContainerCreateBody,
@@ -17,10 +16,11 @@ use optimus_sandbox::docker::{self, Reached};
 use super::{
     PYTHON, Setting,
     boxes::Pool,
-    hello, progress,
-    report::{BenchReport, Bound, Goal, Measured},
+    error::{Error, Result},
+    event::{Event, Listener},
+    hello,
+    report::{BenchReport, Bound, Goal, Measured, measured},
 };
-use crate::exit::{Classify, Failure};
 
 const ROUNDS: usize = 3;
 const JOBS: u32 = 40;
@@ -29,8 +29,8 @@ const PARALLEL: [usize; 4] = [1, 2, 4, 8];
 /// Submissions under way at once.
 const CALLERS: usize = 8;
 
-pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure> {
-    let Reached { docker, .. } = docker::connect().await.system()?;
+pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+    let Reached { docker, .. } = docker::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let mut twin = pool.twin(vec!["true".to_owned()]).await?;
     if let Some(host_config) = &mut twin.host_config {
@@ -38,23 +38,24 @@ pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure
         host_config.auto_remove = Some(false);
     }
     let rounds = setting.rounds(ROUNDS);
-    let bar = progress("throughput", rounds * (1 + PARALLEL.len()));
+    tell(Event::Begins {
+        what: "throughput",
+        steps: Some(rounds * (1 + PARALLEL.len())),
+    });
     let mut jobs = Vec::new();
     let mut bare: [Vec<f64>; PARALLEL.len()] = Default::default();
     for _ in 0..rounds {
         pool.warm().await?;
         jobs.push(jobs_per_second(setting).await?);
-        bar.inc(1);
+        tell(Event::Step);
         for (samples, parallel) in bare.iter_mut().zip(PARALLEL) {
             pool.warm().await?;
             samples.push(containers_per_second(&docker, &twin, parallel).await?);
-            bar.inc(1);
+            tell(Event::Step);
         }
     }
-    bar.finish_and_clear();
-    let jobs = Measured::of("jobs", "/s", &jobs)
-        .context("no round was run")
-        .usage()?;
+    tell(Event::Ends);
+    let jobs = measured("jobs", "/s", &jobs)?;
     let bare: Vec<_> = bare
         .iter()
         .zip(PARALLEL)
@@ -62,8 +63,8 @@ pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure
             Measured::of(format!("bare containers, {parallel} at once"), "/s", samples)
         })
         .collect();
-    let best = bare.iter().map(Measured::median).fold(0.0, f64::max);
-    let share = jobs.median() / best * 100.0;
+    let best = bare.iter().map(|bare| bare.median).fold(0.0, f64::max);
+    let share = jobs.median / best * 100.0;
     Ok(BenchReport {
         benchmark: "throughput",
         goals: vec![Goal::new(
@@ -77,8 +78,8 @@ pub(crate) async fn throughput(setting: &Setting) -> Result<BenchReport, Failure
     })
 }
 
-async fn jobs_per_second(setting: &Setting) -> Result<f64, Failure> {
-    let submission = hello()?;
+async fn jobs_per_second(setting: &Setting) -> Result<f64> {
+    let submission = hello();
     let began = Instant::now();
     stream::iter((0..JOBS).map(|_| super::compile_once::accepted(setting, &submission)))
         .buffer_unordered(CALLERS)
@@ -87,11 +88,7 @@ async fn jobs_per_second(setting: &Setting) -> Result<f64, Failure> {
     Ok(f64::from(JOBS) / began.elapsed().as_secs_f64())
 }
 
-async fn containers_per_second(
-    docker: &Docker,
-    twin: &ContainerCreateBody,
-    parallel: usize,
-) -> Result<f64, Failure> {
+async fn containers_per_second(docker: &Docker, twin: &ContainerCreateBody, parallel: usize) -> Result<f64> {
     let began = Instant::now();
     stream::iter((0..JOBS).map(|_| container(docker, twin)))
         .buffer_unordered(parallel)
@@ -101,13 +98,12 @@ async fn containers_per_second(
 }
 
 /// The whole life of one container.
-async fn container(docker: &Docker, twin: &ContainerCreateBody) -> Result<(), Failure> {
+async fn container(docker: &Docker, twin: &ContainerCreateBody) -> Result<()> {
     let options = None::<CreateContainerOptions>;
     let id = docker
         .create_container(options, twin.clone())
         .await
-        .context("cannot create a container")
-        .system()?
+        .map_err(Error::engine("create a container"))?
         .id;
     let ran = async {
         docker.start_container(&id, None::<StartContainerOptions>).await?;
@@ -121,7 +117,6 @@ async fn container(docker: &Docker, twin: &ContainerCreateBody) -> Result<(), Fa
     docker
         .remove_container(&id, Some(options))
         .await
-        .context("cannot remove a container")
-        .system()?;
-    ran.map(drop).context("cannot run a container").system()
+        .map_err(Error::engine("remove a container"))?;
+    ran.map(drop).map_err(Error::engine("run a container"))
 }

@@ -1,14 +1,21 @@
 //! `bench`.
 
-use std::path::Path;
+mod installation;
+mod tables;
 
-use optimus_worker::settings::BackendChoice;
+use std::{path::Path, sync::Arc};
 
+use optimus_common::{WorkerId, language::Language};
+use optimus_sandbox::Backend;
+use optimus_worker::{Settings, backend, settings::BackendChoice};
+
+use self::installation::Installation;
 use crate::{
+    api,
     args::{Bench, Benchmark},
-    bench::{self, BenchReport, Installation, Setting},
-    exit::{Exit, Failure},
-    output::{Output, print_error},
+    bench::{self, BenchReport, Event, Listener, Setting, native},
+    exit::{Classify, Exit, Failure},
+    output::{Bar, Output, bar, note, print_error, spinner},
 };
 
 /// What `all` measures.
@@ -38,7 +45,7 @@ pub(crate) async fn run(args: Bench, root: Option<&Path>, output: &Output) -> Re
     for benchmark in chosen {
         match one(benchmark, backend, &args, root).await {
             Ok(report) => {
-                output.say(bench::text(&report))?;
+                output.say(tables::text(&report))?;
                 reports.push(report);
             }
             Err(failure) => {
@@ -61,18 +68,23 @@ async fn one(
     args: &Bench,
     root: Option<&Path>,
 ) -> Result<BenchReport, Failure> {
+    let mut shown = Shown::default();
+    let tell = &mut |event: Event<'_>| shown.hear(event);
     match (benchmark, backend) {
-        (Benchmark::Box, _) => bench::one_box(args.embedded.clone(), root, args.rounds).await,
-        (Benchmark::Queue | Benchmark::All, _) => bench::queue(&Setting::new(&args.api, args.rounds)?).await,
-        (_, None) => at(benchmark, &Setting::new(&args.api, args.rounds)?).await,
+        (Benchmark::Box, _) => one_box(args, root, tell).await,
+        (Benchmark::Queue | Benchmark::All, _) => queue(args, tell).await,
+        (_, None) => at(benchmark, &setting(args)?, tell).await,
         (_, Some(backend)) => {
             let installation = Installation::start(args.embedded.clone(), root, args.rounds).await?;
+            let setting = installation.setting();
             // Benchmarks are large futures.
             let measuring = Box::pin(async {
                 match (benchmark, backend) {
-                    (Benchmark::Latency, BackendChoice::Native) => installation.latency().await,
-                    (Benchmark::Throughput, BackendChoice::Native) => installation.throughput().await,
-                    _ => at(benchmark, installation.setting()).await,
+                    (Benchmark::Latency, BackendChoice::Native) => Ok(native::latency(setting, tell).await?),
+                    (Benchmark::Throughput, BackendChoice::Native) => {
+                        Ok(native::throughput(setting, tell).await?)
+                    }
+                    _ => at(benchmark, setting, tell).await,
                 }
             });
             let report = installation.measure(measuring).await;
@@ -81,11 +93,81 @@ async fn one(
     }
 }
 
+fn setting(args: &Bench) -> Result<Setting, Failure> {
+    Ok(Setting::new(api::client(&args.api)?, args.rounds))
+}
+
+async fn one_box(args: &Bench, root: Option<&Path>, tell: &mut Listener<'_>) -> Result<BenchReport, Failure> {
+    let mut settings = args.embedded.clone().settings(root)?;
+    settings.worker.backend = Some(BackendChoice::Native);
+    let languages = settings.languages_file.load().usage()?.languages;
+    let backend = native_boxes(&settings, &languages).await?;
+    Ok(bench::one_box(&*backend, &languages, args.rounds, tell).await?)
+}
+
+/// The backend alone: what is still made for languages would disturb what is measured, and ends here.
+async fn native_boxes(settings: &Settings, languages: &[Language]) -> Result<Arc<dyn Backend>, Failure> {
+    let choice = backend::choose(settings, languages, &WorkerId::new())
+        .await
+        .system()?;
+    Ok(choice.backend)
+}
+
+async fn queue(args: &Bench, tell: &mut Listener<'_>) -> Result<BenchReport, Failure> {
+    // Nobody is asked there, and yet what is no address is refused.
+    setting(args)?;
+    let settings = Settings::load(None).usage()?;
+    Ok(bench::queue(&settings.redis, &settings.queue, args.rounds, tell).await?)
+}
+
 /// A benchmark of the installation that the setting names.
-async fn at(benchmark: Benchmark, setting: &Setting) -> Result<BenchReport, Failure> {
-    match benchmark {
-        Benchmark::CompileOnce => bench::compile_once(setting).await,
-        Benchmark::Latency => bench::latency(setting).await,
-        _ => bench::throughput(setting).await,
+async fn at(
+    benchmark: Benchmark,
+    setting: &Setting,
+    tell: &mut Listener<'_>,
+) -> Result<BenchReport, Failure> {
+    Ok(match benchmark {
+        Benchmark::CompileOnce => bench::compile_once(setting, tell).await?,
+        Benchmark::Latency => bench::latency(setting, tell).await?,
+        _ => bench::throughput(setting, tell).await?,
+    })
+}
+
+impl From<bench::Error> for Failure {
+    fn from(error: bench::Error) -> Self {
+        match error {
+            bench::Error::Api(error) => error.into(),
+            other => Self::System(other.into()),
+        }
+    }
+}
+
+/// What is under way, on a terminal.
+#[derive(Default)]
+struct Shown(Option<Bar>);
+
+impl Shown {
+    fn hear(&mut self, event: Event<'_>) {
+        match event {
+            Event::Begins { what, steps } => {
+                self.0 = Some(match steps {
+                    Some(steps) => bar(what, steps as u64),
+                    None => spinner(what),
+                });
+            }
+            Event::Step => {
+                if let Some(bar) = &self.0 {
+                    bar.inc(1);
+                }
+            }
+            Event::Ends => {
+                if let Some(bar) = self.0.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::LeftOut { benchmark, what, why } => {
+                note(format_args!("{benchmark}: {what} is left out: {why}"));
+            }
+        }
     }
 }
