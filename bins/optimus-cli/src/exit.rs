@@ -5,8 +5,6 @@ use std::{fmt, path::Path, process::ExitCode};
 use anyhow::Context;
 use optimus_common::causes;
 
-use crate::images;
-
 /// Shown below every `--help`.
 pub(crate) const CODES: &str = "\
 Exit codes:
@@ -64,8 +62,8 @@ impl Failure {
 }
 
 /// Nothing that goes wrong with an image is a matter of how it was asked for.
-impl From<images::Error> for Failure {
-    fn from(error: images::Error) -> Self {
+impl From<optimus_images::Error> for Failure {
+    fn from(error: optimus_images::Error) -> Self {
         Self::System(error.into())
     }
 }

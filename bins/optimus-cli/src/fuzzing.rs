@@ -6,9 +6,10 @@ use optimus_common::{
     language::{Language, Languages},
     submission::Submission,
 };
+use optimus_images::Dockerfile;
 use optimus_worker::Settings;
 
-use crate::{commands::grade, exit::Failure, images::Dockerfile, registry, testcases};
+use crate::{commands::grade, exit::Failure, registry, testcases};
 
 type Answer<T> = Result<T, String>;
 

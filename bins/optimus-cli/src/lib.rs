@@ -3,7 +3,6 @@
 //! - `args`: what can be typed; `commands`: what it does, one module each
 //! - `registry`: `languages.json`, edited so that concurrent edits never corrupt it
 //! - `presets`: what is known of languages without being told
-//! - `images`: bases and builds
 //! - `api`: the HTTP API that a command asks; `standing`: how far a job is, by what the API tells of it
 //! - `testcases`: test cases from folders and files, problem packages; `programs`: programs from files
 //! - `embedded`: the whole of Optimus in this process
@@ -20,7 +19,6 @@ mod exit;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod images;
 mod json;
 mod output;
 mod presets;

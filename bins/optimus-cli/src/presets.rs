@@ -7,9 +7,8 @@ use optimus_common::{
     language::{Build, Concurrency, Execution, HostToolchain, Language, Resources},
     language_assets::{self, SupportFile},
 };
+use optimus_images::Dockerfile;
 use serde::Deserialize;
-
-use crate::images::Dockerfile;
 
 static PRESETS: LazyLock<Presets> =
     LazyLock::new(|| toml::from_str(include_str!("../presets.toml")).expect("the presets are valid"));

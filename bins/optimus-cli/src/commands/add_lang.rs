@@ -8,12 +8,12 @@ use optimus_common::{
     causes,
     language::{Build, Execution, Language, Languages, Placeholders},
 };
+use optimus_images::{Cache, Engine};
 
 use super::build_image::{self, AllowFailures};
 use crate::{
     args::AddLang,
     exit::{Classify, Exit, Failure},
-    images::{Cache, Engine},
     output::{Output, note},
     presets::{self, Preset},
     project::Project,

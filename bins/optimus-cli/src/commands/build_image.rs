@@ -4,11 +4,11 @@ use std::fmt::Display;
 
 use anyhow::Context;
 use optimus_common::language::{Language, Languages};
+use optimus_images::{Base, Bases, Built, Cache, Engine, Event};
 
 use crate::{
     args::BuildImage,
     exit::{Exit, Failure},
-    images::{self, Base, Bases, Built, Cache, Engine, Event},
     output::{Bar, Output, bar, mebibytes, note, print_error, spinner, table},
     project::Project,
     registry,
@@ -43,7 +43,7 @@ async fn chosen(
         let engine = Engine::connect().await?;
         for language in languages.languages {
             // Where that cannot be told, as a file of it is missing, the build says so, and of this language alone.
-            if !images::is_current(&engine, &project.dockerfiles(), &language)
+            if !optimus_images::is_current(&engine, &project.dockerfiles(), &language)
                 .await
                 .unwrap_or(false)
             {
@@ -109,7 +109,7 @@ pub(crate) async fn build_all(
                 Some(image) => Base::named(image, language),
                 None => bases.find(language, &mut tell).await?,
             };
-            images::build(&engine, &project.dockerfiles(), language, base, cache, &mut tell).await
+            optimus_images::build(&engine, &project.dockerfiles(), language, base, cache, &mut tell).await
         };
         match done.await {
             Ok(image) => built.push(image),

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use optimus_common::{counted, language::Language};
+use optimus_images::Engine;
 use optimus_queue::{Upkeep, redis::RedisStore};
 use optimus_worker::{
     Settings,
@@ -14,7 +15,6 @@ use crate::{
     args::Doctor,
     embedded::{Offered, languages_file, languages_table},
     exit::{Classify, Exit, Failure},
-    images::Engine,
     output::{Output, spinner, text_table},
 };
 

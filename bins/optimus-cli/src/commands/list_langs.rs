@@ -1,11 +1,11 @@
 //! `list-langs`.
 
 use optimus_common::language::Language;
+use optimus_images::Engine;
 use serde::Serialize;
 
 use crate::{
     exit::{Exit, Failure},
-    images::Engine,
     output::{Output, table},
     project::Project,
     registry,

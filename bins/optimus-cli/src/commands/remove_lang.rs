@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::Context;
 use optimus_common::language::{Language, Languages};
+use optimus_images::Engine;
 use serde::Serialize;
 
 use crate::{
     args::RemoveLang,
     exit::{Classify, Exit, Failure},
-    images::Engine,
     output::{Output, note},
     presets,
     project::Project,

@@ -6,7 +6,7 @@ use bollard::{Docker, errors::Error as EngineError, query_parameters::CreateImag
 use futures_util::StreamExt;
 use optimus_common::language::Language;
 
-use super::{
+use crate::{
     dockerfile::is_plain_debian,
     engine::Engine,
     error::{Error, Result},
@@ -20,15 +20,15 @@ const SILENCE: Duration = Duration::from_mins(1);
 
 /// What the Dockerfile's arguments say of its base.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Base {
-    pub(crate) image: String,
+pub struct Base {
+    pub image: String,
     /// Installed on it; none where it brings the language along.
-    pub(crate) packages: Vec<String>,
+    pub packages: Vec<String>,
 }
 
 impl Base {
     /// This image; the packages are needed where it is a plain Debian.
-    pub(crate) fn named(image: &str, language: &Language) -> Self {
+    pub fn named(image: &str, language: &Language) -> Self {
         let packages = if is_plain_debian(image) {
             language.build.debian_packages.clone()
         } else {
@@ -51,7 +51,7 @@ fn debian_base() -> String {
 
 /// Finds bases, and remembers when no registry answers.
 #[derive(Debug)]
-pub(crate) struct Bases<'a> {
+pub struct Bases<'a> {
     engine: &'a Engine,
     registry: Registry,
 }
@@ -72,7 +72,7 @@ enum Pull {
 }
 
 impl<'a> Bases<'a> {
-    pub(crate) fn new(engine: &'a Engine) -> Self {
+    pub fn new(engine: &'a Engine) -> Self {
         Self {
             engine,
             registry: Registry::Untried,
@@ -80,7 +80,7 @@ impl<'a> Bases<'a> {
     }
 
     /// The official image where it is there or can be pulled; else the plain Debian with the language's packages.
-    pub(crate) async fn find(&mut self, language: &Language, tell: &mut Listener<'_>) -> Result<Base> {
+    pub async fn find(&mut self, language: &Language, tell: &mut Listener<'_>) -> Result<Base> {
         let official = &language.build.base_image;
         if self.engine.has_image(official).await? {
             return Ok(Base::named(official, language));

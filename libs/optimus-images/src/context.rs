@@ -12,7 +12,7 @@ use bytes::Bytes;
 use optimus_common::language::{Build, Language};
 use sha2::{Digest, Sha256};
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// What every image gets a copy of: a script, and the agent that it calls.
 const SCRIPT: &str = "runner.sh";
@@ -37,21 +37,21 @@ fn dockerfile_in_context(language: &Language) -> Result<String> {
 }
 
 /// What is sent to the engine: the language's own folder, and what every image gets.
-pub(super) struct Context {
-    pub(super) archive: Bytes,
+pub(crate) struct Context {
+    pub(crate) archive: Bytes,
     /// The Dockerfile's path in it.
-    pub(super) dockerfile: String,
+    pub(crate) dockerfile: String,
 }
 
 impl Context {
-    pub(super) fn of(dockerfiles: &Path, language: &Language) -> Result<Self> {
+    pub(crate) fn of(dockerfiles: &Path, language: &Language) -> Result<Self> {
         let dockerfile = dockerfile_in_context(language)?;
         let archive = pack(dockerfiles, &dockerfile)?;
         Ok(Self { archive, dockerfile })
     }
 
     /// Differs where an image built from it would.
-    pub(super) fn fingerprint(&self, language: &Language) -> String {
+    pub(crate) fn fingerprint(&self, language: &Language) -> String {
         let Build {
             base_image,
             debian_packages,

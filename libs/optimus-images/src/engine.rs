@@ -10,46 +10,46 @@ use bollard::{
 };
 use optimus_sandbox::docker::{self, Reached};
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// An engine that has answered.
 #[derive(Debug)]
-pub(crate) struct Engine {
-    pub(super) docker: Docker,
+pub struct Engine {
+    pub(crate) docker: Docker,
     version: String,
 }
 
 impl Engine {
     /// The engine at `DOCKER_HOST`, else the local one.
-    pub(crate) async fn connect() -> Result<Self> {
+    pub async fn connect() -> Result<Self> {
         let Reached { docker, version } = docker::connect().await?;
         Ok(Self { docker, version })
     }
 
     /// Its own version, for people.
-    pub(crate) fn version(&self) -> &str {
+    pub fn version(&self) -> &str {
         &self.version
     }
 
     /// Memory of the engine's machine, where it tells.
-    pub(crate) async fn memory_bytes(&self) -> Option<u64> {
+    pub async fn memory_bytes(&self) -> Option<u64> {
         let total = self.docker.info().await.ok()?.mem_total?;
         u64::try_from(total).ok()
     }
 
     /// Whether it has an image of this name.
-    pub(crate) async fn has_image(&self, image: &str) -> Result<bool> {
+    pub async fn has_image(&self, image: &str) -> Result<bool> {
         Ok(self.find_image(image).await?.is_some())
     }
 
     /// How large an image is; `None` where it is not there.
-    pub(crate) async fn bytes_of(&self, image: &str) -> Result<Option<u64>> {
+    pub async fn bytes_of(&self, image: &str) -> Result<Option<u64>> {
         let size = self.find_image(image).await?.and_then(|image| image.size);
         Ok(size.and_then(|bytes| u64::try_from(bytes).ok()))
     }
 
     /// A label of an image; `None` where either is not there.
-    pub(super) async fn label_of(&self, image: &str, label: &str) -> Result<Option<String>> {
+    pub(crate) async fn label_of(&self, image: &str, label: &str) -> Result<Option<String>> {
         let found = self.find_image(image).await?;
         let labels = found
             .and_then(|image| image.config)
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// The names of all containers made from this image, also of those that do not run. None where it is not there.
-    pub(crate) async fn containers_of(&self, image: &str) -> Result<Vec<String>> {
+    pub async fn containers_of(&self, image: &str) -> Result<Vec<String>> {
         let options = ListContainersOptionsBuilder::new()
             .all(true)
             .filters(&HashMap::from([("ancestor", vec![image])]))
@@ -91,7 +91,7 @@ impl Engine {
     }
 
     /// Removes an image; one that is not there is removed.
-    pub(crate) async fn remove_image(&self, image: &str) -> Result<()> {
+    pub async fn remove_image(&self, image: &str) -> Result<()> {
         let options = RemoveImageOptionsBuilder::new().build();
         match self.docker.remove_image(image, Some(options), None).await {
             Ok(_) | Err(EngineError::DockerResponseServerError { status_code: 404, .. }) => Ok(()),

@@ -1,11 +1,11 @@
 //! What is told while images are built.
 
 /// Hears of everything that takes long.
-pub(crate) type Listener<'a> = dyn FnMut(Event<'_>) + Send + 'a;
+pub type Listener<'a> = dyn FnMut(Event<'_>) + Send + 'a;
 
 /// Something that begins or goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event<'a> {
+pub enum Event<'a> {
     /// A base is being pulled.
     Pulls { image: &'a str },
     /// What the engine says of the pull.

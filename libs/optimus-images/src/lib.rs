@@ -5,6 +5,7 @@
 //! - `dockerfile`: the one shape of all Dockerfiles
 //! - `context`: what is sent to the engine for a build; `build`: the build itself, and whether one is needed
 //! - `event`: what is told while it goes on; `error`: what may go wrong
+#![forbid(unsafe_code)]
 
 mod base;
 mod build;
@@ -14,11 +15,11 @@ mod engine;
 mod error;
 mod event;
 
-pub(crate) use self::{
+pub use self::{
     base::{Base, Bases},
     build::{Built, Cache, build, is_current},
     dockerfile::Dockerfile,
     engine::Engine,
-    error::Error,
-    event::Event,
+    error::{Error, Result},
+    event::{Event, Listener},
 };

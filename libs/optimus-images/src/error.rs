@@ -5,13 +5,13 @@ use std::{error::Error as StdError, io, path::PathBuf};
 use optimus_common::LanguageName;
 use optimus_sandbox::docker::ConnectError;
 
-pub(crate) type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// A cause of another library, whose types are no part of this one.
 pub(crate) type Cause = Box<dyn StdError + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("cannot look for the image {image}")]
@@ -70,7 +70,7 @@ pub(crate) enum Error {
 
 impl Error {
     /// What could not be done to a file.
-    pub(super) fn file(operation: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(operation: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let operation = operation.into();
         move |source| Self::File { operation, source }
     }

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use optimus_common::language::Language;
 use serde::Serialize;
 
-use super::{
+use crate::{
     base::Base,
     context::Context,
     engine::Engine,
@@ -26,21 +26,21 @@ const CONTEXT_LABEL: &str = "optimus.context";
 const TAIL: usize = 40;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cache {
+pub enum Cache {
     Use,
     Ignore,
 }
 
 /// An image just built.
 #[derive(Debug, Serialize)]
-pub(crate) struct Built {
-    pub(crate) language: String,
-    pub(crate) image: String,
-    pub(crate) base_image: String,
+pub struct Built {
+    pub language: String,
+    pub image: String,
+    pub base_image: String,
     #[serde(rename = "seconds", serialize_with = "as_seconds")]
-    pub(crate) took: Duration,
+    pub took: Duration,
     /// On top of its base.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 fn as_seconds<S: serde::Serializer>(took: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -48,7 +48,7 @@ fn as_seconds<S: serde::Serializer>(took: &Duration, serializer: S) -> std::resu
 }
 
 /// Builds and tags the language's image from what is in `dockerfiles`, the folder.
-pub(crate) async fn build(
+pub async fn build(
     engine: &Engine,
     dockerfiles: &Path,
     language: &Language,
@@ -114,7 +114,7 @@ pub(crate) async fn build(
 
 /// Whether the engine has the language's image, built from the files as they are now. One with another agent may not
 /// even speak the worker's protocol.
-pub(crate) async fn is_current(engine: &Engine, dockerfiles: &Path, language: &Language) -> Result<bool> {
+pub async fn is_current(engine: &Engine, dockerfiles: &Path, language: &Language) -> Result<bool> {
     let Some(built_from) = engine.label_of(&language.image, CONTEXT_LABEL).await? else {
         return Ok(false);
     };

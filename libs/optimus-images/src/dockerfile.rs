@@ -18,14 +18,14 @@ pub(crate) fn is_plain_debian(image: &str) -> bool {
 
 /// The text of a language's Dockerfile. The build's arguments are defaults here, so that it also builds by hand.
 #[derive(Debug)]
-pub(crate) struct Dockerfile<'a> {
+pub struct Dockerfile<'a> {
     /// The language's name as people write it.
-    pub(crate) title: &'a str,
-    pub(crate) language: &'a Language,
+    pub title: &'a str,
+    pub language: &'a Language,
     /// Lines after the packages; may be empty.
-    pub(crate) prepare: &'a str,
+    pub prepare: &'a str,
     /// What lies beside it for the boxes, with the script among them that prepares them.
-    pub(crate) files: &'a [&'a str],
+    pub files: &'a [&'a str],
 }
 
 impl fmt::Display for Dockerfile<'_> {
