@@ -6,13 +6,11 @@
 //! - `api`: the HTTP API that a command asks; `standing`: how far a job is, by what the API tells of it
 //! - `testcases`: test cases from folders and files, problem packages; `programs`: programs from files
 //! - `embedded`: the whole of Optimus in this process
-//! - `bench`: benchmarks of a running installation, against baselines in the same run
 //! - `exit`, `output`: how a command ends, and how it says so
 #![forbid(unsafe_code)]
 
 mod api;
 mod args;
-mod bench;
 mod commands;
 mod embedded;
 mod exit;

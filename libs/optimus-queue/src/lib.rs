@@ -6,6 +6,7 @@
 //! for a single machine; [`memory`] keeps nothing, as tests want it.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
 pub mod bench;
 #[cfg(feature = "conformance")]
 pub mod conformance;

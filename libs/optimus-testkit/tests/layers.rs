@@ -18,7 +18,7 @@ const PREFIX: &str = "optimus-";
 /// Crates of which only these use the types; the rest of the system does not know that they are there.
 const OWNED: [(&str, &[&str]); 10] = [
     ("axum", &["optimus-api"]),
-    ("bollard", &["optimus-sandbox", "optimus-images", "optimus-cli"]),
+    ("bollard", &["optimus-sandbox", "optimus-images", "optimus-bench"]),
     ("object_store", &["optimus-content"]),
     ("opentelemetry", &["optimus-service"]),
     ("opentelemetry-otlp", &["optimus-service"]),

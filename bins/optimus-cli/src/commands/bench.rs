@@ -5,7 +5,9 @@ mod tables;
 
 use std::{path::Path, sync::Arc};
 
+use optimus_bench::{BenchReport, Event, Listener, Setting, StoreFigures, native};
 use optimus_common::{WorkerId, language::Language};
+use optimus_queue::bench as store;
 use optimus_sandbox::Backend;
 use optimus_worker::{Settings, backend, settings::BackendChoice};
 
@@ -13,7 +15,6 @@ use self::installation::Installation;
 use crate::{
     api,
     args::{Bench, Benchmark},
-    bench::{self, BenchReport, Event, Listener, Setting, native},
     exit::{Classify, Exit, Failure},
     output::{Bar, Output, bar, note, print_error, spinner},
 };
@@ -102,7 +103,7 @@ async fn one_box(args: &Bench, root: Option<&Path>, tell: &mut Listener<'_>) -> 
     settings.worker.backend = Some(BackendChoice::Native);
     let languages = settings.languages_file.load().usage()?.languages;
     let backend = native_boxes(&settings, &languages).await?;
-    Ok(bench::one_box(&*backend, &languages, args.rounds, tell).await?)
+    Ok(optimus_bench::one_box(&*backend, &languages, args.rounds, tell).await?)
 }
 
 /// The backend alone: what is still made for languages would disturb what is measured, and ends here.
@@ -116,8 +117,25 @@ async fn native_boxes(settings: &Settings, languages: &[Language]) -> Result<Arc
 async fn queue(args: &Bench, tell: &mut Listener<'_>) -> Result<BenchReport, Failure> {
     // Nobody is asked there, and yet what is no address is refused.
     setting(args)?;
-    let settings = Settings::load(None).usage()?;
-    Ok(bench::queue(&settings.redis, &settings.queue, args.rounds, tell).await?)
+    let Settings { redis, queue, .. } = Settings::load(None).usage()?;
+    tell(Event::Begins {
+        what: &format!("queue: {}", redis.url),
+        steps: None,
+    });
+    let mut rounds = Vec::new();
+    for _ in 0..args.rounds.unwrap_or(1) {
+        let measured = store::run(&redis, &queue, store::Plan::default())
+            .await
+            .system()?;
+        rounds.push(StoreFigures {
+            submits_per_second: measured.submits_per_second,
+            claims_and_finishes_per_second: measured.claims_and_finishes_per_second,
+            pickup_p50_ms: measured.pickup_p50_ms,
+            pickup_p99_ms: measured.pickup_p99_ms,
+        });
+    }
+    tell(Event::Ends);
+    Ok(optimus_bench::queue(&rounds))
 }
 
 /// A benchmark of the installation that the setting names.
@@ -127,16 +145,16 @@ async fn at(
     tell: &mut Listener<'_>,
 ) -> Result<BenchReport, Failure> {
     Ok(match benchmark {
-        Benchmark::CompileOnce => bench::compile_once(setting, tell).await?,
-        Benchmark::Latency => bench::latency(setting, tell).await?,
-        _ => bench::throughput(setting, tell).await?,
+        Benchmark::CompileOnce => optimus_bench::compile_once(setting, tell).await?,
+        Benchmark::Latency => optimus_bench::latency(setting, tell).await?,
+        _ => optimus_bench::throughput(setting, tell).await?,
     })
 }
 
-impl From<bench::Error> for Failure {
-    fn from(error: bench::Error) -> Self {
+impl From<optimus_bench::Error> for Failure {
+    fn from(error: optimus_bench::Error) -> Self {
         match error {
-            bench::Error::Api(error) => error.into(),
+            optimus_bench::Error::Api(error) => error.into(),
             other => Self::System(other.into()),
         }
     }

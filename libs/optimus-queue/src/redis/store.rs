@@ -73,6 +73,7 @@ impl RedisStore {
     }
 
     /// Deletes every key of this store's prefix.
+    #[cfg(feature = "bench")]
     pub(crate) async fn erase(&self) -> Result<(), StoreError> {
         let mut cursor = 0_u64;
         loop {

@@ -3,12 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use optimus_api::App;
+use optimus_bench::{BenchReport, Setting, native};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     api, args,
-    bench::{BenchReport, Setting, native},
     embedded::{self, Embedded, Offered, Storage},
     exit::{Classify, Failure},
 };

@@ -1,9 +1,8 @@
 //! What a benchmark found, for people.
 
-use crate::{
-    bench::{BenchReport, Bound, Goal, Measured},
-    output::table,
-};
+use optimus_bench::{BenchReport, Bound, Goal, Measured};
+
+use crate::output::table;
 
 /// Both tables of a report.
 pub(super) fn text(report: &BenchReport) -> String {

@@ -1,10 +1,10 @@
 //! What is told while benchmarks run.
 
 /// Hears how far they are.
-pub(crate) type Listener<'a> = dyn FnMut(Event<'_>) + Send + 'a;
+pub type Listener<'a> = dyn FnMut(Event<'_>) + Send + 'a;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event<'a> {
+pub enum Event<'a> {
     /// Something begins that takes so many steps; none where it is one.
     Begins { what: &'a str, steps: Option<usize> },
     /// One of its steps is done.

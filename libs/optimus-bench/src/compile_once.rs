@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use optimus_common::{result::Verdict, submission::Submission};
 
-use super::{
+use crate::{
     Setting,
     error::{Error, Result},
     event::{Event, Listener},
@@ -27,7 +27,7 @@ const PROGRAMS: [(&str, &str, Option<f64>); 7] = [
     ("javascript", include_str!("programs/sum.js"), None),
 ];
 
-pub(crate) async fn compile_once(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+pub async fn compile_once(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let available = setting.api.languages().await?;
     let rounds = setting.rounds(ROUNDS);
     let mut report = BenchReport {
@@ -95,7 +95,7 @@ async fn timed(setting: &Setting, submission: &Submission, jobs: u64) -> Result<
 }
 
 /// Submits, waits, and makes sure that what was measured was the whole way.
-pub(super) async fn accepted(setting: &Setting, submission: &Submission) -> Result<()> {
+pub(crate) async fn accepted(setting: &Setting, submission: &Submission) -> Result<()> {
     let record = setting.api.submit_and_wait(submission).await?;
     match record.result {
         Some(result) if result.verdict == Verdict::Accepted => Ok(()),

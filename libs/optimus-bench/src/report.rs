@@ -2,31 +2,31 @@
 
 use serde::Serialize;
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The outcome of one benchmark.
 #[derive(Debug, Serialize)]
-pub(crate) struct BenchReport {
-    pub(crate) benchmark: &'static str,
-    pub(crate) measured: Vec<Measured>,
-    pub(crate) goals: Vec<Goal>,
+pub struct BenchReport {
+    pub benchmark: &'static str,
+    pub measured: Vec<Measured>,
+    pub goals: Vec<Goal>,
 }
 
 /// One variant's samples.
 #[derive(Debug, Serialize)]
-pub(crate) struct Measured {
-    pub(crate) what: String,
-    pub(crate) unit: &'static str,
-    pub(crate) median: f64,
-    pub(crate) p99: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-    pub(crate) samples: usize,
+pub struct Measured {
+    pub what: String,
+    pub unit: &'static str,
+    pub median: f64,
+    pub p99: f64,
+    pub min: f64,
+    pub max: f64,
+    pub samples: usize,
 }
 
 impl Measured {
     /// `None` where there is no sample.
-    pub(super) fn of(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Option<Self> {
+    pub(crate) fn of(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Option<Self> {
         let mut sorted = samples.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (min, max) = (*sorted.first()?, *sorted.last()?);
@@ -54,25 +54,25 @@ fn median(sorted: &[f64]) -> f64 {
 
 /// A number to reach, and what was reached.
 #[derive(Debug, Serialize)]
-pub(crate) struct Goal {
-    pub(crate) what: String,
-    pub(crate) bound: Bound,
+pub struct Goal {
+    pub what: String,
+    pub bound: Bound,
     #[serde(rename = "goal")]
-    pub(crate) limit: f64,
-    pub(crate) measured: f64,
-    pub(crate) unit: &'static str,
-    pub(crate) met: bool,
+    pub limit: f64,
+    pub measured: f64,
+    pub unit: &'static str,
+    pub met: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Bound {
+pub enum Bound {
     AtLeast,
     AtMost,
 }
 
 impl Goal {
-    pub(super) fn new(
+    pub(crate) fn new(
         what: impl Into<String>,
         bound: Bound,
         limit: f64,
@@ -95,7 +95,7 @@ impl Goal {
 }
 
 /// A variant without which the benchmark says nothing.
-pub(super) fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Measured> {
+pub(crate) fn measured(what: impl Into<String>, unit: &'static str, samples: &[f64]) -> Result<Measured> {
     Measured::of(what, unit, samples).ok_or_else(|| Error::not_measured("no round was run"))
 }
 

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use optimus_sandbox::docker::{self, Reached};
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use super::{
+use crate::{
     HELLO, PYTHON, Setting,
     boxes::Pool,
     compile_once::accepted,
@@ -30,7 +30,7 @@ use super::{
 const ROUNDS: usize = 20;
 const WARM_UP: usize = 2;
 
-pub(crate) async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+pub async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let Reached { docker, .. } = docker::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let command = [

@@ -13,7 +13,7 @@ use bollard::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use optimus_sandbox::docker::{self, Reached};
 
-use super::{
+use crate::{
     PYTHON, Setting,
     boxes::Pool,
     error::{Error, Result},
@@ -29,7 +29,7 @@ const PARALLEL: [usize; 4] = [1, 2, 4, 8];
 /// Submissions under way at once.
 const CALLERS: usize = 8;
 
-pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+pub async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let Reached { docker, .. } = docker::connect().await?;
     let pool = Pool::watch(&docker, PYTHON).await?;
     let mut twin = pool.twin(vec!["true".to_owned()]).await?;
@@ -81,7 +81,7 @@ pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Re
 async fn jobs_per_second(setting: &Setting) -> Result<f64> {
     let submission = hello();
     let began = Instant::now();
-    stream::iter((0..JOBS).map(|_| super::compile_once::accepted(setting, &submission)))
+    stream::iter((0..JOBS).map(|_| crate::compile_once::accepted(setting, &submission)))
         .buffer_unordered(CALLERS)
         .try_collect::<Vec<()>>()
         .await?;

@@ -12,7 +12,7 @@ use bollard::{
 };
 use optimus_sandbox::docker::{BOX_LABEL, LANGUAGE_LABEL};
 
-use super::error::{Error, Result};
+use crate::error::{Error, Result};
 
 /// The pool counts as full when it has not grown for this long.
 const STABLE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ const AGENT_START: Duration = Duration::from_millis(100);
 
 /// The pool of one language's warm boxes.
 #[derive(Debug)]
-pub(super) struct Pool<'a> {
+pub(crate) struct Pool<'a> {
     docker: &'a Docker,
     language: &'a str,
     /// Boxes in it when it is full.
@@ -32,7 +32,7 @@ pub(super) struct Pool<'a> {
 
 impl<'a> Pool<'a> {
     /// Waits for the pool to fill up, to learn what full is.
-    pub(super) async fn watch(docker: &'a Docker, language: &'a str) -> Result<Self> {
+    pub(crate) async fn watch(docker: &'a Docker, language: &'a str) -> Result<Self> {
         let mut pool = Self {
             docker,
             language,
@@ -57,7 +57,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Waits until it is full again.
-    pub(super) async fn warm(&self) -> Result<()> {
+    pub(crate) async fn warm(&self) -> Result<()> {
         let began = Instant::now();
         while self.running().await?.len() != self.full {
             if began.elapsed() > LONGEST_WAIT {
@@ -88,7 +88,7 @@ impl<'a> Pool<'a> {
     }
 
     /// A container of the very configuration of a box, that runs something else.
-    pub(super) async fn twin(&self, command: Vec<String>) -> Result<ContainerCreateBody> {
+    pub(crate) async fn twin(&self, command: Vec<String>) -> Result<ContainerCreateBody> {
         for id in self.running().await? {
             let inspected = self
                 .docker

@@ -3,20 +3,21 @@
 //! Every round measures all variants one after the other, so that a machine that slows down slows them all. Ratios
 //! carry the message; absolute times are for orientation.
 //!
-//! - [`compile_once`]: one job of ten tests against ten jobs of one
-//! - [`latency`]: one small job against the bare interpreter and against `docker run`
-//! - [`throughput`]: jobs a second against containers a second
-//! - [`queue`]: the store alone, by what `store` does with it
-//! - [`one_box`]: a native box and a run in it; [`native`]: an installation on native boxes of this machine
+//! - [`compile_once()`]: one job of ten tests against ten jobs of one
+//! - [`latency()`]: one small job against the bare interpreter and against `docker run`
+//! - [`throughput()`]: jobs a second against containers a second
+//! - [`queue()`]: the store alone, of which it is told what was measured (`optimus_queue::bench`): what knows boxes knows no store
+//! - [`one_box()`]: a native box and a run in it; [`native`]: an installation on native boxes of this machine
 //! - `report`: what was measured, and against which goal; `boxes`: the worker's boxes as the engine sees them
 //! - `event`: what is told while they run; `error`: why one could not be run
+#![forbid(unsafe_code)]
 
 mod boxes;
 mod compile_once;
 mod error;
 mod event;
 mod latency;
-pub(crate) mod native;
+pub mod native;
 mod one_box;
 mod queue;
 mod report;
@@ -28,13 +29,13 @@ use std::time::Instant;
 use optimus_client::Client;
 use optimus_common::submission::{Submission, TestCase};
 
-pub(crate) use self::{
+pub use self::{
     compile_once::compile_once,
-    error::Error,
+    error::{Error, Result},
     event::{Event, Listener},
     latency::latency,
     one_box::one_box,
-    queue::queue,
+    queue::{StoreFigures, queue},
     report::{BenchReport, Bound, Goal, Measured},
     throughput::throughput,
 };
@@ -45,14 +46,14 @@ const HELLO: &str = "print('hello')\n";
 
 /// Which installation is measured, and how often.
 #[derive(Debug)]
-pub(crate) struct Setting {
+pub struct Setting {
     api: Client,
     /// Rounds asked for; each benchmark has a number of its own otherwise.
     rounds: Option<usize>,
 }
 
 impl Setting {
-    pub(crate) fn new(api: Client, rounds: Option<usize>) -> Self {
+    pub fn new(api: Client, rounds: Option<usize>) -> Self {
         Self { api, rounds }
     }
 

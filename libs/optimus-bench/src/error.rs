@@ -2,13 +2,12 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use optimus_queue::StoreError;
 use optimus_sandbox::{BackendError, docker::ConnectError, session::SessionError};
 
-pub(crate) type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub enum Error {
     #[error(transparent)]
     Api(#[from] optimus_client::Error),
     #[error(transparent)]
@@ -17,8 +16,6 @@ pub(crate) enum Error {
     Backend(#[from] BackendError),
     #[error(transparent)]
     Session(#[from] SessionError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error("cannot {operation}")]
     Engine {
         operation: &'static str,
@@ -34,19 +31,19 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    pub(super) fn engine(operation: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
+    pub(crate) fn engine(operation: &'static str) -> impl FnOnce(bollard::errors::Error) -> Self {
         move |error| Self::Engine {
             operation,
             cause: error.into(),
         }
     }
 
-    pub(super) fn host(operation: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn host(operation: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let operation = operation.into();
         move |source| Self::Host { operation, source }
     }
 
-    pub(super) fn not_measured(why: impl fmt::Display) -> Self {
+    pub(crate) fn not_measured(why: impl fmt::Display) -> Self {
         Self::NotMeasured(why.to_string())
     }
 }

@@ -16,7 +16,7 @@ use optimus_sandbox::{
     session::{OneByOne, Session},
 };
 
-use super::{
+use crate::{
     error::{Error, Result},
     event::{Event, Listener},
     milliseconds,
@@ -31,7 +31,7 @@ const PROGRAM: &str = "/bin/true";
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Measures boxes of a backend of native ones, in one of the languages that it was made for.
-pub(crate) async fn one_box(
+pub async fn one_box(
     backend: &dyn Backend,
     languages: &[Language],
     rounds: Option<usize>,
@@ -136,7 +136,7 @@ impl Fresh {
 fn spec(languages: &[Language]) -> Result<BoxSpec> {
     let language: &Language = languages
         .iter()
-        .find(|language| language.name.as_str() == super::PYTHON)
+        .find(|language| language.name.as_str() == crate::PYTHON)
         .or(languages.first())
         .ok_or_else(|| Error::not_measured("there is no language"))?;
     Ok(BoxSpec::new(

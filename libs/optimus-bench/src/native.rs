@@ -13,7 +13,7 @@ use optimus_common::submission::Submission;
 use tempfile::TempDir;
 use tokio::{process::Command, time::sleep};
 
-use super::{
+use crate::{
     HELLO, PYTHON, Setting,
     compile_once::accepted,
     error::{Error, Result},
@@ -31,7 +31,7 @@ const PREPARATION_TIMEOUT: Duration = Duration::from_mins(3);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// From the submission of a small Python program to its verdict, against the bare interpreter.
-pub(crate) async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+pub async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let submission = hello();
     let python = interpreter(setting).await?;
     let rounds = setting.rounds(LATENCY_ROUNDS);
@@ -70,7 +70,7 @@ pub(crate) async fn latency(setting: &Setting, tell: &mut Listener<'_>) -> Resul
 }
 
 /// Jobs a second against `xargs -P` of what the jobs consist of: the compile step, and the bare program for each test.
-pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
+pub async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Result<BenchReport> {
     let cpus = available_parallelism().map_or(1, Into::into);
     let rounds = setting.rounds(THROUGHPUT_ROUNDS);
     let works = works(&interpreter(setting).await?)?;
@@ -115,7 +115,7 @@ pub(crate) async fn throughput(setting: &Setting, tell: &mut Listener<'_>) -> Re
 }
 
 /// Waits until every language that this machine has is ready: while one is made ready, the others' jobs are slower.
-pub(crate) async fn all_ready(setting: &Setting, offered: &[&str]) -> Result<()> {
+pub async fn all_ready(setting: &Setting, offered: &[&str]) -> Result<()> {
     if offered.is_empty() {
         return Err(Error::not_measured(
             "no language is available on native boxes of this machine",
