@@ -32,7 +32,7 @@ pub enum StoresError {
 impl Stores {
     /// Waits for a store of jobs that is not reachable.
     pub async fn open(queue: &QueueSettings, content: ContentPlace<'_>) -> Result<Self, StoresError> {
-        let jobs = RedisStore::connect_patiently(content.redis, queue)
+        let jobs = RedisStore::connect_when_reachable(content.redis, queue)
             .await
             .map_err(StoresError::Jobs)?;
         let content = open_content(content).await.map_err(StoresError::Content)?;

@@ -6,7 +6,7 @@
 //! - `signals`: when a process leaves
 //! - [`metrics`]: figures for Prometheus; [`status`]: a server that shows them
 //! - [`supervise`]: starts a task that panicked again
-//! - [`backoff`], [`patience`]: waiting for a server that is not there
+//! - [`backoff`], [`reachable`]: waiting for a server that is not there
 //! - [`open_files`]: how many a process may have open
 //!
 //! Nothing here knows what a job is.
@@ -21,9 +21,10 @@ mod logging;
 pub mod metrics;
 #[cfg(feature = "process")]
 pub mod open_files;
-pub mod patience;
 #[cfg(feature = "process")]
 pub mod process;
+pub mod reachable;
+mod repeated_error;
 #[cfg(feature = "process")]
 mod settings;
 #[cfg(feature = "process")]

@@ -17,7 +17,7 @@ use opentelemetry_http::{HttpClient, HttpError};
 use tokio::{runtime::Handle, time::timeout};
 use tracing::{info, warn};
 
-use crate::patience::Telling;
+use crate::repeated_error::RepeatedError;
 
 /// Largest answer of a collector that is read; it says which spans it did not take.
 const MAX_ANSWER: usize = 64 << 10;
@@ -30,7 +30,7 @@ pub(super) struct Client {
     timeout: Duration,
     /// For the log.
     address: String,
-    failing: Arc<Mutex<Option<Telling>>>,
+    failing: Arc<Mutex<Option<RepeatedError>>>,
 }
 
 impl Client {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::warn;
 
+use crate::repeated_error::RepeatedError;
+
 /// Rest between tries.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -16,34 +18,16 @@ pub async fn until_reachable<T, E>(
     connect: impl AsyncFn() -> Result<T, E>,
     unreachable: impl Fn(&E) -> Option<String>,
 ) -> Result<T, E> {
-    let mut telling = Telling::default();
+    let mut repeated = RepeatedError::default();
     loop {
         let connected = connect().await;
         let Some(error) = connected.as_ref().err().and_then(&unreachable) else {
             return connected;
         };
-        if telling.is_due(&error) {
+        if repeated.is_due(&error) {
             warn!(address, error, "{waiting_for}");
         }
         sleep(RETRY).await;
-    }
-}
-
-/// Tells the same error at the first, the second, the fourth, the eighth time, and so on.
-#[derive(Debug, Default)]
-pub struct Telling {
-    error: String,
-    times: u64,
-}
-
-impl Telling {
-    pub fn is_due(&mut self, error: &str) -> bool {
-        if self.error != error {
-            error.clone_into(&mut self.error);
-            self.times = 0;
-        }
-        self.times = self.times.saturating_add(1);
-        self.times.is_power_of_two()
     }
 }
 
@@ -52,15 +36,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-
-    #[test]
-    fn an_error_is_told_at_once_and_then_ever_more_rarely() {
-        let mut telling = Telling::default();
-        let told = (1..=100).filter(|_| telling.is_due("refused")).count();
-        assert_eq!(told, 7, "1, 2, 4, 8, 16, 32, 64");
-        assert!(telling.is_due("no such host"));
-        assert!(telling.is_due("refused"), "it is news again");
-    }
 
     #[tokio::test(start_paused = true)]
     async fn only_what_waiting_may_mend_is_waited_for() {
