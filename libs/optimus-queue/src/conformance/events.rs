@@ -4,12 +4,12 @@ use tokio::time;
 
 use super::{
     StoreFactory,
-    support::{PATIENCE, claim, completed, settings, submit},
+    support::{TIMEOUT, claim, completed, settings, submit},
 };
 use crate::{JobEvent, JobEvents};
 
 async fn next(events: &mut JobEvents) -> JobEvent {
-    time::timeout(PATIENCE, events.next())
+    time::timeout(TIMEOUT, events.next())
         .await
         .expect("an event comes")
         .expect("the store is there")

@@ -12,7 +12,7 @@ use tokio::time;
 
 use super::{
     StoreFactory,
-    support::{PATIENCE, claim, claim_when_due, completed, language, settings, submit},
+    support::{TIMEOUT, claim, claim_when_due, completed, language, settings, submit},
 };
 use crate::{Followed, JobStore, JobUpdate, JobUpdates, KEPT_UPDATES, Lease, Progress};
 
@@ -61,7 +61,7 @@ async fn under_way(store: &dyn JobStore) -> Lease {
 }
 
 async fn next(updates: &mut JobUpdates) -> Option<Followed> {
-    time::timeout(PATIENCE, updates.next())
+    time::timeout(TIMEOUT, updates.next())
         .await
         .expect("an update comes")
         .transpose()

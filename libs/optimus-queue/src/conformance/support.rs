@@ -1,4 +1,4 @@
-//! Jobs, outcomes and patience for the suite.
+//! Jobs, outcomes and waiting for the suite.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tokio::time;
 use crate::{Claim, JobStore, NewJob, QueueDepth, Submitted, settings::QueueSettings};
 
 /// Longer than any machine needs for what the suite waits for.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The shipped settings, changed.
 pub(super) fn settings(change: impl FnOnce(&mut QueueSettings)) -> QueueSettings {
@@ -120,6 +120,6 @@ pub(super) fn completed() -> Outcome {
 
 /// Waits a little; fails where this has gone on for too long.
 pub(super) async fn pause(since: Instant, awaited: &str) {
-    assert!(since.elapsed() < PATIENCE, "waited in vain until {awaited}");
+    assert!(since.elapsed() < TIMEOUT, "waited in vain until {awaited}");
     time::sleep(Duration::from_millis(5)).await;
 }

@@ -9,12 +9,12 @@ use tokio::time;
 use super::{
     StoreFactory,
     support::{
-        PATIENCE, claim, job, language, settings, submission_with, submit, submit_job, with_priority, worker,
+        TIMEOUT, claim, job, language, settings, submission_with, submit, submit_job, with_priority, worker,
     },
 };
 use crate::JobStore;
 
-/// Far longer than [`PATIENCE`]: who waits this long was not woken.
+/// Far longer than [`TIMEOUT`]: who waits this long was not woken.
 const WITHOUT_END: Duration = Duration::from_hours(1);
 
 /// Waits as a worker does: until a claim succeeds.
@@ -27,7 +27,7 @@ fn wait_and_claim(store: Arc<dyn JobStore>, language: LanguageName) -> tokio::ta
 }
 
 async fn woken(waiting: tokio::task::JoinHandle<()>) {
-    time::timeout(PATIENCE, waiting)
+    time::timeout(TIMEOUT, waiting)
         .await
         .expect("the waiting worker is woken")
         .unwrap();
@@ -84,7 +84,7 @@ pub async fn waiting_ends_where_a_job_waits_already(factory: &dyn StoreFactory) 
     submit(store).await;
     for _ in 0..3 {
         let waiting = store.wait_for_work(&language, WITHOUT_END);
-        time::timeout(PATIENCE, waiting)
+        time::timeout(TIMEOUT, waiting)
             .await
             .expect("a job waits")
             .unwrap();
@@ -96,7 +96,7 @@ pub async fn waiting_ends_with_its_time(factory: &dyn StoreFactory) {
     let language = language();
     for millis in [0, 1, 30] {
         let waiting = store.wait_for_work(&language, Duration::from_millis(millis));
-        time::timeout(PATIENCE, waiting)
+        time::timeout(TIMEOUT, waiting)
             .await
             .expect("the time is over")
             .unwrap();

@@ -9,7 +9,7 @@ use optimus_queue::{
 };
 
 use crate::{
-    jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
+    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
     server::RedisServer,
 };
 
@@ -205,7 +205,7 @@ async fn keys_and_memory_return_to_where_they_were() {
     let no_jobs = async || {
         let start = Instant::now();
         while !server.keys("optimus:job:*").is_empty() {
-            assert!(start.elapsed() < PATIENCE, "jobs do not expire");
+            assert!(start.elapsed() < TIMEOUT, "jobs do not expire");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         store.wait_for_work(&python(), Duration::ZERO).await.unwrap();
@@ -223,7 +223,7 @@ async fn keys_and_memory_return_to_where_they_were() {
     let start = Instant::now();
     while used_memory(&server) > memory + 10 * BYTES as u64 {
         assert!(
-            start.elapsed() < PATIENCE,
+            start.elapsed() < TIMEOUT,
             "memory grew from {memory} to {}",
             used_memory(&server)
         );

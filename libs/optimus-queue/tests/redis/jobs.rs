@@ -12,7 +12,7 @@ use optimus_queue::{Claim, JobQueue, NewJob, Submitted, redis::RedisStore, setti
 use serde_json::json;
 
 /// Longer than any machine needs for what these tests wait for.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) fn queue() -> QueueSettings {
     optimus_settings::defaults_of::<QueueSettings>("queue")

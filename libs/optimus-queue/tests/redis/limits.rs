@@ -15,7 +15,7 @@ use optimus_queue::{
 };
 
 use crate::{
-    jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
+    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
     server::RedisServer,
 };
 
@@ -157,7 +157,7 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
     let start = Instant::now();
     while store.submit(job_of("pass")).await.is_err() {
         assert!(
-            start.elapsed() < PATIENCE,
+            start.elapsed() < TIMEOUT,
             "a server with room again takes no jobs"
         );
         tokio::time::sleep(Duration::from_millis(50)).await;

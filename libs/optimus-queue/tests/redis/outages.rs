@@ -16,7 +16,7 @@ use optimus_queue::{
 use tokio::time;
 
 use crate::{
-    jobs::{PATIENCE, accepted, claim, job_of, python, queue, status, submit, worker},
+    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
     proxy::Proxy,
     server::RedisServer,
 };
@@ -27,7 +27,7 @@ const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 async fn recovered(store: &RedisStore) {
     let start = Instant::now();
     while store.ping().await.is_err() {
-        assert!(start.elapsed() < PATIENCE, "the store does not recover");
+        assert!(start.elapsed() < TIMEOUT, "the store does not recover");
         time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -40,7 +40,7 @@ async fn hears_again(store: &RedisStore, events: &mut JobEvents) {
         store.cancel(id).await.unwrap();
         match time::timeout(Duration::from_millis(200), events.next()).await {
             Ok(Some(JobEvent::Finished(_))) => return,
-            other => assert!(start.elapsed() < PATIENCE, "no events any more: {other:?}"),
+            other => assert!(start.elapsed() < TIMEOUT, "no events any more: {other:?}"),
         }
     }
 }
@@ -52,7 +52,7 @@ fn grade(store: Arc<RedisStore>, jobs: usize) -> tokio::task::JoinHandle<BTreeSe
         let start = Instant::now();
         while graded.len() < jobs {
             assert!(
-                start.elapsed() < PATIENCE,
+                start.elapsed() < TIMEOUT,
                 "{} of {jobs} jobs are graded",
                 graded.len()
             );
@@ -88,7 +88,7 @@ async fn submit_until_accepted(store: &RedisStore) -> JobId {
             Err(StoreError::Unavailable(_)) => time::sleep(Duration::from_millis(10)).await,
             Err(other) => panic!("{other:?}"),
         }
-        assert!(start.elapsed() < PATIENCE, "the store does not recover");
+        assert!(start.elapsed() < TIMEOUT, "the store does not recover");
     }
 }
 
@@ -102,16 +102,14 @@ async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
     for attempt in 1..10 {
         let told = Progress::Started { attempt };
         store.publish(&lease, told.clone());
-        let heard = time::timeout(PATIENCE, updates.next())
-            .await
-            .expect("it is heard");
+        let heard = time::timeout(TIMEOUT, updates.next()).await.expect("it is heard");
         let expected = Followed::Update {
             number: u64::from(attempt) + 1,
             update: JobUpdate::Progress(told),
         };
         assert_eq!(heard.unwrap().unwrap(), expected);
         let _: u32 = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-        let heard = time::timeout(PATIENCE, events.next())
+        let heard = time::timeout(TIMEOUT, events.next())
             .await
             .expect("it is told of");
         assert_eq!(heard, Some(JobEvent::Missed));
@@ -149,7 +147,7 @@ async fn a_killed_server_has_lost_nothing() {
         store.renew(&lease).await,
         Err(StoreError::Unavailable(_))
     ));
-    let waited = time::timeout(PATIENCE, waiting)
+    let waited = time::timeout(TIMEOUT, waiting)
         .await
         .expect("a wait ends with its connection")
         .unwrap();
@@ -268,7 +266,7 @@ async fn a_path_that_swallows_everything_is_left_for_a_new_one() {
         .await
         .is_err()
     {
-        assert!(start.elapsed() < PATIENCE, "waiting does not recover");
+        assert!(start.elapsed() < TIMEOUT, "waiting does not recover");
     }
     hears_again(&store, &mut events).await;
 }

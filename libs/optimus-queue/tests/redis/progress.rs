@@ -9,7 +9,7 @@ use optimus_queue::{
 use tokio::time;
 
 use crate::{
-    jobs::{PATIENCE, accepted, claim, queue, submit},
+    jobs::{TIMEOUT, accepted, claim, queue, submit},
     server::RedisServer,
 };
 
@@ -26,7 +26,7 @@ async fn under_way(store: &RedisStore) -> Lease {
 }
 
 async fn next(updates: &mut JobUpdates) -> Followed {
-    time::timeout(PATIENCE, updates.next())
+    time::timeout(TIMEOUT, updates.next())
         .await
         .expect("it is heard")
         .expect("the job is not over")
@@ -45,7 +45,7 @@ fn ended(number: u64) -> Followed {
 async fn all(store: &RedisStore, lease: &Lease, after: u64) -> Vec<Followed> {
     let mut updates = store.follow(lease.job, after).await.unwrap().unwrap();
     let mut heard = Vec::new();
-    while let Some(next) = time::timeout(PATIENCE, updates.next()).await.expect("it ends") {
+    while let Some(next) = time::timeout(TIMEOUT, updates.next()).await.expect("it ends") {
         heard.push(next.unwrap());
     }
     heard
@@ -135,10 +135,7 @@ async fn what_is_sent_again_is_told_once() {
     }
     let mut number = 1;
     while number <= u64::from(TOLD) {
-        let Some(Ok(heard)) = time::timeout(PATIENCE, updates.next())
-            .await
-            .expect("it is heard")
-        else {
+        let Some(Ok(heard)) = time::timeout(TIMEOUT, updates.next()).await.expect("it is heard") else {
             // The connection broke while it was read.
             updates = loop {
                 if let Ok(Some(updates)) = store.follow(lease.job, number).await {

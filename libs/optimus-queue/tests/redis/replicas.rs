@@ -10,7 +10,7 @@ use optimus_queue::{Finish, JobQueue, StoreError, Submitted, redis::RedisStore, 
 use rustix::process::Signal;
 
 use crate::{
-    jobs::{PATIENCE, accepted, claim, job_of, queue, status, submit},
+    jobs::{TIMEOUT, accepted, claim, job_of, queue, status, submit},
     server::RedisServer,
 };
 
@@ -40,7 +40,7 @@ async fn replica_of(master: &RedisServer, port: &str) -> RedisServer {
         if info.contains("state=online") && !info.contains("offset=0,") {
             break;
         }
-        assert!(start.elapsed() < PATIENCE, "the replica does not follow");
+        assert!(start.elapsed() < TIMEOUT, "the replica does not follow");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     replica

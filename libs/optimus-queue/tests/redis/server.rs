@@ -23,7 +23,7 @@ use optimus_queue::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `redis-server` on a unix socket in a folder of its own; both are gone when it is dropped.
 pub(crate) struct RedisServer {
@@ -72,7 +72,7 @@ impl RedisServer {
     fn wait_until_ready(&self) {
         let start = Instant::now();
         while !self.answers() {
-            assert!(start.elapsed() < PATIENCE, "redis-server does not answer");
+            assert!(start.elapsed() < TIMEOUT, "redis-server does not answer");
             thread::sleep(Duration::from_millis(5));
         }
     }

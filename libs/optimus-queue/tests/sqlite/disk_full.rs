@@ -13,7 +13,7 @@ use optimus_queue::{Finish, JobQueue, StoreError, Submitted, Upkeep, sqlite::Sql
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::folder::{PATIENCE, accepted_with, claim, job_of, python, queue, status, submit, told, worker};
+use crate::folder::{TIMEOUT, accepted_with, claim, job_of, python, queue, status, submit, told, worker};
 
 const MIB: usize = 1 << 20;
 
@@ -98,7 +98,7 @@ async fn jobs_drain_from_a_disk_that_takes_no_more() {
         let start = Instant::now();
         // The room of the round before is given back by and by.
         while accepted.len() < 10 {
-            assert!(start.elapsed() < PATIENCE, "{} jobs were taken", accepted.len());
+            assert!(start.elapsed() < TIMEOUT, "{} jobs were taken", accepted.len());
             store.reap().await.unwrap();
             accepted.extend(submit_until_refused(&store).await);
             tokio::time::sleep(Duration::from_millis(20)).await;

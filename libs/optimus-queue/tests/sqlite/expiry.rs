@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use optimus_queue::{Idempotency, JobQueue, Submitted, Upkeep, settings::QueueSettings};
 
-use crate::folder::{Folder, PATIENCE, accepted_with, claim, job_of, queue};
+use crate::folder::{Folder, TIMEOUT, accepted_with, claim, job_of, queue};
 
 const MIB: usize = 1 << 20;
 
@@ -51,7 +51,7 @@ async fn rows_and_room_return_to_where_they_were() {
             (least, progressed) = (left, Instant::now());
         }
         assert!(
-            progressed.elapsed() < PATIENCE,
+            progressed.elapsed() < TIMEOUT,
             "{:?} rows and {} of {most} bytes are left",
             rows(),
             folder.bytes_on_disk()

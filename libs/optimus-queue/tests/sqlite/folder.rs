@@ -26,7 +26,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// Longer than any machine needs for what these tests wait for.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Gone when it is dropped.
 pub(crate) struct Folder {
