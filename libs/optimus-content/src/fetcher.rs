@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// How long a store may take to answer, whatever is behind it, and what it has to send in a second after that.
-const PATIENCE: Duration = Duration::from_mins(1);
+const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
 const LEAST_BYTES_PER_SECOND: u64 = 256 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub struct Fetcher {
     /// Locked while a job waits for its share of the budget, which is taken as a whole: none waits with a part of it.
     loaded: Mutex<HashMap<Digest, Weak<Loaded>>>,
     is_away: AtomicBool,
-    patience: Duration,
+    timeout: Duration,
     second_look: Duration,
 }
 
@@ -96,7 +96,7 @@ impl Fetcher {
             budget: Arc::new(Semaphore::new(budget.min(Semaphore::MAX_PERMITS))),
             loaded: Mutex::default(),
             is_away: AtomicBool::new(false),
-            patience: PATIENCE,
+            timeout: FETCH_TIMEOUT,
             second_look: SECOND_LOOK,
         }
     }
@@ -243,8 +243,8 @@ impl Fetcher {
         bytes: u64,
         question: impl Future<Output = Result<T, ContentError>>,
     ) -> Result<T, ContentError> {
-        let patience = self.patience + Duration::from_secs(bytes / LEAST_BYTES_PER_SECOND);
-        let answer = timeout(patience, question).await;
+        let longest = self.timeout + Duration::from_secs(bytes / LEAST_BYTES_PER_SECOND);
+        let answer = timeout(longest, question).await;
         answer.unwrap_or_else(|_| Err(ContentError::unavailable(TooSlow)))
     }
 }
@@ -433,7 +433,7 @@ mod tests {
         let (store, _) = faulty();
         let digests = [put_numbered(&store, 1).await, put_numbered(&store, 2).await];
         let mut fetcher = fetcher(&store, 2 * SIZE);
-        fetcher.patience = Duration::from_millis(100);
+        fetcher.timeout = Duration::from_millis(100);
         store.set_stalled(true);
         // It says who it is, but sends nothing.
         let (mut first, mut second) = (naming(&digests), naming(&digests[..1]));

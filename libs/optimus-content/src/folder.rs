@@ -63,9 +63,9 @@ const RESERVE_OF_HOLDS: u64 = 32 << 20;
 
 /// A store in a folder of its own. Its clones are the same store.
 #[derive(Debug, Clone)]
-pub struct Folder(Arc<Inner>);
+pub struct Folder(Arc<OpenFolder>);
 
-struct Inner {
+struct OpenFolder {
     disk: Disk,
     rules: Rules,
     room: Room,
@@ -98,7 +98,7 @@ impl Folder {
     async fn open_on(folder: PathBuf, rules: Rules, file_system: FileSystem) -> Result<Self, ContentError> {
         let store = blocking(move || {
             let disk = Disk::open(folder)?;
-            let inner = Inner {
+            let inner = OpenFolder {
                 disk,
                 rules,
                 room: Room::default(),
@@ -122,7 +122,7 @@ impl Folder {
     /// Does what waits for the disk where that holds up nobody.
     async fn on_disk<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&OpenFolder) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ContentError> {
         let inner = Arc::clone(&self.0);
         blocking(move || work(&inner)).await
@@ -172,7 +172,7 @@ fn failed(error: io::Error) -> ContentError {
     }
 }
 
-impl Inner {
+impl OpenFolder {
     fn free(&self) -> Free {
         (self.file_system.free)(&self.disk)
     }
@@ -287,9 +287,9 @@ impl Inner {
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for OpenFolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
+        f.debug_struct("OpenFolder")
             .field("disk", &self.disk)
             .field("room", &self.room)
             .finish_non_exhaustive()
@@ -336,7 +336,7 @@ impl Source for FileReading {
 
     async fn remove(&mut self) -> Result<(), ContentError> {
         let (digest, opened) = (self.digest, self.opened.clone());
-        let remove = move |inner: &Inner| {
+        let remove = move |inner: &OpenFolder| {
             inner.room.removed(inner.disk.remove_read(digest, &opened)?);
             Ok(())
         };
@@ -374,7 +374,7 @@ impl ContentStore for Folder {
     }
 
     async fn get(&self, digest: Digest) -> Result<Option<Content>, ContentError> {
-        let opened = move |inner: &Inner| {
+        let opened = move |inner: &OpenFolder| {
             let Some((file, size)) = inner.disk.read(digest)? else {
                 return Ok(None);
             };
@@ -414,7 +414,7 @@ impl ContentStore for Folder {
     }
 
     async fn release(&self, job: JobId) -> Result<(), ContentError> {
-        let release = move |inner: &Inner| {
+        let release = move |inner: &OpenFolder| {
             inner.disk.release(job)?;
             inner.held.end(job);
             Ok(())
@@ -425,7 +425,7 @@ impl ContentStore for Folder {
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let began = SystemTime::now();
         let (released, unknown) = self.release_over(holders, began).await?;
-        let remove = move |inner: &Inner| Ok((inner.remove(began)?, inner.room.taken().total()));
+        let remove = move |inner: &OpenFolder| Ok((inner.remove(began)?, inner.room.taken().total()));
         let (removed, bytes) = self.on_disk(remove).await?;
         Ok(Upkept {
             released,

@@ -9,25 +9,25 @@ use optimus_common::{JobId, content::Digest};
 
 /// What is known here of the holds of a store. Other processes may add to them; each looks anew at every upkeep.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<State>);
+pub(crate) struct Held(Mutex<Holds>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Holds {
     /// What a job holds never changes.
     by_job: HashMap<JobId, Vec<Digest>>,
-    contents: HashMap<Digest, Content>,
+    contents: HashMap<Digest, HeldContent>,
     /// Of all contents, each once.
     bytes: u64,
 }
 
 #[derive(Debug, Default)]
-struct Content {
+struct HeldContent {
     jobs: u64,
     /// What it counts for, where that is known.
     bytes: u64,
 }
 
-impl State {
+impl Holds {
     fn add(&mut self, job: JobId, digests: Vec<Digest>) {
         self.end(job);
         for digest in &digests {
@@ -72,53 +72,53 @@ impl Held {
     /// Notes what a job holds, with what each counts for, where all that is held is no more than `most` then. What it holds beside
     /// others, or held before, counts nothing more.
     pub(crate) fn add(&self, job: JobId, contents: &[(Digest, u64)], most: u64) -> bool {
-        let mut state = self.state();
-        let is_held = |digest| state.contents.contains_key(digest);
+        let mut holds = self.holds();
+        let is_held = |digest| holds.contents.contains_key(digest);
         let new = contents.iter().filter(|(digest, _)| !is_held(digest));
         let more: u64 = new.map(|(_, bytes)| bytes).sum();
-        if more > 0 && state.bytes.saturating_add(more) > most {
+        if more > 0 && holds.bytes.saturating_add(more) > most {
             return false;
         }
-        state.add(job, contents.iter().map(|(digest, _)| *digest).collect());
+        holds.add(job, contents.iter().map(|(digest, _)| *digest).collect());
         for (digest, bytes) in contents {
-            state.measure(*digest, *bytes);
+            holds.measure(*digest, *bytes);
         }
         true
     }
 
     pub(crate) fn end(&self, job: JobId) {
-        self.state().end(job);
+        self.holds().end(job);
     }
 
     /// Forgets all other jobs than these, which are all that hold something. Which of them are not known here.
     pub(crate) fn keep(&self, jobs: &HashSet<JobId>) -> Vec<JobId> {
-        let mut state = self.state();
-        let gone = state.by_job.keys().filter(|job| !jobs.contains(job));
+        let mut holds = self.holds();
+        let gone = holds.by_job.keys().filter(|job| !jobs.contains(job));
         for job in gone.copied().collect::<Vec<_>>() {
-            state.end(job);
+            holds.end(job);
         }
-        let is_unknown = |job: &&JobId| !state.by_job.contains_key(job);
+        let is_unknown = |job: &&JobId| !holds.by_job.contains_key(job);
         jobs.iter().filter(is_unknown).copied().collect()
     }
 
     /// What a job holds of which nothing was known.
     pub(crate) fn learn(&self, job: JobId, digests: Vec<Digest>) {
-        self.state().add(job, digests);
+        self.holds().add(job, digests);
     }
 
     /// What contents count for, as they were listed.
     pub(crate) fn measure(&self, contents: impl Iterator<Item = (Digest, u64)>) {
-        let mut state = self.state();
+        let mut holds = self.holds();
         for (digest, bytes) in contents {
-            state.measure(digest, bytes);
+            holds.measure(digest, bytes);
         }
     }
 
     pub(crate) fn digests(&self) -> HashSet<Digest> {
-        self.state().contents.keys().copied().collect()
+        self.holds().contents.keys().copied().collect()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn holds(&self) -> MutexGuard<'_, Holds> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

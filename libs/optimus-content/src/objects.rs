@@ -63,9 +63,9 @@ const REST: Duration = Duration::from_secs(10);
 
 /// Content in one object store, or below a path of it.
 #[derive(Debug, Clone)]
-pub struct ObjectContent(Arc<Inner>);
+pub struct ObjectContent(Arc<OpenObjects>);
 
-struct Inner {
+struct OpenObjects {
     objects: Arc<dyn ObjectStore>,
     prefix: Path,
     rules: Rules,
@@ -130,7 +130,7 @@ impl ObjectContent {
         prefix: Path,
         rules: Rules,
     ) -> Result<Self, ContentError> {
-        let inner = Inner {
+        let inner = OpenObjects {
             objects,
             prefix,
             rules,
@@ -151,7 +151,7 @@ impl ObjectContent {
     }
 }
 
-impl Inner {
+impl OpenObjects {
     /// Gives the store a name, where it has none. Whether it did.
     async fn gives_name(&self) -> Result<bool, ContentError> {
         let name = PutPayload::from(Uuid::now_v7().to_string());
@@ -458,9 +458,9 @@ impl ContentStore for ObjectContent {
     }
 }
 
-impl fmt::Debug for Inner {
+impl fmt::Debug for OpenObjects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner")
+        f.debug_struct("OpenObjects")
             .field("objects", &self.objects)
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()

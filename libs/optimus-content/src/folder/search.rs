@@ -8,7 +8,7 @@ use std::{
 
 use optimus_common::content::Digest;
 
-use super::Inner;
+use super::OpenFolder;
 use crate::{Rules, removal::Entry as Kept};
 
 /// From a look at every file that did not find enough to the next one, at least, and how many times longer than it took.
@@ -44,7 +44,7 @@ impl Search {
         }
     }
 
-    fn look(&mut self, inner: &Inner, held: &HashSet<Digest>) -> io::Result<()> {
+    fn look(&mut self, inner: &OpenFolder, held: &HashSet<Digest>) -> io::Result<()> {
         let began = Instant::now();
         let mut entries = inner.disk.entries()?;
         inner.note(&entries);
@@ -61,7 +61,7 @@ impl Search {
     }
 
     /// Removes what may go until `is_enough`.
-    pub(super) fn make_room(&mut self, inner: &Inner, is_enough: impl Fn() -> bool) -> io::Result<()> {
+    pub(super) fn make_room(&mut self, inner: &OpenFolder, is_enough: impl Fn() -> bool) -> io::Result<()> {
         // Before the holds are read, so that whoever holds something later is seen to have used it.
         let now = SystemTime::now();
         if !self.may_look() && self.next_is_too_young(&inner.rules, now) {

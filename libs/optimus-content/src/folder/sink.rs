@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use optimus_common::content::Digest;
 
 use super::{
-    BLOCK, Inner, blocking,
+    BLOCK, OpenFolder, blocking,
     disk::{Shown, charge, trailer},
     is_full,
 };
@@ -21,7 +21,7 @@ use crate::{ContentError, Put, Sink, room::Share};
 /// The file and its room. Dropped, both are given back; so it always belongs to whoever works on it, which may be a task that
 /// nobody waits for any more.
 struct Upload {
-    inner: Arc<Inner>,
+    inner: Arc<OpenFolder>,
     path: PathBuf,
     /// Locked for as long as it is open.
     file: File,
@@ -30,7 +30,7 @@ struct Upload {
 }
 
 impl Upload {
-    fn begin(inner: Arc<Inner>) -> io::Result<Self> {
+    fn begin(inner: Arc<OpenFolder>) -> io::Result<Self> {
         let mut share = inner.room.share();
         inner.take(&mut share, charge(0))?;
         let (path, file) = inner.disk.new_file()?;
@@ -104,7 +104,7 @@ pub(super) struct Writing {
 struct WritingGivenUp;
 
 impl Writing {
-    pub(super) async fn begin(inner: Arc<Inner>, digest: Digest) -> Result<Self, ContentError> {
+    pub(super) async fn begin(inner: Arc<OpenFolder>, digest: Digest) -> Result<Self, ContentError> {
         let upload = blocking(move || Upload::begin(inner)).await?;
         Ok(Self {
             digest,

@@ -27,14 +27,14 @@ use crate::ContentError;
 
 /// How long an answer may take.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct AnswerTimeouts {
     /// To begin. A part of an upload has come by then.
     first: Duration,
     /// From one piece of it to the next. What comes so slowly is asked for again from there.
     next: Duration,
 }
 
-const PATIENCE: Patience = Patience {
+const ANSWER_TIMEOUTS: AnswerTimeouts = AnswerTimeouts {
     first: Duration::from_mins(1),
     next: Duration::from_secs(30),
 };
@@ -53,10 +53,10 @@ pub(super) struct Connector(HttpClient);
 impl Connector {
     /// Who certifies servers is what this machine says. Where it says nothing, only what needs no certificate can be reached.
     pub(super) fn new(is_plain: bool) -> Result<Self, ContentError> {
-        Self::with_patience(is_plain, PATIENCE)
+        Self::with_timeouts(is_plain, ANSWER_TIMEOUTS)
     }
 
-    fn with_patience(is_plain: bool, patience: Patience) -> Result<Self, ContentError> {
+    fn with_timeouts(is_plain: bool, timeouts: AnswerTimeouts) -> Result<Self, ContentError> {
         let mut tcp = Tcp::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECTING));
@@ -68,9 +68,9 @@ impl Connector {
                 tcp.enforce_http(false);
                 // The builder of the store refuses an endpoint without TLS where it is not allowed.
                 let https = with_roots.https_or_http().enable_http1();
-                HttpClient::new(Service(client(https.wrap_connector(tcp)), patience))
+                HttpClient::new(Service(client(https.wrap_connector(tcp)), timeouts))
             }
-            Err(_) if is_plain => HttpClient::new(Service(client(tcp), patience)),
+            Err(_) if is_plain => HttpClient::new(Service(client(tcp), timeouts)),
             Err(error) => return Err(without_roots(&error)),
         };
         Ok(Self(client))
@@ -95,7 +95,7 @@ impl HttpConnector for Connector {
 }
 
 #[derive(Debug)]
-struct Service<C>(Client<C, HttpRequestBody>, Patience);
+struct Service<C>(Client<C, HttpRequestBody>, AnswerTimeouts);
 
 fn failed(kind: HttpErrorKind, error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(kind, error)
@@ -107,8 +107,8 @@ where
     C: Connect + Clone + std::fmt::Debug + Send + Sync + 'static,
 {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let Self(client, patience) = self;
-        let answer = timeout(patience.first, client.request(request)).await;
+        let Self(client, timeouts) = self;
+        let answer = timeout(timeouts.first, client.request(request)).await;
         let answer = answer.map_err(|late| failed(HttpErrorKind::Timeout, late))?;
         let answer = answer.map_err(|error| {
             let kind = if error.is_connect() {
@@ -118,15 +118,15 @@ where
             };
             failed(kind, error)
         })?;
-        Ok(answer.map(|body| in_time(body, patience.next)))
+        Ok(answer.map(|body| in_time(body, timeouts.next)))
     }
 }
 
 /// A body each piece of which comes in its time, or an error instead.
-fn in_time(body: Incoming, patience: Duration) -> HttpResponseBody {
+fn in_time(body: Incoming, longest: Duration) -> HttpResponseBody {
     let pieces = stream::unfold(Some(body), move |body| async move {
         let mut body = body?;
-        match timeout(patience, body.frame()).await {
+        match timeout(longest, body.frame()).await {
             Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
             Ok(Some(Err(error))) => Some((Err(failed(HttpErrorKind::Interrupted, error)), None)),
             Ok(None) => None,
@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn bucket(server: SocketAddr) -> AmazonS3 {
-        let patience = Patience {
+        let timeouts = AnswerTimeouts {
             first: Duration::from_mins(1),
             next: Duration::from_secs(1),
         };
@@ -210,7 +210,7 @@ mod tests {
             .with_allow_http(true)
             .with_access_key_id("key")
             .with_secret_access_key("secret")
-            .with_http_connector(Connector::with_patience(true, patience).unwrap());
+            .with_http_connector(Connector::with_timeouts(true, timeouts).unwrap());
         bucket.build().unwrap()
     }
 

@@ -9,7 +9,7 @@ use object_store::ObjectStoreExt;
 use optimus_common::content::Digest;
 
 use super::{
-    Inner,
+    OpenObjects,
     removing::Since,
     there,
     versions::{Restless, Version},
@@ -18,7 +18,7 @@ use crate::{ContentError, Source};
 
 /// A version that is read.
 pub(super) struct ObjectReading {
-    store: Arc<Inner>,
+    store: Arc<OpenObjects>,
     digest: Digest,
     version: Version,
     bytes: Mutex<BoxStream<'static, object_store::Result<Bytes>>>,
@@ -34,7 +34,7 @@ struct AnotherSize {
 impl ObjectReading {
     /// `None`: it is gone.
     pub(super) async fn begin(
-        store: &Arc<Inner>,
+        store: &Arc<OpenObjects>,
         digest: Digest,
         version: &Version,
     ) -> Result<Option<Self>, ContentError> {

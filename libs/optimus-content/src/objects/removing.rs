@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use optimus_common::content::Digest;
 
-use super::{Inner, there};
+use super::{OpenObjects, there};
 use crate::{
     ContentError,
     removal::{Entry, removable},
@@ -37,7 +37,7 @@ impl fmt::Display for Since {
     }
 }
 
-impl Inner {
+impl OpenObjects {
     /// Removes a version that nobody used after `since`; before one goes that was, there is another. Whether it was removed.
     pub(super) async fn remove(
         &self,

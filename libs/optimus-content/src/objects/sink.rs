@@ -9,14 +9,14 @@ use optimus_common::content::Digest;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{Inner, charge};
+use super::{OpenObjects, charge};
 use crate::{ContentError, Put, Sink, Source, room::Share};
 
 /// The least that S3 takes as a part, save the last one.
 pub(super) const PART: usize = 5 << 20;
 
 pub(super) struct Uploading {
-    store: Arc<Inner>,
+    store: Arc<OpenObjects>,
     digest: Digest,
     version: String,
     bytes: u64,
@@ -65,7 +65,7 @@ impl Drop for Parts {
 }
 
 impl Uploading {
-    pub(super) async fn begin(store: Arc<Inner>, digest: Digest) -> Result<Self, ContentError> {
+    pub(super) async fn begin(store: Arc<OpenObjects>, digest: Digest) -> Result<Self, ContentError> {
         let mut share = store.room.share();
         store.take(&mut share, charge(0)).await?;
         Ok(Self {

@@ -6,7 +6,7 @@ use object_store::ObjectStoreExt;
 use optimus_common::content::Digest;
 use uuid::Uuid;
 
-use super::{Inner, removing::Since, there};
+use super::{OpenObjects, removing::Since, there};
 use crate::ContentError;
 
 /// How often versions are looked for that are gone whenever they are asked for.
@@ -32,7 +32,7 @@ pub(super) struct Versions {
     going: Vec<Version>,
 }
 
-impl Inner {
+impl OpenObjects {
     /// What goes is asked for first: a note comes before its version goes and goes after it, so that nothing looks as if it
     /// stayed that is gone already.
     pub(super) async fn versions(&self, digest: Digest) -> Result<Versions, ContentError> {
