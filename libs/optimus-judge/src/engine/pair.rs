@@ -49,12 +49,12 @@ struct Part<'a> {
     language: &'a Language,
     making: Making<'a>,
     max_stream: usize,
-    run: Run,
+    run: RunState,
     is_ended: bool,
 }
 
 #[derive(Debug)]
-enum Run {
+enum RunState {
     NotBegun,
     Going(Streams),
     Over(RunFacts, Streams),
@@ -103,7 +103,7 @@ impl<'a> PairEngine<'a> {
                         max_stream,
                     ),
                     max_stream,
-                    run: Run::NotBegun,
+                    run: RunState::NotBegun,
                     is_ended: false,
                 },
             ),
@@ -144,9 +144,9 @@ impl<'a> PairEngine<'a> {
         let place = self
             .parts
             .iter()
-            .position(|part| matches!(part.run, Run::NotBegun))?;
+            .position(|part| matches!(part.run, RunState::NotBegun))?;
         let part = &mut self.parts[place];
-        part.run = Run::Going(Streams::new(part.max_stream));
+        part.run = RunState::Going(Streams::new(part.max_stream));
         Some(Action::Execute(Execution {
             in_box: box_at(place),
             id: RUN,
@@ -180,7 +180,10 @@ impl<'a> PairEngine<'a> {
     /// Whether nothing that is still to come could change the result.
     pub fn is_over(&self) -> bool {
         self.parts.iter().any(|part| part.making.has_failed())
-            || self.parts.iter().all(|part| matches!(part.run, Run::Over(..)))
+            || self
+                .parts
+                .iter()
+                .all(|part| matches!(part.run, RunState::Over(..)))
     }
 
     /// What came of both, where everything that it needs has happened.
@@ -206,7 +209,7 @@ impl<'a> PairEngine<'a> {
             Event::Sealed { found, .. } => part.making.sealed(found),
             Event::Output { id, stream, data, .. } => match (id, &mut part.run) {
                 (ExecutionId::COMPILE, _) => part.making.output(stream, data),
-                (RUN, Run::Going(streams)) => {
+                (RUN, RunState::Going(streams)) => {
                     streams.feed(stream, data);
                     Ok(())
                 }
@@ -234,18 +237,18 @@ fn endpoint(place: usize) -> Endpoint {
 impl Part<'_> {
     fn ended(&mut self, id: ExecutionId, facts: RunFacts) -> Result<(), EngineError> {
         let streams = match &mut self.run {
-            Run::Going(streams) if id == RUN => std::mem::replace(streams, Streams::new(0)),
+            RunState::Going(streams) if id == RUN => std::mem::replace(streams, Streams::new(0)),
             _ => return Err(EngineError::Unexpected(id)),
         };
         streams.check_complete(id, &facts, self.plan.run.limits.output_bytes)?;
-        self.run = Run::Over(facts, streams);
+        self.run = RunState::Over(facts, streams);
         Ok(())
     }
 
     fn into_result(self) -> PartResult {
         let execution = &self.language.execution;
         let run = match self.run {
-            Run::Over(facts, streams) => {
+            RunState::Over(facts, streams) => {
                 let judgement = verdict::judge(
                     Evidence {
                         facts: &facts,
@@ -265,7 +268,7 @@ impl Part<'_> {
                     stderr: streams.stderr.into_captured(),
                 })
             }
-            Run::NotBegun | Run::Going(_) => None,
+            RunState::NotBegun | RunState::Going(_) => None,
         };
         PartResult {
             compile: self.making.into_result(),
