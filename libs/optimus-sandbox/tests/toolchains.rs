@@ -40,7 +40,7 @@ use optimus_sandbox::{
 use build::{FIRST_TEST, build};
 
 /// Longer than any one job takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A program that prints twice the number it reads, and one that is none, for each language.
 const PROGRAMS: [(&str, &str, &str); 7] = [
@@ -194,7 +194,7 @@ async fn grade(
         },
     );
     let live = backend.create(&spec).await.unwrap();
-    let session = Session::open(live, PATIENCE).await.unwrap();
+    let session = Session::open(live, TIMEOUT).await.unwrap();
     assert_eq!(session.toolchain(), Some(version));
     let files: Vec<_> = plan::file_contents(&submission, language).collect();
     let graded = async {
@@ -228,7 +228,7 @@ async fn grade(
         at_work.handle().destroy().await.unwrap();
         done
     };
-    tokio::time::timeout(PATIENCE, graded)
+    tokio::time::timeout(TIMEOUT, graded)
         .await
         .expect("the job hangs")
 }

@@ -24,7 +24,7 @@ use tokio::{
 
 const HOLD: &str = "--hold-boxes-as";
 const BOXES: usize = 3;
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 #[tokio::main]
 async fn main() {
@@ -33,7 +33,7 @@ async fn main() {
         Some([flag, worker]) if flag == HOLD => hold(WorkerId::from(worker.clone())).await,
         _ => {
             println!("a worker that is killed leaves no box");
-            tokio::time::timeout(PATIENCE, killed_worker_leaves_no_box())
+            tokio::time::timeout(TIMEOUT, killed_worker_leaves_no_box())
                 .await
                 .expect("boxes are left behind");
             println!("ok");
@@ -83,7 +83,7 @@ async fn hold(worker: WorkerId) {
     let mut held = Vec::new();
     for _ in 0..BOXES {
         let live = backend.create(&spec).await.unwrap();
-        held.push(Session::open(live, PATIENCE).await.unwrap());
+        held.push(Session::open(live, TIMEOUT).await.unwrap());
     }
     println!("holding");
     std::future::pending::<()>().await;

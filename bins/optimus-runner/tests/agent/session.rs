@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::suite::boxes::TestBox;
 
 /// No answer takes that long; a box that hangs fails its test instead of blocking the suite.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// The number of a compile step.
 const COMPILE: ExecId = ExecId(0);
@@ -324,7 +324,7 @@ impl Session {
 
     /// The next message; `None` when the box has closed its end.
     pub(crate) fn next(&mut self) -> Option<Message> {
-        match self.messages.recv_timeout(PATIENCE) {
+        match self.messages.recv_timeout(TIMEOUT) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("the box says nothing"),

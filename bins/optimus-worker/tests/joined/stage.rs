@@ -22,7 +22,7 @@ use optimus_worker::joined::{self, GradeError};
 use crate::parts::Part;
 
 /// Longer than any job of these takes on a busy machine; reached only where something hangs.
-const PATIENCE: Duration = Duration::from_mins(5);
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Bytes kept of each stream.
 const KEPT: usize = 64 << 10;
@@ -104,9 +104,9 @@ impl Stage {
         let handles = sessions.each_ref().map(Session::shared_handle);
         let contents = parts.map(Part::contents);
         let planned = [0, 1].map(|place| parts[place].planned(&contents[place]));
-        let graded = joined::grade(sessions, PairEngine::new(planned, KEPT), PATIENCE);
+        let graded = joined::grade(sessions, PairEngine::new(planned, KEPT), TIMEOUT);
         let result = tokio::select! {
-            result = tokio::time::timeout(PATIENCE, graded) => result.expect("the two wait for each other"),
+            result = tokio::time::timeout(TIMEOUT, graded) => result.expect("the two wait for each other"),
             () = beside(handles.clone()) => unreachable!("it goes on until the two are over"),
         };
         for handle in handles {
@@ -131,13 +131,13 @@ impl Stage {
                 }
             }
         });
-        let all = tokio::time::timeout(PATIENCE, join_all(jobs)).await;
+        let all = tokio::time::timeout(TIMEOUT, join_all(jobs)).await;
         all.expect("they wait for each other");
         self.all_places_are_free().await;
     }
 
     async fn all_places_are_free(&self) {
-        let all = tokio::time::timeout(PATIENCE, self.provider.places(BUDGET)).await;
+        let all = tokio::time::timeout(TIMEOUT, self.provider.places(BUDGET)).await;
         assert_eq!(all.unwrap().unwrap().count(), BUDGET);
     }
 }
@@ -152,7 +152,7 @@ async fn backend(kind: Kind, languages: &[Language]) -> Arc<dyn Backend> {
         }
         Kind::Native => {
             settings.native.cgroup = format!("/{}", group()).into();
-            settings.native.start_timeout = PATIENCE;
+            settings.native.start_timeout = TIMEOUT;
             let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
             settings.data_dir = data_dir.into();
             let toolchains = Toolchains::find(languages, &settings);

@@ -3,7 +3,7 @@
 use optimus_common::WorkerId;
 use optimus_sandbox::session::SessionError;
 
-use super::{Host, Job, PATIENCE, eventually, first_output, open};
+use super::{Host, Job, TIMEOUT, eventually, first_output, open};
 
 pub(crate) async fn a_destroyed_box_leaves_nothing(host: &dyn Host) {
     let worker = WorkerId::new();
@@ -47,7 +47,7 @@ pub(crate) async fn a_box_that_has_done_its_job_leaves(host: &dyn Host) {
     sender.test(0, b"").await.unwrap();
     sender.end().await.unwrap();
     let last = loop {
-        if let Err(error) = tokio::time::timeout(PATIENCE, receiver.next())
+        if let Err(error) = tokio::time::timeout(TIMEOUT, receiver.next())
             .await
             .expect("the box stays")
         {
@@ -68,7 +68,7 @@ pub(crate) async fn a_box_killed_in_the_middle_is_closed(host: &dyn Host) {
     sender.test(0, b"").await.unwrap();
     first_output(&mut receiver).await;
     host.kill(&name).await;
-    let end = tokio::time::timeout(PATIENCE, receiver.next())
+    let end = tokio::time::timeout(TIMEOUT, receiver.next())
         .await
         .expect("its end is not noticed");
     assert!(matches!(end, Err(SessionError::Closed)), "{end:?}");

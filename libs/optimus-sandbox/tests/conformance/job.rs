@@ -9,7 +9,7 @@ use optimus_sandbox::{
     session::{BoxSession, Event, Input, Receiver, Sender, Session, SessionError},
 };
 
-use super::PATIENCE;
+use super::TIMEOUT;
 
 /// A job of one file.
 pub(crate) struct Job {
@@ -105,7 +105,7 @@ impl Job {
             };
             tokio::try_join!(send, receive)
         };
-        tokio::time::timeout(PATIENCE, graded)
+        tokio::time::timeout(TIMEOUT, graded)
             .await
             .expect("the job hangs")
             .unwrap();
@@ -209,7 +209,7 @@ impl Tally {
 /// Waits until a run has printed something.
 pub(crate) async fn first_output(receiver: &mut Receiver<'_>) {
     let wait = async { while !matches!(receiver.next().await.unwrap(), Event::Output { .. }) {} };
-    tokio::time::timeout(PATIENCE, wait)
+    tokio::time::timeout(TIMEOUT, wait)
         .await
         .expect("it prints nothing");
 }

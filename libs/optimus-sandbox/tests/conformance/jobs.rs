@@ -3,7 +3,7 @@
 use optimus_common::{WorkerId, facts::RunEnd};
 use optimus_protocol::Stream;
 
-use super::{Host, Job, PATIENCE, job::Tally, open};
+use super::{Host, Job, TIMEOUT, job::Tally, open};
 
 pub(crate) async fn a_job_runs_from_end_to_end(host: &dyn Host) {
     let backend = host.backend(WorkerId::new()).await;
@@ -46,7 +46,7 @@ pub(crate) async fn a_failed_compile_step_ends_the_job(host: &dyn Host) {
     let mut tally = Tally::default();
     while tally.compile.is_none() {
         tally.take(
-            tokio::time::timeout(PATIENCE, receiver.next())
+            tokio::time::timeout(TIMEOUT, receiver.next())
                 .await
                 .unwrap()
                 .unwrap(),

@@ -17,7 +17,7 @@ pub(crate) use job::{Job, first_output};
 pub(crate) use jobs::*;
 
 /// Longer than any single step takes on a busy machine, an emulated one too; reached only where something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A place where a backend makes its boxes, seen from outside.
 #[async_trait(?Send)]
@@ -78,7 +78,7 @@ pub(crate) struct Abandoned {
 /// Makes a box whose agent is ready.
 pub(crate) async fn open(backend: &dyn Backend, spec: &BoxSpec) -> Session {
     let live = backend.create(spec).await.unwrap();
-    Session::open(live, PATIENCE).await.unwrap()
+    Session::open(live, TIMEOUT).await.unwrap()
 }
 
 /// Waits for something that nobody announces.
@@ -88,7 +88,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> b
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait)
+    tokio::time::timeout(TIMEOUT, wait)
         .await
         .unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -33,7 +33,7 @@ use serde_json::json;
 
 use crate::{
     build::{FIRST_TEST, build},
-    place::{Kind, PATIENCE, group},
+    place::{Kind, TIMEOUT, group},
 };
 
 /// What a run that fills what it may writes to files at least.
@@ -108,7 +108,7 @@ pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Back
         }
         Kind::Native => {
             settings.native.cgroup = format!("/{}", group()).into();
-            settings.native.start_timeout = PATIENCE;
+            settings.native.start_timeout = TIMEOUT;
             let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");
             settings.data_dir = data_dir.into();
             let toolchains = Toolchains::find(languages, &settings);
@@ -136,7 +136,7 @@ pub(crate) async fn memory_is_the_same_whatever_was_before(boxes: Kind) {
         let mut languages = languages.iter();
         let language = languages.find(|language| language.name.as_str() == programs.name);
         let measured = measure(boxes, &*backend, language.unwrap(), programs);
-        let found = tokio::time::timeout(PATIENCE * 4, measured)
+        let found = tokio::time::timeout(TIMEOUT * 4, measured)
             .await
             .expect("a job hangs");
         measured_any |= found.is_some();
@@ -238,7 +238,7 @@ async fn open(
         checked => drop(checked.unwrap()),
     }
     let live = backend.create(&spec).await.unwrap();
-    let session = Session::open(live, PATIENCE).await.unwrap();
+    let session = Session::open(live, TIMEOUT).await.unwrap();
     let files: Vec<_> = file_contents(&submission, language).collect();
     let mut at_work = session.begin(plan.parallel).await.unwrap();
     let compiled = build(&mut at_work, &plan, &files).await.unwrap();

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use crate::program::{self, Ran};
 
 /// Longer than any single step takes on a busy machine; reached only where something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(5);
 
 static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
 
@@ -68,7 +68,7 @@ impl Place {
             }
             Kind::Native => {
                 settings.native.cgroup = format!("/{}", group()).into();
-                settings.native.start_timeout = PATIENCE;
+                settings.native.start_timeout = TIMEOUT;
                 let paths: Vec<_> = settings.native.paths.iter().map(HostPath::same).collect();
                 let roots = Roots::new(move |_| {
                     Ok(Root::Host(HostRoot {
@@ -92,7 +92,7 @@ impl Place {
     }
 
     pub(crate) async fn run_in(&self, session: Session, limits: Limits, commands: &[String]) -> Vec<Ran> {
-        tokio::time::timeout(PATIENCE, program::run(session, limits, commands))
+        tokio::time::timeout(TIMEOUT, program::run(session, limits, commands))
             .await
             .expect("the job hangs")
     }
@@ -114,7 +114,7 @@ impl Place {
             },
         );
         let live = self.backend.create(&spec).await.unwrap();
-        Session::open(live, PATIENCE).await.unwrap()
+        Session::open(live, TIMEOUT).await.unwrap()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     case::{Case, Test},
     grading::{Graded, grade},
     languages::Dialect,
-    stage::{Kind, Stage, patience, time_factor},
+    stage::{Kind, Stage, step_timeout, time_factor},
 };
 
 /// Characters told of each stream of a test that went wrong.
@@ -45,7 +45,7 @@ pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), Strin
     let name = session.handle().name().to_owned();
     let results = &stage.settings.results;
     let graded = grade(session, &submission, language, &plan, results, || {});
-    match tokio::time::timeout(patience(), graded).await {
+    match tokio::time::timeout(step_timeout(), graded).await {
         Ok(graded) => {
             check_verdicts(case, stage, &graded, &mut problems);
             if let Some(secret) = stage.canaries.leaked(&graded.written) {

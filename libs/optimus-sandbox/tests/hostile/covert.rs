@@ -19,7 +19,7 @@ use crate::{
     Suite,
     build::{FIRST_TEST, build},
     case::Case,
-    stage::{Kind, Stage, patience, time_factor},
+    stage::{Kind, Stage, step_timeout, time_factor},
 };
 
 pub(crate) const GROUP: &str = "covert";
@@ -44,7 +44,7 @@ pub(crate) fn trials(suite: &Arc<Suite>, kind: Kind, cases: &[Case]) -> Vec<Tria
 /// Tries to pass a bit. Fails where it passes, and where nobody would have noticed.
 pub(crate) async fn attempt(stage: &Arc<Stage>, case: &Case) -> Result<(), String> {
     let entry = stage.enter(case).await;
-    let passed = tokio::time::timeout(patience(), pass(stage, case)).await;
+    let passed = tokio::time::timeout(step_timeout(), pass(stage, case)).await;
     drop(entry);
     stage.settle_sometimes().await?;
     passed.map_err(|_| "a program hangs".to_owned())?

@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     build::{FIRST_TEST, build},
-    stage::{Stage, patience, time_factor},
+    stage::{Stage, step_timeout, time_factor},
 };
 
 /// Keeps a secret of its own, stays for a moment, and looks whether all is as it was.
@@ -52,7 +52,7 @@ impl Neighbour {
     pub(crate) async fn serves(&self, number: u32) -> Result<(), String> {
         let mut served = self.served.clone();
         let wait = served.wait_for(|served| *served >= number);
-        let gone = match tokio::time::timeout(patience(), wait).await {
+        let gone = match tokio::time::timeout(step_timeout(), wait).await {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(_)) => "the neighbour is gone",
             Err(_) => "the neighbour hangs",
@@ -64,7 +64,7 @@ impl Neighbour {
     pub(crate) async fn move_out(&self) -> Result<(), String> {
         self.leave.send_replace(true);
         let mut task = self.task.lock().await;
-        match tokio::time::timeout(patience(), &mut *task).await {
+        match tokio::time::timeout(step_timeout(), &mut *task).await {
             Ok(Ok(lived)) => lived,
             Ok(Err(error)) => Err(format!("the neighbour has died: {error}")),
             Err(_) => Err("the neighbour never leaves".to_owned()),
@@ -116,7 +116,7 @@ async fn live(
                 }
             }
         };
-        let test = tokio::time::timeout(patience(), test);
+        let test = tokio::time::timeout(step_timeout(), test);
         let (facts, (stdout, stderr)) = test
             .await
             .map_err(|_| "a test of it hangs".to_owned())?

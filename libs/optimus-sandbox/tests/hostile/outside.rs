@@ -12,7 +12,7 @@ use std::{
 };
 
 use self::{docker::Containers, native::Host};
-use crate::stage::patience;
+use crate::stage::step_timeout;
 
 /// Where the boxes of a stage leave their traces.
 pub(crate) enum Outside {
@@ -65,7 +65,7 @@ struct Waiting {
 impl Waiting {
     fn begin() -> Self {
         Self {
-            until: Instant::now() + patience() / 4,
+            until: Instant::now() + step_timeout() / 4,
         }
     }
 

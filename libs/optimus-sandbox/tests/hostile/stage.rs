@@ -186,7 +186,7 @@ impl Stage {
                 let grown = live.handle.grow_memory(memory_bytes).await;
                 grown.map_err(|error| format!("{error:?}"))?;
             }
-            Session::open(live, patience())
+            Session::open(live, step_timeout())
                 .await
                 .map_err(|error| format!("{error:?}"))
         };
@@ -257,7 +257,7 @@ pub(crate) fn native_settings() -> Settings {
 
 /// Leaves nothing of native boxes.
 pub(crate) fn leave() {
-    place().leave(patience() / 4);
+    place().leave(step_timeout() / 4);
 }
 
 /// What the suite reads of the settings.
@@ -285,13 +285,13 @@ impl Settings {
 fn suite_settings() -> Settings {
     let mut settings = optimus_settings::defaults::<Settings>();
     settings.languages_file = LanguagesFile::BuiltIn;
-    settings.native.start_timeout = patience();
+    settings.native.start_timeout = step_timeout();
     settings
 }
 
 /// Longer than any one step takes on a busy machine; reached only where something hangs. Where limits of time are made longer, the
 /// jobs under them take longer, but what hangs is to be told before whoever runs the suite gives up.
-pub(crate) fn patience() -> Duration {
+pub(crate) fn step_timeout() -> Duration {
     const LONGEST: Duration = Duration::from_mins(10);
     let factor = u32::try_from(time_factor()).unwrap_or(u32::MAX);
     Duration::from_mins(2).saturating_mul(factor).min(LONGEST)

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     peer::{LIMIT, command, exited, facts, frame, new_box, output, sealed},
-    session::{COMPILE, FIRST, PATIENCE, open, sealed_box},
+    session::{COMPILE, FIRST, TIMEOUT, open, sealed_box},
 };
 
 fn json(kind: FrameKind, value: &impl serde::Serialize) -> Vec<u8> {
@@ -398,7 +398,7 @@ async fn an_agent_that_gives_up_is_quoted_in_a_printable_way() {
 async fn a_fault_instead_of_ready_is_quoted() {
     let (live, mut peer) = new_box();
     peer.frame(FrameKind::Fault, b"/proc is missing").await;
-    let error = Session::open(live, PATIENCE).await.unwrap_err();
+    let error = Session::open(live, TIMEOUT).await.unwrap_err();
     assert!(
         matches!(&error, SessionError::Agent(text) if text == "/proc is missing"),
         "{error:?}"
@@ -410,7 +410,7 @@ async fn a_toolchain_is_shortened_and_printable() {
     let (live, mut peer) = new_box();
     let toolchain = format!("\u{1b}]0;\u{7}{}", "x".repeat(5000));
     let ready = serde_json::json!({"version": VERSION, "toolchain": toolchain, "places": 1});
-    let (session, ()) = tokio::join!(Session::open(live, PATIENCE), peer.json(FrameKind::Ready, &ready));
+    let (session, ()) = tokio::join!(Session::open(live, TIMEOUT), peer.json(FrameKind::Ready, &ready));
     let session = session.unwrap();
     let shown = session.toolchain().unwrap();
     assert!(
@@ -522,7 +522,7 @@ proptest! {
                 peer.0.write_all(&bytes).await.ok();
                 drop(peer);
             };
-            let (opened, ()) = tokio::join!(Session::open(live, PATIENCE), speak);
+            let (opened, ()) = tokio::join!(Session::open(live, TIMEOUT), speak);
             opened.map(drop)
         });
         prop_assert!(opened.is_err());

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{
     peer::{LIMIT, Peer, command, exited, frame, new_box, output, sealed},
-    session::{PATIENCE, open},
+    session::{TIMEOUT, open},
 };
 
 const FIRST: ExecId = ExecId(0);
@@ -53,7 +53,7 @@ async fn both(said: Vec<u8>) -> Result<[Finished; 2], SessionError> {
 async fn each_has_its_own_output_and_its_own_end() {
     let (live, peer) = new_box();
     tokio::spawn(peer.echo());
-    let session = Session::open(live, PATIENCE).await.unwrap();
+    let session = Session::open(live, TIMEOUT).await.unwrap();
     let mut at_work = OneByOne::sealed(session).await.unwrap();
     let large = vec![7; 300_000];
     for input in [&b"one"[..], b"", &large] {
@@ -67,7 +67,7 @@ async fn each_has_its_own_output_and_its_own_end() {
 async fn one_that_is_started_is_followed_step_by_step() {
     let (live, peer) = new_box();
     tokio::spawn(peer.echo());
-    let session = Session::open(live, PATIENCE).await.unwrap();
+    let session = Session::open(live, TIMEOUT).await.unwrap();
     let mut at_work = OneByOne::sealed(session).await.unwrap();
     at_work.start(&command(), b"word").await.unwrap();
     let step = at_work.step().await.unwrap();

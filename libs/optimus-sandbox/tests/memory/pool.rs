@@ -18,7 +18,7 @@ use optimus_sandbox::{
 
 use crate::{
     peer::{Census, Peer, box_of, counted_box, root},
-    session::PATIENCE,
+    session::TIMEOUT,
 };
 
 /// How the next boxes are made. Where the plan is empty, they are fine.
@@ -91,7 +91,7 @@ impl Backend for MemoryBackend {
     /// Asked by the pool's own task.
     fn ready_timeout(&self) -> Duration {
         assert!(!self.panics.load(Ordering::SeqCst), "as asked for");
-        self.ready_timeout.unwrap_or(PATIENCE)
+        self.ready_timeout.unwrap_or(TIMEOUT)
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     peer::{Census, Peer, box_of, counted_box, ready, root},
-    session::PATIENCE,
+    session::TIMEOUT,
 };
 
 /// Makes boxes in memory that say which language they are of, and keeps their other ends.
@@ -71,7 +71,7 @@ impl Backend for Boxes {
 
     fn ready_timeout(&self) -> Duration {
         assert!(!self.panics.load(Ordering::SeqCst), "as asked for");
-        PATIENCE
+        TIMEOUT
     }
 }
 
@@ -88,7 +88,7 @@ fn provider(budget: usize) -> (Arc<Boxes>, BoxProvider) {
 /// All places are free, which they are at once or never.
 async fn nothing_is_left(boxes: &Boxes, provider: &BoxProvider, budget: usize) {
     assert_eq!(boxes.census.alive(), 0);
-    let all = timeout(PATIENCE, provider.places(budget));
+    let all = timeout(TIMEOUT, provider.places(budget));
     assert_eq!(all.await.unwrap().unwrap().count(), budget);
 }
 
@@ -119,7 +119,7 @@ async fn jobs_that_want_the_same_boxes_in_other_orders_all_end() {
             drop(had);
         })
     });
-    let ends = timeout(PATIENCE, join_all(jobs.collect::<Vec<_>>())).await;
+    let ends = timeout(TIMEOUT, join_all(jobs.collect::<Vec<_>>())).await;
     for end in ends.expect("they wait for each other") {
         end.unwrap();
     }
@@ -142,11 +142,11 @@ async fn the_end_of_one_box_ends_its_job_and_frees_all_places() {
         // Its other end is closed, as that of a box that is killed.
         boxes.peers.lock().unwrap().remove(killed).unwrap();
         let any = select_all(had.iter_mut().map(|session| Box::pin(session.failed())));
-        let (_, dead, _) = timeout(PATIENCE, any).await.unwrap();
+        let (_, dead, _) = timeout(TIMEOUT, any).await.unwrap();
         assert_eq!(had[dead].toolchain(), Some(killed));
         assert!(!next.is_finished());
         drop((had, places));
-        timeout(PATIENCE, next).await.unwrap().unwrap().unwrap();
+        timeout(TIMEOUT, next).await.unwrap().unwrap().unwrap();
         nothing_is_left(&boxes, &provider, BUDGET).await;
         boxes.peers.lock().unwrap().clear();
     }
@@ -205,7 +205,7 @@ async fn who_waits_for_places_in_vain_takes_none_away() {
     let one = provider.places(1).await.unwrap();
     let two = provider.places(2);
     assert!(timeout(Duration::from_millis(5), two).await.is_err());
-    let other = timeout(PATIENCE, provider.places(1)).await.unwrap().unwrap();
+    let other = timeout(TIMEOUT, provider.places(1)).await.unwrap().unwrap();
     drop((one, other));
     nothing_is_left(&boxes, &provider, 2).await;
 }
@@ -213,7 +213,7 @@ async fn who_waits_for_places_in_vain_takes_none_away() {
 async fn until_warm(pool: &optimus_sandbox::provider::KeptPool, wanted: usize) {
     let mut status = pool.watch();
     let full = status.wait_for(|status| status.warm == wanted && status.starting == 0);
-    timeout(PATIENCE, full).await.unwrap().unwrap();
+    timeout(TIMEOUT, full).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn those_who_keep_boxes_of_equal_specifications_share_them() {
     few.close().await;
     assert_eq!(boxes.census.alive(), 1);
     drop(others);
-    timeout(PATIENCE, async {
+    timeout(TIMEOUT, async {
         while boxes.census.alive() > 0 {
             tokio::task::yield_now().await;
         }

@@ -17,13 +17,13 @@ pub(crate) const COMPILE: ExecId = ExecId(0);
 pub(crate) const FIRST: ExecId = ExecId(1);
 
 /// Longer than any step of a test takes.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A session with a box that said it is ready.
 pub(crate) async fn open() -> (Session, Peer) {
     let (live, mut peer) = new_box();
     peer.ready().await;
-    (Session::open(live, PATIENCE).await.unwrap(), peer)
+    (Session::open(live, TIMEOUT).await.unwrap(), peer)
 }
 
 /// A box with nothing in its work directory, which is to be sealed.
@@ -39,7 +39,7 @@ pub(crate) async fn sealed_box(session: Session) -> BoxSession {
 async fn open_echo() -> Session {
     let (live, peer) = new_box();
     tokio::spawn(peer.echo());
-    Session::open(live, PATIENCE).await.unwrap()
+    Session::open(live, TIMEOUT).await.unwrap()
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_box_of_another_version_is_refused() {
         },
     )
     .await;
-    let error = Session::open(live, PATIENCE).await.unwrap_err();
+    let error = Session::open(live, TIMEOUT).await.unwrap_err();
     assert!(
         matches!(error, SessionError::Version { theirs } if theirs == VERSION + 1),
         "{error:?}"
@@ -381,7 +381,7 @@ async fn a_box_tells_how_many_places_it_has() {
     let told = |ready: serde_json::Value| async move {
         let (live, mut peer) = new_box();
         peer.json(FrameKind::Ready, &ready).await;
-        let session = Session::open(live, PATIENCE).await?;
+        let session = Session::open(live, TIMEOUT).await?;
         let at_work = session.begin(3).await?;
         let places = at_work.places();
         drop(at_work);

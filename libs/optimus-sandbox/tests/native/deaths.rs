@@ -7,7 +7,7 @@ use optimus_sandbox::Backend;
 use optimus_testkit::cgroups;
 
 use crate::{
-    conformance::{PATIENCE, eventually},
+    conformance::{TIMEOUT, eventually},
     host::start,
     roles::{Holder, Place},
 };
@@ -51,7 +51,7 @@ pub(crate) async fn a_worker_killed_with_its_spawner_leaves_no_process(place: &P
     holder.kill_with_spawner();
     let started = Instant::now();
     while processes.iter().any(|process| is_there(*process)) {
-        assert!(started.elapsed() < PATIENCE, "a box lives on");
+        assert!(started.elapsed() < TIMEOUT, "a box lives on");
         tokio::task::yield_now().await;
     }
     // Groups stay until somebody looks.

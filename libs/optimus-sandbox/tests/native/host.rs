@@ -17,7 +17,7 @@ use optimus_sandbox::{
 use optimus_testkit::cgroups;
 
 use crate::{
-    conformance::{Abandoned, Host, PATIENCE, eventually, open, shell_of},
+    conformance::{Abandoned, Host, TIMEOUT, eventually, open, shell_of},
     roles::{Holder, Place},
 };
 
@@ -56,7 +56,7 @@ pub(crate) fn settings(place: &Place) -> NativeSettings {
     NativeSettings {
         cgroup: place.cgroup.clone().into(),
         allow_missing: place.allow_missing.clone(),
-        start_timeout: PATIENCE,
+        start_timeout: TIMEOUT,
         ..optimus_settings::defaults_of::<NativeSettings>("native")
     }
 }

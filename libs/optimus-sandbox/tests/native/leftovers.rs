@@ -9,7 +9,7 @@ use optimus_testkit::cgroups;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    conformance::{Job, PATIENCE, eventually, first_output, open},
+    conformance::{Job, TIMEOUT, eventually, first_output, open},
     host::{shell, start},
     roles::Place,
 };
@@ -178,7 +178,7 @@ async fn kill_working(place: &Place, backend: &NativeBackend) {
     sender.test(0, b"").await.unwrap();
     first_output(&mut receiver).await;
     cgroups::kill(&name);
-    let end = tokio::time::timeout(PATIENCE, receiver.next()).await.unwrap();
+    let end = tokio::time::timeout(TIMEOUT, receiver.next()).await.unwrap();
     assert!(end.is_err(), "{end:?}");
 }
 
@@ -223,7 +223,7 @@ pub(crate) async fn a_spawner_that_is_killed_takes_its_boxes_along(place: &Place
         Signal::KILL,
     )
     .unwrap();
-    let end = tokio::time::timeout(PATIENCE, receiver.next()).await.unwrap();
+    let end = tokio::time::timeout(TIMEOUT, receiver.next()).await.unwrap();
     assert!(end.is_err(), "{end:?}");
     eventually("every process of the boxes is dead", async || {
         processes

@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use crate::{
-    conformance::PATIENCE,
+    conformance::TIMEOUT,
     host::{shell, start},
 };
 
@@ -137,7 +137,7 @@ pub(crate) fn hold(arguments: &[String]) -> Option<ExitCode> {
         let mut held = Vec::new();
         for _ in 0..count.parse().unwrap() {
             let live = backend.create(&shell()).await.unwrap();
-            held.push(Session::open(live, PATIENCE).await.unwrap());
+            held.push(Session::open(live, TIMEOUT).await.unwrap());
         }
         println!("{}", backend.spawner_process().await.unwrap());
         for session in &held {
@@ -205,7 +205,7 @@ pub(crate) fn run_suite_as_user(grant: Grant, allow_missing: &[&str]) {
         .iter()
         .any(|name| name != "optimus-processes")
     {
-        assert!(started.elapsed() < PATIENCE, "left: {:?}", cgroups::below(&base));
+        assert!(started.elapsed() < TIMEOUT, "left: {:?}", cgroups::below(&base));
         std::thread::sleep(Duration::from_millis(20));
     }
     cgroups::remove(&name);

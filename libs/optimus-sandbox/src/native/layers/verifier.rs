@@ -39,7 +39,7 @@ const FEW_CPUS: f64 = 0.1;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Longer than any probe takes, in terms of what the settings allow for a box to be made: on a machine that is slow at the
 /// one, so it is at the other.
-fn patience(client: &SpawnerClient) -> Duration {
+fn probe_timeout(client: &SpawnerClient) -> Duration {
     client.settings.start_timeout * 2
 }
 
@@ -87,7 +87,7 @@ pub(in super::super) async fn verify(client: &Arc<SpawnerClient>) -> Result<Vec<
         })
         .collect();
     reports.push((Layer::CgroupCpu, throttled));
-    let death = dies_with(connection.process(), waiting, patience(client)).await;
+    let death = dies_with(connection.process(), waiting, probe_timeout(client)).await;
     // Learns that it is dead, so that the next request does not meet it.
     let of = connection.next_id();
     connection
@@ -223,13 +223,13 @@ async fn open(client: &Arc<SpawnerClient>, cpus: f64) -> Result<(Session, Reques
     Ok((session, id))
 }
 
-fn command(patience: Duration) -> CommandSpec {
+fn command(timeout: Duration) -> CommandSpec {
     CommandSpec {
         argv: [PROGRAM, PROBE_ARG].map(str::to_owned).into(),
         env: BTreeMap::new(),
         limits: Limits {
-            cpu_time: patience,
-            wall_time: patience,
+            cpu_time: timeout,
+            wall_time: timeout,
             memory_bytes: RUN_MEMORY_BYTES,
             output_bytes: 64 << 10,
             processes: PROCESSES,
@@ -252,9 +252,9 @@ fn describe(run: &Finished) -> String {
 async fn drive(
     at_work: &mut OneByOne,
     inputs: &[String],
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Vec<Finished>, NativeError> {
-    let command = command(patience);
+    let command = command(timeout);
     let all = async {
         let mut runs = Vec::new();
         for input in inputs {
@@ -262,7 +262,7 @@ async fn drive(
         }
         Ok::<_, SessionError>(runs)
     };
-    tokio::time::timeout(patience * 2, all)
+    tokio::time::timeout(timeout * 2, all)
         .await
         .map_err(|_| NativeError::Host("a probe hangs".to_owned()))?
         .map_err(host)
@@ -287,10 +287,10 @@ async fn run_probes(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<Laye
     for (_, probe) in PROBES {
         inputs.push(probe_input(probe, &decoys.parameters(probe).map_err(host)?));
     }
-    let patience = patience(client);
+    let timeout = probe_timeout(client);
     let (session, _) = open(client, MANY_CPUS).await?;
     let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
-    let runs = drive(&mut at_work, &inputs, patience).await?;
+    let runs = drive(&mut at_work, &inputs, timeout).await?;
     gone(&at_work).await?;
     let judged = PROBES.into_iter().zip(&runs).map(|((layer, probe), run)| {
         let outcome = match probe {
@@ -332,11 +332,11 @@ fn of_memory(run: &Finished) -> Result<String, String> {
 
 /// A box in which a probe has locked a file, until the box is destroyed.
 async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<OneByOne, NativeError> {
-    let patience = patience(client);
+    let timeout = probe_timeout(client);
     let (session, _) = open(client, MANY_CPUS).await?;
-    let mut command = command(patience);
+    let mut command = command(timeout);
     // Longer than all others may take together, tried twice.
-    command.limits.wall_time = patience * 6;
+    command.limits.wall_time = timeout * 6;
     let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
     let probe = probe_input(Probe::Hold, &decoys.parameters(Probe::Hold).map_err(host)?);
     let locked = async {
@@ -357,7 +357,7 @@ async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<OneByOne, 
             }
         }
     };
-    tokio::time::timeout(patience * 2, locked)
+    tokio::time::timeout(timeout * 2, locked)
         .await
         .map_err(|_| NativeError::Host("a probe hangs".to_owned()))??;
     Ok(at_work)
@@ -368,14 +368,14 @@ async fn hold(client: &Arc<SpawnerClient>, decoys: &Decoys) -> Result<OneByOne, 
 async fn spin(client: &Arc<SpawnerClient>) -> Result<Result<String, String>, NativeError> {
     let (session, id) = open(client, FEW_CPUS).await?;
     let connection = client.connection().await.map_err(host)?;
-    let patience = patience(client);
+    let timeout = probe_timeout(client);
     let mut at_work = OneByOne::sealed(session).await.map_err(host)?;
     let probe = probe_input(Probe::Spin, &[]);
     at_work
-        .start(&command(patience), probe.as_bytes())
+        .start(&command(timeout), probe.as_bytes())
         .await
         .map_err(host)?;
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + timeout;
     let outcome = loop {
         match connection
             .ask(SpawnerRequest::CountThrottled { of: id }, None)
@@ -404,13 +404,13 @@ async fn gone(at_work: &OneByOne) -> Result<(), NativeError> {
 }
 
 /// Kills the spawner, and waits for the end of one of its boxes.
-async fn dies_with(spawner: u32, mut session: Session, patience: Duration) -> Result<String, String> {
+async fn dies_with(spawner: u32, mut session: Session, timeout: Duration) -> Result<String, String> {
     let spawner = i32::try_from(spawner)
         .ok()
         .and_then(Pid::from_raw)
         .ok_or("it is gone")?;
     kill_process(spawner, Signal::KILL).map_err(|errno| errno.to_string())?;
-    match tokio::time::timeout(patience, session.failed()).await {
+    match tokio::time::timeout(timeout, session.failed()).await {
         Ok(SessionError::Closed) => Ok("a box died with the process that had made it".to_owned()),
         Ok(error) => Err(causes(&error)),
         Err(_) => Err("a box lived on after the process that had made it".to_owned()),
