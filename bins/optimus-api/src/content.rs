@@ -37,7 +37,7 @@ pub(crate) async fn store(app: &App, mut job: NewJob) -> Result<Submitted, Probl
     let began = Instant::now();
     let is_late = || began.elapsed() >= Rules::of(&app.settings.content).min_kept / 2;
     let language = &job.submission.language;
-    let unserved = app.roster.unserved(&*app.store, language).await;
+    let unserved = app.recent_workers.unserved(&*app.store, language).await;
     let part = if unserved.is_some() {
         HELD_BY_UNSERVED
     } else {
@@ -96,7 +96,11 @@ fn check(app: &App, job: &NewJob) -> Result<(), Problem> {
 async fn reaches_workers(app: &App, job: &NewJob) -> Result<(), Problem> {
     let identity = app.content.identity().await?;
     let language = &job.submission.language;
-    match app.roster.lacks_content(&*app.store, language, identity).await {
+    match app
+        .recent_workers
+        .lacks_content(&*app.store, language, identity)
+        .await
+    {
         Some(reason) => {
             tracing::error!(error = reason, "a submission that names content was refused");
             Err(Problem::content_elsewhere(&reason))

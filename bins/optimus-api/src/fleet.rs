@@ -72,16 +72,16 @@ const FOR_A_HINT: Duration = Duration::from_secs(1);
 
 /// The workers as they were a moment ago, for what every submission asks.
 #[derive(Debug, Default)]
-pub(crate) struct Roster(Mutex<Option<Asked>>);
+pub(crate) struct RecentWorkers(Mutex<Option<WorkersAnswer>>);
 
 #[derive(Debug)]
-struct Asked {
+struct WorkersAnswer {
     at: Instant,
     /// `None` where the store did not answer in time.
     workers: Option<Arc<[WorkerInfo]>>,
 }
 
-impl Asked {
+impl WorkersAnswer {
     fn holds(&self) -> bool {
         let how_long = match self.workers {
             Some(_) => STILL_TRUE,
@@ -91,7 +91,7 @@ impl Asked {
     }
 }
 
-impl Roster {
+impl RecentWorkers {
     /// Why no worker takes this language's jobs at the moment; `None` where one does, or where nobody can tell.
     pub(crate) async fn unserved(&self, store: &dyn JobStore, language: &LanguageName) -> Option<String> {
         // Whoever asked may be gone before the answer, and the next one asks anew: that adds up for those who wait for it.
@@ -132,7 +132,7 @@ impl Roster {
         }
         let answer = timeout(FOR_A_HINT, ask).await;
         let workers = answer.ok().and_then(Result::ok).map(Arc::from);
-        *asked = Some(Asked {
+        *asked = Some(WorkersAnswer {
             at: Instant::now(),
             workers: workers.clone(),
         });
@@ -198,25 +198,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_store_that_does_not_answer_keeps_no_submission_for_long() {
-        let roster = Roster::default();
+        let recent_workers = RecentWorkers::default();
         let asked = AtomicUsize::new(0);
         let ask = || async {
             asked.fetch_add(1, Ordering::Relaxed);
             pending().await
         };
         let began = Instant::now();
-        let fifty = join_all((0..50).map(|_| roster.workers(ask()))).await;
+        let fifty = join_all((0..50).map(|_| recent_workers.workers(ask()))).await;
         assert!(fifty.iter().all(Option::is_none));
         assert_eq!(began.elapsed(), FOR_A_HINT, "all of them wait once");
-        assert!(roster.workers(ask()).await.is_none());
+        assert!(recent_workers.workers(ask()).await.is_none());
         assert_eq!(began.elapsed(), FOR_A_HINT, "it is known");
         assert_eq!(asked.load(Ordering::Relaxed), 1);
 
         sleep(LEFT_ALONE).await;
-        assert!(roster.workers(async { Ok(Vec::new()) }).await.is_some());
-        assert!(roster.workers(ask()).await.is_some());
+        assert!(recent_workers.workers(async { Ok(Vec::new()) }).await.is_some());
+        assert!(recent_workers.workers(ask()).await.is_some());
         sleep(STILL_TRUE).await;
-        assert!(roster.workers(ask()).await.is_none());
+        assert!(recent_workers.workers(ask()).await.is_none());
     }
 
     #[test]

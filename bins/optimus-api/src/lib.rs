@@ -68,7 +68,7 @@ pub struct App {
     outgoing: answer::Outgoing,
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
-    roster: fleet::Roster,
+    recent_workers: fleet::RecentWorkers,
     waiting: Arc<waiting::Waiting>,
     streams: Arc<streams::Streams>,
     metrics: metrics::HttpMetrics,
@@ -98,7 +98,7 @@ impl App {
             content,
             outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
-            roster: fleet::Roster::default(),
+            recent_workers: fleet::RecentWorkers::default(),
             waiting: Arc::new(waiting::Waiting::new()),
             streams: {
                 let most = usize::try_from(settings.api.max_event_streams);

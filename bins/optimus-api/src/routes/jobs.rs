@@ -106,7 +106,7 @@ pub(crate) async fn submit(
     let (id, language) = (new.id, new.submission.language.clone());
     Span::current().record("language", language.as_str());
     if app.settings.api.refuse_unserved
-        && let Some(reason) = app.roster.unserved(&*app.store, &language).await
+        && let Some(reason) = app.recent_workers.unserved(&*app.store, &language).await
     {
         return Err(Problem::unserved(&language, &reason));
     }
@@ -144,7 +144,7 @@ pub(crate) async fn submit(
         }
     }
     let warning = match status {
-        JobStatus::Queued => app.roster.unserved(&*app.store, &language).await,
+        JobStatus::Queued => app.recent_workers.unserved(&*app.store, &language).await,
         _ => None,
     };
     let state = JobState {
