@@ -3,7 +3,7 @@
 //! `serve` adds the API over it; `grade` hands it jobs directly.
 
 mod flags;
-mod offered;
+mod language_row;
 
 use std::{
     path::{self, Path, PathBuf},
@@ -31,7 +31,7 @@ use crate::{
 
 pub(crate) use self::{
     flags::{Flags, languages_file},
-    offered::{Offered, languages_table},
+    language_row::{LanguageRow, languages_table},
 };
 
 /// The store, in its folder.

@@ -9,16 +9,16 @@ use optimus_sandbox::{Backend, BackendError, docker::DockerBackend};
 use crate::{Settings, box_spec::box_spec, settings::BackendChoice};
 
 mod choice;
-mod lack;
+mod isolation_report;
 #[cfg_attr(not(target_os = "linux"), path = "backend/elsewhere.rs")]
 mod native;
-mod survey;
+mod no_native_boxes;
 
 pub use self::{
-    choice::{Choice, Kind, Offer},
-    lack::Lack,
-    native::{check_allowed, host_offers, survey},
-    survey::{Layer, LayerState, Survey},
+    choice::{Choice, Kind, LanguageStatus},
+    isolation_report::{IsolationLayer, IsolationReport, LayerState},
+    native::{check_allowed, host_languages, probe_isolation},
+    no_native_boxes::NoNativeBoxes,
 };
 
 /// [`BackendChoice`] as it is typed.
@@ -43,11 +43,11 @@ impl From<BackendFlag> for BackendChoice {
 #[derive(Debug, thiserror::Error)]
 pub enum ChoiceError {
     #[error("there can be no native boxes here\n{0}\n`optimus-cli doctor` tells more")]
-    Native(Lack),
+    Native(NoNativeBoxes),
     #[error("cannot use the container engine")]
     Docker(#[source] BackendError),
     #[error("there can be no boxes here\n{native}\ndocker: {docker}\n`optimus-cli doctor` tells more")]
-    Neither { native: Lack, docker: String },
+    Neither { native: NoNativeBoxes, docker: String },
 }
 
 /// The backend that the settings name; Docker where they name none.
@@ -69,7 +69,7 @@ pub async fn choose(
                 Err(reason) => reason,
             };
             let docker = match docker(settings, languages, worker).await {
-                Ok(choice) if choice.offers.iter().any(|offer| offer.toolchain.is_ok()) => {
+                Ok(choice) if choice.languages.iter().any(|status| status.toolchain.is_ok()) => {
                     return Ok(Choice {
                         why: native.summary(),
                         ..choice
@@ -91,13 +91,13 @@ async fn docker(
     worker: &WorkerId,
 ) -> Result<Choice, BackendError> {
     let backend = DockerBackend::connect(&settings.docker, worker.clone()).await?;
-    let mut offers = Vec::with_capacity(languages.len());
+    let mut statuses = Vec::with_capacity(languages.len());
     for language in languages {
         let toolchain = match backend.check(&box_spec(language)).await {
             Ok(_) => Ok(format!("image {}", language.image)),
             Err(error) => Err(causes(&error)),
         };
-        offers.push(Offer {
+        statuses.push(LanguageStatus {
             language: language.name.clone(),
             toolchain,
         });
@@ -106,7 +106,7 @@ async fn docker(
         backend: Arc::new(backend),
         kind: Kind::Docker,
         why: "asked for".to_owned(),
-        offers,
+        languages: statuses,
         preparing: None,
     })
 }

@@ -16,7 +16,7 @@ use tracing::debug;
 use crate::observer::Observer;
 
 /// How long a box whose input is closed may still say why.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(crate) const BOX_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a box gave no result. Always our failure.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ pub(crate) async fn grade(
                 Err(error) => {
                     // What the box itself says of its end is worth more than that it hears no more.
                     send_error = Some(error);
-                    deadline.as_mut().reset(Instant::now() + LAST_WORDS);
+                    deadline.as_mut().reset(Instant::now() + BOX_CLOSE_TIMEOUT);
                 }
             },
             event = receiver.next() => {
@@ -150,7 +150,7 @@ pub(crate) async fn grade(
             };
             send(sender, end).await
         };
-        let _ = timeout(LAST_WORDS, last).await;
+        let _ = timeout(BOX_CLOSE_TIMEOUT, last).await;
     }
     let result = engine.finish()?;
     if let Some(observer) = observer {

@@ -12,7 +12,7 @@ use optimus_sandbox::session::{Connection, Event, Input, Receiver, Sender, Sessi
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 pub use crate::grading::GradeError;
-use crate::grading::{LAST_WORDS, Work};
+use crate::grading::{BOX_CLOSE_TIMEOUT, Work};
 
 /// What one program prints on its way to the other.
 struct Line {
@@ -117,7 +117,7 @@ pub async fn grade(
         deadline = Instant::now() + allowed;
     }
     // So that the boxes leave by themselves. Their programs are over, whatever becomes of that.
-    let _ = timeout(LAST_WORDS, send_all(&mut senders, &mut engine, &mut lines)).await;
+    let _ = timeout(BOX_CLOSE_TIMEOUT, send_all(&mut senders, &mut engine, &mut lines)).await;
     Ok(engine.finish()?)
 }
 
@@ -200,5 +200,5 @@ async fn last_words(receiver: &mut Receiver<'_>, unsent: SessionError) -> Sessio
             }
         }
     };
-    timeout(LAST_WORDS, end).await.unwrap_or(unsent)
+    timeout(BOX_CLOSE_TIMEOUT, end).await.unwrap_or(unsent)
 }

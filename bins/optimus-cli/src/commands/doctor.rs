@@ -7,13 +7,13 @@ use optimus_images::Engine;
 use optimus_queue::{Upkeep, redis::RedisStore};
 use optimus_worker::{
     Settings,
-    backend::{self, Offer, Survey},
+    backend::{self, IsolationReport, LanguageStatus},
 };
 use serde::Serialize;
 
 use crate::{
     args::Doctor,
-    embedded::{Offered, languages_file, languages_table},
+    embedded::{LanguageRow, languages_file, languages_table},
     exit::{Classify, Exit, Failure},
     output::{Output, spinner, text_table},
 };
@@ -30,7 +30,7 @@ struct HostReport<'a> {
     /// The program that this host has called for every crash, but for those in boxes.
     crash_handler: Option<String>,
     /// By what has run in native boxes of this machine.
-    languages: Vec<Offered<'a>>,
+    languages: Vec<LanguageRow<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,7 +39,7 @@ struct Native<'a> {
     possible: bool,
     summary: String,
     #[serde(flatten)]
-    survey: &'a Survey,
+    isolation: &'a IsolationReport,
 }
 
 /// Whether something answers, and what it is or why it does not.
@@ -75,7 +75,7 @@ impl Service {
 impl HostReport<'_> {
     /// All of it in a line.
     fn line(&self) -> String {
-        let available = self.languages.iter().filter(|offered| offered.is_available());
+        let available = self.languages.iter().filter(|row| row.is_available());
         format!(
             "native boxes {}, {} of {} available in them; Docker {}, Redis {}",
             self.native.state(),
@@ -101,10 +101,10 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
     let languages = settings.languages_file.load().usage()?.languages;
 
     let progress = spinner("trying each layer of isolation");
-    let survey = backend::survey(&settings).await;
+    let isolation = backend::probe_isolation(&settings).await;
     progress.say("running a program of each language, looking for Docker and Redis");
-    let (offers, docker, redis) = tokio::join!(
-        offers(&settings, &languages, &survey),
+    let (statuses, docker, redis) = tokio::join!(
+        statuses(&settings, &languages, &isolation),
         docker(&settings, &languages),
         redis(&settings)
     );
@@ -112,14 +112,14 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
 
     let report = HostReport {
         native: Native {
-            possible: survey.is_enough(),
-            summary: survey.summary(),
-            survey: &survey,
+            possible: isolation.is_enough(),
+            summary: isolation.summary(),
+            isolation: &isolation,
         },
         docker: docker.into(),
         redis: redis.into(),
         crash_handler: crash_handler(),
-        languages: offers.iter().map(Offered::from).collect(),
+        languages: statuses.iter().map(LanguageRow::from).collect(),
     };
     output.result(&report, || if args.quiet { report.line() } else { text(&report) })?;
     Ok(if report.native.possible {
@@ -130,25 +130,29 @@ pub(crate) async fn run(args: Doctor, root: Option<&Path>, output: &Output) -> R
 }
 
 /// What has run in a box of this machine. Where there can be none, nothing is available, whatever is installed.
-async fn offers(settings: &Settings, languages: &[Language], survey: &Survey) -> Vec<Offer> {
-    let offers = tokio::time::timeout(TOOLCHAINS_TIMEOUT, backend::host_offers(settings, languages));
-    let Ok(mut offers) = offers.await else {
-        let late = |language: &Language| Offer {
+async fn statuses(
+    settings: &Settings,
+    languages: &[Language],
+    isolation: &IsolationReport,
+) -> Vec<LanguageStatus> {
+    let statuses = tokio::time::timeout(TOOLCHAINS_TIMEOUT, backend::host_languages(settings, languages));
+    let Ok(mut statuses) = statuses.await else {
+        let late = |language: &Language| LanguageStatus {
             language: language.name.clone(),
             toolchain: Err(format!("not known within {} s", TOOLCHAINS_TIMEOUT.as_secs())),
         };
         return languages.iter().map(late).collect();
     };
-    if !survey.is_enough() {
-        for offer in &mut offers {
-            if let Ok(toolchain) = &offer.toolchain {
-                offer.toolchain = Err(format!(
+    if !isolation.is_enough() {
+        for status in &mut statuses {
+            if let Ok(toolchain) = &status.toolchain {
+                status.toolchain = Err(format!(
                     "there is no native box to run it in; its toolchain is here: {toolchain}"
                 ));
             }
         }
     }
-    offers
+    statuses
 }
 
 async fn docker(settings: &Settings, languages: &[Language]) -> Result<String, Failure> {
@@ -221,7 +225,7 @@ fn text(report: &HostReport<'_>) -> String {
         format!("\nCrashes        {handler}: started by the kernel for this host's own crashes, not for those in boxes")
     });
     let mut layers = text_table(&["layer", "", "how it was proved, or what to do"]);
-    for layer in &native.survey.layers {
+    for layer in &native.isolation.layers {
         let told = match &layer.remedy {
             Some(remedy) => format!(
                 "{}\nit would stop: {}\nto do: {remedy}",
@@ -232,7 +236,7 @@ fn text(report: &HostReport<'_>) -> String {
         layers.add_row([layer.name.as_str(), layer.state.as_str(), &told]);
     }
     // Where none could be tried, the summary says why.
-    let layers = match native.survey.layers.as_slice() {
+    let layers = match native.isolation.layers.as_slice() {
         [] => String::new(),
         _ => format!("{layers}\n\n"),
     };

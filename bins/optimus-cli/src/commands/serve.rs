@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Serve,
-    embedded::{Embedded, Offered, Storage, languages_table},
+    embedded::{Embedded, LanguageRow, Storage, languages_table},
     exit::{Classify, Exit, Failure},
     output::Output,
 };
@@ -25,7 +25,7 @@ struct Started<'a> {
     /// Why this backend.
     why: &'a str,
     database: &'a Path,
-    languages: Vec<Offered<'a>>,
+    languages: Vec<LanguageRow<'a>>,
 }
 
 pub(crate) async fn run(args: Serve, root: Option<&Path>, output: &Output) -> Result<Exit, Failure> {
@@ -106,7 +106,7 @@ fn started<'a>(url: &str, embedded: &'a Embedded) -> Started<'a> {
         backend: choice.kind.as_str(),
         why: &choice.why,
         database: &embedded.database,
-        languages: choice.offers.iter().map(Offered::from).collect(),
+        languages: choice.languages.iter().map(LanguageRow::from).collect(),
     }
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::Ended;
 
 /// Longer than the removal of boxes takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) const DOUBLE: &str = "print(2 * int(input()))\n";
 
@@ -103,7 +103,7 @@ impl Problem {
         // The process that makes boxes sees that its worker is gone, and then removes everything.
         let asked = Instant::now();
         while !cgroups().is_empty() {
-            assert!(asked.elapsed() < PATIENCE, "{:?}", cgroups());
+            assert!(asked.elapsed() < TIMEOUT, "{:?}", cgroups());
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -15,23 +15,23 @@ pub struct Choice {
     /// Why this one, in a line for a person.
     pub why: String,
     /// One for each language asked for, in their order.
-    pub offers: Vec<Offer>,
+    pub languages: Vec<LanguageStatus>,
     /// What becomes of those that still need something, which is made meanwhile.
-    pub(super) preparing: Option<AbortOnDropHandle<Vec<Offer>>>,
+    pub(super) preparing: Option<AbortOnDropHandle<Vec<LanguageStatus>>>,
 }
 
 impl Choice {
-    /// Runs a program of every language that is offered, and takes back what does not run.
+    /// Runs a program of every language that seems available, and takes back what does not run.
     pub async fn prove(&mut self, languages: &[Language], settings: &Settings) {
-        prove(&*self.backend, &mut self.offers, languages, settings).await;
+        prove(&*self.backend, &mut self.languages, languages, settings).await;
     }
 
     /// Returns when everything is prepared that can be.
     pub async fn settle(&mut self) {
         if let Some(preparing) = self.preparing.take()
-            && let Ok(offers) = preparing.await
+            && let Ok(statuses) = preparing.await
         {
-            self.offers = offers;
+            self.languages = statuses;
         }
     }
 }
@@ -53,37 +53,37 @@ impl Kind {
 
 /// Whether boxes of a language can be had.
 #[derive(Debug, Clone)]
-pub struct Offer {
+pub struct LanguageStatus {
     pub language: LanguageName,
     /// What is there for it, as far as it is known before a box is made; else what is missing.
     pub toolchain: Result<String, String>,
 }
 
-/// Runs a program of every language that is offered, and takes back what does not run.
+/// Runs a program of every language that seems available, and takes back what does not run.
 pub(super) async fn prove(
     backend: &dyn Backend,
-    offers: &mut [Offer],
+    statuses: &mut [LanguageStatus],
     languages: &[Language],
     settings: &Settings,
 ) {
-    let mut seeming: Vec<_> = offers
+    let mut seeming: Vec<_> = statuses
         .iter_mut()
-        .filter(|offer| offer.toolchain.is_ok())
-        .filter_map(|offer| {
+        .filter(|status| status.toolchain.is_ok())
+        .filter_map(|status| {
             let language = languages
                 .iter()
-                .find(|language| language.name == offer.language)?;
-            Some((language, offer))
+                .find(|language| language.name == status.language)?;
+            Some((language, status))
         })
         .collect();
     let wanted = seeming.iter().map(|(language, _)| *language);
     let proved = proof::prove_all(backend, wanted, settings).await;
-    for ((_, offer), proved) in seeming.iter_mut().zip(proved) {
+    for ((_, status), proved) in seeming.iter_mut().zip(proved) {
         match proved {
-            Ok(Some(toolchain)) => offer.toolchain = Ok(toolchain),
+            Ok(Some(toolchain)) => status.toolchain = Ok(toolchain),
             // What is known of it before a box is made.
             Ok(None) => {}
-            Err(reason) => offer.toolchain = Err(reason),
+            Err(reason) => status.toolchain = Err(reason),
         }
     }
 }
@@ -93,7 +93,7 @@ impl fmt::Debug for Choice {
         f.debug_struct("Choice")
             .field("kind", &self.kind)
             .field("why", &self.why)
-            .field("offers", &self.offers)
+            .field("languages", &self.languages)
             .finish_non_exhaustive()
     }
 }

@@ -18,9 +18,9 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::{
-    choice::{Choice, Kind, Offer, prove},
-    lack::Lack,
-    survey::{Layer, LayerState, Survey},
+    choice::{Choice, Kind, LanguageStatus, prove},
+    isolation_report::{IsolationLayer, IsolationReport, LayerState},
+    no_native_boxes::NoNativeBoxes,
 };
 use crate::Settings;
 
@@ -29,12 +29,12 @@ pub(super) async fn start(
     settings: &Settings,
     languages: &[Language],
     worker: &WorkerId,
-) -> Result<Choice, Lack> {
+) -> Result<Choice, NoNativeBoxes> {
     let (toolchains, backend) = open(settings, languages, worker).await?;
     Ok(Choice {
         kind: Kind::Native,
         why: told(backend.layers(), settings).summary(),
-        offers: offers(&toolchains),
+        languages: statuses(&toolchains),
         preparing: Some(AbortOnDropHandle::new(tokio::spawn(prepare(
             toolchains,
             Arc::clone(&backend),
@@ -47,21 +47,21 @@ async fn open(
     settings: &Settings,
     languages: &[Language],
     worker: &WorkerId,
-) -> Result<(Toolchains, Arc<NativeBackend>), Lack> {
+) -> Result<(Toolchains, Arc<NativeBackend>), NoNativeBoxes> {
     let toolchains = find(settings, languages)
         .await
-        .map_err(|error| Lack::Trouble(causes(&error)))?;
+        .map_err(|error| NoNativeBoxes::Failed(causes(&error)))?;
     let backend = match NativeBackend::start(&settings.native, toolchains.roots(), worker.clone()).await {
         Ok(backend) => Arc::new(backend),
         Err(error) => {
             // It stops at the first layer that is missing; all of them are told.
             if matches!(error, NativeError::LayerMissing { .. }) {
-                let survey = survey(settings).await;
-                if !survey.is_enough() {
-                    return Err(Lack::Layers(survey));
+                let report = probe_isolation(settings).await;
+                if !report.is_enough() {
+                    return Err(NoNativeBoxes::LayersMissing(report));
                 }
             }
-            return Err(Lack::Trouble(causes(&error)));
+            return Err(NoNativeBoxes::Failed(causes(&error)));
         }
     };
     Ok((toolchains, backend))
@@ -76,18 +76,18 @@ const ATTEMPTS: u32 = 3;
 
 /// Prepares what was never prepared here. Pools of these languages have no boxes until then. What is found later, since it
 /// was added or its toolchain has changed, is prepared then.
-async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<Offer> {
+async fn prepare(toolchains: Toolchains, backend: Arc<NativeBackend>) -> Vec<LanguageStatus> {
     // Where it is given up, which is told, the languages that are left are not available, and are tried again below.
     let _ = supervise_at_most(ATTEMPTS, "preparing languages", || {
         prepare_missing(toolchains.clone(), Arc::clone(&backend))
     })
     .await;
-    let offers = offers(&toolchains);
+    let statuses = statuses(&toolchains);
     let backend = Arc::downgrade(&backend);
     tokio::spawn(supervise("preparing what is found later", move || {
         keep_preparing(toolchains.clone(), Weak::clone(&backend))
     }));
-    offers
+    statuses
 }
 
 async fn keep_preparing(toolchains: Toolchains, backend: Weak<NativeBackend>) {
@@ -139,17 +139,17 @@ pub fn check_allowed(settings: &Settings) -> Result<(), String> {
 }
 
 /// Tries every layer of isolation.
-pub async fn survey(settings: &Settings) -> Survey {
+pub async fn probe_isolation(settings: &Settings) -> IsolationReport {
     match layers::probe_host(&settings.native).await {
         Ok(reports) => told(&reports, settings),
-        Err(error) => Survey {
+        Err(error) => IsolationReport {
             layers: Vec::new(),
             trouble: Some(causes(&error)),
         },
     }
 }
 
-fn told(reports: &[LayerReport], settings: &Settings) -> Survey {
+fn told(reports: &[LayerReport], settings: &Settings) -> IsolationReport {
     let allowed = &settings.native.allow_missing;
     let layer = |LayerReport { layer, state }: &LayerReport| {
         let name = layer.name();
@@ -160,7 +160,7 @@ fn told(reports: &[LayerReport], settings: &Settings) -> Survey {
             }
             ProbedState::Missing { reason, remedy } => (LayerState::Missing, reason, Some(remedy)),
         };
-        Layer {
+        IsolationLayer {
             name: name.to_owned(),
             stops: layer.stops().to_owned(),
             state,
@@ -168,28 +168,28 @@ fn told(reports: &[LayerReport], settings: &Settings) -> Survey {
             remedy,
         }
     };
-    Survey {
+    IsolationReport {
         layers: reports.iter().map(layer).collect(),
         trouble: None,
     }
 }
 
 /// What the toolchains of this host serve: where there can be boxes, what has run in one.
-pub async fn host_offers(settings: &Settings, languages: &[Language]) -> Vec<Offer> {
+pub async fn host_languages(settings: &Settings, languages: &[Language]) -> Vec<LanguageStatus> {
     // Trying every layer takes a large future.
     if let Ok((toolchains, backend)) = Box::pin(open(settings, languages, &WorkerId::new())).await {
-        let mut offers = offers(&toolchains);
-        prove(&*backend, &mut offers, languages, settings).await;
-        return offers;
+        let mut statuses = statuses(&toolchains);
+        prove(&*backend, &mut statuses, languages, settings).await;
+        return statuses;
     }
     match find(settings, languages).await {
-        Ok(toolchains) => offers(&toolchains),
+        Ok(toolchains) => statuses(&toolchains),
         Err(panic) => {
-            let offer = |language: &Language| Offer {
+            let status = |language: &Language| LanguageStatus {
                 language: language.name.clone(),
                 toolchain: Err(causes(&panic)),
             };
-            languages.iter().map(offer).collect()
+            languages.iter().map(status).collect()
         }
     }
 }
@@ -200,10 +200,10 @@ async fn find(settings: &Settings, languages: &[Language]) -> Result<Toolchains,
     tokio::task::spawn_blocking(move || Toolchains::find(&languages, &settings)).await
 }
 
-fn offers(toolchains: &Toolchains) -> Vec<Offer> {
+fn statuses(toolchains: &Toolchains) -> Vec<LanguageStatus> {
     let found = toolchains.list().into_iter();
     found
-        .map(|found| Offer {
+        .map(|found| LanguageStatus {
             language: found.language,
             toolchain: found.outcome.map(|toolchain| toolchain.version),
         })
@@ -240,22 +240,22 @@ mod tests {
             missing(layers::Layer::GuestUids),
         ];
         let mut settings = Settings::defaults();
-        let survey = told(&reports, &settings);
-        assert!(!survey.is_enough());
+        let report = told(&reports, &settings);
+        assert!(!report.is_enough());
         assert_eq!(
-            survey.to_string(),
+            report.to_string(),
             "landlock is missing: it is not there. get it\nguest-uids is missing: it is not there. get it"
         );
 
         settings.native.allow_missing = vec!["landlock".to_owned()];
-        let survey = told(&reports, &settings);
-        assert_eq!(survey.summary(), "this host lacks guest-uids (it is not there)");
+        let report = told(&reports, &settings);
+        assert_eq!(report.summary(), "this host lacks guest-uids (it is not there)");
 
         settings.native.allow_missing.push("guest-uids".to_owned());
-        let survey = told(&reports, &settings);
-        assert!(survey.is_enough());
+        let report = told(&reports, &settings);
+        assert!(report.is_enough());
         assert!(
-            survey
+            report
                 .summary()
                 .starts_with("every layer but the allowed landlock")
         );

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::Settings;
 
 /// Of the tests' paused clock: over in an instant, and longer than anything awaited.
-const PATIENCE: Duration = Duration::from_hours(1);
+const TIMEOUT: Duration = Duration::from_hours(1);
 
 pub(crate) type FakeStore = FaultyStore<MemoryStore>;
 
@@ -96,7 +96,7 @@ impl FakeStoreExt for FakeStore {
                 return record;
             }
             assert!(!record.status.is_terminal(), "{record:?} is never {status:?}");
-            timeout(PATIENCE, changed).await.expect("the job gets somewhere");
+            timeout(TIMEOUT, changed).await.expect("the job gets somewhere");
         }
     }
 
@@ -107,7 +107,7 @@ impl FakeStoreExt for FakeStore {
             if self.inner().workers().await.unwrap().iter().any(&matches) {
                 return;
             }
-            timeout(PATIENCE, changed)
+            timeout(TIMEOUT, changed)
                 .await
                 .expect("a worker announces what is awaited");
         }

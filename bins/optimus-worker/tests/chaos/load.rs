@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::sleep};
 use crate::jobs::{Job, Mix};
 
 /// Longer than any job takes that is interrupted again and again.
-const JOB_PATIENCE: Duration = Duration::from_mins(3);
+const JOB_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// What became of accepted jobs, as their clients saw it.
 #[derive(Debug, Default)]
@@ -95,7 +95,7 @@ fn digest(record: &Value) -> u64 {
 /// The record of an accepted job's end, or why there is none.
 async fn end_of(client: &Client, id: &str) -> Result<Value, String> {
     let since = Instant::now();
-    while since.elapsed() < JOB_PATIENCE {
+    while since.elapsed() < JOB_TIMEOUT {
         let answer = client.ask(Method::GET, &format!("/jobs/{id}?wait=5"), None).await;
         match answer {
             Some(Answer {

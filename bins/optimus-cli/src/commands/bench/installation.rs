@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     api, args,
-    embedded::{self, Embedded, Offered, Storage},
+    embedded::{self, Embedded, LanguageRow, Storage},
     exit::{Classify, Failure},
 };
 
@@ -41,10 +41,14 @@ impl Installation {
             token,
         };
         let setting = Setting::new(api::client(&client)?, rounds);
-        let offered: Vec<_> = embedded.choice.offers.iter().map(Offered::from).collect();
-        let offered = offered.iter().filter(|offered| offered.is_available());
-        let offered: Vec<_> = offered.map(Offered::name).collect();
-        let ready = async { native::all_ready(&setting, &offered).await.map_err(Failure::from) };
+        let rows: Vec<_> = embedded.choice.languages.iter().map(LanguageRow::from).collect();
+        let available = rows.iter().filter(|row| row.is_available());
+        let available: Vec<_> = available.map(LanguageRow::name).collect();
+        let ready = async {
+            native::all_ready(&setting, &available)
+                .await
+                .map_err(Failure::from)
+        };
         embedded.watched(ready).await?;
         Ok(Self {
             setting,

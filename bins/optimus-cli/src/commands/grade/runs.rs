@@ -32,7 +32,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a language may have no boxes before its jobs are given up: a minute, unless the settings let a box take longer. The
 /// first one takes its time, and what fails is tried again.
-fn patience(settings: &Settings) -> Duration {
+fn unavailable_timeout(settings: &Settings) -> Duration {
     let native = settings.native.start_timeout * 6;
     native.max(settings.docker.start_timeout)
 }
@@ -156,9 +156,9 @@ impl<'a> Runs<'a> {
             Ok(program) => program,
             Err(why) => return Ok(ProgramOutcome::NotGraded(why.clone())),
         };
-        let offers = &self.embedded.choice.offers;
-        if let Some(offer) = offers.iter().find(|offer| offer.language == program.language)
-            && let Err(reason) = &offer.toolchain
+        let statuses = &self.embedded.choice.languages;
+        if let Some(status) = statuses.iter().find(|status| status.language == program.language)
+            && let Err(reason) = &status.toolchain
         {
             return Ok(ProgramOutcome::NotGraded(unavailable(&program.language, reason)));
         }
@@ -205,7 +205,7 @@ impl<'a> Runs<'a> {
             }
             match self.unavailable(&language).await? {
                 Some(reason) if record.status == JobStatus::Queued => {
-                    if last_available.elapsed() > patience(self.settings()) {
+                    if last_available.elapsed() > unavailable_timeout(self.settings()) {
                         store.cancel(id).await.system()?;
                         return Ok(ProgramOutcome::NotGraded(unavailable(&language, &reason)));
                     }

@@ -2,33 +2,33 @@
 
 use std::fmt;
 
-use super::survey::Survey;
+use super::isolation_report::IsolationReport;
 
 /// Why this host has no native boxes.
 #[derive(Debug)]
-pub enum Lack {
+pub enum NoNativeBoxes {
     /// Layers that are missing and must not be.
-    Layers(Survey),
+    LayersMissing(IsolationReport),
     /// What went wrong although no layer is missing.
-    Trouble(String),
+    Failed(String),
 }
 
-impl Lack {
+impl NoNativeBoxes {
     /// In a line.
     pub(super) fn summary(&self) -> String {
         match self {
-            Self::Layers(survey) => survey.summary(),
-            Self::Trouble(reason) => reason.clone(),
+            Self::LayersMissing(report) => report.summary(),
+            Self::Failed(reason) => reason.clone(),
         }
     }
 }
 
 /// With what to do about it.
-impl fmt::Display for Lack {
+impl fmt::Display for NoNativeBoxes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Layers(survey) => write!(f, "{survey}"),
-            Self::Trouble(reason) => f.write_str(reason),
+            Self::LayersMissing(report) => write!(f, "{report}"),
+            Self::Failed(reason) => f.write_str(reason),
         }
     }
 }

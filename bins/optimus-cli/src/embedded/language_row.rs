@@ -1,13 +1,13 @@
 //! Languages as they are shown.
 
-use optimus_worker::backend::Offer;
+use optimus_worker::backend::LanguageStatus;
 use serde::Serialize;
 
 use crate::output::text_table;
 
 /// Whether a language can be had.
 #[derive(Debug, Serialize)]
-pub(crate) struct Offered<'a> {
+pub(crate) struct LanguageRow<'a> {
     name: &'a str,
     available: bool,
     /// What its toolchain says of its version.
@@ -16,11 +16,11 @@ pub(crate) struct Offered<'a> {
     reason: Option<&'a str>,
 }
 
-impl<'a> From<&'a Offer> for Offered<'a> {
-    fn from(offer: &'a Offer) -> Self {
-        let toolchain = offer.toolchain.as_deref();
+impl<'a> From<&'a LanguageStatus> for LanguageRow<'a> {
+    fn from(status: &'a LanguageStatus) -> Self {
+        let toolchain = status.toolchain.as_deref();
         Self {
-            name: offer.language.as_str(),
+            name: status.language.as_str(),
             available: toolchain.is_ok(),
             toolchain: toolchain.ok(),
             reason: toolchain.err().map(String::as_str),
@@ -28,7 +28,7 @@ impl<'a> From<&'a Offer> for Offered<'a> {
     }
 }
 
-impl Offered<'_> {
+impl LanguageRow<'_> {
     pub(crate) fn name(&self) -> &str {
         self.name
     }
@@ -38,17 +38,13 @@ impl Offered<'_> {
     }
 }
 
-pub(crate) fn languages_table(languages: &[Offered<'_>]) -> String {
+pub(crate) fn languages_table(languages: &[LanguageRow<'_>]) -> String {
     let mut table = text_table(&["language", "", "toolchain, or what is missing"]);
-    for offered in languages {
+    for row in languages {
         table.add_row([
-            offered.name,
-            if offered.available {
-                "available"
-            } else {
-                "unavailable"
-            },
-            offered.toolchain.or(offered.reason).unwrap_or_default(),
+            row.name,
+            if row.available { "available" } else { "unavailable" },
+            row.toolchain.or(row.reason).unwrap_or_default(),
         ]);
     }
     table.to_string()

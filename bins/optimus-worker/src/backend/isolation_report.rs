@@ -6,15 +6,15 @@ use serde::Serialize;
 
 /// Every layer of isolation, tried.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Survey {
-    pub layers: Vec<Layer>,
+pub struct IsolationReport {
+    pub layers: Vec<IsolationLayer>,
     /// Why no layer could even be tried.
     pub trouble: Option<String>,
 }
 
 /// One layer.
 #[derive(Debug, Clone, Serialize)]
-pub struct Layer {
+pub struct IsolationLayer {
     /// As `native.allow_missing` takes it.
     pub name: String,
     /// What it stops.
@@ -46,7 +46,7 @@ impl LayerState {
     }
 }
 
-impl Survey {
+impl IsolationReport {
     /// Whether native boxes may be made.
     pub fn is_enough(&self) -> bool {
         self.trouble.is_none()
@@ -54,7 +54,7 @@ impl Survey {
             && self.in_state(LayerState::Missing).next().is_none()
     }
 
-    fn in_state(&self, state: LayerState) -> impl Iterator<Item = &Layer> {
+    fn in_state(&self, state: LayerState) -> impl Iterator<Item = &IsolationLayer> {
         self.layers.iter().filter(move |layer| layer.state == state)
     }
 
@@ -81,7 +81,7 @@ impl Survey {
 }
 
 /// What is missing and what to do about it, a line for each.
-impl fmt::Display for Survey {
+impl fmt::Display for IsolationReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(trouble) = &self.trouble {
             return f.write_str(trouble);
