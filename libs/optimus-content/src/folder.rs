@@ -36,14 +36,14 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::{
-    disk::{Disk, Free, Hold, charge},
+    disk::{Disk, Free, charge},
     search::Search,
     sink::Writing,
 };
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept,
     held::{Held, measured},
-    is_over,
+    release_over,
     removal::{Entry, left_of, removable},
     room::{Room, Share},
 };
@@ -126,29 +126,6 @@ impl Folder {
     ) -> Result<T, ContentError> {
         let inner = Arc::clone(&self.0);
         blocking(move || work(&inner)).await
-    }
-
-    /// Ends the holds of jobs that are over. How many that were, and how many of which nothing is known.
-    async fn release_over(
-        &self,
-        holders: &dyn Holders,
-        began: SystemTime,
-    ) -> Result<(u64, u64), ContentError> {
-        let (mut released, mut unknown) = (0, 0);
-        for Hold { job, since } in self.on_disk(|inner| inner.disk.holds()).await? {
-            if began.duration_since(since).unwrap_or_default() < self.0.rules.min_kept {
-                continue;
-            }
-            match is_over(holders, job).await {
-                Some(true) => {
-                    self.release(job).await?;
-                    released += 1;
-                }
-                Some(false) => {}
-                None => unknown += 1,
-            }
-        }
-        Ok((released, unknown))
     }
 }
 
@@ -351,13 +328,7 @@ impl ContentStore for Folder {
     }
 
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
-        let most = self.0.rules.max_bytes;
-        if self.renew(&[digest]).await? != [None]
-            && let Some(there) = self.get(digest).await?
-        {
-            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
-        }
-        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+        Incoming::begin(Arc::new(self.clone()), digest).await
     }
 
     async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
@@ -424,14 +395,14 @@ impl ContentStore for Folder {
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let began = SystemTime::now();
-        let (released, unknown) = self.release_over(holders, began).await?;
+        let holds = self.on_disk(|inner| inner.disk.holds()).await?;
+        let upkept = release_over(self, self.0.rules.old_holds(holds, began), holders).await?;
         let remove = move |inner: &OpenFolder| Ok((inner.remove(began)?, inner.room.taken().total()));
         let (removed, bytes) = self.on_disk(remove).await?;
         Ok(Upkept {
-            released,
-            unknown,
             removed,
             bytes,
+            ..upkept
         })
     }
 }

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use optimus_common::content::Digest;
 use sha2::{Digest as _, Sha256};
 
-use crate::{Content, ContentError, ContentStore, Source};
+use crate::{ContentError, ContentStore, Source};
 
 /// Whether content was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,28 +68,27 @@ struct Removed;
 struct IncomingGivenUp;
 
 impl Incoming {
-    pub fn new(digest: Digest, most: u64, sink: Box<dyn Sink>) -> Self {
-        Self::going(digest, most, Way::Into(sink))
-    }
-
-    /// For content that is there already: what comes is compared with it, and takes its place where it is damaged.
-    pub fn existing(digest: Digest, most: u64, there: Content, store: Arc<dyn ContentStore>) -> Self {
-        let existing = Existing {
-            source: there.into_source(),
-            ahead: Bytes::new(),
-            store,
+    /// What [`ContentStore::begin`] is in every store. Content that is there already is used by it: what comes is compared
+    /// with it, and takes its place where it is damaged.
+    pub async fn begin(store: Arc<dyn ContentStore>, digest: Digest) -> Result<Self, ContentError> {
+        let most = store.max_bytes();
+        let is_there = store.renew(&[digest]).await? != [None];
+        let there = if is_there { store.get(digest).await? } else { None };
+        let way = match there {
+            Some(there) => Way::Along(Existing {
+                source: there.into_source(),
+                ahead: Bytes::new(),
+                store,
+            }),
+            None => Way::Into(store.sink(digest).await?),
         };
-        Self::going(digest, most, Way::Along(existing))
-    }
-
-    fn going(digest: Digest, most: u64, way: Way) -> Self {
-        Self {
+        Ok(Self {
             digest,
             sum: Sha256::new(),
             bytes: 0,
             most,
             way,
-        }
+        })
     }
 
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), ContentError> {

@@ -22,6 +22,7 @@ mod faulty;
 mod fetcher;
 mod folder;
 mod held;
+mod hold_note;
 mod incoming;
 mod memory;
 mod objects;
@@ -42,6 +43,6 @@ pub use {
     memory::Memory,
     objects::ObjectContent,
     removal::Rules,
-    store::{ContentError, ContentStore, Holders, Upkept, is_over},
+    store::{ContentError, ContentStore, Holders, Upkept, release_over},
     upkeep::keep_up,
 };

@@ -12,7 +12,7 @@ use optimus_common::{JobId, content::Digest};
 use uuid::Uuid;
 
 use crate::{
-    Content, ContentError, ContentStore, Holders, Incoming, Put, Rules, Sink, Source, Upkept, is_over,
+    Content, ContentError, ContentStore, Holders, Incoming, Put, Rules, Sink, Source, Upkept, release_over,
     removal::{Entry, removable},
 };
 
@@ -121,13 +121,7 @@ impl ContentStore for Memory {
     }
 
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
-        let most = self.rules.max_bytes;
-        if self.state().renew(&[digest]) != [None]
-            && let Some(there) = self.get(digest).await?
-        {
-            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
-        }
-        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+        Incoming::begin(Arc::new(self.clone()), digest).await
     }
 
     async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
@@ -191,24 +185,12 @@ impl ContentStore for Memory {
     }
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
-        let before = SystemTime::now() - self.rules.min_kept;
-        let is_old = |(_, (since, _)): &(&JobId, &(SystemTime, Vec<Digest>))| *since <= before;
-        let old: Vec<_> = {
+        let old = {
             let state = self.state();
-            let old = state.holds.iter().filter(is_old);
-            old.map(|(job, _)| *job).collect()
+            let holds = state.holds.iter().map(|(job, (since, _))| (*job, *since));
+            self.rules.old_holds(holds, SystemTime::now())
         };
-        let mut upkept = Upkept::default();
-        for job in old {
-            match is_over(holders, job).await {
-                Some(true) => {
-                    self.release(job).await?;
-                    upkept.released += 1;
-                }
-                Some(false) => {}
-                None => upkept.unknown += 1,
-            }
-        }
+        let mut upkept = release_over(self, old, holders).await?;
         let mut state = self.state();
         upkept.removed = state.remove(&self.rules, self.rules.max_total_bytes);
         upkept.bytes = state.bytes;

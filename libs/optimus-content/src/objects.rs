@@ -50,7 +50,7 @@ use self::{
 use crate::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Upkept,
     held::{Held, measured},
-    is_over,
+    hold_note, release_over,
     removal::left_of,
     room::{Room, Share},
 };
@@ -304,9 +304,7 @@ impl OpenObjects {
         });
         let mut holds = holds.buffer_unordered(AT_ONCE);
         while let Some((job, hold)) = holds.try_next().await? {
-            let text = String::from_utf8_lossy(&hold);
-            let digests = text.lines().filter_map(|line| line.parse::<Digest>().ok());
-            self.held.learn(job, digests.collect());
+            self.held.learn(job, hold_note::digests(job, &hold));
         }
         Ok(self.held.digests())
     }
@@ -361,13 +359,7 @@ impl ContentStore for ObjectContent {
     }
 
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
-        let most = self.0.rules.max_bytes;
-        if self.0.renew(digest).await?.is_some()
-            && let Some(there) = self.get(digest).await?
-        {
-            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
-        }
-        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+        Incoming::begin(Arc::new(self.clone()), digest).await
     }
 
     async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
@@ -414,11 +406,9 @@ impl ContentStore for ObjectContent {
         digests: &[Digest],
         most: u64,
     ) -> Result<Vec<Option<u64>>, ContentError> {
-        let text: String = digests
-            .iter()
-            .flat_map(|digest| [digest.to_string(), "\n".to_owned()])
-            .collect();
-        self.0.write(&self.0.hold_of(job), text).await?;
+        self.0
+            .write(&self.0.hold_of(job), hold_note::text(digests))
+            .await?;
         // After that, so that whoever does not see the hold sees the use.
         let sizes = self.0.renew_all(digests).await?;
         if !self.0.held.add(job, &measured(digests, &sizes, charge), most) {
@@ -435,21 +425,9 @@ impl ContentStore for ObjectContent {
     }
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
-        let mut upkept = Upkept::default();
         let now = self.0.now().await?;
-        for (job, since) in self.0.holds().await? {
-            if now.duration_since(since).unwrap_or_default() < self.0.rules.min_kept {
-                continue;
-            }
-            match is_over(holders, job).await {
-                Some(true) => {
-                    self.release(job).await?;
-                    upkept.released += 1;
-                }
-                Some(false) => {}
-                None => upkept.unknown += 1,
-            }
-        }
+        let old = self.0.rules.old_holds(self.0.holds().await?, now);
+        let mut upkept = release_over(self, old, holders).await?;
         let on_its_way = self.0.room.taken().on_its_way();
         let most = self.0.rules.max_total_bytes.saturating_sub(on_its_way);
         upkept.removed = self.0.remove_unused(most).await?;

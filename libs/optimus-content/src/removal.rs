@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use optimus_common::content::Digest;
+use optimus_common::{JobId, content::Digest};
 
 use crate::settings::ContentSettings;
 
@@ -47,6 +47,20 @@ impl Rules {
             max_total_bytes: settings.redis_max_total_bytes,
             ..Self::of(settings)
         }
+    }
+
+    /// Of these jobs, with the moment since which each holds content, those that must be in their store if they ever were on
+    /// their way into it.
+    pub(crate) fn old_holds(
+        &self,
+        holds: impl IntoIterator<Item = (JobId, SystemTime)>,
+        now: SystemTime,
+    ) -> Vec<JobId> {
+        let is_old = |since| now.duration_since(since).unwrap_or_default() >= self.min_kept;
+        holds
+            .into_iter()
+            .filter_map(|(job, since)| is_old(since).then_some(job))
+            .collect()
     }
 
     /// How much content a store keeps when it makes room because there was more than `max_total_bytes`.

@@ -110,19 +110,31 @@ impl ContentError {
     }
 }
 
-/// Whether the job is over, as far as that can be learned: `None` where an error came instead.
+/// Releases what those of these jobs hold that are over: the first part of every [`ContentStore::upkeep`].
 ///
 /// One job whose record cannot be read must not keep what all others held.
-pub async fn is_over(holders: &dyn Holders, job: JobId) -> Option<bool> {
-    match holders.is_over(job).await {
-        Ok(is_over) => Some(is_over),
-        Err(error) => {
-            tracing::warn!(
-                job_id = %job,
-                error = causes(&*error),
-                "whether a job is over is not known; it keeps its content"
-            );
-            None
+pub async fn release_over(
+    store: &dyn ContentStore,
+    jobs: Vec<JobId>,
+    holders: &dyn Holders,
+) -> Result<Upkept, ContentError> {
+    let mut upkept = Upkept::default();
+    for job in jobs {
+        match holders.is_over(job).await {
+            Ok(true) => {
+                store.release(job).await?;
+                upkept.released += 1;
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(
+                    job_id = %job,
+                    error = causes(&*error),
+                    "whether a job is over is not known; it keeps its content"
+                );
+                upkept.unknown += 1;
+            }
         }
     }
+    Ok(upkept)
 }

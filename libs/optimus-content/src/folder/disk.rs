@@ -10,7 +10,7 @@ use std::{
 use optimus_common::{JobId, content::Digest};
 use uuid::Uuid;
 
-use crate::removal::Entry;
+use crate::{hold_note, removal::Entry};
 
 /// Behind the content of each file: by it a file is known that was cut off, without reading it.
 const MARK: [u8; 8] = *b"optimus\n";
@@ -78,13 +78,6 @@ pub(super) struct Disk {
     root: PathBuf,
     /// Names files of this process.
     process: Uuid,
-}
-
-/// A job that holds content.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Hold {
-    pub(super) job: JobId,
-    pub(super) since: SystemTime,
 }
 
 /// `None` where there is no such file.
@@ -221,12 +214,8 @@ impl Disk {
     /// Notes what a job holds, so that it is not forgotten at a loss of power either.
     pub(super) fn hold(&self, job: JobId, digests: &[Digest]) -> io::Result<()> {
         let (written, mut file) = self.new_file()?;
-        let text: String = digests
-            .iter()
-            .flat_map(|digest| [digest.to_string(), "\n".to_owned()])
-            .collect();
         let noted = file
-            .write_all(text.as_bytes())
+            .write_all(hold_note::text(digests).as_bytes())
             .and_then(|()| file.sync_all())
             .and_then(|()| fs::rename(&written, self.hold_of(job)));
         if let Err(error) = noted {
@@ -253,12 +242,12 @@ impl Disk {
         Ok(jobs)
     }
 
-    pub(super) fn holds(&self) -> io::Result<Vec<Hold>> {
+    /// Since when each of them does.
+    pub(super) fn holds(&self) -> io::Result<Vec<(JobId, SystemTime)>> {
         let mut holds = Vec::new();
         for job in self.holders()? {
             if let Some(metadata) = there(fs::metadata(self.hold_of(job)))? {
-                let since = metadata.modified()?;
-                holds.push(Hold { job, since });
+                holds.push((job, metadata.modified()?));
             }
         }
         Ok(holds)
@@ -267,12 +256,7 @@ impl Disk {
     /// Nothing where the job holds nothing any more.
     pub(super) fn held_by(&self, job: JobId) -> io::Result<Vec<Digest>> {
         let bytes = there(fs::read(self.hold_of(job)))?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let (digests, strange): (Vec<_>, Vec<_>) = text.lines().map(str::parse).partition(Result::is_ok);
-        if !strange.is_empty() {
-            tracing::warn!(job_id = %job, "the note of what a job holds is damaged");
-        }
-        Ok(digests.into_iter().flatten().collect())
+        Ok(hold_note::digests(job, &bytes))
     }
 
     pub(super) fn entries(&self) -> io::Result<Vec<Entry>> {

@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use optimus_common::{JobId, content::Digest};
 use optimus_content::{
-    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, is_over,
+    Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, release_over,
 };
 use redis::{FromRedisValue, RedisError, Script};
 use uuid::Uuid;
@@ -278,13 +278,7 @@ impl ContentStore for RedisContent {
     }
 
     async fn begin(&self, digest: Digest) -> Result<Incoming, ContentError> {
-        let most = self.0.rules.max_bytes;
-        if self.renew(&[digest]).await? != [None]
-            && let Some(there) = self.get(digest).await?
-        {
-            return Ok(Incoming::existing(digest, most, there, Arc::new(self.clone())));
-        }
-        Ok(Incoming::new(digest, most, self.sink(digest).await?))
+        Incoming::begin(Arc::new(self.clone()), digest).await
     }
 
     async fn sink(&self, digest: Digest) -> Result<Box<dyn Sink>, ContentError> {
@@ -341,17 +335,7 @@ impl ContentStore for RedisContent {
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
         let Inner { rules, scripts, .. } = &*self.0;
-        let mut upkept = Upkept::default();
-        for job in self.0.holders().await? {
-            match is_over(holders, job).await {
-                Some(true) => {
-                    self.release(job).await?;
-                    upkept.released += 1;
-                }
-                Some(false) => {}
-                None => upkept.unknown += 1,
-            }
-        }
+        let mut upkept = release_over(self, self.0.holders().await?, holders).await?;
         for _ in 0..PASSES {
             let call = self.0.call(&scripts.evict).arg(rules.max_total_bytes);
             let call = call.arg(millis(rules.min_kept)).arg(millis(rules.retention));
