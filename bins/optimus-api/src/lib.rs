@@ -47,6 +47,7 @@ use optimus_content::ContentStore;
 use optimus_queue::JobStore;
 use optimus_service::metrics::Metrics;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 pub use host::{Exposed, check_exposure};
 pub use problem::{FieldError, ProblemDetails};
@@ -69,6 +70,8 @@ pub struct App {
     /// Large bodies read at once: as many as there are processors.
     readers: Arc<Semaphore>,
     recent_workers: fleet::RecentWorkers,
+    /// Cancelled when the server goes down, shortly before its end.
+    closing: CancellationToken,
     waiting: Arc<waiting::Waiting>,
     streams: Arc<streams::Streams>,
     metrics: metrics::HttpMetrics,
@@ -82,6 +85,7 @@ impl App {
         settings: Settings,
     ) -> Result<Self, LanguagesError> {
         let pace = pace::Pace::of(&settings.api);
+        let closing = CancellationToken::new();
         Ok(Self {
             store,
             catalog: catalog::Catalog::open(settings.languages_file.clone())?,
@@ -99,11 +103,12 @@ impl App {
             outgoing: answer::Outgoing::new(pace),
             readers: Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into))),
             recent_workers: fleet::RecentWorkers::default(),
-            waiting: Arc::new(waiting::Waiting::new()),
+            waiting: Arc::new(waiting::Waiting::new(closing.clone())),
             streams: {
                 let most = usize::try_from(settings.api.max_event_streams);
-                streams::Streams::new(most.unwrap_or(usize::MAX))
+                streams::Streams::new(most.unwrap_or(usize::MAX), closing.clone())
             },
+            closing,
             metrics: metrics::HttpMetrics::new(),
             settings,
         })

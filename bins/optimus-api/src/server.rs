@@ -50,9 +50,6 @@ const BUFFER: usize = 64 << 10;
 #[cfg(unix)]
 const SEND_BUFFER: usize = 256 << 10;
 
-/// Rest after a failed accept, such as for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(200);
-
 /// Connections at once where the settings name no number, and files that are left to everything else.
 const MOST_CONNECTIONS: u64 = 8192;
 const OTHER_FILES: u64 = 64 + LEAVING as u64;
@@ -128,8 +125,7 @@ pub async fn serve(
     let limit = app.settings.api.shutdown;
     tasks.spawn(async move {
         sleep(limit.mul_f64(0.9)).await;
-        app.waiting.close();
-        app.streams.close();
+        app.closing.cancel();
     });
     if timeout(limit, graceful.shutdown()).await.is_err() {
         tracing::warn!(
@@ -161,22 +157,13 @@ fn most_connections(wanted: u32) -> usize {
 }
 
 async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                // Answers are small and awaited; one that cannot be sent at once fails by itself soon.
-                let _ = stream.set_nodelay(true);
-                // The system would keep megabytes for a client that does not read them.
-                #[cfg(unix)]
-                let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
-                return (stream, address.ip());
-            }
-            Err(error) => {
-                tracing::warn!(error = causes(&error), "cannot accept a connection");
-                sleep(ACCEPT_RETRY).await;
-            }
-        }
-    }
+    let (stream, address) = optimus_service::accept(listener).await;
+    // Answers are small and awaited; one that cannot be sent at once fails by itself soon.
+    let _ = stream.set_nodelay(true);
+    // The system would keep megabytes for a client that does not read them.
+    #[cfg(unix)]
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER);
+    (stream, address.ip())
 }
 
 /// Tells a client that there is no place for it, whatever it asks.

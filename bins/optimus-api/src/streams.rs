@@ -6,7 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::connections::{Client, LEAVING};
 
@@ -19,8 +20,8 @@ use crate::connections::{Client, LEAVING};
 pub(crate) struct Streams {
     most: usize,
     state: Mutex<OpenStreams>,
-    /// Set when the server goes down: all of them end.
-    closed: watch::Sender<bool>,
+    /// Cancelled when the server goes down: all of them end, and those that still come.
+    closing: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -34,11 +35,11 @@ struct OpenStreams {
 }
 
 impl Streams {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
+    pub(crate) fn new(most: usize, closing: CancellationToken) -> Arc<Self> {
         Arc::new(Self {
             most,
             state: Mutex::default(),
-            closed: watch::Sender::new(false),
+            closing,
         })
     }
 
@@ -66,11 +67,6 @@ impl Streams {
 
     pub(crate) fn count(&self) -> usize {
         self.lock().open
-    }
-
-    /// Ends all of them, and those that still come.
-    pub(crate) fn close(&self) {
-        self.closed.send_replace(true);
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenStreams> {
@@ -108,11 +104,9 @@ pub(crate) struct EventStream {
 impl EventStream {
     /// Ready when it must end.
     pub(crate) async fn lost(&self) {
-        let mut closed = self.streams.closed.subscribe();
         tokio::select! {
             () = self.told.notified() => {}
-            // An error means the server is gone.
-            _ = closed.wait_for(|closed| *closed) => {}
+            () = self.streams.closing.cancelled() => {}
         }
     }
 }
@@ -138,6 +132,10 @@ mod tests {
 
     use super::*;
 
+    fn new(most: usize) -> Arc<Streams> {
+        Streams::new(most, CancellationToken::new())
+    }
+
     fn enter(streams: &Arc<Streams>, last: u8) -> Option<EventStream> {
         let client = Client::at(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
         streams.enter(Some(client))
@@ -149,7 +147,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_and_no_more() {
-        let streams = Streams::new(2);
+        let streams = new(2);
         let first = enter(&streams, 1).unwrap();
         let second = enter(&streams, 2).unwrap();
         assert!(enter(&streams, 3).is_none(), "nobody has more than one");
@@ -160,12 +158,12 @@ mod tests {
         assert!(![&second, &third].into_iter().any(must_end));
         drop((second, third));
         assert!(streams.lock().by_client.is_empty());
-        assert!(enter(&Streams::new(0), 1).is_none());
+        assert!(enter(&new(0), 1).is_none());
     }
 
     #[test]
     fn the_client_that_has_most_gives_way() {
-        let streams = Streams::new(5);
+        let streams = new(5);
         let held = [1, 1, 1, 2, 2].map(|last| enter(&streams, last).unwrap());
         let newcomer = enter(&streams, 3).unwrap();
         let ended = || held.each_ref().map(must_end);
@@ -180,7 +178,7 @@ mod tests {
     #[test]
     fn those_on_their_way_out_are_bounded() {
         const MANY: usize = 10 + 2 * LEAVING;
-        let streams = Streams::new(MANY);
+        let streams = new(MANY);
         let held: Vec<_> = (0..MANY).map(|_| enter(&streams, 1).unwrap()).collect();
         let newcomers: Vec<_> = (0..LEAVING).map(|_| enter(&streams, 2).unwrap()).collect();
         assert_eq!(held.iter().filter(|stream| must_end(stream)).count(), LEAVING);
@@ -191,10 +189,11 @@ mod tests {
 
     #[test]
     fn all_end_with_the_server() {
-        let streams = Streams::new(2);
+        let closing = CancellationToken::new();
+        let streams = Streams::new(2, closing.clone());
         let stream = enter(&streams, 1).unwrap();
         assert!(!must_end(&stream));
-        streams.close();
+        closing.cancel();
         assert!(must_end(&stream));
         assert!(must_end(&enter(&streams, 1).unwrap()));
     }

@@ -14,9 +14,10 @@ use optimus_common::JobId;
 use optimus_queue::{JobEvent, JobEvents, JobQueue, StoreError, StoredJob};
 use optimus_service::supervise::supervise;
 use tokio::{
-    sync::{Notify, watch},
+    sync::Notify,
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::connections::{self, Standing};
 
@@ -27,15 +28,15 @@ const LOOK: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Waiting {
     by_job: Mutex<HashMap<JobId, Vec<Arc<Notify>>>>,
-    /// Set when the server goes down: nobody waits any longer.
-    closed: watch::Sender<bool>,
+    /// Cancelled when the server goes down: every request answers what it knows.
+    closing: CancellationToken,
 }
 
 impl Waiting {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(closing: CancellationToken) -> Self {
         Self {
             by_job: Mutex::default(),
-            closed: watch::Sender::new(false),
+            closing,
         }
     }
 
@@ -53,11 +54,6 @@ impl Waiting {
     /// How many requests wait.
     pub(crate) fn count(&self) -> usize {
         self.with(|by_job| by_job.values().map(Vec::len).sum())
-    }
-
-    /// Lets every waiting request answer what it knows.
-    pub(crate) fn close(&self) {
-        self.closed.send_replace(true);
     }
 
     /// Wakes waiting requests by the store's events, until the store is gone.
@@ -135,13 +131,13 @@ impl Waiter {
         source: IdSource,
         WaitLimit { deadline, standing }: WaitLimit,
     ) -> Result<Option<StoredJob>, StoreError> {
-        let mut closed = self.waiting.closed.subscribe();
+        let closing = &self.waiting.closing;
         let mut place_lost = pin!(connections::lost(standing));
         let mut is_needed = false;
         let mut is_known = source == IdSource::Store;
         loop {
             let found = store.lookup(self.job).await;
-            let over = is_needed || Instant::now() >= deadline || *closed.borrow_and_update();
+            let over = is_needed || Instant::now() >= deadline || closing.is_cancelled();
             match found {
                 Ok(Some(job)) if over || job.record.status.is_terminal() => return Ok(Some(job)),
                 Ok(None) => return Ok(None),
@@ -153,8 +149,7 @@ impl Waiter {
             tokio::select! {
                 _ = timeout_at(look, self.woken.notified()) => {}
                 () = &mut place_lost => is_needed = true,
-                // An error means the server is gone, and this request with it.
-                _ = closed.changed() => {}
+                () = closing.cancelled() => {}
             }
         }
     }
@@ -183,7 +178,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_are_woken_after_a_panic() {
-        let waiting = Arc::new(Waiting::new());
+        let waiting = Arc::new(Waiting::new(CancellationToken::new()));
         let waiter = waiting.register(JobId::new());
         let (events, broken) = (Sender::new(1), AtomicBool::new(false));
         let (events, broken) = (Arc::new(events), Arc::new(broken));
@@ -203,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_dropped_waiter_leaves_nothing_behind() {
-        let waiting = Arc::new(Waiting::new());
+        let waiting = Arc::new(Waiting::new(CancellationToken::new()));
         let job = JobId::new();
         let first = waiting.register(job);
         let second = waiting.register(job);

@@ -12,6 +12,8 @@
 //! Nothing here knows what a job is.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "process")]
+mod accept;
 pub mod backoff;
 #[cfg(feature = "process")]
 mod error;
@@ -37,6 +39,8 @@ mod telemetry;
 #[cfg(feature = "process")]
 pub mod trace;
 
+#[cfg(feature = "process")]
+pub use accept::accept;
 pub use backoff::Backoff;
 #[cfg(feature = "process")]
 pub use error::ProcessError;

@@ -10,14 +10,13 @@ use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use optimus_common::causes;
-use tokio::{
-    net::TcpListener,
-    sync::Semaphore,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
 use tracing::{debug, warn};
 
-use crate::metrics::{self, Metrics};
+use crate::{
+    accept,
+    metrics::{self, Metrics},
+};
 
 /// Connections at once; a scraper needs one.
 const CONNECTIONS: usize = 32;
@@ -27,9 +26,6 @@ const LIFE: Duration = Duration::from_mins(1);
 
 /// Longest wait for a request's head.
 const HEAD: Duration = Duration::from_secs(10);
-
-/// Rest after a failed accept, such as for want of file descriptors.
-const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
 /// What a process says of itself.
 pub trait Status: Metrics {
@@ -44,14 +40,7 @@ pub async fn serve(listener: Arc<TcpListener>, status: Arc<dyn Status>) {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                warn!(error = causes(&error), "cannot accept a connection");
-                sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
+        let (stream, _) = accept(&listener).await;
         let status = Arc::clone(&status);
         tokio::spawn(async move {
             let _place = place;
