@@ -131,8 +131,13 @@ impl Incoming {
         while payload.len() < len {
             payload.extend_from_slice(self.payload()?);
         }
-        serde_json::from_slice(&payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
+        understand(kind, &payload)
     }
+}
+
+/// The payload of a whole control frame.
+pub(crate) fn understand<T: DeserializeOwned>(kind: FrameKind, payload: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
 }
 
 fn wait_for(descriptor: BorrowedFd<'_>, events: PollFlags) -> anyhow::Result<()> {

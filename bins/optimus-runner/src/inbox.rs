@@ -5,9 +5,8 @@ use std::fmt;
 use anyhow::{Context, bail, ensure};
 use optimus_cell::{Input, InputWriter};
 use optimus_protocol::{Exec, ExecId, FrameHeader, FrameKind, Get, Part, Seal, StdinSource, Taken};
-use serde::de::DeserializeOwned;
 
-use crate::channel::{self, Incoming};
+use crate::channel::{self, Incoming, understand};
 
 /// What the worker asks for, once it is complete.
 #[derive(Debug)]
@@ -108,7 +107,7 @@ impl Inbox {
                     }
                     let (kind, payload) = (*kind, std::mem::take(payload));
                     self.frame = Frame::None;
-                    self.understand(kind, payload)
+                    self.request(kind, payload)
                 }
                 Frame::Data => {
                     let announced = self.announced.as_mut().context("input data belongs to nothing")?;
@@ -153,9 +152,9 @@ impl Inbox {
         Ok(None)
     }
 
-    fn understand(&mut self, kind: FrameKind, mut payload: Vec<u8>) -> anyhow::Result<Option<Request>> {
+    fn request(&mut self, kind: FrameKind, mut payload: Vec<u8>) -> anyhow::Result<Option<Request>> {
         Ok(Some(match kind {
-            FrameKind::Exec => return self.announce(parse(kind, &payload)?),
+            FrameKind::Exec => return self.announce(understand(kind, &payload)?),
             FrameKind::Input => {
                 let (id, _) = ExecId::split(&payload)?;
                 payload.drain(..ExecId::LEN);
@@ -164,8 +163,8 @@ impl Inbox {
             FrameKind::CloseInput => Request::CloseInput(ExecId::decode(&payload)?),
             FrameKind::OutputTaken => Request::OutputTaken(Taken::decode(&payload)?),
             FrameKind::Kill => Request::Kill(ExecId::decode(&payload)?),
-            FrameKind::Seal => Request::Seal(parse(kind, &payload)?),
-            FrameKind::Get => Request::Get(parse(kind, &payload)?),
+            FrameKind::Seal => Request::Seal(understand(kind, &payload)?),
+            FrameKind::Get => Request::Get(understand(kind, &payload)?),
             _ => bail!("{kind:?} is no request"),
         }))
     }
@@ -192,10 +191,6 @@ impl Inbox {
             None => Ok(None),
         }
     }
-}
-
-fn parse<T: DeserializeOwned>(kind: FrameKind, payload: &[u8]) -> anyhow::Result<T> {
-    serde_json::from_slice(payload).with_context(|| format!("cannot understand the worker's {kind:?}"))
 }
 
 /// A frame that may come, but not now.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, ensure};
 use optimus_cell::{CellFactory, Guests, become_guest};
 use optimus_common::{
-    box_layout::{BOX_DIR, USERS_DIR},
+    box_layout::{BOX_DIR, TOOLCHAIN_FILE, USERS_DIR},
     submission::check_file_name,
 };
 use optimus_protocol::{Begin, FrameHeader, FrameKind, Prepare, Put, Ready, VERSION};
@@ -22,9 +22,6 @@ use crate::{
     job_state::{JobState, StateFile},
     next::Next,
 };
-
-/// Written when the image was built: what the toolchain says of its own version.
-const TOOLCHAIN: &str = "/optimus/toolchain";
 
 pub(crate) fn run(outbox: &mut Outbox, cells: Option<&CellFactory>) -> anyhow::Result<Next> {
     let guests = match cells {
@@ -105,7 +102,7 @@ fn name_users(guests: Guests, runs: u32) -> std::io::Result<()> {
 }
 
 fn toolchain() -> Option<String> {
-    let text = fs::read_to_string(TOOLCHAIN).ok()?;
+    let text = fs::read_to_string(Path::new("/").join(TOOLCHAIN_FILE)).ok()?;
     Some(text.lines().next()?.trim().to_owned())
 }
 
