@@ -178,6 +178,18 @@ pub enum Submitted {
     Full,
 }
 
+impl Submitted {
+    /// What is said of `job` where its key made `existing`.
+    pub(crate) fn as_known(job: JobId, existing: JobId) -> Self {
+        // Told so as well where its own first answer was lost and the job has expired since.
+        if existing == job {
+            Self::Created
+        } else {
+            Self::Existing(existing)
+        }
+    }
+}
+
 /// The right to run a job and to finish it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {

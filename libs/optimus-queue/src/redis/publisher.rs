@@ -218,9 +218,9 @@ impl UnwrittenLogs {
 
 impl Batch {
     /// Adds what `progress.lua` goes by.
-    pub(super) fn add_to(self, call: Call<'_>) -> Call<'_> {
+    pub(super) fn add_to<'a>(&self, call: Call<'a>) -> Call<'a> {
         let call = call.arg(self.from).arg(self.updates.len());
-        self.updates.into_iter().fold(call, Call::arg)
+        self.updates.iter().fold(call, Call::arg)
     }
 
     /// A batch without updates, which is of no lease: what ends a job of which nothing is left to tell.
@@ -310,11 +310,7 @@ impl ProgressWriter {
             .arg(batch.token.0)
             .arg(KEPT_UPDATES)
             .arg(millis(KEPT_FOR));
-        let sent = Batch {
-            updates: batch.updates.clone(),
-            ..batch
-        };
-        let answer = sent.add_to(call).run::<bool>(&mut self.connections.bulk()).await;
+        let answer = batch.add_to(call).run::<bool>(&mut self.connections.bulk()).await;
         match &answer {
             Ok(true) => self.logs.written(job, &batch),
             Ok(false) => self.logs.forget(job, batch.token),

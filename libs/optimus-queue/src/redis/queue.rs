@@ -86,12 +86,7 @@ impl JobQueue for RedisStore {
             "reused" => Submitted::KeyReused,
             other => {
                 let existing = other.parse().map_err(unavailable)?;
-                // Told so as well where its own first answer was lost and the job has expired since.
-                if existing == id {
-                    Submitted::Created
-                } else {
-                    Submitted::Existing(existing)
-                }
+                Submitted::as_known(id, existing)
             }
         })
     }

@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::{
     error::DbError,
+    queries::read_context,
     statements,
     transitions::{JobRow, conclude},
     txn::Txn,
@@ -105,12 +106,7 @@ fn next(txn: &Txn<'_>, language: &str) -> Result<Option<Head>, DbError> {
                 created: row.get(2)?,
                 attempts: row.get(3)?,
                 token: row.get(4)?,
-                context: StoredContext {
-                    owner: row.get(5)?,
-                    traceparent: row.get(6)?,
-                    tracestate: row.get(7)?,
-                    group: row.get(8)?,
-                },
+                context: read_context(row, 5)?,
             })
         })?;
         if let Some(head) = head {

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use jiff::Timestamp;
 use optimus_common::{JobId, LanguageName, job::JobRecord};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{clock::Moment, statements};
 use crate::{
@@ -46,15 +46,20 @@ pub(super) fn record(db: &Connection, id: &str, now: Moment) -> rusqlite::Result
                 result_bytes: row.get(9)?,
                 gist: row.get(10)?,
                 head: row.get(11)?,
-                context: StoredContext {
-                    owner: row.get(12)?,
-                    traceparent: row.get(13)?,
-                    tracestate: row.get(14)?,
-                    group: row.get(15)?,
-                },
+                context: read_context(row, 12)?,
             })
         })
         .optional()
+}
+
+/// A job's context, in this column and the next three: its owner, the two headers of its trace, its group.
+pub(super) fn read_context(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredContext> {
+    Ok(StoredContext {
+        owner: row.get(first)?,
+        traceparent: row.get(first + 1)?,
+        tracestate: row.get(first + 2)?,
+        group: row.get(first + 3)?,
+    })
 }
 
 /// The job that an idempotency key made, and the digest of its body.

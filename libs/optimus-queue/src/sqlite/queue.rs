@@ -36,12 +36,7 @@ impl JobQueue for SqliteStore {
             Admitted::KeyReused => Submitted::KeyReused,
             Admitted::Existing(first) => {
                 let existing = first.parse().map_err(|source| damaged(id, source))?;
-                // Told so as well where its own first answer was lost and the job has expired since.
-                if existing == id {
-                    Submitted::Created
-                } else {
-                    Submitted::Existing(existing)
-                }
+                Submitted::as_known(id, existing)
             }
         })
     }

@@ -104,7 +104,7 @@ mod tests {
     use optimus_common::job::JobContext;
 
     use super::*;
-    use crate::encoding::StoredContext;
+    use crate::sqlite::queries::read_context;
 
     fn version(db: &Connection) -> usize {
         db.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
@@ -168,14 +168,7 @@ mod tests {
             .query_row(
                 "SELECT owner, traceparent, tracestate, group_id FROM jobs",
                 [],
-                |row| {
-                    Ok(StoredContext {
-                        owner: row.get(0)?,
-                        traceparent: row.get(1)?,
-                        tracestate: row.get(2)?,
-                        group: row.get(3)?,
-                    })
-                },
+                |row| read_context(row, 0),
             )
             .unwrap();
         assert_eq!(context.decode().unwrap(), JobContext::default());
