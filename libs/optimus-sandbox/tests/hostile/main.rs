@@ -29,13 +29,13 @@ mod table;
 mod weakened;
 
 use std::{
-    env,
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use optimus_sandbox::native;
+use optimus_testkit::passed_over;
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 use crate::{
@@ -147,7 +147,7 @@ impl Suite {
 
     /// Remembers what this host cannot run, unless it has to.
     fn passed_over(&self, name: String, reason: String) -> Result<Completion, Failed> {
-        if env::var_os("OPTIMUS_REQUIRE_ALL").is_some_and(|required| required == "1") {
+        if passed_over::is_forbidden() {
             return Err(format!("every case is required to run, and this one cannot: {reason}").into());
         }
         let completion = Completion::ignored_with(reason.clone());
