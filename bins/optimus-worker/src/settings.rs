@@ -43,7 +43,6 @@ impl Settings {
         boxes::Settings {
             languages_file: self.languages_file.clone(),
             data_dir: self.data_dir.clone(),
-            docker: self.docker.clone(),
             native: self.native.clone(),
         }
     }

@@ -11,7 +11,6 @@ use serde::Deserialize;
 pub struct Settings {
     pub languages_file: LanguagesFile,
     pub data_dir: DataDir,
-    pub docker: DockerSettings,
     pub native: NativeSettings,
 }
 

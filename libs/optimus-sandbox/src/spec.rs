@@ -1,7 +1,5 @@
 //! What a box must be, apart from who uses it for what.
 
-use std::{fmt, str::FromStr};
-
 use optimus_common::{LanguageName, language::Language};
 
 /// What a box must be. Boxes of equal specifications are interchangeable, so whoever keeps boxes keeps them by this.
@@ -105,30 +103,6 @@ pub enum NetworkPolicy {
     Off,
 }
 
-/// A box with a policy that nobody enforces would be an open one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no network policy {0:?}; there is: off")]
-pub struct UnknownNetworkPolicy(String);
-
-impl FromStr for NetworkPolicy {
-    type Err = UnknownNetworkPolicy;
-
-    fn from_str(policy: &str) -> Result<Self, Self::Err> {
-        match policy {
-            "off" => Ok(Self::Off),
-            unknown => Err(UnknownNetworkPolicy(unknown.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for NetworkPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("off"),
-        }
-    }
-}
-
 /// How long a box is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lifetime {
@@ -139,19 +113,6 @@ pub enum Lifetime {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_network_policy_that_is_not_there_is_refused_by_name() {
-        assert_eq!("off".parse(), Ok(NetworkPolicy::Off));
-        assert_eq!(NetworkPolicy::Off.to_string().parse(), Ok(NetworkPolicy::Off));
-        for unknown in ["", "on", "Off", "internet"] {
-            let refused = unknown.parse::<NetworkPolicy>().unwrap_err().to_string();
-            assert_eq!(
-                refused,
-                format!("there is no network policy {unknown:?}; there is: off")
-            );
-        }
-    }
 
     #[test]
     fn a_number_of_cpus_stays_what_it_is() {

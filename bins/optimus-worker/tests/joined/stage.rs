@@ -14,7 +14,7 @@ use optimus_sandbox::{
     native::{NativeBackend, toolchains::Toolchains},
     provider::BoxProvider,
     session::Session,
-    settings::Settings,
+    settings::{DockerSettings, Settings},
 };
 use optimus_testkit::{cgroups, passed_over};
 use optimus_worker::joined::{self, GradeError};
@@ -143,14 +143,15 @@ impl Stage {
 }
 
 async fn backend(kind: Kind, languages: &[Language]) -> Arc<dyn Backend> {
-    let mut settings = optimus_settings::defaults::<Settings>();
     let worker = WorkerId::new();
     match kind {
         Kind::Docker => {
-            settings.docker.scope = format!("test-{worker}");
-            Arc::new(DockerBackend::connect(&settings.docker, worker).await.unwrap())
+            let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
+            settings.scope = format!("test-{worker}");
+            Arc::new(DockerBackend::connect(&settings, worker).await.unwrap())
         }
         Kind::Native => {
+            let mut settings = optimus_settings::defaults::<Settings>();
             settings.native.cgroup = format!("/{}", group()).into();
             settings.native.start_timeout = TIMEOUT;
             let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");

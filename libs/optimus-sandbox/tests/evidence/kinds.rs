@@ -26,7 +26,7 @@ use optimus_sandbox::{
     docker::DockerBackend,
     native::{NativeBackend, toolchains::Toolchains},
     session::{BoxSession, Event, Input, Session},
-    settings::Settings,
+    settings::{DockerSettings, Settings},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -99,14 +99,15 @@ fn folder() -> PathBuf {
 }
 
 pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
-    let mut settings = optimus_settings::defaults::<Settings>();
     let worker = WorkerId::new();
     match boxes {
         Kind::Docker => {
-            settings.docker.scope = format!("test-{worker}");
-            Arc::new(DockerBackend::connect(&settings.docker, worker).await.unwrap())
+            let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
+            settings.scope = format!("test-{worker}");
+            Arc::new(DockerBackend::connect(&settings, worker).await.unwrap())
         }
         Kind::Native => {
+            let mut settings = optimus_settings::defaults::<Settings>();
             settings.native.cgroup = format!("/{}", group()).into();
             settings.native.start_timeout = TIMEOUT;
             let data_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("toolchains-of-host");

@@ -9,7 +9,7 @@ use optimus_sandbox::{
     docker::DockerBackend,
     native::{HostPath, HostRoot, NativeBackend, Root, Roots},
     session::Session,
-    settings::Settings,
+    settings::{DockerSettings, NativeSettings},
 };
 use optimus_testkit::{
     cgroups,
@@ -47,29 +47,30 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) async fn new(kind: Kind) -> Self {
-        Self::with(kind, optimus_settings::defaults::<Settings>()).await
+        Self::with(kind, optimus_settings::defaults_of("docker")).await
     }
 
     /// With containers that read their image from a disk.
     pub(crate) async fn without_held_images() -> Self {
-        let mut settings = optimus_settings::defaults::<Settings>();
-        settings.docker.hold_max_mb = 0;
+        let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
+        settings.hold_max_mb = 0;
         Self::with(Kind::Docker, settings).await
     }
 
-    async fn with(kind: Kind, mut settings: Settings) -> Self {
+    async fn with(kind: Kind, mut docker_settings: DockerSettings) -> Self {
         let worker = WorkerId::new();
         let backend: Arc<dyn Backend> = match kind {
             Kind::Docker => {
                 let docker = Docker::connect_with_defaults().unwrap();
                 IMAGE_BUILT.get_or_init(|| docker_image::build(&docker)).await;
-                settings.docker.scope = format!("test-{worker}");
-                Arc::new(DockerBackend::connect(&settings.docker, worker).await.unwrap())
+                docker_settings.scope = format!("test-{worker}");
+                Arc::new(DockerBackend::connect(&docker_settings, worker).await.unwrap())
             }
             Kind::Native => {
-                settings.native.cgroup = format!("/{}", group()).into();
-                settings.native.start_timeout = TIMEOUT;
-                let paths: Vec<_> = settings.native.paths.iter().map(HostPath::same).collect();
+                let mut settings = optimus_settings::defaults_of::<NativeSettings>("native");
+                settings.cgroup = format!("/{}", group()).into();
+                settings.start_timeout = TIMEOUT;
+                let paths: Vec<_> = settings.paths.iter().map(HostPath::same).collect();
                 let roots = Roots::new(move |_| {
                     Ok(Root::Host(HostRoot {
                         paths: paths.clone(),
@@ -78,7 +79,7 @@ impl Place {
                         ..HostRoot::default()
                     }))
                 });
-                let started = NativeBackend::start(&settings.native, roots, worker).await;
+                let started = NativeBackend::start(&settings, roots, worker).await;
                 Arc::new(started.unwrap())
             }
         };

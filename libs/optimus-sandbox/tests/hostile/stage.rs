@@ -276,7 +276,6 @@ impl Settings {
         settings::Settings {
             languages_file: self.languages_file.clone(),
             data_dir: self.data_dir.clone(),
-            docker: self.docker.clone(),
             native: self.native.clone(),
         }
     }
