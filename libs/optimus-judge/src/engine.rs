@@ -15,6 +15,7 @@ mod pair;
 mod report;
 mod run;
 mod schedule;
+mod streams;
 
 use std::time::Duration;
 

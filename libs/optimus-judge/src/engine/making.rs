@@ -11,7 +11,7 @@ use optimus_protocol::{COMPILE_OUTPUT_KEPT, Sealed, Stream};
 use super::{
     exchange::{Action, BoxId, EngineError, Execution, ExecutionId, Purpose, Reads},
     report,
-    run::Streams,
+    streams::Streams,
 };
 use crate::{plan::JobPlan, verdict::Program};
 

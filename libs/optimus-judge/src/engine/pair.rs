@@ -8,7 +8,7 @@ use super::{
     STEP_GRACE,
     exchange::{Action, BoxId, Endpoint, EngineError, Event, Execution, ExecutionId, Purpose, Reads},
     making::Making,
-    run::Streams,
+    streams::Streams,
 };
 use crate::{
     capture::Captured,

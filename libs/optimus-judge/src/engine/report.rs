@@ -10,7 +10,7 @@ use optimus_common::{
     submission::{Submission, TestCase},
 };
 
-use super::run::Streams;
+use super::streams::Streams;
 use crate::{
     signals,
     verdict::{self, Evidence, Judgement, Program, Runtime},

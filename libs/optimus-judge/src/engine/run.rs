@@ -1,4 +1,4 @@
-//! One execution: what it wrote, and what its end means.
+//! The execution of a test: what it wrote, and what its end means.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use optimus_protocol::Stream;
 use super::{
     exchange::{EngineError, ExecutionId},
     report,
+    streams::Streams,
 };
 use crate::{
-    capture::Capture,
     compare::{Check, Comparison},
     verdict::{self, Evidence, Judgement, Runtime},
 };
@@ -26,12 +26,6 @@ use crate::{
 pub(super) struct Run<'a> {
     comparison: Comparison<'a>,
     streams: Streams,
-}
-
-#[derive(Debug)]
-pub(super) struct Streams {
-    pub(super) stdout: Capture,
-    pub(super) stderr: Capture,
 }
 
 /// What follows the end of a test's execution.
@@ -122,45 +116,4 @@ fn is_right_but_for_time(evidence: Evidence<'_>, check: &Check) -> bool {
         ..evidence
     };
     verdict::judge(forgiven, || check.clone()).verdict == Verdict::Accepted
-}
-
-impl Streams {
-    pub(super) fn new(max: usize) -> Self {
-        Self {
-            stdout: Capture::new(max),
-            stderr: Capture::new(max),
-        }
-    }
-
-    pub(super) fn feed(&mut self, stream: Stream, data: &[u8]) {
-        match stream {
-            Stream::Stdout => self.stdout.feed(data),
-            Stream::Stderr => self.stderr.feed(data),
-        }
-    }
-
-    /// Output lost on its way must never be taken for a wrong answer. Nobody needs what is beyond the limit.
-    pub(super) fn check_complete(
-        &self,
-        id: ExecutionId,
-        facts: &RunFacts,
-        limit: u64,
-    ) -> Result<(), EngineError> {
-        let streams = [
-            ("standard output", &self.stdout, facts.stdout_bytes),
-            ("standard error", &self.stderr, facts.stderr_bytes),
-        ];
-        for (stream, capture, written) in streams {
-            let got = capture.total_bytes();
-            if got < written.min(limit) || got > written {
-                return Err(EngineError::LostOutput {
-                    id,
-                    stream,
-                    got,
-                    written,
-                });
-            }
-        }
-        Ok(())
-    }
 }
