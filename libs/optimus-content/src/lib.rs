@@ -17,6 +17,7 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod content;
+mod error;
 #[cfg(any(test, feature = "conformance"))]
 mod faulty;
 mod fetcher;
@@ -37,12 +38,13 @@ mod upkeep;
 pub use faulty::FaultyContent;
 pub use {
     content::{Content, Source},
+    error::ContentError,
     fetcher::{FetchError, Fetched, Fetcher},
     folder::Folder,
     incoming::{Incoming, Put, Sink},
     memory::Memory,
     objects::ObjectContent,
     removal::Rules,
-    store::{ContentError, ContentStore, Holders, Upkept, release_over},
+    store::{ContentStore, Holders, Upkept, release_over},
     upkeep::keep_up,
 };

@@ -12,9 +12,8 @@ use bytes::{Bytes, BytesMut};
 use optimus_common::content::Digest;
 
 use super::{
-    BLOCK, OpenFolder, blocking,
     disk::{Shown, charge, trailer},
-    is_full,
+    open::{BLOCK, OpenFolder, blocking, is_full},
 };
 use crate::{ContentError, Put, Sink, room::Share};
 

@@ -1,8 +1,12 @@
-use std::{fs, time::Duration};
+use std::{fs, io::Write, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
-use super::*;
+use super::{
+    disk::{Disk, Free},
+    open::{RESERVE, RESERVE_OF_HOLDS},
+    *,
+};
 use crate::Put;
 
 const SIZE: usize = 100_000;

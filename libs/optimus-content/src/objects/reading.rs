@@ -9,9 +9,8 @@ use object_store::ObjectStoreExt;
 use optimus_common::content::Digest;
 
 use super::{
-    OpenObjects,
+    open::{OpenObjects, there},
     removing::Since,
-    there,
     versions::{Restless, Version},
 };
 use crate::{ContentError, Source};

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt;
 use object_store::{Error, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path};
 use optimus_common::content::Digest;
 
-use super::{OpenObjects, there};
+use super::open::{OpenObjects, there};
 use crate::{
     ContentError,
     removal::{Entry, removable},

@@ -9,7 +9,7 @@ use optimus_common::content::Digest;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{OpenObjects, charge};
+use super::open::{OpenObjects, charge};
 use crate::{ContentError, Put, Sink, Source, room::Share};
 
 /// The least that S3 takes as a part, save the last one.

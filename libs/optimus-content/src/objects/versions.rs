@@ -6,7 +6,10 @@ use object_store::ObjectStoreExt;
 use optimus_common::content::Digest;
 use uuid::Uuid;
 
-use super::{OpenObjects, removing::Since, there};
+use super::{
+    open::{OpenObjects, there},
+    removing::Since,
+};
 use crate::ContentError;
 
 /// How often versions are looked for that are gone whenever they are asked for.

@@ -20,9 +20,10 @@
 //!
 //! All times are milliseconds since 1970 by Redis' clock. Every script happens wholly or not at all.
 
+mod calls;
 mod sink;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,93 +31,21 @@ use optimus_common::{JobId, content::Digest};
 use optimus_content::{
     Content, ContentError, ContentStore, Holders, Incoming, Rules, Sink, Source, Upkept, release_over,
 };
-use redis::{FromRedisValue, RedisError, Script};
 use uuid::Uuid;
 
-use self::sink::Appending;
-use super::{
-    arguments::millis,
-    connection::Connections,
-    replicas::ReplicaPolicy,
-    scripts::{Call, after},
-    startup,
+use self::{
+    calls::{BLOCK, ContentCalls, PAGE, PREFIX, Unexpected, failed},
+    sink::Appending,
 };
+use super::{arguments::millis, startup};
 use crate::{StoreError, settings::RedisSettings};
-
-const PREFIX: &str = "optimus:content";
-
-/// Bytes that are sent to Redis, or read from it, by one command.
-const BLOCK: usize = 1 << 20;
-
-/// How many contents or jobs one script looks at.
-const PAGE: usize = 1000;
-
-/// In place of sizes: jobs would hold more than they may.
-const NO_ROOM: i64 = -2;
 
 /// How often one upkeep calls the script that looks at a page of content: more often than any server has pages.
 const PASSES: usize = 10_000;
 
 /// Content in one Redis.
 #[derive(Debug, Clone)]
-pub struct RedisContent(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    /// Of its own, so that content holds up no job.
-    connections: Connections,
-    replicas: ReplicaPolicy,
-    keys: Vec<String>,
-    prefix: String,
-    scripts: Scripts,
-    rules: Rules,
-}
-
-#[derive(Debug)]
-struct Scripts {
-    append: Script,
-    keep: Script,
-    drop: Script,
-    hold: Script,
-    renew: Script,
-    release: Script,
-    holders: Script,
-    evict: Script,
-    find: Script,
-    forget: Script,
-}
-
-impl Scripts {
-    fn new() -> Self {
-        let script = |body| after(&[include_str!("lua/content/lib.lua")], body);
-        Self {
-            append: script(include_str!("lua/content/append.lua")),
-            keep: script(include_str!("lua/content/keep.lua")),
-            drop: script(include_str!("lua/content/drop.lua")),
-            hold: script(include_str!("lua/content/hold.lua")),
-            renew: script(include_str!("lua/content/renew.lua")),
-            release: script(include_str!("lua/content/release.lua")),
-            holders: script(include_str!("lua/content/holders.lua")),
-            evict: script(include_str!("lua/content/evict.lua")),
-            find: script(include_str!("lua/content/find.lua")),
-            forget: script(include_str!("lua/content/forget.lua")),
-        }
-    }
-}
-
-fn failed(error: RedisError) -> ContentError {
-    // Redis has no memory left, which its other data may have taken.
-    let is_full = error.code() == Some("OOM");
-    if is_full {
-        ContentError::NoRoom
-    } else {
-        ContentError::unavailable(error)
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("Redis answers what no script of ours does")]
-struct Unexpected;
+pub struct RedisContent(Arc<ContentCalls>);
 
 impl RedisContent {
     /// As [`RedisContent::open`], and refuses a server that would not keep content.
@@ -132,107 +61,13 @@ impl RedisContent {
 
     /// Inside a runtime. The connections are opened at their first use.
     pub fn open(redis: &RedisSettings, rules: Rules) -> Result<Self, ContentError> {
-        let misconfigured = |error: RedisError| ContentError::Misconfigured(format!("redis.url: {error}"));
-        let connections = Connections::open(redis).map_err(misconfigured)?;
-        let names = [
-            "sizes",
-            "used",
-            "arriving",
-            "arrived",
-            "holds",
-            "held",
-            "held_by",
-            "totals",
-            "versions",
-            "held_sizes",
-        ];
-        Ok(Self(Arc::new(Inner {
-            connections,
-            replicas: ReplicaPolicy::of(redis),
-            keys: names.map(|name| format!("{PREFIX}:{name}")).to_vec(),
-            prefix: PREFIX.to_owned(),
-            scripts: Scripts::new(),
-            rules,
-        })))
-    }
-}
-
-impl Inner {
-    fn call<'a>(&self, script: &'a Script) -> Call<'a> {
-        Call::new(script, &self.keys).arg(&self.prefix)
-    }
-
-    async fn run<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, ContentError> {
-        call.run(&mut self.connections.bulk()).await.map_err(failed)
-    }
-
-    /// Not before the replicas that are asked for have it, and all that was written before.
-    async fn run_replicated<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, ContentError> {
-        if !self.replicas.is_required() {
-            return self.run(call).await;
-        }
-        let link = &mut self.connections.bulk();
-        let (answer, there) = call.run_replicated(link, self.replicas).await.map_err(failed)?;
-        self.replicas
-            .check(there)
-            .map_err(|error: StoreError| ContentError::unavailable(error))?;
-        Ok(answer)
-    }
-
-    /// `call` lacks the digests, behind each other.
-    async fn sizes(&self, call: Call<'_>, digests: &[Digest]) -> Result<Vec<Option<u64>>, ContentError> {
-        if digests.is_empty() {
-            return Ok(Vec::new());
-        }
-        let packed: String = digests.iter().map(Digest::to_string).collect();
-        let sizes: Vec<i64> = self.run_replicated(call.arg(packed)).await?;
-        if sizes == [NO_ROOM] {
-            return Err(ContentError::NoRoom);
-        }
-        if sizes.len() != digests.len() {
-            return Err(ContentError::unavailable(Unexpected));
-        }
-        Ok(sizes.into_iter().map(|size| u64::try_from(size).ok()).collect())
-    }
-
-    /// Jobs that hold content for some time.
-    async fn holders(&self) -> Result<Vec<JobId>, ContentError> {
-        let mut jobs = Vec::new();
-        let mut passed = 0;
-        loop {
-            let call = self.call(&self.scripts.holders);
-            let call = call.arg(millis(self.rules.min_kept)).arg(passed).arg(PAGE);
-            let page: Vec<String> = self.run(call).await?;
-            passed += page.len();
-            let is_last = page.len() < PAGE;
-            for job in page {
-                if let Ok(job) = job.parse() {
-                    jobs.push(job);
-                } else {
-                    tracing::warn!(key = self.keys[4], "what holds content there is no job");
-                }
-            }
-            if is_last {
-                return Ok(jobs);
-            }
-        }
-    }
-
-    async fn block(&self, digest: Digest, from: u64, size: u64) -> Result<Vec<u8>, ContentError> {
-        let to = (from + BLOCK as u64).min(size) - 1;
-        let mut read = redis::cmd("GETRANGE");
-        read.arg(format!("{}:data:{digest}", self.prefix))
-            .arg(from)
-            .arg(to);
-        read.query_async(&mut self.connections.bulk())
-            .await
-            .map_err(failed)
+        Ok(Self(Arc::new(ContentCalls::open(redis, rules)?)))
     }
 }
 
 /// Content that is read, block by block.
 struct Reading {
-    store: Arc<Inner>,
+    store: Arc<ContentCalls>,
     digest: Digest,
     version: String,
     from: u64,
@@ -334,7 +169,7 @@ impl ContentStore for RedisContent {
     }
 
     async fn upkeep(&self, holders: &dyn Holders) -> Result<Upkept, ContentError> {
-        let Inner { rules, scripts, .. } = &*self.0;
+        let ContentCalls { rules, scripts, .. } = &*self.0;
         let mut upkept = release_over(self, self.0.holders().await?, holders).await?;
         for _ in 0..PASSES {
             let call = self.0.call(&scripts.evict).arg(rules.max_total_bytes);
@@ -349,6 +184,3 @@ impl ContentStore for RedisContent {
         Ok(upkept)
     }
 }
-
-/// How long what came is kept when no more comes: much longer than a client may take for a block.
-const KEPT: Duration = Duration::from_mins(10);

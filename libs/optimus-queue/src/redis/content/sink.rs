@@ -1,6 +1,6 @@
 //! Content on its way into Redis.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -9,14 +9,18 @@ use optimus_content::{ContentError, Put, Sink};
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::{BLOCK, Inner, KEPT, Unexpected, millis};
+use super::calls::{BLOCK, ContentCalls, Unexpected};
+use crate::redis::arguments::millis;
+
+/// How long what came is kept when no more comes: much longer than a client may take for a block.
+const KEPT: Duration = Duration::from_mins(10);
 
 #[derive(Debug, thiserror::Error)]
 #[error("what came before is gone")]
 struct Lost;
 
 pub(super) struct Appending {
-    store: Arc<Inner>,
+    store: Arc<ContentCalls>,
     digest: Digest,
     id: String,
     /// Bytes that are there.
@@ -28,7 +32,7 @@ pub(super) struct Appending {
 }
 
 impl Appending {
-    pub(super) fn new(store: Arc<Inner>, digest: Digest) -> Self {
+    pub(super) fn new(store: Arc<ContentCalls>, digest: Digest) -> Self {
         Self {
             store,
             digest,
@@ -42,7 +46,7 @@ impl Appending {
 
     async fn send(&mut self, block: Bytes) -> Result<(), ContentError> {
         self.is_begun = true;
-        let Inner { rules, scripts, .. } = &*self.store;
+        let ContentCalls { rules, scripts, .. } = &*self.store;
         let call = self.store.call(&scripts.append).arg(&self.id);
         let call = call.arg(self.sent).arg(&block[..]).arg(rules.max_total_bytes);
         let call = call.arg(millis(KEPT)).arg(millis(rules.min_kept));
