@@ -78,7 +78,7 @@ async fn hold_again(app: &App, job: JobId, named: &[Digest]) {
     }
 }
 
-/// Once more, now that the sizes are known.
+/// Checks the submission once more, now that the sizes of what it names are known.
 fn check(app: &App, job: &NewJob) -> Result<(), Problem> {
     let (submission, limits) = (&job.submission, &app.settings.limits);
     submission.validate_content(app.settings.content.max_job_bytes)?;

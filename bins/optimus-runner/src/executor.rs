@@ -47,9 +47,9 @@ pub(crate) struct Executor<'a> {
     going_on: Vec<Option<Going>>,
     /// What waits for a place, in order. With what goes on there are no more of them than slots, see [`Self::reads_on`].
     waiting: VecDeque<Waiting>,
-    /// Of all that have come.
+    /// The latest of all executions that have come.
     newest: Option<ExecId>,
-    /// The last that the worker has said, once it has.
+    /// Set once the worker has said that nothing more is to be executed.
     finished: Option<Finished>,
 }
 
@@ -224,7 +224,7 @@ impl<'a> Executor<'a> {
         }
     }
 
-    /// Whatever goes on or waits for a place.
+    /// All executions that go on or wait for a place.
     fn asked_for(&mut self) -> impl Iterator<Item = &mut Going> {
         let waiting = self.waiting.iter_mut().map(|waiting| &mut waiting.going);
         self.going_on.iter_mut().flatten().chain(waiting)

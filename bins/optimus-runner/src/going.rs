@@ -103,7 +103,7 @@ impl Going {
         }
     }
 
-    /// The worker has so much of its standard output out of its hands.
+    /// The worker has handed on so much of its standard output: as much may be sent again.
     pub(crate) fn taken(&mut self, bytes: u32) -> anyhow::Result<()> {
         if let Some(untaken) = &mut self.untaken {
             *untaken = untaken.checked_sub(bytes.into()).with_context(|| {
@@ -116,7 +116,7 @@ impl Going {
         Ok(())
     }
 
-    /// Nobody tells any more what is taken.
+    /// From here on output is sent although the worker does not say that it has taken what came before.
     pub(crate) fn lift_window(&mut self) {
         self.untaken = None;
     }

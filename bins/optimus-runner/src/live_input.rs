@@ -98,7 +98,7 @@ impl WindowedInput {
         Ok(())
     }
 
-    /// What has room again when there is something to be done.
+    /// The pipe, where something waits for room in it.
     pub(crate) fn wants_room(&self) -> Option<BorrowedFd<'_>> {
         match &self.pipe {
             Pipe::Open(pipe) | Pipe::Ending(pipe) if !self.waiting.is_empty() => Some(pipe.as_fd()),

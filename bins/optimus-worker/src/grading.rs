@@ -50,7 +50,7 @@ impl Work {
         }
     }
 
-    /// Has an engine take what happened.
+    /// Tells an engine what happened.
     pub(crate) fn tell(
         &mut self,
         handle: impl FnOnce() -> Result<(), EngineError>,

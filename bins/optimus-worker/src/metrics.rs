@@ -70,7 +70,7 @@ pub struct WorkerMetrics {
     box_wait: Durations,
     compile: Durations,
     run: Durations,
-    /// Once the worker has begun.
+    /// Set once the worker has begun.
     pools: Arc<Mutex<Option<PoolStates>>>,
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::pool_state::PoolState;
 
-/// As the heartbeat tells it.
+/// What the heartbeat tells of the pools, and metrics show.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PoolStates {
     states: Arc<Mutex<Vec<Arc<PoolState>>>>,

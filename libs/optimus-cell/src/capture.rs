@@ -64,7 +64,7 @@ impl Capture {
     ///
     /// # Panics
     ///
-    /// Where it was left to the guest.
+    /// If it was left to the guest.
     pub(crate) fn writer(&self) -> BorrowedFd<'_> {
         let writer = self.writer.as_ref();
         writer.expect("it is left when the guest has it").as_fd()
@@ -76,7 +76,7 @@ impl Capture {
         self.writer = None;
     }
 
-    /// By which it is known whatever its number.
+    /// What tells this pipe from all others, whichever descriptors lead to it.
     pub(crate) fn identity(&self) -> PipeId {
         self.identity
     }

@@ -47,7 +47,7 @@ pub(crate) enum LaunchStep {
     WorkDirectory,
     Temporary,
     SharedMemory,
-    /// Of the cell's PID namespace.
+    /// A `/proc` that shows the cell's PID namespace.
     Proc,
     Fork,
     // Of the guest.
@@ -105,7 +105,7 @@ const ALL: [(LaunchStep, &str); 24] = [
 /// A step that failed, and why.
 pub(crate) type StepFailure = (LaunchStep, Errno);
 
-/// For `map_err`.
+/// Says at which step an error came, for `map_err`.
 pub(crate) fn at(step: LaunchStep) -> impl Fn(Errno) -> StepFailure {
     move |errno| (step, errno)
 }

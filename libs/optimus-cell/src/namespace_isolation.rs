@@ -67,7 +67,7 @@ pub(crate) struct NamespaceIsolation {
 /// A run in a cell.
 #[derive(Debug)]
 pub(crate) struct NamespacedTree {
-    /// Its first process, in the agent's PID namespace.
+    /// The id of its first process in the agent's PID namespace.
     init: i32,
     guest: GuestId,
     init_report: SharedInitReport,

@@ -112,7 +112,7 @@ pub(crate) static GUEST: [i64; COUNT] = {
     all
 };
 
-/// As filters have it.
+/// The number of a system call as filters compare it.
 pub(crate) fn number(call: i64) -> u32 {
     u32::try_from(call).expect("system calls have small numbers")
 }

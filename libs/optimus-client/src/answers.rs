@@ -23,7 +23,7 @@ pub struct LanguageEntry {
     pub other_extensions: Vec<String>,
     /// Whether a worker takes its jobs at the moment.
     pub available: bool,
-    /// Why none does.
+    /// Why no worker takes its jobs.
     pub reason: Option<String>,
 }
 

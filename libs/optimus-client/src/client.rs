@@ -214,7 +214,7 @@ impl Client {
         response.bytes().await.map_err(|error| self.unreachable(error))
     }
 
-    /// Of an answer that is an error.
+    /// Reads what an answer says that is an error.
     pub(crate) async fn refusal(&self, response: reqwest::Response) -> Error {
         let (status, headers) = (response.status(), response.headers().clone());
         let retry_after = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());

@@ -28,7 +28,7 @@ enum Part {
     ExpectedOutput(Payload),
 }
 
-/// As text or as bytes.
+/// What was in the submission: text or bytes.
 type Payload = (Option<String>, Option<Base64Bytes>);
 
 impl Taken {

@@ -198,7 +198,7 @@ struct Reader {
     last: Option<u64>,
 }
 
-/// What comes is no stream of events.
+/// A line or an event has more bytes than any of the API: what comes is no stream of events.
 #[derive(Debug)]
 struct TooLong;
 

@@ -114,7 +114,7 @@ pub struct SourceFile {
 }
 
 impl SourceFile {
-    /// Of text.
+    /// A file whose content is text.
     pub fn new(name: impl Into<String>, content: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -300,7 +300,7 @@ impl Submission {
         files.chain(tests)
     }
 
-    /// The same, to note what becomes known of it.
+    /// As [`Self::named_content`], to note what becomes known of it.
     pub fn named_content_mut(&mut self) -> impl Iterator<Item = &mut NamedContent> {
         let files = self
             .files

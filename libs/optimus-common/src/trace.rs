@@ -15,7 +15,7 @@ const MAX_MEMBERS: usize = 32;
 const KNOWN_FLAGS: u8 = 0b11;
 const SAMPLED: u8 = 0b01;
 
-/// Which span asked for a job.
+/// The span of a client that asked for a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
     pub parent: TraceParent,

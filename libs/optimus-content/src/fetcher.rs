@@ -165,7 +165,7 @@ impl Fetcher {
         Ok(fetched)
     }
 
-    /// Takes memory for what is not in it yet.
+    /// Takes a share of the budget for what is not in memory yet.
     async fn take(&self, digests: &[Digest]) -> Result<Fetched, FetchError> {
         let named: Vec<_> = stream::iter(digests.to_vec())
             .map(|digest| async move { Ok((digest, self.size(digest).await?)) })

@@ -16,7 +16,7 @@ struct Holds {
     /// What a job holds never changes.
     by_job: HashMap<JobId, Vec<Digest>>,
     contents: HashMap<Digest, HeldContent>,
-    /// Of all contents, each once.
+    /// What all contents count for, each once.
     bytes: u64,
 }
 

@@ -25,7 +25,7 @@ pub trait Sink: Send + Sync {
     /// Everything has come and is what it should be: shows it to all, whole.
     async fn keep(self: Box<Self>) -> Result<Put, ContentError>;
 
-    /// The same in the place of what is damaged.
+    /// As [`Sink::keep`], in the place of content that is damaged.
     async fn keep_instead(self: Box<Self>, mut damaged: Box<dyn Source>) -> Result<Put, ContentError> {
         damaged.remove().await?;
         self.keep().await

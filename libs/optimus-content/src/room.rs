@@ -101,7 +101,7 @@ impl Share {
         fits
     }
 
-    /// What it was for is kept.
+    /// The content that it was taken for is kept, so its bytes count as kept from now on.
     pub(crate) fn keep(mut self) {
         let mut taken = self.room.taken_mut();
         taken.incoming -= self.bytes;

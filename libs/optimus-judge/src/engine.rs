@@ -58,7 +58,7 @@ pub struct Engine<'a> {
     /// Whether a test was not accepted.
     failed: bool,
     program_box: BoxState,
-    /// Why nothing more can be believed.
+    /// Set by the first thing that cannot be true: nothing that is told after it is believed.
     error: Option<EngineError>,
 }
 

@@ -23,7 +23,7 @@ pub struct Decoder {
 pub enum Part<'b> {
     /// A frame begins. Its payload follows, unless it has none.
     Header(FrameHeader),
-    /// These bytes are a part of the payload, and never none.
+    /// The next bytes of the payload, at least one.
     Payload(&'b [u8]),
 }
 

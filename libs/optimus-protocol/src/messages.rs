@@ -12,7 +12,7 @@ use crate::ExecId;
 pub struct Held {
     pub files: u64,
     pub bytes: u64,
-    /// For which the bound was too small.
+    /// Files that are not held, since they would exceed the bound.
     pub left_out_files: u64,
     pub left_out_bytes: u64,
 }
@@ -56,7 +56,7 @@ pub struct Prepare {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Product {
-    /// Nothing that is known.
+    /// What it makes is not known.
     #[default]
     Unknown,
     /// A file beside the sources, whatever it is called.

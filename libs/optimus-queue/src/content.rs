@@ -9,7 +9,7 @@ use optimus_content::{
 
 use crate::{redis::RedisContent, settings::RedisSettings};
 
-/// In the data directory.
+/// The folder of content in the data directory.
 const FOLDER: &str = "content";
 
 /// What says which store of content there is.

@@ -66,7 +66,7 @@ pub struct FaultyStore<S> {
 struct Faults {
     is_unreachable: bool,
     loses_events: bool,
-    /// Of the next calls, in their order.
+    /// What happens to the next calls of each kind, in order.
     next: HashMap<StoreCall, VecDeque<Fault>>,
     calls: HashMap<StoreCall, u64>,
 }

@@ -122,7 +122,7 @@ pub struct StoredResult {
     pub head: Vec<u8>,
     /// The result without its details, as JSON of the same shape; `None` where it was stored before there was one.
     pub gist: Option<Vec<u8>>,
-    /// Of the whole.
+    /// Length of the whole result.
     pub bytes: u64,
 }
 

@@ -342,7 +342,7 @@ impl Sender<'_> {
     ///
     /// # Panics
     ///
-    /// Where so much has not come.
+    /// If not so many bytes have come.
     pub async fn output_taken(&mut self, id: ExecId, bytes: usize) -> Result<(), SessionError> {
         if bytes == 0 || !lock(self.ledger).take_output(id, bytes) {
             return Ok(());
@@ -401,7 +401,7 @@ impl Sender<'_> {
     ///
     /// # Panics
     ///
-    /// Where it was asked for before.
+    /// If it was asked for before.
     pub async fn seal(&mut self, expected: &Seal) -> Result<(), SessionError> {
         lock(self.ledger).seal();
         frames::write_json(self.writer, FrameKind::Seal, expected).await?;

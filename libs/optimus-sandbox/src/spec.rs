@@ -50,7 +50,7 @@ pub struct ResourceLimits {
     /// A run at its limit, or the compile step at its own, and what the agent and the files in the box need beside it. The one
     /// limit that a box can be [given more](crate::BoxHandle::grow_memory) of.
     pub memory_bytes: u64,
-    /// At once.
+    /// So many may be in use at the same time.
     pub cpus: Cpus,
     /// Processes and threads.
     pub processes: u32,

@@ -13,7 +13,7 @@ pub(crate) struct CommandTable {
     /// What must hold as well.
     pub(crate) also: &'static [Condition],
     pub(crate) rows: &'static [CommandRow],
-    /// To everything else. The same in all tables of a call.
+    /// What is done about all other commands. The same in all tables of a call.
     pub(crate) otherwise: Action,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum CommandArgument {
 pub(crate) struct CommandRow {
     pub(crate) commands: &'static [(&'static str, u32)],
     pub(crate) action: Action,
-    /// Who needs it, or what the answer does.
+    /// For people: which programs need the call, or what comes of the action.
     #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
     pub(crate) reason: &'static str,
 }

@@ -38,7 +38,7 @@ struct Artefact {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// With all that is in it.
+    /// A folder, with all that is in it.
     Folder {
         original: CString,
     },

@@ -40,7 +40,7 @@ const LONGEST_REMOVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct CellGroups {
     parent: Group,
-    /// Those that have rested longest first.
+    /// Groups in which nothing runs, those that have been idle longest first.
     idle: RefCell<VecDeque<CellGroup>>,
     made: Cell<u32>,
 }

@@ -29,7 +29,7 @@ pub(super) struct OpenRequest {
 }
 
 impl OpenRequest {
-    /// By the call that a guest makes.
+    /// What a system call of a guest asks for, where it opens something.
     pub(super) fn asked_by(question: &libc::seccomp_notif) -> Option<Self> {
         let arguments = question.data.args;
         let (name, flags) = match i64::from(question.data.nr) {

@@ -64,7 +64,7 @@ pub fn of_file<'a>(languages: &'a [Language], name: &str) -> Vec<&'a Language> {
     })
 }
 
-/// The same of whatever has extensions.
+/// As [`of_file`], for anything that has `extensions`.
 pub fn with_extension_of<'a, T>(
     all: &'a [T],
     name: &str,

@@ -45,7 +45,7 @@ pub(super) async fn put(store: &dyn ContentStore, number: u8) -> Digest {
     digest
 }
 
-/// Without using it.
+/// Reads content, which is no use of it.
 pub(super) async fn read(store: &dyn ContentStore, digest: Digest) -> Option<Vec<u8>> {
     let content = store.get(digest).await.unwrap()?;
     let size = content.size();

@@ -55,7 +55,7 @@ pub(super) enum Shown {
     New,
     /// It was there already; nothing was moved.
     Existing,
-    /// In place of what was damaged, and counted for so much.
+    /// In place of content that was damaged, which counted for so many bytes.
     InsteadOf(u64),
 }
 

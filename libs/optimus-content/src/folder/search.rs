@@ -60,7 +60,7 @@ impl Search {
         self.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 
-    /// Also where there is none.
+    /// Whether the next one was used too lately to go, or none is known.
     pub(super) fn next_is_too_young(&self, rules: &Rules, now: SystemTime) -> bool {
         self.candidates.front().is_none_or(|entry| {
             let unused = now.duration_since(entry.used).unwrap_or_default();

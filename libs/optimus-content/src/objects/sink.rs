@@ -22,7 +22,7 @@ pub(super) struct Uploading {
     bytes: u64,
     share: Share,
     waiting: BytesMut,
-    /// Where there is more than a part.
+    /// The upload in parts, where there is more than one part of it.
     parts: Option<Parts>,
 }
 
@@ -126,7 +126,7 @@ impl Sink for Uploading {
 }
 
 impl Uploading {
-    /// As a version that all see.
+    /// Makes what was sent a version that all see.
     async fn complete(mut self: Box<Self>) -> Result<Put, ContentError> {
         let rest = self.waiting.split().freeze();
         if self.parts.is_some() {

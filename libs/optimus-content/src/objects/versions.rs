@@ -50,7 +50,7 @@ impl OpenObjects {
         Ok(Versions { staying, going })
     }
 
-    /// One that goes, and is whole for as long as it is there.
+    /// A version that is being removed, but not for being damaged: it can be read for as long as it is there.
     async fn going(&self, digest: Digest, versions: Versions) -> Result<Option<Version>, ContentError> {
         for version in versions.going {
             let note = self.begun(&self.gone(digest, &version.name)).await?;
@@ -92,7 +92,7 @@ impl OpenObjects {
         Err(ContentError::unavailable(Restless))
     }
 
-    /// To a new version, where it is still there.
+    /// Copies a version to a new one, where it is still there.
     pub(super) async fn copy(&self, digest: Digest, version: &str) -> Result<(), ContentError> {
         let copy = self.kept(digest, &Uuid::now_v7().to_string());
         there(self.objects.copy(&self.kept(digest, version), &copy).await).map(drop)

@@ -101,7 +101,7 @@ fn random_hasher() -> SipHasher13 {
 #[derive(Debug)]
 struct Multiset {
     empty: SipHasher13,
-    /// Of the current line.
+    /// Has taken in the current line so far.
     hasher: SipHasher13,
     /// The hasher as it was before white space that may turn out to be trailing.
     trimmed: SipHasher13,
@@ -119,7 +119,7 @@ struct Multiset {
 struct Sum {
     hash: u128,
     count: u64,
-    /// With one for the end of each line.
+    /// Of all lines, each with one for its end.
     bytes: usize,
 }
 

@@ -68,7 +68,7 @@ pub enum Test {
         mask: u32,
         values: Cow<'static, [u32]>,
     },
-    /// Not even in the upper half, whatever the width.
+    /// A bit of either half is set, whatever the width.
     NotZero,
 }
 

@@ -41,7 +41,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// What is to be heard of it.
+    /// What those who wait or follow are to be told of the change.
     pub(super) fn told(self) -> Vec<Notification> {
         self.told
     }

@@ -27,7 +27,7 @@ pub(super) struct Job {
     pub(super) tests: u32,
     pub(super) metadata: Option<serde_json::Value>,
     pub(super) context: JobContext,
-    /// Until it ends.
+    /// There until the job ends.
     pub(super) submission: Option<Submission>,
     /// Length of the submission as it would be stored.
     pub(super) bytes: u64,

@@ -62,7 +62,7 @@ impl SharedStore {
         answer
     }
 
-    /// What changes nothing.
+    /// Answers a question that changes nothing.
     pub(super) fn read<T>(&self, question: impl FnOnce(&State, Instant) -> T) -> T {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         question(&state, Instant::now())

@@ -47,7 +47,7 @@ pub(super) struct Publisher {
 #[derive(Debug, Default)]
 pub(super) struct UnwrittenLogs {
     state: Mutex<Unwritten>,
-    /// That something is due.
+    /// Notified when something is due.
     due: Notify,
 }
 

@@ -361,7 +361,7 @@ impl RedisStore {
 /// its version.
 type Passed = (u64, [u64; 3], String, String);
 
-/// The same as it comes.
+/// [`Passed`] as the script answers it, behind a word for that.
 type Again = (String, u64, u64, u64, u64, String, String);
 
 /// Id, token, attempt, creation, submission, owner, traceparent, tracestate, group.

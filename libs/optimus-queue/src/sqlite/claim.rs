@@ -19,7 +19,7 @@ const AT_ONCE: usize = 64;
 pub(super) enum Claimed {
     Job(Leased),
     Nothing,
-    /// Only jobs without a submission so far.
+    /// Only jobs whose submission is missing were found so far, and there may be more: to be called again.
     Again,
 }
 

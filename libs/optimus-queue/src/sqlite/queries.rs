@@ -73,7 +73,7 @@ pub(super) fn key_owner(
         .optional()
 }
 
-/// With the token of its last lease.
+/// The state of a job, with the token of its last lease.
 pub(super) fn status(db: &Connection, id: &str, now: Moment) -> rusqlite::Result<Option<(String, i64)>> {
     db.prepare_cached(statements::STATUS)?
         .query_row(params![id, now.wall], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -25,7 +25,7 @@ pub(super) struct Admission {
 /// An idempotency key and the body it came with, which may be of any length, as SHA-256.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// With its owner.
+    /// The digest of the key, and its owner where that is not the default one.
     pub(super) key: Vec<u8>,
     pub(super) body: [u8; 32],
 }

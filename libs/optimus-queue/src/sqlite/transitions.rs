@@ -133,7 +133,7 @@ pub(super) fn cancel(txn: &Txn<'_>, id: &str) -> Result<CancelAnswer, DbError> {
 /// Which leases are over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseScope {
-    /// Those whose time is.
+    /// Those whose time has run out.
     Expired,
     /// All: their owners ended with the process that had the database before.
     All,

@@ -26,7 +26,7 @@ impl ImageUses {
         }
     }
 
-    /// Whether there have been none for so long, as far as this was asked.
+    /// Whether nothing has used the image for so long, judging by the moments at which this was asked.
     pub(super) fn are_over(&mut self, long: Duration) -> bool {
         if Arc::strong_count(&self.all) > 1 {
             self.none_since = None;

@@ -288,7 +288,7 @@ async fn listen(shared: Arc<ConnectionState>) {
     }
 }
 
-/// Who has said what is logged.
+/// Which process has written a line that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum LogSource {
     Spawner,

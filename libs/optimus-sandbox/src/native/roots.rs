@@ -29,7 +29,7 @@ pub enum Root {
 }
 
 impl Root {
-    /// Of everything that makes it another root.
+    /// Covers everything by which one root differs from another.
     pub(super) fn digest(&self) -> RootDigest {
         let mut hash = Sha256::new();
         match self {

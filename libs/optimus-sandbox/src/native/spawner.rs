@@ -320,7 +320,7 @@ impl Spawner {
         }
     }
 
-    /// What was being loaded can be used now, or never.
+    /// What was being loaded or cleared away is done, or has failed: whoever waits for it is answered.
     fn root_loaded(&mut self) -> Result<(), Failure> {
         match self.root_loading.end() {
             Some((task, done)) => self.conclude(task, done),

@@ -11,7 +11,7 @@ use crate::{
 /// Why there is no box. Always a failure of ours.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Says by itself what somebody has to do.
+    /// Its text says what somebody has to do.
     #[error(transparent)]
     NotToBeHad(BackendError),
     #[error("cannot make a box")]

@@ -69,11 +69,11 @@ pub(super) struct PoolTask {
     /// Why the last start failed.
     error: Option<String>,
     toolchain: Option<String>,
-    /// That of the latest box, or what it was said to be since. No warm box has another one.
+    /// The root of the latest box, or what it was said to be since. No warm box has another one.
     root: Option<RootDigest>,
-    /// When to look whether it is still the one.
+    /// When to look whether new boxes still have this root.
     look: Instant,
-    /// At most one look.
+    /// The look that is under way, at most one.
     looks: JoinSet<Result<RootDigest, BackendError>>,
     /// Boxes of former roots on their way out.
     ends: JoinSet<()>,

@@ -22,13 +22,13 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writer {
     GoingOn,
-    /// Nothing more comes of it; the reader has not been told.
+    /// Its output has ended, and the reader has not been told.
     Over,
     Told,
 }
 
 impl Connection {
-    /// To this execution, which has a live standard input.
+    /// Leads to this execution, which has a live standard input.
     pub fn new(to: ExecId) -> Self {
         Self {
             to,

@@ -75,7 +75,7 @@ impl OneByOne {
     ///
     /// # Panics
     ///
-    /// Where another one goes on.
+    /// If an execution goes on already.
     pub async fn run(&mut self, command: &CommandSpec, input: &[u8]) -> Result<Finished, SessionError> {
         let going_on = begin(&mut self.going_on, &mut self.next, command);
         let (mut sender, mut receiver) = self.at_work.split();
@@ -108,7 +108,7 @@ impl OneByOne {
     ///
     /// # Panics
     ///
-    /// Where another one goes on.
+    /// If an execution goes on already.
     pub async fn start(&mut self, command: &CommandSpec, input: &[u8]) -> Result<(), SessionError> {
         let id = begin(&mut self.going_on, &mut self.next, command).id;
         let (mut sender, _) = self.at_work.split();
@@ -119,7 +119,7 @@ impl OneByOne {
     ///
     /// # Panics
     ///
-    /// Where nothing goes on.
+    /// If no execution goes on.
     pub async fn step(&mut self) -> Result<Step, SessionError> {
         let going_on = self.going_on.as_mut().expect("something was started");
         let (_, mut receiver) = self.at_work.split();

@@ -23,7 +23,7 @@ pub(super) const BLOCK: usize = 1 << 20;
 /// How many contents or jobs one script looks at.
 pub(super) const PAGE: usize = 1000;
 
-/// In place of sizes: jobs would hold more than they may.
+/// What a script answers in place of sizes where jobs would hold more than they may.
 const NO_ROOM: i64 = -2;
 
 /// All that the clones of a store share.

@@ -156,7 +156,7 @@ pub(super) struct BaseGroup {
     pub(super) group: Group,
     /// Its folder in the hierarchy whose folders are locked.
     pub(super) folder: OwnedFd,
-    /// The same, for people.
+    /// The path of that folder, for messages.
     pub(super) path: PathBuf,
     pub(super) version: CgroupVersion,
 }

@@ -42,7 +42,7 @@ const MAPPERS: [&str; 5] = [
 /// The UIDs of one box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Uids {
-    /// From here on, as the spawner sees them.
+    /// A range that begins with `first`, as the spawner sees it.
     Range { slot: usize, first: u32 },
     /// Everything in the box has the spawner's own UID.
     One,

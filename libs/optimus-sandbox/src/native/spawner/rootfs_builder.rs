@@ -126,7 +126,7 @@ pub(super) struct OverlayFolder {
 }
 
 impl RootfsTemplate {
-    /// The option of the root's own overlay.
+    /// The mount option that names the layers of the root's overlay.
     pub(super) fn layers(&self) -> io::Result<CString> {
         let parts = self.parts.display();
         Ok(CString::new(format!("lowerdir={parts}/skeleton:{parts}/tree"))?)

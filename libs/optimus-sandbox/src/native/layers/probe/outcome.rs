@@ -4,6 +4,6 @@
 pub(in crate::native::layers) enum ProbeOutcome {
     /// Every attempt failed: what was tried.
     Held(String),
-    /// One worked.
+    /// An attempt worked: which one.
     Broken(String),
 }

@@ -114,7 +114,7 @@ fn mount_tmpfs(target: &str, flags: MountFlags, options: &CString) -> rustix::io
     )
 }
 
-/// As seen from the root in the making.
+/// The path from within the root that is being made.
 fn relative(path: &str) -> &str {
     path.trim_start_matches('/')
 }

@@ -20,7 +20,7 @@ const UNFINISHED: &str = ".new";
 
 #[derive(Debug)]
 pub(super) enum Stored {
-    /// Under this name.
+    /// It is in the store, under this name.
     Done(OsString),
     Unreadable,
     /// Not in the state that was asked for, or not any more.
