@@ -38,7 +38,7 @@ const READY: usize = 8;
 const SPARE_PROCESSES: u64 = 8;
 
 /// How long the processes of a dead box may take to vanish.
-const LONGEST_DEATH: Duration = Duration::from_secs(5);
+const VANISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 const BOX_PREFIX: &str = "box-";
 const AGENT: &str = "agent";
@@ -306,7 +306,7 @@ fn used(base: &Group, folder: &OwnedFd, worker: &str) -> u64 {
 
 /// Removes a group with all below it, once whoever is there has died.
 fn discard(base: &Group, name: &str) -> io::Result<()> {
-    let deadline = Instant::now() + LONGEST_DEATH;
+    let deadline = Instant::now() + VANISH_TIMEOUT;
     while base.remove(name)? == Removal::Busy {
         if Instant::now() > deadline {
             return Err(io::ErrorKind::ResourceBusy.into());
