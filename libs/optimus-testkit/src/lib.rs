@@ -5,7 +5,8 @@
 //! - [`languages`]: languages that only tests have
 //! - [`waiting`]: for a condition that comes about
 //! - [`project`]: the folder of the checkout, the binaries of other packages
-//! - [`process`], [`redis`]: processes, and servers among them, that end with the test
+//! - [`process`], [`redis`], [`redis_socket`]: processes, and servers among them, that end with the test
+//! - [`small_disk`]: a disk that is soon full
 //! - `client`: the HTTP API as its clients use it
 //! - `collector`: a collector of spans
 //! - [`boxes`], [`leftovers`]: the boxes of one system seen from outside, and what must not be left of it
@@ -47,6 +48,10 @@ pub mod process;
 pub mod project;
 #[cfg(target_os = "linux")]
 pub mod redis;
+#[cfg(target_os = "linux")]
+pub mod redis_socket;
+#[cfg(target_os = "linux")]
+pub mod small_disk;
 pub mod waiting;
 
 pub use waiting::until;

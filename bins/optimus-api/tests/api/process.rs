@@ -100,7 +100,7 @@ fn memory_kib(process: u32, figure: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_waits_for_redis_serves_and_ends_on_sigterm() {
-    let mut redis = Redis::start();
+    let redis = Redis::start();
     redis.kill();
     let mut program = Program::start(&redis);
     program.logs("not reachable");

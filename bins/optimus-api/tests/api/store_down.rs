@@ -24,7 +24,7 @@ async fn until_it_works(request: impl Fn() -> reqwest::RequestBuilder) -> Respon
 
 #[tokio::test]
 async fn without_the_store_every_route_says_so_and_with_it_all_goes_on() {
-    let mut api = Api::start_with(|settings| settings.redis.response_timeout = Duration::from_secs(1)).await;
+    let api = Api::start_with(|settings| settings.redis.response_timeout = Duration::from_secs(1)).await;
     api.announce(&[("python", None)]).await;
     let id = api.accepted(&submission()).await;
     api.redis.kill();
@@ -65,7 +65,7 @@ async fn without_the_store_every_route_says_so_and_with_it_all_goes_on() {
 
 #[tokio::test]
 async fn a_wait_survives_a_restart_of_the_store() {
-    let mut api = Api::start_with(|settings| settings.redis.response_timeout = Duration::from_secs(1)).await;
+    let api = Api::start_with(|settings| settings.redis.response_timeout = Duration::from_secs(1)).await;
     let waiting = api.post("/jobs?wait=60").json(&submission());
     let waiting = tokio::spawn(async move { waiting.send().await.unwrap() });
     let claim = api.claim("python").await;

@@ -1,11 +1,6 @@
 //! A real server for each test, over a real Redis or a store in memory.
 
-use std::{
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use optimus_api::{App, Settings};
 use optimus_common::{
@@ -17,6 +12,7 @@ use optimus_content::{ContentStore, FaultyContent, Memory, Rules};
 use optimus_queue::{
     Claim, JobStore, PoolInfo, WorkerInfo, faulty::FaultyStore, memory::MemoryStore, redis::RedisStore,
 };
+use optimus_testkit::redis_socket::SocketRedis;
 use reqwest::{Response, StatusCode, header};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -31,71 +27,44 @@ use uuid::Uuid;
 /// Nothing here takes long; this bounds a test that hangs.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A Redis server of the test's own, on a socket in a folder of its own.
+/// A Redis server in a folder of its own, which keeps what it has confirmed.
 pub(crate) struct Redis {
+    server: Option<SocketRedis>,
     folder: TempDir,
-    process: Option<Child>,
 }
 
 impl Redis {
     pub(crate) fn start() -> Self {
         let mut redis = Self::absent();
-        redis.resume();
+        let arguments = ["--appendonly", "yes", "--appendfsync", "always"];
+        redis.server = Some(SocketRedis::start(redis.folder.path(), &arguments));
         redis
     }
 
     /// The folder without a server.
     fn absent() -> Self {
         Self {
+            server: None,
             folder: tempfile::tempdir().unwrap(),
-            process: None,
         }
     }
 
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join("redis.sock")
+    fn server(&self) -> &SocketRedis {
+        self.server.as_ref().expect("there is a server")
     }
 
     /// Starts the server over the data it left.
-    pub(crate) fn resume(&mut self) {
-        let process = Command::new("redis-server")
-            .args([
-                "--port",
-                "0",
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-            ])
-            .arg("--unixsocket")
-            .arg(self.socket())
-            .arg("--dir")
-            .arg(self.folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server must be installed");
-        self.process = Some(process);
+    pub(crate) fn resume(&self) {
+        self.server().start_again();
     }
 
     /// Kills the server; nothing is lost that it had confirmed.
-    pub(crate) fn kill(&mut self) {
-        let mut process = self.process.take().expect("it runs");
-        process.kill().unwrap();
-        process.wait().unwrap();
+    pub(crate) fn kill(&self) {
+        self.server().kill();
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        if self.process.is_some() {
-            self.kill();
-        }
+        format!("redis+unix://{}", self.server().socket().display())
     }
 }
 

@@ -1,13 +1,8 @@
 //! A disk without room under SQLite: a small file system in memory, which mounting needs root for.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fs;
 
-use optimus_testkit::client::StatusCode;
+use optimus_testkit::{client::StatusCode, small_disk::SmallDisk};
 use rustix::process::Signal;
 
 use crate::{
@@ -18,57 +13,9 @@ use crate::{
     steps::{napping, quick},
 };
 
-const MIB: usize = 1 << 20;
-
-/// Unmounted when it is dropped.
-#[derive(Debug)]
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(folder: &Path) -> Self {
-        fs::create_dir(folder).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=64m", "small"])
-            .arg(folder)
-            .status()
-            .unwrap();
-        assert!(
-            mounted.success(),
-            "a small file system is mounted here, which needs root"
-        );
-        Self(folder.to_owned())
-    }
-
-    /// Takes every byte that is left, until the file is removed.
-    fn fill(&self) -> PathBuf {
-        let path = self.0.join("filler");
-        let mut file = File::create(&path).unwrap();
-        for size in [MIB, 4096, 1] {
-            let block = vec![0; size];
-            let error = loop {
-                if let Err(error) = file.write_all(&block) {
-                    break error;
-                }
-            };
-            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
-        assert!(
-            unmounted.is_ok_and(|status| status.success()) || std::thread::panicking(),
-            "umount failed"
-        );
-    }
-}
-
 pub(crate) async fn accepted_jobs_go_on_when_there_is_room_again() {
     let dir = tempfile::tempdir().unwrap();
-    let disk = SmallDisk::mount(&dir.path().join("data"));
+    let disk = SmallDisk::mount(&dir.path().join("data"), 64);
     let mut served = Served::start(dir, "python", hasty()).await;
     let mut tally = Tally::default();
     let mut accepted = Vec::new();

@@ -11,6 +11,7 @@ pub mod cancelling;
 pub mod contention;
 pub mod counting;
 pub mod events;
+pub mod jobs;
 pub mod leases;
 pub mod lifecycle;
 pub mod ordering;

@@ -11,14 +11,13 @@ use optimus_common::{
 use serde_json::json;
 use tokio::time;
 
+use super::jobs;
+pub(super) use super::jobs::TIMEOUT;
 use crate::{Claim, JobStore, NewJob, QueueDepth, Submitted, settings::QueueSettings};
-
-/// Longer than any machine needs for what the suite waits for.
-pub(super) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The shipped settings, changed.
 pub(super) fn settings(change: impl FnOnce(&mut QueueSettings)) -> QueueSettings {
-    let mut queue = optimus_settings::defaults_of::<QueueSettings>("queue");
+    let mut queue = jobs::queue();
     change(&mut queue);
     queue
 }
@@ -30,7 +29,7 @@ pub(super) fn lost_at_once(queue: &mut QueueSettings) {
 }
 
 pub(super) fn language() -> LanguageName {
-    "python".parse().unwrap()
+    jobs::python()
 }
 
 pub(super) fn worker() -> WorkerId {

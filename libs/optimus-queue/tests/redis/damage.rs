@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 use optimus_common::{JobId, job::JobStatus, result::Verdict};
 use optimus_queue::{
     Audited, EventBus, Finish, JobQueue, Progress, Reaped, StoreError, Submitted, Upkeep,
+    conformance::jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
     settings::QueueSettings,
 };
 
-use crate::{
-    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
-    server::RedisServer,
-};
+use crate::server::RedisServer;
 
 const MENDED: Audited = Audited {
     requeued: 1,
@@ -22,12 +20,12 @@ const MENDED: Audited = Audited {
 async fn a_queued_job_in_no_list_is_put_back() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
+    let id = submit(&*store).await;
     let _: u32 = server.command(&["LREM", "optimus:queue:python", "0", &id.to_string()]);
     assert!(store.claim(&python(), &worker()).await.unwrap().is_none());
     assert_eq!(store.audit().await.unwrap(), MENDED);
     assert_eq!(store.audit().await.unwrap(), Audited::default(), "once");
-    assert_eq!(claim(&store).await.lease.job, id);
+    assert_eq!(claim(&*store).await.lease.job, id);
     assert_eq!(store.totals().await.unwrap().requeued, [(python(), 1)].into());
 }
 
@@ -40,11 +38,11 @@ async fn a_delayed_job_that_vanished_from_its_place_is_put_back() {
             ..queue()
         })
         .await;
-    let id = submit(&store).await;
-    store.retry(&claim(&store).await.lease, "x").await.unwrap();
+    let id = submit(&*store).await;
+    store.retry(&claim(&*store).await.lease, "x").await.unwrap();
     let _: u32 = server.command(&["DEL", "optimus:delayed:python"]);
     assert_eq!(store.audit().await.unwrap(), MENDED);
-    assert_eq!(claim(&store).await.lease.job, id);
+    assert_eq!(claim(&*store).await.lease.job, id);
 }
 
 #[tokio::test]
@@ -56,8 +54,8 @@ async fn a_running_job_without_a_lease_gets_one() {
             ..queue()
         })
         .await;
-    let id = submit(&store).await;
-    let lease = claim(&store).await.lease;
+    let id = submit(&*store).await;
+    let lease = claim(&*store).await.lease;
     let _: u32 = server.command(&["DEL", "optimus:running:python"]);
     assert_eq!(
         store.reap().await.unwrap(),
@@ -66,7 +64,7 @@ async fn a_running_job_without_a_lease_gets_one() {
     );
     assert_eq!(store.audit().await.unwrap(), MENDED);
     assert_eq!(
-        status(&store, id).await,
+        status(&*store, id).await,
         JobStatus::Running,
         "its worker may be well"
     );
@@ -82,12 +80,12 @@ async fn a_running_job_without_a_lease_gets_one() {
 async fn places_without_a_job_are_cleared() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let finished = submit(&store).await;
+    let finished = submit(&*store).await;
     store
-        .finish(&claim(&store).await.lease, accepted())
+        .finish(&claim(&*store).await.lease, accepted())
         .await
         .unwrap();
-    let waiting = submit(&store).await;
+    let waiting = submit(&*store).await;
     for (list, id) in [
         ("optimus:queue:python", JobId::new()),
         ("optimus:queue:python:batch", finished),
@@ -106,16 +104,16 @@ async fn places_without_a_job_are_cleared() {
     );
     let depth = store.depths(&[python()]).await.unwrap().remove(0);
     assert_eq!((depth.normal, depth.waiting()), (1, 1));
-    assert_eq!(claim(&store).await.lease.job, waiting);
+    assert_eq!(claim(&*store).await.lease.job, waiting);
 }
 
 #[tokio::test]
 async fn a_miscounted_store_is_counted_again() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    submit(&store).await;
-    submit(&store).await;
-    claim(&store).await;
+    submit(&*store).await;
+    submit(&*store).await;
+    claim(&*store).await;
     let bytes = store.totals().await.unwrap().stored_bytes;
     for wrong in ["1000000000", "-5", "0"] {
         let _: u32 = server.command(&["HSET", "optimus:counters", "stored_bytes", wrong]);
@@ -131,8 +129,8 @@ async fn a_claim_passes_over_any_number_of_stale_entries() {
     for _ in 0..200 {
         let _: u32 = server.command(&["RPUSH", "optimus:queue:python", &JobId::new().to_string()]);
     }
-    let id = submit(&store).await;
-    assert_eq!(claim(&store).await.lease.job, id);
+    let id = submit(&*store).await;
+    assert_eq!(claim(&*store).await.lease.job, id);
     assert_eq!(server.command::<u32>(&["LLEN", "optimus:queue:python"]), 0);
 }
 
@@ -140,7 +138,11 @@ async fn a_claim_passes_over_any_number_of_stale_entries() {
 async fn a_job_whose_submission_is_gone_or_unreadable_fails() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let (gone, unreadable, well) = (submit(&store).await, submit(&store).await, submit(&store).await);
+    let (gone, unreadable, well) = (
+        submit(&*store).await,
+        submit(&*store).await,
+        submit(&*store).await,
+    );
     let _: u32 = server.command(&["HDEL", &format!("optimus:job:{gone}"), "submission"]);
     let _: u32 = server.command(&[
         "HSET",
@@ -148,7 +150,7 @@ async fn a_job_whose_submission_is_gone_or_unreadable_fails() {
         "submission",
         "{\"lang",
     ]);
-    assert_eq!(claim(&store).await.lease.job, well, "they hold up nobody");
+    assert_eq!(claim(&*store).await.lease.job, well, "they hold up nobody");
     for id in [gone, unreadable] {
         let record = store.get(id).await.unwrap().unwrap();
         assert_eq!(record.status, JobStatus::Failed);
@@ -161,7 +163,7 @@ async fn a_job_whose_submission_is_gone_or_unreadable_fails() {
 async fn a_damaged_record_is_named() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
+    let id = submit(&*store).await;
     let _: u32 = server.command(&["HSET", &format!("optimus:job:{id}"), "created", "yesterday"]);
     assert!(matches!(store.get(id).await, Err(StoreError::Damaged { job, .. }) if job == id));
 }
@@ -193,7 +195,7 @@ async fn keys_and_memory_return_to_where_they_were() {
             let cancelled = job_of(&source);
             store.submit(cancelled.clone()).await.unwrap();
             store.cancel(cancelled.id).await.unwrap();
-            let lease = claim(&store).await.lease;
+            let lease = claim(&*store).await.lease;
             let mut told = store.follow(lease.job, 1).await.unwrap().unwrap();
             store.publish(&lease, Progress::Started { attempt: 1 });
             told.next().await.unwrap().unwrap();

@@ -10,14 +10,12 @@ use optimus_common::{
 use optimus_queue::{
     Cancel, Finish, JobQueue, NewJob, Renewal, Retry, StoreError, Submitted, Upkeep, WorkerInfo,
     WorkerRegistry, bench,
+    conformance::jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
     redis::RedisStore,
     settings::{QueueSettings, RedisSettings},
 };
 
-use crate::{
-    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
-    server::RedisServer,
-};
+use crate::server::RedisServer;
 
 #[tokio::test]
 async fn a_server_that_evicts_keys_is_refused() {
@@ -40,8 +38,8 @@ async fn a_server_without_config_and_info_is_taken() {
     ] {
         let server = RedisServer::start_with(arguments);
         let store = server.store(&queue()).await;
-        let id = submit(&store).await;
-        assert_eq!(claim(&store).await.lease.job, id);
+        let id = submit(&*store).await;
+        assert_eq!(claim(&*store).await.lease.job, id);
     }
 }
 
@@ -76,7 +74,7 @@ async fn waiting_jobs_can_be_inspected() {
     let store = server.store(&queue()).await;
     let mut submitted = Vec::new();
     for _ in 0..3 {
-        submitted.push(submit(&store).await.to_string());
+        submitted.push(submit(&*store).await.to_string());
     }
     let mut urgent = job_of("pass");
     urgent.submission.priority = Priority::Interactive;
@@ -100,8 +98,8 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
             ..queue()
         })
         .await;
-    let mut ids = vec![submit(&store).await];
-    let early = claim(&store).await.lease;
+    let mut ids = vec![submit(&*store).await];
+    let early = claim(&*store).await.lease;
     for _ in 0..100 {
         let job = job_of(&"x".repeat(100_000));
         ids.push(job.id);
@@ -130,10 +128,10 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
     store.wait_for_work(&python(), Duration::ZERO).await.unwrap();
     assert_eq!(store.release(&early).await.unwrap(), Finish::Accepted);
     assert_eq!(
-        store.retry(&claim(&store).await.lease, "x").await.unwrap(),
+        store.retry(&claim(&*store).await.lease, "x").await.unwrap(),
         Retry::Requeued
     );
-    let lease = claim(&store).await.lease;
+    let lease = claim(&*store).await.lease;
     assert_eq!(store.cancel(lease.job).await.unwrap(), Cancel::Requested);
     assert_eq!(store.finish(&lease, accepted()).await.unwrap(), Finish::Accepted);
     let last = *ids.last().unwrap();
@@ -152,7 +150,7 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
         } else {
             JobStatus::Completed
         };
-        assert_eq!(status(&store, *id).await, expected);
+        assert_eq!(status(&*store, *id).await, expected);
     }
     let start = Instant::now();
     while store.submit(job_of("pass")).await.is_err() {
@@ -168,8 +166,8 @@ async fn jobs_drain_from_a_server_whose_memory_is_full() {
 async fn a_result_of_absurd_size_fails_its_job() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
-    let lease = claim(&store).await.lease;
+    let id = submit(&*store).await;
+    let lease = claim(&*store).await.lease;
     let test = TestResult {
         test_id: 1,
         passed: true,

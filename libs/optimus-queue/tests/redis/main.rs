@@ -4,7 +4,6 @@
 
 mod content;
 mod damage;
-mod jobs;
 mod limits;
 mod outages;
 mod progress;

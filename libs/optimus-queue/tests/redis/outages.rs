@@ -11,15 +11,14 @@ use futures_util::FutureExt;
 use optimus_common::{JobId, job::JobStatus};
 use optimus_queue::{
     EventBus, Finish, Followed, JobEvent, JobEvents, JobQueue, JobUpdate, Progress, Renewal, StoreError,
-    Submitted, Upkeep, redis::RedisStore, settings::RedisSettings,
+    Submitted, Upkeep,
+    conformance::jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
+    redis::RedisStore,
+    settings::RedisSettings,
 };
 use tokio::time;
 
-use crate::{
-    jobs::{TIMEOUT, accepted, claim, job_of, python, queue, status, submit, worker},
-    proxy::Proxy,
-    server::RedisServer,
-};
+use crate::{proxy::Proxy, server::RedisServer};
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -96,8 +95,8 @@ async fn submit_until_accepted(store: &RedisStore) -> JobId {
 async fn a_broken_subscription_is_told_of_and_a_follower_goes_on() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    submit(&store).await;
-    let (mut events, lease) = (store.subscribe(), claim(&store).await.lease);
+    submit(&*store).await;
+    let (mut events, lease) = (store.subscribe(), claim(&*store).await.lease);
     let mut updates = store.follow(lease.job, 1).await.unwrap().unwrap();
     for attempt in 1..10 {
         let told = Progress::Started { attempt };
@@ -121,12 +120,16 @@ async fn a_killed_server_has_lost_nothing() {
     let server = RedisServer::start_with(&DURABLE);
     let store = server.store(&queue()).await;
     let mut events = store.subscribe();
-    let (finished, running, queued) = (submit(&store).await, submit(&store).await, submit(&store).await);
+    let (finished, running, queued) = (
+        submit(&*store).await,
+        submit(&*store).await,
+        submit(&*store).await,
+    );
     store
-        .finish(&claim(&store).await.lease, accepted())
+        .finish(&claim(&*store).await.lease, accepted())
         .await
         .unwrap();
-    let lease = claim(&store).await.lease;
+    let lease = claim(&*store).await.lease;
     let waiting = {
         let store = store.clone();
         let never = "never".parse().unwrap();
@@ -157,13 +160,13 @@ async fn a_killed_server_has_lost_nothing() {
     recovered(&store).await;
     // Whichever connection these take, none is still broken.
     for _ in 0..20 {
-        assert_eq!(status(&store, finished).await, JobStatus::Completed);
-        assert_eq!(status(&store, running).await, JobStatus::Running);
-        assert_eq!(status(&store, queued).await, JobStatus::Queued);
+        assert_eq!(status(&*store, finished).await, JobStatus::Completed);
+        assert_eq!(status(&*store, running).await, JobStatus::Running);
+        assert_eq!(status(&*store, queued).await, JobStatus::Queued);
     }
     assert_eq!(store.renew(&lease).await.unwrap(), Renewal::Held);
     assert_eq!(store.finish(&lease, accepted()).await.unwrap(), Finish::Accepted);
-    assert_eq!(claim(&store).await.lease.job, queued);
+    assert_eq!(claim(&*store).await.lease.job, queued);
     hears_again(&store, &mut events).await;
 }
 
@@ -188,7 +191,7 @@ async fn work_goes_on_through_kills_of_the_server() {
     // A finish whose answer was lost counts for the worker all the same: it was repeated and refused.
     assert_eq!(grading.await.unwrap(), submitted);
     for id in submitted {
-        assert_eq!(status(&api, id).await, JobStatus::Completed);
+        assert_eq!(status(&*api, id).await, JobStatus::Completed);
     }
     let totals = api.totals().await.unwrap();
     assert_eq!(
@@ -218,7 +221,7 @@ async fn work_goes_on_through_kills_of_connections() {
     }
     assert_eq!(grading.await.unwrap(), submitted);
     for id in submitted {
-        assert_eq!(status(&api, id).await, JobStatus::Completed);
+        assert_eq!(status(&*api, id).await, JobStatus::Completed);
     }
     assert_eq!(api.totals().await.unwrap().stored_bytes, 0);
     while events.next().now_or_never().is_some() {}

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use optimus_common::job::JobStatus;
 use optimus_queue::{
-    EventBus, Followed, JobQueue, JobUpdate, JobUpdates, KEPT_UPDATES, Lease, Progress, redis::RedisStore,
+    EventBus, Followed, JobQueue, JobUpdate, JobUpdates, KEPT_UPDATES, Lease, Progress,
+    conformance::jobs::{TIMEOUT, accepted, claim, queue, submit},
+    redis::RedisStore,
 };
 use tokio::time;
 
-use crate::{
-    jobs::{TIMEOUT, accepted, claim, queue, submit},
-    server::RedisServer,
-};
+use crate::server::RedisServer;
 
 /// It answers only when what it answers is on disk.
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -84,7 +83,7 @@ async fn what_nobody_follows_is_written_with_the_end_alone() {
 async fn a_record_says_its_owner_only_where_that_is_another() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
+    let id = submit(&*store).await;
     let owner: Option<String> = server.command(&["HGET", &format!("optimus:job:{id}"), "owner"]);
     assert_eq!(owner, None);
 }

@@ -6,13 +6,15 @@ use std::{
 };
 
 use optimus_common::job::JobStatus;
-use optimus_queue::{Finish, JobQueue, StoreError, Submitted, redis::RedisStore, settings::RedisSettings};
+use optimus_queue::{
+    Finish, JobQueue, StoreError, Submitted,
+    conformance::jobs::{TIMEOUT, accepted, claim, job_of, queue, status, submit},
+    redis::RedisStore,
+    settings::RedisSettings,
+};
 use rustix::process::Signal;
 
-use crate::{
-    jobs::{TIMEOUT, accepted, claim, job_of, queue, status, submit},
-    server::RedisServer,
-};
+use crate::server::RedisServer;
 
 /// A server that others can follow, and its port.
 fn master() -> (RedisServer, String) {

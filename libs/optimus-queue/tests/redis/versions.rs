@@ -4,14 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use optimus_common::{JobId, job::JobStatus};
 use optimus_queue::{
-    Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, WorkerRegistry, redis::RedisStore,
+    Audited, Finish, JobQueue, RECORD_VERSION, Reaped, StoreError, Upkeep, WorkerRegistry,
+    conformance::jobs::{accepted, claim, python, queue, status, submit, worker},
+    redis::RedisStore,
     settings::QueueSettings,
 };
 
-use crate::{
-    jobs::{accepted, claim, python, queue, status, submit, worker},
-    server::RedisServer,
-};
+use crate::server::RedisServer;
 
 fn record(server: &RedisServer, id: JobId) -> BTreeMap<String, String> {
     server.command(&["HGETALL", &format!("optimus:job:{id}")])
@@ -43,7 +42,7 @@ async fn refused(store: &RedisStore, id: JobId) {
 async fn what_is_written_says_its_version() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
+    let id = submit(&*store).await;
     let version: String = server.command(&["HGET", &format!("optimus:job:{id}"), "version"]);
     assert_eq!(version, RECORD_VERSION.to_string());
 }
@@ -52,10 +51,10 @@ async fn what_is_written_says_its_version() {
 async fn a_waiting_job_of_a_newer_release_is_left_in_its_place_and_holds_up_nobody() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let (first, second) = (submit(&store).await, submit(&store).await);
-    let own = submit(&store).await;
+    let (first, second) = (submit(&*store).await, submit(&*store).await);
+    let own = submit(&*store).await;
     let before = [first, second].map(|id| make_newer(&server, id));
-    assert_eq!(claim(&store).await.lease.job, own);
+    assert_eq!(claim(&*store).await.lease.job, own);
     refused(&store, first).await;
     assert_eq!(store.audit().await.unwrap(), Audited::default());
     let waiting: Vec<String> = server.command(&["LRANGE", "optimus:queue:python", "0", "-1"]);
@@ -78,8 +77,8 @@ fn without_backoff() -> QueueSettings {
 async fn a_delayed_job_of_a_newer_release_is_left_in_its_place() {
     let server = RedisServer::start();
     let store = server.store(&without_backoff()).await;
-    let id = submit(&store).await;
-    store.retry(&claim(&store).await.lease, "x").await.unwrap();
+    let id = submit(&*store).await;
+    store.retry(&claim(&*store).await.lease, "x").await.unwrap();
     let before = make_newer(&server, id);
     refused(&store, id).await;
     let delayed: Vec<String> = server.command(&["ZRANGE", "optimus:delayed:python", "0", "-1"]);
@@ -112,9 +111,9 @@ async fn jobs_of_a_newer_release_hide_none_of_ours_however_many_wait() {
     let store = server.store(&queue()).await;
     let list = "optimus:queue:python";
     let newer = replace_by_newer(&server, list, &["RPUSH"], MANY);
-    let own = [submit(&store).await, submit(&store).await];
+    let own = [submit(&*store).await, submit(&*store).await];
     for id in own {
-        assert_eq!(claim(&store).await.lease.job, id);
+        assert_eq!(claim(&*store).await.lease.job, id);
     }
     let claimed = store.claim(&python(), &worker()).await.unwrap_err();
     assert!(matches!(claimed, StoreError::NewerRecord { .. }), "{claimed}");
@@ -128,13 +127,13 @@ async fn delayed_jobs_of_a_newer_release_hide_none_of_ours_however_many_are_due(
     let store = server.store(&without_backoff()).await;
     let delayed = "optimus:delayed:python";
     let newer = replace_by_newer(&server, delayed, &["ZADD", "1"], MANY);
-    let own = [submit(&store).await, submit(&store).await];
-    let leases = [claim(&store).await.lease, claim(&store).await.lease];
+    let own = [submit(&*store).await, submit(&*store).await];
+    let leases = [claim(&*store).await.lease, claim(&*store).await.lease];
     for lease in leases {
         store.retry(&lease, "x").await.unwrap();
     }
     for id in own {
-        assert_eq!(claim(&store).await.lease.job, id, "in their order");
+        assert_eq!(claim(&*store).await.lease.job, id, "in their order");
     }
     let claimed = store.claim(&python(), &worker()).await.unwrap_err();
     assert!(matches!(claimed, StoreError::NewerRecord { .. }), "{claimed}");
@@ -155,18 +154,18 @@ async fn running_jobs_of_a_newer_release_are_reaped_by_that_alone() {
         .await;
     let mut newer = Vec::new();
     for _ in 0..NEWER {
-        newer.push(submit(&store).await);
-        claim(&store).await;
+        newer.push(submit(&*store).await);
+        claim(&*store).await;
     }
     for id in &newer {
         make_newer(&server, *id);
     }
     let before = record(&server, newer[0]);
-    let own = submit(&store).await;
-    claim(&store).await;
+    let own = submit(&*store).await;
+    claim(&*store).await;
     assert_eq!(store.reap().await.unwrap(), Reaped { requeued: 1, dead: 0 });
     assert_eq!(store.reap().await.unwrap(), Reaped::default());
-    assert_eq!(status(&store, own).await, JobStatus::Queued);
+    assert_eq!(status(&*store, own).await, JobStatus::Queued);
     let running: usize = server.command(&["ZCARD", "optimus:running:python"]);
     assert_eq!(running, NEWER);
     let _: u32 = server.command(&["ZREM", "optimus:running:python", &newer[0].to_string()]);
@@ -195,13 +194,13 @@ async fn a_worker_that_says_other_things_is_known() {
 async fn a_job_of_the_release_without_versions_is_worked_off() {
     let server = RedisServer::start();
     let store = server.store(&queue()).await;
-    let id = submit(&store).await;
+    let id = submit(&*store).await;
     let _: u32 = server.command(&["HDEL", &format!("optimus:job:{id}"), "version", "owner"]);
-    let claim = claim(&store).await;
+    let claim = claim(&*store).await;
     assert_eq!(claim.context, optimus_common::job::JobContext::default());
     assert_eq!(
         store.finish(&claim.lease, accepted()).await.unwrap(),
         Finish::Accepted
     );
-    assert_eq!(status(&store, id).await, JobStatus::Completed);
+    assert_eq!(status(&*store, id).await, JobStatus::Completed);
 }

@@ -1,10 +1,13 @@
 //! What is done when somebody has changed the database by hand.
 
-use optimus_common::{JobId, job::JobStatus, result::Verdict};
-use optimus_queue::{JobQueue, StoreError, Upkeep};
+use optimus_common::{JobId, causes, job::JobStatus, result::Verdict};
+use optimus_queue::{
+    JobQueue, StoreError, Upkeep,
+    conformance::jobs::{claim, python, queue, submit},
+};
 use rusqlite::Connection;
 
-use crate::folder::{Folder, claim, python, queue, submit, told};
+use crate::folder::Folder;
 
 fn change(db: &Connection, statement: &str, id: JobId) {
     assert_eq!(db.execute(statement, [id.to_string()]).unwrap(), 1, "{statement}");
@@ -118,7 +121,7 @@ async fn a_program_that_keeps_the_database_locked_is_told_of() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let error = store.cancel(id).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)));
-    assert!(told(&error).contains("another program"), "{}", told(&error));
+    assert!(causes(&error).contains("another program"), "{}", causes(&error));
     assert!(store.get(id).await.unwrap().is_some(), "it still can be read");
     other.execute_batch("ROLLBACK").unwrap();
     assert_eq!(claim(&store).await.lease.job, id);

@@ -1,65 +1,42 @@
 //! A disk without room, for real: a small file system in memory. Mounting it needs root.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs,
     path::{Path, PathBuf},
-    process::Command,
     time::{Duration, Instant},
 };
 
-use optimus_common::{JobId, job::JobStatus};
-use optimus_queue::{Finish, JobQueue, StoreError, Submitted, Upkeep, sqlite::SqliteStore};
+use optimus_common::{JobId, causes, job::JobStatus};
+use optimus_queue::{
+    Finish, JobQueue, StoreError, Submitted, Upkeep,
+    conformance::jobs::{TIMEOUT, claim, job_of, python, queue, status, submit, worker},
+    sqlite::SqliteStore,
+};
+use optimus_testkit::small_disk::SmallDisk;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::folder::{TIMEOUT, accepted_with, claim, job_of, python, queue, status, submit, told, worker};
+use crate::folder::accepted_with;
 
 const MIB: usize = 1 << 20;
 
-/// Unmounted when it is dropped.
-struct SmallDisk(TempDir);
+/// In a folder that is gone once the disk is unmounted.
+struct SmallFolder {
+    disk: SmallDisk,
+    _folder: TempDir,
+}
 
-impl SmallDisk {
+impl SmallFolder {
     fn mount(mib: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "small"])
-            .arg(folder.path())
-            .status()
-            .unwrap();
-        assert!(
-            mounted.success(),
-            "these tests mount a small file system, so they need root"
-        );
-        Self(folder)
+        Self {
+            disk: SmallDisk::mount(folder.path(), mib),
+            _folder: folder,
+        }
     }
 
     fn database(&self) -> PathBuf {
-        self.0.path().join("optimus.db")
-    }
-
-    /// Takes every byte that is left, until the file is removed.
-    fn fill(&self) -> PathBuf {
-        let path = self.0.path().join("filler");
-        let mut file = File::create(&path).unwrap();
-        for size in [MIB, 4096, 1] {
-            let block = vec![0; size];
-            let error = loop {
-                if let Err(error) = file.write_all(&block) {
-                    break error;
-                }
-            };
-            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        }
-        path
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        assert!(unmounted.is_ok_and(|status| status.success()), "umount failed");
+        self.disk.path().join("optimus.db")
     }
 }
 
@@ -80,7 +57,7 @@ async fn submit_until_refused(store: &SqliteStore) -> Vec<JobId> {
         match store.submit(job).await {
             Ok(Submitted::Created) => accepted.push(id),
             Err(error @ StoreError::Unavailable(_)) => {
-                assert!(told(&error).contains("bytes left"), "{}", told(&error));
+                assert!(causes(&error).contains("bytes left"), "{}", causes(&error));
                 assert_eq!(store.get(id).await.unwrap(), None, "nothing of it is kept");
                 return accepted;
             }
@@ -91,8 +68,8 @@ async fn submit_until_refused(store: &SqliteStore) -> Vec<JobId> {
 
 #[tokio::test]
 async fn jobs_drain_from_a_disk_that_takes_no_more() {
-    let disk = SmallDisk::mount(64);
-    let store = SqliteStore::open(&disk.database(), &queue()).await.unwrap();
+    let folder = SmallFolder::mount(64);
+    let store = SqliteStore::open(&folder.database(), &queue()).await.unwrap();
     for _ in 0..2 {
         let mut accepted = Vec::new();
         let start = Instant::now();
@@ -114,23 +91,23 @@ async fn jobs_drain_from_a_disk_that_takes_no_more() {
         }
     }
     drop(store);
-    assert_sound(&disk.database());
+    assert_sound(&folder.database());
 }
 
 #[tokio::test]
 async fn a_full_disk_is_told_of_and_survived() {
-    let disk = SmallDisk::mount(64);
-    let store = SqliteStore::open(&disk.database(), &queue()).await.unwrap();
+    let folder = SmallFolder::mount(64);
+    let store = SqliteStore::open(&folder.database(), &queue()).await.unwrap();
     let (running, waiting) = (submit(&store).await, submit(&store).await);
     let lease = claim(&store).await.lease;
-    let filler = disk.fill();
+    let filler = folder.disk.fill();
 
     let outcome = accepted_with(20 * MIB);
     let error = store.finish(&lease, outcome.clone()).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)));
-    assert!(told(&error).contains("disk is full"), "{}", told(&error));
+    assert!(causes(&error).contains("disk is full"), "{}", causes(&error));
     let error = store.submit(job_of("pass")).await.unwrap_err();
-    assert!(told(&error).contains("bytes left"), "{}", told(&error));
+    assert!(causes(&error).contains("bytes left"), "{}", causes(&error));
     assert_eq!(
         status(&store, running).await,
         JobStatus::Running,
@@ -143,13 +120,13 @@ async fn a_full_disk_is_told_of_and_survived() {
     assert_eq!(claim(&store).await.lease.job, waiting);
     submit(&store).await;
     drop(store);
-    assert_sound(&disk.database());
+    assert_sound(&folder.database());
 }
 
 #[tokio::test]
 async fn one_that_asks_for_too_much_takes_no_other_with_it() {
-    let disk = SmallDisk::mount(32);
-    let store = SqliteStore::open(&disk.database(), &queue()).await.unwrap();
+    let folder = SmallFolder::mount(32);
+    let store = SqliteStore::open(&folder.database(), &queue()).await.unwrap();
     let mut leases = Vec::new();
     for _ in 0..20 {
         submit(&store).await;
@@ -164,7 +141,7 @@ async fn one_that_asks_for_too_much_takes_no_other_with_it() {
     let answers = futures_util::future::join_all(finishes).await;
     for (lease, answer) in leases.iter().zip(answers) {
         if *lease == greedy {
-            assert!(told(&answer.unwrap_err()).contains("disk is full"));
+            assert!(causes(&answer.unwrap_err()).contains("disk is full"));
         } else {
             assert_eq!(answer.unwrap(), Finish::Accepted);
         }
@@ -175,5 +152,5 @@ async fn one_that_asks_for_too_much_takes_no_other_with_it() {
         "it is still held"
     );
     drop(store);
-    assert_sound(&disk.database());
+    assert_sound(&folder.database());
 }

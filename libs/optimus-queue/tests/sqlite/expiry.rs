@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use optimus_queue::{Idempotency, JobQueue, Submitted, Upkeep, settings::QueueSettings};
+use optimus_queue::{
+    Idempotency, JobQueue, Submitted, Upkeep,
+    conformance::jobs::{TIMEOUT, claim, job_of, queue},
+    settings::QueueSettings,
+};
 
-use crate::folder::{Folder, TIMEOUT, accepted_with, claim, job_of, queue};
+use crate::folder::{Folder, accepted_with};
 
 const MIB: usize = 1 << 20;
 

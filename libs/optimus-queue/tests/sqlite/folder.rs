@@ -1,4 +1,4 @@
-//! Databases in a folder of the test's own, and jobs for them.
+//! Databases in a folder of the test's own, and results for them.
 
 use std::{
     fs,
@@ -7,26 +7,21 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use optimus_common::{
-    JobId, LanguageName, WorkerId,
-    job::{JobStatus, Outcome},
-    result::{CompileResult, CompileVerdict, JobResult, OverallStatus, Verdict},
-    submission::Submission,
+    job::Outcome,
+    result::{CompileResult, CompileVerdict},
 };
 use optimus_queue::{
-    Claim, JobQueue, JobStore, NewJob, Submitted, conformance::StoreFactory, settings::QueueSettings,
+    JobStore,
+    conformance::{StoreFactory, jobs::accepted},
+    settings::QueueSettings,
     sqlite::SqliteStore,
 };
 use rusqlite::Connection;
-use serde_json::json;
 use tempfile::TempDir;
-
-/// Longer than any machine needs for what these tests wait for.
-pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Gone when it is dropped.
 pub(crate) struct Folder {
@@ -76,43 +71,6 @@ impl StoreFactory for Folder {
     }
 }
 
-pub(crate) fn queue() -> QueueSettings {
-    optimus_settings::defaults_of::<QueueSettings>("queue")
-}
-
-pub(crate) fn python() -> LanguageName {
-    "python".parse().unwrap()
-}
-
-pub(crate) fn worker() -> WorkerId {
-    WorkerId::from("w1".to_owned())
-}
-
-pub(crate) fn job_of(source: &str) -> NewJob {
-    let submission: Submission = serde_json::from_value(json!({
-        "language": "python",
-        "source_code": source,
-        "test_cases": [{"id": 1, "input": "", "expected_output": ""}],
-    }))
-    .unwrap();
-    NewJob::new(submission)
-}
-
-pub(crate) async fn submit(store: &SqliteStore) -> JobId {
-    let job = job_of("pass");
-    let id = job.id;
-    assert_eq!(store.submit(job).await.unwrap(), Submitted::Created);
-    id
-}
-
-pub(crate) async fn claim(store: &SqliteStore) -> Claim {
-    store
-        .claim(&python(), &worker())
-        .await
-        .unwrap()
-        .expect("a job is due")
-}
-
 /// A graded result of about so many bytes.
 pub(crate) fn accepted_with(bytes: usize) -> Outcome {
     let Outcome::Completed(mut result) = accepted() else {
@@ -131,27 +89,4 @@ pub(crate) fn accepted_with(bytes: usize) -> Outcome {
         evidence: None,
     });
     Outcome::Completed(result)
-}
-
-pub(crate) fn accepted() -> Outcome {
-    Outcome::Completed(JobResult {
-        score: Some(1.0),
-        passed_tests: 1,
-        ..JobResult::not_graded(OverallStatus::Success, Verdict::Accepted, 1)
-    })
-}
-
-pub(crate) async fn status(store: &SqliteStore, id: JobId) -> JobStatus {
-    store.get(id).await.unwrap().expect("the job is known").status
-}
-
-/// The error and all its causes, as a log shows them.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -1,9 +1,12 @@
 //! How large things may become.
 
 use optimus_common::{job::JobStatus, payload::text_or_base64, result::Verdict};
-use optimus_queue::{Finish, JobQueue, Submitted};
+use optimus_queue::{
+    Finish, JobQueue, Submitted,
+    conformance::jobs::{accepted, claim, job_of, queue, submit},
+};
 
-use crate::folder::{Folder, accepted, accepted_with, claim, job_of, queue, submit};
+use crate::folder::{Folder, accepted_with};
 
 const MIB: usize = 1 << 20;
 

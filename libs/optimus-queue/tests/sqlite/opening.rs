@@ -8,10 +8,15 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::job::JobStatus;
-use optimus_queue::{Finish, JobQueue, Renewal, StoreError, settings::QueueSettings, sqlite::SqliteStore};
+use optimus_common::{causes, job::JobStatus};
+use optimus_queue::{
+    Finish, JobQueue, Renewal, StoreError,
+    conformance::jobs::{accepted, claim, queue, status, submit},
+    settings::QueueSettings,
+    sqlite::SqliteStore,
+};
 
-use crate::folder::{Folder, accepted, claim, queue, status, submit, told};
+use crate::folder::Folder;
 
 async fn refusal(path: &Path) -> String {
     match SqliteStore::open(path, &queue()).await {
@@ -168,7 +173,7 @@ async fn a_damaged_database_is_named_and_takes_nothing() {
         Err(error) => error,
         Ok(store) => store.totals().await.unwrap_err(),
     };
-    let text = told(&error);
+    let text = causes(&error);
     assert!(text.contains("optimus.db") && text.contains("damaged"), "{text}");
 }
 

@@ -1,9 +1,12 @@
 //! What was told of jobs ends with the process; that it was told does not.
 
 use optimus_common::job::JobStatus;
-use optimus_queue::{EventBus, Followed, JobQueue, JobUpdate, JobUpdates, Progress};
+use optimus_queue::{
+    EventBus, Followed, JobQueue, JobUpdate, JobUpdates, Progress,
+    conformance::jobs::{accepted, claim, queue, submit},
+};
 
-use crate::folder::{Folder, accepted, claim, queue, submit};
+use crate::folder::Folder;
 
 async fn next(updates: &mut JobUpdates) -> Option<Followed> {
     updates.next().await.map(Result::unwrap)
