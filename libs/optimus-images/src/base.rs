@@ -135,13 +135,13 @@ impl<'a> Bases<'a> {
 async fn pull(docker: &Docker, image: &str, tell: &mut Listener<'_>) -> Pull {
     let options = CreateImageOptionsBuilder::new().from_image(image).build();
     let mut steps = docker.create_image(Some(options), None, None);
-    let mut patience = FIRST_ANSWER;
+    let mut longest = FIRST_ANSWER;
     loop {
-        match tokio::time::timeout(patience, steps.next()).await {
-            Err(_) => return Pull::Unreachable(format!("no answer within {} s", patience.as_secs())),
+        match tokio::time::timeout(longest, steps.next()).await {
+            Err(_) => return Pull::Unreachable(format!("no answer within {} s", longest.as_secs())),
             Ok(None) => return Pull::Done,
             Ok(Some(Ok(step))) => {
-                patience = SILENCE;
+                longest = SILENCE;
                 if let Some(failure) = step.error_detail {
                     return Pull::Refused(failure.message.unwrap_or_else(|| "refused".to_owned()));
                 }
