@@ -147,6 +147,7 @@ impl Keys {
     }
 
     /// A pattern for `SCAN` that matches every key of this prefix.
+    #[cfg(feature = "bench")]
     pub(super) fn all(&self) -> String {
         format!("{}:*", self.prefix)
     }
