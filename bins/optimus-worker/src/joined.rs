@@ -1,7 +1,7 @@
 //! Carries what the engine of two programs asks for to their boxes, what happens there back to it, and what one program prints to
 //! the other one. Nothing is decided here.
 //!
-//! Unlike in [`grading`](crate::grading) nothing is ever sent ahead of what a box takes: both boxes read on all the time, since none
+//! Unlike in `grading` nothing is ever sent ahead of what a box takes: both boxes read on all the time, since none
 //! has more to execute than it has places, so what is sent is waited for, up to the deadline of everything.
 
 use std::{mem, time::Duration};
