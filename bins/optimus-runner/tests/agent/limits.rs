@@ -117,15 +117,26 @@ impl Drop for Crowd {
 #[test]
 fn waiting_for_a_cpu_is_not_held_against_a_program() {
     let wall = Duration::from_secs(1);
-    let job = Job::c("int main() { burn(300); return 0; }").limit(|limits| limits.wall_time = wall);
+    let job = Job::c("int main() { long ms; scanf(\"%ld\", &ms); burn(ms); return 0; }")
+        .limit(|limits| limits.wall_time = wall);
+    let longest = job.limits.longest_wall_time();
     let mut session = Session::start();
     session.send_job(&job);
     session.expect_compiled();
     let _crowd = Crowd::of(4);
-    session.send_test(0, b"");
-    let (_, ran) = session.next_run();
-    assert_eq!(ran.facts.end, RunEnd::Exited { code: 0 }, "{ran:?}");
-    assert!(ran.facts.wall_time > wall, "nothing was proved: {ran:?}");
+    // How long it waits for so much time is the rest of the machine's affair as well.
+    let proved = [300, 150, 600, 75, 300].into_iter().zip(0..).any(|(ms, run)| {
+        session.send_test(run, format!("{ms}").as_bytes());
+        let (_, ran) = session.next_run();
+        let is_granted_all = ran.facts.wall_time >= longest;
+        let end = RunEnd::Exited { code: 0 };
+        assert!(ran.facts.end == end || is_granted_all, "{ran:?}");
+        ran.facts.end == end && ran.facts.wall_time > wall
+    });
+    assert!(
+        proved,
+        "it never waited for more than its limit, and less than is granted"
+    );
 }
 
 /// More than all pipes and buffers on the way hold.
