@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use optimus_testkit::cgroups;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -105,6 +106,15 @@ impl Problem {
         while !cgroups().is_empty() {
             assert!(asked.elapsed() < TIMEOUT, "{:?}", cgroups());
             thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Problem {
+    fn drop(&mut self) {
+        // Empty, or the test has failed by now.
+        for folder in cgroups::folders(&self.cgroup) {
+            let _ = fs::remove_dir(folder);
         }
     }
 }
