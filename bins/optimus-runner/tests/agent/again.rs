@@ -3,7 +3,7 @@
 use optimus_common::facts::RunEnd;
 use optimus_protocol::FrameKind;
 
-use crate::suite::session::{Job, Session};
+use crate::suite::{job::Job, session::Session};
 
 #[test]
 fn a_test_that_is_sent_again_runs_again_and_begins_afresh() {

@@ -3,7 +3,10 @@
 use optimus_protocol::{FileFound, FrameKind, Get};
 use optimus_testkit::waiting::until_blocking;
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 fn sealed(job: &Job) -> Session {
     let mut session = Session::start();

@@ -4,7 +4,10 @@ use optimus_protocol::{Begin, ExecId, FrameKind, HEADER_LEN, Prepare, Put, Stdin
 
 use optimus_testkit::waiting::until_blocking;
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 #[test]
 fn a_hang_up_before_the_job_ends_the_box() {

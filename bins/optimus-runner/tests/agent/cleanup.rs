@@ -2,7 +2,7 @@
 
 use optimus_common::facts::{LimitKind, RunEnd};
 
-use crate::suite::session::Job;
+use crate::suite::job::Job;
 
 /// The places a run can write to, as a shell loop sees them.
 const PLACES: &str = "/box /tmp /dev/shm";

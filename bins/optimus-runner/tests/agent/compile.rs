@@ -5,7 +5,10 @@ use std::time::Duration;
 use optimus_common::facts::{LimitKind, RunEnd};
 use optimus_protocol::{COMPILE_OUTPUT_KEPT, MOST_ENTRIES, Product};
 
-use crate::suite::session::{Job, Ran, Session};
+use crate::suite::{
+    job::Job,
+    session::{Ran, Session},
+};
 
 /// Runs a compile step that fails, and checks that the box then ends in peace.
 fn failed(job: &Job) -> Ran {

@@ -2,7 +2,7 @@
 
 use optimus_common::facts::RunEnd;
 
-use crate::suite::{limits::memory_is_limited, session::Job};
+use crate::suite::{job::Job, limits::memory_is_limited};
 
 #[test]
 fn files_in_memory_are_limited() {

@@ -6,7 +6,7 @@ use optimus_common::facts::{LimitKind, RunEnd};
 
 use crate::{
     WAY,
-    suite::session::{Job, Session},
+    suite::{job::Job, session::Session},
 };
 
 #[test]

@@ -2,7 +2,7 @@
 
 use optimus_common::facts::RunEnd;
 
-use crate::{WAY, suite::session::Job};
+use crate::{WAY, suite::job::Job};
 
 #[test]
 fn a_guest_has_three_descriptors() {

@@ -5,7 +5,10 @@ use std::{collections::VecDeque, thread, time::Duration};
 use optimus_common::facts::{LimitKind, RunEnd, RunFacts};
 use optimus_protocol::{ExecId, FrameKind, Stream, WINDOW};
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 const TOO_LATE: RunEnd = RunEnd::Killed {
     limit: LimitKind::WallTime,

@@ -3,7 +3,10 @@
 use optimus_common::facts::RunEnd;
 use optimus_protocol::{ExecId, FrameKind};
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 #[test]
 fn a_killed_execution_ends_with_all_its_processes_and_the_box_goes_on() {

@@ -12,7 +12,8 @@ use crate::{
     WAY,
     suite::{
         boxes::{Neighbour, PROCESSES},
-        session::{Job, Ran, Session},
+        job::Job,
+        session::{Ran, Session},
     },
 };
 

@@ -5,7 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{ExecId, FrameKind, Stream, WINDOW, WINDOW_SLACK};
 
-use crate::suite::session::{Job, Message, Ran, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Ran, Session},
+};
 
 const WELL: RunEnd = RunEnd::Exited { code: 0 };
 

@@ -2,7 +2,7 @@
 
 use optimus_common::facts::RunEnd;
 
-use crate::suite::session::Job;
+use crate::suite::job::Job;
 
 #[test]
 fn no_run_can_signal_its_neighbour_or_touch_its_files() {

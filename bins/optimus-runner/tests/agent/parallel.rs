@@ -7,7 +7,7 @@ use optimus_protocol::FrameKind;
 
 use crate::{
     WAY,
-    suite::session::{Job, Session},
+    suite::{job::Job, session::Session},
 };
 
 #[test]

@@ -2,7 +2,7 @@
 
 use optimus_common::facts::RunEnd;
 
-use crate::suite::session::Job;
+use crate::suite::job::Job;
 
 /// Prints the name of every call that does not fail with ENOSYS or EPERM.
 const TRY: &str = "

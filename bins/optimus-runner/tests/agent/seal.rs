@@ -3,7 +3,10 @@
 use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{Exec, ExecId, FrameKind, Prepare, StdinSource, StdoutFlow, Stream, Taken, WINDOW};
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 const WELL: RunEnd = RunEnd::Exited { code: 0 };
 const EARLY: ExecId = ExecId(3);

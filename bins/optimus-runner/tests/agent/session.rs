@@ -1,7 +1,7 @@
 //! The worker's side of the protocol, as simple as can be.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     io::{self, Read, Write},
     process::{ChildStdin, ChildStdout},
     sync::{
@@ -12,25 +12,20 @@ use std::{
     time::Duration,
 };
 
-use optimus_common::{
-    box_layout::OUTPUT_DIR,
-    facts::{RunEnd, RunFacts},
-    limits::Limits,
-};
+use optimus_common::facts::{RunEnd, RunFacts};
 use optimus_protocol::{
-    Begin, CHUNK, COMPILE_OUTPUT_KEPT, CommandSpec, Exec, ExecId, Exited, FileFound, FrameKind, Frames, Get,
-    OutputTag, Prepare, Product, Put, Ready, Seal, Sealed, StdinSource, StdoutFlow, Stream, Taken, VERSION,
-    encode,
+    CHUNK, COMPILE_OUTPUT_KEPT, Exec, ExecId, Exited, FileFound, FrameKind, Frames, Get, OutputTag, Put,
+    Ready, Sealed, StdinSource, StdoutFlow, Stream, Taken, VERSION, encode,
 };
 use serde::Serialize;
 
-use crate::suite::boxes::TestBox;
+use crate::suite::{
+    boxes::TestBox,
+    job::{COMPILE, Job},
+};
 
 /// No answer takes that long; a box that hangs fails its test instead of blocking the suite.
 const TIMEOUT: Duration = Duration::from_mins(5);
-
-/// The number of a compile step.
-const COMPILE: ExecId = ExecId(0);
 
 /// What a box says.
 #[derive(Debug)]
@@ -80,146 +75,7 @@ impl Ran {
     }
 }
 
-/// A job as the tests describe it.
-#[derive(Debug, Clone)]
-pub(crate) struct Job {
-    pub(crate) files: Vec<(String, Vec<u8>)>,
-    pub(crate) compile: Option<Vec<String>>,
-    pub(crate) program: Option<String>,
-    pub(crate) product: Product,
-    pub(crate) run: Vec<String>,
-    pub(crate) env: BTreeMap<String, String>,
-    pub(crate) compile_limits: Limits,
-    pub(crate) limits: Limits,
-    pub(crate) slots: u32,
-}
-
-fn strings(argv: &[&str]) -> Vec<String> {
-    argv.iter().map(ToString::to_string).collect()
-}
-
-/// Generous, also on a machine that is emulated, save where a test says otherwise.
-pub(crate) fn limits() -> Limits {
-    Limits {
-        cpu_time: Duration::from_mins(2),
-        wall_time: Duration::from_mins(4),
-        memory_bytes: 256 << 20,
-        output_bytes: 32 << 20,
-        processes: 64,
-        open_files: 256,
-        file_size_bytes: 80 << 20,
-    }
-}
-
 impl Job {
-    pub(crate) fn command(argv: &[&str]) -> Self {
-        Self {
-            files: Vec::new(),
-            compile: None,
-            program: None,
-            product: Product::Unknown,
-            run: strings(argv),
-            env: BTreeMap::new(),
-            compile_limits: limits(),
-            limits: limits(),
-            slots: 1,
-        }
-    }
-
-    /// A shell script.
-    pub(crate) fn sh(script: &str) -> Self {
-        Self::command(&["sh", "-c", script])
-    }
-
-    /// A C program; the headers most programs need are there already.
-    pub(crate) fn c(source: &str) -> Self {
-        let mut job = Self::command(&["./program"]);
-        let source = [include_str!("prelude.h"), source].concat();
-        job.files.push(("program.c".to_owned(), source.into_bytes()));
-        job.compile(&["gcc", "-O1", "-pthread", "-o", "program", "program.c"])
-    }
-
-    pub(crate) fn file(mut self, name: &str, bytes: &[u8]) -> Self {
-        self.files.push((name.to_owned(), bytes.to_owned()));
-        self
-    }
-
-    pub(crate) fn compile(mut self, argv: &[&str]) -> Self {
-        self.compile = Some(strings(argv));
-        self
-    }
-
-    /// What the compile step has to make.
-    pub(crate) fn program(mut self, name: &str) -> Self {
-        self.program = Some(name.to_owned());
-        self
-    }
-
-    /// What the compile step has to make for another program.
-    pub(crate) fn product(mut self, product: Product) -> Self {
-        self.product = product;
-        self
-    }
-
-    pub(crate) fn slots(mut self, slots: u32) -> Self {
-        self.slots = slots;
-        self
-    }
-
-    pub(crate) fn limit(mut self, change: impl FnOnce(&mut Limits)) -> Self {
-        change(&mut self.limits);
-        self
-    }
-
-    pub(crate) fn begin(&self) -> Begin {
-        Begin {
-            version: VERSION,
-            parallel: self.slots,
-        }
-    }
-
-    /// What has a compile step also has a folder for what that makes.
-    fn prepare(&self) -> Prepare {
-        Prepare {
-            folders: self.compile.iter().map(|_| OUTPUT_DIR.to_owned()).collect(),
-        }
-    }
-
-    fn command_spec(&self, argv: &[String], limits: Limits) -> CommandSpec {
-        CommandSpec {
-            argv: argv.to_owned(),
-            env: self.env.clone(),
-            limits,
-        }
-    }
-
-    pub(crate) fn exec(&self, id: ExecId, stdin: StdinSource) -> Exec {
-        Exec {
-            id,
-            command: self.command_spec(&self.run, self.limits),
-            sent_bytes: None,
-            stdin,
-            stdout: StdoutFlow::Free,
-        }
-    }
-
-    fn compile_exec(&self) -> Option<Exec> {
-        Some(Exec {
-            id: COMPILE,
-            command: self.command_spec(self.compile.as_ref()?, self.compile_limits),
-            sent_bytes: Some(COMPILE_OUTPUT_KEPT),
-            stdin: StdinSource::Bytes(0),
-            stdout: StdoutFlow::Free,
-        })
-    }
-
-    fn seal(&self) -> Seal {
-        Seal {
-            program: self.program.clone(),
-            product: self.product.clone(),
-        }
-    }
-
     /// Sends the job, checks that it compiles, and returns what comes of one run with each input.
     pub(crate) fn run(&self, inputs: &[&[u8]]) -> Vec<Ran> {
         let mut session = Session::start();

@@ -8,6 +8,7 @@ pub(crate) mod cleanup;
 pub(crate) mod compile;
 pub(crate) mod facts;
 pub(crate) mod isolation;
+pub(crate) mod job;
 pub(crate) mod joined;
 pub(crate) mod kill;
 pub(crate) mod limits;

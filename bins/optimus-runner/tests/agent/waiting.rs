@@ -12,7 +12,10 @@ use optimus_common::{
 };
 use optimus_protocol::{CHUNK, ExecId, FrameKind, Get, StdinSource, Stream};
 
-use crate::suite::session::{Job, Message, Session, write_frame};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session, write_frame},
+};
 
 const WELL: RunEnd = RunEnd::Exited { code: 0 };
 

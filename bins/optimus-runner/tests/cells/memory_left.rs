@@ -5,7 +5,10 @@ use std::{fmt::Write, fs, path::Path};
 use optimus_common::facts::RunEnd;
 use rustix::fs::{Advice, fadvise};
 
-use crate::suite::session::{Job, Message, Session};
+use crate::suite::{
+    job::Job,
+    session::{Message, Session},
+};
 
 /// Names of files that are not there, and nobody has asked for yet. The kernel remembers them, in some 200 bytes each.
 const NAMES: &str = "500000";

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use optimus_common::facts::RunEnd;
 use optimus_protocol::FrameKind;
 
-use crate::suite::session::{Job, Session};
+use crate::suite::{job::Job, session::Session};
 
 /// What the agent holds, as the host sees it.
 #[derive(Debug, PartialEq, Eq)]

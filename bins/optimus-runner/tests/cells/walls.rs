@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use optimus_common::facts::{LimitKind, RunEnd};
 
-use crate::{WAY, suite::session::Job};
+use crate::{WAY, suite::job::Job};
 
 /// The end of a program that says nothing.
 fn silent(source: &str) -> RunEnd {

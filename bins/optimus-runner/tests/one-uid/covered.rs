@@ -2,7 +2,7 @@
 
 use optimus_common::facts::RunEnd;
 
-use crate::suite::session::Job;
+use crate::suite::job::Job;
 
 #[test]
 fn artefacts_cannot_be_altered_by_a_run_that_owns_them() {
