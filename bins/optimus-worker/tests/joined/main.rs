@@ -15,12 +15,10 @@ use libtest_mimic::{Arguments, Trial};
 use optimus_common::result::{CompileVerdict, Verdict};
 use optimus_judge::engine::{PairResult, PartRun};
 use optimus_sandbox::native;
+use optimus_testkit::boxes::Kind;
 use tokio::runtime::Runtime;
 
-use crate::{
-    parts::Part,
-    stage::{Kind, Stage},
-};
+use crate::{parts::Part, stage::Stage};
 
 fn main() -> ExitCode {
     if let Some(code) = native::divert(optimus_runner::in_box) {
@@ -33,9 +31,9 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     macro_rules! tests {
         ($($test:ident),* $(,)?) => {$(
-            for kind in [Kind::Native, Kind::Docker] {
+            for kind in [Kind::Native, Kind::Container] {
                 let runtime = Arc::clone(&runtime);
-                let name = format!("{}::{}", kind.name(), stringify!($test));
+                let name = format!("{}::{}", kind.backend(), stringify!($test));
                 trials.push(Trial::test(name, move || {
                     runtime.block_on(async {
                         if let Some(stage) = Stage::new(kind).await {

@@ -16,7 +16,7 @@ use optimus_sandbox::{
     session::Session,
     settings::{DockerSettings, Settings},
 };
-use optimus_testkit::{cgroups, passed_over};
+use optimus_testkit::{boxes::Kind, cgroups, passed_over};
 use optimus_worker::joined::{self, GradeError};
 
 use crate::parts::Part;
@@ -29,21 +29,6 @@ const KEPT: usize = 64 << 10;
 
 /// Places for the boxes of one job, and one more.
 const BUDGET: usize = 3;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Native,
-    Docker,
-}
-
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Docker => "docker",
-        }
-    }
-}
 
 /// C and Python, and where boxes of both come from.
 pub(crate) struct Stage {
@@ -145,7 +130,7 @@ impl Stage {
 async fn backend(kind: Kind, languages: &[Language]) -> Arc<dyn Backend> {
     let worker = WorkerId::new();
     match kind {
-        Kind::Docker => {
+        Kind::Container => {
             let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
             settings.scope = format!("test-{worker}");
             Arc::new(DockerBackend::connect(&settings, worker).await.unwrap())

@@ -28,12 +28,13 @@ use optimus_sandbox::{
     session::{BoxSession, Event, Input, Session},
     settings::{DockerSettings, Settings},
 };
+use optimus_testkit::boxes::Kind;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
     build::{FIRST_TEST, build},
-    place::{Kind, TIMEOUT, group},
+    place::{TIMEOUT, group},
 };
 
 /// What a run that fills what it may writes to files at least.
@@ -71,8 +72,8 @@ fn most_apart(boxes: Kind, language: &str) -> u64 {
     match (boxes, language) {
         (Kind::Native, _) => 512 << 10,
         // What their runtimes map while they run is told apart from what they touch by looks alone.
-        (Kind::Docker, "java" | "javascript" | "go") => 2 << 20,
-        (Kind::Docker, _) => 717 << 10,
+        (Kind::Container, "java" | "javascript" | "go") => 2 << 20,
+        (Kind::Container, _) => 717 << 10,
     }
 }
 
@@ -80,7 +81,7 @@ fn most_apart(boxes: Kind, language: &str) -> u64 {
 fn hold_ms(boxes: Kind) -> u64 {
     match boxes {
         Kind::Native => 0,
-        Kind::Docker => 50,
+        Kind::Container => 50,
     }
 }
 
@@ -101,7 +102,7 @@ fn folder() -> PathBuf {
 pub(crate) async fn backend(boxes: Kind, languages: &[Language]) -> Arc<dyn Backend> {
     let worker = WorkerId::new();
     match boxes {
-        Kind::Docker => {
+        Kind::Container => {
             let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
             settings.scope = format!("test-{worker}");
             Arc::new(DockerBackend::connect(&settings, worker).await.unwrap())
@@ -184,7 +185,7 @@ async fn measure(
             told[told.len() / 2]
         });
         let kib = medians.map(|bytes| bytes >> 10);
-        let name = format!("{} {} {program}", boxes.name(), programs.name);
+        let name = format!("{} {} {program}", boxes.backend(), programs.name);
         println!("{name}: {} KiB cold, {} filled, {} warm", kib[0], kib[1], kib[2]);
         let apart = medians.iter().max().unwrap() - medians.iter().min().unwrap();
         if apart > most_apart(boxes, &programs.name) {

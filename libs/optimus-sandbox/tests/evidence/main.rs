@@ -28,9 +28,10 @@ use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Trial};
 use optimus_sandbox::native;
+use optimus_testkit::boxes::Kind;
 use tokio::runtime::Runtime;
 
-use crate::place::{Kind, Place};
+use crate::place::Place;
 
 fn main() -> ExitCode {
     if let Some(code) = native::divert(optimus_runner::in_box) {
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         };
         ($kind:expr, $place:expr, $($module:ident :: $test:ident),*) => {$({
             let runtime = Arc::clone(&runtime);
-            let name = format!("{}::{}::{}", $kind.name(), stringify!($module), stringify!($test));
+            let name = format!("{}::{}::{}", $kind.backend(), stringify!($module), stringify!($test));
             trials.push(Trial::test(name, move || {
                 runtime.block_on(async { $module::$test(&$place.await).await });
                 Ok(())
@@ -56,11 +57,11 @@ fn main() -> ExitCode {
     }
     // Native boxes see of the host's files what is in memory, and never wait for a disk. Nor do containers whose image is held there.
     on!(
-        Kind::Docker,
+        Kind::Container,
         Place::without_held_images(),
         slow_disk::who_waits_for_a_disk_is_not_out_of_time
     );
-    for kind in [Kind::Native, Kind::Docker] {
+    for kind in [Kind::Native, Kind::Container] {
         on! {
             kind,
             near::every_verdict_near_a_limit_is_the_same_fifty_times,
@@ -71,9 +72,12 @@ fn main() -> ExitCode {
             sums::starting_a_program_costs_it_little,
         }
     }
-    for kind in [Kind::Native, Kind::Docker] {
+    for kind in [Kind::Native, Kind::Container] {
         let runtime = Arc::clone(&runtime);
-        let name = format!("{}::kinds::memory_is_the_same_whatever_was_before", kind.name());
+        let name = format!(
+            "{}::kinds::memory_is_the_same_whatever_was_before",
+            kind.backend()
+        );
         trials.push(Trial::test(name, move || {
             runtime.block_on(kinds::memory_is_the_same_whatever_was_before(kind));
             Ok(())

@@ -1,11 +1,9 @@
 //! Reported memory against what a program has touched.
 
 use optimus_common::limits::Limits;
+use optimus_testkit::boxes::Kind;
 
-use crate::{
-    place::{Kind, Place},
-    program::limits,
-};
+use crate::{place::Place, program::limits};
 
 /// What a figure may be off by: a twentieth, or this.
 const SMALL: u64 = 1 << 20;
@@ -22,7 +20,7 @@ pub(crate) async fn memory_is_what_a_program_has_touched(place: &Place) {
     // together only while they live.
     let hold = match place.kind {
         Kind::Native => 0,
-        Kind::Docker => 50,
+        Kind::Container => 50,
     };
     let ways = [
         "heap 1", "mmap 1", "stack 1", "shared 1", "file 1", "freed 1", "family 4",

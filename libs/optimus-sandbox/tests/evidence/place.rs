@@ -12,6 +12,7 @@ use optimus_sandbox::{
     settings::{DockerSettings, NativeSettings},
 };
 use optimus_testkit::{
+    boxes::Kind,
     cgroups,
     docker_image::{self, IMAGE},
 };
@@ -23,21 +24,6 @@ use crate::program::{self, Ran};
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(5);
 
 static IMAGE_BUILT: OnceCell<()> = OnceCell::const_new();
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Native,
-    Docker,
-}
-
-impl Kind {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Docker => "docker",
-        }
-    }
-}
 
 /// One worker's backend.
 pub(crate) struct Place {
@@ -54,13 +40,13 @@ impl Place {
     pub(crate) async fn without_held_images() -> Self {
         let mut settings = optimus_settings::defaults_of::<DockerSettings>("docker");
         settings.hold_max_mb = 0;
-        Self::with(Kind::Docker, settings).await
+        Self::with(Kind::Container, settings).await
     }
 
     async fn with(kind: Kind, mut docker_settings: DockerSettings) -> Self {
         let worker = WorkerId::new();
         let backend: Arc<dyn Backend> = match kind {
-            Kind::Docker => {
+            Kind::Container => {
                 let docker = Docker::connect_with_defaults().unwrap();
                 IMAGE_BUILT.get_or_init(|| docker_image::build(&docker)).await;
                 docker_settings.scope = format!("test-{worker}");
